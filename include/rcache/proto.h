@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The protocol between machines: data (requester and provider) and control
+ * (hosts and arbiter).  docs/protocol.rst is the document; this header only
+ * repeats its numbers.  All integers are little-endian, all structures are
+ * packed, every text is NUL-terminated in its field.
+ */
+#ifndef RCACHE_PROTO_H
+#define RCACHE_PROTO_H
+
+#include <stdint.h>
+
+#define RCACHE_MAGIC            0x31414352u     /* "RCA1" */
+#define RCACHE_VERSION          1u
+#define RCACHE_NAME_MAX         64u
+#define RCACHE_UUID_LEN         16u
+#define RCACHE_TOKEN_LEN        16u
+
+#define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
+#define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
+#define RCACHE_DATA_MAX         (RCACHE_BATCH_PAGES * (8u + 4096u))
+#define RCACHE_CONTROL_MAX      (256u * 1024u)  /* payload, control */
+#define RCACHE_DEFAULT_PORT     9470u           /* rcached */
+#define RCACHE_ARBITER_PORT     9471u
+
+enum RcacheType {
+    /* both */
+    RCACHE_HELLO = 1,
+    RCACHE_HELLO_ACK = 2,
+    RCACHE_PING = 3,
+    RCACHE_PONG = 4,
+    /* data: requester to provider, and the answers */
+    RCACHE_PUT = 16,
+    RCACHE_PUT_ACK = 17,
+    RCACHE_GET = 18,
+    RCACHE_GET_REPLY = 19,
+    RCACHE_FREE = 20,
+    RCACHE_FREE_ACK = 21,
+    RCACHE_CLAIM = 22,
+    RCACHE_CLAIM_ACK = 23,
+    RCACHE_RENEW = 24,
+    RCACHE_RENEW_ACK = 25,
+    RCACHE_RELEASE = 26,
+    RCACHE_RELEASE_ACK = 27,
+    /* control: host and arbiter */
+    RCACHE_HEARTBEAT = 48,
+    RCACHE_LEASE_REQUEST = 49,
+    RCACHE_LEASE_REPLY = 50,
+    RCACHE_GRANT = 51,
+    RCACHE_GRANT_ACK = 52
+};
+
+/* Status of an answer, in the frame's head; 0 is success. */
+enum RcacheStatus {
+    RCACHE_OK = 0,
+    RCACHE_E_VERSION = 1,       /* no common version */
+    RCACHE_E_BAD = 2,           /* malformed; the connection ends */
+    RCACHE_E_LEASE = 3,         /* no such lease, or not yours */
+    RCACHE_E_EPOCH = 4,         /* the lease has another epoch */
+    RCACHE_E_SLOT = 5,          /* no such slot in the lease */
+    RCACHE_E_FENCED = 6,        /* a newer session of this VM is here */
+    RCACHE_E_NO_ROOM = 7,       /* not enough memory to lend */
+    RCACHE_E_REFUSED = 8,       /* see the text */
+    RCACHE_E_BUSY = 9           /* try again later */
+};
+
+struct RcacheHdr {
+    uint32_t magic;
+    uint8_t version;
+    uint8_t type;
+    uint16_t flags;             /* 0 */
+    uint32_t length;            /* bytes that follow this head */
+    uint16_t status;            /* enum RcacheStatus */
+    uint16_t count;             /* of what the payload lists */
+    uint64_t tag;               /* of a request; its answer repeats it */
+    uint64_t lease;             /* data: the lease; else 0 */
+    uint32_t epoch;             /* data: its epoch; else 0 */
+    uint32_t reserved;          /* 0 */
+} __attribute__((packed));
+
+enum RcacheRole {
+    RCACHE_ROLE_FAULT = 1,      /* requester: GETs a guest waits for */
+    RCACHE_ROLE_BULK = 2,       /* requester: everything else */
+    RCACHE_ROLE_HOST = 3        /* rcached to an arbiter */
+};
+
+struct RcacheHello {
+    uint16_t version_min;
+    uint16_t version_max;
+    uint32_t role;
+    uint64_t features;
+    uint8_t boot_id[RCACHE_UUID_LEN];   /* of the host that speaks */
+    uint8_t vm[RCACHE_UUID_LEN];        /* data; else 0 */
+    uint64_t incarnation;               /* data; else 0 */
+    uint64_t session;                   /* data; else 0 */
+    char host[RCACHE_NAME_MAX];
+    char address[RCACHE_NAME_MAX];      /* host: where its provider listens */
+} __attribute__((packed));
+
+struct RcacheHelloAck {
+    uint16_t version;
+    uint16_t reserved;
+    uint32_t heartbeat_ms;              /* arbiter: the period it wants */
+    uint64_t features;
+    uint8_t boot_id[RCACHE_UUID_LEN];
+    char host[RCACHE_NAME_MAX];
+    char text[128];                     /* why it was refused */
+} __attribute__((packed));
+
+/*
+ * PUT: count slots, then count pages.  GET: count slots; its reply: count
+ * pages.  FREE: count slots.  A slot on the wire: slab number << 32 | page.
+ */
+typedef uint64_t RcacheSlot;
+
+struct RcacheClaim {
+    uint8_t token[RCACHE_TOKEN_LEN];
+} __attribute__((packed));
+
+/* Followed by hdr.count slab numbers (uint32_t). */
+struct RcacheClaimAck {
+    uint32_t slab_pages;
+    uint32_t ttl_ms;
+} __attribute__((packed));
+
+struct RcacheRenewAck {
+    uint32_t ttl_ms;
+    uint32_t reserved;
+} __attribute__((packed));
+
+/* ------------------------------------------------------------- control */
+
+struct RcacheLeaseRequest {
+    uint8_t vm[RCACHE_UUID_LEN];
+    char name[RCACHE_NAME_MAX];
+    uint64_t bytes;
+    uint32_t copies;
+    uint32_t reserved;
+} __attribute__((packed));
+
+/* hdr.status and text say why there is less than was asked for. */
+struct RcacheLeaseReply {
+    uint64_t bytes;                     /* granted in all */
+    char text[192];
+} __attribute__((packed));
+
+/* hdr.count of them follow RcacheLeaseReply. */
+struct RcacheLeaseGrant {
+    uint64_t lease;
+    uint32_t epoch;
+    uint32_t ttl_ms;
+    uint64_t bytes;
+    uint8_t token[RCACHE_TOKEN_LEN];
+    char host[RCACHE_NAME_MAX];
+    char address[RCACHE_NAME_MAX];
+} __attribute__((packed));
+
+struct RcacheGrant {
+    uint64_t lease;
+    uint32_t epoch;
+    uint32_t claim_ms;                  /* unclaimed for so long: dropped */
+    uint64_t bytes;
+    uint8_t token[RCACHE_TOKEN_LEN];
+    uint8_t vm[RCACHE_UUID_LEN];
+    char name[RCACHE_NAME_MAX];         /* of the VM */
+    char host[RCACHE_NAME_MAX];         /* the requester */
+} __attribute__((packed));
+
+struct RcacheGrantAck {
+    uint64_t lease;
+    uint64_t bytes;                     /* whole slabs, 0 if refused */
+    uint32_t ttl_ms;
+    uint32_t reserved;
+    char text[128];
+} __attribute__((packed));
+
+/*
+ * HEARTBEAT: sections, each a head and a structure.  A section may be longer
+ * than the structure known here (the rest is skipped) but not shorter; an
+ * unknown one is skipped whole.  The first section is HOST.
+ */
+enum RcacheSectionType {
+    RCACHE_SECTION_HOST = 1,
+    RCACHE_SECTION_GUEST = 2,           /* a VM of the host, any number */
+    RCACHE_SECTION_LEASE = 3,           /* a lease this provider has given */
+    RCACHE_SECTION_HELD = 4,            /* a lease a VM here makes use of */
+    RCACHE_SECTION_TERM = 5             /* a term of the prediction */
+};
+
+struct RcacheSection {
+    uint16_t type;
+    uint16_t reserved;
+    uint32_t length;                    /* bytes that follow this head */
+} __attribute__((packed));
+
+#define RCACHE_HOST_LENDS       (1u << 0)
+#define RCACHE_HOST_DRAINING    (1u << 1)
+
+struct RcacheBeatHost {
+    uint64_t seq;
+    uint8_t boot_id[RCACHE_UUID_LEN];
+    uint64_t mem_total;                 /* bytes, and so are the next */
+    uint64_t mem_available;
+    uint64_t offered;                   /* leased + free to lend */
+    uint64_t leased;
+    uint64_t stored;
+    uint64_t reserve;
+    uint32_t psi_some_avg10;            /* hundredths of a percent */
+    uint32_t psi_full_avg10;
+    uint32_t flags;                     /* RCACHE_HOST_* */
+    uint32_t slab_pages;
+    char label[RCACHE_NAME_MAX];        /* failure domain */
+} __attribute__((packed));
+
+#define RCACHE_GUEST_MANAGED    (1u << 0)       /* has a remote-cache object */
+#define RCACHE_GUEST_BALLOON    (1u << 1)       /* the balloon figures hold */
+#define RCACHE_GUEST_PAGER      (1u << 2)       /* its pager is attached */
+
+struct RcacheBeatGuest {
+    uint8_t vm[RCACHE_UUID_LEN];
+    char name[RCACHE_NAME_MAX];
+    uint32_t flags;
+    uint32_t pager_restarts;
+    uint64_t guest;                     /* bytes, and so are the next */
+    uint64_t resident;
+    uint64_t remote;
+    uint64_t zero;
+    uint64_t local_max;
+    uint64_t size;
+    uint64_t balloon_free;
+    uint64_t balloon_available;
+    uint64_t balloon_total;
+    uint64_t balloon_age_ms;
+    uint64_t faults;                    /* counts */
+    uint64_t evicted_pages;
+    uint64_t fault_p50_ns;
+    uint64_t fault_p99_ns;
+    uint64_t stall_ns;                  /* the oldest wait now */
+} __attribute__((packed));
+
+enum RcacheLeaseState {
+    RCACHE_LEASE_GRANTED = 1,           /* by the provider, not yet claimed */
+    RCACHE_LEASE_CLAIMED = 2,
+    RCACHE_LEASE_EXPIRED = 3            /* its bytes are still kept */
+};
+
+struct RcacheBeatLease {
+    uint64_t lease;
+    uint32_t epoch;
+    uint32_t state;
+    uint8_t vm[RCACHE_UUID_LEN];
+    char name[RCACHE_NAME_MAX];         /* of the VM */
+    char host[RCACHE_NAME_MAX];         /* LEASE: requester; HELD: provider */
+    uint64_t bytes;
+    uint64_t stored;
+    uint64_t expires_ms;                /* from now */
+} __attribute__((packed));
+
+struct RcacheBeatTerm {
+    char name[32];
+    int64_t bytes;                      /* added to what is offered */
+} __attribute__((packed));
+
+#endif

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The VMM protocol: what QEMU (or another VMM) and rcached say to each other
+ * on one host, and the layout of the state memfd that both of them map.
+ * docs/vmm-protocol.rst is the document; this header only repeats its numbers.
+ *
+ * Both sides run on one host, so integers are in host byte order.  The header
+ * needs nothing but fixed-width types: QEMU's patch carries a copy of it.
+ */
+#ifndef RCACHE_VMM_H
+#define RCACHE_VMM_H
+
+#include <stdint.h>
+
+#define RCACHE_PAGE_SIZE        4096u
+#define RCACHE_FRAME_PAGES      512u    /* discards are noted by 2 MiB frame */
+#define RCACHE_SLAB_PAGES_MAX   16384u  /* 64 MiB */
+
+/* ---------------------------------------------------------- page words */
+
+/*
+ * bits  0..3   state
+ * bit   4      CLEAN: the slot holds these bytes, if the scan agrees
+ * bits  5..7   credit: how often the front hand passes the page by
+ * bits  8..27  generation: moved by every step that starts something
+ * bits 28..63  slot: (slab index + 1) << 14 | page in slab; 0 is none
+ */
+enum RcachePageState {
+    RCACHE_UNMANAGED = 0,
+    RCACHE_UNTOUCHED = 1,
+    RCACHE_ZERO = 2,
+    RCACHE_HOT = 3,
+    RCACHE_ZAPPING = 4,
+    RCACHE_ZAPPED = 5,
+    RCACHE_EVICTING = 6,
+    RCACHE_PUNCHING = 7,
+    RCACHE_REMOTE = 8,
+    RCACHE_FETCHING = 9,
+    RCACHE_FILLING = 10,
+    RCACHE_CACHED = 11,
+    RCACHE_DISCARDING = 12,
+    RCACHE_LOST = 13,
+    RCACHE_NR_STATES
+};
+
+#define RCACHE_STATE_MASK       0xfull
+#define RCACHE_CLEAN            0x10ull
+#define RCACHE_CREDIT_SHIFT     5
+#define RCACHE_CREDIT_MASK      0xe0ull
+#define RCACHE_GEN_SHIFT        8
+#define RCACHE_GEN_MASK         0xfffff00ull
+#define RCACHE_SLOT_SHIFT       28
+#define RCACHE_SLOT_MASK        0xfffffffff0000000ull
+#define RCACHE_SLOT_PAGE_BITS   14
+
+/* --------------------------------------------------------- state memfd */
+
+#define RCACHE_STATE_MAGIC      0x65746174736372ull     /* "rcstate" */
+#define RCACHE_STATE_VERSION    1u
+#define RCACHE_STATE_HEADER     4096u
+#define RCACHE_NR_LEASES        256u
+#define RCACHE_NR_SLABS         65536u
+
+/* The head of the state memfd; who writes a field stands beside it. */
+struct RcacheState {
+    uint64_t magic;             /* QEMU, once */
+    uint32_t version;           /* QEMU, once */
+    uint32_t header_size;       /* QEMU, once: RCACHE_STATE_HEADER */
+    uint8_t uuid[16];           /* QEMU, once */
+    uint64_t incarnation;       /* QEMU, once: random, new for each VM start */
+    uint64_t nr_pages;          /* QEMU, once: words in the table */
+    uint64_t frames_off;        /* QEMU, once: one bit a frame */
+    uint64_t leases_off;        /* QEMU, once */
+    uint64_t slabs_off;         /* QEMU, once */
+    uint64_t words_off;         /* QEMU, once: nr_pages x uint64_t */
+    uint64_t sums_off;          /* QEMU, once: nr_pages x uint64_t */
+    uint64_t total_size;        /* QEMU, once */
+    uint32_t nr_leases;         /* QEMU, once: RCACHE_NR_LEASES */
+    uint32_t nr_slabs;          /* QEMU, once: RCACHE_NR_SLABS */
+
+    /* Counted up by QEMU after each discard; the pager subtracts. */
+    uint64_t discard_seq;       /* discards so far */
+    uint64_t discard_resident;  /* pages that were in the memfd */
+    uint64_t discard_remote;    /* pages that were away */
+
+    /* Written by the pager. */
+    uint64_t session;           /* counted up at each attach */
+    uint64_t zap_seq;           /* no zap above it has been sent */
+};
+
+/* A lease as a new pager must find it; written before a slab names it. */
+struct RcacheLease {
+    uint64_t id;                /* 0: this entry is free */
+    uint32_t epoch;
+    uint32_t slab_pages;
+    uint8_t token[16];
+    char provider[64];          /* host name, NUL-terminated */
+    char address[64];           /* "host:port" or "[v6]:port" */
+    uint64_t expires_ns;        /* CLOCK_BOOTTIME */
+    uint8_t reserved[80];
+};
+
+/* A slab of a lease: its index plus one stands in the slots. */
+struct RcacheSlab {
+    uint32_t lease;             /* index into the leases plus one; 0: free */
+    uint32_t number;            /* the provider's name for it */
+};
+
+/* ------------------------------------------------------------- messages */
+
+#define RCACHE_VMM_MAGIC        0x766d6372u             /* "rcmv" */
+#define RCACHE_VMM_VERSION      1u
+#define RCACHE_VMM_MSG_MAX      16384u  /* bytes, header included */
+#define RCACHE_VMM_FDS_MAX      3u
+#define RCACHE_ZAP_PAGES_MAX    512u    /* pages one ZAP may name */
+#define RCACHE_ZAP_RANGES_MAX   512u
+#define RCACHE_BLOCKS_MAX       64u
+
+enum RcacheVmmType {
+    RCACHE_VMM_HELLO = 1,       /* VMM: who I am */
+    RCACHE_VMM_HELLO_ACK = 2,   /* pager, or rcached when it refuses */
+    RCACHE_VMM_STATE = 3,       /* VMM, with 3 descriptors */
+    RCACHE_VMM_BLOCK_ADD = 4,   /* VMM, with 1 descriptor */
+    RCACHE_VMM_BLOCK_DEL = 5,   /* VMM */
+    RCACHE_VMM_BLOCK_DEL_ACK = 6,
+    RCACHE_VMM_START = 7,       /* VMM: all blocks are known */
+    RCACHE_VMM_READY = 8,       /* pager: attached */
+    RCACHE_VMM_MANAGE = 9,      /* pager: make ready to be managed */
+    RCACHE_VMM_MANAGED = 10,    /* VMM */
+    RCACHE_VMM_ZAP = 11,        /* pager */
+    RCACHE_VMM_ZAP_DONE = 12,   /* VMM */
+    RCACHE_VMM_RESIZE = 13,     /* VMM */
+    RCACHE_VMM_EVICT = 14,      /* VMM */
+    RCACHE_VMM_RESULT = 15,     /* pager: to RESIZE or EVICT */
+    RCACHE_VMM_STATS = 16,      /* pager, 10 times a second */
+    RCACHE_VMM_EVENT = 17,      /* pager */
+    RCACHE_VMM_BALLOON = 18,    /* VMM: the guest's balloon statistics */
+    RCACHE_VMM_BYE = 19,        /* VMM: everything is local, detach */
+    RCACHE_VMM_NR_TYPES
+};
+
+struct RcacheVmmHdr {
+    uint32_t magic;
+    uint16_t type;
+    uint16_t flags;             /* 0 */
+    uint32_t size;              /* the whole message, this header included */
+    uint32_t reserved;          /* 0 */
+    uint64_t id;                /* of a request; its answer repeats it */
+};
+
+#define RCACHE_VMM_F_BALLOON    (1ull << 0)     /* BALLOON is understood */
+
+struct RcacheVmmHello {
+    struct RcacheVmmHdr hdr;
+    uint32_t version;
+    uint32_t page_size;
+    uint64_t features;
+    uint8_t uuid[16];
+    uint64_t incarnation;
+    uint64_t ram_bytes;         /* of the blocks to be managed */
+    uint64_t size;              /* most bytes that may be away */
+    uint64_t local_max;         /* bytes */
+    uint32_t copies;
+    uint32_t reserved;
+    char name[64];              /* the VM's name, NUL-terminated */
+};
+
+/* With one descriptor, a pidfd of the pager, when status is 0. */
+struct RcacheVmmHelloAck {
+    struct RcacheVmmHdr hdr;
+    uint32_t version;
+    int32_t status;             /* 0, or an errno value below 0 */
+    uint64_t features;
+    char text[256];             /* why it was refused */
+};
+
+/* Descriptors: the userfaultfd, the state memfd, /proc/self/pagemap. */
+struct RcacheVmmState {
+    struct RcacheVmmHdr hdr;
+};
+
+/* Descriptor: the memfd of the block. */
+struct RcacheVmmBlock {
+    struct RcacheVmmHdr hdr;
+    uint32_t block;             /* below RCACHE_BLOCKS_MAX */
+    uint32_t generation;        /* of this use of the block id */
+    uint64_t first_word;        /* index of its first page in the table */
+    uint64_t address;           /* in the VMM */
+    uint64_t length;            /* bytes */
+    uint64_t fd_offset;         /* bytes */
+    char name[64];
+};
+
+struct RcacheVmmBlockDel {      /* and BLOCK_DEL_ACK */
+    struct RcacheVmmHdr hdr;
+    uint32_t block;
+    uint32_t generation;
+};
+
+struct RcacheVmmStart {         /* also READY and BYE */
+    struct RcacheVmmHdr hdr;
+};
+
+struct RcacheVmmManage {        /* and MANAGED */
+    struct RcacheVmmHdr hdr;
+    uint32_t block;
+    uint32_t generation;
+    uint64_t first;             /* page in the block */
+    uint64_t count;             /* pages */
+    int32_t status;             /* in MANAGED: 0 or -errno */
+    uint32_t reserved;
+};
+
+struct RcacheZapRange {
+    uint32_t first;             /* page in the block */
+    uint32_t count;             /* pages */
+};
+
+struct RcacheVmmZap {
+    struct RcacheVmmHdr hdr;
+    uint64_t seq;
+    uint32_t block;
+    uint32_t generation;
+    uint32_t nr_ranges;
+    uint32_t reserved;
+    struct RcacheZapRange range[];
+};
+
+struct RcacheVmmZapDone {
+    struct RcacheVmmHdr hdr;
+    uint64_t seq;
+    int32_t status;             /* 0, or -ENOENT: no such block any more */
+    uint32_t nr_pinned;
+    uint32_t pinned[];          /* pages in the block */
+};
+
+#define RCACHE_RESIZE_SIZE      (1u << 0)
+#define RCACHE_RESIZE_LOCAL_MAX (1u << 1)
+
+struct RcacheVmmResize {
+    struct RcacheVmmHdr hdr;
+    uint32_t what;              /* RCACHE_RESIZE_* */
+    uint32_t reserved;
+    uint64_t size;              /* bytes */
+    uint64_t local_max;         /* bytes */
+};
+
+#define RCACHE_EVICT_BYTES      1u      /* bytes to evict from now on */
+#define RCACHE_EVICT_TARGET     2u      /* resident bytes to come down to */
+
+struct RcacheVmmEvict {
+    struct RcacheVmmHdr hdr;
+    uint32_t what;
+    uint32_t reserved;
+    uint64_t bytes;
+};
+
+struct RcacheVmmResult {
+    struct RcacheVmmHdr hdr;
+    int32_t status;             /* 0 or -errno */
+    uint32_t reserved;
+    uint64_t value;             /* EVICT: bytes that went; RESIZE: resident */
+    char text[256];             /* why not */
+};
+
+#define RCACHE_STATS_LEASES     16u
+
+struct RcacheStatsLease {
+    uint64_t id;
+    uint64_t bytes;             /* leased */
+    uint64_t stored;            /* bytes of pages that live there */
+    uint32_t connected;         /* 0 or 1 */
+    uint32_t reserved;
+    char provider[64];
+};
+
+struct RcacheVmmStats {
+    struct RcacheVmmHdr hdr;
+    /* bytes of guest memory; they add up to guest */
+    uint64_t guest;
+    uint64_t unmanaged;         /* not under management yet */
+    uint64_t untouched;         /* never used by the guest */
+    uint64_t hot;               /* HOT and ZAPPING */
+    uint64_t zapped;            /* ZAPPED and EVICTING */
+    uint64_t cached;
+    uint64_t remote;            /* REMOTE, PUNCHING, FETCHING, FILLING */
+    uint64_t zero;
+    uint64_t lost;
+    /* bytes */
+    uint64_t resident;          /* in the memfd, unmanaged ones included */
+    uint64_t size;
+    uint64_t local_max;
+    uint64_t pager_rss;
+    /* counts since the VM's start as this pager knows it */
+    uint64_t faults_remote;     /* answered with bytes from a provider */
+    uint64_t faults_zero;
+    uint64_t faults_minor;      /* touches of zapped pages */
+    uint64_t evicted_pages;
+    uint64_t fetched_pages;
+    uint64_t zero_evicted_pages;/* found zero, sent nowhere */
+    uint64_t checksum_errors;
+    uint64_t intruders;
+    /* nanoseconds, of faults answered by a provider, the last minute */
+    uint64_t fault_p50;
+    uint64_t fault_p99;
+    uint64_t fault_p999;
+    uint64_t fault_max;
+    uint64_t network_p50;       /* of that, GET sent to reply read */
+    /* what is being waited for now */
+    uint64_t waiting_pages;
+    uint64_t oldest_wait;       /* nanoseconds */
+    uint32_t waiting_block;
+    uint32_t nr_leases;
+    uint64_t waiting_offset;    /* in that block, bytes */
+    char waiting_for[64];       /* a provider's name, or "room" */
+    struct RcacheStatsLease lease[RCACHE_STATS_LEASES];
+};
+
+enum RcacheVmmEvent {
+    RCACHE_EVENT_ATTACHED = 1,
+    RCACHE_EVENT_WAITING = 2,   /* a fault has waited for over a second */
+    RCACHE_EVENT_DEGRADED = 3,  /* a provider is away or there is no room */
+    RCACHE_EVENT_RECOVERED = 4,
+    RCACHE_EVENT_PAGE_LOST = 5
+};
+
+struct RcacheVmmEventMsg {
+    struct RcacheVmmHdr hdr;
+    uint32_t event;
+    uint32_t block;
+    uint64_t offset;            /* bytes in the block, PAGE_LOST and WAITING */
+    char text[256];
+};
+
+/* Bits of RcacheVmmBalloon.valid, in virtio-balloon's order of tags. */
+enum RcacheBalloonTag {
+    RCACHE_BALLOON_SWAP_IN = 0,
+    RCACHE_BALLOON_SWAP_OUT = 1,
+    RCACHE_BALLOON_MAJFLT = 2,
+    RCACHE_BALLOON_MINFLT = 3,
+    RCACHE_BALLOON_FREE = 4,
+    RCACHE_BALLOON_TOTAL = 5,
+    RCACHE_BALLOON_AVAILABLE = 6,
+    RCACHE_BALLOON_CACHES = 7,
+    RCACHE_BALLOON_NR_TAGS = 16
+};
+
+struct RcacheVmmBalloon {
+    struct RcacheVmmHdr hdr;
+    uint64_t last_update;       /* seconds since the epoch; 0: never */
+    uint64_t actual;            /* bytes the guest has without the balloon */
+    uint32_t valid;             /* bit n: stat[n] was reported */
+    uint32_t reserved;
+    uint64_t stat[RCACHE_BALLOON_NR_TAGS];  /* bytes or counts */
+};
+
+#endif
