@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The link between rcached and its pagers on one host.
+ *
+ * A unix SOCK_SEQPACKET socket, <run-dir>/pager.sock, on which rcached
+ * listens; a pager connects when it starts and again, every 200 ms, when the
+ * link has ended: a restarted rcached so adopts the pagers it finds.  One
+ * packet is one message.  Both sides are one build, so the structures are
+ * plain; a pager of another version is told apart by LinkHello.version and
+ * is then left alone with its guest but given no new leases.
+ *
+ * rcached starts a pager as
+ *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME [--poll-us=N]
+ * with the accepted VMM connection as descriptor 3, its HELLO still unread.
+ * The pager never waits for rcached on the fault path.
+ */
+#ifndef RCACHED_LINK_H
+#define RCACHED_LINK_H
+
+#include "rcache/proto.h"
+#include "rcache/vmm.h"
+
+#define LINK_VERSION    1u
+#define LINK_MAGIC      0x6b6c6372u     /* "rclk" */
+#define LINK_MSG_MAX    16384u
+#define LINK_GRANTS_MAX 16u
+
+enum LinkType {
+    LINK_HELLO = 1,     /* pager: first message */
+    LINK_STATS = 2,     /* pager, once a second and after HELLO */
+    LINK_BALLOON = 3,   /* pager, as the VMM sent it */
+    LINK_WANT = 4,      /* pager: lease this much more */
+    LINK_GRANTS = 5,    /* rcached: the answer, under the same tag */
+    LINK_EVICT = 6,     /* rcached: as RCACHE_VMM_EVICT */
+    LINK_RESULT = 7     /* pager: the answer to LINK_EVICT */
+};
+
+struct LinkHdr {
+    uint32_t magic;
+    uint32_t type;
+    uint32_t size;              /* of the whole message */
+    uint32_t reserved;
+    uint64_t tag;
+};
+
+struct LinkHello {
+    struct LinkHdr hdr;
+    uint32_t version;
+    int32_t pid;
+    uint8_t uuid[RCACHE_UUID_LEN];
+    uint64_t incarnation;
+    uint64_t session;           /* attaches of this VM so far */
+    char name[RCACHE_NAME_MAX];
+};
+
+/* Leases held, all of them, follow the figures. */
+struct LinkHeld {
+    uint64_t lease;
+    uint32_t epoch;
+    uint32_t connected;
+    uint64_t bytes;
+    uint64_t stored;
+    uint64_t expires_ms;        /* from now */
+    char provider[RCACHE_NAME_MAX];
+};
+
+struct LinkStats {
+    struct LinkHdr hdr;
+    struct RcacheVmmStats stats;
+    uint32_t attached;          /* 1: READY has been sent */
+    uint32_t nr_held;           /* at most 64 */
+    struct LinkHeld held[];
+};
+
+struct LinkBalloon {
+    struct LinkHdr hdr;
+    struct RcacheVmmBalloon balloon;
+};
+
+struct LinkWant {
+    struct LinkHdr hdr;
+    uint64_t bytes;
+};
+
+struct LinkGrants {
+    struct LinkHdr hdr;
+    uint32_t status;            /* enum RcacheStatus */
+    uint32_t nr_grants;
+    char text[192];
+    struct RcacheLeaseGrant grant[LINK_GRANTS_MAX];
+};
+
+struct LinkEvict {
+    struct LinkHdr hdr;
+    uint32_t what;              /* RCACHE_EVICT_BYTES or _TARGET */
+    uint32_t reserved;
+    uint64_t bytes;
+};
+
+struct LinkResult {
+    struct LinkHdr hdr;
+    int32_t status;
+    uint32_t reserved;
+    uint64_t value;             /* bytes that went */
+    char text[256];
+};
+
+#endif
