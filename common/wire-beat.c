@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * wire: heartbeats, a row of sections.
+ *
+ * A section longer than the structure known here is read as far as it is
+ * known, and an unknown one is skipped, so that hosts and arbiters of
+ * different ages understand each other.  A shorter one is an error.
+ */
+#include "common/wire.h"
+
+#include <endian.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "common/wire-internal.h"
+
+guint wire_beat_begin(GByteArray *out)
+{
+    WireHead head = { .type = RCACHE_HEARTBEAT };
+    guint start = out->len;
+
+    wire_append_frame(out, &head, NULL, 0);
+    return start;
+}
+
+void wire_beat_end(GByteArray *out, guint start)
+{
+    uint32_t len = htole32(out->len - start - WIRE_HEAD_LEN);
+
+    memcpy(out->data + start + offsetof(struct RcacheHdr, length), &len,
+           sizeof(len));
+}
+
+static bool beat_append(GByteArray *out, guint start,
+                        enum RcacheSectionType type, const void *bytes,
+                        size_t len)
+{
+    struct RcacheSection raw = {
+        .type = htole16(type),
+        .length = htole32(len),
+    };
+
+    if (out->len - start - WIRE_HEAD_LEN + sizeof(raw) + len >
+        RCACHE_CONTROL_MAX) {
+        return false;
+    }
+    g_byte_array_append(out, (const guint8 *)&raw, sizeof(raw));
+    g_byte_array_append(out, bytes, len);
+    return true;
+}
+
+bool wire_beat_host(GByteArray *out, guint start, const WireBeatHost *host)
+{
+    struct RcacheBeatHost raw = {
+        .seq = htole64(host->seq),
+        .mem_total = htole64(host->mem_total),
+        .mem_available = htole64(host->mem_available),
+        .offered = htole64(host->offered),
+        .leased = htole64(host->leased),
+        .stored = htole64(host->stored),
+        .reserve = htole64(host->reserve),
+        .psi_some_avg10 = htole32(host->psi_some_avg10),
+        .psi_full_avg10 = htole32(host->psi_full_avg10),
+        .flags = htole32(host->flags),
+        .slab_pages = htole32(host->slab_pages),
+    };
+
+    memcpy(raw.boot_id, host->boot_id, sizeof(raw.boot_id));
+    wire_text_copy(raw.label, sizeof(raw.label), host->label);
+    return beat_append(out, start, RCACHE_SECTION_HOST, &raw, sizeof(raw));
+}
+
+static WireError beat_host_decode(const uint8_t *bytes, WireBeatHost *out)
+{
+    struct RcacheBeatHost raw;
+
+    memcpy(&raw, bytes, sizeof(raw));
+    *out = (WireBeatHost) {
+        .seq = le64toh(raw.seq),
+        .mem_total = le64toh(raw.mem_total),
+        .mem_available = le64toh(raw.mem_available),
+        .offered = le64toh(raw.offered),
+        .leased = le64toh(raw.leased),
+        .stored = le64toh(raw.stored),
+        .reserve = le64toh(raw.reserve),
+        .psi_some_avg10 = le32toh(raw.psi_some_avg10),
+        .psi_full_avg10 = le32toh(raw.psi_full_avg10),
+        .flags = le32toh(raw.flags),
+        .slab_pages = le32toh(raw.slab_pages),
+    };
+    memcpy(out->boot_id, raw.boot_id, sizeof(raw.boot_id));
+    return wire_text_decode(out->label, raw.label, sizeof(raw.label));
+}
+
+bool wire_beat_guest(GByteArray *out, guint start, const WireBeatGuest *guest)
+{
+    struct RcacheBeatGuest raw = {
+        .flags = htole32(guest->flags),
+        .pager_restarts = htole32(guest->pager_restarts),
+        .guest = htole64(guest->guest),
+        .resident = htole64(guest->resident),
+        .remote = htole64(guest->remote),
+        .zero = htole64(guest->zero),
+        .local_max = htole64(guest->local_max),
+        .size = htole64(guest->size),
+        .balloon_free = htole64(guest->balloon_free),
+        .balloon_available = htole64(guest->balloon_available),
+        .balloon_total = htole64(guest->balloon_total),
+        .balloon_age_ms = htole64(guest->balloon_age_ms),
+        .faults = htole64(guest->faults),
+        .evicted_pages = htole64(guest->evicted_pages),
+        .fault_p50_ns = htole64(guest->fault_p50_ns),
+        .fault_p99_ns = htole64(guest->fault_p99_ns),
+        .stall_ns = htole64(guest->stall_ns),
+    };
+
+    memcpy(raw.vm, guest->vm, sizeof(raw.vm));
+    wire_text_copy(raw.name, sizeof(raw.name), guest->name);
+    return beat_append(out, start, RCACHE_SECTION_GUEST, &raw, sizeof(raw));
+}
+
+static WireError beat_guest_decode(const uint8_t *bytes, WireBeatGuest *out)
+{
+    struct RcacheBeatGuest raw;
+
+    memcpy(&raw, bytes, sizeof(raw));
+    *out = (WireBeatGuest) {
+        .flags = le32toh(raw.flags),
+        .pager_restarts = le32toh(raw.pager_restarts),
+        .guest = le64toh(raw.guest),
+        .resident = le64toh(raw.resident),
+        .remote = le64toh(raw.remote),
+        .zero = le64toh(raw.zero),
+        .local_max = le64toh(raw.local_max),
+        .size = le64toh(raw.size),
+        .balloon_free = le64toh(raw.balloon_free),
+        .balloon_available = le64toh(raw.balloon_available),
+        .balloon_total = le64toh(raw.balloon_total),
+        .balloon_age_ms = le64toh(raw.balloon_age_ms),
+        .faults = le64toh(raw.faults),
+        .evicted_pages = le64toh(raw.evicted_pages),
+        .fault_p50_ns = le64toh(raw.fault_p50_ns),
+        .fault_p99_ns = le64toh(raw.fault_p99_ns),
+        .stall_ns = le64toh(raw.stall_ns),
+    };
+    memcpy(out->vm, raw.vm, sizeof(raw.vm));
+    return wire_text_decode(out->name, raw.name, sizeof(raw.name));
+}
+
+bool wire_beat_lease(GByteArray *out, guint start, enum RcacheSectionType type,
+                     const WireBeatLease *lease)
+{
+    struct RcacheBeatLease raw = {
+        .lease = htole64(lease->lease),
+        .epoch = htole32(lease->epoch),
+        .state = htole32(lease->state),
+        .bytes = htole64(lease->bytes),
+        .stored = htole64(lease->stored),
+        .expires_ms = htole64(lease->expires_ms),
+    };
+
+    memcpy(raw.vm, lease->vm, sizeof(raw.vm));
+    wire_text_copy(raw.name, sizeof(raw.name), lease->name);
+    wire_text_copy(raw.host, sizeof(raw.host), lease->host);
+    return beat_append(out, start, type, &raw, sizeof(raw));
+}
+
+static WireError beat_lease_decode(const uint8_t *bytes, WireBeatLease *out)
+{
+    struct RcacheBeatLease raw;
+
+    memcpy(&raw, bytes, sizeof(raw));
+    *out = (WireBeatLease) {
+        .lease = le64toh(raw.lease),
+        .epoch = le32toh(raw.epoch),
+        .state = le32toh(raw.state),
+        .bytes = le64toh(raw.bytes),
+        .stored = le64toh(raw.stored),
+        .expires_ms = le64toh(raw.expires_ms),
+    };
+    memcpy(out->vm, raw.vm, sizeof(raw.vm));
+    if (!out->lease || out->lease > INT64_MAX ||
+        out->state < RCACHE_LEASE_GRANTED ||
+        out->state > RCACHE_LEASE_EXPIRED) {
+        return WIRE_E_VALUE;
+    }
+    if (wire_text_decode(out->name, raw.name, sizeof(raw.name)) ||
+        wire_text_decode(out->host, raw.host, sizeof(raw.host))) {
+        return WIRE_E_TEXT;
+    }
+    return WIRE_OK;
+}
+
+bool wire_beat_term(GByteArray *out, guint start, const WireBeatTerm *term)
+{
+    struct RcacheBeatTerm raw = {
+        .bytes = (int64_t)htole64((uint64_t)term->bytes),
+    };
+
+    wire_text_copy(raw.name, sizeof(raw.name), term->name);
+    return beat_append(out, start, RCACHE_SECTION_TERM, &raw, sizeof(raw));
+}
+
+static WireError beat_term_decode(const uint8_t *bytes, WireBeatTerm *out)
+{
+    struct RcacheBeatTerm raw;
+
+    memcpy(&raw, bytes, sizeof(raw));
+    *out = (WireBeatTerm) { .bytes = (int64_t)le64toh((uint64_t)raw.bytes) };
+    return wire_text_decode(out->name, raw.name, sizeof(raw.name));
+}
+
+void wire_beat_iter_init(WireBeatIter *iter, const void *payload, size_t len)
+{
+    *iter = (WireBeatIter) { .at = payload, .left = len };
+}
+
+/* The least that a section of this type has; 0: not known here. */
+static size_t section_size(uint16_t type)
+{
+    switch (type) {
+    case RCACHE_SECTION_HOST:
+        return sizeof(struct RcacheBeatHost);
+    case RCACHE_SECTION_GUEST:
+        return sizeof(struct RcacheBeatGuest);
+    case RCACHE_SECTION_LEASE:
+    case RCACHE_SECTION_HELD:
+        return sizeof(struct RcacheBeatLease);
+    case RCACHE_SECTION_TERM:
+        return sizeof(struct RcacheBeatTerm);
+    default:
+        return 0;
+    }
+}
+
+static WireError section_decode(const uint8_t *bytes, WireSection *out)
+{
+    switch (out->type) {
+    case RCACHE_SECTION_HOST:
+        return beat_host_decode(bytes, &out->host);
+    case RCACHE_SECTION_GUEST:
+        return beat_guest_decode(bytes, &out->guest);
+    case RCACHE_SECTION_LEASE:
+    case RCACHE_SECTION_HELD:
+        return beat_lease_decode(bytes, &out->lease);
+    case RCACHE_SECTION_TERM:
+        return beat_term_decode(bytes, &out->term);
+    }
+    return WIRE_E_SECTION;
+}
+
+/* Cut the next section off the front, whatever it is. */
+static WireError section_take(WireBeatIter *iter, uint16_t *type,
+                              const uint8_t **bytes)
+{
+    struct RcacheSection raw;
+    size_t len, least;
+
+    if (iter->left < sizeof(raw)) {
+        return WIRE_E_SECTION;
+    }
+    memcpy(&raw, iter->at, sizeof(raw));
+    *type = le16toh(raw.type);
+    *bytes = iter->at + sizeof(raw);
+    len = le32toh(raw.length);
+    least = section_size(*type);
+    if (len > iter->left - sizeof(raw) || len < least) {
+        return WIRE_E_SECTION;
+    }
+    /* HOST is first and alone. */
+    if ((*type == RCACHE_SECTION_HOST) != (iter->seen == 0)) {
+        return WIRE_E_SECTION;
+    }
+    iter->at += sizeof(raw) + len;
+    iter->left -= sizeof(raw) + len;
+    iter->seen++;
+    return WIRE_OK;
+}
+
+bool wire_beat_next(WireBeatIter *iter, WireSection *out, WireError *err)
+{
+    const uint8_t *bytes;
+    uint16_t type;
+
+    *err = iter->left || iter->seen ? WIRE_OK : WIRE_E_SECTION;
+    while (iter->left) {
+        *err = section_take(iter, &type, &bytes);
+        if (*err) {
+            iter->left = 0;
+            return false;
+        }
+        if (section_size(type)) {
+            out->type = type;
+            *err = section_decode(bytes, out);
+            iter->left = *err ? 0 : iter->left;
+            return !*err;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * wire: the payloads of HELLO and of the control frames.  Heartbeats are in
+ * wire-beat.c.
+ */
+#include "common/wire.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "common/wire-internal.h"
+
+/* Ids have 63 bits and are never zero, so that 0 can mean "none". */
+static bool lease_id_ok(uint64_t lease)
+{
+    return lease && lease <= INT64_MAX;
+}
+
+void wire_append_hello(GByteArray *out, uint64_t tag, const WireHello *hello)
+{
+    WireHead head = { .type = RCACHE_HELLO, .tag = tag };
+    struct RcacheHello raw = {
+        .version_min = htole16(hello->version_min),
+        .version_max = htole16(hello->version_max),
+        .role = htole32(hello->role),
+        .features = htole64(hello->features),
+        .incarnation = htole64(hello->incarnation),
+        .session = htole64(hello->session),
+    };
+
+    memcpy(raw.boot_id, hello->boot_id, sizeof(raw.boot_id));
+    memcpy(raw.vm, hello->vm, sizeof(raw.vm));
+    wire_text_copy(raw.host, sizeof(raw.host), hello->host);
+    wire_text_copy(raw.address, sizeof(raw.address), hello->address);
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_hello_decode(const void *payload, size_t len, WireHello *out)
+{
+    struct RcacheHello raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireHello) {
+        .version_min = le16toh(raw.version_min),
+        .version_max = le16toh(raw.version_max),
+        .role = le32toh(raw.role),
+        .features = le64toh(raw.features),
+        .incarnation = le64toh(raw.incarnation),
+        .session = le64toh(raw.session),
+    };
+    memcpy(out->boot_id, raw.boot_id, sizeof(raw.boot_id));
+    memcpy(out->vm, raw.vm, sizeof(raw.vm));
+    if (out->version_min > out->version_max || !out->version_max ||
+        out->role < RCACHE_ROLE_FAULT || out->role > RCACHE_ROLE_HOST) {
+        return WIRE_E_VALUE;
+    }
+    if (wire_text_decode(out->host, raw.host, sizeof(raw.host)) ||
+        wire_text_decode(out->address, raw.address, sizeof(raw.address)) ||
+        !out->host[0]) {
+        return WIRE_E_TEXT;
+    }
+    return WIRE_OK;
+}
+
+uint16_t wire_version_choose(const WireHello *hello)
+{
+    return hello->version_min <= RCACHE_VERSION &&
+           hello->version_max >= RCACHE_VERSION ? RCACHE_VERSION : 0;
+}
+
+void wire_append_hello_ack(GByteArray *out, uint64_t tag, uint16_t status,
+                           const WireHelloAck *ack)
+{
+    WireHead head = {
+        .type = RCACHE_HELLO_ACK, .tag = tag, .status = status,
+    };
+    struct RcacheHelloAck raw = {
+        .version = htole16(ack->version),
+        .heartbeat_ms = htole32(ack->heartbeat_ms),
+        .features = htole64(ack->features),
+    };
+
+    memcpy(raw.boot_id, ack->boot_id, sizeof(raw.boot_id));
+    wire_text_copy(raw.host, sizeof(raw.host), ack->host);
+    wire_text_copy(raw.text, sizeof(raw.text), ack->text);
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_hello_ack_decode(const void *payload, size_t len,
+                                WireHelloAck *out)
+{
+    struct RcacheHelloAck raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireHelloAck) {
+        .version = le16toh(raw.version),
+        .heartbeat_ms = le32toh(raw.heartbeat_ms),
+        .features = le64toh(raw.features),
+    };
+    memcpy(out->boot_id, raw.boot_id, sizeof(raw.boot_id));
+    if (wire_text_decode(out->host, raw.host, sizeof(raw.host)) ||
+        wire_text_decode(out->text, raw.text, sizeof(raw.text))) {
+        return WIRE_E_TEXT;
+    }
+    return WIRE_OK;
+}
+
+void wire_append_lease_request(GByteArray *out, uint64_t tag,
+                               const WireLeaseRequest *req)
+{
+    WireHead head = { .type = RCACHE_LEASE_REQUEST, .tag = tag };
+    struct RcacheLeaseRequest raw = {
+        .bytes = htole64(req->bytes),
+        .copies = htole32(req->copies),
+    };
+
+    memcpy(raw.vm, req->vm, sizeof(raw.vm));
+    wire_text_copy(raw.name, sizeof(raw.name), req->name);
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_lease_request_decode(const void *payload, size_t len,
+                                    WireLeaseRequest *out)
+{
+    struct RcacheLeaseRequest raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireLeaseRequest) {
+        .bytes = le64toh(raw.bytes),
+        .copies = le32toh(raw.copies),
+    };
+    memcpy(out->vm, raw.vm, sizeof(raw.vm));
+    if (!out->bytes || !out->copies) {
+        return WIRE_E_VALUE;
+    }
+    return wire_text_decode(out->name, raw.name, sizeof(raw.name));
+}
+
+static void lease_grant_encode(struct RcacheLeaseGrant *raw,
+                               const WireLeaseGrant *grant)
+{
+    *raw = (struct RcacheLeaseGrant) {
+        .lease = htole64(grant->lease),
+        .epoch = htole32(grant->epoch),
+        .ttl_ms = htole32(grant->ttl_ms),
+        .bytes = htole64(grant->bytes),
+    };
+    memcpy(raw->token, grant->token, sizeof(raw->token));
+    wire_text_copy(raw->host, sizeof(raw->host), grant->host);
+    wire_text_copy(raw->address, sizeof(raw->address), grant->address);
+}
+
+static WireError lease_grant_decode(const uint8_t *bytes, WireLeaseGrant *out)
+{
+    struct RcacheLeaseGrant raw;
+
+    memcpy(&raw, bytes, sizeof(raw));
+    *out = (WireLeaseGrant) {
+        .lease = le64toh(raw.lease),
+        .epoch = le32toh(raw.epoch),
+        .ttl_ms = le32toh(raw.ttl_ms),
+        .bytes = le64toh(raw.bytes),
+    };
+    memcpy(out->token, raw.token, sizeof(raw.token));
+    if (!lease_id_ok(out->lease) || !out->ttl_ms || !out->bytes) {
+        return WIRE_E_VALUE;
+    }
+    if (wire_text_decode(out->host, raw.host, sizeof(raw.host)) ||
+        wire_text_decode(out->address, raw.address, sizeof(raw.address)) ||
+        !out->host[0] || !out->address[0]) {
+        return WIRE_E_TEXT;
+    }
+    return WIRE_OK;
+}
+
+void wire_append_lease_reply(GByteArray *out, uint64_t tag,
+                             const WireLeaseReply *reply)
+{
+    struct {
+        struct RcacheLeaseReply reply;
+        struct RcacheLeaseGrant grant[WIRE_GRANTS_MAX];
+    } __attribute__((packed)) raw = { 0 };
+    unsigned i, n = reply->status ? 0 : MIN(reply->nr_grants, WIRE_GRANTS_MAX);
+    WireHead head = {
+        .type = RCACHE_LEASE_REPLY,
+        .tag = tag,
+        .status = reply->status,
+        .count = n,
+    };
+
+    raw.reply.bytes = htole64(reply->bytes);
+    wire_text_copy(raw.reply.text, sizeof(raw.reply.text), reply->text);
+    for (i = 0; i < n; i++) {
+        lease_grant_encode(&raw.grant[i], &reply->grant[i]);
+    }
+    wire_append_frame(out, &head, &raw,
+                      sizeof(raw.reply) + n * sizeof(raw.grant[0]));
+}
+
+WireError wire_lease_reply_decode(const WireHead *head, const void *payload,
+                                  size_t len, WireLeaseReply *out)
+{
+    struct RcacheLeaseReply raw;
+    const uint8_t *at = payload;
+    uint64_t sum = 0;
+    unsigned i;
+
+    if (head->count > WIRE_GRANTS_MAX ||
+        len != sizeof(raw) + head->count * sizeof(struct RcacheLeaseGrant)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, at, sizeof(raw));
+    at += sizeof(raw);
+    *out = (WireLeaseReply) {
+        .status = head->status,
+        .nr_grants = head->count,
+        .bytes = le64toh(raw.bytes),
+    };
+    for (i = 0; i < head->count; i++, at += sizeof(struct RcacheLeaseGrant)) {
+        WireError err = lease_grant_decode(at, &out->grant[i]);
+
+        if (err) {
+            return err;
+        }
+        if (__builtin_add_overflow(sum, out->grant[i].bytes, &sum)) {
+            return WIRE_E_VALUE;
+        }
+    }
+    if (sum != out->bytes) {
+        return WIRE_E_VALUE;
+    }
+    return wire_text_decode(out->text, raw.text, sizeof(raw.text));
+}
+
+void wire_append_grant(GByteArray *out, uint64_t tag, const WireGrant *grant)
+{
+    WireHead head = { .type = RCACHE_GRANT, .tag = tag };
+    struct RcacheGrant raw = {
+        .lease = htole64(grant->lease),
+        .epoch = htole32(grant->epoch),
+        .claim_ms = htole32(grant->claim_ms),
+        .bytes = htole64(grant->bytes),
+    };
+
+    memcpy(raw.token, grant->token, sizeof(raw.token));
+    memcpy(raw.vm, grant->vm, sizeof(raw.vm));
+    wire_text_copy(raw.name, sizeof(raw.name), grant->name);
+    wire_text_copy(raw.host, sizeof(raw.host), grant->host);
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_grant_decode(const void *payload, size_t len, WireGrant *out)
+{
+    struct RcacheGrant raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireGrant) {
+        .lease = le64toh(raw.lease),
+        .epoch = le32toh(raw.epoch),
+        .claim_ms = le32toh(raw.claim_ms),
+        .bytes = le64toh(raw.bytes),
+    };
+    memcpy(out->token, raw.token, sizeof(raw.token));
+    memcpy(out->vm, raw.vm, sizeof(raw.vm));
+    if (!lease_id_ok(out->lease) || !out->bytes || !out->claim_ms) {
+        return WIRE_E_VALUE;
+    }
+    if (wire_text_decode(out->name, raw.name, sizeof(raw.name)) ||
+        wire_text_decode(out->host, raw.host, sizeof(raw.host))) {
+        return WIRE_E_TEXT;
+    }
+    return WIRE_OK;
+}
+
+void wire_append_grant_ack(GByteArray *out, uint64_t tag,
+                           const WireGrantAck *ack)
+{
+    WireHead head = {
+        .type = RCACHE_GRANT_ACK, .tag = tag, .status = ack->status,
+    };
+    struct RcacheGrantAck raw = {
+        .lease = htole64(ack->lease),
+        .bytes = htole64(ack->bytes),
+        .ttl_ms = htole32(ack->ttl_ms),
+    };
+
+    wire_text_copy(raw.text, sizeof(raw.text), ack->text);
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_grant_ack_decode(const WireHead *head, const void *payload,
+                                size_t len, WireGrantAck *out)
+{
+    struct RcacheGrantAck raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireGrantAck) {
+        .status = head->status,
+        .lease = le64toh(raw.lease),
+        .bytes = le64toh(raw.bytes),
+        .ttl_ms = le32toh(raw.ttl_ms),
+    };
+    /* Yes means some bytes for some time, no means none. */
+    if (!lease_id_ok(out->lease) || !out->bytes != !!out->status ||
+        (!out->status && !out->ttl_ms)) {
+        return WIRE_E_VALUE;
+    }
+    return wire_text_decode(out->text, raw.text, sizeof(raw.text));
+}
