@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * slab: a piece of lent memory.  See slab.h.
+ */
+#include "rcached/provider/slab.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define SLAB_MAGIC      0x62616c73u     /* "slab" */
+#define SLAB_VERSION    1u
+
+/* Host order: a slab never leaves the host. */
+struct SlabTail {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t pages;
+    uint32_t number;
+    uint64_t lease;
+    uint64_t reserved[5];
+    uint64_t bitmap[];
+};
+
+static size_t slab_bytes(uint32_t pages)
+{
+    return (size_t)pages * WIRE_PAGE_SIZE;
+}
+
+/* Pages and tail, in whole pages. */
+static size_t slab_file_bytes(uint32_t pages)
+{
+    size_t tail = sizeof(struct SlabTail) + (pages + 63) / 64 * 8;
+
+    return slab_bytes(pages) + (tail + WIRE_PAGE_SIZE - 1) / WIRE_PAGE_SIZE *
+           WIRE_PAGE_SIZE;
+}
+
+/* ---------------------------------------------------------------- guard */
+
+/* One line of heading, then one line for each swap area. */
+static bool host_has_swap(void)
+{
+    g_autofree char *text = NULL;
+    const char *line;
+
+    if (!g_file_get_contents("/proc/swaps", &text, NULL, NULL)) {
+        return errno != ENOENT;
+    }
+    line = strchr(text, '\n');
+    return line && line[1];
+}
+
+/* Is this process in a memory cgroup that may not swap? */
+static bool cgroup_forbids_swap(void)
+{
+    g_autofree char *text = NULL, *path = NULL;
+    char *line, *slash;
+
+    if (!g_file_get_contents("/proc/self/cgroup", &text, NULL, NULL)) {
+        return false;
+    }
+    line = strstr(text, "0::/");
+    if (!line || (line != text && line[-1] != '\n')) {
+        return false;
+    }
+    path = g_strndup(line + 3, strcspn(line + 3, "\n"));
+    /* A limit of any ancestor holds as well. */
+    while ((slash = strrchr(path, '/'))) {
+        g_autofree char *file = g_strdup_printf(
+            "/sys/fs/cgroup%s/memory.swap.max", path);
+        g_autofree char *value = NULL;
+
+        if (g_file_get_contents(file, &value, NULL, NULL) &&
+            !strcmp(g_strchomp(value), "0")) {
+            return true;
+        }
+        *slash = '\0';
+    }
+    return false;
+}
+
+/* Can @bytes be locked?  On fault only: nothing is populated to find out. */
+static bool can_lock(size_t bytes)
+{
+    void *probe = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bool ok;
+
+    if (probe == MAP_FAILED) {
+        return false;
+    }
+    ok = mlock2(probe, bytes, MLOCK_ONFAULT) == 0;
+    munmap(probe, bytes);
+    return ok;
+}
+
+bool slab_guard_find(bool always_lock, size_t probe, SlabGuard *out,
+                     GError **errp)
+{
+    if (!always_lock && !host_has_swap()) {
+        *out = SLAB_GUARD_NO_SWAP;
+        return true;
+    }
+    if (!always_lock && cgroup_forbids_swap()) {
+        *out = SLAB_GUARD_CGROUP;
+        return true;
+    }
+    if (can_lock(probe)) {
+        *out = SLAB_GUARD_MLOCK;
+        return true;
+    }
+    g_set_error(errp, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                "lent memory could reach swap: locking it is not allowed "
+                "(raise the limit, LimitMEMLOCK=infinity) and "
+                "memory.swap.max is not 0 (MemorySwapMax=0)");
+    return false;
+}
+
+const char *slab_guard_name(SlabGuard guard)
+{
+    static const char *const names[] = {
+        [SLAB_GUARD_NO_SWAP] = "the host has no swap",
+        [SLAB_GUARD_CGROUP] = "the cgroup may not swap",
+        [SLAB_GUARD_MLOCK] = "locked",
+    };
+
+    return names[guard];
+}
+
+static int memory_protect(void *base, size_t bytes, SlabGuard guard)
+{
+    if (madvise(base, bytes, MADV_DONTDUMP) ||
+        madvise(base, bytes, MADV_DONTFORK)) {
+        return -errno;
+    }
+    if (guard == SLAB_GUARD_MLOCK && mlock(base, bytes)) {
+        return -errno;
+    }
+    return 0;
+}
+
+void *secret_alloc(size_t size, SlabGuard guard)
+{
+    void *buf = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (buf == MAP_FAILED) {
+        return NULL;
+    }
+    if (memory_protect(buf, size, guard)) {
+        munmap(buf, size);
+        return NULL;
+    }
+    return buf;
+}
+
+void secret_free(void *buf, size_t size)
+{
+    if (buf) {
+        munmap(buf, size);
+    }
+}
+
+/* ----------------------------------------------------------------- slab */
+
+/* Map @fd; the descriptor becomes the slab's. */
+static int slab_map(int fd, uint32_t pages, SlabGuard guard, Slab **out)
+{
+    size_t bytes = slab_file_bytes(pages);
+    uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                         0);
+    int ret;
+
+    if (base == MAP_FAILED) {
+        return -errno;
+    }
+    ret = memory_protect(base, bytes, guard);
+    if (ret) {
+        munmap(base, bytes);
+        return ret;
+    }
+    /* Before Linux 5.14 transfers take the faults: slower, not wrong. */
+    if (madvise(base, bytes, MADV_POPULATE_WRITE) && errno != EINVAL) {
+        ret = -errno;
+        munmap(base, bytes);
+        return ret;
+    }
+    *out = g_new0(Slab, 1);
+    **out = (Slab) {
+        .fd = fd,
+        .pages = pages,
+        .base = base,
+        .tail = (struct SlabTail *)(base + slab_bytes(pages)),
+    };
+    return 0;
+}
+
+/* A signal ends fallocate() early and undoes what it did. */
+static int allocate(int fd, size_t bytes)
+{
+    int tries = 0;
+
+    while (fallocate(fd, 0, 0, bytes)) {
+        if (errno != EINTR || ++tries == 100) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+int slab_new(uint32_t pages, SlabGuard guard, Slab **out)
+{
+    autofd fd = memfd_create("rcached-slab",
+                             MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int ret;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    ret = allocate(fd, slab_file_bytes(pages));
+    if (ret) {
+        return ret;
+    }
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+        return -errno;
+    }
+    ret = slab_map(fd, pages, guard, out);
+    if (ret) {
+        return ret;
+    }
+    fd = -1; /* the slab's now */
+    *(*out)->tail = (struct SlabTail) {
+        .magic = SLAB_MAGIC, .version = SLAB_VERSION, .pages = pages,
+    };
+    return 0;
+}
+
+Slab *slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease)
+{
+    struct SlabTail head;
+    struct stat st;
+    Slab *slab;
+    uint32_t i;
+
+    if (fstat(fd, &st) || st.st_size != (off_t)slab_file_bytes(pages) ||
+        !(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) ||
+        pread(fd, &head, sizeof(head), slab_bytes(pages)) != sizeof(head) ||
+        head.magic != SLAB_MAGIC || head.version != SLAB_VERSION ||
+        head.pages != pages || slab_map(fd, pages, guard, &slab)) {
+        return NULL;
+    }
+    slab->number = head.number;
+    *lease = head.lease;
+    for (i = 0; i < (pages + 63) / 64; i++) {
+        slab->stored += __builtin_popcountll(slab->tail->bitmap[i]);
+    }
+    return slab;
+}
+
+void slab_free(Slab *slab)
+{
+    if (!slab) {
+        return;
+    }
+    munmap(slab->base, slab_file_bytes(slab->pages));
+    close(slab->fd);
+    g_free(slab);
+}
+
+void slab_set_owner(Slab *slab, uint32_t number, uint64_t lease)
+{
+    slab->number = number;
+    slab->tail->number = number;
+    slab->tail->lease = lease;
+}
+
+bool slab_punch(Slab *slab, uint32_t pages)
+{
+    uint32_t left = slab->pages - slab->punched;
+
+    if (pages >= left) {
+        /* The last piece takes the tail with it. */
+        fallocate(slab->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  slab_bytes(slab->punched),
+                  slab_file_bytes(slab->pages) - slab_bytes(slab->punched));
+        slab->punched = slab->pages;
+        return true;
+    }
+    fallocate(slab->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              slab_bytes(slab->punched), slab_bytes(pages));
+    slab->punched += pages;
+    return false;
+}
+
+bool slab_is_stored(const Slab *slab, uint32_t page)
+{
+    return slab->tail->bitmap[page / 64] >> (page % 64) & 1;
+}
+
+int slab_set_stored(Slab *slab, uint32_t page, bool stored)
+{
+    uint64_t bit = UINT64_C(1) << (page % 64);
+    uint64_t *word = &slab->tail->bitmap[page / 64];
+
+    if (!(*word & bit) == !stored) {
+        return 0;
+    }
+    *word ^= bit;
+    slab->stored += stored ? 1 : -1;
+    return stored ? 1 : -1;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * slab: a piece of lent memory.
+ *
+ * A slab is a memfd, allocated whole when it is made, so that a store into it
+ * can never fail, and mapped and populated, so that no transfer has to fault.
+ * Behind its pages it carries a tail: which slab it is, whose lease it belongs
+ * to, and a bit for each page that has something stored.  A slab can thus be
+ * understood by the next daemon that is given its descriptor.
+ *
+ * The bytes of guests never reach swap or a core dump: slab_guard_find() says
+ * how that is ensured on this host, and nothing is lent where it is not.
+ */
+#ifndef RCACHED_PROVIDER_SLAB_H
+#define RCACHED_PROVIDER_SLAB_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire.h"
+
+/* What keeps lent memory out of swap. */
+typedef enum SlabGuard {
+    SLAB_GUARD_NO_SWAP,         /* there is no swap on this host */
+    SLAB_GUARD_CGROUP,          /* memory.swap.max is 0 */
+    SLAB_GUARD_MLOCK            /* every slab is locked */
+} SlabGuard;
+
+struct StoreLease;
+
+typedef struct Slab {
+    int fd;
+    uint32_t number;
+    uint32_t pages;
+    uint32_t stored;            /* bits set in the bitmap */
+    uint32_t punched;           /* pages given back so far, while it ends */
+    uint8_t *base;
+    struct SlabTail *tail;
+    struct StoreLease *lease;
+} Slab;
+
+/**
+ * slab_guard_find() - how lent memory is kept out of swap on this host
+ * @always_lock: lock it even where nothing could be swapped
+ * @probe: bytes that have to be lockable if locking is the way
+ * @out: the way
+ *
+ * Return: false, with @errp set, if there is none
+ */
+bool slab_guard_find(bool always_lock, size_t probe, SlabGuard *out,
+                     GError **errp);
+
+/** slab_guard_name() - a SlabGuard in words */
+const char *slab_guard_name(SlabGuard guard);
+
+/**
+ * slab_new() - allocate a slab
+ * @pages: its size, a power of two
+ * @guard: as slab_guard_find() said
+ * @out: the slab; its number and lease are still to be set
+ *
+ * Return: 0, or -errno with nothing allocated
+ */
+int slab_new(uint32_t pages, SlabGuard guard, Slab **out);
+
+/**
+ * slab_adopt() - take over a slab that an earlier daemon made
+ * @fd: its descriptor; taken over on success only
+ * @pages: the size that slabs have here
+ * @lease: the lease its tail names
+ *
+ * Return: the slab, or NULL if @fd is not such a slab
+ */
+Slab *slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease);
+
+/** slab_free() - unmap and close; what is not punched dies with the fd */
+void slab_free(Slab *slab);
+
+/** slab_set_owner() - write number and lease into the tail */
+void slab_set_owner(Slab *slab, uint32_t number, uint64_t lease);
+
+/**
+ * slab_punch() - give some of the slab's memory back to the host
+ * @pages: at most so many, from where the last call ended
+ *
+ * Return: true once all of it has been given back
+ */
+bool slab_punch(Slab *slab, uint32_t pages);
+
+static inline uint8_t *slab_page(const Slab *slab, uint32_t page)
+{
+    return slab->base + (size_t)page * WIRE_PAGE_SIZE;
+}
+
+/** slab_is_stored() - does @page hold something? */
+bool slab_is_stored(const Slab *slab, uint32_t page);
+
+/**
+ * slab_set_stored() - note that @page holds something, or no longer does
+ *
+ * Return: +1, -1 or 0: what that changed in the number of stored pages
+ */
+int slab_set_stored(Slab *slab, uint32_t page, bool stored);
+
+/**
+ * secret_alloc() - a buffer that guests' bytes may pass through
+ *
+ * Not in core dumps, and locked if @guard is SLAB_GUARD_MLOCK.
+ *
+ * Return: the buffer, or NULL; give it back with secret_free()
+ */
+void *secret_alloc(size_t size, SlabGuard guard);
+void secret_free(void *buf, size_t size);
+
+#endif
