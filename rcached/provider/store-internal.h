@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the store share; for nobody else.
+ */
+#ifndef RCACHED_PROVIDER_STORE_INTERNAL_H
+#define RCACHED_PROVIDER_STORE_INTERNAL_H
+
+#include "rcached/provider/store.h"
+
+typedef struct StoreTable {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t slab_pages;
+    uint32_t record_size;
+    StoreRecord records[STORE_LEASES_MAX];
+} StoreTable;
+
+struct Store {
+    StoreConfig config;
+    int table_fd;
+    StoreTable *table;
+    GHashTable *leases;         /* &lease->id -> StoreLease, the living */
+    GPtrArray *slabs;           /* by number, NULL: a number to use */
+    GQueue dying;               /* StoreLease: ended, memory not yet back */
+    uint64_t limit;             /* bytes */
+    uint64_t nr_slabs;          /* allocated */
+    uint64_t nr_reserved;       /* promised, not yet allocated */
+};
+
+static inline uint64_t store_slab_bytes(const Store *store)
+{
+    return (uint64_t)store->config.slab_pages * WIRE_PAGE_SIZE;
+}
+
+/** store_table_map() - map a table; @fresh: write its head first */
+StoreTable *store_table_map(int fd, const StoreConfig *config, bool fresh);
+
+/** store_lease_new() - a lease for @rec, in the hash, without slabs */
+StoreLease *store_lease_new(Store *store, StoreRecord *rec);
+
+/** store_lease_add_slab() - the lease has one slab more, numbered already */
+void store_lease_add_slab(Store *store, StoreLease *lease, Slab *slab);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store: the leases a provider has given, and the slabs behind them.
+ *
+ * A lease is a set of slabs with an id, an epoch, a token and an end:
+ *
+ *   (granted) --> GRANTED --claim--> CLAIMED --ttl over--> EXPIRED
+ *                    |                  ^  |                  |  |
+ *          claim time over              |  +--release--+      |  orphan time
+ *                    |                  +----renew-----|------+  over
+ *                    v                                 v         |
+ *                  ending  <---------------------------+---------+
+ *
+ * An expired lease keeps its bytes and goes on answering; expiry alone never
+ * destroys anything.  A lease that ends is unknown from that moment.  Its
+ * memory is given back once no transfer makes use of it (store_unuse()), a
+ * piece at a time (store_reap()), so that the thread that answers guests is
+ * never away for long.
+ *
+ * Leases stand in a table in a memfd and slabs know their lease, so that both
+ * can outlive the process.  Time is CLOCK_BOOTTIME in milliseconds and always
+ * an argument.  There is no lock here: the owner has one.
+ */
+#ifndef RCACHED_PROVIDER_STORE_H
+#define RCACHED_PROVIDER_STORE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire.h"
+#include "rcached/provider/slab.h"
+
+#define STORE_LEASES_MAX        4096u
+#define STORE_SLABS_MAX         65535u  /* of one lease: a count's limit */
+
+typedef struct StoreConfig {
+    uint32_t slab_pages;        /* a power of two */
+    uint32_t ttl_ms;            /* a lease's life without RENEW */
+    uint64_t orphan_ms;         /* from expiry to the end */
+} StoreConfig;
+
+typedef struct Store Store;
+
+/* What the table keeps of a lease; host order. */
+typedef struct StoreRecord {
+    uint64_t id;                /* 0: unused */
+    uint32_t epoch;
+    uint32_t state;             /* enum RcacheLeaseState */
+    uint64_t until;             /* claim by, or expires, in ms */
+    uint64_t incarnation;       /* once claimed */
+    uint64_t session;           /* the highest that claimed it */
+    uint8_t token[RCACHE_TOKEN_LEN];
+    uint8_t vm[RCACHE_UUID_LEN];
+    char name[RCACHE_NAME_MAX]; /* of the VM */
+    char host[RCACHE_NAME_MAX]; /* of the requester */
+    uint32_t nr_slabs;
+    uint32_t reserved;
+} StoreRecord;
+
+typedef struct StoreLease {
+    StoreRecord *rec;           /* valid until @ending */
+    uint64_t id;
+    GPtrArray *slabs;           /* of Slab */
+    uint64_t stored;            /* pages */
+    unsigned refs;              /* who remembers this structure */
+    unsigned users;             /* transfers that touch its slabs */
+    bool ending;
+    void *waiter;               /* who asked for the end, for the owner */
+} StoreLease;
+
+typedef struct StoreTotals {
+    uint64_t limit;             /* bytes, and so are the next */
+    uint64_t leased;            /* allocated, dying leases included */
+    uint64_t stored;
+    uint32_t slab_pages;
+} StoreTotals;
+
+/**
+ * store_new() - an empty store with its table
+ *
+ * Return: the store, or NULL with @errp set
+ */
+Store *store_new(const StoreConfig *config, GError **errp);
+
+/** store_free() - free it; nobody may have a lease in use any more */
+void store_free(Store *store);
+
+/** store_set_limit() - how many bytes may be leased in all, from now on */
+void store_set_limit(Store *store, uint64_t bytes);
+
+/** store_table_fd() - the lease table's memfd; stays the store's */
+int store_table_fd(const Store *store);
+
+/** store_totals() - what is leased and stored in all */
+void store_totals(const Store *store, StoreTotals *out);
+
+/* -------------------------------------------------------------- granting */
+
+/**
+ * store_reserve() - is there room for this grant?
+ * @slabs: how many slabs to make for it
+ * @ack: the answer as far as it is known; final if this fails
+ *
+ * On success the room is held until store_add() or store_unreserve().
+ * A grant that is already here, word for word, succeeds with *@slabs 0 and
+ * @ack complete: the arbiter did not get the first answer.
+ *
+ * Return: RCACHE_OK, RCACHE_E_NO_ROOM or RCACHE_E_REFUSED
+ */
+enum RcacheStatus store_reserve(Store *store, const WireGrant *grant,
+                                unsigned *slabs, WireGrantAck *ack);
+
+/** store_unreserve() - give room back that store_reserve() held */
+void store_unreserve(Store *store, unsigned slabs);
+
+/**
+ * store_add() - make the lease
+ * @reserved: slabs that store_reserve() held
+ * @slabs: the slabs made, now the store's; 1 to @reserved of them
+ * @now: CLOCK_BOOTTIME, ms
+ * @ack: completed
+ */
+void store_add(Store *store, const WireGrant *grant, unsigned reserved,
+               Slab **slabs, unsigned nr_slabs, uint64_t now,
+               WireGrantAck *ack);
+
+/* ----------------------------------------------------------------- using */
+
+/**
+ * store_claim() - show a lease's token
+ * @vm: of the session that asks, and so is @incarnation and @session
+ * @out: the lease, with a reference for the caller
+ *
+ * The first claim binds the lease to the incarnation.  It also renews it.
+ *
+ * Return: RCACHE_OK, RCACHE_E_LEASE or RCACHE_E_EPOCH
+ */
+enum RcacheStatus store_claim(Store *store, uint64_t id, uint32_t epoch,
+                              const uint8_t token[RCACHE_TOKEN_LEN],
+                              const uint8_t vm[RCACHE_UUID_LEN],
+                              uint64_t incarnation, uint64_t session,
+                              uint64_t now, StoreLease **out);
+
+/** store_unref() - forget a lease that store_claim() gave */
+void store_unref(Store *store, StoreLease *lease);
+
+/** store_renew() - restart the lease's life; an expired one is revived */
+enum RcacheStatus store_renew(Store *store, StoreLease *lease, uint32_t epoch,
+                              uint64_t now);
+
+/**
+ * store_check() - may this lease be used under this epoch?
+ *
+ * Return: RCACHE_OK, RCACHE_E_LEASE (it has ended) or RCACHE_E_EPOCH
+ */
+enum RcacheStatus store_check(const StoreLease *lease, uint32_t epoch);
+
+/**
+ * store_find() - the memory of a slot
+ * @stored_only: a slot with nothing in it is an error too
+ * @slab: the slab it is in
+ *
+ * Return: its page, or NULL: no such slot in this lease
+ */
+uint8_t *store_find(const Store *store, const StoreLease *lease,
+                    RcacheSlot slot, bool stored_only, Slab **slab);
+
+/** store_mark() - note that a slot, which store_find() found, is (not) used */
+void store_mark(Store *store, StoreLease *lease, Slab *slab, RcacheSlot slot,
+                bool stored);
+
+/** store_use(), store_unuse() - a transfer touches the lease's slabs */
+void store_use(StoreLease *lease);
+void store_unuse(Store *store, StoreLease *lease);
+
+/* ---------------------------------------------------------------- ending */
+
+/**
+ * store_end() - end a lease
+ * @waiter: comes back from store_reap() when its memory is given back; or
+ *          NULL
+ */
+void store_end(Store *store, StoreLease *lease, void *waiter);
+
+/** store_forget_waiter() - @waiter is not to come back any more */
+void store_forget_waiter(Store *store, const void *waiter);
+
+/**
+ * store_find_lease() - the lease of that id, with no reference, or NULL
+ */
+StoreLease *store_find_lease(Store *store, uint64_t id);
+
+/* What time has done to a lease. */
+typedef void StoreTold(const StoreLease *lease, const char *what,
+                       void *opaque);
+
+/**
+ * store_tick() - let time pass: claim times, expiry, orphan times
+ * @told: called for each lease whose state changes; or NULL
+ */
+void store_tick(Store *store, uint64_t now, StoreTold *told, void *opaque);
+
+/** store_reap_pending() - is there memory to give back? */
+bool store_reap_pending(const Store *store);
+
+/**
+ * store_reap() - give back up to @pages of memory of ended leases
+ *
+ * Return: the waiter of a lease that is gone now, or NULL
+ */
+void *store_reap(Store *store, uint32_t pages);
+
+/* --------------------------------------------------------------- looking */
+
+/** store_list() - append a WireBeatLease for each lease to @out */
+void store_list(const Store *store, uint64_t now, GArray *out);
+
+/** store_session() - the highest session of (vm, incarnation) that claimed
+ * any of the leases, 0 if none did */
+uint64_t store_session(const Store *store, const uint8_t vm[RCACHE_UUID_LEN],
+                       uint64_t incarnation);
+
+/** store_random_stored() - some page that holds something; NULL: there is
+ * none.  @nth chooses among them. */
+uint8_t *store_random_stored(const Store *store, uint64_t nth);
+
+/* --------------------------------------------------------------- adopting */
+
+/**
+ * store_adopt() - take over what an earlier daemon left
+ * @table_fd: its lease table
+ * @slab_fds: its slabs, in any order; those taken over become -1
+ * @now: CLOCK_BOOTTIME, ms
+ *
+ * The store must be empty.  A lease of which a slab is missing is dropped:
+ * that it lost bytes must not be found out page by page.
+ *
+ * Return: leases taken over, or -EINVAL if the table is of another kind
+ */
+int store_adopt(Store *store, int table_fd, int *slab_fds, unsigned nr_fds,
+                SlabGuard guard, uint64_t now);
+
+#endif
