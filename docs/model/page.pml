@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * page.pml - one guest page of rcached: pager, QEMU, guest, provider.
+ *
+ * Data abstraction (exact for a single page): a place that can hold the page
+ * has ONE bit, "equals what a guest read must return now".  A guest write sets
+ * the bit of the page it hits and clears every other; a discard clears all and
+ * sets zf ("zero is right now").  No version counter, nothing to wrap.
+ * Request ids (zap, PUT, GET) are table indices: unique while in flight.
+ * Messages to the provider are an unordered bag.
+ *
+ * Checked: a guest access through a PTE finds the right bytes; no page gets
+ * LOST; a live slot is never overwritten; no stuck guest (invalid end state).
+ *
+ * Features  -DNCR=n crashes  -DNZ=n zaps  -DNDUP=n stale fault messages
+ *           -DFB fallback thread (rule 11)  -DCLEAN  -DPREFETCH=n  -DUNLEASE=n
+ *           -DNDISC=n discards (rule 6)  -DDMA=n write DMAs (rule 4)
+ *           -DINTR=n intruder touches  -DASYNC_PUNCH punch in a worker
+ *           a budget of 99 means no bound
+ * TEXT_*    a rule as an earlier wording had it: each was found wanting here
+ * NO_*      a rule taken out
+ */
+#ifndef NCR
+#define NCR 0
+#endif
+#ifndef NZ
+#define NZ 2
+#endif
+#ifndef NDUP
+#define NDUP 0
+#endif
+#ifndef NDISC
+#define NDISC 0
+#endif
+#ifndef DMA
+#define DMA 0
+#endif
+#ifndef INTR
+#define INTR 0
+#endif
+#ifndef PREFETCH
+#define PREFETCH 0
+#endif
+#ifndef UNLEASE
+#define UNLEASE 0
+#endif
+#ifndef NS
+#define NS 2                    /* slots 1..NS */
+#endif
+#define NP 2                    /* requests of a kind in flight */
+
+#define ZERO 0                  /* also UNTOUCHED */
+#define HOT 1
+#define ZAPPING 2
+#define ZAPPED 3
+#define EVICTING 4
+#define PUNCHING 5
+#define REMOTE 6
+#define FETCHING 7
+#define FILLING 8
+#define CACHED 9
+#define DISCARDING 10
+
+#define NONE 0
+#define MAP 1
+#define MAPWP 2
+
+#define BUDGET(c,n)  (n == 99 || c < n)
+#define SPEND(c,n)   c = (n == 99 -> 0 : c + 1)
+
+/* the word */
+byte st = ZERO; bit cl; byte wq; byte slot; bit wg;     /* wg: generation, moved by each discard */
+/* kernel: page cache page, its bytes, QEMU's PTE, WP marker, queue, waiter */
+bit pr; bit mv; byte pte; bit mk; bit fq; bit gb;
+bit zf = 1;                     /* zero is the right answer */
+/* pager memory */
+bit parked; bit pbuf; bit pfetch; byte freeing; bit own;
+byte pop;                       /* punch: 1 submitted 2 done */
+bit kill; bit alive = 1; bit fbusy;
+/* zap: 1 asked 2 zapped 3 reply 4 reply "pinned" 5 asked by a dead pager */
+byte zp[NP];
+/* PUT: 1 on the wire 2 ack on the way; GET: 1 on the wire 2 reply */
+byte pt[NP]; byte ps[NP]; bit pv[NP]; bit po[NP];
+byte gt[NP]; byte gs[NP]; bit gv[NP];
+bit hold[NS+1];                  /* slot to free once no GET on it is out */
+bit frs[NS+1]; bit fro[NS+1];   /* FREE on the wire, this / a dead session */
+bit slv[NS+1];
+bit cnt; bit pin; bit orphan;   /* DMA count, GUP pin, pinned page gone */
+byte ncr; byte nz; byte ndup; byte ndisc; byte ndma; byte nintr; byte npf; byte nul;
+
+inline stale() {
+    slv[1] = 0; slv[2] = 0;
+#if NS > 2
+    slv[3] = 0;
+#endif
+    pv[0] = 0; pv[1] = 0; gv[0] = 0; gv[1] = 0; pbuf = 0; zf = 0;
+}
+inline wake() { gb = 0; fq = 0 }
+inline drop_pte() {             /* zap and punch both leave the marker */
+    if :: pte == MAPWP -> mk = 1 :: else fi; pte = NONE
+}
+inline punch() {
+    pr = 0; mv = 0; drop_pte();
+    if :: pin -> orphan = 1 :: else fi
+}
+/* CONTINUE; on a hole EFAULT: the fault stays parked, the table decides again */
+inline cont(wp) {
+    atomic {
+        if
+        :: pte != NONE -> wake(); parked = 0            /* EEXIST: WAKE */
+        :: pte == NONE && pr -> pte = (wp -> MAPWP : MAP); mk = 0; wake(); parked = 0
+        :: else ->
+#ifdef TEXT_EFAULT
+            parked = 0
+#else
+            skip
+#endif
+        fi
+    }
+}
+#define BUSY(s) ((pt[0] && !po[0] && ps[0] == s) || (pt[1] && !po[1] && ps[1] == s) || frs[s])
+#ifdef NO_PUTHOLD               /* slot of a called-off PUT used again before its ack */
+#define USABLE(s) (s != slot && s != freeing && !hold[s] && !frs[s])
+#elif defined(NO_FREE_ACK)       /* freed slot used again before FREE's ack */
+#define USABLE(s) (s != slot && s != freeing && !hold[s] && !((pt[0] && !po[0] && ps[0] == s) || (pt[1] && !po[1] && ps[1] == s)))
+#else
+#define USABLE(s) (s != slot && s != freeing && !hold[s] && !BUSY(s))
+#endif
+
+#if NS > 2
+#define ANYSLOT (USABLE(1) || USABLE(2) || USABLE(3))
+#else
+#define ANYSLOT (USABLE(1) || USABLE(2))
+#endif
+#ifdef TEXT_ZSLOT               /* slot bits may stay under FILLING of a zero page */
+#define ZSLOT_OUT skip
+#else
+#define ZSLOT_OUT if :: slot -> hold[slot] = 1; slot = 0 :: else fi
+#endif
+#ifdef NO_GEN                   /* completions by the state alone */
+#define SAME(i) true
+#else
+#define SAME(i) (wq == i)
+#endif
+#ifdef NO_GENGET                /* the same for GET alone */
+#define SAMEGET(i) true
+#else
+#define SAMEGET(i) SAME(i)
+#endif
+#ifdef NO_R14                   /* a zap reply counts for any ZAPPING */
+#define SAMESEQ(i) true
+#else
+#define SAMESEQ(i) (wq == i)
+#endif
+#ifdef TEXT_ABA                 /* a discard of a ZERO page leaves the same word */
+#define UNCHANGED (st == sw)
+#else
+#define UNCHANGED (st == sw && wg == sg)
+#endif
+#ifdef NO_R5VERIFY
+#define VERIFIED true
+#else
+#define VERIFIED (!pr)
+#endif
+#ifdef NO_GETHOLD               /* slot freed although a GET on it is out */
+#define NOGET(s) true
+#else
+#define NOGET(s) (!((gt[0] && gs[0] == s) || (gt[1] && gs[1] == s)))
+#endif
+#ifdef TEXT_FETCHDATA           /* attach: data under FETCHING is HOT dirty */
+#define FETCHDATA false
+#else
+#define FETCHDATA (sw == FETCHING)      /* it can only be an intruder's */
+#endif
+
+/* ------------------------------------------------------------------ guest */
+proctype Guest() {
+    do
+    :: atomic { pte != NONE -> assert(pr && mv) }                   /* read */
+    :: atomic { pte != NONE && (!mv || pte == MAPWP || zf || slv[1] || slv[2] || pv[0] || pv[1] || gv[0] || gv[1] || pbuf) ->
+                pte = MAP; stale(); mv = 1 }                        /* write */
+    :: atomic { pte == NONE -> gb = 1; fq = 1 }; !gb
+    od
+}
+
+/* ---------------------------------------------------------- QEMU's thread */
+proctype Qemu() {
+    byte i; bit ok;
+end:
+    do
+    :: atomic { zp[0] == 1 || zp[0] == 5 -> i = 0 }; goto zap
+    :: atomic { zp[1] == 1 || zp[1] == 5 -> i = 1 }; goto zap
+#ifdef FB
+    :: atomic { !alive && fq -> fq = 0; fbusy = 1 };
+        if
+#ifdef NO_R11           /* acts by what it sees, not by the table */
+        :: atomic { pr -> skip } -> goto fbcont
+        :: atomic { !pr -> skip } -> goto fbzero
+#else
+        :: atomic { st == HOT || st == ZAPPING || st == ZAPPED || st == EVICTING || st == CACHED ->
+#ifndef NO_R11_CAS
+            st = HOT; cl = 0;
+#endif
+            skip }; goto fbcont
+#ifdef TEXT_FBZERO      /* ZEROPAGE first, word after: "ZERO -> ZEROPAGE" */
+        :: st == ZERO -> atomic { if :: !pr && pte == NONE -> pr = 1; mv = zf; pte = MAP; mk = 0; wake() :: else fi };
+           atomic { if :: st == ZERO -> st = HOT; cl = 0 :: else fi }
+#else
+        :: atomic { st == ZERO -> st = FILLING; cl = 0;
+#ifndef TEXT_ZSLOT
+                    slot = 0;
+#endif
+                    skip };
+           goto fbzero
+#endif
+#endif
+        :: else
+        fi;
+        fbusy = 0
+#endif
+    od;
+zap:
+#ifdef NO_R4ORDER       /* counts read before the zap */
+    ok = cnt;
+    drop_pte_step: atomic { drop_pte(); if :: zp[i] == 1 -> zp[i] = (ok -> 4 : 3) :: else -> zp[i] = 0 fi };
+#else
+    atomic { drop_pte(); if :: zp[i] == 1 -> zp[i] = 2 :: else -> zp[i] = 0 fi };
+    atomic { if :: zp[i] == 2 -> zp[i] = (cnt -> 4 : 3) :: else fi };
+#endif
+    atomic { i = 0; ok = 0; goto end };
+#ifdef FB
+fbcont:
+    atomic { if
+        :: pte != NONE -> wake()
+        :: pte == NONE && pr -> pte = MAP; mk = 0; wake()
+        :: else -> fq = 1               /* EFAULT: look again */
+        fi; fbusy = 0; goto end };
+fbzero:
+    atomic { if
+        :: !pr && pte == NONE -> pr = 1; mv = zf; pte = MAP; mk = 0; wake()
+        :: pr && pte == NONE -> pte = MAP; mk = 0; wake()
+        :: else -> wake()
+        fi };
+    atomic { if :: st == FILLING -> st = HOT :: else fi; fbusy = 0; goto end }
+#endif
+}
+
+/* ------------------------------------------------------------------ pager */
+proctype Pager() {
+    byte i; bit w; byte n; byte sw; bit hole; bit sg;
+life:
+    {
+        /* ---- attach (rule 2) ---- */
+        atomic { ncr > 0 -> skip } ;
+recon:
+#ifdef TEXT_SEEKFIRST   /* memfd asked before the word is read */
+        atomic { hole = !pr };
+        atomic { sw = st; sg = wg };
+#else
+        atomic { sw = st; sg = wg };
+        atomic { hole = !pr };
+#endif
+        if
+#ifndef TEXT_DISC
+        :: sw == DISCARDING -> skip                     /* QEMU's own */
+#endif
+        :: ((sw == PUNCHING || sw == REMOTE || FETCHDATA) && !hole) -> atomic { punch() };
+            goto recon
+#ifdef NO_R2DATA        /* data under FILLING/FETCHING taken for "still remote" */
+        :: (sw == FILLING && slot) && !hole -> atomic { punch() }; goto recon
+#endif
+        :: (sw == PUNCHING || sw == FETCHING) && hole ->
+            atomic { if :: UNCHANGED -> st = REMOTE :: else -> goto recon fi }
+        :: (sw == CACHED) && hole ->
+            atomic { if :: UNCHANGED -> st = REMOTE :: else -> goto recon fi }
+        :: sw == FILLING && hole ->
+            atomic { if :: UNCHANGED -> st = (slot -> REMOTE : ZERO) :: else -> goto recon fi }
+        :: (sw == REMOTE || sw == ZERO) && hole -> skip
+        :: (sw == HOT || sw == ZAPPING || sw == ZAPPED || sw == EVICTING) && hole ->
+            atomic { if :: UNCHANGED -> 
+#ifdef NO_R2LOST
+                st = ZERO; slot = 0
+#else
+                assert(false) /* LOST */
+#endif
+                :: else -> goto recon fi }
+        :: else ->
+#ifdef NO_R2DIRTY       /* states kept as found */
+            skip
+#else
+            if
+            :: !hole -> atomic { if :: UNCHANGED -> st = HOT; cl = 0 :: else -> goto recon fi }
+            :: else
+            fi
+#endif
+        fi;
+        atomic { sw = 0; sg = 0; hole = 0;
+#ifndef NO_R3
+            /* HELLO: provider fences older sessions */
+            if :: po[0] -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else fi;
+            if :: po[1] -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else fi;
+            fro[1] = 0; fro[2] = 0;
+#if NS > 2
+            fro[3] = 0;
+#endif
+#endif
+            skip };
+#ifndef NO_R2WAKE
+        atomic { wake() };
+#endif
+loop:
+        do
+        /* ---- fault messages; the table decides (rule 5) ---- */
+#ifdef NO_R5FLAGS       /* the page cache at fault time decides: MINOR -> CONTINUE */
+        :: atomic { fq && pr && !parked -> fq = 0; st = HOT; cl = 0 }; cont(0)
+        :: atomic { fq && !pr && !parked -> fq = 0; parked = 1 }
+#else
+        :: atomic { fq && !parked -> fq = 0; parked = 1 }
+#endif
+        :: atomic { (parked && st == ZERO) -> st = FILLING; cl = 0; ZSLOT_OUT };
+            atomic { if
+                :: pte != NONE -> wake()
+                :: pte == NONE && !pr -> pr = 1; mv = zf; pte = MAP; mk = 0; wake()
+                :: else -> pte = MAP; mk = 0; wake()            /* EEXIST: CONTINUE */
+                fi; parked = 0 };
+            atomic { assert(st == FILLING); st = HOT }
+#ifdef TEXT_HOTFREE     /* "HOT: free": nothing done for a fault on HOT */
+        :: atomic { parked && st == HOT -> parked = 0 }
+        :: atomic { parked && (st == ZAPPING || st == EVICTING) -> st = HOT; cl = 0 };
+            cont(0)
+#else
+#ifdef TEXT_HOTWP       /* CLEAN in the word of a HOT or ZAPPING page trusted */
+        :: atomic { parked && (st == HOT || st == ZAPPING || st == EVICTING) -> st = HOT; w = cl };
+            cont(w); w = 0
+#else
+        :: atomic { parked && (st == HOT || st == ZAPPING || st == EVICTING) -> st = HOT;
+#ifndef NO_CLEARFIRST   /* plain CONTINUE but CLEAN left set */
+                    cl = 0;
+#endif
+                    skip };
+            cont(0)
+#endif
+#endif
+        :: atomic { parked && st == ZAPPED -> st = HOT; w = 0;
+                    if :: cl -> w = 1 :: cl = 0 fi };
+            cont(w); w = 0
+        :: atomic { parked && st == CACHED -> st = HOT; if :: true -> cl = 1; w = 1 :: true -> cl = 0; w = 0 fi;
+#ifndef CLEAN
+                    cl = 0; w = 0;
+#endif
+                    skip };
+            cont(w); w = 0
+        :: atomic { parked && st == DISCARDING -> parked = 0 }   /* QEMU's WAKE brings it back */
+        :: atomic { (st == REMOTE && (parked || BUDGET(npf,PREFETCH)) && (!gt[0] || !gt[1])) ->
+                    if :: parked -> pfetch = 0 :: else -> pfetch = 1; SPEND(npf,PREFETCH) fi;
+                    i = (gt[0] -> 1 : 0); st = FETCHING; wq = i };
+            atomic { gt[i] = 1; gs[i] = slot; i = 0 }
+        /* ---- GET reply ---- */
+        :: atomic { (gt[0] == 2 || gt[1] == 2) -> i = (gt[0] == 2 -> 0 : 1) };
+            if
+            :: atomic { (st == FETCHING && SAMEGET(i)) -> st = FILLING; wq = 0; pbuf = gv[i]; gt[i] = 0; gv[i] = 0; gs[i] = 0; i = 0 };
+refill:
+                if
+                :: atomic { pfetch && !pr -> pr = 1; mv = pbuf; pbuf = 0 };
+                    atomic { assert(st == FILLING); st = CACHED; cl = 0; pfetch = 0 }
+                :: atomic { !pfetch && !pr ->
+                        w = 0;
+#ifdef CLEAN
+                        if :: w = 1 :: w = 0 fi;
+#endif
+                        pr = 1; mv = pbuf; pbuf = 0; pte = (w -> MAPWP : MAP); mk = 0; wake(); parked = 0 };
+                    atomic {
+#ifdef NO_SKIP
+                        if :: st == FILLING -> st = HOT; cl = w :: else fi;
+#else
+                        assert(st == FILLING); st = HOT; cl = w;
+#endif
+                        w = 0 }
+                :: pr ->                                        /* EEXIST */
+#ifdef NO_R5EEXIST
+                    atomic { st = HOT; pfetch = 0; pbuf = 0 }; cont(0)
+#else
+                    atomic { punch() }; goto refill             /* intruder */
+#endif
+                fi
+            :: atomic { else -> gt[i] = 0; gv[i] = 0; gs[i] = 0; i = 0 }
+            fi
+        /* ---- front hand ---- */
+        :: atomic { st == HOT && BUDGET(nz,NZ) && (!zp[0] || !zp[1]) ->
+                    SPEND(nz,NZ); i = (zp[0] -> 1 : 0); st = ZAPPING; wq = i };
+            atomic { zp[i] = 1; i = 0 }
+        /* ---- zap reply (rule 14), scan, back hand ---- */
+        :: atomic { (zp[0] == 3 || zp[0] == 4) || (zp[1] == 3 || zp[1] == 4) ->
+                    i = ((zp[0] == 3 || zp[0] == 4) -> 0 : 1);
+                    if
+                    :: (st == ZAPPING && SAMESEQ(i)) ->
+                        wq = 0;
+                        if
+#ifdef NO_R4
+                        :: false -> skip
+#else
+                        :: zp[i] == 4 -> st = HOT; cl = 0
+#endif
+#ifndef NO_SCANMAPPED
+                        :: zp[i] == 3 && pte != NONE -> st = HOT; cl = 0
+#endif
+                        :: else -> st = ZAPPED; cl = cl && mk
+                        fi
+                    :: else
+                    fi;
+                    zp[i] = 0; i = 0 }
+        :: atomic { (st == ZAPPED && cl) || (st == CACHED && BUDGET(nz,NZ)) -> if :: st == CACHED -> SPEND(nz,NZ) :: else fi; st = PUNCHING; cl = 0 }
+        :: atomic { (st == ZAPPED && !cl && (!pt[0] || !pt[1]) && ANYSLOT) ->
+                    n = 0;
+                    if :: USABLE(1) -> n = 1 :: USABLE(2) -> n = 2
+#if NS > 2
+                       :: USABLE(3) -> n = 3
+#endif
+                       :: else fi;
+                    if :: n -> i = (pt[0] -> 1 : 0); st = EVICTING; wq = i
+                       :: else fi };
+            if
+            :: n == 0
+            :: n ->
+                atomic { pbuf = (pr -> mv : zf) };              /* pread */
+                atomic { pt[i] = 1; ps[i] = n; pv[i] = pbuf; po[i] = 0; pbuf = 0; i = 0; n = 0 }
+            fi
+        /* ---- PUT ack: the commit ---- */
+        :: atomic { (pt[0] == 2 && !po[0]) || (pt[1] == 2 && !po[1]) ->
+                    i = ((pt[0] == 2 && !po[0]) -> 0 : 1);
+                    if
+                    :: (st == EVICTING && SAME(i)) ->
+                        st = PUNCHING; wq = 0; cl = 0; freeing = slot; slot = ps[i]
+                    :: else
+                    fi;
+                    pt[i] = 0; ps[i] = 0; pv[i] = 0; i = 0 };
+            atomic { if :: freeing -> frs[freeing] = 1; freeing = 0 :: else fi }
+        /* ---- punch, verify, REMOTE ---- */
+#ifdef ASYNC_PUNCH
+        :: atomic { st == PUNCHING && !pop -> pop = 1 }
+        :: atomic { pop == 2 -> pop = 0; if :: st == PUNCHING && !pr -> st = REMOTE :: else fi }
+#else
+        :: st == PUNCHING ->
+            atomic { punch() };
+            atomic { if
+                :: (st == PUNCHING && VERIFIED) -> st = REMOTE
+                :: else fi }
+#endif
+        /* ---- slot bits left by a discard; a lease lost ---- */
+#if NDISC > 0
+        :: atomic { (st == ZERO && slot) -> ZSLOT_OUT }
+        :: atomic { (hold[1] && NOGET(1)) -> hold[1] = 0; frs[1] = 1 }
+        :: atomic { (hold[2] && NOGET(2)) -> hold[2] = 0; frs[2] = 1 }
+#if NS > 2
+        :: atomic { (hold[3] && NOGET(3)) -> hold[3] = 0; frs[3] = 1 }
+#endif
+#endif
+#if UNLEASE > 0
+        :: atomic { (slot && BUDGET(nul,UNLEASE) && (st == HOT || st == ZAPPING || st == ZAPPED || st == CACHED || st == EVICTING)) ->
+                    SPEND(nul,UNLEASE); if :: st == CACHED -> st = ZAPPED :: else fi;
+#ifndef NO_UNLEASE_DIRTY
+                    cl = 0;
+#endif
+                    freeing = slot;
+#ifndef NO_UNLEASE_DIRTY
+                    slot = 0;
+#endif
+                    skip };
+            atomic { frs[freeing] = 1; freeing = 0 }
+#endif
+        od
+    } unless { atomic { kill -> kill = 0; alive = 0 } };
+    atomic {    /* the process is gone; its unread bytes are not */
+        parked = 0; pbuf = 0; pfetch = 0; freeing = 0; i = 0; w = 0; n = 0; sw = 0; sg = 0; hole = 0;
+#ifndef NO_R3PIDFD      /* proved dead: nothing of it still runs */
+        if :: pop == 1 -> punch() :: pop == 1 -> skip :: else fi; pop = 0;
+#endif
+        if :: zp[0] == 1 -> zp[0] = 5 :: else -> zp[0] = 0 fi;
+        if :: zp[1] == 1 -> zp[1] = 5 :: else -> zp[1] = 0 fi;
+        if :: pt[0] == 1 -> po[0] = 1 :: pt[0] == 2 -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else fi;
+        if :: pt[1] == 1 -> po[1] = 1 :: pt[1] == 2 -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else fi;
+        gt[0] = 0; gt[1] = 0; gv[0] = 0; gv[1] = 0; gs[0] = 0; gs[1] = 0;
+        n = 1; do :: n <= NS -> hold[n] = 0; if :: frs[n] -> fro[n] = 1; frs[n] = 0 :: else fi; n++ :: else -> break od; n = 0;
+#ifdef FBWAKE
+        wake()
+#endif
+    };
+    atomic {
+#ifdef FB_OVERLAP
+        true
+#else
+        !fbusy
+#endif
+        -> alive = 1 };
+    goto life
+}
+
+/* --------------------------------------------------------------- provider */
+#define LIVE(s) (slot == s && (st == REMOTE || st == PUNCHING || st == FETCHING || st == CACHED || cl))
+proctype Provider() {
+    byte s;
+end:
+    do
+    :: atomic { pt[0] == 1 -> assert(!LIVE(ps[0])); slv[ps[0]] = pv[0];
+                if :: po[0] -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else -> pt[0] = 2; pv[0] = 0 fi }
+    :: atomic { pt[1] == 1 -> assert(!LIVE(ps[1])); slv[ps[1]] = pv[1];
+                if :: po[1] -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else -> pt[1] = 2; pv[1] = 0 fi }
+    :: atomic { gt[0] == 1 -> gv[0] = slv[gs[0]]; gt[0] = 2 }
+    :: atomic { gt[1] == 1 -> gv[1] = slv[gs[1]]; gt[1] = 2 }
+    :: atomic { frs[1] -> frs[1] = 0; slv[1] = 0 }
+    :: atomic { frs[2] -> frs[2] = 0; slv[2] = 0 }
+    :: atomic { fro[1] -> fro[1] = 0; slv[1] = 0 }
+    :: atomic { fro[2] -> fro[2] = 0; slv[2] = 0 }
+#if NS > 2
+    :: atomic { frs[3] -> frs[3] = 0; slv[3] = 0 }
+    :: atomic { fro[3] -> fro[3] = 0; slv[3] = 0 }
+#endif
+    od
+}
+
+/* ---------------------------------------- crash, stale messages, intruder */
+proctype Env() {
+end:
+    do
+#if NCR > 0
+    :: atomic { alive && !kill && ncr <= NCR -> ncr++; kill = 1 }
+#endif
+    :: atomic { !fq && BUDGET(ndup,NDUP) -> SPEND(ndup,NDUP); fq = 1 }
+    :: atomic { !pr && BUDGET(nintr,INTR) -> SPEND(nintr,INTR); pr = 1; mv = zf }
+#if defined(ASYNC_PUNCH) || defined(NO_R3PIDFD)
+    :: atomic { pop == 1 -> punch(); pop = 2 }
+#endif
+    /* invariant: these states have their page in the memfd */
+    :: atomic { ((st == HOT || st == ZAPPING || st == ZAPPED || st == EVICTING || st == CACHED) && !pr) -> assert(false) }
+    od
+}
+
+#if NDISC > 0
+/* ------------------------------------------------------- discard (rule 6) */
+proctype Discard() {
+end:
+    do
+    :: BUDGET(ndisc,NDISC) ->
+        atomic { SPEND(ndisc,NDISC);
+            if
+#ifdef NO_R6CAS
+            :: skip
+#else
+#ifndef NO_SKIP
+            :: st == FILLING -> goto end
+#endif
+#ifndef TEXT_PUNCHING
+            :: st == PUNCHING -> goto end
+#endif
+            :: else -> st = DISCARDING; cl = 0; wq = 0
+#endif
+            fi };
+        atomic { punch(); stale(); zf = 1 };
+#ifndef NO_R6CAS
+        atomic { assert(st == DISCARDING); st = ZERO; wg = !wg };
+#endif
+#ifndef TEXT_NOWAKE
+        atomic { wake() }
+#endif
+    od
+}
+#endif
+
+#if DMA > 0
+/* ------------------------- write DMA: map, GUP, device store, unmap (rule 4) */
+proctype Dma() {
+end:
+    do
+    :: atomic { BUDGET(ndma,DMA) -> SPEND(ndma,DMA); cnt = 1 };
+gup:
+        do
+        :: atomic { pte != NONE -> pte = MAP; pin = 1; break }
+        :: atomic { pte == NONE -> gb = 1; fq = 1 }; !gb
+        od;
+        atomic { stale(); if :: orphan -> mv = 0 :: else -> mv = 1 fi };
+        atomic { pin = 0; orphan = 0 };
+        cnt = 0
+    od
+}
+#endif
+
+init {
+    atomic {
+        ncr = 1;                /* the first attach finds nothing to do */
+        run Guest(); run Qemu(); run Pager(); run Provider(); run Env();
+#if NDISC > 0
+        run Discard();
+#endif
+#if DMA > 0
+        run Dma();
+#endif
+    }
+}
