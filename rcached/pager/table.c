@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* table: the page words of a VM.  See table.h. */
+#include "rcached/pager/table.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+static uint64_t frame_of(uint64_t page)
+{
+    return page / RCACHE_FRAME_PAGES;
+}
+
+static uint64_t table_nr_frames(const Table *table)
+{
+    return frame_of(table->nr + RCACHE_FRAME_PAGES - 1);
+}
+
+/* Count one frame; -EINVAL if a word in it is in no known state. */
+static int frame_count(const Table *table, uint64_t frame, FrameCount *count)
+{
+    uint64_t page = frame * RCACHE_FRAME_PAGES;
+    uint64_t end = MIN(page + RCACHE_FRAME_PAGES, table->nr);
+
+    memset(count, 0, sizeof(*count));
+    for (; page < end; page++) {
+        unsigned state = page_state(table_load(table, page));
+
+        if (state >= RCACHE_NR_STATES) {
+            return -EINVAL;
+        }
+        count->state[state]++;
+    }
+    return 0;
+}
+
+int table_init(Table *table, uint64_t *words, uint64_t *sums, uint64_t nr)
+{
+    *table = (Table) { .words = words, .sums = sums, .nr = nr };
+    table->frames = g_try_new0(FrameCount, table_nr_frames(table));
+    if (!table->frames) {
+        return -ENOMEM;
+    }
+    for (uint64_t f = 0; f < table_nr_frames(table); f++) {
+        int ret = frame_count(table, f, &table->frames[f]);
+
+        if (ret < 0) {
+            table_deinit(table);
+            return ret;
+        }
+        for (int s = 0; s < RCACHE_NR_STATES; s++) {
+            table->count[s] += table->frames[f].state[s];
+        }
+    }
+    return 0;
+}
+
+void table_deinit(Table *table)
+{
+    g_clear_pointer(&table->frames, g_free);
+}
+
+bool table_step(Table *table, uint64_t page, uint64_t old, uint64_t new)
+{
+    FrameCount *frame = &table->frames[frame_of(page)];
+    unsigned from = page_state(old), to = page_state(new);
+
+    if (!__atomic_compare_exchange_n(&table->words[page], &old, new, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        return false;
+    }
+    frame->state[from]--;
+    frame->state[to]++;
+    table->count[from]--;
+    table->count[to]++;
+    return true;
+}
+
+void table_recount(Table *table, uint64_t page)
+{
+    FrameCount *old = &table->frames[frame_of(page)];
+    FrameCount now;
+
+    if (frame_count(table, frame_of(page), &now) < 0) {
+        return;
+    }
+    for (int s = 0; s < RCACHE_NR_STATES; s++) {
+        table->count[s] += now.state[s] - old->state[s];
+    }
+    *old = now;
+}
+
+static uint64_t table_sum(const Table *table, uint32_t states)
+{
+    int64_t sum = 0;
+
+    for (int s = 0; s < RCACHE_NR_STATES; s++) {
+        if (states & 1u << s) {
+            sum += table->count[s];
+        }
+    }
+    return MAX(sum, 0);
+}
+
+uint64_t table_resident(const Table *table)
+{
+    return table_sum(table, 1u << RCACHE_HOT | 1u << RCACHE_ZAPPING |
+                            1u << RCACHE_ZAPPED | 1u << RCACHE_EVICTING |
+                            1u << RCACHE_PUNCHING | 1u << RCACHE_FILLING |
+                            1u << RCACHE_CACHED);
+}
+
+uint64_t table_away(const Table *table)
+{
+    return table_sum(table, 1u << RCACHE_REMOTE | 1u << RCACHE_FETCHING |
+                            1u << RCACHE_PUNCHING | 1u << RCACHE_FILLING);
+}

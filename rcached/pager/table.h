@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * table: the page words of a VM, and how many are in each state.
+ *
+ * Pure: works on memory that it is given.  The words are shared with the
+ * VMM, which changes them too (discards), so that every step is a
+ * compare-and-swap from a value read before, and a step that fails is looked
+ * at again by its caller.
+ *
+ * The counts are kept by frame (512 pages) and in all.  A step taken here
+ * moves both; the VMM's steps are not seen, but it marks the frame, and
+ * table_recount() then counts that frame anew.  Until then a frame's count may
+ * be wrong, even below zero, by the pages just discarded.
+ */
+#ifndef PAGER_TABLE_H
+#define PAGER_TABLE_H
+
+#include "rcached/pager/page.h"
+
+typedef struct FrameCount {
+    int16_t state[RCACHE_NR_STATES];
+} FrameCount;
+
+typedef struct Table {
+    uint64_t *words;            /* shared with the VMM */
+    uint64_t *sums;             /* checksum of each remote page */
+    uint64_t nr;
+    int64_t count[RCACHE_NR_STATES];
+    FrameCount *frames;
+} Table;
+
+/**
+ * table_init() - take over a table and count it
+ * @words: @nr words, owned by the caller, as @sums
+ *
+ * Return: 0, -ENOMEM, or -EINVAL if a word is in no known state
+ */
+int table_init(Table *table, uint64_t *words, uint64_t *sums, uint64_t nr);
+void table_deinit(Table *table);
+
+static inline uint64_t table_load(const Table *table, uint64_t page)
+{
+    return __atomic_load_n(&table->words[page], __ATOMIC_ACQUIRE);
+}
+
+/**
+ * table_step() - compare and swap a page's word
+ * @page: its index
+ * @old: the word as it was read
+ * @new: the word it shall be
+ *
+ * Return: true if the word was @old and is @new now
+ */
+bool table_step(Table *table, uint64_t page, uint64_t old, uint64_t new);
+
+/** table_recount() - count the frame of @page again from its words */
+void table_recount(Table *table, uint64_t page);
+
+/** table_resident() - pages whose bytes take up memory here */
+uint64_t table_resident(const Table *table);
+
+/** table_away() - pages whose bytes are at a provider only */
+uint64_t table_away(const Table *table);
+
+#endif
