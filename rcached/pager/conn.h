@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conn: one framed data connection to a provider, the asking end.
+ *
+ * Frames go out in order, several in one sendmsg, their page bytes straight
+ * from the caller's buffer; what comes in is cut into frames and handed on
+ * where it lies.  It knows heads and lengths, not what they are for.
+ *
+ * Life: conn_open() → connected() → frame()... → closed().  closed() is
+ * called exactly once for each conn_open(), never from inside another call,
+ * and only when no operation is in flight: from then on no buffer that was
+ * given to conn_send() is read any more, and the connection may be opened
+ * again or freed.
+ */
+#ifndef PAGER_CONN_H
+#define PAGER_CONN_H
+
+#include <glib.h>
+#include <netinet/in.h>
+
+#include "common/ring.h"
+#include "common/wire.h"
+
+#define CONN_IOV_MAX    16
+
+typedef struct Conn Conn;
+
+typedef struct ConnOps {
+    void (*connected)(Conn *conn);
+    /* @payload lives until the callback returns */
+    void (*frame)(Conn *conn, const WireHead *head, const void *payload);
+    void (*closed)(Conn *conn, const char *reason);
+} ConnOps;
+
+struct Conn {
+    Ring *ring;
+    const ConnOps *ops;
+    void *owner;
+    int fd;
+    bool up;                    /* connected, not closing */
+    bool closing;
+    char reason[128];
+    RingOp connect;
+    RingOp recv;
+    RingOp send;
+    RingOp end;                 /* delivers closed() from the loop */
+    struct sockaddr_storage addr;
+    uint8_t *in;
+    size_t in_size, in_start, in_end;
+    uint64_t bytes_in;          /* moves while the other side is alive */
+    GQueue out;                 /* of OutFrame */
+    struct iovec iov[CONN_IOV_MAX];
+    struct msghdr msg;
+};
+
+/** conn_init() - @ops are called with this conn; @owner is theirs */
+void conn_init(Conn *conn, Ring *ring, const ConnOps *ops, void *owner);
+
+/** conn_deinit() - the connection must be closed */
+void conn_deinit(Conn *conn);
+
+/**
+ * conn_open() - start to connect
+ *
+ * Return: 0, or -errno and no callback
+ */
+int conn_open(Conn *conn, const struct sockaddr_storage *addr, socklen_t len);
+
+/** conn_close() - end it; closed() follows.  Closing twice is fine. */
+void conn_close(Conn *conn, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+static inline bool conn_idle(const Conn *conn)
+{
+    return conn->fd < 0;
+}
+
+/**
+ * conn_send() - queue a frame
+ * @head: its head; length is set here
+ * @slots: @head->count of them, or NULL
+ * @data: bytes that follow, or NULL; stays the caller's, untouched until the
+ *        frame's answer or closed()
+ */
+void conn_send(Conn *conn, WireHead *head, const RcacheSlot *slots,
+               const void *data, size_t len);
+
+/** conn_send_bytes() - queue whole frames made by the codec; copied */
+void conn_send_bytes(Conn *conn, const GByteArray *bytes);
+
+#endif

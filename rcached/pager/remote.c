@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* remote: a provider as its requester sees it.  See remote.h. */
+#include "rcached/pager/remote.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+
+#define NS_PER_MS       1000000ull
+#define RETRY_MIN_NS    (100 * NS_PER_MS)
+#define RETRY_MAX_NS    (2000 * NS_PER_MS)
+#define PING_NS         (1000 * NS_PER_MS)
+/* No byte for so long although PINGs are out: hung or cut off. */
+#define SILENCE_NS      (8000 * NS_PER_MS)
+
+static const ConnOps remote_conn_ops;
+
+Remote *remote_new(Ring *ring, const RemoteOps *ops, void *owner,
+                   const RemoteSelf *self, const char *address,
+                   const char *host)
+{
+    Remote *r = g_new0(Remote, 1);
+
+    r->ops = ops;
+    r->owner = owner;
+    r->self = self;
+    r->retry_ns = RETRY_MIN_NS;
+    wire_text_copy(r->address, sizeof(r->address), address);
+    wire_text_copy(r->host, sizeof(r->host), host);
+    conn_init(&r->fault, ring, &remote_conn_ops, r);
+    conn_init(&r->bulk, ring, &remote_conn_ops, r);
+    return r;
+}
+
+void remote_free(Remote *remote)
+{
+    g_assert(remote->state == REMOTE_DOWN);
+    conn_deinit(&remote->fault);
+    conn_deinit(&remote->bulk);
+    g_free(remote);
+}
+
+/* Numeric addresses only: a name would have to be asked for, and wait. */
+static socklen_t remote_parse(const char *address,
+                              struct sockaddr_storage *out, GError **error)
+{
+    g_autoptr(GSocketConnectable) c =
+        g_network_address_parse(address, RCACHE_DEFAULT_PORT, error);
+    g_autoptr(GInetAddress) ip = NULL;
+    g_autoptr(GSocketAddress) sa = NULL;
+
+    if (!c) {
+        return 0;
+    }
+    ip = g_inet_address_new_from_string(
+        g_network_address_get_hostname(G_NETWORK_ADDRESS(c)));
+    if (!ip) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "'%s' is not a numeric address", address);
+        return 0;
+    }
+    sa = g_inet_socket_address_new(
+        ip, g_network_address_get_port(G_NETWORK_ADDRESS(c)));
+    memset(out, 0, sizeof(*out));
+    if (!g_socket_address_to_native(sa, out, sizeof(*out), error)) {
+        return 0;
+    }
+    return g_socket_address_get_native_size(sa);
+}
+
+static void remote_failed(Remote *r, uint64_t now, const char *why)
+{
+    wire_text_copy(r->why, sizeof(r->why), why);
+    r->state = REMOTE_DOWN;
+    r->retry_at = now + r->retry_ns;
+    r->retry_ns = MIN(r->retry_ns * 2, RETRY_MAX_NS);
+}
+
+static void remote_connect(Remote *r, uint64_t now)
+{
+    g_autoptr(GError) error = NULL;
+    struct sockaddr_storage addr;
+    socklen_t len = remote_parse(r->address, &addr, &error);
+    int ret;
+
+    if (!len) {
+        remote_failed(r, now, error->message);
+        return;
+    }
+    ret = conn_open(&r->fault, &addr, len);
+    if (ret < 0) {
+        remote_failed(r, now, g_strerror(-ret));
+        return;
+    }
+    r->state = REMOTE_CONNECTING;
+    r->session = r->ops->session(r);
+    r->hellos = 2;
+    r->alive_at = now;
+    ret = conn_open(&r->bulk, &addr, len);
+    if (ret < 0) {
+        remote_close(r, g_strerror(-ret));
+    }
+}
+
+static void remote_connected(Conn *conn)
+{
+    Remote *r = conn->owner;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    WireHello hello = {
+        .version_min = RCACHE_VERSION, .version_max = RCACHE_VERSION,
+        .role = conn == &r->fault ? RCACHE_ROLE_FAULT : RCACHE_ROLE_BULK,
+        .incarnation = r->self->incarnation, .session = r->session,
+    };
+
+    memcpy(hello.vm, r->self->vm, sizeof(hello.vm));
+    memcpy(hello.boot_id, r->self->boot_id, sizeof(hello.boot_id));
+    wire_text_copy(hello.host, sizeof(hello.host), r->self->host);
+    wire_append_hello(bytes, 0, &hello);
+    conn_send_bytes(conn, bytes);
+}
+
+static void remote_hello_ack(Remote *r, Conn *conn, const WireHead *head,
+                             const void *payload)
+{
+    WireHelloAck ack;
+    WireError err = wire_hello_ack_decode(payload, head->length, &ack);
+
+    if (r->state != REMOTE_CONNECTING || err) {
+        conn_close(conn, "bad HELLO_ACK: %s", wire_reason(err));
+    } else if (head->status) {
+        conn_close(conn, "refused: %s (%s)", wire_status_name(head->status),
+                   ack.text);
+    } else if (--r->hellos == 0) {
+        r->state = REMOTE_UP;
+        r->retry_ns = RETRY_MIN_NS;
+        r->why[0] = '\0';
+        r->ops->up(r);
+    }
+}
+
+static void remote_frame(Conn *conn, const WireHead *head,
+                         const void *payload)
+{
+    Remote *r = conn->owner;
+
+    switch (head->type) {
+    case RCACHE_HELLO_ACK:
+        remote_hello_ack(r, conn, head, payload);
+        break;
+    case RCACHE_PONG:
+        break;
+    default:
+        if (r->state == REMOTE_UP) {
+            r->ops->answer(r, conn == &r->bulk, head, payload);
+        } else {
+            conn_close(conn, "%s before HELLO_ACK",
+                       wire_type_name(head->type));
+        }
+    }
+}
+
+static void remote_conn_closed(Conn *conn, const char *reason)
+{
+    Remote *r = conn->owner;
+    bool was_closing = r->state == REMOTE_CLOSING;
+
+    if (!was_closing) {
+        wire_text_copy(r->why, sizeof(r->why), reason);
+        r->state = REMOTE_CLOSING;
+        conn_close(&r->fault, "%s", reason);
+        conn_close(&r->bulk, "%s", reason);
+    }
+    if (conn_idle(&r->fault) && conn_idle(&r->bulk)) {
+        g_autofree char *why = g_strdup(r->why);
+
+        remote_failed(r, r->alive_at, why);
+        r->ops->down(r, r->why);
+    }
+}
+
+static const ConnOps remote_conn_ops = {
+    .connected = remote_connected,
+    .frame = remote_frame,
+    .closed = remote_conn_closed,
+};
+
+void remote_close(Remote *remote, const char *reason)
+{
+    if (remote->state == REMOTE_UP || remote->state == REMOTE_CONNECTING) {
+        wire_text_copy(remote->why, sizeof(remote->why), reason);
+        remote->state = REMOTE_CLOSING;
+        conn_close(&remote->fault, "%s", reason);
+        conn_close(&remote->bulk, "%s", reason);
+    }
+}
+
+static void remote_ping(Remote *r, uint64_t now)
+{
+    WireHead head = { .type = RCACHE_PING };
+
+    r->ping_at = now + PING_NS;
+    conn_send(&r->fault, &head, NULL, NULL, 0);
+    head = (WireHead) { .type = RCACHE_PING };
+    conn_send(&r->bulk, &head, NULL, NULL, 0);
+}
+
+void remote_tick(Remote *remote, uint64_t now)
+{
+    switch (remote->state) {
+    case REMOTE_DOWN:
+        if (now >= remote->retry_at) {
+            remote_connect(remote, now);
+        }
+        break;
+    case REMOTE_UP:
+    case REMOTE_CONNECTING:
+        if (remote->fault.bytes_in != remote->seen_fault &&
+            remote->bulk.bytes_in != remote->seen_bulk) {
+            remote->seen_fault = remote->fault.bytes_in;
+            remote->seen_bulk = remote->bulk.bytes_in;
+            remote->alive_at = now;
+        }
+        if (now - remote->alive_at > SILENCE_NS) {
+            remote_close(remote, "no answer for 8 s");
+        } else if (remote->state == REMOTE_UP && now >= remote->ping_at) {
+            remote_ping(remote, now);
+        }
+        break;
+    case REMOTE_CLOSING:
+        break;
+    }
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * remote: a provider as its requester sees it: two connections, a session,
+ * and the leases that live there.
+ *
+ * States: DOWN → CONNECTING → UP → CLOSING → DOWN.  Both connections carry
+ * one session number; it is new at each attempt, so that the provider fences
+ * what an earlier attempt, or a dead pager, may still have under way.  If one
+ * connection ends the other is ended too: a session is whole or not there.
+ * down() is called when both are quiet: what was asked and not answered by
+ * then never will be, and no buffer of it is read any more.
+ *
+ * A lease can be used once it has been claimed on both connections.
+ */
+#ifndef PAGER_REMOTE_H
+#define PAGER_REMOTE_H
+
+#include "rcached/pager/conn.h"
+
+typedef struct Remote Remote;
+
+enum RemoteState {
+    REMOTE_DOWN,
+    REMOTE_CONNECTING,
+    REMOTE_UP,
+    REMOTE_CLOSING
+};
+
+typedef struct RemoteOps {
+    /* A number for the next session, higher than all before. */
+    uint64_t (*session)(Remote *remote);
+    void (*up)(Remote *remote);
+    void (*down)(Remote *remote, const char *reason);
+    /* An answer; @payload lives until the callback returns. */
+    void (*answer)(Remote *remote, bool bulk, const WireHead *head,
+                   const void *payload);
+} RemoteOps;
+
+typedef struct RemoteSelf {
+    uint8_t vm[RCACHE_UUID_LEN];
+    uint64_t incarnation;
+    uint8_t boot_id[RCACHE_UUID_LEN];
+    char host[RCACHE_NAME_MAX];
+} RemoteSelf;
+
+struct Remote {
+    const RemoteOps *ops;
+    void *owner;
+    const RemoteSelf *self;
+    char address[RCACHE_NAME_MAX];
+    char host[RCACHE_NAME_MAX];
+    enum RemoteState state;
+    Conn fault;
+    Conn bulk;
+    unsigned hellos;            /* HELLO_ACKs still to come */
+    uint64_t session;
+    uint64_t retry_at;          /* ns, when DOWN */
+    uint64_t retry_ns;
+    uint64_t alive_at;          /* ns, bytes last came on both */
+    uint64_t ping_at;
+    uint64_t seen_fault, seen_bulk;
+    char why[160];              /* it is not up */
+};
+
+/** remote_new() - a provider that is DOWN; remote_tick() connects it */
+Remote *remote_new(Ring *ring, const RemoteOps *ops, void *owner,
+                   const RemoteSelf *self, const char *address,
+                   const char *host);
+
+/** remote_free() - it must be DOWN */
+void remote_free(Remote *remote);
+
+/** remote_tick() - connect, ping, give up; called every 100 ms or so */
+void remote_tick(Remote *remote, uint64_t now);
+
+/** remote_close() - end the session; down() follows */
+void remote_close(Remote *remote, const char *reason);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* seqsock: a unix SOCK_SEQPACKET connection on the ring.  See seqsock.h. */
+#include "rcached/pager/seqsock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/cleanup.h"
+
+#define SEQSOCK_QUEUE_MAX       4096
+
+union Control {
+    char bytes[CMSG_SPACE(sizeof(int) * SEQSOCK_FDS_MAX)];
+    struct cmsghdr align;
+};
+
+static void seqsock_end_maybe(SeqSock *s)
+{
+    if (s->closing && !ring_op_busy(&s->poll) && !ring_op_busy(&s->end)) {
+        ring_timeout(s->ring, &s->end, 0);
+    }
+}
+
+static void seqsock_end_done(RingOp *op, int res, bool more)
+{
+    SeqSock *s = container_of(op, SeqSock, end);
+
+    close(s->fd);
+    s->fd = -1;
+    s->closing = false;
+    g_queue_clear_full(&s->out, (GDestroyNotify)g_bytes_unref);
+    s->ops->closed(s, s->reason);
+}
+
+static unsigned take_fds(struct msghdr *msg, int *fds)
+{
+    unsigned n = 0;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+        }
+    }
+    return n;
+}
+
+/* One packet; false when there is none or the connection has ended. */
+static bool seqsock_take(SeqSock *s)
+{
+    int fds[SEQSOCK_FDS_MAX] = { -1, -1, -1 };
+    struct iovec iov = { s->buf, sizeof(s->buf) };
+    union Control control;
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1,
+        .msg_control = &control, .msg_controllen = sizeof(control),
+    };
+    ssize_t len = recvmsg(s->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    unsigned n;
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return false;
+    }
+    if (len <= 0) {
+        seqsock_close(s, "%s", len ? g_strerror(errno) : "closed");
+        return false;
+    }
+    n = take_fds(&msg, fds);
+    if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        seqsock_close(s, "a message that is too long");
+    } else {
+        s->ops->message(s, s->buf, len, fds, n);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        autofd_close(&fds[i]);
+    }
+    return !s->closing;
+}
+
+static void seqsock_poll_done(RingOp *op, int res, bool more)
+{
+    SeqSock *s = container_of(op, SeqSock, poll);
+
+    if (s->closing) {
+        seqsock_end_maybe(s);
+        return;
+    }
+    while (seqsock_take(s)) {
+    }
+    if (s->closing) {
+        seqsock_end_maybe(s);
+    } else if (!more) {
+        ring_poll_multishot(s->ring, &s->poll, s->fd, POLLIN);
+    }
+}
+
+void seqsock_init(SeqSock *sock, Ring *ring, const SeqSockOps *ops,
+                  void *owner)
+{
+    memset(sock, 0, sizeof(*sock));
+    sock->ring = ring;
+    sock->ops = ops;
+    sock->owner = owner;
+    sock->fd = -1;
+    g_queue_init(&sock->out);
+    ring_op_init(&sock->poll, seqsock_poll_done);
+    ring_op_init(&sock->end, seqsock_end_done);
+}
+
+void seqsock_start(SeqSock *sock, int fd)
+{
+    sock->fd = fd;
+    ring_poll_multishot(sock->ring, &sock->poll, fd, POLLIN);
+}
+
+void seqsock_close(SeqSock *sock, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (sock->fd < 0 || sock->closing) {
+        return;
+    }
+    va_start(ap, fmt);
+    vsnprintf(sock->reason, sizeof(sock->reason), fmt, ap);
+    va_end(ap);
+    sock->closing = true;
+    ring_cancel(sock->ring, &sock->poll);
+    seqsock_end_maybe(sock);
+}
+
+/* 0, -EAGAIN, or another -errno */
+static int send_now(int to, const void *msg, size_t len, int fd)
+{
+    struct iovec iov = { (void *)msg, len };
+    union Control control;
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+    if (fd >= 0) {
+        struct cmsghdr *c;
+
+        memset(&control, 0, sizeof(control));
+        m.msg_control = &control;
+        m.msg_controllen = CMSG_SPACE(sizeof(int));
+        c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    }
+    return sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
+{
+    int ret = -EAGAIN;
+
+    if (sock->fd < 0 || sock->closing) {
+        return;
+    }
+    if (g_queue_is_empty(&sock->out)) {
+        ret = send_now(sock->fd, msg, len, fd);
+    }
+    if (ret == -EAGAIN && fd < 0 &&
+        g_queue_get_length(&sock->out) < SEQSOCK_QUEUE_MAX) {
+        g_queue_push_tail(&sock->out, g_bytes_new(msg, len));
+    } else if (ret < 0) {
+        seqsock_close(sock, "send: %s", g_strerror(-ret));
+    }
+}
+
+void seqsock_flush(SeqSock *sock)
+{
+    GBytes *b;
+
+    while (sock->fd >= 0 && !sock->closing &&
+           (b = g_queue_peek_head(&sock->out))) {
+        gsize len;
+        const void *msg = g_bytes_get_data(b, &len);
+        int ret = send_now(sock->fd, msg, len, -1);
+
+        if (ret == -EAGAIN) {
+            break;
+        }
+        if (ret < 0) {
+            seqsock_close(sock, "send: %s", g_strerror(-ret));
+            break;
+        }
+        g_bytes_unref(g_queue_pop_head(&sock->out));
+    }
+}

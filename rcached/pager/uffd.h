@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * uffd: the userfaultfd's ioctls, typed, and the only file of the daemons
+ * that includes linux/userfaultfd.h.
+ *
+ * Each returns 0 or -errno.  What the errors mean for a page is decided by
+ * the page table, not here; EAGAIN alone is retried a few times, since the
+ * kernel asks for that while the VMM changes its mappings.
+ */
+#ifndef PAGER_UFFD_H
+#define PAGER_UFFD_H
+
+#include <stdint.h>
+
+#define UFFD_READ_MAX   64u     /* messages uffd_read() takes at once */
+
+/**
+ * uffd_read() - addresses of the faults that are waiting to be read
+ * @fd: a userfaultfd, O_NONBLOCK, as everywhere here
+ * @out: at least UFFD_READ_MAX addresses, page aligned
+ *
+ * Return: how many, 0 if there are none, or -errno
+ */
+int uffd_read(int fd, uint64_t *out);
+
+/** uffd_register() - missing and minor faults of a range */
+int uffd_register(int fd, uint64_t start, uint64_t len);
+
+/**
+ * uffd_copy() - put a page into a hole and wake who waits for it
+ * @src: a page of bytes, at any alignment
+ *
+ * Return: 0; -EEXIST: there is a page or a mapping; -ESRCH: the VMM is gone
+ */
+int uffd_copy(int fd, uint64_t addr, const void *src);
+
+/** uffd_zeropage() - the same with zeros */
+int uffd_zeropage(int fd, uint64_t addr);
+
+/**
+ * uffd_continue() - map the page that is in the memfd and wake
+ *
+ * Return: 0; -EEXIST: mapped already, nobody woken; -EFAULT: a hole
+ */
+int uffd_continue(int fd, uint64_t addr);
+
+/** uffd_wake() - let who waits in the range fault again */
+int uffd_wake(int fd, uint64_t start, uint64_t len);
+
+#endif
