@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * command: resize and evict, one at a time, and bringing pages home.
+ *
+ * A command ends when its goal is reached, or when there has been no progress
+ * for a while; a resize that does not reach its goal is rolled back.  What an
+ * evict reports is what providers have acknowledged and what was committed.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "rcached/pager/pager.h"
+
+#define PATIENCE_NS     (10 * NS_PER_SEC)
+#define HOME_FETCHES    64u
+
+static void command_result(Pager *p, bool from_link, uint64_t id, int status,
+                           uint64_t value, const char *text)
+{
+    struct RcacheVmmResult msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_RESULT,
+                 .size = sizeof(msg), .id = id },
+        .status = status, .value = value,
+    };
+
+    if (from_link) {
+        uplink_result(p, id, status, value, text);
+        return;
+    }
+    wire_text_copy(msg.text, sizeof(msg.text), text);
+    seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+}
+
+static void command_end(Pager *p, int status, const char *text)
+{
+    Command *c = &p->command;
+    uint64_t pages = c->kind == COMMAND_RESIZE ? pager_resident(p) : c->done;
+
+    command_result(p, c->from_link, c->id, status, pages * RCACHE_PAGE_SIZE,
+                   text);
+    *c = (Command) { 0 };
+}
+
+/* Where the command stands, as a number that falls to zero. */
+static uint64_t command_left(const Pager *p)
+{
+    const Command *c = &p->command;
+    uint64_t here = pager_resident(p), away = table_away(&p->table), left = 0;
+
+    switch (c->kind) {
+    case COMMAND_EVICT_BYTES:
+        return c->goal > c->done ? c->goal - c->done : 0;
+    case COMMAND_EVICT_TARGET:
+        return here > c->goal ? here - c->goal : 0;
+    case COMMAND_RESIZE:
+        left += here > p->local_max ? here - p->local_max : 0;
+        left += away > p->size ? away - p->size : 0;
+        return left;
+    case COMMAND_NONE:
+        break;
+    }
+    return 0;
+}
+
+static void command_begin(Pager *p, enum CommandKind kind, bool from_link,
+                          uint64_t id, uint64_t goal)
+{
+    p->command = (Command) {
+        .kind = kind, .from_link = from_link, .id = id, .goal = goal,
+        .deadline = pager_now() + PATIENCE_NS, .seen = UINT64_MAX,
+    };
+    p->zap_fruitless = 0;
+    /* An evict is asked for RAM that may not be managed yet. */
+    p->managing = true;
+    p->unmanaged_at = 0;
+}
+
+void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
+                   uint64_t bytes)
+{
+    uint64_t pages = bytes / RCACHE_PAGE_SIZE;
+
+    if (p->command.kind != COMMAND_NONE) {
+        command_result(p, from_link, id, -EBUSY, 0,
+                       "another resize or evict of this VM is under way");
+    } else if (what == RCACHE_EVICT_BYTES) {
+        command_begin(p, COMMAND_EVICT_BYTES, from_link, id, pages);
+    } else if (what == RCACHE_EVICT_TARGET) {
+        command_begin(p, COMMAND_EVICT_TARGET, from_link, id, pages);
+    } else {
+        command_result(p, from_link, id, -EINVAL, 0, "unknown kind of evict");
+    }
+}
+
+void command_resize(Pager *p, const struct RcacheVmmResize *msg)
+{
+    uint64_t size = p->size, local_max = p->local_max;
+
+    if (p->command.kind != COMMAND_NONE) {
+        command_result(p, false, msg->hdr.id, -EBUSY, 0,
+                       "another resize or evict of this VM is under way");
+        return;
+    }
+    if (msg->what & RCACHE_RESIZE_SIZE) {
+        size = msg->size / RCACHE_PAGE_SIZE;
+    }
+    if (msg->what & RCACHE_RESIZE_LOCAL_MAX) {
+        local_max = msg->local_max / RCACHE_PAGE_SIZE;
+    } else if (size == 0) {
+        local_max = MAX(local_max, p->ram);     /* all of it comes home */
+    }
+    if (size + local_max < p->ram || !local_max) {
+        command_result(p, false, msg->hdr.id, -EINVAL, 0,
+                       "size + local-max is below the VM's memory: raise "
+                       "one of them");
+        return;
+    }
+    command_begin(p, COMMAND_RESIZE, false, msg->hdr.id, 0);
+    p->command.old_size = p->size;
+    p->command.old_local_max = p->local_max;
+    p->size = size;
+    p->local_max = local_max;
+    p->home_at = 0;
+}
+
+uint64_t command_wants(const Pager *p)
+{
+    if (p->command.kind == COMMAND_EVICT_BYTES ||
+        p->command.kind == COMMAND_EVICT_TARGET) {
+        return command_left(p);
+    }
+    return 0;
+}
+
+void command_evicted(Pager *p, unsigned n)
+{
+    if (p->command.kind == COMMAND_EVICT_BYTES ||
+        p->command.kind == COMMAND_EVICT_TARGET) {
+        p->command.done += n;
+    }
+}
+
+void command_tick(Pager *p, uint64_t now)
+{
+    Command *c = &p->command;
+    uint64_t left;
+
+    if (c->kind == COMMAND_NONE) {
+        return;
+    }
+    left = command_left(p);
+    if (!left && (p->managed || c->kind != COMMAND_EVICT_TARGET)) {
+        command_end(p, 0, "");
+        return;
+    }
+    if (left < c->seen) {
+        c->seen = left;
+        c->deadline = now + PATIENCE_NS;
+    }
+    if (now < c->deadline) {
+        return;
+    }
+    if (c->kind == COMMAND_RESIZE) {
+        p->size = c->old_size;
+        p->local_max = c->old_local_max;
+        command_end(p, -ETIME, "no progress for 10 s; the limits are what "
+                    "they were (is there a provider with room, and can it be "
+                    "reached?)");
+    } else {
+        command_end(p, -ETIME, "no progress for 10 s: not all went (is there "
+                    "a provider with room, and can it be reached?)");
+    }
+}
+
+void command_home_work(Pager *p, uint64_t now)
+{
+    uint64_t away = table_away(&p->table);
+    uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
+
+    for (unsigned scanned = 0;
+         away > p->size + coming && p->nr_fetches < HOME_FETCHES &&
+         pager_resident(p) + coming < p->local_max &&
+         scanned < CLOCK_SCAN_MAX; scanned++) {
+        uint64_t word = table_load(&p->table, p->home_at);
+
+        if (page_state(word) == RCACHE_REMOTE &&
+            fetch_start(p, p->home_at, word, false, now) == 0) {
+            coming++;
+        }
+        p->home_at = p->home_at + 1 == p->table.nr ? 0 : p->home_at + 1;
+    }
+}

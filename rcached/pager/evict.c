@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * evict: pages go: zap, PUT, commit, punch.
+ *
+ * The front hand zaps: HOT → ZAPPING, one message to the VMM, and with its
+ * answer → ZAPPED (or HOT again, if the page is pinned for DMA).  From then
+ * on every access of the guest comes as a fault, so the bytes stand still.
+ * The back hand takes what is still ZAPPED later: → EVICTING, pread, PUT to
+ * fresh slots.  With the ack: checksum stored, → PUNCHING with the slot by
+ * one compare-and-swap (the commit), punch, verify the hole, → REMOTE.  The
+ * last three happen in one piece, so that no fault ever sees PUNCHING.
+ *
+ * A touch at any time before the commit calls the page's eviction off: the
+ * word is not the one that this file made, and the slot is freed.  Zero pages
+ * are not sent: they go through PUNCHING without a slot and end as ZERO.
+ *
+ * No scan for "still unmapped" is needed after a zap: only CONTINUE and COPY
+ * can map a page of a registered range, each makes the word HOT first, and a
+ * zap's answer counts only for the very word that the zap put there.
+ */
+#include <errno.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/uffd.h"
+
+#define TAG_KIND        0x0200000000000000ull   /* PUT; see lease.c */
+#define PUNCH_TRIES     8
+
+uint64_t evict_low_water(const Pager *p)
+{
+    uint64_t room = CLAMP(p->local_max / 32, 64, 4096);
+
+    return p->local_max > room ? p->local_max - room : 0;
+}
+
+/* Pages that should go beyond those on their way. */
+static uint64_t evict_excess(const Pager *p)
+{
+    uint64_t going = MAX(p->table.count[RCACHE_EVICTING], 0);
+    uint64_t here = pager_resident(p), low = evict_low_water(p);
+    uint64_t excess = here > low + going ? here - low - going : 0;
+    uint64_t command = command_wants(p);
+
+    return MAX(excess, command > going ? command - going : 0);
+}
+
+/* ------------------------------------------------------------------ zap */
+
+/* How many zapped pages the hands keep between them. */
+static uint64_t zap_target(const Pager *p)
+{
+    return CLAMP(p->local_max / 8, ZAP_PAGES, 8192);
+}
+
+/*
+ * Zapped pages that the back hand has before it, at most: those it has left
+ * behind (a PUT that was called off) come up again a turn later.
+ */
+static uint64_t zap_ahead(const Pager *p)
+{
+    int64_t zapped = p->table.count[RCACHE_ZAPPED] +
+                     p->table.count[RCACHE_ZAPPING];
+
+    return MIN((uint64_t)MAX(zapped, 0), p->clock.between);
+}
+
+/* The words around the front hand that one zap may name: of one block. */
+static void zap_bounds(Pager *p, uint64_t *start, uint64_t *end)
+{
+    GuestBlock *b = guest_block_of_page(&p->guest, p->clock.front);
+
+    if (b) {
+        *start = b->first;
+        *end = b->first + b->pages;
+        return;
+    }
+    *start = p->clock.front;
+    *end = p->table.nr;
+    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
+        b = &p->guest.block[i];
+        if (b->present && b->first > *start) {
+            *end = MIN(*end, b->first);
+        }
+    }
+}
+
+static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
+{
+    struct {
+        struct RcacheVmmZap zap;
+        struct RcacheZapRange range[ZAP_PAGES];
+    } msg = { 0 };
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < z->n; i++) {
+        uint32_t page = z->page[i] - b->first;
+
+        if (n && msg.range[n - 1].first + msg.range[n - 1].count == page) {
+            msg.range[n - 1].count++;
+        } else {
+            msg.range[n++] = (struct RcacheZapRange) { page, 1 };
+        }
+    }
+    z->seq = ++p->guest.state->zap_seq;
+    msg.zap.hdr = (struct RcacheVmmHdr) {
+        .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_ZAP,
+        .size = sizeof(msg.zap) + n * sizeof(msg.range[0]),
+    };
+    msg.zap.seq = z->seq;
+    msg.zap.block = b - p->guest.block;
+    msg.zap.generation = b->generation;
+    msg.zap.nr_ranges = n;
+    seqsock_send(&p->vmm, &msg, msg.zap.hdr.size, -1);
+}
+
+/* Let the front hand pick one batch; false if there is nothing to pick. */
+static bool zap_some(Pager *p)
+{
+    uint64_t page[ZAP_PAGES], start, end;
+    Zap *z = NULL;
+    unsigned n;
+
+    for (unsigned i = 0; i < ZAP_MAX && !z; i++) {
+        z = p->zap[i].seq ? NULL : &p->zap[i];
+    }
+    if (!z) {
+        return false;
+    }
+    zap_bounds(p, &start, &end);
+    n = clock_front(&p->clock, &p->table, start, end, page, ZAP_PAGES);
+    z->n = 0;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t word = table_load(&p->table, page[i]);
+        uint64_t zapping = page_begin(word, RCACHE_ZAPPING);
+
+        if (page_state(word) == RCACHE_HOT &&
+            table_step(&p->table, page[i], word, zapping)) {
+            z->page[z->n] = page[i];
+            z->word[z->n++] = zapping;
+        }
+    }
+    if (z->n) {
+        GuestBlock *b = guest_block_of_page(&p->guest, z->page[0]);
+
+        z->block = b - p->guest.block;
+        zap_send(p, z, b);
+        p->zap_fruitless = 0;
+        return true;
+    }
+    /* A few laps without a page to pick (all pinned, say): give it a rest. */
+    p->zap_fruitless += MIN(CLOCK_SCAN_MAX, end - start);
+    return p->zap_fruitless <
+           p->table.nr * (CLOCK_CREDIT_MAX + 2) + CLOCK_SCAN_MAX;
+}
+
+static bool zap_is_pinned(const struct RcacheVmmZapDone *msg, uint32_t page)
+{
+    for (uint32_t i = 0; i < msg->nr_pinned; i++) {
+        if (msg->pinned[i] == page) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg)
+{
+    Zap *z = NULL;
+
+    for (unsigned i = 0; i < ZAP_MAX && !z; i++) {
+        z = p->zap[i].seq == msg->seq ? &p->zap[i] : NULL;
+    }
+    if (!z || !msg->seq) {
+        return;                 /* of a zap that nobody waits for */
+    }
+    for (unsigned i = 0; i < z->n; i++) {
+        uint64_t first = p->guest.block[z->block].first;
+        bool pinned = msg->status ||
+                      zap_is_pinned(msg, z->page[i] - first);
+
+        /* Rule 14: it counts only for the word this zap put there. */
+        table_step(&p->table, z->page[i], z->word[i],
+                   page_to(z->word[i], pinned ? RCACHE_HOT : RCACHE_ZAPPED));
+    }
+    z->seq = 0;
+}
+
+/* ---------------------------------------------------------------- punch */
+
+/* Punch pages @page..@page+@n, PUNCHING all; verify; say where they are. */
+static void punch_run(Pager *p, uint64_t page, unsigned n)
+{
+    int64_t data = -EIO;
+
+    for (int i = 0; i < PUNCH_TRIES && data != (int64_t)(page + n); i++) {
+        if (i) {
+            p->counts.intruders++;
+        }
+        guest_punch(&p->guest, page, n);
+        data = guest_next_data(&p->guest, page, page + n);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t word = table_load(&p->table, page + i);
+
+        if (data != (int64_t)(page + n)) {
+            uint64_t stuck = page + i;
+
+            g_array_append_val(p->stuck, stuck);
+        } else if (page_state(word) == RCACHE_PUNCHING) {
+            table_step(&p->table, page + i, word,
+                       page_to(word, page_slot(word) ? RCACHE_REMOTE
+                                                     : RCACHE_ZERO));
+        }
+    }
+}
+
+void evict_retry(Pager *p)
+{
+    g_autoptr(GArray) stuck = g_steal_pointer(&p->stuck);
+
+    p->stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    for (guint i = 0; i < stuck->len; i++) {
+        uint64_t page = g_array_index(stuck, uint64_t, i);
+        GuestBlock *b = guest_block_of_page(&p->guest, page);
+
+        if (b && page_state(table_load(&p->table, page)) == RCACHE_PUNCHING) {
+            punch_run(p, page, 1);
+            uffd_wake(p->guest.uffd, block_address(b, page),
+                      RCACHE_PAGE_SIZE);
+        }
+    }
+}
+
+/* Punch what is marked in @go of @n ascending pages, by runs of neighbours. */
+static void punch_marked(Pager *p, const uint64_t *page, const bool *go,
+                         unsigned n)
+{
+    for (unsigned i = 0, run; i < n; i += run) {
+        run = 1;
+        if (!go[i]) {
+            continue;
+        }
+        while (i + run < n && go[i + run] && page[i + run] == page[i] + run &&
+               guest_block_of_page(&p->guest, page[i]) ==
+               guest_block_of_page(&p->guest, page[i + run])) {
+            run++;
+        }
+        punch_run(p, page[i], run);
+    }
+}
+
+/* ------------------------------------------------------------------ PUT */
+
+static bool page_is_zero(const uint8_t *bytes)
+{
+    const uint64_t *w = (const uint64_t *)bytes;
+
+    for (unsigned i = 0; i < RCACHE_PAGE_SIZE / 8; i += 8) {
+        if (w[i] | w[i + 1] | w[i + 2] | w[i + 3] |
+            w[i + 4] | w[i + 5] | w[i + 6] | w[i + 7]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ZAPPED pages of @page to EVICTING, and their bytes read, run by run. */
+static unsigned batch_read(Pager *p, const uint64_t *page, unsigned n,
+                           uint64_t *got, uint64_t *word, uint8_t *bytes)
+{
+    unsigned taken = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t old = table_load(&p->table, page[i]);
+        uint64_t new = page_begin(old, RCACHE_EVICTING);
+
+        if (page_state(old) == RCACHE_ZAPPED &&
+            table_step(&p->table, page[i], old, new)) {
+            got[taken] = page[i];
+            word[taken++] = new;
+        }
+    }
+    for (unsigned i = 0, run; i < taken; i += run) {
+        run = 1;
+        while (i + run < taken && got[i + run] == got[i] + run &&
+               guest_block_of_page(&p->guest, got[i]) ==
+               guest_block_of_page(&p->guest, got[i + run])) {
+            run++;
+        }
+        if (guest_read(&p->guest, got[i], run,
+                       bytes + i * RCACHE_PAGE_SIZE) < 0) {
+            /* Never seen on a memfd: keep the pages here. */
+            for (unsigned k = i; k < i + run; k++) {
+                table_step(&p->table, got[k], word[k],
+                           page_to(word[k], RCACHE_HOT));
+                word[k] = 0;
+            }
+        }
+    }
+    return taken;
+}
+
+/*
+ * Take up to SLICE_PAGES of @page into the batch: zero pages are dealt with
+ * at once, the others are moved together and summed.
+ */
+static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
+                             unsigned n)
+{
+    uint64_t got[SLICE_PAGES], word[SLICE_PAGES];
+    uint8_t *bytes = b->bytes + b->n * RCACHE_PAGE_SIZE;
+    bool zero[SLICE_PAGES] = { false };
+    unsigned taken = batch_read(p, page, n, got, word, bytes);
+
+    for (unsigned i = 0; i < taken; i++) {
+        uint8_t *from = bytes + i * RCACHE_PAGE_SIZE;
+        uint8_t *to = b->bytes + b->n * RCACHE_PAGE_SIZE;
+
+        if (!word[i]) {
+            continue;
+        }
+        if (page_is_zero(from)) {
+            zero[i] = table_step(&p->table, got[i], word[i],
+                                 page_with_slot(page_to(word[i],
+                                                        RCACHE_PUNCHING), 0));
+            p->counts.zero_evicted += zero[i];
+            continue;
+        }
+        if (to != from) {
+            memcpy(to, from, RCACHE_PAGE_SIZE);
+        }
+        b->sum[b->n] = XXH3_64bits(to, RCACHE_PAGE_SIZE);
+        b->page[b->n] = got[i];
+        b->word[b->n++] = word[i];
+    }
+    punch_marked(p, got, zero, taken);
+    p->last_progress = pager_now();
+}
+
+static Batch *batch_free_one(Pager *p)
+{
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        if (!p->batch[i].used) {
+            return &p->batch[i];
+        }
+    }
+    return NULL;
+}
+
+static void batch_send(Pager *p, Batch *b)
+{
+    RcacheSlot wire[RCACHE_BATCH_PAGES];
+    WireHead head = { .type = RCACHE_PUT, .count = b->n,
+                      .lease = b->lease->shared->id,
+                      .epoch = b->lease->shared->epoch };
+
+    b->used = true;
+    b->serial = ++p->serial;
+    head.tag = TAG_KIND | (uint64_t)(b->serial & 0xffffff) << 16 |
+               (uint64_t)(b - p->batch);
+    for (unsigned i = 0; i < b->n; i++) {
+        const SlotSlab *s = &p->slots.slabs[slot_slab(b->slot[i])];
+
+        wire[i] = wire_slot(s->number, slot_page(b->slot[i]));
+    }
+    conn_send(&b->lease->remote->bulk, &head, wire, b->bytes,
+              (size_t)b->n * RCACHE_PAGE_SIZE);
+}
+
+/* Send one batch of at most @max pages; false if there is nothing to send. */
+static bool batch_some(Pager *p, unsigned max)
+{
+    uint64_t page[RCACHE_BATCH_PAGES];
+    Lease *l = lease_for_put(p);
+    Batch *b = batch_free_one(p);
+    unsigned n, slots;
+
+    if (!l || !b) {
+        return false;
+    }
+    slots = slots_take(&p->slots, l->index, b->slot,
+                       MIN(max, RCACHE_BATCH_PAGES));
+    n = clock_back(&p->clock, &p->table, page, slots);
+    b->n = 0;
+    b->lease = l;
+    for (unsigned i = 0; i < n; i += SLICE_PAGES) {
+        batch_take_slice(p, b, page + i, MIN(SLICE_PAGES, n - i));
+        fault_poll(p);
+    }
+    for (unsigned i = b->n; i < slots; i++) {
+        slots_clear(&p->slots, b->slot[i]);     /* never used */
+    }
+    if (b->n && lease_ready(l)) {
+        batch_send(p, b);
+    } else {
+        for (unsigned i = 0; i < b->n; i++) {
+            slots_clear(&p->slots, b->slot[i]);
+            table_step(&p->table, b->page[i], b->word[i],
+                       page_to(b->word[i], RCACHE_ZAPPED));
+        }
+    }
+    return n > 0;
+}
+
+/* --------------------------------------------------------------- commit */
+
+static void batch_commit(Pager *p, Batch *b)
+{
+    for (unsigned i = 0; i < b->n; i += SLICE_PAGES) {
+        unsigned n = MIN(SLICE_PAGES, b->n - i), gone = 0;
+        bool go[SLICE_PAGES];
+
+        for (unsigned k = 0; k < n; k++) {
+            uint64_t word = b->word[i + k], slot = b->slot[i + k];
+
+            /*
+             * The sum is written before the word, whose store commits; but
+             * not over that of a later eviction of the same page.
+             */
+            go[k] = table_load(&p->table, b->page[i + k]) == word;
+            if (go[k]) {
+                p->table.sums[b->page[i + k]] = b->sum[i + k];
+                go[k] = table_step(&p->table, b->page[i + k], word,
+                                   page_with_slot(
+                                       page_to(word, RCACHE_PUNCHING), slot));
+            }
+            if (!go[k]) {
+                lease_free_slot(p, slot);       /* called off */
+            }
+            gone += go[k];
+        }
+        punch_marked(p, b->page + i, go, n);
+        p->counts.evicted += gone;
+        command_evicted(p, gone);
+        fault_poll(p);
+    }
+    p->last_progress = pager_now();
+}
+
+static void batch_call_off(Pager *p, Batch *b)
+{
+    for (unsigned i = 0; i < b->n; i++) {
+        table_step(&p->table, b->page[i], b->word[i],
+                   page_to(b->word[i], RCACHE_ZAPPED));
+        lease_free_slot(p, b->slot[i]);
+    }
+}
+
+void evict_put_answer(Pager *p, const WireHead *head)
+{
+    uint64_t i = head->tag & 0xffff;
+    Batch *b = i < BATCH_MAX ? &p->batch[i] : NULL;
+
+    if (!b || !b->used ||
+        (head->tag >> 16 & 0xffffff) != (b->serial & 0xffffff)) {
+        return;
+    }
+    if (head->status) {
+        g_warning("vm %s: provider %s: PUT: %s", p->name,
+                  b->lease->remote->host, wire_status_name(head->status));
+        batch_call_off(p, b);
+        remote_close(b->lease->remote, wire_status_name(head->status));
+    } else {
+        batch_commit(p, b);
+    }
+    b->used = false;
+}
+
+void evict_remote_down(Pager *p, Remote *remote)
+{
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        Batch *b = &p->batch[i];
+
+        if (b->used && b->lease->remote == remote) {
+            batch_call_off(p, b);
+            b->used = false;
+        }
+    }
+}
+
+bool evict_work(Pager *p, uint64_t now)
+{
+    uint64_t excess = evict_excess(p);
+    bool urgent = p->room->len > p->room_head || command_wants(p);
+    bool more = false;
+
+    if (!excess) {
+        return false;
+    }
+    if (table_away(&p->table) + MAX(p->table.count[RCACHE_EVICTING], 0) <
+        p->size && (excess >= RCACHE_BATCH_PAGES || urgent)) {
+        more = batch_some(p, MIN(excess, RCACHE_BATCH_PAGES));
+    }
+    if (zap_ahead(p) < zap_target(p)) {
+        more |= zap_some(p);
+    }
+    return more;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fault: what a fault asks for, decided from the page's word alone (rule 5).
+ *
+ * The message says only where; its flags can be out of date and are not read.
+ * The same fault may be delivered many times: a page that is on its way is
+ * left alone, and one that has arrived is answered again, which wakes.
+ *
+ * A page that would take resident memory over local_max waits in a queue
+ * until evictions have made room: bounded by their progress.  If nothing can
+ * be evicted any more (no provider with room), local_max gives way.
+ */
+#include <errno.h>
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/uffd.h"
+
+/* No eviction has ended for so long: waiting any longer is no use. */
+#define NO_PROGRESS_NS  (500 * NS_PER_MS)
+
+static uint64_t page_address(Pager *p, uint64_t page)
+{
+    return block_address(guest_block_of_page(&p->guest, page), page);
+}
+
+bool fault_failed(Pager *p, uint64_t page, int err)
+{
+    switch (err) {
+    case -EAGAIN:
+    case -ENOMEM:
+        pager_soon(p);
+        return true;
+    case -ESRCH:
+    case -ENOENT:
+        /* The VMM's address space is gone, or this mapping in it is. */
+        p->vm_gone |= err == -ESRCH;
+        return false;
+    default:
+        g_warning("vm %s: page %" G_GUINT64_FORMAT ": userfaultfd: %s",
+                  p->name, page, g_strerror(-err));
+        pager_soon(p);
+        return true;
+    }
+}
+
+void fault_set_hot(Pager *p, uint64_t page)
+{
+    uint64_t word = table_load(&p->table, page);
+
+    if (page_state(word) != RCACHE_FILLING ||
+        !table_step(&p->table, page, word,
+                    page_with_slot(page_to(word, RCACHE_HOT), 0))) {
+        g_critical("vm %s: page %" G_GUINT64_FORMAT " left FILLING by another "
+                   "hand (word %016" G_GINT64_MODIFIER "x)", p->name, page,
+                   word);
+        return;
+    }
+    if (page_slot(word)) {
+        lease_free_slot(p, page_slot(word));
+    }
+}
+
+/* Zeros into a page that is FILLING without a slot. */
+static void fill_zero(Pager *p, uint64_t page)
+{
+    uint64_t addr = page_address(p, page);
+    int ret = uffd_zeropage(p->guest.uffd, addr);
+
+    if (ret == -EEXIST) {
+        /* Bytes are there (rule 5): the guest's own, so map them. */
+        ret = uffd_continue(p->guest.uffd, addr);
+        if (ret == -EEXIST) {
+            ret = uffd_wake(p->guest.uffd, addr, RCACHE_PAGE_SIZE);
+        } else if (ret == -EFAULT) {
+            ret = -EAGAIN;
+        }
+    }
+    if (ret == 0) {
+        p->counts.faults_zero++;
+        fault_set_hot(p, page);
+    } else if (fault_failed(p, page, ret)) {
+        g_array_append_val(p->retry, page);
+    }
+}
+
+/* Map what is in the memfd; -EAGAIN: the table has to be asked again. */
+static int answer_continue(Pager *p, uint64_t page)
+{
+    uint64_t addr = page_address(p, page);
+    int ret = uffd_continue(p->guest.uffd, addr);
+
+    if (ret == -EEXIST) {
+        return uffd_wake(p->guest.uffd, addr, RCACHE_PAGE_SIZE);
+    }
+    if (ret == -EFAULT) {
+        return -EAGAIN;
+    }
+    if (ret < 0 && fault_failed(p, page, ret)) {
+        g_array_append_val(p->retry, page);
+    }
+    return 0;
+}
+
+/* A page whose bytes are here; false: the word has changed, look again. */
+static bool fault_present(Pager *p, uint64_t page, uint64_t word)
+{
+    enum RcachePageState state = page_state(word);
+    uint64_t hot = page_with_slot(page_to(word, RCACHE_HOT), 0);
+
+    if (state != RCACHE_HOT && state != RCACHE_ZAPPING) {
+        hot = clock_credit(hot);
+    }
+    if (hot != word && !table_step(&p->table, page, word, hot)) {
+        return false;
+    }
+    if (page_slot(word)) {
+        lease_free_slot(p, page_slot(word));
+    }
+    if (state != RCACHE_HOT) {
+        p->counts.faults_minor++;
+    }
+    return answer_continue(p, page) == 0;
+}
+
+static bool room_there(const Pager *p)
+{
+    return p->stretching || pager_resident(p) +
+           (uint64_t)MAX(p->table.count[RCACHE_FETCHING], 0) < p->local_max;
+}
+
+static void room_wait(Pager *p, uint64_t page, uint64_t now)
+{
+    if (p->in_room[page / 8] >> (page % 8) & 1) {
+        return;
+    }
+    p->in_room[page / 8] |= 1u << (page % 8);
+    if (p->room->len == p->room_head) {
+        p->room_since = now;
+    }
+    g_array_append_val(p->room, page);
+}
+
+/* A page whose bytes are not here; false: the word has changed. */
+static bool fault_absent(Pager *p, uint64_t page, uint64_t word, uint64_t now)
+{
+    uint64_t filling = page_with_slot(page_to(word, RCACHE_FILLING), 0);
+    int ret;
+
+    if (!room_there(p)) {
+        room_wait(p, page, now);
+        return true;
+    }
+    if (page_state(word) == RCACHE_REMOTE) {
+        ret = fetch_start(p, page, word, true, now);
+        if (ret == -EBUSY) {
+            room_wait(p, page, now);
+        }
+        return ret != -EAGAIN;
+    }
+    if (!table_step(&p->table, page, word, filling)) {
+        return false;
+    }
+    if (page_slot(word)) {
+        lease_free_slot(p, page_slot(word));
+    }
+    fill_zero(p, page);
+    return true;
+}
+
+static bool fault_once(Pager *p, uint64_t page, uint64_t now)
+{
+    uint64_t word = table_load(&p->table, page);
+
+    switch (page_state(word)) {
+    case RCACHE_HOT:
+    case RCACHE_ZAPPING:
+    case RCACHE_ZAPPED:
+    case RCACHE_EVICTING:
+    case RCACHE_CACHED:
+        return fault_present(p, page, word);
+    case RCACHE_UNTOUCHED:
+    case RCACHE_ZERO:
+    case RCACHE_REMOTE:
+        return fault_absent(p, page, word, now);
+    case RCACHE_UNMANAGED:
+        manage_page(p, page);
+        return false;
+    case RCACHE_FETCHING:       /* its arrival wakes */
+    case RCACHE_FILLING:
+    case RCACHE_PUNCHING:       /* evict_retry() wakes */
+    case RCACHE_DISCARDING:     /* the VMM wakes */
+    case RCACHE_LOST:           /* waits for an operator */
+    default:
+        return true;
+    }
+}
+
+void fault_page(Pager *p, uint64_t page, uint64_t now)
+{
+    for (int i = 0; i < 16; i++) {
+        if (fault_once(p, page, now)) {
+            return;
+        }
+    }
+    /* The VMM keeps changing the word: let it get on with that. */
+    g_array_append_val(p->retry, page);
+    pager_soon(p);
+}
+
+void fault_poll(Pager *p)
+{
+    uint64_t addr[UFFD_READ_MAX], page;
+    int n;
+
+    do {
+        uint64_t now;
+
+        n = uffd_read(p->guest.uffd, addr);
+        if (n < 0) {
+            pager_quit(p, "userfaultfd: %s", g_strerror(-n));
+            return;
+        }
+        if (!n) {
+            return;
+        }
+        now = pager_now();
+        for (int i = 0; i < n; i++) {
+            if (guest_page_of_address(&p->guest, addr[i], &page)) {
+                fault_page(p, page, now);
+            }
+        }
+    } while (n == UFFD_READ_MAX);
+}
+
+/* Whether waiting for an eviction has become pointless. */
+static void room_consider(Pager *p, uint64_t now)
+{
+    bool waiting = p->room->len > p->room_head;
+
+    if (!waiting || room_there(p)) {
+        if (!waiting && p->stretching && pager_resident(p) < p->local_max) {
+            p->stretching = false;
+            report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
+                         "local-max holds again");
+        }
+        return;
+    }
+    if (now - MAX(p->last_progress, p->room_since) > NO_PROGRESS_NS) {
+        p->stretching = true;
+        report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
+                     "no room for cold pages anywhere: local-max is "
+                     "stretched (%s)", p->want_text);
+    }
+}
+
+void fault_work(Pager *p, uint64_t now)
+{
+    room_consider(p, now);
+    while (p->room->len > p->room_head && room_there(p) &&
+           p->nr_fetches < FETCH_MAX) {
+        uint64_t page = g_array_index(p->room, uint64_t, p->room_head++);
+
+        p->in_room[page / 8] &= ~(1u << (page % 8));
+        fault_page(p, page, now);
+        p->room_since = now;
+    }
+    if (p->room_head == p->room->len) {
+        g_array_set_size(p->room, 0);
+        p->room_head = 0;
+    } else if (p->room_head > 4096) {
+        g_array_remove_range(p->room, 0, p->room_head);
+        p->room_head = 0;
+    }
+}
+
+void fault_retry(Pager *p, uint64_t now)
+{
+    g_autoptr(GArray) again = g_steal_pointer(&p->retry);
+
+    p->retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    for (guint i = 0; i < again->len; i++) {
+        uint64_t page = g_array_index(again, uint64_t, i);
+        uint64_t word = table_load(&p->table, page);
+
+        if (!guest_block_of_page(&p->guest, page)) {
+            continue;
+        }
+        if (page_state(word) == RCACHE_FILLING && !page_slot(word)) {
+            fill_zero(p, page);
+        } else {
+            fault_page(p, page, now);
+        }
+    }
+}

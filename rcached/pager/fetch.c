@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fetch: a page comes back: GET, checksum, COPY.
+ *
+ * REMOTE → FETCHING (here, with a new generation) → GET on the fault
+ * connection → answer: is the word still the one we made?  → checksum →
+ * FILLING → UFFDIO_COPY, which is atomic and wakes → HOT, the slot is freed.
+ *
+ * A GET that cannot be sent, or whose connection ended, is sent again when
+ * its lease is ready; the guest waits meanwhile, never for made-up bytes.
+ * Wrong bytes are asked for again, at once a few times and then every second,
+ * and never installed.
+ */
+#include <errno.h>
+#include <xxhash.h>
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/uffd.h"
+
+#define TAG_KIND        0x0100000000000000ull   /* GET; see lease.c */
+#define WRONG_TRIES     3
+#define WRONG_PAUSE_NS  NS_PER_SEC
+
+static uint64_t fetch_tag(const Pager *p, const Fetch *f)
+{
+    return TAG_KIND | (uint64_t)(f->serial & 0xffffff) << 16 |
+           (uint64_t)(f - p->fetch);
+}
+
+static Fetch *fetch_by_tag(Pager *p, uint64_t tag)
+{
+    uint64_t i = tag & 0xffff;
+
+    if (i >= FETCH_MAX || !p->fetch[i].used ||
+        fetch_tag(p, &p->fetch[i]) != tag) {
+        return NULL;
+    }
+    return &p->fetch[i];
+}
+
+static Fetch *fetch_alloc(Pager *p)
+{
+    if (p->nr_fetches == FETCH_MAX) {
+        return NULL;
+    }
+    while (p->fetch[p->fetch_hint].used) {
+        p->fetch_hint = (p->fetch_hint + 1) % FETCH_MAX;
+    }
+    p->nr_fetches++;
+    return &p->fetch[p->fetch_hint];
+}
+
+static void fetch_end(Pager *p, Fetch *f)
+{
+    uint64_t slot = page_slot(f->word);
+
+    g_free(f->bytes);
+    if (f->free_slot) {
+        lease_free_slot(p, slot);
+    }
+    *f = (Fetch) { .serial = f->serial };
+    p->nr_fetches--;
+}
+
+static void fetch_send(Pager *p, Fetch *f)
+{
+    uint64_t slot = page_slot(f->word);
+    Lease *l = lease_of_slot(p, slot);
+    const SlotSlab *slab = &p->slots.slabs[slot_slab(slot)];
+    RcacheSlot wire = wire_slot(slab->number, slot_page(slot));
+    WireHead head = { .type = RCACHE_GET, .count = 1,
+                      .tag = fetch_tag(p, f), .lease = l->shared->id,
+                      .epoch = l->shared->epoch };
+
+    if (f->out || f->bytes || !lease_ready(l)) {
+        return;
+    }
+    f->out = true;
+    f->retry_at = 0;
+    f->sent = pager_now();
+    conn_send(&l->remote->fault, &head, &wire, NULL, 0);
+}
+
+int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
+                uint64_t now)
+{
+    uint64_t slot = page_slot(word);
+    Fetch *f;
+
+    if (!slots_valid(&p->slots, slot) || !slots_used(&p->slots, slot)) {
+        /* The words are shared with the VMM: do not trust them blindly. */
+        if (table_step(&p->table, page, word, page_to(word, RCACHE_LOST))) {
+            report_event(p, RCACHE_EVENT_PAGE_LOST, page,
+                         "its word names a slot that is not leased");
+        }
+        return 0;
+    }
+    f = fetch_alloc(p);
+    if (!f) {
+        return -EBUSY;
+    }
+    *f = (Fetch) { .serial = f->serial + 1, .used = true, .page = page,
+                   .word = page_begin(word, RCACHE_FETCHING),
+                   .started = now, .demand = demand };
+    if (!table_step(&p->table, page, word, f->word)) {
+        fetch_end(p, f);
+        return -EAGAIN;
+    }
+    fetch_send(p, f);
+    return 0;
+}
+
+/*
+ * Checked bytes into the page, which is FILLING.  EEXIST means that somebody
+ * has put a page of his own there (rule 5): it goes, and ours comes.
+ */
+static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
+{
+    GuestBlock *b = guest_block_of_page(&p->guest, f->page);
+    uint64_t now;
+    int ret = -EAGAIN;
+
+    for (int i = 0; i < 8; i++) {
+        ret = uffd_copy(p->guest.uffd, block_address(b, f->page), bytes);
+        if (ret != -EEXIST) {
+            break;
+        }
+        p->counts.intruders++;
+        g_warning("vm %s: block %s: page %" G_GUINT64_FORMAT " was written "
+                  "to from outside the VM while it was away; that is thrown "
+                  "away", p->name, b->name, f->page - b->first);
+        guest_punch(&p->guest, f->page, 1);
+        ret = -EAGAIN;
+    }
+    if (ret == 0) {
+        fault_set_hot(p, f->page);
+        p->counts.fetched++;
+        if (f->demand) {
+            now = pager_now();
+            p->counts.faults_remote++;
+            histogram_add(&p->fault_ns, now - f->started, now);
+        }
+        fetch_end(p, f);
+    } else if (fault_failed(p, f->page, ret)) {
+        if (!f->bytes) {
+            f->bytes = g_memdup2(bytes, RCACHE_PAGE_SIZE);
+        }
+    } else {
+        fetch_end(p, f);
+    }
+}
+
+static void fetch_wrong(Pager *p, Fetch *f, const Lease *l)
+{
+    p->counts.checksum_errors++;
+    if (f->tries == 0) {
+        report_event(p, RCACHE_EVENT_DEGRADED, f->page,
+                     "provider %s returned wrong bytes; the page is held "
+                     "back and asked for again", l->remote->host);
+    }
+    if (f->tries < WRONG_TRIES) {
+        f->tries++;
+        fetch_send(p, f);
+    } else {
+        f->retry_at = pager_now() + WRONG_PAUSE_NS;
+    }
+}
+
+/* The provider says no: not for this page alone, so the session decides. */
+static void fetch_refused(Pager *p, Fetch *f, Lease *l, uint16_t status)
+{
+    if (status == RCACHE_E_FENCED) {
+        remote_close(l->remote, "a newer session of this VM is there");
+        return;
+    }
+    g_warning("vm %s: provider %s: GET: %s", p->name, l->remote->host,
+              wire_status_name(status));
+    f->retry_at = pager_now() + WRONG_PAUSE_NS;
+}
+
+void fetch_answer(Pager *p, const WireHead *head, const void *payload)
+{
+    Fetch *f = fetch_by_tag(p, head->tag);
+    uint64_t now = pager_now();
+    Lease *l;
+
+    if (!f || !f->out) {
+        return;
+    }
+    f->out = false;
+    histogram_add(&p->network_ns, now - f->sent, now);
+    if (table_load(&p->table, f->page) != f->word) {
+        fetch_end(p, f);        /* discarded meanwhile */
+        return;
+    }
+    l = lease_of_slot(p, page_slot(f->word));
+    if (head->status || head->count != 1) {
+        fetch_refused(p, f, l, head->status);
+        return;
+    }
+    if (XXH3_64bits(payload, RCACHE_PAGE_SIZE) != p->table.sums[f->page]) {
+        fetch_wrong(p, f, l);
+        return;
+    }
+    if (!table_step(&p->table, f->page, f->word,
+                    page_to(f->word, RCACHE_FILLING))) {
+        fetch_end(p, f);
+        return;
+    }
+    fetch_fill(p, f, payload);
+}
+
+void fetch_lease_ready(Pager *p, Lease *lease)
+{
+    for (unsigned i = 0; i < FETCH_MAX; i++) {
+        Fetch *f = &p->fetch[i];
+
+        if (f->used && !f->out && !f->bytes &&
+            lease_of_slot(p, page_slot(f->word)) == lease) {
+            fetch_send(p, f);
+        }
+    }
+}
+
+void fetch_remote_down(Pager *p, Remote *remote)
+{
+    for (unsigned i = 0; i < FETCH_MAX; i++) {
+        Fetch *f = &p->fetch[i];
+
+        if (f->used && f->out &&
+            lease_of_slot(p, page_slot(f->word))->remote == remote) {
+            f->out = false;
+            if (table_load(&p->table, f->page) != f->word) {
+                fetch_end(p, f);
+            }
+        }
+    }
+}
+
+void fetch_retry(Pager *p, uint64_t now)
+{
+    for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
+        Fetch *f = &p->fetch[i];
+
+        if (!f->used || f->out) {
+            continue;
+        }
+        if (f->bytes) {
+            fetch_fill(p, f, f->bytes);
+        } else if (table_load(&p->table, f->page) != f->word) {
+            fetch_end(p, f);
+        } else if (f->retry_at && now >= f->retry_at) {
+            fetch_send(p, f);
+        }
+    }
+}
+
+bool fetch_holds_slot(Pager *p, uint64_t slot)
+{
+    for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
+        Fetch *f = &p->fetch[i];
+
+        if (f->used && f->out && page_slot(f->word) == slot) {
+            f->free_slot = true;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lease: what this VM may use of other hosts' memory, and the way back of
+ * slots.
+ *
+ * A lease comes from an arbiter through rcached (lease_grants), is written to
+ * the state memfd, claimed at its provider on both connections, renewed at a
+ * third of its life counted from when the renewal was sent, and released when
+ * it is no longer needed.  A new pager finds it in the state memfd and claims
+ * it again.
+ *
+ * A slot that nothing needs any more waits in its lease's to_free, goes out
+ * in a FREE with others, and is taken off the map with the ack.  When a
+ * session ends, FREEs that were not answered are queued again: the next
+ * session fences the old one, so that they are then as good as new.
+ *
+ * Tags of requests: the kind in the top byte (1 GET, 2 PUT, 3 FREE, 4 CLAIM,
+ * 5 RENEW, 6 RELEASE), below it what the kind needs to find its own.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "rcached/pager/pager.h"
+
+#define TAG_FREE        0x0300000000000000ull
+#define TAG_CLAIM       0x0400000000000000ull
+#define TAG_RENEW       0x0500000000000000ull
+#define TAG_RELEASE     0x0600000000000000ull
+
+#define CLAIM_RETRY_NS  (5 * NS_PER_SEC)
+#define WANT_RETRY_NS   (2 * NS_PER_SEC)
+#define WANT_ANSWER_NS  (15 * NS_PER_SEC)
+#define RELEASE_NS      (3 * NS_PER_SEC)
+
+/* -------------------------------------------------------------- remotes */
+
+static Remote *remote_get(Pager *p, const char *address, const char *host)
+{
+    for (guint i = 0; i < p->remotes->len; i++) {
+        Remote *r = g_ptr_array_index(p->remotes, i);
+
+        if (!strcmp(r->address, address)) {
+            return r;
+        }
+    }
+    g_ptr_array_add(p->remotes, remote_new(p->ring, &lease_remote_ops, p,
+                                           &p->self, address, host));
+    return g_ptr_array_index(p->remotes, p->remotes->len - 1);
+}
+
+static void lease_claim(Pager *p, Lease *l)
+{
+    for (int bulk = 0; bulk < 2; bulk++) {
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+        WireHead head = { .type = RCACHE_CLAIM, .lease = l->shared->id,
+                          .tag = TAG_CLAIM | l->index,
+                          .epoch = l->shared->epoch };
+
+        if (!l->claimed[bulk]) {
+            wire_append_claim(bytes, &head, l->shared->token);
+            conn_send_bytes(bulk ? &l->remote->bulk : &l->remote->fault,
+                            bytes);
+        }
+    }
+    l->retry_at = pager_now() + CLAIM_RETRY_NS;
+}
+
+static void remote_is_up(Remote *remote)
+{
+    Pager *p = remote->owner;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        if (p->leases[i] && p->leases[i]->remote == remote) {
+            lease_claim(p, p->leases[i]);
+        }
+    }
+}
+
+static void lease_requeue_frees(Lease *l)
+{
+    FreeOut *out;
+
+    while ((out = g_queue_pop_head(&l->frees))) {
+        g_array_append_vals(l->to_free, out->slot, out->n);
+        g_free(out);
+    }
+}
+
+static void remote_is_down(Remote *remote, const char *reason)
+{
+    Pager *p = remote->owner;
+    bool had = false;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (l && l->remote == remote) {
+            had |= l->claimed[0];
+            l->claimed[0] = l->claimed[1] = false;
+            lease_requeue_frees(l);
+        }
+    }
+    fetch_remote_down(p, remote);
+    evict_remote_down(p, remote);
+    if (had && !p->done) {
+        report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
+                     "provider %s (%s): %s", remote->host, remote->address,
+                     reason);
+    }
+}
+
+static uint64_t remote_session(Remote *remote)
+{
+    Pager *p = remote->owner;
+
+    return ++p->guest.state->session;
+}
+
+static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
+                          const void *payload)
+{
+    Pager *p = remote->owner;
+
+    switch (head->type) {
+    case RCACHE_GET_REPLY:
+        fetch_answer(p, head, payload);
+        break;
+    case RCACHE_PUT_ACK:
+        evict_put_answer(p, head);
+        break;
+    default:
+        lease_answer(p, remote, bulk, head, payload);
+    }
+}
+
+const RemoteOps lease_remote_ops = {
+    .session = remote_session,
+    .up = remote_is_up,
+    .down = remote_is_down,
+    .answer = remote_answer,
+};
+
+/* --------------------------------------------------------------- leases */
+
+static Lease *lease_new(Pager *p, uint32_t index)
+{
+    Lease *l = g_new0(Lease, 1);
+    struct RcacheLease *table = guest_at(&p->guest,
+                                         p->guest.state->leases_off);
+
+    l->index = index;
+    l->shared = &table[index];
+    l->shared->provider[sizeof(l->shared->provider) - 1] = '\0';
+    l->shared->address[sizeof(l->shared->address) - 1] = '\0';
+    l->remote = remote_get(p, l->shared->address, l->shared->provider);
+    l->to_free = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    g_queue_init(&l->frees);
+    p->leases[index] = l;
+    return l;
+}
+
+static void lease_drop(Pager *p, Lease *l)
+{
+    struct RcacheSlab *slabs = guest_at(&p->guest,
+                                        p->guest.state->slabs_off);
+
+    for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
+        if (slabs[i].lease == l->index + 1) {
+            slots_remove(&p->slots, i);
+            slabs[i] = (struct RcacheSlab) { 0 };
+        }
+    }
+    memset(l->shared, 0, sizeof(*l->shared));
+    p->leases[l->index] = NULL;
+    g_array_free(l->to_free, TRUE);
+    g_queue_clear_full(&l->frees, g_free);
+    g_free(l);
+}
+
+void lease_load(Pager *p)
+{
+    struct RcacheLease *leases = guest_at(&p->guest,
+                                          p->guest.state->leases_off);
+    struct RcacheSlab *slabs = guest_at(&p->guest,
+                                        p->guest.state->slabs_off);
+
+    for (uint32_t i = 0; i < RCACHE_NR_LEASES; i++) {
+        if (leases[i].id && leases[i].slab_pages <= RCACHE_SLAB_PAGES_MAX) {
+            lease_new(p, i)->sweep = true;
+        }
+    }
+    for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
+        struct RcacheSlab s = slabs[i];
+
+        if (s.lease && s.lease <= RCACHE_NR_LEASES &&
+            p->leases[s.lease - 1] && leases[s.lease - 1].slab_pages) {
+            slots_add(&p->slots, i, s.lease - 1, s.number,
+                      leases[s.lease - 1].slab_pages);
+        }
+    }
+}
+
+Lease *lease_of_slot(const Pager *p, uint64_t slot)
+{
+    return p->leases[p->slots.slabs[slot_slab(slot)].lease];
+}
+
+Lease *lease_for_put(Pager *p)
+{
+    Lease *best = NULL;
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+        uint64_t used;
+
+        if (!l || !lease_ready(l) || l->releasing || l->sweep ||
+            !slots_free_in(&p->slots, i)) {
+            continue;
+        }
+        used = slots_used_in(&p->slots, i);
+        if (used < least) {
+            best = l;
+            least = used;
+        }
+    }
+    return best;
+}
+
+/* --------------------------------------------------------- slots' return */
+
+void lease_free_slot(Pager *p, uint64_t slot)
+{
+    if (!slots_valid(&p->slots, slot) || !slots_used(&p->slots, slot) ||
+        fetch_holds_slot(p, slot)) {
+        return;
+    }
+    g_array_append_val(lease_of_slot(p, slot)->to_free, slot);
+}
+
+static void lease_send_frees(Pager *p, Lease *l, unsigned n)
+{
+    RcacheSlot wire[RCACHE_BATCH_FREES];
+    FreeOut *out = g_new(FreeOut, 1);
+    WireHead head = { .type = RCACHE_FREE, .count = n,
+                      .lease = l->shared->id, .epoch = l->shared->epoch };
+    guint rest = l->to_free->len - n;
+
+    out->tag = TAG_FREE | (uint64_t)l->index << 32 | ++p->serial;
+    out->n = n;
+    memcpy(out->slot, &g_array_index(l->to_free, uint64_t, rest),
+           n * sizeof(uint64_t));
+    g_array_set_size(l->to_free, rest);
+    for (unsigned i = 0; i < n; i++) {
+        const SlotSlab *s = &p->slots.slabs[slot_slab(out->slot[i])];
+
+        wire[i] = wire_slot(s->number, slot_page(out->slot[i]));
+    }
+    head.tag = out->tag;
+    g_queue_push_tail(&l->frees, out);
+    conn_send(&l->remote->bulk, &head, wire, NULL, 0);
+}
+
+void lease_flush_frees(Pager *p, bool all)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        while (l && lease_ready(l) && !l->releasing &&
+               l->to_free->len >= (all ? 1 : RCACHE_BATCH_FREES / 4)) {
+            lease_send_frees(p, l, MIN(l->to_free->len, RCACHE_BATCH_FREES));
+        }
+    }
+}
+
+static void free_answer(Pager *p, const WireHead *head)
+{
+    uint32_t index = head->tag >> 32 & 0xffffff;
+    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+
+    for (GList *at = l ? l->frees.head : NULL; at; at = at->next) {
+        FreeOut *out = at->data;
+
+        if (out->tag != head->tag) {
+            continue;
+        }
+        if (head->status) {
+            remote_close(l->remote, wire_status_name(head->status));
+            return;             /* queued again when it is down */
+        }
+        for (unsigned i = 0; i < out->n; i++) {
+            slots_clear(&p->slots, out->slot[i]);
+        }
+        g_queue_delete_link(&l->frees, at);
+        g_free(out);
+        return;
+    }
+}
+
+/*
+ * What no word names was perhaps stored by the pager before this one: tell
+ * the provider once that it is free, so that both count alike.
+ */
+static void lease_sweep(Pager *p, Lease *l)
+{
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        SlotSlab *s = &p->slots.slabs[i];
+
+        for (uint32_t page = 0; s->used && s->lease == l->index &&
+             page < s->pages; page++) {
+            uint64_t slot = slot_make(i, page);
+
+            if (!slots_used(&p->slots, slot)) {
+                slots_mark(&p->slots, slot);
+                g_array_append_val(l->to_free, slot);
+            }
+        }
+    }
+    l->sweep = false;
+}
+
+/* -------------------------------------------------------------- answers */
+
+/* The slabs of a first claim go to the state memfd; a later one must agree. */
+static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
+                        const void *payload)
+{
+    struct RcacheSlab *slabs = guest_at(&p->guest,
+                                        p->guest.state->slabs_off);
+    uint32_t at = 0;
+
+    if (l->shared->slab_pages) {
+        return l->shared->slab_pages == ack->slab_pages;
+    }
+    l->shared->slab_pages = ack->slab_pages;
+    for (unsigned i = 0; i < ack->nr_slabs; i++, at++) {
+        while (at < RCACHE_NR_SLABS && slabs[at].lease) {
+            at++;
+        }
+        if (at == RCACHE_NR_SLABS) {
+            return false;
+        }
+        slabs[at].number = wire_claim_ack_slab(payload, i);
+        __atomic_store_n(&slabs[at].lease, l->index + 1, __ATOMIC_RELEASE);
+        slots_add(&p->slots, at, l->index, slabs[at].number,
+                  ack->slab_pages);
+    }
+    return true;
+}
+
+static void claim_refused(Pager *p, Lease *l, uint16_t status)
+{
+    uint64_t used = slots_used_in(&p->slots, l->index);
+
+    if (!used) {
+        g_warning("vm %s: provider %s: lease %016" G_GINT64_MODIFIER "x: %s",
+                  p->name, l->remote->host, l->shared->id,
+                  wire_status_name(status));
+        lease_drop(p, l);
+        return;
+    }
+    if (!l->lost) {
+        l->lost = true;
+        report_event(p, RCACHE_EVENT_PAGE_LOST, REPORT_NO_PAGE,
+                     "provider %s has lost lease %016" G_GINT64_MODIFIER
+                     "x and %" G_GUINT64_FORMAT " pages with it: %s",
+                     l->remote->host, l->shared->id, used,
+                     wire_status_name(status));
+    }
+}
+
+static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
+                         const void *payload)
+{
+    WireClaimAck ack;
+
+    if (head->status) {
+        claim_refused(p, l, head->status);
+        return;
+    }
+    if (wire_claim_ack_decode(payload, head->length, &ack) ||
+        ack.slab_pages > RCACHE_SLAB_PAGES_MAX ||
+        !claim_slabs(p, l, &ack, payload)) {
+        remote_close(l->remote, "a CLAIM_ACK that does not fit the lease");
+        return;
+    }
+    l->claimed[bulk] = true;
+    l->lost = false;
+    l->renew_at = pager_now() + ack.ttl_ms * NS_PER_MS / 3;
+    if (lease_ready(l)) {
+        if (l->sweep) {
+            lease_sweep(p, l);
+        }
+        fetch_lease_ready(p, l);
+        lease_flush_frees(p, true);
+    }
+}
+
+void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
+                  const void *payload)
+{
+    uint32_t index = head->tag & 0xffffff, ttl;
+    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+
+    switch (head->type) {
+    case RCACHE_FREE_ACK:
+        free_answer(p, head);
+        break;
+    case RCACHE_CLAIM_ACK:
+        if (l && l->remote == remote) {
+            claim_answer(p, l, bulk, head, payload);
+        }
+        break;
+    case RCACHE_RENEW_ACK:
+        if (l && l->remote == remote && !head->status &&
+            !wire_renew_ack_decode(payload, head->length, &ttl)) {
+            l->renew_at = l->renew_sent + ttl * NS_PER_MS / 3;
+            l->shared->expires_ns = l->renew_sent + ttl * NS_PER_MS;
+        }
+        break;
+    case RCACHE_RELEASE_ACK:
+        if (l && l->remote == remote && l->releasing) {
+            lease_drop(p, l);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* ------------------------------------------------------- how much is held */
+
+static uint64_t leased_pages(const Pager *p)
+{
+    uint64_t pages = 0;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        pages += s->used && !p->leases[s->lease]->releasing ? s->pages : 0;
+    }
+    return pages;
+}
+
+/* What is needed: size, and room for slots whose FREE is on its way. */
+static uint64_t wanted_pages(const Pager *p)
+{
+    return p->size ? p->size + p->size / 64 + 1024 : 0;
+}
+
+static bool claims_pending(const Pager *p)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        const Lease *l = p->leases[i];
+
+        if (l && !l->shared->slab_pages) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void lease_want(Pager *p, uint64_t now)
+{
+    uint64_t have = leased_pages(p), want = wanted_pages(p);
+
+    if (!p->managing || now < p->want_at || have >= want ||
+        claims_pending(p)) {
+        return;
+    }
+    p->want_at = now + WANT_ANSWER_NS;
+    uplink_want(p, (want - have) * RCACHE_PAGE_SIZE);
+}
+
+void lease_grants(Pager *p, const struct LinkGrants *msg)
+{
+    struct RcacheLease *leases = guest_at(&p->guest,
+                                          p->guest.state->leases_off);
+
+    if (!p->want_tag || msg->hdr.tag != p->want_tag) {
+        return;
+    }
+    p->want_tag = 0;
+    p->want_at = pager_now() + WANT_RETRY_NS;
+    wire_text_copy(p->want_text, sizeof(p->want_text), msg->text);
+    for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
+        const struct RcacheLeaseGrant *g = &msg->grant[i];
+        uint32_t at = 0;
+
+        while (at < RCACHE_NR_LEASES && leases[at].id) {
+            at++;
+        }
+        if (at == RCACHE_NR_LEASES || !g->lease) {
+            break;
+        }
+        leases[at] = (struct RcacheLease) { .epoch = g->epoch };
+        memcpy(leases[at].token, g->token, sizeof(g->token));
+        memcpy(leases[at].provider, g->host, sizeof(g->host));
+        memcpy(leases[at].address, g->address, sizeof(g->address));
+        __atomic_store_n(&leases[at].id, g->lease, __ATOMIC_RELEASE);
+        if (lease_new(p, at)->remote->state == REMOTE_UP) {
+            lease_claim(p, p->leases[at]);
+        }
+    }
+}
+
+/* A lease nobody needs: empty, and the rest is enough without it. */
+static void lease_release_spare(Pager *p)
+{
+    uint64_t have = leased_pages(p), want = wanted_pages(p);
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && have > want; i++) {
+        Lease *l = p->leases[i];
+        uint64_t pages;
+
+        if (!l || l->releasing || l->sweep || !lease_ready(l) ||
+            l->to_free->len || slots_used_in(&p->slots, i)) {
+            continue;
+        }
+        pages = slots_free_in(&p->slots, i);
+        if (have - pages >= want) {
+            WireHead head = { .type = RCACHE_RELEASE,
+                              .tag = TAG_RELEASE | l->index,
+                              .lease = l->shared->id,
+                              .epoch = l->shared->epoch };
+
+            l->releasing = true;
+            conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
+            have -= pages;
+        }
+    }
+}
+
+static void lease_renew(Pager *p, Lease *l, uint64_t now)
+{
+    WireHead head = { .type = RCACHE_RENEW, .tag = TAG_RENEW | l->index,
+                      .lease = l->shared->id, .epoch = l->shared->epoch };
+
+    l->renew_sent = now;
+    l->renew_at = now + NS_PER_SEC;     /* the answer says better */
+    conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
+}
+
+void lease_tick(Pager *p, uint64_t now)
+{
+    for (guint i = 0; i < p->remotes->len; i++) {
+        remote_tick(g_ptr_array_index(p->remotes, i), now);
+    }
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (!l || l->remote->state != REMOTE_UP || l->releasing) {
+            continue;
+        }
+        if (!lease_ready(l)) {
+            if (now >= l->retry_at) {
+                lease_claim(p, l);
+            }
+        } else if (now >= l->renew_at) {
+            lease_renew(p, l, now);
+        }
+    }
+    lease_flush_frees(p, true);
+    lease_want(p, now);
+    lease_release_spare(p);
+}
+
+/* ------------------------------------------------------------------ end */
+
+static bool any_lease_to_release(const Pager *p)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        if (p->leases[i] && p->leases[i]->releasing &&
+            p->leases[i]->remote->state == REMOTE_UP) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void lease_release_all(Pager *p)
+{
+    uint64_t end = pager_now() + RELEASE_NS;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+        WireHead head = { .type = RCACHE_RELEASE, .tag = TAG_RELEASE | i };
+
+        if (l && l->remote->state == REMOTE_UP) {
+            l->releasing = true;
+            head.lease = l->shared->id;
+            head.epoch = l->shared->epoch;
+            conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
+        }
+    }
+    while (any_lease_to_release(p) && pager_now() < end) {
+        pager_soon(p);
+        ring_run_once(p->ring, true);
+    }
+}
+
+void lease_close_all(Pager *p)
+{
+    for (guint i = 0; i < p->remotes->len; i++) {
+        remote_close(g_ptr_array_index(p->remotes, i), "the pager ends");
+    }
+    for (guint i = 0; i < p->remotes->len; i++) {
+        Remote *r = g_ptr_array_index(p->remotes, i);
+
+        while (r->state != REMOTE_DOWN) {
+            ring_run_once(p->ring, true);
+        }
+    }
+}

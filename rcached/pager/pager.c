@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pager: the loop, and the life of the process.
+ *
+ * The order in one turn: what has arrived (faults first, they are looked for
+ * again inside every longer piece of work), then who waits for room, then
+ * eviction and the rest.  The loop sleeps only when a turn found nothing more
+ * to do; everything that ends a wait is on the ring.
+ */
+#include "rcached/pager/pager.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "rcached/pager/pager_main.h"
+
+#define RING_ENTRIES    1024u
+#define TICK_NS         (100 * NS_PER_MS)
+/* A VMM that has died shows it within this time of its socket's end. */
+#define VMM_DEATH_MS    500
+
+uint64_t pager_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * NS_PER_SEC + t.tv_nsec;
+}
+
+void pager_quit(Pager *p, const char *fmt, ...)
+{
+    g_autofree char *why = NULL;
+    va_list ap;
+
+    if (p->done) {
+        return;
+    }
+    va_start(ap, fmt);
+    why = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    g_message("vm %s: pager ends: %s", p->name, why);
+    p->done = true;
+}
+
+uint64_t pager_resident(const Pager *p)
+{
+    uint64_t table = table_resident(&p->table);
+
+    return p->managed ? table
+                      : MAX(table, p->unmanaged_blocks / RCACHE_PAGE_SIZE);
+}
+
+/* --------------------------------------------------------------- timers */
+
+void pager_soon(Pager *p)
+{
+    if (!ring_op_busy(&p->soon)) {
+        ring_timeout(p->ring, &p->soon, NS_PER_MS);
+    }
+}
+
+/* Until all is managed, look at the memfds as often as manage_tick() says. */
+static void unmanaged_watch(Pager *p, uint64_t now)
+{
+    if (!p->managed && !ring_op_busy(&p->soon)) {
+        uint64_t wait = p->unmanaged_at > now ? p->unmanaged_at - now : 0;
+
+        ring_timeout(p->ring, &p->soon, CLAMP(wait, NS_PER_MS, TICK_NS));
+    }
+}
+
+static void soon_done(RingOp *op, int res, bool more)
+{
+    Pager *p = container_of(op, Pager, soon);
+    uint64_t now = pager_now();
+
+    if (!p->attached || p->done) {
+        return;
+    }
+    fault_retry(p, now);
+    fetch_retry(p, now);
+    if (!p->managed && now >= p->unmanaged_at) {
+        manage_tick(p, now);
+    }
+    unmanaged_watch(p, now);
+}
+
+static void tick_done(RingOp *op, int res, bool more)
+{
+    Pager *p = container_of(op, Pager, tick);
+    uint64_t now = pager_now();
+
+    ring_timeout(p->ring, &p->tick, TICK_NS);
+    seqsock_flush(&p->vmm);
+    if (!p->attached || p->done) {
+        return;
+    }
+    p->zap_fruitless = 0;
+    manage_tick(p, now);
+    unmanaged_watch(p, now);
+    evict_retry(p);
+    fetch_retry(p, now);
+    lease_tick(p, now);
+    command_tick(p, now);
+    uplink_tick(p, now);
+    report_tick(p, now);
+}
+
+static void faults_done(RingOp *op, int res, bool more)
+{
+    Pager *p = container_of(op, Pager, faults);
+
+    if (p->done) {
+        return;
+    }
+    fault_poll(p);
+    if (!more) {
+        ring_poll_multishot(p->ring, &p->faults, p->guest.uffd, POLLIN);
+    }
+}
+
+/* ----------------------------------------------------------------- loop */
+
+/* One turn's work; true if there is more at once. */
+static bool pager_work(Pager *p)
+{
+    uint64_t now;
+    bool more;
+
+    if (!p->attached) {
+        return false;
+    }
+    now = pager_now();
+    manage_discards(p);
+    more = manage_work(p);
+    fault_work(p, now);
+    if (p->managing) {
+        more |= evict_work(p, now);
+        command_home_work(p, now);
+    }
+    lease_flush_frees(p, false);
+    if (p->command.kind != COMMAND_NONE) {
+        command_tick(p, now);
+    }
+    return more;
+}
+
+static void pager_run(Pager *p)
+{
+    ring_timeout(p->ring, &p->tick, 0);
+    while (!p->done) {
+        bool more = pager_work(p);
+        int ret = ring_run_once(p->ring, !more);
+
+        if (ret < 0) {
+            pager_quit(p, "io_uring: %s", g_strerror(-ret));
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ life */
+
+static bool read_boot_id(uint8_t *out)
+{
+    g_autofree char *text = NULL;
+    unsigned n = 0;
+
+    if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL,
+                             NULL)) {
+        return false;
+    }
+    for (const char *c = text; *c && n < 2 * RCACHE_UUID_LEN; c++) {
+        int digit = g_ascii_xdigit_value(*c);
+
+        if (digit >= 0) {
+            out[n / 2] = out[n / 2] << 4 | digit;
+            n++;
+        }
+    }
+    return n == 2 * RCACHE_UUID_LEN;
+}
+
+static bool host_has_swap(void)
+{
+    g_autofree char *text = NULL;
+
+    /* The first line is the heading. */
+    return g_file_get_contents("/proc/swaps", &text, NULL, NULL) &&
+           strchr(text, '\n') && strchr(text, '\n')[1];
+}
+
+/* Page bytes must reach neither swap nor a core dump (rule 10). */
+static bool pager_keep_private(void)
+{
+    struct rlimit none = { 0, 0 };
+
+    setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__    /* its leak check has to trace us */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 &&
+        host_has_swap()) {
+        g_critical("pager: cannot lock memory (%s) on a host with swap: "
+                   "raise LimitMEMLOCK, or set MemorySwapMax=0 and swapoff",
+                   g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static int vmm_process(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
+        return -1;
+    }
+    return syscall(SYS_pidfd_open, peer.pid, 0);
+}
+
+/* Is the VMM itself gone, not only its connection? */
+static bool vmm_is_dead(Pager *p)
+{
+    struct pollfd pfd = { .fd = p->vmm_pidfd, .events = POLLIN };
+
+    return p->vm_gone ||
+           (p->vmm_pidfd >= 0 && poll(&pfd, 1, VMM_DEATH_MS) == 1);
+}
+
+static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
+                        unsigned poll_us)
+{
+    Pager *p = g_new0(Pager, 1);
+    int err = 0;
+
+    p->ring = ring_new(RING_ENTRIES, &err);
+    if (!p->ring) {
+        g_critical("pager: io_uring: %s (see kernel.io_uring_disabled)",
+                   g_strerror(-err));
+        g_free(p);
+        return NULL;
+    }
+    ring_set_busy_poll(p->ring, poll_us);
+    p->link_path = link_path;
+    p->pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+    p->vmm_pidfd = vmm_process(vmm_fd);
+    wire_text_copy(p->host, sizeof(p->host), host);
+    wire_text_copy(p->self.host, sizeof(p->self.host), host);
+    read_boot_id(p->self.boot_id);
+    guest_init(&p->guest);
+    ring_op_init(&p->faults, faults_done);
+    ring_op_init(&p->tick, tick_done);
+    ring_op_init(&p->soon, soon_done);
+    seqsock_init(&p->vmm, p->ring, &vmm_ops, p);
+    seqsock_init(&p->link, p->ring, &uplink_ops, p);
+    p->room = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    p->retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    p->stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    p->remotes = g_ptr_array_new();
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        p->batch[i].bytes = g_malloc(RCACHE_BATCH_PAGES * RCACHE_PAGE_SIZE);
+    }
+    seqsock_start(&p->vmm, vmm_fd);
+    return p;
+}
+
+/* End what is on the ring, in the order in which it can end. */
+static void pager_quiesce(Pager *p)
+{
+    seqsock_close(&p->vmm, "the pager ends");
+    seqsock_close(&p->link, "the pager ends");
+    lease_close_all(p);
+    ring_cancel(p->ring, &p->faults);
+    ring_cancel(p->ring, &p->soon);
+    while (ring_op_busy(&p->faults) || ring_op_busy(&p->soon) ||
+           p->vmm.fd >= 0 || p->link.fd >= 0) {
+        ring_run_once(p->ring, true);
+    }
+}
+
+static void pager_free(Pager *p)
+{
+    for (unsigned i = 0; i < p->remotes->len; i++) {
+        remote_free(g_ptr_array_index(p->remotes, i));
+    }
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        if (p->leases[i]) {
+            g_array_free(p->leases[i]->to_free, TRUE);
+            g_queue_clear_full(&p->leases[i]->frees, g_free);
+            g_free(p->leases[i]);
+        }
+    }
+    for (unsigned i = 0; i < FETCH_MAX; i++) {
+        g_free(p->fetch[i].bytes);
+    }
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        g_free(p->batch[i].bytes);
+    }
+    g_ptr_array_free(p->remotes, TRUE);
+    g_array_free(p->room, TRUE);
+    g_array_free(p->retry, TRUE);
+    g_array_free(p->stuck, TRUE);
+    g_free(p->in_room);
+    slots_deinit(&p->slots);
+    table_deinit(&p->table);
+    guest_deinit(&p->guest);
+    ring_free(p->ring);
+    autofd_close(&p->pidfd);
+    autofd_close(&p->vmm_pidfd);
+    g_free(p);
+}
+
+int pager_main(int argc, char **argv)
+{
+    g_autofree char *link = NULL, *host = NULL;
+    int vmm_fd = -1, poll_us = 0;
+    gboolean is_pager = FALSE;
+    const GOptionEntry options[] = {
+        { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager, "be a pager", NULL },
+        { "vmm-fd", 0, 0, G_OPTION_ARG_INT, &vmm_fd, "the VMM's socket",
+          "N" },
+        { "link", 0, 0, G_OPTION_ARG_STRING, &link, "rcached's socket",
+          "PATH" },
+        { "host", 0, 0, G_OPTION_ARG_STRING, &host, "this host's name",
+          "NAME" },
+        { "poll-us", 0, 0, G_OPTION_ARG_INT, &poll_us,
+          "spin so long before sleeping", "N" },
+        { 0 }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+    Pager *p;
+
+    g_option_context_add_main_entries(context, options, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error) ||
+        vmm_fd < 0 || !link || !host || poll_us < 0) {
+        g_printerr("rcached --pager: %s\n", error ? error->message :
+                   "--vmm-fd, --link and --host are needed");
+        return 2;
+    }
+    if (!pager_keep_private() ||
+        !(p = pager_new(vmm_fd, link, host, poll_us))) {
+        return 1;
+    }
+    pager_run(p);
+    if (p->attached && (p->bye || vmm_is_dead(p))) {
+        lease_release_all(p);
+    }
+    pager_quiesce(p);
+    pager_free(p);
+    return 0;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pager: the process that pages one VM's memory out and in.
+ *
+ * One thread, one ring.  It waits for faults (userfaultfd), the VMM
+ * (unix socket), rcached (the link), providers (two connections each) and a
+ * timer; whatever is there is looked at in short steps, with a look at the
+ * userfaultfd between them, so that a fault never waits for a batch.
+ *
+ *     fault.c    what a fault asks for, decided from the page's word alone
+ *     fetch.c    a page comes back: GET, checksum, COPY
+ *     evict.c    pages go: zap, PUT, commit, punch
+ *     manage.c   RAM comes under management; discards by the VMM
+ *     attach.c   what a new pager finds, page by page (rule 2)
+ *     lease.c    leases, slots that are to be freed, providers
+ *     command.c  resize and evict, and bringing pages home
+ *     vmm.c      the VMM's socket
+ *     uplink.c   rcached's socket
+ *     report.c   figures and events
+ *     pager.c    the loop
+ *
+ * This header is for those files only.  The pure parts (page, table, clock,
+ * slots) and the plumbing (guest, uffd, conn, remote, seqsock) do not see it.
+ *
+ * Invariants
+ * - A page's bytes are in the memfd in the states of page_has_bytes(); a slot
+ *   in its word holds them in REMOTE, PUNCHING, FETCHING and FILLING.
+ * - A word changes only by table_step(), a slot is taken before its PUT is
+ *   sent, and given back only through lease_free_slot().
+ * - The memfd is written by uffd_copy() and uffd_zeropage() only.
+ * - Nothing on a fault's way waits for the VMM or for rcached.
+ */
+#ifndef PAGER_PAGER_H
+#define PAGER_PAGER_H
+
+#include <glib.h>
+
+#include "common/histogram.h"
+#include "common/ring.h"
+#include "rcached/link.h"
+#include "rcached/pager/clock.h"
+#include "rcached/pager/guest.h"
+#include "rcached/pager/remote.h"
+#include "rcached/pager/seqsock.h"
+#include "rcached/pager/slots.h"
+#include "rcached/pager/table.h"
+
+#define NS_PER_SEC      1000000000ull
+#define NS_PER_MS       1000000ull
+
+#define FETCH_MAX       512u    /* pages on their way back */
+#define BATCH_MAX       8u      /* PUTs on their way */
+#define ZAP_MAX         4u      /* zaps on their way */
+#define ZAP_PAGES       256u    /* pages of one */
+#define SLICE_PAGES     16u     /* pages between two looks at the faults */
+
+typedef struct Pager Pager;
+typedef struct Lease Lease;
+
+/* A page on its way back. */
+typedef struct Fetch {
+    bool used;
+    bool out;                   /* a GET has been sent */
+    bool demand;                /* a guest waits for it */
+    bool free_slot;             /* nobody needs its slot when the GET is in */
+    uint8_t tries;              /* answers with wrong bytes */
+    uint32_t serial;            /* tells this use of the entry from the last */
+    uint64_t page;
+    uint64_t word;              /* FETCHING, as it was stepped to */
+    uint64_t started;           /* ns, the fault was read */
+    uint64_t sent;              /* ns */
+    uint64_t retry_at;          /* ns, 0: not held back */
+    void *bytes;                /* checked, but COPY had no memory */
+} Fetch;
+
+/* Pages on their way to a provider. */
+typedef struct Batch {
+    bool used;
+    unsigned n;
+    Lease *lease;
+    uint32_t serial;
+    uint64_t page[RCACHE_BATCH_PAGES];
+    uint64_t word[RCACHE_BATCH_PAGES];  /* EVICTING, as it was stepped to */
+    uint64_t slot[RCACHE_BATCH_PAGES];
+    uint64_t sum[RCACHE_BATCH_PAGES];
+    uint8_t *bytes;             /* RCACHE_BATCH_PAGES pages */
+} Batch;
+
+typedef struct Zap {
+    uint64_t seq;               /* 0: free */
+    uint32_t block;
+    unsigned n;
+    uint64_t page[ZAP_PAGES];
+    uint64_t word[ZAP_PAGES];   /* ZAPPING, as it was stepped to */
+} Zap;
+
+/* Slots whose FREE is out. */
+typedef struct FreeOut {
+    uint64_t tag;
+    unsigned n;
+    uint64_t slot[RCACHE_BATCH_FREES];
+} FreeOut;
+
+struct Lease {
+    uint32_t index;             /* in the state memfd's table */
+    struct RcacheLease *shared; /* there */
+    Remote *remote;
+    bool claimed[2];            /* on the fault and the bulk connection */
+    bool lost;                  /* the provider does not know it */
+    bool sweep;                 /* free all unused slots at the next claim */
+    bool releasing;
+    uint64_t retry_at;          /* ns, claim again */
+    uint64_t renew_at;          /* ns */
+    uint64_t renew_sent;        /* ns */
+    GArray *to_free;            /* slots */
+    GQueue frees;               /* of FreeOut */
+};
+
+enum CommandKind {
+    COMMAND_NONE,
+    COMMAND_EVICT_BYTES,
+    COMMAND_EVICT_TARGET,
+    COMMAND_RESIZE
+};
+
+typedef struct Command {
+    enum CommandKind kind;
+    bool from_link;
+    uint64_t id;
+    uint64_t goal;              /* pages: to go, or resident to come down to */
+    uint64_t done;              /* pages that went */
+    uint64_t deadline;          /* ns, moved on by progress */
+    uint64_t seen;              /* what progress was measured by */
+    uint64_t old_size, old_local_max;   /* pages, to roll back to */
+} Command;
+
+typedef struct PagerCounts {
+    uint64_t faults_remote, faults_zero, faults_minor;
+    uint64_t evicted, fetched, zero_evicted;
+    uint64_t checksum_errors, intruders;
+} PagerCounts;
+
+struct Pager {
+    /* set up once */
+    Ring *ring;
+    const char *link_path;
+    char name[64];
+    char host[RCACHE_NAME_MAX];
+    int pidfd;                  /* our own, for HELLO_ACK */
+    int vmm_pidfd;              /* the VMM's process, or -1 */
+
+    SeqSock vmm;
+    SeqSock link;
+    RingOp faults;              /* poll on the userfaultfd */
+    RingOp tick;
+    RingOp soon;                /* a short timer for retries */
+    bool done;                  /* leave the loop */
+    bool attached;
+    bool vm_gone;               /* the VMM's memory has been torn down */
+    bool bye;                   /* the VMM has said so */
+
+    RemoteSelf self;
+    Guest guest;
+    Table table;
+    Clock clock;
+    Slots slots;
+
+    /* limits, pages */
+    uint64_t local_max;
+    uint64_t size;
+    uint64_t ram;
+
+    /* manage.c */
+    bool managing;              /* RAM is coming, or has come, under it */
+    bool managed;               /* all of it has */
+    uint64_t discard_seq;
+    uint64_t unmanaged_blocks;  /* bytes the memfds took up when last asked */
+    uint64_t unmanaged_at;      /* ns, ask again */
+
+    /* fault.c */
+    GArray *room;               /* pages that wait for room, FIFO */
+    guint room_head;
+    uint8_t *in_room;           /* bitmap over pages */
+    uint64_t room_since;        /* ns, the oldest of them */
+    GArray *retry;              /* pages to look at again soon */
+    uint64_t last_progress;     /* ns, an eviction ended */
+    bool stretching;            /* no room anywhere: local_max gives way */
+
+    /* fetch.c, evict.c */
+    Fetch fetch[FETCH_MAX];
+    unsigned nr_fetches;
+    unsigned fetch_hint;
+    Batch batch[BATCH_MAX];
+    Zap zap[ZAP_MAX];
+    uint32_t serial;
+    GArray *stuck;              /* PUNCHING pages whose punch failed */
+    uint64_t zap_fruitless;     /* words looked at since the last zap */
+
+    /* lease.c */
+    GPtrArray *remotes;         /* of Remote */
+    Lease *leases[RCACHE_NR_LEASES];
+    uint64_t want_tag;          /* of the WANT that is out; 0: none */
+    uint64_t want_at;           /* ns, ask again */
+    char want_text[192];        /* what rcached answered last */
+
+    /* command.c */
+    Command command;
+    uint64_t home_at;           /* next word to look at */
+
+    /* report.c */
+    PagerCounts counts;
+    Histogram fault_ns;
+    Histogram network_ns;
+    uint64_t stats_at, link_stats_at, link_at;  /* ns */
+    bool degraded, waiting;
+};
+
+uint64_t pager_now(void);
+
+/* ---- pager.c ---- */
+
+/** pager_soon() - run the retries in a millisecond */
+void pager_soon(Pager *p);
+
+/** pager_quit() - leave the loop, with a reason for the log */
+void pager_quit(Pager *p, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/** pager_resident() - pages that take up memory here, unmanaged ones too */
+uint64_t pager_resident(const Pager *p);
+
+/* ---- fault.c ---- */
+
+/** fault_poll() - take and answer all faults that are there */
+void fault_poll(Pager *p);
+
+/** fault_page() - answer a fault on a page, or see that it is answered */
+void fault_page(Pager *p, uint64_t page, uint64_t now);
+
+/** fault_work() - let in who waited for room; true: more at once */
+void fault_work(Pager *p, uint64_t now);
+
+/** fault_retry() - look again at pages whose answer met a passing error */
+void fault_retry(Pager *p, uint64_t now);
+
+/** fault_failed() - sort out an error of an ioctl; true: try again later */
+bool fault_failed(Pager *p, uint64_t page, int err);
+
+/** fault_set_hot() - end a FILLING of a page; its slot is freed */
+void fault_set_hot(Pager *p, uint64_t page);
+
+/* ---- fetch.c ---- */
+
+/**
+ * fetch_start() - bring a REMOTE page back
+ * @word: its word
+ * @demand: a guest waits for it
+ *
+ * Return: 0; -EAGAIN: the word has changed; -EBUSY: too many are under way
+ */
+int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
+                uint64_t now);
+void fetch_answer(Pager *p, const WireHead *head, const void *payload);
+
+/** fetch_lease_ready() - send what waited for this lease */
+void fetch_lease_ready(Pager *p, Lease *lease);
+
+/** fetch_remote_down() - what is out at @remote is not out any more */
+void fetch_remote_down(Pager *p, Remote *remote);
+
+/** fetch_retry() - COPYs that had no memory, answers that were wrong */
+void fetch_retry(Pager *p, uint64_t now);
+
+/** fetch_holds_slot() - is a GET on the slot out? it then frees it */
+bool fetch_holds_slot(Pager *p, uint64_t slot);
+
+/* ---- evict.c ---- */
+bool evict_work(Pager *p, uint64_t now);
+void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);
+void evict_put_answer(Pager *p, const WireHead *head);
+
+/** evict_remote_down() - call off the PUTs that are out at @remote */
+void evict_remote_down(Pager *p, Remote *remote);
+void evict_retry(Pager *p);
+
+/** evict_low_water() - resident pages the evictor comes down to */
+uint64_t evict_low_water(const Pager *p);
+
+/* ---- manage.c ---- */
+
+/** manage_tick() - begin when resident memory nears local_max */
+void manage_tick(Pager *p, uint64_t now);
+
+/** manage_work() - the next piece; true: there is more */
+bool manage_work(Pager *p);
+void manage_answer(Pager *p, const struct RcacheVmmManage *msg);
+
+/** manage_page() - an UNMANAGED page inside a managed range */
+void manage_page(Pager *p, uint64_t page);
+
+/** manage_discards() - look at the frames where the VMM has discarded */
+void manage_discards(Pager *p);
+
+/* ---- attach.c ---- */
+
+/** attach_tables() - tables and leases from the state memfd */
+bool attach_tables(Pager *p, GError **error);
+
+/** attach_words() - every page by rule 2, then WAKE */
+void attach_words(Pager *p);
+
+/* ---- lease.c ---- */
+void lease_load(Pager *p);
+void lease_tick(Pager *p, uint64_t now);
+void lease_grants(Pager *p, const struct LinkGrants *msg);
+void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
+                  const void *payload);
+
+/** lease_free_slot() - nothing needs a slot any more */
+void lease_free_slot(Pager *p, uint64_t slot);
+
+/** lease_flush_frees() - send FREEs; @all: also less than a full frame */
+void lease_flush_frees(Pager *p, bool all);
+
+/** lease_of_slot() - the lease a valid slot is in */
+Lease *lease_of_slot(const Pager *p, uint64_t slot);
+
+/** lease_for_put() - where to send pages next, or NULL */
+Lease *lease_for_put(Pager *p);
+
+static inline bool lease_ready(const Lease *l)
+{
+    return l->claimed[0] && l->claimed[1] && l->remote->state == REMOTE_UP;
+}
+
+/** lease_release_all() - give everything back, waiting up to 3 s */
+void lease_release_all(Pager *p);
+
+/** lease_close_all() - end all sessions and wait until they are quiet */
+void lease_close_all(Pager *p);
+extern const RemoteOps lease_remote_ops;
+
+/* ---- command.c ---- */
+void command_resize(Pager *p, const struct RcacheVmmResize *msg);
+void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
+                   uint64_t bytes);
+
+/** command_wants() - pages a command still wants to go */
+uint64_t command_wants(const Pager *p);
+
+/** command_evicted() - @n pages have gone to providers */
+void command_evicted(Pager *p, unsigned n);
+void command_tick(Pager *p, uint64_t now);
+
+/** command_home_work() - bring home what is above size */
+void command_home_work(Pager *p, uint64_t now);
+
+/* ---- vmm.c ---- */
+extern const SeqSockOps vmm_ops;
+
+/* ---- uplink.c ---- */
+extern const SeqSockOps uplink_ops;
+void uplink_tick(Pager *p, uint64_t now);
+void uplink_want(Pager *p, uint64_t bytes);
+void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,
+                   const char *text);
+void uplink_balloon(Pager *p, const struct RcacheVmmBalloon *msg);
+
+/* ---- report.c ---- */
+void report_stats(Pager *p, struct RcacheVmmStats *stats, uint64_t now);
+void report_tick(Pager *p, uint64_t now);
+void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
+                  const char *fmt, ...) G_GNUC_PRINTF(4, 5);
+#define REPORT_NO_PAGE  UINT64_MAX
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* report: figures ten times a second, and events, for the VMM and rcached. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rcached/pager/pager.h"
+
+#define STATS_NS        (100 * NS_PER_MS)
+#define WAITING_NS      NS_PER_SEC
+
+static uint64_t bytes_of(const Pager *p, enum RcachePageState state)
+{
+    return (uint64_t)MAX(p->table.count[state], 0) * RCACHE_PAGE_SIZE;
+}
+
+static uint64_t own_rss(void)
+{
+    unsigned long total, rss = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+
+    if (f) {
+        if (fscanf(f, "%lu %lu", &total, &rss) != 2) {
+            rss = 0;
+        }
+        fclose(f);
+    }
+    return (uint64_t)rss * sysconf(_SC_PAGESIZE);
+}
+
+static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
+{
+    s->guest = p->ram * RCACHE_PAGE_SIZE;
+    s->untouched = bytes_of(p, RCACHE_UNTOUCHED);
+    s->hot = bytes_of(p, RCACHE_HOT) + bytes_of(p, RCACHE_ZAPPING);
+    s->zapped = bytes_of(p, RCACHE_ZAPPED) + bytes_of(p, RCACHE_EVICTING);
+    s->cached = bytes_of(p, RCACHE_CACHED);
+    s->remote = bytes_of(p, RCACHE_REMOTE) + bytes_of(p, RCACHE_PUNCHING) +
+                bytes_of(p, RCACHE_FETCHING) + bytes_of(p, RCACHE_FILLING);
+    s->zero = bytes_of(p, RCACHE_ZERO) + bytes_of(p, RCACHE_DISCARDING);
+    s->lost = bytes_of(p, RCACHE_LOST);
+    /* What is left, so that the sum is the guest: words outside blocks too */
+    s->unmanaged = s->guest - MIN(s->guest, s->untouched + s->hot +
+                                  s->zapped + s->cached + s->remote +
+                                  s->zero + s->lost);
+    s->resident = pager_resident(p) * RCACHE_PAGE_SIZE;
+    s->size = p->size * RCACHE_PAGE_SIZE;
+    s->local_max = p->local_max * RCACHE_PAGE_SIZE;
+}
+
+/* The fault that has waited longest, and what for. */
+static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
+{
+    const Fetch *oldest = NULL;
+    uint64_t page = REPORT_NO_PAGE;
+    GuestBlock *b;
+
+    s->waiting_pages = p->room->len - p->room_head;
+    if (s->waiting_pages) {
+        s->oldest_wait = now - p->room_since;
+        page = g_array_index(p->room, uint64_t, p->room_head);
+        wire_text_copy(s->waiting_for, sizeof(s->waiting_for), "room");
+    }
+    for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
+        const Fetch *f = &p->fetch[i];
+
+        if (f->used && f->demand) {
+            s->waiting_pages++;
+            if (!oldest || f->started < oldest->started) {
+                oldest = f;
+            }
+        }
+    }
+    if (oldest && now - oldest->started > s->oldest_wait) {
+        s->oldest_wait = now - oldest->started;
+        page = oldest->page;
+        wire_text_copy(s->waiting_for, sizeof(s->waiting_for),
+                       lease_of_slot(p, page_slot(oldest->word))
+                           ->remote->host);
+    }
+    if (s->oldest_wait && (b = guest_block_of_page(&p->guest, page))) {
+        s->waiting_block = b - p->guest.block;
+        s->waiting_offset = (page - b->first) * RCACHE_PAGE_SIZE;
+    }
+}
+
+static void stats_leases(const Pager *p, struct RcacheVmmStats *s)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES &&
+         s->nr_leases < RCACHE_STATS_LEASES; i++) {
+        const Lease *l = p->leases[i];
+        struct RcacheStatsLease *out = &s->lease[s->nr_leases];
+        uint64_t used;
+
+        if (!l) {
+            continue;
+        }
+        used = slots_used_in(&p->slots, i);
+        out->id = l->shared->id;
+        out->bytes = (used + slots_free_in(&p->slots, i)) * RCACHE_PAGE_SIZE;
+        out->stored = used * RCACHE_PAGE_SIZE;
+        out->connected = lease_ready(l);
+        wire_text_copy(out->provider, sizeof(out->provider),
+                       l->shared->provider);
+        s->nr_leases++;
+    }
+}
+
+void report_stats(Pager *p, struct RcacheVmmStats *s, uint64_t now)
+{
+    *s = (struct RcacheVmmStats) {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_STATS,
+                 .size = sizeof(*s) },
+        .pager_rss = own_rss(),
+        .faults_remote = p->counts.faults_remote,
+        .faults_zero = p->counts.faults_zero,
+        .faults_minor = p->counts.faults_minor,
+        .evicted_pages = p->counts.evicted,
+        .fetched_pages = p->counts.fetched,
+        .zero_evicted_pages = p->counts.zero_evicted,
+        .checksum_errors = p->counts.checksum_errors,
+        .intruders = p->counts.intruders,
+        .fault_p50 = histogram_quantile(&p->fault_ns, 0.5),
+        .fault_p99 = histogram_quantile(&p->fault_ns, 0.99),
+        .fault_p999 = histogram_quantile(&p->fault_ns, 0.999),
+        .fault_max = histogram_max(&p->fault_ns),
+        .network_p50 = histogram_quantile(&p->network_ns, 0.5),
+    };
+    stats_pages(p, s);
+    stats_waiting(p, s, now);
+    stats_leases(p, s);
+}
+
+void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
+                  const char *fmt, ...)
+{
+    struct RcacheVmmEventMsg msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_EVENT,
+                 .size = sizeof(msg) },
+        .event = event,
+    };
+    GuestBlock *b = page == REPORT_NO_PAGE
+                        ? NULL : guest_block_of_page(&p->guest, page);
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(msg.text, sizeof(msg.text), fmt, ap);
+    va_end(ap);
+    if (b) {
+        msg.block = b - p->guest.block;
+        msg.offset = (page - b->first) * RCACHE_PAGE_SIZE;
+        g_message("vm %s: block %s offset 0x%" G_GINT64_MODIFIER "x: %s",
+                  p->name, b->name, msg.offset, msg.text);
+    } else {
+        g_message("vm %s: %s", p->name, msg.text);
+    }
+    seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+}
+
+/* One event when a fault has waited long, one when none does any more. */
+static void report_waiting(Pager *p, const struct RcacheVmmStats *s)
+{
+    bool waiting = s->oldest_wait > WAITING_NS;
+
+    if (waiting && !p->waiting) {
+        GuestBlock *b = &p->guest.block[s->waiting_block];
+
+        report_event(p, RCACHE_EVENT_WAITING,
+                     b->first + s->waiting_offset / RCACHE_PAGE_SIZE,
+                     "the guest waits for %s (%" G_GUINT64_FORMAT " pages)",
+                     s->waiting_for, s->waiting_pages);
+    } else if (!waiting && p->waiting) {
+        report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
+                     "no page is being waited for any more");
+    }
+    p->waiting = waiting;
+}
+
+void report_tick(Pager *p, uint64_t now)
+{
+    struct RcacheVmmStats stats;
+
+    if (now < p->stats_at) {
+        return;
+    }
+    p->stats_at = now + STATS_NS;
+    report_stats(p, &stats, now);
+    seqsock_send(&p->vmm, &stats, sizeof(stats), -1);
+    report_waiting(p, &stats);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * uplink: the link to rcached: figures up, leases down.
+ *
+ * The pager does without it for as long as it must: a link that has ended is
+ * tried again every 200 ms, and only new leases wait for it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "rcached/pager/pager.h"
+
+#define LINK_RETRY_NS   (200 * NS_PER_MS)
+#define LINK_HELD_MAX   64u
+
+static void uplink_hello(Pager *p)
+{
+    struct LinkHello msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_HELLO,
+                 .size = sizeof(msg) },
+        .version = LINK_VERSION, .pid = getpid(),
+        .incarnation = p->self.incarnation,
+        .session = p->guest.state ? p->guest.state->session : 0,
+    };
+
+    memcpy(msg.uuid, p->self.vm, sizeof(msg.uuid));
+    memcpy(msg.name, p->name, sizeof(msg.name));
+    seqsock_send(&p->link, &msg, sizeof(msg), -1);
+}
+
+static void uplink_connect(Pager *p)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    autofd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                       0);
+
+    g_strlcpy(addr.sun_path, p->link_path, sizeof(addr.sun_path));
+    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+        return;
+    }
+    seqsock_start(&p->link, fd_steal(&fd));
+    p->link_stats_at = 0;
+    p->want_tag = 0;            /* whatever was asked is forgotten there */
+    p->want_at = 0;
+    uplink_hello(p);
+}
+
+static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
+                      uint64_t now)
+{
+    uint64_t used = slots_used_in(&p->slots, l->index);
+
+    *h = (struct LinkHeld) {
+        .lease = l->shared->id, .epoch = l->shared->epoch,
+        .connected = lease_ready(l),
+        .bytes = (used + slots_free_in(&p->slots, l->index)) *
+                 RCACHE_PAGE_SIZE,
+        .stored = used * RCACHE_PAGE_SIZE,
+        .expires_ms = l->shared->expires_ns > now
+                          ? (l->shared->expires_ns - now) / NS_PER_MS : 0,
+    };
+    wire_text_copy(h->provider, sizeof(h->provider), l->shared->provider);
+}
+
+static void uplink_stats(Pager *p, uint64_t now)
+{
+    struct {
+        struct LinkStats head;
+        struct LinkHeld held[LINK_HELD_MAX];
+    } msg = { 0 };
+    uint32_t n = 0;
+
+    report_stats(p, &msg.head.stats, now);
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && n < LINK_HELD_MAX; i++) {
+        if (p->leases[i]) {
+            held_fill(p, p->leases[i], &msg.held[n++], now);
+        }
+    }
+    msg.head.hdr = (struct LinkHdr) {
+        .magic = LINK_MAGIC, .type = LINK_STATS,
+        .size = sizeof(msg.head) + n * sizeof(msg.held[0]),
+    };
+    msg.head.attached = 1;
+    msg.head.nr_held = n;
+    seqsock_send(&p->link, &msg, msg.head.hdr.size, -1);
+}
+
+void uplink_tick(Pager *p, uint64_t now)
+{
+    if (!p->attached) {
+        return;
+    }
+    if (p->link.fd < 0) {
+        if (now >= p->link_at) {
+            p->link_at = now + LINK_RETRY_NS;
+            uplink_connect(p);
+        }
+        return;
+    }
+    seqsock_flush(&p->link);
+    if (now >= p->link_stats_at) {
+        p->link_stats_at = now + NS_PER_SEC;
+        uplink_stats(p, now);
+    }
+}
+
+void uplink_want(Pager *p, uint64_t bytes)
+{
+    struct LinkWant msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_WANT,
+                 .size = sizeof(msg), .tag = ++p->serial },
+        .bytes = bytes,
+    };
+
+    if (p->link.fd < 0) {
+        wire_text_copy(p->want_text, sizeof(p->want_text),
+                       "rcached is not there to ask for leases");
+        p->want_at = 0;
+        return;
+    }
+    p->want_tag = msg.hdr.tag;
+    seqsock_send(&p->link, &msg, sizeof(msg), -1);
+}
+
+void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,
+                   const char *text)
+{
+    struct LinkResult msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_RESULT,
+                 .size = sizeof(msg), .tag = tag },
+        .status = status, .value = value,
+    };
+
+    wire_text_copy(msg.text, sizeof(msg.text), text);
+    seqsock_send(&p->link, &msg, sizeof(msg), -1);
+}
+
+void uplink_balloon(Pager *p, const struct RcacheVmmBalloon *msg)
+{
+    struct LinkBalloon up = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_BALLOON,
+                 .size = sizeof(up) },
+        .balloon = *msg,
+    };
+
+    seqsock_send(&p->link, &up, sizeof(up), -1);
+}
+
+static void uplink_message(SeqSock *sock, const void *msg, size_t len,
+                           int *fds, unsigned nr_fds)
+{
+    Pager *p = sock->owner;
+    const struct LinkHdr *hdr = msg;
+    const struct LinkEvict *evict = msg;
+
+    if (len < sizeof(*hdr) || hdr->magic != LINK_MAGIC || hdr->size != len) {
+        seqsock_close(sock, "a message without a proper head");
+    } else if (hdr->type == LINK_GRANTS && len >= sizeof(struct LinkGrants)) {
+        lease_grants(p, msg);
+    } else if (hdr->type == LINK_EVICT && len >= sizeof(*evict)) {
+        command_evict(p, true, hdr->tag, evict->what, evict->bytes);
+    }
+}
+
+static void uplink_closed(SeqSock *sock, const char *reason)
+{
+    Pager *p = sock->owner;
+
+    if (!p->done) {
+        g_message("vm %s: link to rcached: %s; trying again", p->name,
+                  reason);
+    }
+}
+
+const SeqSockOps uplink_ops = {
+    .message = uplink_message,
+    .closed = uplink_closed,
+};
