@@ -277,7 +277,7 @@ recon:
             atomic { if :: UNCHANGED -> st = (slot -> REMOTE : ZERO) :: else -> goto recon fi }
         :: (sw == REMOTE || sw == ZERO) && hole -> skip
         :: (sw == HOT || sw == ZAPPING || sw == ZAPPED || sw == EVICTING) && hole ->
-            atomic { if :: UNCHANGED -> 
+            atomic { if :: UNCHANGED ->
 #ifdef NO_R2LOST
                 st = ZERO; slot = 0
 #else

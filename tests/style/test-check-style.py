@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""scripts/check-style finds each offence it is there for.
+
+usage: test-check-style.py CHECK-STYLE SOURCE-ROOT
+
+Every case is a small tree with one thing wrong, and words that must be in
+what check-style prints; the same tree without it must pass.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+SPDX = '/* SPDX-License-Identifier: GPL-2.0-or-later */\n'
+HEADER = SPDX + '#ifndef RCACHE_VMM_H\n#define RCACHE_VMM_H\n#endif\n'
+
+
+def patch_with(header, mode='new file mode 100644\n'):
+    """A patch for QEMU that adds this text as a header."""
+    lines = header.split('\n')[:-1]
+    body = ''.join(f'+{line}\n' for line in lines)
+    return ('Subject: a header\n\ndiff --git a/x.h b/x.h\n' + mode +
+            f'--- /dev/null\n+++ b/x.h\n@@ -0,0 +1,{len(lines)} @@\n' +
+            body + '-- \n2.39\n')
+
+
+GOOD = {
+    'common/ring.c': SPDX + '#include <liburing.h>\n',
+    'rcached/pager/clock.c': SPDX + '#include "common/wire.h"\n\n'
+                                    'int f(void)\n{\n    return 0;\n}\n',
+    'rcached/main.c': SPDX + '#include "rcached/pager/pager.h"\n',
+    'arbiter/main.c': SPDX + '#include "common/ring.h"\n',
+    'include/rcache/vmm.h': HEADER,
+    'qemu-patches/series': '# what it is for\n0001.patch\n',
+    'qemu-patches/0001.patch': patch_with(HEADER),
+    'scripts/tool': '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho "$1"\n',
+}
+
+CASES = [
+    ('columns', 'arbiter/a.c', SPDX + '/* ' + 'x' * 80 + ' */\n'),
+    ('a tab', 'arbiter/a.c', SPDX + 'int\ta;\n'),
+    ('blanks at the end', 'arbiter/a.c', SPDX + 'int a; \n'),
+    ('no newline', 'arbiter/a.c', SPDX + 'int a;'),
+    ('no SPDX', 'arbiter/a.c', 'int a;\n'),
+    ('is it two files', 'arbiter/a.c', SPDX + 'int a;\n' * 601),
+    ('a function of', 'arbiter/a.c',
+     SPDX + 'int f(void)\n{\n' + '    g();\n' * 71 + '}\n'),
+    ('does not know rcached', 'common/a.c',
+     SPDX + '#include "rcached/link.h"\n'),
+    ('does not know rcached', 'arbiter/a.c',
+     SPDX + '#include "rcached/link.h"\n'),
+    ('does not know arbiter', 'rcached/a.c',
+     SPDX + '#include "arbiter/hosts.h"\n'),
+    ('do not know each other', 'rcached/pager/a.c',
+     SPDX + '#include "rcached/provider/slab.h"\n'),
+    ('do not call upwards', 'rcached/pager/a.c',
+     SPDX + '#include "rcached/rcached.h"\n'),
+    ('pure core', 'rcached/pager/clock.c', SPDX + '#include <unistd.h>\n'),
+    ('pure core', 'common/wire.h', SPDX + '#include "common/log.h"\n'),
+    ('includes liburing.h', 'rcached/a.c',
+     SPDX + '#include <liburing.h>\n'),
+    ('its copy differs', 'qemu-patches/0001.patch',
+     patch_with(HEADER.replace('#endif', '#define A 1\n#endif'))),
+    ('no patch adds a copy', 'qemu-patches/0001.patch',
+     patch_with(SPDX + 'int a;\n')),
+    ('fold it into that patch', 'qemu-patches/0001.patch',
+     patch_with(HEADER) + patch_with('int a;\n', mode='index 1..2\n')),
+    ('no patch adds a copy', 'qemu-patches/0001.patch',
+     patch_with(HEADER, mode='index 1..2 100644\n')),
+    ('is not there', 'qemu-patches/series', '0002.patch\n'),
+    ('SC2086', 'scripts/tool',
+     '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho $1\n'),
+]
+
+
+def run_check(tool, files):
+    """(exit code, output) of check-style on a tree of these files."""
+    with tempfile.TemporaryDirectory() as root:
+        for path, text in files.items():
+            full = os.path.join(root, path)
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, 'w', encoding='utf-8') as f:
+                f.write(text)
+        done = subprocess.run([tool, '--root', root], text=True,
+                              capture_output=True)
+        return done.returncode, done.stdout + done.stderr
+
+
+def main():
+    tool = sys.argv[1]
+    failures = 0
+
+    code, output = run_check(tool, GOOD)
+    if code != 0 or output:
+        print(f'a good tree does not pass: {code}: {output}')
+        failures += 1
+    for words, path, text in CASES:
+        code, output = run_check(tool, {**GOOD, path: text})
+        if code != 1 or words not in output:
+            print(f'"{words}" in {path} is not found: {code}: {output}')
+            failures += 1
+    print(f'{len(CASES) + 1} trees, {failures} not as expected')
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
