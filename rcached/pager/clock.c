@@ -18,9 +18,10 @@ static void clock_front_step(Clock *clock, uint64_t nr)
 unsigned clock_front(Clock *clock, Table *table, uint64_t start, uint64_t end,
                      uint64_t *out, unsigned max)
 {
+    unsigned most = MIN(CLOCK_SCAN_MAX, table->nr);     /* one turn */
     unsigned n = 0;
 
-    for (unsigned scanned = 0; scanned < CLOCK_SCAN_MAX && n < max; scanned++) {
+    for (unsigned scanned = 0; scanned < most && n < max; scanned++) {
         uint64_t page = clock->front, word;
 
         if (page < start || page >= end) {

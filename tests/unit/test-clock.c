@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two hands: order, credit, the way between them, laps. */
+#include <check.h>
+
+#include "rcached/pager/clock.h"
+
+#define NR 1024
+
+static uint64_t words[NR], sums[NR], out[NR];
+static Table table;
+static Clock hands;
+
+static void set_up(void)
+{
+    for (unsigned i = 0; i < NR; i++) {
+        words[i] = RCACHE_HOT;
+    }
+    ck_assert_int_eq(table_init(&table, words, sums, NR), 0);
+    hands = (Clock) { 0 };
+}
+
+static void tear_down(void)
+{
+    table_deinit(&table);
+}
+
+static void set_state(uint64_t page, enum RcachePageState state)
+{
+    uint64_t w = table_load(&table, page);
+
+    ck_assert(table_step(&table, page, w, page_to(w, state)));
+}
+
+START_TEST(front_picks_hot_pages_in_order)
+{
+    set_state(1, RCACHE_REMOTE);
+    ck_assert_uint_eq(clock_front(&hands, &table, 0, NR, out, 3), 3);
+    ck_assert_uint_eq(out[0], 0);
+    ck_assert_uint_eq(out[1], 2);
+    ck_assert_uint_eq(out[2], 3);
+    ck_assert_uint_eq(hands.between, 4);
+}
+END_TEST
+
+START_TEST(front_stops_at_the_end_of_a_block)
+{
+    ck_assert_uint_eq(clock_front(&hands, &table, 0, 5, out, 100), 5);
+    ck_assert_uint_eq(clock_front(&hands, &table, 0, 5, out, 100), 0);
+    ck_assert_uint_eq(clock_front(&hands, &table, 5, NR, out, 1), 1);
+    ck_assert_uint_eq(out[0], 5);
+}
+END_TEST
+
+START_TEST(credit_is_a_turn_each)
+{
+    words[0] = clock_credit(clock_credit(words[0]));
+    for (int turn = 0; turn < 2; turn++) {
+        clock_front(&hands, &table, 0, NR, out, NR);
+        ck_assert_uint_eq(out[0], 1);
+        hands = (Clock) { 0 };
+    }
+    ck_assert_uint_eq(page_credit(words[0]), 0);
+    clock_front(&hands, &table, 0, NR, out, NR);
+    ck_assert_uint_eq(out[0], 0);
+}
+END_TEST
+
+START_TEST(credit_has_a_top)
+{
+    uint64_t w = RCACHE_HOT;
+
+    for (int i = 0; i < 20; i++) {
+        w = clock_credit(w);
+    }
+    ck_assert_uint_eq(page_credit(w), CLOCK_CREDIT_MAX);
+    ck_assert_uint_eq(page_state(w), RCACHE_HOT);
+}
+END_TEST
+
+START_TEST(back_follows_and_never_passes)
+{
+    ck_assert_uint_eq(clock_back(&hands, &table, out, NR), 0);
+    clock_front(&hands, &table, 0, NR, out, 8);
+    set_state(2, RCACHE_ZAPPED);
+    set_state(5, RCACHE_ZAPPED);
+    set_state(9, RCACHE_ZAPPED);        /* before the front hand */
+    ck_assert_uint_eq(clock_back(&hands, &table, out, NR), 2);
+    ck_assert_uint_eq(out[0], 2);
+    ck_assert_uint_eq(out[1], 5);
+    ck_assert_uint_eq(hands.between, 0);
+    ck_assert_uint_eq(hands.back, hands.front);
+}
+END_TEST
+
+START_TEST(back_waits_for_a_zap_without_answer)
+{
+    clock_front(&hands, &table, 0, NR, out, 8);
+    set_state(1, RCACHE_ZAPPED);
+    set_state(2, RCACHE_ZAPPING);
+    set_state(3, RCACHE_ZAPPED);
+    ck_assert_uint_eq(clock_back(&hands, &table, out, NR), 1);
+    set_state(2, RCACHE_ZAPPED);
+    ck_assert_uint_eq(clock_back(&hands, &table, out, NR), 2);
+    ck_assert_uint_eq(out[0], 2);
+}
+END_TEST
+
+START_TEST(front_that_laps_pushes_the_back_hand)
+{
+    for (int i = 0; i < 3 * NR; i++) {
+        clock_front(&hands, &table, 0, NR, out, 1);
+        ck_assert_uint_lt(hands.between, NR);
+        ck_assert_uint_eq((hands.back + hands.between) % NR, hands.front);
+    }
+}
+END_TEST
+
+START_TEST(a_call_looks_at_a_bounded_number_of_words)
+{
+    static uint64_t many[CLOCK_SCAN_MAX * 2], other[CLOCK_SCAN_MAX * 2];
+    Table big;
+
+    ck_assert_int_eq(table_init(&big, many, other, CLOCK_SCAN_MAX * 2), 0);
+    ck_assert_uint_eq(clock_front(&hands, &big, 0, CLOCK_SCAN_MAX * 2, out,
+                                  1), 0);
+    ck_assert_uint_eq(hands.front, CLOCK_SCAN_MAX);
+    table_deinit(&big);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("clock");
+    TCase *tc = tcase_create("clock");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, front_picks_hot_pages_in_order);
+    tcase_add_test(tc, front_stops_at_the_end_of_a_block);
+    tcase_add_test(tc, credit_is_a_turn_each);
+    tcase_add_test(tc, credit_has_a_top);
+    tcase_add_test(tc, back_follows_and_never_passes);
+    tcase_add_test(tc, back_waits_for_a_zap_without_answer);
+    tcase_add_test(tc, front_that_laps_pushes_the_back_hand);
+    tcase_add_test(tc, a_call_looks_at_a_bounded_number_of_words);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

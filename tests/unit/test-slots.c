@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Slots: never twice, never outside, all of them, per lease. */
+#include <check.h>
+
+#include "rcached/pager/slots.h"
+
+static Slots slots;
+
+static void set_up(void)
+{
+    slots_init(&slots);
+    slots_add(&slots, 0, 7, 100, 100);          /* not a multiple of 64 */
+    slots_add(&slots, 2, 9, 5, 64);
+}
+
+static void tear_down(void)
+{
+    slots_deinit(&slots);
+}
+
+START_TEST(numbers_are_taken_apart_as_made)
+{
+    uint64_t slot = slot_make(70000 % RCACHE_NR_SLABS, 16383);
+
+    ck_assert_uint_eq(slot_slab(slot), 70000 % RCACHE_NR_SLABS);
+    ck_assert_uint_eq(slot_page(slot), 16383);
+    ck_assert_uint_ne(slot_make(0, 0), 0);      /* 0 is no slot */
+}
+END_TEST
+
+START_TEST(every_slot_is_taken_once)
+{
+    uint64_t out[128];
+    bool seen[100] = { false };
+
+    ck_assert_uint_eq(slots_take(&slots, 7, out, 128), 100);
+    for (int i = 0; i < 100; i++) {
+        ck_assert_uint_eq(slot_slab(out[i]), 0);
+        ck_assert_uint_lt(slot_page(out[i]), 100);
+        ck_assert(!seen[slot_page(out[i])]);
+        seen[slot_page(out[i])] = true;
+    }
+    ck_assert_uint_eq(slots_take(&slots, 7, out, 1), 0);
+    ck_assert_uint_eq(slots_used_in(&slots, 7), 100);
+    ck_assert_uint_eq(slots_free_in(&slots, 7), 0);
+    ck_assert_uint_eq(slots_free_in(&slots, 9), 64);
+}
+END_TEST
+
+START_TEST(what_is_given_back_comes_again)
+{
+    uint64_t out[128], again;
+
+    slots_take(&slots, 7, out, 128);
+    slots_clear(&slots, out[42]);
+    ck_assert(!slots_used(&slots, out[42]));
+    ck_assert_uint_eq(slots_take(&slots, 7, &again, 1), 1);
+    ck_assert_uint_eq(again, out[42]);
+}
+END_TEST
+
+START_TEST(marked_slots_are_not_handed_out)
+{
+    uint64_t out[128];
+    unsigned n;
+
+    slots_mark(&slots, slot_make(0, 3));
+    n = slots_take(&slots, 7, out, 128);
+    ck_assert_uint_eq(n, 99);
+    for (unsigned i = 0; i < n; i++) {
+        ck_assert_uint_ne(slot_page(out[i]), 3);
+    }
+}
+END_TEST
+
+START_TEST(only_leased_slots_are_valid)
+{
+    ck_assert(slots_valid(&slots, slot_make(0, 99)));
+    ck_assert(!slots_valid(&slots, slot_make(0, 100)));
+    ck_assert(!slots_valid(&slots, slot_make(1, 0)));
+    ck_assert(!slots_valid(&slots, slot_make(3, 0)));
+    ck_assert(!slots_valid(&slots, 0));
+    ck_assert(!slots_valid(&slots, UINT64_MAX >> 28));
+    slots_remove(&slots, 2);
+    ck_assert(!slots_valid(&slots, slot_make(2, 0)));
+    ck_assert_uint_eq(slots.nr, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("slots");
+    TCase *tc = tcase_create("slots");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, numbers_are_taken_apart_as_made);
+    tcase_add_test(tc, every_slot_is_taken_once);
+    tcase_add_test(tc, what_is_given_back_comes_again);
+    tcase_add_test(tc, marked_slots_are_not_handed_out);
+    tcase_add_test(tc, only_leased_slots_are_valid);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
