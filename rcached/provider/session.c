@@ -155,3 +155,13 @@ unsigned session_count(const SessionMember *member)
     }
     return n;
 }
+
+const uint8_t *session_vm_uuid(const SessionVm *vm)
+{
+    return vm->key.vm;
+}
+
+uint64_t session_vm_incarnation(const SessionVm *vm)
+{
+    return vm->key.incarnation;
+}

@@ -56,4 +56,8 @@ bool session_alone(const SessionMember *member);
 /** session_count() - members of the same session, itself included */
 unsigned session_count(const SessionMember *member);
 
+/** session_vm_uuid(), session_vm_incarnation() - which VM it is */
+const uint8_t *session_vm_uuid(const SessionVm *vm);
+uint64_t session_vm_incarnation(const SessionVm *vm);
+
 #endif

@@ -81,6 +81,11 @@ int store_table_fd(const Store *store)
     return store->table_fd;
 }
 
+uint32_t store_ttl_ms(const Store *store)
+{
+    return store->config.ttl_ms;
+}
+
 void store_totals(const Store *store, StoreTotals *out)
 {
     GHashTableIter iter;
@@ -202,9 +207,9 @@ static uint32_t slab_number(const Store *store, uint32_t from)
     return from;
 }
 
-void store_add(Store *store, const WireGrant *grant, unsigned reserved,
-               Slab **slabs, unsigned nr_slabs, uint64_t now,
-               WireGrantAck *ack)
+StoreLease *store_add(Store *store, const WireGrant *grant, unsigned reserved,
+                      Slab **slabs, unsigned nr_slabs, uint64_t now,
+                      WireGrantAck *ack)
 {
     StoreRecord *rec = record_unused(store);
     StoreRecord fresh = {
@@ -232,6 +237,7 @@ void store_add(Store *store, const WireGrant *grant, unsigned reserved,
     }
     store_unreserve(store, reserved);
     ack_complete(store, lease, ack);
+    return lease;
 }
 
 /* ----------------------------------------------------------------- using */
@@ -461,6 +467,9 @@ void *store_reap(Store *store, uint32_t pages)
     store->slabs->pdata[slab->number] = NULL;
     g_ptr_array_set_size(lease->slabs, lease->slabs->len - 1);
     store->nr_slabs--;
+    if (store->config.slab_gone) {
+        store->config.slab_gone(slab, store->config.opaque);
+    }
     slab_free(slab);
     if (lease->slabs->len) {
         return NULL;
@@ -516,6 +525,11 @@ uint64_t store_session(const Store *store, const uint8_t vm[RCACHE_UUID_LEN],
         }
     }
     return session;
+}
+
+bool store_has_slab(const Store *store, uint32_t number)
+{
+    return number < store->slabs->len && store->slabs->pdata[number];
 }
 
 uint8_t *store_random_stored(const Store *store, uint64_t nth)

@@ -34,10 +34,14 @@
 #define STORE_LEASES_MAX        4096u
 #define STORE_SLABS_MAX         65535u  /* of one lease: a count's limit */
 
+typedef void StoreSlabGone(const Slab *slab, void *opaque);
+
 typedef struct StoreConfig {
     uint32_t slab_pages;        /* a power of two */
     uint32_t ttl_ms;            /* a lease's life without RENEW */
     uint64_t orphan_ms;         /* from expiry to the end */
+    StoreSlabGone *slab_gone;   /* before a slab is freed; or NULL */
+    void *opaque;
 } StoreConfig;
 
 typedef struct Store Store;
@@ -92,6 +96,9 @@ void store_set_limit(Store *store, uint64_t bytes);
 /** store_table_fd() - the lease table's memfd; stays the store's */
 int store_table_fd(const Store *store);
 
+/** store_ttl_ms() - a lease's life without RENEW */
+uint32_t store_ttl_ms(const Store *store);
+
 /** store_totals() - what is leased and stored in all */
 void store_totals(const Store *store, StoreTotals *out);
 
@@ -120,10 +127,12 @@ void store_unreserve(Store *store, unsigned slabs);
  * @slabs: the slabs made, now the store's; 1 to @reserved of them
  * @now: CLOCK_BOOTTIME, ms
  * @ack: completed
+ *
+ * Return: the lease, with no reference
  */
-void store_add(Store *store, const WireGrant *grant, unsigned reserved,
-               Slab **slabs, unsigned nr_slabs, uint64_t now,
-               WireGrantAck *ack);
+StoreLease *store_add(Store *store, const WireGrant *grant, unsigned reserved,
+                      Slab **slabs, unsigned nr_slabs, uint64_t now,
+                      WireGrantAck *ack);
 
 /* ----------------------------------------------------------------- using */
 
@@ -220,6 +229,9 @@ void store_list(const Store *store, uint64_t now, GArray *out);
  * any of the leases, 0 if none did */
 uint64_t store_session(const Store *store, const uint8_t vm[RCACHE_UUID_LEN],
                        uint64_t incarnation);
+
+/** store_has_slab() - is there a slab of that number? */
+bool store_has_slab(const Store *store, uint32_t number);
 
 /** store_random_stored() - some page that holds something; NULL: there is
  * none.  @nth chooses among them. */

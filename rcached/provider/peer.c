@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * peer: one requester's connection: its bytes in and out.  See peer.h.
+ *
+ * In: requests are received into a buffer and looked at there.  A PUT's pages
+ * go straight into the slabs: what the buffer already holds of them is
+ * copied, the rest is received by iovecs that point at the slots, with the
+ * buffer behind them for the head of the PUT that is likely to follow.  In a
+ * row of PUTs only heads and slots ever pass through the buffer.
+ *
+ * Out: answers stand in a queue; one send takes as many of them as fit its
+ * iovecs.  Pages are sent from where they lie in the slabs.
+ */
+#include "rcached/provider/peer.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void peer_rx_done(RingOp *op, int res, bool more);
+static void peer_tx_done(RingOp *op, int res, bool more);
+
+static void peer_set_name(Peer *peer)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    char host[48], port[8];
+
+    if (getpeername(peer->fd, (struct sockaddr *)&addr, &len) ||
+        getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port,
+                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
+        g_strlcpy(peer->name, "unknown", sizeof(peer->name));
+        return;
+    }
+    g_snprintf(peer->name, sizeof(peer->name),
+               addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* A peer that has vanished is noticed by the kernel, within a minute. */
+static void peer_set_options(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        { IPPROTO_TCP, TCP_NODELAY, 1 },
+        { SOL_SOCKET, SO_KEEPALIVE, 1 },
+        { IPPROTO_TCP, TCP_KEEPIDLE, 20 },
+        { IPPROTO_TCP, TCP_KEEPINTVL, 10 },
+        { IPPROTO_TCP, TCP_KEEPCNT, 4 },
+        { IPPROTO_TCP, TCP_USER_TIMEOUT, 60000 },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(options); i++) {
+        /* Without one of them things are slower, no more. */
+        (void)setsockopt(fd, options[i].level, options[i].name,
+                         &options[i].value, sizeof(options[i].value));
+    }
+}
+
+Peer *peer_new(Server *server, int fd)
+{
+    Peer *peer = g_new0(Peer, 1);
+
+    peer->server = server;
+    peer->fd = fd;
+    peer->link.data = peer;
+    peer->state = PEER_HELLO;
+    peer->since = peer->progress = server->now;
+    peer->out_last = &peer->out_first;
+    peer->buf = peer->hello_buf;
+    peer->claims = g_ptr_array_new();
+    peer->releases = g_ptr_array_new();
+    ring_op_init(&peer->rx, peer_rx_done);
+    ring_op_init(&peer->tx, peer_tx_done);
+    peer_set_options(fd);
+    peer_set_name(peer);
+    g_queue_push_tail_link(&server->hellos, &peer->link);
+    return peer;
+}
+
+void peer_set_state(Peer *peer, PeerState state)
+{
+    Server *server = peer->server;
+
+    if (peer->state == PEER_HELLO && state != PEER_HELLO) {
+        g_queue_unlink(&server->hellos, &peer->link);
+        g_queue_push_tail_link(&server->open, &peer->link);
+    }
+    peer->state = state;
+    peer->since = server->now;
+}
+
+bool peer_open(Peer *peer)
+{
+    uint8_t *buf = secret_alloc(PEER_BUF_SIZE, peer->server->config.guard);
+
+    if (!buf) {
+        return false;
+    }
+    peer->buf = buf;
+    peer->at = peer->len = 0;
+    peer_set_state(peer, PEER_OPEN);
+    return true;
+}
+
+/* -------------------------------------------------------------- closing */
+
+void peer_close(Peer *peer, const char *why)
+{
+    Server *server = peer->server;
+
+    if (peer->state == PEER_CLOSING) {
+        return;
+    }
+    if (why) {
+        server_log_peer(server, peer->name, why);
+    }
+    g_queue_unlink(peer->state == PEER_HELLO ? &server->hellos
+                                             : &server->open, &peer->link);
+    g_queue_push_tail_link(&server->closing, &peer->link);
+    peer->state = PEER_CLOSING;
+    /* What is still unread is never looked at. */
+    shutdown(peer->fd, SHUT_RDWR);
+    ring_cancel(server->ring, &peer->rx);
+    ring_cancel(server->ring, &peer->tx);
+}
+
+static void out_free(Server *server, PeerOut *out)
+{
+    if (out->lease) {
+        store_unuse(server->config.store, out->lease);
+    }
+    if (out->frame) {
+        g_byte_array_unref(out->frame);
+    }
+    g_free(out);
+}
+
+/* Give back all that the connection has in the store. */
+static void peer_let_go(Peer *peer)
+{
+    Store *store = peer->server->config.store;
+    guint i;
+
+    server_lock(peer->server);
+    if (peer->put.lease) {
+        store_unuse(store, peer->put.lease);
+    }
+    while (peer->out_first) {
+        PeerOut *out = peer->out_first;
+
+        peer->out_first = out->next;
+        out_free(peer->server, out);
+    }
+    for (i = 0; i < peer->releases->len; i++) {
+        store_forget_waiter(store, peer->releases->pdata[i]);
+        g_free(peer->releases->pdata[i]);
+    }
+    for (i = 0; i < peer->claims->len; i++) {
+        store_unref(store, peer->claims->pdata[i]);
+    }
+    peer->server->counts.conns--;
+    server_unlock(peer->server);
+}
+
+bool peer_finish(Peer *peer)
+{
+    if (ring_op_busy(&peer->rx) || ring_op_busy(&peer->tx)) {
+        return false;
+    }
+    peer_let_go(peer);
+    g_queue_unlink(&peer->server->closing, &peer->link);
+    session_leave(peer->server->sessions, &peer->member);
+    close(peer->fd);
+    if (peer->buf != peer->hello_buf) {
+        secret_free(peer->buf, PEER_BUF_SIZE);
+    }
+    g_ptr_array_unref(peer->claims);
+    g_ptr_array_unref(peer->releases);
+    g_free(peer);
+    return true;
+}
+
+/* ------------------------------------------------------------------ out */
+
+unsigned iov_add(struct iovec *iov, unsigned nr, uint8_t *page)
+{
+    if (nr && (uint8_t *)iov[nr - 1].iov_base + iov[nr - 1].iov_len == page) {
+        iov[nr - 1].iov_len += WIRE_PAGE_SIZE;
+        return nr;
+    }
+    iov[nr] = (struct iovec) { page, WIRE_PAGE_SIZE };
+    return nr + 1;
+}
+
+static void out_queue(Peer *peer, PeerOut *out)
+{
+    *peer->out_last = out;
+    peer->out_last = &out->next;
+    peer->nr_out++;
+}
+
+PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages)
+{
+    PeerOut *out = g_malloc(sizeof(*out) + (1 + pages) *
+                            sizeof(struct iovec));
+
+    out->next = NULL;
+    out->lease = NULL;
+    out->frame = NULL;
+    out->at = 0;
+    out->nr = 1;
+    wire_head_encode(out->head, head);
+    out->iov[0] = (struct iovec) { out->head, sizeof(out->head) };
+    out_queue(peer, out);
+    return out;
+}
+
+void peer_reply(Peer *peer, const WireHead *request, uint8_t type,
+                enum RcacheStatus status)
+{
+    WireHead head = {
+        .type = type,
+        .status = status,
+        .tag = request->tag,
+        .lease = request->lease,
+        .epoch = request->epoch,
+    };
+
+    peer_out_new(peer, &head, 0);
+}
+
+void peer_reply_frame(Peer *peer, GByteArray *frame)
+{
+    PeerOut *out = g_malloc0(sizeof(*out) + sizeof(struct iovec));
+
+    out->frame = frame;
+    out->nr = 1;
+    out->iov[0] = (struct iovec) { frame->data, frame->len };
+    out_queue(peer, out);
+}
+
+/* Send what is queued, if nothing is being sent. */
+static void peer_send(Peer *peer)
+{
+    unsigned nr = 0;
+    PeerOut *out;
+
+    if (ring_op_busy(&peer->tx) || !peer->out_first) {
+        return;
+    }
+    for (out = peer->out_first; out && nr < PEER_TX_IOVS; out = out->next) {
+        unsigned n = MIN(out->nr - out->at, PEER_TX_IOVS - nr);
+
+        memcpy(&peer->tx_iov[nr], &out->iov[out->at], n * sizeof(out->iov[0]));
+        nr += n;
+    }
+    peer->tx_msg = (struct msghdr) {
+        .msg_iov = peer->tx_iov, .msg_iovlen = nr,
+    };
+    ring_sendmsg(peer->server->ring, &peer->tx, peer->fd, &peer->tx_msg, 0);
+}
+
+/* Skip @n bytes of an array of iovs from @at on; return the new @at. */
+static unsigned iov_skip(struct iovec *iov, unsigned at, unsigned nr,
+                         size_t *n)
+{
+    while (at < nr && *n >= iov[at].iov_len) {
+        *n -= iov[at++].iov_len;
+    }
+    if (at < nr && *n) {
+        iov[at].iov_base = (uint8_t *)iov[at].iov_base + *n;
+        iov[at].iov_len -= *n;
+        *n = 0;
+    }
+    return at;
+}
+
+static void peer_sent(Peer *peer, size_t n)
+{
+    while (peer->out_first) {
+        PeerOut *out = peer->out_first;
+
+        out->at = iov_skip(out->iov, out->at, out->nr, &n);
+        if (out->at < out->nr) {
+            return;
+        }
+        peer->out_first = out->next;
+        if (!peer->out_first) {
+            peer->out_last = &peer->out_first;
+        }
+        peer->nr_out--;
+        if (out->lease) {
+            server_lock(peer->server);
+            out_free(peer->server, out);
+            server_unlock(peer->server);
+        } else {
+            out_free(peer->server, out);
+        }
+    }
+}
+
+static void peer_tx_done(RingOp *op, int res, bool more)
+{
+    Peer *peer = container_of(op, Peer, tx);
+
+    if (peer->state == PEER_CLOSING) {
+        return;
+    }
+    if (res < 0 && res != -EINTR && res != -EAGAIN) {
+        peer_close(peer, res == -EPIPE || res == -ECONNRESET
+                   ? NULL : g_strerror(-res));
+        return;
+    }
+    if (res > 0) {
+        peer->progress = peer->server->now;
+        peer_sent(peer, res);
+    }
+    peer_go(peer);
+}
+
+/* ------------------------------------------------------------------- in */
+
+/* The pages of a PUT, and behind them the buffer for what follows it. */
+static void peer_receive_put(Peer *peer)
+{
+    PeerPut *put = &peer->put;
+    Ring *ring = peer->server->ring;
+
+    peer->at = peer->len = 0;
+    if (put->status != RCACHE_OK) {
+        /* TCP throws the bytes away and only counts them. */
+        ring_recv(ring, &peer->rx, peer->fd, peer->buf,
+                  MIN(put->left, PEER_BUF_SIZE), MSG_TRUNC);
+        return;
+    }
+    put->iov[put->nr] = (struct iovec) { peer->buf, PEER_PUT_AHEAD };
+    peer->rx_msg = (struct msghdr) {
+        .msg_iov = put->iov + put->at,
+        .msg_iovlen = put->nr - put->at + 1,
+    };
+    ring_recvmsg(ring, &peer->rx, peer->fd, &peer->rx_msg, 0);
+}
+
+static void peer_receive(Peer *peer)
+{
+    size_t size = PEER_BUF_SIZE;
+
+    if (ring_op_busy(&peer->rx) || peer->nr_out >= PEER_OUT_MAX) {
+        return;
+    }
+    switch (peer->state) {
+    case PEER_HELLO:
+        /* Not a byte more: what follows HELLO waits in the socket. */
+        size = PEER_HELLO_SIZE;
+        break;
+    case PEER_OPEN:
+        if (peer->put.active) {
+            peer_receive_put(peer);
+            return;
+        }
+        break;
+    case PEER_REFUSED:
+        peer->at = peer->len = 0;
+        ring_recv(peer->server->ring, &peer->rx, peer->fd, peer->hello_buf,
+                  sizeof(peer->hello_buf), MSG_TRUNC);
+        return;
+    default:
+        return;
+    }
+    if (peer->at) {
+        memmove(peer->buf, peer->buf + peer->at, peer->len - peer->at);
+        peer->len -= peer->at;
+        peer->at = 0;
+    }
+    ring_recv(peer->server->ring, &peer->rx, peer->fd, peer->buf + peer->len,
+              size - peer->len, 0);
+}
+
+/* Copy what the buffer holds of a PUT's pages to where they belong. */
+static void peer_fill_put(Peer *peer)
+{
+    PeerPut *put = &peer->put;
+    size_t n = MIN(put->left, peer->len - peer->at);
+
+    put->left -= n;
+    while (n) {
+        struct iovec *iov = &put->iov[put->at];
+        size_t part = n;
+
+        if (put->status == RCACHE_OK) {
+            part = MIN(n, iov->iov_len);
+            memcpy(iov->iov_base, peer->buf + peer->at, part);
+            n -= part;
+            peer->at += part;
+            put->at = iov_skip(put->iov, put->at, put->nr, &part);
+        } else {
+            peer->at += part;
+            n -= part;
+        }
+    }
+    if (!put->left) {
+        request_put_end(peer);
+    }
+}
+
+/* Bytes needed to handle the frame: all of it, but a PUT's pages. */
+static size_t frame_need(const WireHead *head)
+{
+    return WIRE_HEAD_LEN + (head->type == RCACHE_PUT ? 8u * head->count
+                                                     : head->length);
+}
+
+/* Handle one frame; false: there is not enough of it, or no more to do. */
+static bool peer_frame(Peer *peer)
+{
+    const uint8_t *bytes = peer->buf + peer->at;
+    size_t have = peer->len - peer->at;
+    const char *why = NULL;
+    WireHead head;
+    WireError err;
+
+    if (have < WIRE_HEAD_LEN) {
+        return false;
+    }
+    err = wire_head_decode(bytes, WIRE_PROVIDER, &head);
+    if (!err && (head.type == RCACHE_HELLO) != (peer->state == PEER_HELLO)) {
+        err = WIRE_E_TYPE;
+    }
+    if (err == WIRE_E_VERSION && peer->state == PEER_HELLO) {
+        peer->hello = head;
+        request_refuse(peer, RCACHE_E_VERSION, wire_reason(err));
+        return false;
+    }
+    if (err) {
+        peer_close(peer, wire_reason(err));
+        return false;
+    }
+    if (have < frame_need(&head)) {
+        return false;
+    }
+    peer->at += frame_need(&head);
+    if (head.type == RCACHE_HELLO) {
+        request_hello(peer, &head, bytes + WIRE_HEAD_LEN);
+        return false;
+    }
+    if (head.type == RCACHE_PUT) {
+        request_put_begin(peer, &head, bytes + WIRE_HEAD_LEN);
+        peer_fill_put(peer);
+    } else {
+        why = request_handle(peer, &head, bytes + WIRE_HEAD_LEN);
+    }
+    if (why) {
+        peer_close(peer, why);
+    }
+    return !why;
+}
+
+void peer_go(Peer *peer)
+{
+    while ((peer->state == PEER_OPEN || peer->state == PEER_HELLO) &&
+           !peer->put.active && peer->nr_out < PEER_OUT_MAX &&
+           !ring_op_busy(&peer->rx) && peer_frame(peer)) {
+        /* one after the other */
+    }
+    if (peer->state == PEER_CLOSING) {
+        return;
+    }
+    /* The answer first: it is what somebody waits for. */
+    peer_send(peer);
+    if (peer->state == PEER_REFUSED && !peer->out_first &&
+        !ring_op_busy(&peer->tx)) {
+        shutdown(peer->fd, SHUT_WR);
+    }
+    peer_receive(peer);
+}
+
+/* @n bytes have come to where the last receive pointed. */
+static void peer_received(Peer *peer, size_t n)
+{
+    PeerPut *put = &peer->put;
+
+    if (put->active) {
+        size_t pages = MIN(n, put->left);
+
+        put->left -= pages;
+        n -= pages;
+        if (put->status == RCACHE_OK) {
+            put->at = iov_skip(put->iov, put->at, put->nr, &pages);
+        }
+        if (!put->left) {
+            request_put_end(peer);
+        }
+    }
+    peer->len += n;
+}
+
+static const char *peer_end_reason(const Peer *peer, int res)
+{
+    if (res < 0 && res != -ECONNRESET) {
+        return g_strerror(-res);
+    }
+    if (peer->put.active || peer->len > peer->at) {
+        return "the connection was cut in the middle of a frame";
+    }
+    return NULL;
+}
+
+static void peer_rx_done(RingOp *op, int res, bool more)
+{
+    Peer *peer = container_of(op, Peer, rx);
+
+    if (peer->state == PEER_CLOSING) {
+        return;
+    }
+    if (peer->state == PEER_REFUSED) {
+        if (res <= 0) {
+            peer_close(peer, NULL);
+        } else {
+            peer_receive(peer);
+        }
+        return;
+    }
+    if (res == 0 || (res < 0 && res != -EINTR && res != -EAGAIN)) {
+        peer_close(peer, peer_end_reason(peer, res));
+        return;
+    }
+    if (res > 0) {
+        peer->progress = peer->server->now;
+        peer_received(peer, res);
+    }
+    peer_go(peer);
+}

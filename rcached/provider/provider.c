@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * provider: lends this host's memory to others.  See provider.h.
+ *
+ * Memory is allocated on the caller's thread and without the lock, in
+ * provider_grant(); room for it has been reserved before.  It is given back
+ * on the server's thread, piece by piece.
+ */
+#include "rcached/provider/provider.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/address.h"
+#include "common/cleanup.h"
+#include "rcached/provider/server.h"
+#include "rcached/provider/store.h"
+
+#define KEPT_TABLE      "leases"
+#define KEPT_SLAB       "slab-"
+
+struct Provider {
+    ServerConfig server_config;
+    Server *server;             /* made and freed on the server's thread */
+    GThread *thread;
+    GMutex lock;                /* of the store, and of the next */
+    GCond started;
+    bool start_over;            /* the thread has set server or start_error */
+    GError *start_error;
+    Store *store;
+    SlabGuard guard;
+    bool lock_memory;
+    uint32_t slab_pages;
+    uint32_t claim_max_ms;
+    ProviderKeep *keep;
+    void *keep_opaque;
+    int listen_fd;
+    int wake_fd;
+    int stop;
+    char *address;
+};
+
+void provider_config_init(ProviderConfig *config)
+{
+    *config = (ProviderConfig) {
+        .slab_size = 64u << 20,
+        .ttl_ms = 30 * 1000,
+        .orphan_ms = UINT64_C(12) * 3600 * 1000,
+        .claim_max_ms = 10 * 60 * 1000,
+        .hello_ms = 5000,
+        .stall_ms = 60 * 1000,
+        .conns_max = 4096,
+    };
+}
+
+/* --------------------------------------------------------------- set-up */
+
+static bool config_check(const ProviderConfig *config, GError **errp)
+{
+    uint64_t pages = config->slab_size / WIRE_PAGE_SIZE;
+
+    if (config->slab_size % WIRE_PAGE_SIZE || !pages ||
+        (pages & (pages - 1)) || pages > INT32_MAX) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "a slab of %" PRIu64 " bytes: its size must be %u times "
+                    "a power of two", config->slab_size, WIRE_PAGE_SIZE);
+        return false;
+    }
+    if (!config->ttl_ms || !config->claim_max_ms || !config->hello_ms ||
+        !config->stall_ms || !config->conns_max) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "a provider's times and its number of connections "
+                    "must not be zero");
+        return false;
+    }
+    return true;
+}
+
+static int listen_socket(const struct sockaddr_storage *addr, socklen_t len)
+{
+    autofd fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1, off = 0;
+
+    if (fd < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+        (addr->ss_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) ||
+        bind(fd, (const struct sockaddr *)addr, len) || listen(fd, 1024)) {
+        return -errno;
+    }
+    return fd_steal(&fd);
+}
+
+static bool provider_listen(Provider *provider, const ProviderConfig *config,
+                            GError **errp)
+{
+    struct sockaddr_storage addr;
+    socklen_t len;
+    int fd;
+
+    if (!address_parse(config->listen, RCACHE_DEFAULT_PORT, &addr, &len,
+                       errp)) {
+        return false;
+    }
+    if (!address_is_loopback(&addr) && !config->tls_none) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                    "refusing to listen on %s without encryption: anyone who "
+                    "can reach it could take memory and read it; write "
+                    "tls=none to allow that", config->listen);
+        return false;
+    }
+    fd = listen_socket(&addr, len);
+    if (fd < 0) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-fd),
+                    "cannot listen on %s: %s", config->listen,
+                    g_strerror(-fd));
+        return false;
+    }
+    provider->listen_fd = fd;
+    len = sizeof(addr);
+    if (!getsockname(fd, (struct sockaddr *)&addr, &len)) {
+        provider->address = address_format(&addr);
+    }
+    return true;
+}
+
+/* A slab needs a descriptor and a connection does; both can be thousands. */
+static void raise_nofile(void)
+{
+    struct rlimit limit;
+
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit)) {
+            g_warning("provider: cannot raise the limit of descriptors: %s",
+                      g_strerror(errno));
+        }
+    }
+}
+
+static gpointer provider_thread(gpointer opaque)
+{
+    Provider *provider = opaque;
+    GError *error = NULL;
+    Server *server = server_new(&provider->server_config, &error);
+
+    g_mutex_lock(&provider->lock);
+    provider->server = server;
+    provider->start_error = error;
+    provider->start_over = true;
+    g_cond_signal(&provider->started);
+    g_mutex_unlock(&provider->lock);
+    if (server) {
+        server_run(server);
+    }
+    return NULL;
+}
+
+static bool provider_start(Provider *provider, const ProviderConfig *config,
+                           GError **errp)
+{
+    provider->server_config = (ServerConfig) {
+        .listen_fd = provider->listen_fd,
+        .wake_fd = provider->wake_fd,
+        .poll_us = config->poll_us,
+        .hello_ms = config->hello_ms,
+        .stall_ms = config->stall_ms,
+        .conns_max = config->conns_max,
+        .guard = provider->guard,
+        .store = provider->store,
+        .store_lock = &provider->lock,
+        .stop = &provider->stop,
+    };
+    memcpy(provider->server_config.boot_id, config->boot_id,
+           RCACHE_UUID_LEN);
+    wire_text_copy(provider->server_config.host, RCACHE_NAME_MAX,
+                   config->host);
+    provider->thread = g_thread_try_new("provider", provider_thread, provider,
+                                        errp);
+    if (!provider->thread) {
+        return false;
+    }
+    g_mutex_lock(&provider->lock);
+    while (!provider->start_over) {
+        g_cond_wait(&provider->started, &provider->lock);
+    }
+    g_mutex_unlock(&provider->lock);
+    if (provider->start_error) {
+        g_propagate_error(errp, g_steal_pointer(&provider->start_error));
+        return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------- restarts */
+
+static void keep_slab(Provider *provider, uint32_t number, int fd)
+{
+    char name[32];
+
+    if (provider->keep) {
+        g_snprintf(name, sizeof(name), KEPT_SLAB "%" PRIu32, number);
+        provider->keep(name, fd, provider->keep_opaque);
+    }
+}
+
+static void slab_gone(const Slab *slab, void *opaque)
+{
+    keep_slab(opaque, slab->number, -1);
+}
+
+static bool kept_is_in_use(const Provider *provider, const char *name)
+{
+    uint64_t number;
+
+    return g_str_has_prefix(name, KEPT_SLAB) &&
+           g_ascii_string_to_unsigned(name + strlen(KEPT_SLAB), 10, 0,
+                                      UINT32_MAX, &number, NULL) &&
+           store_has_slab(provider->store, number);
+}
+
+/* Take over what an earlier daemon left; what is of no use is not kept. */
+static void provider_adopt(Provider *provider, const ProviderConfig *config)
+{
+    g_autofree int *fds = g_new(int, config->nr_kept + 1);
+    int table = -1, leases = -EINVAL;
+    unsigned i, n = 0;
+
+    for (i = 0; i < config->nr_kept; i++) {
+        if (!strcmp(config->kept[i].name, KEPT_TABLE) && table < 0) {
+            table = config->kept[i].fd;
+        } else {
+            fds[n++] = config->kept[i].fd;
+        }
+    }
+    if (table >= 0) {
+        leases = store_adopt(provider->store, table, fds, n, provider->guard,
+                             boottime_ms());
+        if (leases < 0) {
+            close(table);
+        }
+    }
+    for (i = 0; i < n; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+    if (leases >= 0) {
+        g_message("provider: took over %d leases of the daemon before",
+                  leases);
+    }
+    if (!provider->keep) {
+        return;
+    }
+    for (i = 0; i < config->nr_kept; i++) {
+        if (!kept_is_in_use(provider, config->kept[i].name)) {
+            provider->keep(config->kept[i].name, -1, provider->keep_opaque);
+        }
+    }
+    provider->keep(KEPT_TABLE, store_table_fd(provider->store),
+                   provider->keep_opaque);
+}
+
+/* ------------------------------------------------------------------ new */
+
+static bool provider_set_up(Provider *provider, const ProviderConfig *config,
+                            GError **errp)
+{
+    StoreConfig store_config = {
+        .slab_pages = provider->slab_pages,
+        .ttl_ms = config->ttl_ms,
+        .orphan_ms = config->orphan_ms,
+        .slab_gone = slab_gone,
+        .opaque = provider,
+    };
+
+    if (!slab_guard_find(config->lock_memory, config->slab_size,
+                         &provider->guard, errp)) {
+        return false;
+    }
+    provider->store = store_new(&store_config, errp);
+    if (!provider->store) {
+        return false;
+    }
+    store_set_limit(provider->store, config->limit);
+    provider->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (provider->wake_fd < 0) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(errno),
+                    "cannot make an eventfd: %s", g_strerror(errno));
+        return false;
+    }
+    if (!provider_listen(provider, config, errp)) {
+        return false;
+    }
+    provider_adopt(provider, config);
+    return provider_start(provider, config, errp);
+}
+
+Provider *provider_new(const ProviderConfig *config, GError **errp)
+{
+    Provider *provider;
+
+    if (!config_check(config, errp)) {
+        return NULL;
+    }
+    raise_nofile();
+    provider = g_new0(Provider, 1);
+    g_mutex_init(&provider->lock);
+    g_cond_init(&provider->started);
+    provider->listen_fd = provider->wake_fd = -1;
+    provider->slab_pages = config->slab_size / WIRE_PAGE_SIZE;
+    provider->lock_memory = config->lock_memory;
+    provider->claim_max_ms = config->claim_max_ms;
+    provider->keep = config->keep;
+    provider->keep_opaque = config->keep_opaque;
+    if (!provider_set_up(provider, config, errp)) {
+        provider_free(provider);
+        return NULL;
+    }
+    if (config->tls_none) {
+        g_warning("provider: tls=none: pages travel unencrypted and anyone "
+                  "who can reach %s can talk to it", provider->address);
+    }
+    return provider;
+}
+
+static void provider_wake(Provider *provider)
+{
+    uint64_t one = 1;
+
+    (void)!write(provider->wake_fd, &one, sizeof(one));
+}
+
+void provider_free(Provider *provider)
+{
+    if (!provider) {
+        return;
+    }
+    if (provider->thread) {
+        g_atomic_int_set(&provider->stop, 1);
+        provider_wake(provider);
+        g_thread_join(provider->thread);
+    }
+    server_free(provider->server);
+    store_free(provider->store);
+    g_clear_error(&provider->start_error);
+    if (provider->listen_fd >= 0) {
+        close(provider->listen_fd);
+    }
+    if (provider->wake_fd >= 0) {
+        close(provider->wake_fd);
+    }
+    g_free(provider->address);
+    g_cond_clear(&provider->started);
+    g_mutex_clear(&provider->lock);
+    g_free(provider);
+}
+
+const char *provider_address(const Provider *provider)
+{
+    return provider->address;
+}
+
+const char *provider_protection(const Provider *provider)
+{
+    return slab_guard_name(provider->guard);
+}
+
+void provider_set_limit(Provider *provider, uint64_t bytes)
+{
+    g_mutex_lock(&provider->lock);
+    store_set_limit(provider->store, bytes);
+    g_mutex_unlock(&provider->lock);
+}
+
+/* --------------------------------------------------------------- leases */
+
+/* Make up to @n slabs; return how many there is memory for. */
+static unsigned make_slabs(Provider *provider, Slab **slabs, unsigned n,
+                           WireGrantAck *ack)
+{
+    g_autoptr(GError) error = NULL;
+    SlabGuard guard;
+    unsigned made;
+    int ret = 0;
+
+    /* Swap may have been turned on since the start. */
+    if (!slab_guard_find(provider->lock_memory,
+                         (uint64_t)provider->slab_pages * WIRE_PAGE_SIZE,
+                         &guard, &error)) {
+        wire_text_copy(ack->text, sizeof(ack->text), error->message);
+        return 0;
+    }
+    for (made = 0; made < n && !ret; made += !ret) {
+        ret = slab_new(provider->slab_pages, guard, &slabs[made]);
+    }
+    if (ret) {
+        g_snprintf(ack->text, sizeof(ack->text), "allocating a slab: %s",
+                   g_strerror(-ret));
+        g_warning("provider: %s", ack->text);
+    }
+    return made;
+}
+
+void provider_grant(Provider *provider, const WireGrant *asked,
+                    WireGrantAck *out)
+{
+    g_autofree Slab **slabs = NULL;
+    WireGrant grant = *asked;
+    StoreLease *lease = NULL;
+    enum RcacheStatus status;
+    unsigned reserved, made, i;
+
+    grant.claim_ms = MIN(grant.claim_ms, provider->claim_max_ms);
+    g_mutex_lock(&provider->lock);
+    status = store_reserve(provider->store, &grant, &reserved, out);
+    g_mutex_unlock(&provider->lock);
+    if (status != RCACHE_OK || !reserved) {
+        return;
+    }
+    slabs = g_new0(Slab *, reserved);
+    made = make_slabs(provider, slabs, reserved, out);
+    g_mutex_lock(&provider->lock);
+    if (made) {
+        lease = store_add(provider->store, &grant, reserved, slabs, made,
+                          boottime_ms(), out);
+        store_use(lease);
+    } else {
+        store_unreserve(provider->store, reserved);
+        out->status = RCACHE_E_NO_ROOM;
+    }
+    g_mutex_unlock(&provider->lock);
+    if (!lease) {
+        return;
+    }
+    /*
+     * Kept before the answer is out.  That the lease is in use holds its
+     * slabs here, even should its claim time be over already.
+     */
+    for (i = 0; i < made; i++) {
+        keep_slab(provider, slabs[i]->number, slabs[i]->fd);
+    }
+    g_mutex_lock(&provider->lock);
+    store_unuse(provider->store, lease);
+    g_mutex_unlock(&provider->lock);
+}
+
+bool provider_end_lease(Provider *provider, uint64_t id)
+{
+    StoreLease *lease;
+
+    g_mutex_lock(&provider->lock);
+    lease = store_find_lease(provider->store, id);
+    if (lease) {
+        store_end(provider->store, lease, NULL);
+    }
+    g_mutex_unlock(&provider->lock);
+    provider_wake(provider);
+    return lease != NULL;
+}
+
+void provider_snapshot(Provider *provider, ProviderSnapshot *out)
+{
+    ServerCounts counts;
+    StoreTotals totals;
+
+    *out = (ProviderSnapshot) {
+        .leases = g_array_new(FALSE, TRUE, sizeof(WireBeatLease)),
+    };
+    g_mutex_lock(&provider->lock);
+    store_totals(provider->store, &totals);
+    store_list(provider->store, boottime_ms(), out->leases);
+    server_counts(provider->server, &counts);
+    g_mutex_unlock(&provider->lock);
+    out->offered = MAX(totals.limit, totals.leased);
+    out->leased = totals.leased;
+    out->stored = totals.stored;
+    out->slab_pages = totals.slab_pages;
+    out->get_pages = counts.get_pages;
+    out->put_pages = counts.put_pages;
+    out->freed_slots = counts.freed_slots;
+    out->conns = counts.conns;
+    out->conns_accepted = counts.accepted;
+}
+
+void provider_snapshot_clear(ProviderSnapshot *snapshot)
+{
+    g_clear_pointer(&snapshot->leases, g_array_unref);
+}
+
+bool provider_debug_flip(Provider *provider)
+{
+    uint8_t *page;
+
+    g_mutex_lock(&provider->lock);
+    page = store_random_stored(provider->store, (uint64_t)g_random_int() << 32
+                               | g_random_int());
+    if (page) {
+        page[g_random_int_range(0, WIRE_PAGE_SIZE)] ^= 1;
+    }
+    g_mutex_unlock(&provider->lock);
+    return page != NULL;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * provider: lends this host's memory to others.
+ *
+ * The provider has a thread of its own that answers requesters (server.h).
+ * The functions here are for one other thread, the daemon's main one; what
+ * both need stands in the store, under one lock that neither holds while it
+ * moves bytes.
+ */
+#ifndef RCACHED_PROVIDER_H
+#define RCACHED_PROVIDER_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire.h"
+
+typedef struct Provider Provider;
+
+/**
+ * ProviderKeep - hand a descriptor to whoever keeps it across a restart
+ * @name: unique among those kept
+ * @fd: the descriptor, or -1: the one of that name is not to be kept any more
+ *
+ * Called on either thread, and returns once it is kept.
+ */
+typedef void ProviderKeep(const char *name, int fd, void *opaque);
+
+/* A descriptor that an earlier daemon left with ProviderKeep. */
+typedef struct ProviderKept {
+    const char *name;
+    int fd;                     /* the provider's once given */
+} ProviderKept;
+
+typedef struct ProviderConfig {
+    const char *listen;         /* see address_parse() */
+    bool tls_none;              /* allowed beyond loopback all the same */
+    const char *host;           /* this host's name */
+    uint8_t boot_id[RCACHE_UUID_LEN];
+    uint64_t slab_size;         /* bytes; pages times a power of two */
+    uint64_t limit;             /* as provider_set_limit(), at the start */
+    unsigned poll_us;           /* spin for so long before sleeping */
+    uint32_t ttl_ms;            /* a lease's life without RENEW */
+    uint64_t orphan_ms;         /* from expiry until its bytes are dropped */
+    uint32_t claim_max_ms;      /* no grant may wait longer than this */
+    unsigned hello_ms;          /* a connection without HELLO may live */
+    unsigned stall_ms;          /* one stuck in a frame may live */
+    unsigned conns_max;
+    bool lock_memory;           /* mlock even where there is no swap */
+    ProviderKeep *keep;         /* or NULL */
+    void *keep_opaque;
+    const ProviderKept *kept;
+    unsigned nr_kept;
+} ProviderConfig;
+
+typedef struct ProviderSnapshot {
+    uint64_t offered;           /* bytes, and so are the next: may be leased */
+    uint64_t leased;
+    uint64_t stored;
+    uint32_t slab_pages;
+    uint64_t get_pages;         /* counts since the start, and so the next */
+    uint64_t put_pages;
+    uint64_t freed_slots;
+    uint64_t conns;             /* now */
+    uint64_t conns_accepted;
+    GArray *leases;             /* of WireBeatLease */
+} ProviderSnapshot;
+
+/** provider_config_init() - the defaults; listen, host, boot_id are yours */
+void provider_config_init(ProviderConfig *config);
+
+/**
+ * provider_new() - listen, and start to serve
+ *
+ * Raises the process's soft limit of descriptors: a slab needs one.
+ *
+ * Return: the provider, or NULL with @errp set
+ */
+Provider *provider_new(const ProviderConfig *config, GError **errp);
+
+/** provider_free() - stop serving; lent memory goes, unless it is kept */
+void provider_free(Provider *provider);
+
+/** provider_address() - where it listens, with the port it was given */
+const char *provider_address(const Provider *provider);
+
+/** provider_protection() - in words, what keeps lent memory out of swap */
+const char *provider_protection(const Provider *provider);
+
+/** provider_set_limit() - how many bytes may be leased in all.  What is
+ * leased already stays. */
+void provider_set_limit(Provider *provider, uint64_t bytes);
+
+/**
+ * provider_grant() - give a lease, if there is room
+ * @out: the answer, whole: also when it is no
+ *
+ * Allocates the memory, some 15 ms for each 64 MiB, before it says yes.
+ */
+void provider_grant(Provider *provider, const WireGrant *grant,
+                    WireGrantAck *out);
+
+/**
+ * provider_end_lease() - drop a lease and the bytes in it, by an operator's
+ * order
+ *
+ * Return: false if there is none of that id
+ */
+bool provider_end_lease(Provider *provider, uint64_t lease);
+
+/** provider_snapshot() - what is lent; give it to provider_snapshot_clear() */
+void provider_snapshot(Provider *provider, ProviderSnapshot *out);
+void provider_snapshot_clear(ProviderSnapshot *snapshot);
+
+/**
+ * provider_debug_flip() - flip a bit of one stored page, chosen at random
+ *
+ * Only for a daemon that was started with debug commands: it shows that
+ * requesters notice.
+ *
+ * Return: false if nothing is stored
+ */
+bool provider_debug_flip(Provider *provider);
+
+#endif

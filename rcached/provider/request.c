@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * request: what each frame of a requester does.
+ *
+ * Every request is judged under the store's lock: the lease must be one that
+ * this connection has claimed, not ended, and of the epoch named, and every
+ * slot must be in it, before a byte moves.  A PUT or GET then holds the lease
+ * in use until its last byte has moved, so that no memory is taken away under
+ * it; a lease that ends meanwhile is found out when a PUT is done, and the
+ * answer is an error.
+ */
+#include "rcached/provider/peer.h"
+
+#include <string.h>
+
+/* ---------------------------------------------------------------- HELLO */
+
+void request_refuse(Peer *peer, enum RcacheStatus status, const char *text)
+{
+    const ServerConfig *config = &peer->server->config;
+    GByteArray *frame = g_byte_array_new();
+    WireHelloAck ack = { .version = RCACHE_VERSION };
+
+    memcpy(ack.boot_id, config->boot_id, sizeof(ack.boot_id));
+    wire_text_copy(ack.host, sizeof(ack.host), config->host);
+    wire_text_copy(ack.text, sizeof(ack.text), text);
+    wire_append_hello_ack(frame, peer->hello.tag, status, &ack);
+    peer_reply_frame(peer, frame);
+    server_log_peer(peer->server, peer->name, text);
+    session_leave(peer->server->sessions, &peer->member);
+    peer_set_state(peer, PEER_REFUSED);
+}
+
+void request_hello_answer(Peer *peer)
+{
+    const ServerConfig *config = &peer->server->config;
+    GByteArray *frame;
+    WireHelloAck ack = { .version = RCACHE_VERSION };
+
+    if (!peer_open(peer)) {
+        peer_close(peer, "no memory for another connection");
+        return;
+    }
+    memcpy(ack.boot_id, config->boot_id, sizeof(ack.boot_id));
+    wire_text_copy(ack.host, sizeof(ack.host), config->host);
+    frame = g_byte_array_new();
+    wire_append_hello_ack(frame, peer->hello.tag, RCACHE_OK, &ack);
+    peer_reply_frame(peer, frame);
+}
+
+/* Close every connection of an older session of the same VM. */
+static void fence_older(Peer *peer)
+{
+    GList *link = session_members(&peer->member);
+
+    while (link) {
+        SessionMember *member = link->data;
+
+        link = link->next;
+        if (member->session < peer->member.session) {
+            peer_close(container_of(member, Peer, member),
+                       "fenced by a newer session of its VM");
+        }
+    }
+}
+
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+    while (n && !*bytes) {
+        bytes++;
+        n--;
+    }
+    return !n;
+}
+
+/* Become a member of the session, or say why not. */
+static bool hello_enter(Peer *peer, const WireHello *hello)
+{
+    Server *server = peer->server;
+    uint64_t floor;
+
+    server_lock(server);
+    floor = store_session(server->config.store, hello->vm,
+                          hello->incarnation);
+    server_unlock(server);
+    if (!session_enter(server->sessions, &peer->member, hello->vm,
+                       hello->incarnation, hello->session, floor)) {
+        request_refuse(peer, RCACHE_E_FENCED,
+                       "a newer session of this VM has been here");
+        return false;
+    }
+    if (session_count(&peer->member) > PEER_PER_SESSION) {
+        request_refuse(peer, RCACHE_E_REFUSED,
+                       "too many connections of one session");
+        return false;
+    }
+    return true;
+}
+
+void request_hello(Peer *peer, const WireHead *head, const uint8_t *payload)
+{
+    WireHello hello;
+    WireError err = wire_hello_decode(payload, head->length, &hello);
+
+    peer->hello = *head;
+    if (err) {
+        peer_close(peer, wire_reason(err));
+        return;
+    }
+    if (!wire_version_choose(&hello)) {
+        request_refuse(peer, RCACHE_E_VERSION,
+                       "this provider speaks version 1 only");
+        return;
+    }
+    if (hello.role == RCACHE_ROLE_HOST || !hello.session ||
+        is_zero(hello.vm, sizeof(hello.vm))) {
+        request_refuse(peer, RCACHE_E_REFUSED,
+                       "a provider serves requesters: role, vm and session "
+                       "must say so");
+        return;
+    }
+    peer->role = hello.role;
+    if (!hello_enter(peer, &hello)) {
+        return;
+    }
+    fence_older(peer);
+    if (session_alone(&peer->member)) {
+        request_hello_answer(peer);
+    } else {
+        peer_set_state(peer, PEER_FENCING);
+    }
+}
+
+/* --------------------------------------------------------------- leases */
+
+/* The lease of that id, if this connection has claimed it. */
+static StoreLease *peer_lease(const Peer *peer, uint64_t id)
+{
+    guint i;
+
+    for (i = 0; i < peer->claims->len; i++) {
+        StoreLease *lease = peer->claims->pdata[i];
+
+        if (lease->id == id && !lease->ending) {
+            return lease;
+        }
+    }
+    return NULL;
+}
+
+/* With the lock held: may this request use its lease? */
+static enum RcacheStatus lease_for(const Peer *peer, const WireHead *head,
+                                   StoreLease **out)
+{
+    *out = peer_lease(peer, head->lease);
+    return *out ? store_check(*out, head->epoch) : RCACHE_E_LEASE;
+}
+
+/* Forget claims of leases that have ended, so that they do not pile up. */
+static void claims_prune(Peer *peer)
+{
+    guint i = 0;
+
+    while (i < peer->claims->len) {
+        StoreLease *lease = peer->claims->pdata[i];
+
+        if (lease->ending) {
+            store_unref(peer->server->config.store, lease);
+            g_ptr_array_remove_index_fast(peer->claims, i);
+        } else {
+            i++;
+        }
+    }
+}
+
+static void claim_answer(Peer *peer, const WireHead *head,
+                         const StoreLease *lease)
+{
+    StoreTotals totals;
+    GByteArray *frame = g_byte_array_new();
+    g_autofree uint32_t *numbers = g_new(uint32_t, lease->slabs->len);
+    WireClaimAck ack = {
+        .ttl_ms = store_ttl_ms(peer->server->config.store),
+        .nr_slabs = lease->slabs->len,
+    };
+    WireHead reply = {
+        .tag = head->tag, .lease = head->lease, .epoch = head->epoch,
+    };
+    guint i;
+
+    store_totals(peer->server->config.store, &totals);
+    ack.slab_pages = totals.slab_pages;
+    for (i = 0; i < lease->slabs->len; i++) {
+        numbers[i] = ((Slab *)lease->slabs->pdata[i])->number;
+    }
+    wire_append_claim_ack(frame, &reply, &ack, numbers);
+    peer_reply_frame(peer, frame);
+}
+
+static const char *request_claim(Peer *peer, const WireHead *head,
+                                 const uint8_t *payload)
+{
+    Store *store = peer->server->config.store;
+    const SessionMember *member = &peer->member;
+    uint8_t token[RCACHE_TOKEN_LEN];
+    enum RcacheStatus status;
+    StoreLease *lease;
+
+    if (wire_claim_decode(payload, head->length, token)) {
+        return wire_reason(WIRE_E_LENGTH);
+    }
+    server_lock(peer->server);
+    claims_prune(peer);
+    status = store_claim(store, head->lease, head->epoch, token,
+                         session_vm_uuid(member->vm),
+                         session_vm_incarnation(member->vm), member->session,
+                         boottime_ms(), &lease);
+    if (status == RCACHE_OK) {
+        if (peer_lease(peer, head->lease)) {
+            store_unref(store, lease);
+        } else {
+            g_ptr_array_add(peer->claims, lease);
+        }
+        claim_answer(peer, head, lease);
+    } else {
+        peer_reply(peer, head, RCACHE_CLAIM_ACK, status);
+    }
+    server_unlock(peer->server);
+    return NULL;
+}
+
+static void request_renew(Peer *peer, const WireHead *head)
+{
+    Store *store = peer->server->config.store;
+    WireHead reply = {
+        .tag = head->tag, .lease = head->lease, .epoch = head->epoch,
+    };
+    enum RcacheStatus status;
+    StoreLease *lease;
+
+    server_lock(peer->server);
+    status = lease_for(peer, head, &lease);
+    if (status == RCACHE_OK) {
+        status = store_renew(store, lease, head->epoch, boottime_ms());
+    }
+    server_unlock(peer->server);
+    if (status == RCACHE_OK) {
+        GByteArray *frame = g_byte_array_new();
+
+        wire_append_renew_ack(frame, &reply, store_ttl_ms(store));
+        peer_reply_frame(peer, frame);
+    } else {
+        peer_reply(peer, head, RCACHE_RENEW_ACK, status);
+    }
+}
+
+/* Answered when the memory is back, which may need transfers to end first. */
+static void request_release(Peer *peer, const WireHead *head)
+{
+    enum RcacheStatus status;
+    PeerRelease *release;
+    StoreLease *lease;
+
+    server_lock(peer->server);
+    status = lease_for(peer, head, &lease);
+    if (status == RCACHE_OK) {
+        release = g_new0(PeerRelease, 1);
+        release->peer = peer;
+        release->head = *head;
+        g_ptr_array_add(peer->releases, release);
+        store_end(peer->server->config.store, lease, release);
+    }
+    server_unlock(peer->server);
+    if (status != RCACHE_OK) {
+        peer_reply(peer, head, RCACHE_RELEASE_ACK, status);
+    }
+}
+
+void request_release_done(PeerRelease *release)
+{
+    Peer *peer = release->peer;
+
+    g_ptr_array_remove_fast(peer->releases, release);
+    if (peer->state == PEER_OPEN) {
+        peer_reply(peer, &release->head, RCACHE_RELEASE_ACK, RCACHE_OK);
+        peer_go(peer);
+    }
+    g_free(release);
+}
+
+/* ---------------------------------------------------------------- pages */
+
+void request_put_begin(Peer *peer, const WireHead *head,
+                       const uint8_t *slots)
+{
+    Store *store = peer->server->config.store;
+    PeerPut *put = &peer->put;
+    StoreLease *lease;
+    unsigned i;
+
+    put->active = true;
+    put->head = *head;
+    put->lease = NULL;
+    put->left = (size_t)head->count * WIRE_PAGE_SIZE;
+    put->at = put->nr = 0;
+    wire_slots_decode(slots, put->slots, head->count);
+
+    server_lock(peer->server);
+    put->status = lease_for(peer, head, &lease);
+    for (i = 0; i < head->count && put->status == RCACHE_OK; i++) {
+        Slab *slab;
+        uint8_t *page = store_find(store, lease, put->slots[i], false, &slab);
+
+        if (page) {
+            put->nr = iov_add(put->iov, put->nr, page);
+        } else {
+            put->status = RCACHE_E_SLOT;
+        }
+    }
+    if (put->status == RCACHE_OK) {
+        put->lease = lease;
+        store_use(lease);
+    }
+    server_unlock(peer->server);
+}
+
+void request_put_end(Peer *peer)
+{
+    Store *store = peer->server->config.store;
+    PeerPut *put = &peer->put;
+    unsigned i;
+
+    put->active = false;
+    if (put->lease) {
+        server_lock(peer->server);
+        put->status = store_check(put->lease, put->head.epoch);
+        for (i = 0; i < put->head.count && put->status == RCACHE_OK; i++) {
+            Slab *slab;
+
+            if (store_find(store, put->lease, put->slots[i], false, &slab)) {
+                store_mark(store, put->lease, slab, put->slots[i], true);
+            }
+        }
+        peer->server->counts.put_pages += put->head.count;
+        store_unuse(store, put->lease);
+        put->lease = NULL;
+        server_unlock(peer->server);
+    }
+    peer_reply(peer, &put->head, RCACHE_PUT_ACK, put->status);
+}
+
+static void request_get(Peer *peer, const WireHead *head,
+                        const uint8_t *payload)
+{
+    Store *store = peer->server->config.store;
+    RcacheSlot slots[RCACHE_BATCH_PAGES];
+    uint8_t *pages[RCACHE_BATCH_PAGES];
+    WireHead reply = {
+        .type = RCACHE_GET_REPLY,
+        .count = head->count,
+        .length = head->count * WIRE_PAGE_SIZE,
+        .tag = head->tag,
+        .lease = head->lease,
+        .epoch = head->epoch,
+    };
+    enum RcacheStatus status;
+    StoreLease *lease;
+    PeerOut *out;
+    unsigned i;
+
+    wire_slots_decode(payload, slots, head->count);
+    server_lock(peer->server);
+    status = lease_for(peer, head, &lease);
+    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
+        Slab *slab;
+
+        /* A slot that nothing was put in would be answered with zeros. */
+        pages[i] = store_find(store, lease, slots[i], true, &slab);
+        if (!pages[i]) {
+            status = RCACHE_E_SLOT;
+        }
+    }
+    if (status == RCACHE_OK) {
+        store_use(lease);
+        peer->server->counts.get_pages += head->count;
+    }
+    server_unlock(peer->server);
+    if (status != RCACHE_OK) {
+        peer_reply(peer, head, RCACHE_GET_REPLY, status);
+        return;
+    }
+    out = peer_out_new(peer, &reply, head->count);
+    out->lease = lease;
+    for (i = 0; i < head->count; i++) {
+        out->nr = iov_add(out->iov, out->nr, pages[i]);
+    }
+}
+
+static void request_free(Peer *peer, const WireHead *head,
+                         const uint8_t *payload)
+{
+    Store *store = peer->server->config.store;
+    RcacheSlot slots[RCACHE_BATCH_FREES];
+    enum RcacheStatus status;
+    StoreLease *lease;
+    Slab *slab;
+    unsigned i;
+
+    wire_slots_decode(payload, slots, head->count);
+    server_lock(peer->server);
+    status = lease_for(peer, head, &lease);
+    /* All of them or none. */
+    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
+        if (!store_find(store, lease, slots[i], false, &slab)) {
+            status = RCACHE_E_SLOT;
+        }
+    }
+    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
+        store_find(store, lease, slots[i], false, &slab);
+        store_mark(store, lease, slab, slots[i], false);
+    }
+    if (status == RCACHE_OK) {
+        peer->server->counts.freed_slots += head->count;
+    }
+    server_unlock(peer->server);
+    peer_reply(peer, head, RCACHE_FREE_ACK, status);
+}
+
+const char *request_handle(Peer *peer, const WireHead *head,
+                           const uint8_t *payload)
+{
+    switch (head->type) {
+    case RCACHE_PING:
+        peer_reply(peer, head, RCACHE_PONG, RCACHE_OK);
+        return NULL;
+    case RCACHE_PONG:
+        return NULL;
+    case RCACHE_GET:
+        request_get(peer, head, payload);
+        return NULL;
+    case RCACHE_FREE:
+        request_free(peer, head, payload);
+        return NULL;
+    case RCACHE_CLAIM:
+        return request_claim(peer, head, payload);
+    case RCACHE_RENEW:
+        request_renew(peer, head);
+        return NULL;
+    case RCACHE_RELEASE:
+        request_release(peer, head);
+        return NULL;
+    default:
+        return wire_reason(WIRE_E_TYPE);
+    }
+}

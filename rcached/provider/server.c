@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * server: the thread that answers requesters.  See server.h.
+ *
+ * A round of the loop: let the ring run what has completed; finish the
+ * connections that nothing is busy on any more, and let new sessions in that
+ * waited for them; give back one piece of memory of leases that have ended.
+ * The ring sleeps only when the last of these has nothing to do.
+ *
+ * Silent connections cost little and not for long: there are at most
+ * PEER_HELLOS_MAX that have not said HELLO, the oldest gives way to the
+ * newest, and none lives longer than hello_ms.
+ */
+#include "rcached/provider/server.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rcached/provider/peer.h"
+
+#define RING_ENTRIES    512u
+#define TICK_NS         (UINT64_C(250) * 1000 * 1000)
+#define REAP_PAGES      64u     /* some 60 us of the thread's time */
+#define LOG_WINDOW_MS   10000u
+#define LOG_LINES       10u     /* in a window */
+
+uint64_t boottime_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool server_stopping(const Server *server)
+{
+    return g_atomic_int_get(server->config.stop) != 0;
+}
+
+/* ------------------------------------------------------------------ log */
+
+static void log_window(Server *server)
+{
+    if (server->now < server->log_until) {
+        return;
+    }
+    if (server->log_dropped) {
+        g_message("provider: %u more lines about peers were not written",
+                  server->log_dropped);
+    }
+    server->log_until = server->now + LOG_WINDOW_MS;
+    server->log_lines = server->log_dropped = 0;
+}
+
+void server_log_peer(Server *server, const char *name, const char *what)
+{
+    log_window(server);
+    if (server->log_lines == LOG_LINES) {
+        server->log_dropped++;
+        return;
+    }
+    server->log_lines++;
+    g_message("provider: closing %s: %s", name, what);
+}
+
+static void lease_told(const StoreLease *lease, const char *what,
+                       void *opaque)
+{
+    g_message("provider: lease %" PRIx64 " of VM '%s' on '%s' %s",
+              lease->id, lease->rec->name, lease->rec->host, what);
+}
+
+/* --------------------------------------------------------------- accept */
+
+static void server_accept(Server *server)
+{
+    if (!ring_op_busy(&server->accept) && !server_stopping(server)) {
+        ring_accept(server->ring, &server->accept, server->config.listen_fd);
+    }
+}
+
+static void close_oldest_hello(Server *server)
+{
+    GList *link = server->hellos.head;
+
+    if (link) {
+        peer_close(link->data, "too many connections without a HELLO");
+    }
+}
+
+static void accept_one(Server *server, int fd)
+{
+    bool full;
+
+    if (server->hellos.length >= PEER_HELLOS_MAX) {
+        close_oldest_hello(server);
+    }
+    server_lock(server);
+    full = server->counts.conns >= server->config.conns_max;
+    server->counts.accepted++;
+    server->counts.conns += !full;
+    server_unlock(server);
+    if (full) {
+        server_log_peer(server, "a new connection", "there are too many");
+        close(fd);
+        return;
+    }
+    peer_go(peer_new(server, fd));
+}
+
+static void accept_done(RingOp *op, int res, bool more)
+{
+    Server *server = container_of(op, Server, accept);
+
+    if (res >= 0) {
+        accept_one(server, res);
+    } else if (res == -EMFILE || res == -ENFILE || res == -ENOMEM ||
+               res == -ENOBUFS) {
+        /* The tick tries again; until then the silent ones make room. */
+        close_oldest_hello(server);
+        server_log_peer(server, "a new connection", g_strerror(-res));
+        return;
+    }
+    server_accept(server);
+}
+
+/* ----------------------------------------------------------------- time */
+
+static bool peer_is_stuck(const Peer *peer)
+{
+    return peer->put.active || peer->len > peer->at || peer->out_first;
+}
+
+/* Why this connection's time is up, or NULL. */
+static const char *peer_overdue(const Peer *peer, const ServerConfig *config,
+                                uint64_t now)
+{
+    switch (peer->state) {
+    case PEER_HELLO:
+        return now - peer->since >= config->hello_ms ? "no HELLO in time"
+                                                     : NULL;
+    case PEER_REFUSED:
+        return now - peer->since >= PEER_LINGER_MS
+            ? "refused, and did not close" : NULL;
+    case PEER_OPEN:
+        return peer_is_stuck(peer) && now - peer->progress >= config->stall_ms
+            ? "stuck in the middle of a frame" : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static void close_overdue(Server *server, GQueue *conns)
+{
+    GList *link = conns->head;
+
+    while (link) {
+        Peer *peer = link->data;
+        const char *why = peer_overdue(peer, &server->config, server->now);
+
+        link = link->next;
+        if (why) {
+            peer_close(peer, why);
+        }
+    }
+}
+
+static void tick_done(RingOp *op, int res, bool more)
+{
+    Server *server = container_of(op, Server, tick);
+
+    if (server_stopping(server)) {
+        return;
+    }
+    server->now = boottime_ms();
+    close_overdue(server, &server->hellos);
+    close_overdue(server, &server->open);
+    log_window(server);
+    server_lock(server);
+    store_tick(server->config.store, server->now, lease_told, NULL);
+    server_unlock(server);
+    server_accept(server);
+    ring_timeout(server->ring, &server->tick, TICK_NS);
+}
+
+/* Woken: to stop, or because another thread has ended a lease. */
+static void wake_done(RingOp *op, int res, bool more)
+{
+    Server *server = container_of(op, Server, wake);
+    uint64_t n;
+
+    if (!server_stopping(server)) {
+        (void)!read(server->config.wake_fd, &n, sizeof(n));
+        ring_poll(server->ring, &server->wake, server->config.wake_fd,
+                  POLLIN);
+    }
+}
+
+/* ------------------------------------------------------------- the loop */
+
+/* Answer the sessions that wait for older ones, where these have left. */
+static void answer_fencing(Server *server)
+{
+    GList *link = server->open.head;
+
+    while (link) {
+        Peer *peer = link->data;
+
+        link = link->next;
+        if (peer->state == PEER_FENCING && session_alone(&peer->member)) {
+            request_hello_answer(peer);
+            peer_go(peer);
+        }
+    }
+}
+
+static void finish_closing(Server *server)
+{
+    GList *link = server->closing.head;
+    bool finished = false;
+
+    while (link) {
+        Peer *peer = link->data;
+
+        link = link->next;
+        finished |= peer_finish(peer);
+    }
+    if (finished) {
+        answer_fencing(server);
+    }
+}
+
+/* Give a piece of memory back; return whether there is more of it. */
+static bool reap(Server *server)
+{
+    PeerRelease *release;
+    bool more;
+
+    server_lock(server);
+    release = store_reap(server->config.store, REAP_PAGES);
+    more = store_reap_pending(server->config.store);
+    server_unlock(server);
+    if (release) {
+        request_release_done(release);
+    }
+    return more;
+}
+
+static void server_stop(Server *server)
+{
+    while (server->hellos.head) {
+        peer_close(server->hellos.head->data, NULL);
+    }
+    while (server->open.head) {
+        peer_close(server->open.head->data, NULL);
+    }
+    ring_cancel(server->ring, &server->accept);
+    ring_cancel(server->ring, &server->tick);
+    ring_cancel(server->ring, &server->wake);
+    while (ring_in_flight(server->ring) || server->closing.head) {
+        finish_closing(server);
+        if (ring_in_flight(server->ring)) {
+            ring_run_once(server->ring, true);
+        }
+    }
+}
+
+void server_run(Server *server)
+{
+    bool more = false;
+    int ret = 0;
+
+    server_accept(server);
+    ring_poll(server->ring, &server->wake, server->config.wake_fd, POLLIN);
+    ring_timeout(server->ring, &server->tick, TICK_NS);
+    while (!server_stopping(server) && ret >= 0) {
+        server->now = boottime_ms();
+        ret = ring_run_once(server->ring, !more);
+        finish_closing(server);
+        more = reap(server);
+    }
+    if (ret < 0) {
+        g_critical("provider: the ring failed: %s", g_strerror(-ret));
+    }
+    server_stop(server);
+}
+
+Server *server_new(const ServerConfig *config, GError **errp)
+{
+    Server *server;
+    Ring *ring;
+    int err = 0;
+
+    ring = ring_new(RING_ENTRIES, &err);
+    if (!ring) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-err),
+                    "cannot make an io_uring: %s%s", g_strerror(-err),
+                    err == -EPERM ? " (see kernel.io_uring_disabled)" : "");
+        return NULL;
+    }
+    server = g_new0(Server, 1);
+    server->config = *config;
+    server->ring = ring;
+    server->sessions = session_table_new();
+    server->now = boottime_ms();
+    g_queue_init(&server->hellos);
+    g_queue_init(&server->open);
+    g_queue_init(&server->closing);
+    ring_op_init(&server->accept, accept_done);
+    ring_op_init(&server->wake, wake_done);
+    ring_op_init(&server->tick, tick_done);
+    ring_set_busy_poll(ring, config->poll_us);
+    return server;
+}
+
+void server_free(Server *server)
+{
+    if (server) {
+        session_table_free(server->sessions);
+        ring_free(server->ring);
+        g_free(server);
+    }
+}
+
+void server_counts(const Server *server, ServerCounts *out)
+{
+    *out = server->counts;
+}
