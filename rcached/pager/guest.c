@@ -228,9 +228,13 @@ static int64_t guest_seek(Guest *guest, uint64_t page, uint64_t end,
                           int whence)
 {
     GuestBlock *b = guest_block_of_page(guest, page);
-    off_t at = lseek(b->fd, block_offset(b, page), whence);
     uint64_t found;
+    off_t at;
 
+    if (page >= end) {
+        return end;             /* possibly no page of a block any more */
+    }
+    at = lseek(b->fd, block_offset(b, page), whence);
     if (at < 0) {
         /* ENXIO: nothing but a hole up to the end of the file */
         return errno == ENXIO ? (int64_t)end : -errno;

@@ -101,10 +101,6 @@ static void manage_find_data(Pager *p, uint64_t page, uint64_t end)
                 table_step(&p->table, page, word, page_to(word, RCACHE_HOT));
             }
         }
-        page = hole;
-        if (data == (int64_t)end) {
-            return;
-        }
     }
 }
 
