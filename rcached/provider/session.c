@@ -95,6 +95,7 @@ bool session_enter(SessionTable *table, SessionMember *member,
     SessionKey key = { .incarnation = incarnation };
     SessionVm *of;
 
+    *member = (SessionMember) { 0 };
     memcpy(key.vm, vm, sizeof(key.vm));
     of = vm_get(table, &key);
     of->highest = MAX(of->highest, floor);
