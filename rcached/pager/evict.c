@@ -486,11 +486,13 @@ bool evict_work(Pager *p, uint64_t now)
     bool urgent = p->room->len > p->room_head || command_wants(p);
     bool more = false;
 
-    if (!excess) {
+    /* With nowhere to send pages to, sampling them would only cost faults. */
+    if (!excess || !lease_for_put(p) ||
+        table_away(&p->table) + MAX(p->table.count[RCACHE_EVICTING], 0) >=
+        p->size) {
         return false;
     }
-    if (table_away(&p->table) + MAX(p->table.count[RCACHE_EVICTING], 0) <
-        p->size && (excess >= RCACHE_BATCH_PAGES || urgent)) {
+    if (excess >= RCACHE_BATCH_PAGES || urgent) {
         more = batch_some(p, MIN(excess, RCACHE_BATCH_PAGES));
     }
     if (zap_ahead(p) < zap_target(p)) {

@@ -6,8 +6,7 @@
 
 void slots_init(Slots *slots)
 {
-    slots->slabs = g_new0(SlotSlab, RCACHE_NR_SLABS);
-    slots->nr = 0;
+    *slots = (Slots) { .slabs = g_new0(SlotSlab, RCACHE_NR_SLABS) };
 }
 
 void slots_deinit(Slots *slots)
@@ -23,18 +22,23 @@ void slots_add(Slots *slots, uint32_t slab, uint32_t lease, uint32_t number,
 {
     SlotSlab *s = &slots->slabs[slab];
 
-    g_assert(slab < RCACHE_NR_SLABS && !s->used);
+    g_assert(slab < RCACHE_NR_SLABS && lease < RCACHE_NR_LEASES && !s->used);
     g_assert(pages && pages <= RCACHE_SLAB_PAGES_MAX);
     *s = (SlotSlab) {
         .used = g_new0(uint64_t, (pages + 63) / 64),
         .lease = lease, .number = number, .pages = pages,
     };
     slots->nr = MAX(slots->nr, slab + 1);
+    slots->pages[lease] += pages;
 }
 
 void slots_remove(Slots *slots, uint32_t slab)
 {
-    g_clear_pointer(&slots->slabs[slab].used, g_free);
+    SlotSlab *s = &slots->slabs[slab];
+
+    slots->pages[s->lease] -= s->pages;
+    slots->used[s->lease] -= s->nr_used;
+    g_clear_pointer(&s->used, g_free);
     while (slots->nr && !slots->slabs[slots->nr - 1].used) {
         slots->nr--;
     }
@@ -61,6 +65,7 @@ void slots_mark(Slots *slots, uint64_t slot)
     g_assert(slots_valid(slots, slot) && !slots_used(slots, slot));
     s->used[slot_page(slot) / 64] |= 1ull << (slot_page(slot) % 64);
     s->nr_used++;
+    slots->used[s->lease]++;
 }
 
 void slots_clear(Slots *slots, uint64_t slot)
@@ -70,6 +75,7 @@ void slots_clear(Slots *slots, uint64_t slot)
     g_assert(slots_valid(slots, slot) && slots_used(slots, slot));
     s->used[slot_page(slot) / 64] &= ~(1ull << (slot_page(slot) % 64));
     s->nr_used--;
+    slots->used[s->lease]--;
 }
 
 /* The first free page of @s at or after @from, or s->pages. */
@@ -108,30 +114,4 @@ unsigned slots_take(Slots *slots, uint32_t lease, uint64_t *out, unsigned n)
         }
     }
     return taken;
-}
-
-uint64_t slots_free_in(const Slots *slots, uint32_t lease)
-{
-    uint64_t n = 0;
-
-    for (uint32_t i = 0; i < slots->nr; i++) {
-        const SlotSlab *s = &slots->slabs[i];
-
-        if (s->used && s->lease == lease) {
-            n += s->pages - s->nr_used;
-        }
-    }
-    return n;
-}
-
-uint64_t slots_used_in(const Slots *slots, uint32_t lease)
-{
-    uint64_t n = 0;
-
-    for (uint32_t i = 0; i < slots->nr; i++) {
-        if (slots->slabs[i].used && slots->slabs[i].lease == lease) {
-            n += slots->slabs[i].nr_used;
-        }
-    }
-    return n;
 }

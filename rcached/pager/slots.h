@@ -31,6 +31,8 @@ typedef struct SlotSlab {
 typedef struct Slots {
     SlotSlab *slabs;            /* RCACHE_NR_SLABS of them */
     uint32_t nr;                /* one past the highest in use */
+    uint64_t pages[RCACHE_NR_LEASES];   /* of each lease */
+    uint64_t used[RCACHE_NR_LEASES];
 } Slots;
 
 static inline uint32_t slot_slab(uint64_t slot)
@@ -83,10 +85,16 @@ void slots_clear(Slots *slots, uint64_t slot);
  */
 unsigned slots_take(Slots *slots, uint32_t lease, uint64_t *out, unsigned n);
 
-/** slots_free_in() - free slots of a lease */
-uint64_t slots_free_in(const Slots *slots, uint32_t lease);
-
 /** slots_used_in() - taken slots of a lease */
-uint64_t slots_used_in(const Slots *slots, uint32_t lease);
+static inline uint64_t slots_used_in(const Slots *slots, uint32_t lease)
+{
+    return slots->used[lease];
+}
+
+/** slots_free_in() - free slots of a lease */
+static inline uint64_t slots_free_in(const Slots *slots, uint32_t lease)
+{
+    return slots->pages[lease] - slots->used[lease];
+}
 
 #endif
