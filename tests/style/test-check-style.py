@@ -26,7 +26,15 @@ def patch_with(header, mode='new file mode 100644\n'):
             body + '-- \n2.39\n')
 
 
+# Names every source of the trees below.
+BUILD = SPDX.replace('/*', '#').replace(' */', '') + "files('ring.c')\n"
+BUILD_ALL = BUILD + "files('a.c', 'clock.c', 'main.c')\n"
+
 GOOD = {
+    'common/meson.build': BUILD_ALL,
+    'rcached/meson.build': BUILD_ALL,
+    'rcached/pager/meson.build': BUILD_ALL,
+    'arbiter/meson.build': BUILD_ALL,
     'common/ring.c': SPDX + '#include <liburing.h>\n',
     'rcached/pager/clock.c': SPDX + '#include "common/wire.h"\n\n'
                                     'int f(void)\n{\n    return 0;\n}\n',
@@ -39,6 +47,8 @@ GOOD = {
 }
 
 CASES = [
+    ('does not name it', 'rcached/pager/meson.build', BUILD),
+    ('does not name it', 'tests/unit/test-a.c', SPDX),
     ('columns', 'arbiter/a.c', SPDX + '/* ' + 'x' * 80 + ' */\n'),
     ('a tab', 'arbiter/a.c', SPDX + 'int\ta;\n'),
     ('blanks at the end', 'arbiter/a.c', SPDX + 'int a; \n'),
