@@ -427,7 +427,7 @@ static void batch_commit(Pager *p, Batch *b)
                                        page_to(word, RCACHE_PUNCHING), slot));
             }
             if (!go[k]) {
-                lease_free_slot(p, slot);       /* called off */
+                freeing_slot(p, slot);       /* called off */
             }
             gone += go[k];
         }
@@ -444,7 +444,7 @@ static void batch_call_off(Pager *p, Batch *b)
     for (unsigned i = 0; i < b->n; i++) {
         table_step(&p->table, b->page[i], b->word[i],
                    page_to(b->word[i], RCACHE_ZAPPED));
-        lease_free_slot(p, b->slot[i]);
+        freeing_slot(p, b->slot[i]);
     }
 }
 

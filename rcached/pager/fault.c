@@ -56,7 +56,7 @@ void fault_set_hot(Pager *p, uint64_t page)
         return;
     }
     if (page_slot(word)) {
-        lease_free_slot(p, page_slot(word));
+        freeing_slot(p, page_slot(word));
     }
 }
 
@@ -114,7 +114,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
         return false;
     }
     if (page_slot(word)) {
-        lease_free_slot(p, page_slot(word));
+        freeing_slot(p, page_slot(word));
     }
     if (state != RCACHE_HOT) {
         p->counts.faults_minor++;
@@ -161,7 +161,7 @@ static bool fault_absent(Pager *p, uint64_t page, uint64_t word, uint64_t now)
         return false;
     }
     if (page_slot(word)) {
-        lease_free_slot(p, page_slot(word));
+        freeing_slot(p, page_slot(word));
     }
     fill_zero(p, page);
     return true;

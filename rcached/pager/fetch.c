@@ -56,7 +56,7 @@ static void fetch_end(Pager *p, Fetch *f)
 
     g_free(f->bytes);
     if (f->free_slot) {
-        lease_free_slot(p, slot);
+        freeing_slot(p, slot);
     }
     *f = (Fetch) { .serial = f->serial };
     p->nr_fetches--;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lease: what this VM may use of other hosts' memory, and the way back of
- * slots.
+ * lease: what this VM may use of other hosts' memory.
  *
  * A lease comes from an arbiter through rcached (lease_grants), is written to
  * the state memfd, claimed at its provider on both connections, renewed at a
@@ -9,20 +8,13 @@
  * it is no longer needed.  A new pager finds it in the state memfd and claims
  * it again.
  *
- * A slot that nothing needs any more waits in its lease's to_free, goes out
- * in a FREE with others, and is taken off the map with the ack.  When a
- * session ends, FREEs that were not answered are queued again: the next
- * session fences the old one, so that they are then as good as new.
- *
  * Tags of requests: the kind in the top byte (1 GET, 2 PUT, 3 FREE, 4 CLAIM,
  * 5 RENEW, 6 RELEASE), below it what the kind needs to find its own.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "rcached/pager/pager.h"
 
-#define TAG_FREE        0x0300000000000000ull
 #define TAG_CLAIM       0x0400000000000000ull
 #define TAG_RENEW       0x0500000000000000ull
 #define TAG_RELEASE     0x0600000000000000ull
@@ -76,16 +68,6 @@ static void remote_is_up(Remote *remote)
     }
 }
 
-static void lease_requeue_frees(Lease *l)
-{
-    FreeOut *out;
-
-    while ((out = g_queue_pop_head(&l->frees))) {
-        g_array_append_vals(l->to_free, out->slot, out->n);
-        g_free(out);
-    }
-}
-
 static void remote_is_down(Remote *remote, const char *reason)
 {
     Pager *p = remote->owner;
@@ -97,7 +79,7 @@ static void remote_is_down(Remote *remote, const char *reason)
         if (l && l->remote == remote) {
             had |= l->claimed[0];
             l->claimed[0] = l->claimed[1] = false;
-            lease_requeue_frees(l);
+            freeing_requeue(l);
         }
     }
     fetch_remote_down(p, remote);
@@ -227,98 +209,6 @@ Lease *lease_for_put(Pager *p)
     return best;
 }
 
-/* --------------------------------------------------------- slots' return */
-
-void lease_free_slot(Pager *p, uint64_t slot)
-{
-    if (!slots_valid(&p->slots, slot) || !slots_used(&p->slots, slot) ||
-        fetch_holds_slot(p, slot)) {
-        return;
-    }
-    g_array_append_val(lease_of_slot(p, slot)->to_free, slot);
-}
-
-static void lease_send_frees(Pager *p, Lease *l, unsigned n)
-{
-    RcacheSlot wire[RCACHE_BATCH_FREES];
-    FreeOut *out = g_new(FreeOut, 1);
-    WireHead head = { .type = RCACHE_FREE, .count = n,
-                      .lease = l->shared->id, .epoch = l->shared->epoch };
-    guint rest = l->to_free->len - n;
-
-    out->tag = TAG_FREE | (uint64_t)l->index << 32 | ++p->serial;
-    out->n = n;
-    memcpy(out->slot, &g_array_index(l->to_free, uint64_t, rest),
-           n * sizeof(uint64_t));
-    g_array_set_size(l->to_free, rest);
-    for (unsigned i = 0; i < n; i++) {
-        const SlotSlab *s = &p->slots.slabs[slot_slab(out->slot[i])];
-
-        wire[i] = wire_slot(s->number, slot_page(out->slot[i]));
-    }
-    head.tag = out->tag;
-    g_queue_push_tail(&l->frees, out);
-    conn_send(&l->remote->bulk, &head, wire, NULL, 0);
-}
-
-void lease_flush_frees(Pager *p, bool all)
-{
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
-
-        while (l && lease_ready(l) && !l->releasing &&
-               l->to_free->len >= (all ? 1 : RCACHE_BATCH_FREES / 4)) {
-            lease_send_frees(p, l, MIN(l->to_free->len, RCACHE_BATCH_FREES));
-        }
-    }
-}
-
-static void free_answer(Pager *p, const WireHead *head)
-{
-    uint32_t index = head->tag >> 32 & 0xffffff;
-    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
-
-    for (GList *at = l ? l->frees.head : NULL; at; at = at->next) {
-        FreeOut *out = at->data;
-
-        if (out->tag != head->tag) {
-            continue;
-        }
-        if (head->status) {
-            remote_close(l->remote, wire_status_name(head->status));
-            return;             /* queued again when it is down */
-        }
-        for (unsigned i = 0; i < out->n; i++) {
-            slots_clear(&p->slots, out->slot[i]);
-        }
-        g_queue_delete_link(&l->frees, at);
-        g_free(out);
-        return;
-    }
-}
-
-/*
- * What no word names was perhaps stored by the pager before this one: tell
- * the provider once that it is free, so that both count alike.
- */
-static void lease_sweep(Pager *p, Lease *l)
-{
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        SlotSlab *s = &p->slots.slabs[i];
-
-        for (uint32_t page = 0; s->used && s->lease == l->index &&
-             page < s->pages; page++) {
-            uint64_t slot = slot_make(i, page);
-
-            if (!slots_used(&p->slots, slot)) {
-                slots_mark(&p->slots, slot);
-                g_array_append_val(l->to_free, slot);
-            }
-        }
-    }
-    l->sweep = false;
-}
-
 /* -------------------------------------------------------------- answers */
 
 /* The slabs of a first claim go to the state memfd; a later one must agree. */
@@ -389,10 +279,10 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     l->renew_at = pager_now() + ack.ttl_ms * NS_PER_MS / 3;
     if (lease_ready(l)) {
         if (l->sweep) {
-            lease_sweep(p, l);
+            freeing_sweep(p, l);
         }
         fetch_lease_ready(p, l);
-        lease_flush_frees(p, true);
+        freeing_flush(p, true);
     }
 }
 
@@ -404,7 +294,7 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
 
     switch (head->type) {
     case RCACHE_FREE_ACK:
-        free_answer(p, head);
+        freeing_answer(p, head);
         break;
     case RCACHE_CLAIM_ACK:
         if (l && l->remote == remote) {
@@ -560,7 +450,7 @@ void lease_tick(Pager *p, uint64_t now)
             lease_renew(p, l, now);
         }
     }
-    lease_flush_frees(p, true);
+    freeing_flush(p, true);
     lease_want(p, now);
     lease_release_spare(p);
 }

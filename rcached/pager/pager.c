@@ -149,7 +149,7 @@ static bool pager_work(Pager *p)
         more |= evict_work(p, now);
         command_home_work(p, now);
     }
-    lease_flush_frees(p, false);
+    freeing_flush(p, false);
     if (p->command.kind != COMMAND_NONE) {
         command_tick(p, now);
     }

@@ -12,7 +12,8 @@
  *     evict.c    pages go: zap, PUT, commit, punch
  *     manage.c   RAM comes under management; discards by the VMM
  *     attach.c   what a new pager finds, page by page (rule 2)
- *     lease.c    leases, slots that are to be freed, providers
+ *     lease.c    leases and providers
+ *     freeing.c  the way back of slots
  *     command.c  resize and evict, and bringing pages home
  *     vmm.c      the VMM's socket
  *     uplink.c   rcached's socket
@@ -26,7 +27,7 @@
  * - A page's bytes are in the memfd in the states of page_has_bytes(); a slot
  *   in its word holds them in REMOTE, PUNCHING, FETCHING and FILLING.
  * - A word changes only by table_step(), a slot is taken before its PUT is
- *   sent, and given back only through lease_free_slot().
+ *   sent, and given back only through freeing_slot().
  * - The memfd is written by uffd_copy() and uffd_zeropage() only.
  * - Nothing on a fault's way waits for the VMM or for rcached.
  */
@@ -315,12 +316,6 @@ void lease_grants(Pager *p, const struct LinkGrants *msg);
 void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
                   const void *payload);
 
-/** lease_free_slot() - nothing needs a slot any more */
-void lease_free_slot(Pager *p, uint64_t slot);
-
-/** lease_flush_frees() - send FREEs; @all: also less than a full frame */
-void lease_flush_frees(Pager *p, bool all);
-
 /** lease_of_slot() - the lease a valid slot is in */
 Lease *lease_of_slot(const Pager *p, uint64_t slot);
 
@@ -338,6 +333,21 @@ void lease_release_all(Pager *p);
 /** lease_close_all() - end all sessions and wait until they are quiet */
 void lease_close_all(Pager *p);
 extern const RemoteOps lease_remote_ops;
+
+/* ---- freeing.c ---- */
+
+/** freeing_slot() - nothing needs a slot any more */
+void freeing_slot(Pager *p, uint64_t slot);
+
+/** freeing_flush() - send FREEs; @all: also less than a full frame */
+void freeing_flush(Pager *p, bool all);
+void freeing_answer(Pager *p, const WireHead *head);
+
+/** freeing_sweep() - free all slots of a lease that no word names */
+void freeing_sweep(Pager *p, Lease *l);
+
+/** freeing_requeue() - the session ended: what was not answered goes again */
+void freeing_requeue(Lease *l);
 
 /* ---- command.c ---- */
 void command_resize(Pager *p, const struct RcacheVmmResize *msg);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * freeing: the way back of slots.
+ *
+ * A slot that nothing needs any more waits in its lease's to_free, goes out
+ * in a FREE with others, and is taken off the map with the ack.  When a
+ * session ends, FREEs that were not answered are queued again: the next
+ * session fences the old one, so that they are then as good as new.
+ */
+#include <string.h>
+
+#include "rcached/pager/pager.h"
+
+#define TAG_KIND        0x0300000000000000ull   /* FREE; see lease.c */
+
+void freeing_slot(Pager *p, uint64_t slot)
+{
+    if (!slots_valid(&p->slots, slot) || !slots_used(&p->slots, slot) ||
+        fetch_holds_slot(p, slot)) {
+        return;
+    }
+    g_array_append_val(lease_of_slot(p, slot)->to_free, slot);
+}
+
+static void freeing_send(Pager *p, Lease *l, unsigned n)
+{
+    RcacheSlot wire[RCACHE_BATCH_FREES];
+    FreeOut *out = g_new(FreeOut, 1);
+    WireHead head = { .type = RCACHE_FREE, .count = n,
+                      .lease = l->shared->id, .epoch = l->shared->epoch };
+    guint rest = l->to_free->len - n;
+
+    out->tag = TAG_KIND | (uint64_t)l->index << 32 | ++p->serial;
+    out->n = n;
+    memcpy(out->slot, &g_array_index(l->to_free, uint64_t, rest),
+           n * sizeof(uint64_t));
+    g_array_set_size(l->to_free, rest);
+    for (unsigned i = 0; i < n; i++) {
+        const SlotSlab *s = &p->slots.slabs[slot_slab(out->slot[i])];
+
+        wire[i] = wire_slot(s->number, slot_page(out->slot[i]));
+    }
+    head.tag = out->tag;
+    g_queue_push_tail(&l->frees, out);
+    conn_send(&l->remote->bulk, &head, wire, NULL, 0);
+}
+
+void freeing_flush(Pager *p, bool all)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        while (l && lease_ready(l) && !l->releasing &&
+               l->to_free->len >= (all ? 1 : RCACHE_BATCH_FREES / 4)) {
+            freeing_send(p, l, MIN(l->to_free->len, RCACHE_BATCH_FREES));
+        }
+    }
+}
+
+void freeing_answer(Pager *p, const WireHead *head)
+{
+    uint32_t index = head->tag >> 32 & 0xffffff;
+    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+
+    for (GList *at = l ? l->frees.head : NULL; at; at = at->next) {
+        FreeOut *out = at->data;
+
+        if (out->tag != head->tag) {
+            continue;
+        }
+        if (head->status) {
+            remote_close(l->remote, wire_status_name(head->status));
+            return;             /* queued again when it is down */
+        }
+        for (unsigned i = 0; i < out->n; i++) {
+            slots_clear(&p->slots, out->slot[i]);
+        }
+        g_queue_delete_link(&l->frees, at);
+        g_free(out);
+        return;
+    }
+}
+
+/*
+ * What no word names was perhaps stored by the pager before this one: tell
+ * the provider once that it is free, so that both count alike.
+ */
+void freeing_sweep(Pager *p, Lease *l)
+{
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        SlotSlab *s = &p->slots.slabs[i];
+
+        for (uint32_t page = 0; s->used && s->lease == l->index &&
+             page < s->pages; page++) {
+            uint64_t slot = slot_make(i, page);
+
+            if (!slots_used(&p->slots, slot)) {
+                slots_mark(&p->slots, slot);
+                g_array_append_val(l->to_free, slot);
+            }
+        }
+    }
+    l->sweep = false;
+}
+
+void freeing_requeue(Lease *l)
+{
+    FreeOut *out;
+
+    while ((out = g_queue_pop_head(&l->frees))) {
+        g_array_append_vals(l->to_free, out->slot, out->n);
+        g_free(out);
+    }
+}
