@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The codec, control: bytes as docs/protocol.rst has them, limits, and
+ * what must not be taken.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire.h"
+
+#define H WIRE_HEAD_LEN
+
+static GByteArray *out;
+
+static void set_up(void)
+{
+    out = g_byte_array_new();
+}
+
+static void tear_down(void)
+{
+    g_byte_array_unref(out);
+}
+
+static void assert_bytes(const void *have, const void *want, size_t n)
+{
+    g_autofree char *a = g_malloc(2 * n + 1), *b = g_malloc(2 * n + 1);
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        g_snprintf(a + 2 * i, 3, "%02x", ((const uint8_t *)have)[i]);
+        g_snprintf(b + 2 * i, 3, "%02x", ((const uint8_t *)want)[i]);
+    }
+    ck_assert_str_eq(a, b);
+}
+
+/* Decode the head at the start of out. */
+static WireError decode(WireHead *head)
+{
+    return wire_head_decode(out->data, WIRE_ANY, head);
+}
+
+/* -------------------------------------------------------------- control */
+
+static WireHello hello_sample(void)
+{
+    WireHello hello = {
+        .version_min = 1, .version_max = 2, .role = RCACHE_ROLE_BULK,
+        .features = 0x8000000000000001, .incarnation = 5, .session = 6,
+        .host = "node-1", .address = "[::]:9470",
+    };
+
+    memset(hello.boot_id, 0xb0, sizeof(hello.boot_id));
+    memset(hello.vm, 0x11, sizeof(hello.vm));
+    return hello;
+}
+
+START_TEST(hello_golden)
+{
+    static const uint8_t want[] = {
+        1, 0, 2, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x80,
+    };
+    WireHello hello = hello_sample(), back;
+    WireHead head;
+
+    wire_append_hello(out, 77, &hello);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_uint_eq(head.tag, 77);
+    ck_assert_uint_eq(out->len, H + 192);
+    assert_bytes(out->data + H, want, sizeof(want));
+    ck_assert_uint_eq(out->data[H + 16], 0xb0);
+    ck_assert_uint_eq(out->data[H + 32], 0x11);
+    ck_assert_uint_eq(out->data[H + 48], 5);
+    ck_assert_uint_eq(out->data[H + 56], 6);
+    ck_assert_str_eq((char *)out->data + H + 64, "node-1");
+    ck_assert_str_eq((char *)out->data + H + 128, "[::]:9470");
+    ck_assert_int_eq(wire_hello_decode(out->data + H, head.length, &back),
+                     WIRE_OK);
+    ck_assert_mem_eq(&back, &hello, sizeof(hello));
+    ck_assert_uint_eq(wire_version_choose(&back), 1);
+    back.version_min = 2;
+    ck_assert_uint_eq(wire_version_choose(&back), 0);
+}
+END_TEST
+
+static WireError hello_with(WireHello hello)
+{
+    WireHello back;
+
+    g_byte_array_set_size(out, 0);
+    wire_append_hello(out, 0, &hello);
+    return wire_hello_decode(out->data + H, out->len - H, &back);
+}
+
+START_TEST(hello_refused)
+{
+    WireHello hello = hello_sample();
+
+    hello.role = 0;
+    ck_assert_int_eq(hello_with(hello), WIRE_E_VALUE);
+    hello.role = 4;
+    ck_assert_int_eq(hello_with(hello), WIRE_E_VALUE);
+    hello = hello_sample();
+    hello.version_min = 3;
+    ck_assert_int_eq(hello_with(hello), WIRE_E_VALUE);
+    hello = hello_sample();
+    hello.host[0] = 0;
+    ck_assert_int_eq(hello_with(hello), WIRE_E_TEXT);
+    hello = hello_sample();
+    strcpy(hello.host, "a\nb");
+    ck_assert_int_eq(hello_with(hello), WIRE_E_TEXT);
+    strcpy(hello.host, "a\x1b[2J");
+    ck_assert_int_eq(hello_with(hello), WIRE_E_TEXT);
+    strcpy(hello.host, "\xff\xfe");
+    ck_assert_int_eq(hello_with(hello), WIRE_E_TEXT);
+    strcpy(hello.host, "rechner-\xc3\xa4");
+    ck_assert_int_eq(hello_with(hello), WIRE_OK);
+    /* No NUL in the field. */
+    memset(out->data + H + 64, 'x', RCACHE_NAME_MAX);
+    ck_assert_int_eq(wire_hello_decode(out->data + H, 192, &hello),
+                     WIRE_E_TEXT);
+    ck_assert_int_eq(wire_hello_decode(out->data + H, 191, &hello),
+                     WIRE_E_LENGTH);
+}
+END_TEST
+
+START_TEST(hello_ack_round_trip)
+{
+    WireHelloAck ack = {
+        .version = 1, .heartbeat_ms = 1000, .features = 4, .host = "arb",
+        .text = "a newer session of this VM has been here",
+    }, back;
+    WireHead head;
+
+    wire_append_hello_ack(out, 5, RCACHE_E_FENCED, &ack);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_uint_eq(head.status, RCACHE_E_FENCED);
+    ck_assert_int_eq(wire_hello_ack_decode(out->data + H, head.length, &back),
+                     WIRE_OK);
+    ck_assert_mem_eq(&back, &ack, sizeof(ack));
+    out->data[H + 200] = 7;
+    ck_assert_int_eq(wire_hello_ack_decode(out->data + H, head.length, &back),
+                     WIRE_OK);
+    out->data[H + 100] = 7;
+    ck_assert_int_eq(wire_hello_ack_decode(out->data + H, head.length, &back),
+                     WIRE_E_TEXT);
+}
+END_TEST
+
+START_TEST(lease_request_round_trip)
+{
+    WireLeaseRequest req = { .name = "vm 1", .bytes = 1 << 30, .copies = 1 };
+    WireLeaseRequest back;
+    WireHead head;
+
+    memset(req.vm, 7, sizeof(req.vm));
+    wire_append_lease_request(out, 1, &req);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_int_eq(wire_lease_request_decode(out->data + H, head.length,
+                                               &back), WIRE_OK);
+    ck_assert_mem_eq(&back, &req, sizeof(req));
+    req.bytes = 0;
+    g_byte_array_set_size(out, 0);
+    wire_append_lease_request(out, 1, &req);
+    ck_assert_int_eq(wire_lease_request_decode(out->data + H, head.length,
+                                               &back), WIRE_E_VALUE);
+}
+END_TEST
+
+START_TEST(lease_reply_round_trip)
+{
+    WireLeaseReply reply = {
+        .nr_grants = 2, .bytes = 3 << 20, .text = "less than was asked for",
+        .grant = {
+            { .lease = 1, .epoch = 1, .ttl_ms = 30000, .bytes = 1 << 20,
+              .host = "p1", .address = "10.0.0.1:9470" },
+            { .lease = INT64_MAX, .epoch = 2, .ttl_ms = 30000,
+              .bytes = 2 << 20, .host = "p2", .address = "10.0.0.2:9470" },
+        },
+    }, back;
+    WireHead head;
+
+    memset(reply.grant[1].token, 0x55, RCACHE_TOKEN_LEN);
+    wire_append_lease_reply(out, 3, &reply);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_uint_eq(head.count, 2);
+    ck_assert_int_eq(wire_lease_reply_decode(&head, out->data + H,
+                                             head.length, &back), WIRE_OK);
+    ck_assert_mem_eq(&back, &reply, sizeof(reply));
+    /* The sum must be that of the grants. */
+    out->data[H]++;
+    ck_assert_int_eq(wire_lease_reply_decode(&head, out->data + H,
+                                             head.length, &back),
+                     WIRE_E_VALUE);
+    head.count = 1;
+    ck_assert_int_eq(wire_lease_reply_decode(&head, out->data + H,
+                                             head.length, &back),
+                     WIRE_E_LENGTH);
+    /* A status comes without grants. */
+    reply.status = RCACHE_E_NO_ROOM;
+    reply.bytes = 0;
+    g_byte_array_set_size(out, 0);
+    wire_append_lease_reply(out, 3, &reply);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_uint_eq(head.count, 0);
+    ck_assert_int_eq(wire_lease_reply_decode(&head, out->data + H,
+                                             head.length, &back), WIRE_OK);
+    ck_assert_uint_eq(back.status, RCACHE_E_NO_ROOM);
+}
+END_TEST
+
+START_TEST(grant_round_trip)
+{
+    WireGrant grant = {
+        .lease = 0x1234, .epoch = 1, .claim_ms = 10000, .bytes = 1 << 26,
+        .name = "vm", .host = "req",
+    }, back;
+    WireGrantAck ack = {
+        .lease = 0x1234, .bytes = 1 << 26, .ttl_ms = 30000, .text = "",
+    }, ack_back;
+    WireHead head;
+
+    wire_append_grant(out, 8, &grant);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_int_eq(wire_grant_decode(out->data + H, head.length, &back),
+                     WIRE_OK);
+    ck_assert_mem_eq(&back, &grant, sizeof(grant));
+    out->data[H + 7] |= 0x80;   /* a lease of 64 bits */
+    ck_assert_int_eq(wire_grant_decode(out->data + H, head.length, &back),
+                     WIRE_E_VALUE);
+
+    g_byte_array_set_size(out, 0);
+    wire_append_grant_ack(out, 8, &ack);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_int_eq(wire_grant_ack_decode(&head, out->data + H, head.length,
+                                           &ack_back), WIRE_OK);
+    ck_assert_mem_eq(&ack_back, &ack, sizeof(ack));
+    /* No with bytes, and yes without. */
+    head.status = RCACHE_E_NO_ROOM;
+    ck_assert_int_eq(wire_grant_ack_decode(&head, out->data + H, head.length,
+                                           &ack_back), WIRE_E_VALUE);
+    head.status = 0;
+    memset(out->data + H + 8, 0, 8);
+    ck_assert_int_eq(wire_grant_ack_decode(&head, out->data + H, head.length,
+                                           &ack_back), WIRE_E_VALUE);
+}
+END_TEST
+
+START_TEST(text_is_cut_between_characters)
+{
+    char field[8];
+
+    memset(field, 'z', sizeof(field));
+    wire_text_copy(field, sizeof(field), "abcdef\xc3\xa4");
+    ck_assert_str_eq(field, "abcdef");
+    ck_assert_int_eq(field[7], 0);
+    wire_text_copy(field, sizeof(field), "abcdefgh");
+    ck_assert_str_eq(field, "abcdefg");
+    wire_text_copy(field, sizeof(field), NULL);
+    ck_assert_str_eq(field, "");
+}
+END_TEST
+
+/* ----------------------------------------------------------- heartbeats */
+
+static guint beat_sample(void)
+{
+    WireBeatHost host = { .seq = 3, .stored = 5, .slab_pages = 16384,
+                          .flags = RCACHE_HOST_LENDS, .label = "rack 1" };
+    WireBeatGuest guest = { .name = "vm", .fault_p99_ns = 9, .stall_ns = 1 };
+    WireBeatLease lease = { .lease = 4, .epoch = 1,
+                            .state = RCACHE_LEASE_CLAIMED, .bytes = 8,
+                            .name = "vm", .host = "h", .expires_ms = 6 };
+    WireBeatTerm term = { .name = "reserve", .bytes = -42 };
+    guint start = wire_beat_begin(out);
+
+    ck_assert(wire_beat_host(out, start, &host));
+    ck_assert(wire_beat_guest(out, start, &guest));
+    ck_assert(wire_beat_lease(out, start, RCACHE_SECTION_HELD, &lease));
+    ck_assert(wire_beat_term(out, start, &term));
+    wire_beat_end(out, start);
+    return start;
+}
+
+/* Walk it all; the number of sections, or minus the error. */
+static int beat_walk(void)
+{
+    WireBeatIter iter;
+    WireSection section;
+    WireError err;
+    int n = 0;
+
+    wire_beat_iter_init(&iter, out->data + H, out->len - H);
+    while (wire_beat_next(&iter, &section, &err)) {
+        n++;
+    }
+    return err ? -(int)err : n;
+}
+
+START_TEST(beat_round_trip)
+{
+    WireSection section;
+    WireBeatIter iter;
+    WireError err;
+    WireHead head;
+
+    beat_sample();
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_uint_eq(head.length, out->len - H);
+    wire_beat_iter_init(&iter, out->data + H, head.length);
+    ck_assert(wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(section.type, RCACHE_SECTION_HOST);
+    ck_assert_uint_eq(section.host.seq, 3);
+    ck_assert_uint_eq(section.host.stored, 5);
+    ck_assert_uint_eq(section.host.flags, RCACHE_HOST_LENDS);
+    ck_assert_str_eq(section.host.label, "rack 1");
+    ck_assert(wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(section.type, RCACHE_SECTION_GUEST);
+    ck_assert_uint_eq(section.guest.fault_p99_ns, 9);
+    ck_assert_uint_eq(section.guest.stall_ns, 1);
+    ck_assert(wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(section.type, RCACHE_SECTION_HELD);
+    ck_assert_uint_eq(section.lease.lease, 4);
+    ck_assert_uint_eq(section.lease.expires_ms, 6);
+    ck_assert(wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(section.type, RCACHE_SECTION_TERM);
+    ck_assert_int_eq(section.term.bytes, -42);
+    ck_assert(!wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(err, WIRE_OK);
+}
+END_TEST
+
+static void section_append(uint16_t type, uint32_t length, size_t bytes)
+{
+    uint8_t head[8] = { type, type >> 8, 0, 0, length, length >> 8,
+                        length >> 16, length >> 24 };
+    g_autofree uint8_t *zero = g_malloc0(bytes + 1);
+
+    g_byte_array_append(out, head, sizeof(head));
+    g_byte_array_append(out, zero, bytes);
+}
+
+START_TEST(beat_unknown_and_longer_sections)
+{
+    beat_sample();
+    section_append(99, 5, 5);
+    section_append(RCACHE_SECTION_TERM, 60, 60);
+    section_append(1000, 0, 0);
+    ck_assert_int_eq(beat_walk(), 5);
+}
+END_TEST
+
+START_TEST(beat_refused)
+{
+    WireBeatHost host = { .seq = 1 };
+    guint start;
+
+    /* Nothing, and no HOST. */
+    start = wire_beat_begin(out);
+    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
+    section_append(RCACHE_SECTION_TERM, 40, 40);
+    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
+    /* Two of them. */
+    g_byte_array_set_size(out, start + H);
+    wire_beat_host(out, start, &host);
+    ck_assert_int_eq(beat_walk(), 1);
+    wire_beat_host(out, start, &host);
+    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
+    /* Shorter than it must be; longer than the frame; half a head. */
+    g_byte_array_set_size(out, 0);
+    beat_sample();
+    section_append(RCACHE_SECTION_TERM, 39, 39);
+    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
+    g_byte_array_set_size(out, 0);
+    beat_sample();
+    section_append(99, 6, 5);
+    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
+    g_byte_array_set_size(out, 0);
+    beat_sample();
+    section_append(99, UINT32_MAX, 0);
+    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
+    g_byte_array_set_size(out, out->len - 1);
+    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
+    /* A lease in no known state. */
+    g_byte_array_set_size(out, 0);
+    beat_sample();
+    section_append(RCACHE_SECTION_LEASE, sizeof(struct RcacheBeatLease),
+                   sizeof(struct RcacheBeatLease));
+    ck_assert_int_eq(beat_walk(), -WIRE_E_VALUE);
+}
+END_TEST
+
+START_TEST(beat_has_an_end)
+{
+    WireBeatGuest guest = { .name = "vm" };
+    WireBeatHost host = { .seq = 1 };
+    guint start = wire_beat_begin(out);
+    WireHead head;
+    int n = 0;
+
+    wire_beat_host(out, start, &host);
+    while (wire_beat_guest(out, start, &guest)) {
+        ck_assert_int_lt(n++, 100000);
+    }
+    wire_beat_end(out, start);
+    ck_assert_uint_le(out->len - H, RCACHE_CONTROL_MAX);
+    ck_assert_uint_gt(out->len - H, RCACHE_CONTROL_MAX - 512);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_int_eq(beat_walk(), n + 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("wire-control");
+    TCase *tc = tcase_create("wire-control");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, hello_golden);
+    tcase_add_test(tc, hello_refused);
+    tcase_add_test(tc, hello_ack_round_trip);
+    tcase_add_test(tc, lease_request_round_trip);
+    tcase_add_test(tc, lease_reply_round_trip);
+    tcase_add_test(tc, grant_round_trip);
+    tcase_add_test(tc, text_is_cut_between_characters);
+    tcase_add_test(tc, beat_round_trip);
+    tcase_add_test(tc, beat_unknown_and_longer_sections);
+    tcase_add_test(tc, beat_refused);
+    tcase_add_test(tc, beat_has_an_end);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
