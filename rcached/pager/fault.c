@@ -197,6 +197,9 @@ static bool fault_once(Pager *p, uint64_t page, uint64_t now)
 
 void fault_page(Pager *p, uint64_t page, uint64_t now)
 {
+    if (!guest_block_of_page(&p->guest, page)) {
+        return;                 /* removed while the fault waited for room */
+    }
     for (int i = 0; i < 16; i++) {
         if (fault_once(p, page, now)) {
             return;

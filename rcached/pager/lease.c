@@ -82,9 +82,12 @@ static void remote_is_down(Remote *remote, const char *reason)
             freeing_requeue(l);
         }
     }
+    if (p->done) {
+        return;                 /* the next pager sorts it out, or nobody */
+    }
     fetch_remote_down(p, remote);
     evict_remote_down(p, remote);
-    if (had && !p->done) {
+    if (had) {
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
                      "provider %s (%s): %s", remote->host, remote->address,
                      reason);
@@ -103,6 +106,9 @@ static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
 {
     Pager *p = remote->owner;
 
+    if (p->done && head->type != RCACHE_RELEASE_ACK) {
+        return;
+    }
     switch (head->type) {
     case RCACHE_GET_REPLY:
         fetch_answer(p, head, payload);

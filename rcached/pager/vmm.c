@@ -54,6 +54,12 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
                    "supported");
         return;
     }
+    if (msg->local_max < RCACHE_PAGE_SIZE ||
+        msg->size + msg->local_max < msg->ram_bytes) {
+        vmm_refuse(p, -EINVAL, "size + local-max is below the VM's memory: "
+                   "raise one of them");
+        return;
+    }
     memcpy(p->self.vm, msg->uuid, sizeof(msg->uuid));
     p->self.incarnation = msg->incarnation;
     p->local_max = msg->local_max / RCACHE_PAGE_SIZE;
