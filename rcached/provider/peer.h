@@ -198,12 +198,12 @@ void server_log_peer(Server *server, const char *name, const char *what);
 
 static inline void server_lock(Server *server)
 {
-    g_mutex_lock(server->config.store_lock);
+    pthread_mutex_lock(server->config.store_lock);
 }
 
 static inline void server_unlock(Server *server)
 {
-    g_mutex_unlock(server->config.store_lock);
+    pthread_mutex_unlock(server->config.store_lock);
 }
 
 #endif

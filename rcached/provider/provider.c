@@ -5,6 +5,8 @@
  * Memory is allocated on the caller's thread and without the lock, in
  * provider_grant(); room for it has been reserved before.  It is given back
  * on the server's thread, piece by piece.
+ *
+ * The lock is a pthread mutex and not GLib's: thread sanitizers know it.
  */
 #include "rcached/provider/provider.h"
 
@@ -12,6 +14,7 @@
 #include <gio/gio.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -30,8 +33,8 @@ struct Provider {
     ServerConfig server_config;
     Server *server;             /* made and freed on the server's thread */
     GThread *thread;
-    GMutex lock;                /* of the store, and of the next */
-    GCond started;
+    pthread_mutex_t lock;       /* of the store, and of the next */
+    pthread_cond_t started;
     bool start_over;            /* the thread has set server or start_error */
     GError *start_error;
     Store *store;
@@ -151,12 +154,12 @@ static gpointer provider_thread(gpointer opaque)
     GError *error = NULL;
     Server *server = server_new(&provider->server_config, &error);
 
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     provider->server = server;
     provider->start_error = error;
     provider->start_over = true;
-    g_cond_signal(&provider->started);
-    g_mutex_unlock(&provider->lock);
+    pthread_cond_signal(&provider->started);
+    pthread_mutex_unlock(&provider->lock);
     if (server) {
         server_run(server);
     }
@@ -187,11 +190,11 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
     if (!provider->thread) {
         return false;
     }
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     while (!provider->start_over) {
-        g_cond_wait(&provider->started, &provider->lock);
+        pthread_cond_wait(&provider->started, &provider->lock);
     }
-    g_mutex_unlock(&provider->lock);
+    pthread_mutex_unlock(&provider->lock);
     if (provider->start_error) {
         g_propagate_error(errp, g_steal_pointer(&provider->start_error));
         return false;
@@ -312,8 +315,8 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     }
     raise_nofile();
     provider = g_new0(Provider, 1);
-    g_mutex_init(&provider->lock);
-    g_cond_init(&provider->started);
+    pthread_mutex_init(&provider->lock, NULL);
+    pthread_cond_init(&provider->started, NULL);
     provider->listen_fd = provider->wake_fd = -1;
     provider->slab_pages = config->slab_size / WIRE_PAGE_SIZE;
     provider->lock_memory = config->lock_memory;
@@ -358,8 +361,8 @@ void provider_free(Provider *provider)
         close(provider->wake_fd);
     }
     g_free(provider->address);
-    g_cond_clear(&provider->started);
-    g_mutex_clear(&provider->lock);
+    pthread_cond_destroy(&provider->started);
+    pthread_mutex_destroy(&provider->lock);
     g_free(provider);
 }
 
@@ -375,9 +378,9 @@ const char *provider_protection(const Provider *provider)
 
 void provider_set_limit(Provider *provider, uint64_t bytes)
 {
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     store_set_limit(provider->store, bytes);
-    g_mutex_unlock(&provider->lock);
+    pthread_mutex_unlock(&provider->lock);
 }
 
 /* --------------------------------------------------------------- leases */
@@ -419,15 +422,15 @@ void provider_grant(Provider *provider, const WireGrant *asked,
     unsigned reserved, made, i;
 
     grant.claim_ms = MIN(grant.claim_ms, provider->claim_max_ms);
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     status = store_reserve(provider->store, &grant, &reserved, out);
-    g_mutex_unlock(&provider->lock);
+    pthread_mutex_unlock(&provider->lock);
     if (status != RCACHE_OK || !reserved) {
         return;
     }
     slabs = g_new0(Slab *, reserved);
     made = make_slabs(provider, slabs, reserved, out);
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     if (made) {
         lease = store_add(provider->store, &grant, reserved, slabs, made,
                           boottime_ms(), out);
@@ -436,7 +439,7 @@ void provider_grant(Provider *provider, const WireGrant *asked,
         store_unreserve(provider->store, reserved);
         out->status = RCACHE_E_NO_ROOM;
     }
-    g_mutex_unlock(&provider->lock);
+    pthread_mutex_unlock(&provider->lock);
     if (!lease) {
         return;
     }
@@ -447,21 +450,21 @@ void provider_grant(Provider *provider, const WireGrant *asked,
     for (i = 0; i < made; i++) {
         keep_slab(provider, slabs[i]->number, slabs[i]->fd);
     }
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     store_unuse(provider->store, lease);
-    g_mutex_unlock(&provider->lock);
+    pthread_mutex_unlock(&provider->lock);
 }
 
 bool provider_end_lease(Provider *provider, uint64_t id)
 {
     StoreLease *lease;
 
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     lease = store_find_lease(provider->store, id);
     if (lease) {
         store_end(provider->store, lease, NULL);
     }
-    g_mutex_unlock(&provider->lock);
+    pthread_mutex_unlock(&provider->lock);
     provider_wake(provider);
     return lease != NULL;
 }
@@ -474,11 +477,11 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
     *out = (ProviderSnapshot) {
         .leases = g_array_new(FALSE, TRUE, sizeof(WireBeatLease)),
     };
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     store_totals(provider->store, &totals);
     store_list(provider->store, boottime_ms(), out->leases);
     server_counts(provider->server, &counts);
-    g_mutex_unlock(&provider->lock);
+    pthread_mutex_unlock(&provider->lock);
     out->offered = MAX(totals.limit, totals.leased);
     out->leased = totals.leased;
     out->stored = totals.stored;
@@ -499,12 +502,12 @@ bool provider_debug_flip(Provider *provider)
 {
     uint8_t *page;
 
-    g_mutex_lock(&provider->lock);
+    pthread_mutex_lock(&provider->lock);
     page = store_random_stored(provider->store, (uint64_t)g_random_int() << 32
                                | g_random_int());
     if (page) {
         page[g_random_int_range(0, WIRE_PAGE_SIZE)] ^= 1;
     }
-    g_mutex_unlock(&provider->lock);
+    pthread_mutex_unlock(&provider->lock);
     return page != NULL;
 }

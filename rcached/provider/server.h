@@ -10,6 +10,7 @@
 #define RCACHED_PROVIDER_SERVER_H
 
 #include <glib.h>
+#include <pthread.h>
 #include <stdint.h>
 
 #include "rcached/provider/store.h"
@@ -25,7 +26,7 @@ typedef struct ServerConfig {
     unsigned conns_max;
     SlabGuard guard;
     Store *store;
-    GMutex *store_lock;
+    pthread_mutex_t *store_lock;
     const int *stop;            /* g_atomic: not 0 when it is to end */
     uint8_t boot_id[RCACHE_UUID_LEN];
     char host[RCACHE_NAME_MAX];
