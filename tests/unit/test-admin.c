@@ -418,6 +418,7 @@ END_TEST
 
 typedef struct Execution {
     const char *command;
+    unsigned timeout_ms;
     JsonNode *answer;
     GError *error;
     int done;
@@ -427,16 +428,17 @@ static void *execute(void *opaque)
 {
     Execution *e = opaque;
 
-    e->answer = admin_execute(path, e->command, NULL, 300, &e->error);
+    e->answer = admin_execute(path, e->command, NULL, e->timeout_ms,
+                              &e->error);
     g_atomic_int_set(&e->done, 1);
     return NULL;
 }
 
-static void run_client(Execution *e, const char *command)
+static void run_client(Execution *e, const char *command, unsigned timeout_ms)
 {
     GThread *thread;
 
-    *e = (Execution) { .command = command };
+    *e = (Execution) { .command = command, .timeout_ms = timeout_ms };
     thread = g_thread_new("client", execute, e);
     while (!g_atomic_int_get(&e->done)) {
         g_main_context_iteration(NULL, FALSE);
@@ -448,19 +450,19 @@ START_TEST(client_gets_answers)
 {
     Execution e;
 
-    run_client(&e, "query-commands");
+    run_client(&e, "query-commands", 0);
     ck_assert_ptr_nonnull(e.answer);
     ck_assert_uint_eq(json_array_get_length(json_node_get_array(e.answer)),
                       6);
     json_node_unref(e.answer);
-    run_client(&e, "big");
+    run_client(&e, "big", 20000);
     ck_assert_uint_eq(strlen(json_node_get_string(e.answer)), 4 << 20);
     json_node_unref(e.answer);
-    run_client(&e, "fail");
+    run_client(&e, "fail", 20000);
     ck_assert(g_error_matches(e.error, ADMIN_ERROR, ADMIN_ERROR_REFUSED));
     ck_assert_str_eq(e.error->message, "not today");
     g_error_free(e.error);
-    run_client(&e, "later");
+    run_client(&e, "later", 200);
     ck_assert(g_error_matches(e.error, ADMIN_ERROR, ADMIN_ERROR_TIMEOUT));
     g_error_free(e.error);
     admin_return(waiting, NULL);
