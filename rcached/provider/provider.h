@@ -3,9 +3,9 @@
  * provider: lends this host's memory to others.
  *
  * The provider has a thread of its own that answers requesters (server.h).
- * The functions here are for one other thread, the daemon's main one; what
- * both need stands in the store, under one lock that neither holds while it
- * moves bytes.
+ * The functions here may be called on any other thread, provider_grant() on
+ * one at a time; what they share stands in the store, under one lock that
+ * nobody holds while bytes are moved or memory is allocated.
  */
 #ifndef RCACHED_PROVIDER_H
 #define RCACHED_PROVIDER_H
@@ -96,7 +96,8 @@ void provider_set_limit(Provider *provider, uint64_t bytes);
  * provider_grant() - give a lease, if there is room
  * @out: the answer, whole: also when it is no
  *
- * Allocates the memory, some 15 ms for each 64 MiB, before it says yes.
+ * Allocates and maps the memory before it says yes.  That takes tens of
+ * milliseconds for each 64 MiB: not for a thread that others wait for.
  */
 void provider_grant(Provider *provider, const WireGrant *grant,
                     WireGrantAck *out);
