@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * granter: answers arbiters' GRANTs on a thread of its own, one after the
+ * other, since allocating what is granted can take seconds and heartbeats
+ * must not wait for it.
+ */
+#ifndef RCACHED_GRANTER_H
+#define RCACHED_GRANTER_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "common/wire.h"
+#include "rcached/provider/provider.h"
+
+typedef struct Granter Granter;
+
+/** GranterDone - a grant is settled; on the main loop, once for each */
+typedef void GranterDone(const WireGrantAck *ack, void *opaque);
+
+/** granter_new() - @provider must outlive it */
+Granter *granter_new(Provider *provider);
+
+/**
+ * granter_free() - finish what is being allocated, refuse what waits; done()
+ * is called for all of them before this returns
+ */
+void granter_free(Granter *granter);
+
+void granter_add(Granter *granter, const WireGrant *grant, GranterDone *done,
+                 void *opaque);
+
+/** granter_busy() - is memory being allocated, or about to be? */
+bool granter_busy(const Granter *granter);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Granter, granter_free)
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * host_admin: the commands of this host's admin socket.  See host_admin.h.
+ *
+ * "evict" is answered by the VM's pager, later: until then it stands in a
+ * table under the tag that went with it, and fails when the pager's link
+ * ends.
+ */
+#include "rcached/host_admin.h"
+
+#include <string.h>
+
+#include "common/admin.h"
+#include "rcached/host_json.h"
+
+#define EVICTS_MAX      64u
+
+struct HostAdmin {
+    Rcached *r;
+    AdminServer *server;
+    int64_t started;            /* g_get_monotonic_time() */
+    uint64_t tags;
+    GHashTable *evicts;         /* tag (in the Evict) to Evict */
+};
+
+/* One that a pager works on. */
+typedef struct Evict {
+    uint64_t tag;
+    Vm *vm;                     /* has a link as long as this is here */
+    AdminRequest *request;
+} Evict;
+
+/* -------------------------------------------------------------- commands */
+
+static JsonNode *run_status(JsonObject *args, void *opaque, GError **errp)
+{
+    HostAdmin *admin = opaque;
+
+    return admin_node_new(host_json_status(admin->r, admin->started));
+}
+
+static JsonNode *run_hosts(JsonObject *args, void *opaque, GError **errp)
+{
+    HostAdmin *admin = opaque;
+    JsonArray *list = json_array_new();
+
+    json_array_add_object_element(list, host_json_host(admin->r));
+    return admin_node_new_array(list);
+}
+
+static JsonNode *run_leases(JsonObject *args, void *opaque, GError **errp)
+{
+    HostAdmin *admin = opaque;
+
+    return admin_node_new_array(host_json_leases(admin->r));
+}
+
+static JsonNode *run_vms(JsonObject *args, void *opaque, GError **errp)
+{
+    HostAdmin *admin = opaque;
+
+    return admin_node_new_array(host_json_vms(admin->r));
+}
+
+static Vm *find_vm(HostAdmin *admin, JsonObject *args, GError **errp)
+{
+    const char *text = json_object_get_string_member(args, "vm");
+    Vm *vm = vmms_find(admin->r->vmms, text);
+
+    if (!vm) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    "no VM '%s' on host %s", text, admin->r->options->host);
+    }
+    return vm;
+}
+
+static JsonNode *run_debug_corrupt(JsonObject *args, void *opaque,
+                                   GError **errp)
+{
+    HostAdmin *admin = opaque;
+    JsonObject *o;
+
+    if (!admin->r->provider || !provider_debug_flip(admin->r->provider)) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    "nothing is stored on host %s", admin->r->options->host);
+        return NULL;
+    }
+    g_warning("debug-corrupt: a bit of a stored page was flipped");
+    o = json_object_new();
+    json_object_set_int_member(o, "flipped_bits", 1);
+    return admin_node_new(o);
+}
+
+static JsonNode *run_debug_kill_pager(JsonObject *args, void *opaque,
+                                      GError **errp)
+{
+    Vm *vm = find_vm(opaque, args, errp);
+    JsonObject *o;
+
+    if (!vm) {
+        return NULL;
+    }
+    if (!vmms_kill_pager(vm)) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    "vm %s has no pager now", vm->name);
+        return NULL;
+    }
+    g_warning("debug-kill-pager: vm %s: pager %d killed", vm->name,
+              (int)pager_proc_pid(vm->pager));
+    o = json_object_new();
+    json_object_set_string_member(o, "vm", vm->name);
+    json_object_set_int_member(o, "pid", pager_proc_pid(vm->pager));
+    return admin_node_new(o);
+}
+
+/* ----------------------------------------------------------------- evict */
+
+static bool evict_send(HostAdmin *admin, Vm *vm, uint64_t tag,
+                       uint64_t bytes, GError **errp)
+{
+    struct LinkEvict msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_EVICT,
+                 .size = sizeof(msg), .tag = tag },
+        .what = RCACHE_EVICT_BYTES,
+        .bytes = bytes,
+    };
+
+    if (g_hash_table_size(admin->evicts) >= EVICTS_MAX) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "too many evictions are under way");
+        return false;
+    }
+    if (!vm->link || !link_send(vm->link, &msg, sizeof(msg))) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                    "vm %s has no pager attached", vm->name);
+        return false;
+    }
+    return true;
+}
+
+static void start_evict(AdminRequest *request, JsonObject *args,
+                        void *opaque)
+{
+    HostAdmin *admin = opaque;
+    GError *error = NULL;
+    Vm *vm = find_vm(admin, args, &error);
+    uint64_t bytes = json_object_get_int_member(args, "bytes");
+    Evict *evict;
+
+    if (!vm || !evict_send(admin, vm, admin->tags + 1, bytes, &error)) {
+        admin_fail(request, error);
+        return;
+    }
+    evict = g_new0(Evict, 1);
+    evict->tag = ++admin->tags;
+    evict->vm = vm;
+    evict->request = request;
+    g_hash_table_insert(admin->evicts, &evict->tag, evict);
+}
+
+void host_admin_result(HostAdmin *admin, Vm *vm,
+                       const struct LinkResult *msg)
+{
+    Evict *evict = g_hash_table_lookup(admin->evicts, &msg->hdr.tag);
+    JsonObject *o;
+
+    if (!evict || evict->vm != vm) {
+        return;
+    }
+    if (msg->status && !msg->value) {
+        admin_fail(evict->request,
+                   g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED, "vm %s: %s",
+                               vm->name, *msg->text ? msg->text
+                               : g_strerror(-msg->status)));
+    } else {
+        o = json_object_new();
+        json_object_set_string_member(o, "vm", vm->name);
+        json_object_set_int_member(o, "evicted_bytes", msg->value);
+        json_object_set_int_member(o, "evicted_pages",
+                                   msg->value / RCACHE_PAGE_SIZE);
+        json_object_set_string_member(o, "text", msg->text);
+        admin_return(evict->request, admin_node_new(o));
+    }
+    g_hash_table_remove(admin->evicts, &evict->tag);
+}
+
+static void evict_fail(Evict *evict, const char *why)
+{
+    admin_fail(evict->request,
+               g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED, "vm %s: %s",
+                           evict->vm->name, why));
+}
+
+void host_admin_link_closed(HostAdmin *admin, Vm *vm)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, admin->evicts);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Evict *evict = value;
+
+        if (evict->vm == vm) {
+            evict_fail(evict, "its pager has gone");
+            g_hash_table_iter_remove(&iter);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- tables */
+
+#define COMMANDS \
+    { .name = "status", .doc = "How this host is, with a verdict.", \
+      .run = run_status }, \
+    { .name = "hosts", .doc = "This host: its memory and what it lends.", \
+      .run = run_hosts }, \
+    { .name = "leases", \
+      .doc = "Leases that this host has given, and that VMs here hold.", \
+      .run = run_leases }, \
+    { .name = "vms", .doc = "The VMs of this host.", .run = run_vms }, \
+    { .name = "evict", .doc = "Send cold pages of a VM away now.", \
+      .args = { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } }, \
+      .start = start_evict }
+
+static const AdminCommand commands[] = {
+    COMMANDS,
+    { 0 }
+};
+
+static const AdminCommand debug_commands[] = {
+    COMMANDS,
+    { .name = "debug-corrupt",
+      .doc = "Flip a bit of a page that is stored here.",
+      .run = run_debug_corrupt },
+    { .name = "debug-kill-pager", .doc = "Kill the pager of a VM.",
+      .args = { { "vm", ADMIN_ARG_STRING } },
+      .run = run_debug_kill_pager },
+    { 0 }
+};
+
+HostAdmin *host_admin_new(Rcached *r, GError **errp)
+{
+    g_autofree char *path = rundir_path(r->dir, "admin.sock");
+    HostAdmin *admin = g_new0(HostAdmin, 1);
+
+    admin->r = r;
+    admin->started = g_get_monotonic_time();
+    admin->evicts = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
+                                          g_free);
+    admin->server = admin_server_new(path, r->options->admin_group,
+                                     r->options->debug_commands
+                                     ? debug_commands : commands,
+                                     admin, errp);
+    if (!admin->server) {
+        host_admin_free(admin);
+        return NULL;
+    }
+    if (r->options->debug_commands) {
+        g_warning("debug commands are enabled: who may use admin.sock can "
+                  "break VMs");
+    }
+    return admin;
+}
+
+void host_admin_free(HostAdmin *admin)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    if (!admin) {
+        return;
+    }
+    g_hash_table_iter_init(&iter, admin->evicts);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        evict_fail(value, "this daemon ends");
+    }
+    g_hash_table_destroy(admin->evicts);
+    admin_server_free(admin->server);
+    g_free(admin);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * main: the program rcached: the daemon, or, started by it with --pager, one
+ * VM's pager.
+ */
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "rcached/options.h"
+#include "rcached/pager/pager_main.h"
+#include "rcached/rcached.h"
+#include "rcached/service.h"
+
+/* Exit statuses beside 0. */
+#define EXIT_FAILED     1
+#define EXIT_USAGE      2
+
+static gboolean end_loop(gpointer opaque)
+{
+    g_main_loop_quit(opaque);
+    return G_SOURCE_CONTINUE;
+}
+
+static int run(const Options *options)
+{
+    g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Rcached) rcached = NULL;
+    guint term, interrupt;
+
+    term = g_unix_signal_add(SIGTERM, end_loop, loop);
+    interrupt = g_unix_signal_add(SIGINT, end_loop, loop);
+    rcached = rcached_new(options, &error);
+    if (!rcached) {
+        g_printerr("rcached: %s\n", error->message);
+        return EXIT_FAILED;
+    }
+    g_message("rcached " RCACHED_VERSION " runs as host %s", options->host);
+    service_ready();
+    g_main_loop_run(loop);
+    service_stopping();
+    g_source_remove(term);
+    g_source_remove(interrupt);
+    g_message("rcached ends; pagers stay");
+    return 0;
+}
+
+/* Lent pages are others' memory: never in a core dump. */
+static void keep_private(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__    /* its leak check has to trace us */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+static int daemon_main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Options) options = options_new(argc, argv, &error);
+    g_autofree char *text = NULL;
+
+    if (!options) {
+        g_printerr("rcached: %s\n", error->message);
+        return EXIT_USAGE;
+    }
+    switch (options->action) {
+    case OPTIONS_VERSION:
+        puts("rcached " RCACHED_VERSION);
+        return 0;
+    case OPTIONS_PRINT:
+    case OPTIONS_EXAMPLE:
+        text = config_print(options->config,
+                            options->action == OPTIONS_EXAMPLE);
+        fputs(text, stdout);
+        return 0;
+    case OPTIONS_CHECK:
+        puts("rcached: the configuration is in order");
+        return 0;
+    case OPTIONS_RUN:
+        break;
+    }
+    keep_private();
+    return run(options);
+}
+
+int main(int argc, char **argv)
+{
+    /* Pagers inherit it: their daemon may end, and the log's reader too. */
+    signal(SIGPIPE, SIG_IGN);
+    g_log_writer_default_set_use_stderr(TRUE);
+    if (argc > 1 && !strcmp(argv[1], "--pager")) {
+        return pager_main(argc, argv);
+    }
+    return daemon_main(argc, argv);
+}

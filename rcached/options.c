@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * options: what rcached is told.  See options.h.
+ *
+ * The table below is the whole configuration; an option of the command line
+ * is another way to set a key of it.
+ */
+#include "rcached/options.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+#include "common/address.h"
+#include "rcache/proto.h"
+#include "rcache/vmm.h"
+
+#define CONFIG_FILE     "/etc/rcached/rcached.conf"
+
+static const ConfigKey keys[] = {
+    { .section = "host", .key = "name", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "This host's name towards arbiters and providers; empty: the "
+             "host name of the system." },
+    { .section = "host", .key = "label", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "The failure domain this host is in, a rack for example." },
+    { .section = "host", .key = "run-dir", .type = CONFIG_STRING,
+      .fallback = "/run/rcached",
+      .doc = "Where vmm.sock, pager.sock and admin.sock are." },
+    { .section = "host", .key = "tls", .type = CONFIG_STRING,
+      .fallback = "required", .choices = "required|none",
+      .doc = "This version cannot encrypt. \"none\" allows it to listen and "
+             "to connect beyond the loopback interface all the same: guest "
+             "memory then crosses the network readable, and anyone who can "
+             "reach the port can take memory." },
+    { .section = "provider", .key = "listen", .type = CONFIG_STRING,
+      .fallback = "127.0.0.1:9470",
+      .doc = "Where requesters connect: ADDRESS:PORT or [IPV6]:PORT." },
+    { .section = "provider", .key = "lend", .type = CONFIG_SIZE,
+      .fallback = "100%", .percent = true,
+      .doc = "The most memory to lend, however much is free. 0: lend none." },
+    { .section = "provider", .key = "reserve", .type = CONFIG_SIZE,
+      .fallback = "10%", .percent = true,
+      .doc = "Memory that always stays free for this host itself." },
+    { .section = "provider", .key = "slab-size", .type = CONFIG_SIZE,
+      .fallback = "64M", .min = RCACHE_PAGE_SIZE,
+      .max = (int64_t)RCACHE_SLAB_PAGES_MAX * RCACHE_PAGE_SIZE,
+      .doc = "The unit of lending; 4K times a power of two." },
+    { .section = "provider", .key = "lease-ttl", .type = CONFIG_TIME,
+      .fallback = "30s", .min = 1000, .max = 3600 * 1000,
+      .doc = "How long a lease lives without being renewed. Its bytes are "
+             "kept for longer: see orphan-time." },
+    { .section = "provider", .key = "orphan-time", .type = CONFIG_TIME,
+      .fallback = "12h", .min = 60 * 1000,
+      .doc = "How long the bytes of a lease that has expired are kept." },
+    { .section = "provider", .key = "lock-memory", .type = CONFIG_BOOL,
+      .fallback = "no",
+      .doc = "Lock lent memory even where there is no swap." },
+    { .section = "provider", .key = "poll-us", .type = CONFIG_INT,
+      .fallback = "0", .max = 1000 * 1000,
+      .doc = "Spin for so many microseconds before sleeping: quicker "
+             "answers for a core's time." },
+    { .section = "pager", .key = "poll-us", .type = CONFIG_INT,
+      .fallback = "0", .max = 1000 * 1000,
+      .doc = "The same for the pagers of the VMs here." },
+    { .section = "agent", .key = "memory-source", .type = CONFIG_STRING,
+      .fallback = "host",
+      .doc = "Whose memory is lent: \"host\", or \"cgroup:PATH\", a memory "
+             "cgroup that this daemon is in." },
+    { .section = "agent", .key = "deadline", .type = CONFIG_TIME,
+      .fallback = "30s", .min = 1000, .max = 3600 * 1000,
+      .doc = "How far ahead to foresee this host's own demand." },
+    { .section = "agent", .key = "history", .type = CONFIG_TIME,
+      .fallback = "1d", .min = 60 * 1000, .max = INT64_C(30) * 86400 * 1000,
+      .doc = "How much of the past that is learnt from." },
+    { .section = "agent", .key = "arbiters", .type = CONFIG_LIST,
+      .fallback = "",
+      .doc = "The arbiters, ADDRESS:PORT each; all of them get heartbeats, "
+             "any of them is asked for leases." },
+    { .section = "admin", .key = "group", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "The group whose members may use admin.sock, beside root." },
+};
+
+/* Options of the command line that set a key (or the same key of two). */
+static const struct {
+    const char *option, *section, *key, *section2;
+} setters[] = {
+    { "run-dir", "host", "run-dir", NULL },
+    { "host", "host", "name", NULL },
+    { "label", "host", "label", NULL },
+    { "tls", "host", "tls", NULL },
+    { "listen", "provider", "listen", NULL },
+    { "lend", "provider", "lend", NULL },
+    { "reserve", "provider", "reserve", NULL },
+    { "slab-size", "provider", "slab-size", NULL },
+    { "memory-source", "agent", "memory-source", NULL },
+    { "poll-us", "pager", "poll-us", "provider" },
+};
+
+/* What the command line says, before it is put into the configuration. */
+typedef struct CommandLine {
+    Options *options;
+    char *file;
+    GPtrArray *set;             /* of char *: option, value, option, ... */
+    GPtrArray *arbiters;        /* of char * */
+    gboolean debug, check, print, example, version;
+} CommandLine;
+
+static gboolean command_line_set(const char *name, const char *value,
+                                 gpointer opaque, GError **errp)
+{
+    CommandLine *line = opaque;
+
+    g_ptr_array_add(line->set, g_strdup(name + strlen("--")));
+    g_ptr_array_add(line->set, g_strdup(value));
+    return TRUE;
+}
+
+static gboolean command_line_arbiter(const char *name, const char *value,
+                                     gpointer opaque, GError **errp)
+{
+    CommandLine *line = opaque;
+
+    g_ptr_array_add(line->arbiters, g_strdup(value));
+    return TRUE;
+}
+
+#define SETTER(name, doc, arg) \
+    { name, 0, 0, G_OPTION_ARG_CALLBACK, command_line_set, doc, arg }
+
+static GOptionContext *context_new(CommandLine *line)
+{
+    const GOptionEntry entries[] = {
+        { "config", 0, 0, G_OPTION_ARG_FILENAME, &line->file,
+          "Read FILE, and FILE.d/*.conf, instead of " CONFIG_FILE, "FILE" },
+        SETTER("run-dir", "Put the sockets there", "DIR"),
+        SETTER("host", "This host's name", "NAME"),
+        SETTER("label", "This host's failure domain", "TEXT"),
+        SETTER("tls", "Only \"none\" is possible in this version", "none"),
+        SETTER("listen", "Where the provider listens", "ADDRESS:PORT"),
+        { "arbiter", 0, 0, G_OPTION_ARG_CALLBACK, command_line_arbiter,
+          "An arbiter; may be given again", "ADDRESS:PORT" },
+        SETTER("lend", "Lend at most so much; 0: nothing", "SIZE|PERCENT"),
+        SETTER("reserve", "Always keep so much free", "SIZE|PERCENT"),
+        SETTER("slab-size", "The unit of lending", "SIZE"),
+        SETTER("memory-source", "Whose memory is lent",
+               "host|cgroup:PATH"),
+        SETTER("poll-us", "Spin so long before sleeping", "MICROSECONDS"),
+        { "enable-debug-commands", 0, 0, G_OPTION_ARG_NONE, &line->debug,
+          "Allow commands that break things, for tests", NULL },
+        { "check-config", 0, 0, G_OPTION_ARG_NONE, &line->check,
+          "Say whether the configuration is in order", NULL },
+        { "print-config", 0, 0, G_OPTION_ARG_NONE, &line->print,
+          "Print the configuration as it is", NULL },
+        { "example-config", 0, 0, G_OPTION_ARG_NONE, &line->example,
+          "Print all there is to configure, with its defaults", NULL },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
+          "Print the version", NULL },
+        { 0 }
+    };
+    GOptionContext *context = g_option_context_new(NULL);
+    GOptionGroup *group = g_option_group_new("rcached", NULL, NULL, line,
+                                             NULL);
+
+    g_option_group_add_entries(group, entries);
+    g_option_context_set_main_group(context, group);
+    g_option_context_set_summary(context,
+        "Lends this host's free memory, and pages out the VMs on it.");
+    return context;
+}
+
+/* ---------------------------------------------------------------- values */
+
+static bool set_option(Config *config, const char *option, const char *value,
+                       GError **errp)
+{
+    g_autofree char *said = g_strconcat("--", option, NULL);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(setters); i++) {
+        if (strcmp(setters[i].option, option)) {
+            continue;
+        }
+        return config_set(config, setters[i].section, setters[i].key, value,
+                          said, errp) &&
+               (!setters[i].section2 ||
+                config_set(config, setters[i].section2, setters[i].key,
+                           value, said, errp));
+    }
+    g_assert_not_reached();
+}
+
+static bool config_fill(Config *config, const CommandLine *line,
+                        GError **errp)
+{
+    if (!config_load(config, line->file ? line->file : CONFIG_FILE,
+                     !line->file, errp)) {
+        return false;
+    }
+    for (unsigned i = 0; i < line->set->len; i += 2) {
+        if (!set_option(config, g_ptr_array_index(line->set, i),
+                        g_ptr_array_index(line->set, i + 1), errp)) {
+            return false;
+        }
+    }
+    if (line->arbiters->len) {
+        g_autofree char *all = NULL;
+
+        g_ptr_array_add(line->arbiters, NULL);
+        all = g_strjoinv(",", (char **)line->arbiters->pdata);
+        return config_set(config, "agent", "arbiters", all, "--arbiter",
+                          errp);
+    }
+    return true;
+}
+
+static void options_view(Options *o)
+{
+    const Config *c = o->config;
+    const char *name = config_string(c, "host", "name");
+
+    o->host = g_strdup(*name ? name : g_get_host_name());
+    o->label = config_string(c, "host", "label");
+    o->run_dir = config_string(c, "host", "run-dir");
+    o->tls_none = !strcmp(config_string(c, "host", "tls"), "none");
+    o->listen = config_string(c, "provider", "listen");
+    o->slab_size = config_size(c, "provider", "slab-size", 0);
+    o->ttl_ms = config_time_ms(c, "provider", "lease-ttl");
+    o->orphan_ms = config_time_ms(c, "provider", "orphan-time");
+    o->lock_memory = config_bool(c, "provider", "lock-memory");
+    o->provider_poll_us = config_int(c, "provider", "poll-us");
+    o->pager_poll_us = config_int(c, "pager", "poll-us");
+    o->memory_source = config_string(c, "agent", "memory-source");
+    o->deadline_ms = config_time_ms(c, "agent", "deadline");
+    o->history_ms = config_time_ms(c, "agent", "history");
+    o->arbiters = config_list(c, "agent", "arbiters");
+    o->admin_group = config_string(c, "admin", "group");
+}
+
+/* An address is one, and is on this host unless tls=none was written. */
+static bool check_address(const Options *o, const char *what,
+                          const char *text, uint16_t port, GError **errp)
+{
+    struct sockaddr_storage addr;
+    socklen_t len;
+
+    if (!address_parse(text, port, &addr, &len, errp)) {
+        g_prefix_error(errp, "%s: ", what);
+        return false;
+    }
+    if (!o->tls_none && !address_is_loopback(&addr)) {
+        g_set_error(errp, CONFIG_ERROR, 0, "%s %s: beyond the loopback "
+                    "interface nothing would be encrypted; write tls=none "
+                    "to allow that", what, text);
+        return false;
+    }
+    return true;
+}
+
+static bool check_text(const char *what, const char *text, GError **errp)
+{
+    const char *c = text;
+
+    while (g_ascii_isgraph(*c)) {
+        c++;
+    }
+    if (*c || strlen(text) >= RCACHE_NAME_MAX) {
+        g_set_error(errp, CONFIG_ERROR, 0, "%s '%s': at most %u printable "
+                    "characters without blanks", what, text,
+                    RCACHE_NAME_MAX - 1);
+        return false;
+    }
+    return true;
+}
+
+static bool options_check(const Options *o, GError **errp)
+{
+    uint64_t pages = o->slab_size / RCACHE_PAGE_SIZE;
+
+    if (o->slab_size % RCACHE_PAGE_SIZE || (pages & (pages - 1))) {
+        g_set_error(errp, CONFIG_ERROR, 0,
+                    "slab-size must be 4K times a power of two");
+        return false;
+    }
+    if (!*o->host || !check_text("host name", o->host, errp) ||
+        !check_text("label", o->label, errp)) {
+        return false;
+    }
+    if (!check_address(o, "listen", o->listen, RCACHE_DEFAULT_PORT, errp)) {
+        return false;
+    }
+    for (unsigned i = 0; o->arbiters[i]; i++) {
+        if (!check_address(o, "arbiter", o->arbiters[i],
+                           RCACHE_ARBITER_PORT, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------- new */
+
+static OptionsAction action_of(const CommandLine *line)
+{
+    return line->version ? OPTIONS_VERSION
+           : line->example ? OPTIONS_EXAMPLE
+           : line->print ? OPTIONS_PRINT
+           : line->check ? OPTIONS_CHECK : OPTIONS_RUN;
+}
+
+static bool options_parse(Options *o, CommandLine *line, int argc,
+                          char **argv, GError **errp)
+{
+    g_autoptr(GOptionContext) context = context_new(line);
+
+    if (!g_option_context_parse(context, &argc, &argv, errp)) {
+        return false;
+    }
+    if (argc > 1) {
+        g_set_error(errp, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
+                    "'%s' is one argument too many", argv[1]);
+        return false;
+    }
+    o->action = action_of(line);
+    o->debug_commands = line->debug;
+    if (o->action == OPTIONS_VERSION || o->action == OPTIONS_EXAMPLE) {
+        return true;
+    }
+    if (!config_fill(o->config, line, errp)) {
+        return false;
+    }
+    options_view(o);
+    return options_check(o, errp);
+}
+
+Options *options_new(int argc, char **argv, GError **errp)
+{
+    g_autoptr(Options) o = g_new0(Options, 1);
+    CommandLine line = {
+        .options = o,
+        .set = g_ptr_array_new_with_free_func(g_free),
+        .arbiters = g_ptr_array_new_with_free_func(g_free),
+    };
+    bool good;
+
+    o->config = config_new("rcached", keys, G_N_ELEMENTS(keys));
+    good = options_parse(o, &line, argc, argv, errp);
+    g_ptr_array_unref(line.set);
+    g_ptr_array_unref(line.arbiters);
+    g_free(line.file);
+    return good ? g_steal_pointer(&o) : NULL;
+}
+
+void options_free(Options *o)
+{
+    if (o) {
+        config_free(o->config);
+        g_free(o->host);
+        g_free(o);
+    }
+}
+
+uint64_t options_lend(const Options *o, uint64_t total)
+{
+    return config_size(o->config, "provider", "lend", total);
+}
+
+uint64_t options_reserve(const Options *o, uint64_t total)
+{
+    return config_size(o->config, "provider", "reserve", total);
+}

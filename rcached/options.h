@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * options: what rcached is told, by its configuration and its command line.
+ */
+#ifndef RCACHED_OPTIONS_H
+#define RCACHED_OPTIONS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+
+typedef enum OptionsAction {
+    OPTIONS_RUN,
+    OPTIONS_CHECK,              /* --check-config: it is in order */
+    OPTIONS_PRINT,              /* --print-config */
+    OPTIONS_EXAMPLE,            /* --example-config */
+    OPTIONS_VERSION,
+} OptionsAction;
+
+typedef struct Options {
+    OptionsAction action;
+    Config *config;
+    bool debug_commands;
+
+    /* Views of the configuration, checked. */
+    char *host;                 /* this host's name */
+    const char *label;
+    const char *run_dir;
+    bool tls_none;
+    const char *listen;
+    uint64_t slab_size;         /* bytes */
+    uint64_t ttl_ms;
+    uint64_t orphan_ms;
+    bool lock_memory;
+    unsigned provider_poll_us;
+    unsigned pager_poll_us;
+    const char *memory_source;
+    uint64_t deadline_ms;
+    uint64_t history_ms;
+    const char *const *arbiters;
+    const char *admin_group;
+} Options;
+
+/**
+ * options_new() - read configuration and command line
+ * @argv: changed as GOptionContext does
+ *
+ * Return: the options, or NULL with @errp set; an error of the domain
+ * G_OPTION_ERROR is one of usage
+ */
+Options *options_new(int argc, char **argv, GError **errp);
+void options_free(Options *options);
+
+/** options_lend() - the most to lend; @total: the host's memory in bytes */
+uint64_t options_lend(const Options *options, uint64_t total);
+
+/** options_reserve() - what is never lent */
+uint64_t options_reserve(const Options *options, uint64_t total);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Options, options_free)
+
+#endif

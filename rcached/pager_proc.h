@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pager_proc: a pager's process as the daemon sees it: started here, or
+ * found alive after a restart of the daemon; watched by its pidfd, which is
+ * also the only way it is ever killed.
+ *
+ * A pager has a session of its own and outlives the daemon.
+ */
+#ifndef RCACHED_PAGER_PROC_H
+#define RCACHED_PAGER_PROC_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct PagerProc PagerProc;
+
+/**
+ * PagerEnded - the process is dead
+ * @how: in words: "exit status 1", "signal 9 (Killed)"
+ * @failed: it ended otherwise than with status 0
+ *
+ * The callee frees @proc.
+ */
+typedef void PagerEnded(PagerProc *proc, const char *how, bool failed,
+                        void *opaque);
+
+typedef struct PagerSpawn {
+    const char *exe;            /* the program to be */
+    const char *link;           /* path of the link's socket */
+    const char *host;
+    unsigned poll_us;
+    int vmm_fd;                 /* both stay the caller's */
+    int lock_fd;                /* held open by the pager, see rundir.h */
+} PagerSpawn;
+
+/**
+ * pager_proc_spawn() - start a pager
+ *
+ * Return: the process, or NULL with @errp set
+ */
+PagerProc *pager_proc_spawn(const PagerSpawn *spawn, PagerEnded *ended,
+                            void *opaque, GError **errp);
+
+/**
+ * pager_proc_adopt() - watch a pager that an earlier daemon started
+ *
+ * Return: the process, or NULL with @errp set: also when there is none of
+ * that pid.  Whether the pid is still the pager's is for the caller to see
+ * afterwards (by its lock or its connection).
+ */
+PagerProc *pager_proc_adopt(pid_t pid, PagerEnded *ended, void *opaque,
+                            GError **errp);
+
+/** pager_proc_free() - watch it no more; the process is left alone */
+void pager_proc_free(PagerProc *proc);
+
+pid_t pager_proc_pid(const PagerProc *proc);
+
+/** pager_proc_adopted() - was it found rather than started? */
+bool pager_proc_adopted(const PagerProc *proc);
+
+/** pager_proc_kill() - SIGKILL; ended() follows when it is dead */
+void pager_proc_kill(PagerProc *proc);
+
+#endif

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rcached: the daemon as one object.  See rcached.h.
+ *
+ * It is torn down in the reverse of the order in which it was set up, with
+ * one exception: the arbiters' connections outlive the granter, whose last
+ * answers go through them.
+ */
+#include "rcached/rcached.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/uuid.h"
+#include "rcached/agent/beat.h"
+#include "rcached/host_admin.h"
+#include "rcached/probe.h"
+#include "rcached/report.h"
+#include "rcached/service.h"
+
+#define TICK_MS         1000u
+/* How long memory takes to be back after a lease has ended. */
+#define SETTLE_US       (3 * G_USEC_PER_SEC)
+
+/* -------------------------------------------------------------- sampling */
+
+static void lent_now(Rcached *r, ProviderSnapshot *lent)
+{
+    int64_t now = g_get_monotonic_time();
+
+    if (r->provider) {
+        provider_snapshot(r->provider, lent);
+    } else {
+        *lent = (ProviderSnapshot) {
+            .leases = g_array_new(FALSE, FALSE, sizeof(WireBeatLease)),
+        };
+    }
+    if (lent->leased != r->leased) {
+        r->leased = lent->leased;
+        r->leased_changed = now;
+    }
+}
+
+static bool unsettled(const Rcached *r)
+{
+    return (r->granter && granter_busy(r->granter)) ||
+           g_get_monotonic_time() - r->leased_changed < SETTLE_US;
+}
+
+static GArray *guests_for_prediction(Rcached *r)
+{
+    g_autoptr(GPtrArray) vms = vmms_list(r->vmms);
+    GArray *guests = g_array_new(FALSE, FALSE, sizeof(PredictGuest));
+    int64_t now = g_get_monotonic_time();
+
+    for (unsigned i = 0; i < vms->len; i++) {
+        PredictGuest guest;
+
+        report_predict(g_ptr_array_index(vms, i), now, &guest);
+        g_array_append_val(guests, guest);
+    }
+    return guests;
+}
+
+/* A source that cannot be read lends nothing more: that is the safe guess. */
+static void memory_now(Rcached *r)
+{
+    g_autoptr(GError) error = NULL;
+    bool sampled = memory_source_read(r->memory, &r->sample, &error);
+
+    if (!sampled) {
+        r->sample.available = 0;
+        if (r->sampled) {
+            g_warning("cannot read how much memory is free: %s; lending no "
+                      "more", error->message);
+        }
+    }
+    r->sampled = sampled;
+}
+
+void rcached_sample(Rcached *r, ProviderSnapshot *lent)
+{
+    g_autoptr(GArray) guests = guests_for_prediction(r);
+    bool vetoed = r->prediction.vetoed;
+    PredictInput in = {
+        .guests = (const PredictGuest *)guests->data,
+        .nr_guests = guests->len,
+    };
+
+    memory_now(r);
+    lent_now(r, lent);
+    r->reserve = options_reserve(r->options, r->sample.total);
+    in.total = r->sample.total;
+    in.available = r->sample.available;
+    in.leased = r->leased;
+    in.reserve = r->reserve;
+    in.lend_max = r->provider ? options_lend(r->options, r->sample.total) : 0;
+    in.psi_some = r->sample.psi_some_avg10;
+    in.psi_full = r->sample.psi_full_avg10;
+    in.unsettled = unsettled(r) || !r->sampled;
+    predict_update(r->predict, g_get_monotonic_time() / 1000, &in,
+                   &r->prediction);
+    if (r->prediction.vetoed != vetoed) {
+        g_message("memory pressure is %s: lending %s",
+                  vetoed ? "over" : "high", vetoed ? "again" : "no more");
+    }
+    if (r->provider) {
+        provider_set_limit(r->provider, r->prediction.offered);
+    }
+}
+
+static gboolean rcached_tick(gpointer opaque)
+{
+    Rcached *r = opaque;
+    ProviderSnapshot lent;
+    g_autofree char *offered = NULL, *leased = NULL, *status = NULL;
+
+    rcached_sample(r, &lent);
+    provider_snapshot_clear(&lent);
+    offered = g_format_size_full(r->prediction.offered,
+                                 G_FORMAT_SIZE_IEC_UNITS);
+    leased = g_format_size_full(r->leased, G_FORMAT_SIZE_IEC_UNITS);
+    status = g_strdup_printf("offers %s, %s leased", offered, leased);
+    service_status(status);
+    return G_SOURCE_CONTINUE;
+}
+
+/* -------------------------------------------------------------- arbiters */
+
+static void beat_vms(Rcached *r, GArray *guests, GArray *held)
+{
+    g_autoptr(GPtrArray) vms = vmms_list(r->vmms);
+    int64_t now = g_get_monotonic_time();
+
+    for (unsigned i = 0; i < vms->len; i++) {
+        WireBeatGuest guest;
+
+        report_guest(g_ptr_array_index(vms, i), now, &guest);
+        g_array_append_val(guests, guest);
+        report_held(g_ptr_array_index(vms, i), held);
+    }
+}
+
+static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
+{
+    Rcached *r = opaque;
+    g_autoptr(GArray) guests = g_array_new(FALSE, FALSE,
+                                           sizeof(WireBeatGuest));
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE,
+                                         sizeof(WireBeatLease));
+    ProviderSnapshot lent;
+    BeatInput in;
+    unsigned left;
+
+    rcached_sample(r, &lent);
+    beat_vms(r, guests, held);
+    in = (BeatInput) {
+        .host = {
+            .mem_total = r->sample.total,
+            .mem_available = r->sample.available,
+            .offered = r->prediction.offered,
+            .leased = lent.leased,
+            .stored = lent.stored,
+            .reserve = r->reserve,
+            .psi_some_avg10 = r->sample.psi_some_avg10,
+            .psi_full_avg10 = r->sample.psi_full_avg10,
+            .flags = r->provider ? RCACHE_HOST_LENDS : 0,
+            .slab_pages = r->options->slab_size / RCACHE_PAGE_SIZE,
+        },
+        .terms = r->prediction.term,
+        .nr_terms = r->prediction.nr_terms,
+        .guests = guests,
+        .held = held,
+        .leases = lent.leases,
+    };
+    memcpy(in.host.boot_id, r->boot_id, sizeof(in.host.boot_id));
+    wire_text_copy(in.host.label, sizeof(in.host.label), r->options->label);
+    left = beat_build(out, seq, &in);
+    if (left) {
+        g_warning("%u leases or VMs do not fit into a heartbeat", left);
+    }
+    provider_snapshot_clear(&lent);
+}
+
+static void rcached_granted(const WireGrantAck *ack, void *opaque)
+{
+    if (ack->status == RCACHE_OK) {
+        g_message("lease %016" G_GINT64_MODIFIER "x: lent %" G_GUINT64_FORMAT
+                  " MiB", ack->lease, ack->bytes >> 20);
+    } else {
+        g_message("lease %016" G_GINT64_MODIFIER "x: refused: %s",
+                  ack->lease, ack->text);
+    }
+    arbiter_grant_answer(opaque, ack);
+}
+
+static void rcached_grant(ArbiterGrant *request, const WireGrant *grant,
+                          void *opaque)
+{
+    Rcached *r = opaque;
+
+    if (r->granter) {
+        granter_add(r->granter, grant, rcached_granted, request);
+    } else {
+        WireGrantAck ack = {
+            .status = RCACHE_E_REFUSED, .lease = grant->lease,
+            .text = "this host lends nothing",
+        };
+
+        arbiter_grant_answer(request, &ack);
+    }
+}
+
+static const ArbiterOps arbiter_ops = {
+    .beat = rcached_beat,
+    .grant = rcached_grant,
+};
+
+/* ----------------------------------------------------------------- pagers */
+
+/* Who asked for a lease; by name, since it may be gone before the answer. */
+typedef struct Want {
+    Rcached *r;
+    char uuid[UUID_TEXT_LEN];
+    uint64_t incarnation;
+    uint64_t tag;
+} Want;
+
+static void grants_fill(const WireLeaseReply *reply, struct LinkGrants *msg)
+{
+    msg->nr_grants = MIN(reply->nr_grants, LINK_GRANTS_MAX);
+    for (unsigned i = 0; i < msg->nr_grants; i++) {
+        const WireLeaseGrant *from = &reply->grant[i];
+        struct RcacheLeaseGrant *to = &msg->grant[i];
+
+        *to = (struct RcacheLeaseGrant) {
+            .lease = from->lease, .epoch = from->epoch,
+            .ttl_ms = from->ttl_ms, .bytes = from->bytes,
+        };
+        memcpy(to->token, from->token, sizeof(to->token));
+        wire_text_copy(to->host, sizeof(to->host), from->host);
+        wire_text_copy(to->address, sizeof(to->address), from->address);
+    }
+}
+
+static void want_answered(const WireLeaseReply *reply, void *opaque)
+{
+    g_autofree Want *want = opaque;
+    Vm *vm = vmms_find(want->r->vmms, want->uuid);
+    struct LinkGrants msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_GRANTS,
+                 .size = sizeof(msg), .tag = want->tag },
+        .status = reply->status,
+    };
+
+    if (!vm || vm->incarnation != want->incarnation) {
+        return;
+    }
+    if (reply->nr_grants || *reply->text) {
+        g_message("vm %s: %u leases granted%s%s", vm->name, reply->nr_grants,
+                  *reply->text ? ": " : "", reply->text);
+    }
+    grants_fill(reply, &msg);
+    wire_text_copy(msg.text, sizeof(msg.text), reply->text);
+    link_send(vm->link, &msg, sizeof(msg));
+}
+
+static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
+                              pid_t pid, void *opaque, GError **errp)
+{
+    Rcached *r = opaque;
+    Vm *vm = vmms_link_hello(r->vmms, msg, pid, errp);
+
+    if (vm) {
+        g_message("vm %s: pager %d is attached (attach %" G_GUINT64_FORMAT
+                  ")", vm->name, (int)pid, msg->session);
+    }
+    return vm;
+}
+
+static void rcached_link_stats(Vm *vm, const struct LinkStats *msg,
+                               void *opaque)
+{
+    vm->stats = msg->stats;
+    vm->has_stats = true;
+    vm->attached = msg->attached;
+    g_array_set_size(vm->held, 0);
+    g_array_append_vals(vm->held, msg->held, msg->nr_held);
+}
+
+static void rcached_link_balloon(Vm *vm, const struct LinkBalloon *msg,
+                                 void *opaque)
+{
+    /* A repeated report is not a new one. */
+    if (!vm->has_balloon ||
+        vm->balloon.last_update != msg->balloon.last_update) {
+        vm->balloon_at = g_get_monotonic_time();
+    }
+    vm->balloon = msg->balloon;
+    vm->has_balloon = true;
+}
+
+static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
+                              void *opaque)
+{
+    Rcached *r = opaque;
+    Want *want = g_new0(Want, 1);
+    WireLeaseRequest request = { .bytes = msg->bytes, .copies = 1 };
+
+    want->r = r;
+    g_strlcpy(want->uuid, vm->uuid_text, sizeof(want->uuid));
+    want->incarnation = vm->incarnation;
+    want->tag = msg->hdr.tag;
+    memcpy(request.vm, vm->uuid, sizeof(request.vm));
+    wire_text_copy(request.name, sizeof(request.name), vm->name);
+    arbiter_request(r->arbiters, &request, want_answered, want);
+}
+
+static void rcached_link_result(Vm *vm, const struct LinkResult *msg,
+                                void *opaque)
+{
+    Rcached *r = opaque;
+
+    host_admin_result(r->admin, vm, msg);
+}
+
+static void rcached_link_closed(Vm *vm, void *opaque)
+{
+    Rcached *r = opaque;
+
+    vm->attached = false;
+    host_admin_link_closed(r->admin, vm);
+}
+
+static const LinkOps link_ops = {
+    .hello = rcached_link_hello,
+    .stats = rcached_link_stats,
+    .balloon = rcached_link_balloon,
+    .want = rcached_link_want,
+    .result = rcached_link_result,
+    .closed = rcached_link_closed,
+};
+
+/* ----------------------------------------------------------------- set-up */
+
+static bool read_boot_id(uint8_t *out, GError **errp)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL,
+                             errp)) {
+        return false;
+    }
+    if (!uuid_parse(g_strchomp(text), out)) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "the kernel's boot id '%s' is no uuid", text);
+        return false;
+    }
+    return true;
+}
+
+static void keep_fd(const char *name, int fd, void *opaque)
+{
+    service_keep(name, fd);
+}
+
+/* What was kept is taken over even by a host that lends no more. */
+static bool start_provider(Rcached *r, GError **errp)
+{
+    const Options *o = r->options;
+    ProviderConfig config;
+    unsigned n;
+    ServiceFd *fds = service_kept(&n);
+    g_autofree ProviderKept *kept = g_new0(ProviderKept, n + 1);
+
+    for (unsigned i = 0; i < n; i++) {
+        kept[i] = (ProviderKept) { fds[i].name, fds[i].fd };
+    }
+    if (options_lend(o, r->sample.total) || n) {
+        provider_config_init(&config);
+        config.listen = o->listen;
+        config.tls_none = o->tls_none;
+        config.host = o->host;
+        memcpy(config.boot_id, r->boot_id, sizeof(config.boot_id));
+        config.slab_size = o->slab_size;
+        config.poll_us = o->provider_poll_us;
+        config.ttl_ms = o->ttl_ms;
+        config.orphan_ms = o->orphan_ms;
+        config.lock_memory = o->lock_memory;
+        config.keep = service_keeps() ? keep_fd : NULL;
+        config.kept = kept;
+        config.nr_kept = n;
+        r->provider = provider_new(&config, errp);
+    }
+    service_kept_free(fds, n);
+    if (!r->provider) {
+        return !options_lend(o, r->sample.total) && !n;
+    }
+    r->granter = granter_new(r->provider);
+    g_message("provider: listening on %s; lent memory: %s",
+              provider_address(r->provider),
+              provider_protection(r->provider));
+    return true;
+}
+
+static bool start_agent(Rcached *r, GError **errp)
+{
+    PredictConfig config;
+
+    r->memory = memory_source_new(r->options->memory_source, "/proc", errp);
+    if (!r->memory ||
+        !memory_source_read(r->memory, &r->sample, errp)) {
+        return false;
+    }
+    r->sampled = true;
+    if (!r->sample.has_psi) {
+        g_warning("no memory pressure is reported here (psi=0?): the "
+                  "prediction goes without it");
+    }
+    predict_config_init(&config);
+    config.deadline_ms = r->options->deadline_ms;
+    config.history_ms = r->options->history_ms;
+    r->predict = predict_new(&config);
+    return true;
+}
+
+static bool start_vms(Rcached *r, GError **errp)
+{
+    g_autofree char *vmm = rundir_path(r->dir, "vmm.sock");
+    g_autofree char *link = rundir_path(r->dir, "pager.sock");
+    g_autoptr(GError) error = NULL;
+    VmmsConfig config;
+
+    if (!probe_vms(&error)) {
+        g_warning("no VMs can be managed here: %s", error->message);
+    }
+    vmms_config_init(&config);
+    config.dir = r->dir;
+    config.exe = "/proc/self/exe";
+    config.vmm_path = vmm;
+    config.link_path = link;
+    config.host = r->options->host;
+    config.poll_us = r->options->pager_poll_us;
+    config.admit = probe_vms;
+    r->vmms = vmms_new(&config, errp);
+    if (!r->vmms) {
+        return false;
+    }
+    r->links = link_server_new(link, &link_ops, r, errp);
+    return r->links != NULL;
+}
+
+static void start_arbiters(Rcached *r)
+{
+    ArbiterConfig config;
+
+    arbiter_config_init(&config);
+    config.addresses = r->options->arbiters;
+    config.host = r->options->host;
+    memcpy(config.boot_id, r->boot_id, sizeof(config.boot_id));
+    config.provider = r->provider ? provider_address(r->provider) : "";
+    r->arbiters = arbiter_clients_new(&config, &arbiter_ops, r);
+    if (!arbiter_clients_count(r->arbiters)) {
+        g_message("no arbiter is configured: VMs here get no leases, and "
+                  "nobody leases from this host");
+    }
+}
+
+Rcached *rcached_new(const Options *options, GError **errp)
+{
+    g_autoptr(Rcached) r = g_new0(Rcached, 1);
+    ProviderSnapshot lent;
+
+    r->options = options;
+    if (!probe_uring(errp) || !read_boot_id(r->boot_id, errp)) {
+        return NULL;
+    }
+    r->dir = rundir_new(options->run_dir, errp);
+    if (!r->dir || !start_agent(r, errp) || !start_provider(r, errp) ||
+        !start_vms(r, errp)) {
+        return NULL;
+    }
+    start_arbiters(r);
+    r->admin = host_admin_new(r, errp);
+    if (!r->admin) {
+        return NULL;
+    }
+    rcached_sample(r, &lent);
+    provider_snapshot_clear(&lent);
+    r->tick = g_timeout_add(TICK_MS, rcached_tick, r);
+    return g_steal_pointer(&r);
+}
+
+void rcached_free(Rcached *r)
+{
+    if (!r) {
+        return;
+    }
+    g_clear_handle_id(&r->tick, g_source_remove);
+    host_admin_free(r->admin);
+    granter_free(r->granter);
+    arbiter_clients_free(r->arbiters);
+    link_server_free(r->links);
+    vmms_free(r->vmms);
+    provider_free(r->provider);
+    predict_free(r->predict);
+    memory_source_free(r->memory);
+    rundir_free(r->dir);
+    g_free(r);
+}

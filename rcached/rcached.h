@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rcached: the daemon as one object, and all of its parts.
+ *
+ * Parts do not know each other: they call back here.  Everything runs on
+ * GLib's main loop, but for the provider's thread and the granter's.
+ */
+#ifndef RCACHED_RCACHED_H
+#define RCACHED_RCACHED_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcached/agent/arbiter_client.h"
+#include "rcached/agent/memory.h"
+#include "rcached/agent/predict.h"
+#include "rcached/granter.h"
+#include "rcached/link_server.h"
+#include "rcached/options.h"
+#include "rcached/provider/provider.h"
+#include "rcached/rundir.h"
+#include "rcached/vmms.h"
+
+typedef struct HostAdmin HostAdmin;
+
+typedef struct Rcached {
+    const Options *options;
+    uint8_t boot_id[RCACHE_UUID_LEN];
+    RunDir *dir;
+    Vmms *vmms;
+    LinkServer *links;
+    Provider *provider;         /* NULL on a host that lends nothing */
+    Granter *granter;           /* NULL with it */
+    MemorySource *memory;
+    Predict *predict;
+    ArbiterClients *arbiters;
+    HostAdmin *admin;
+    guint tick;
+
+    /* The last sample, and what came of it. */
+    MemorySample sample;
+    bool sampled;               /* it could be read */
+    PredictOutput prediction;
+    uint64_t reserve;
+    uint64_t leased;
+    int64_t leased_changed;     /* g_get_monotonic_time() */
+} Rcached;
+
+/**
+ * rcached_new() - start everything
+ * @options: must outlive it
+ *
+ * Return: the daemon, or NULL with @errp set
+ */
+Rcached *rcached_new(const Options *options, GError **errp);
+
+/** rcached_free() - stop; pagers stay, and socket files go */
+void rcached_free(Rcached *r);
+
+/**
+ * rcached_sample() - look at the memory now, predict, and tell the provider
+ * @lent: what the provider has, for provider_snapshot_clear(); empty if it
+ *        lends nothing
+ */
+void rcached_sample(Rcached *r, ProviderSnapshot *lent);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Rcached, rcached_free)
+
+#endif

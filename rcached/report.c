@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * report: what is known of the VMs here.  See report.h.
+ *
+ * A guest's word counts only for what it has said, lately: a figure without
+ * its bit, one of all ones (how virtio-balloon says that it does not know)
+ * and figures whose last update is old are none.
+ */
+#include "rcached/report.h"
+
+#include <string.h>
+
+static bool balloon_has(const struct RcacheVmmBalloon *b,
+                        enum RcacheBalloonTag tag)
+{
+    return (b->valid >> tag & 1) && b->stat[tag] != UINT64_MAX;
+}
+
+/* Since the guest last spoke, in ms. */
+static uint64_t balloon_age_ms(const Vm *vm, int64_t now)
+{
+    return now > vm->balloon_at ? (now - vm->balloon_at) / 1000 : 0;
+}
+
+static bool balloon_holds(const Vm *vm, int64_t now)
+{
+    return vm->has_balloon && vm->balloon.last_update &&
+           balloon_has(&vm->balloon, RCACHE_BALLOON_FREE) &&
+           balloon_has(&vm->balloon, RCACHE_BALLOON_TOTAL) &&
+           balloon_age_ms(vm, now) <= REPORT_BALLOON_MAX_MS;
+}
+
+static uint64_t balloon_stat(const Vm *vm, enum RcacheBalloonTag tag)
+{
+    return balloon_has(&vm->balloon, tag) ? vm->balloon.stat[tag] : 0;
+}
+
+void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
+{
+    const struct RcacheVmmStats *s = &vm->stats;
+
+    *out = (WireBeatGuest) {
+        .flags = RCACHE_GUEST_MANAGED |
+                 (vm->attached ? RCACHE_GUEST_PAGER : 0),
+        .pager_restarts = vm_restarts(vm),
+        .guest = s->guest,
+        .resident = s->resident,
+        .remote = s->remote,
+        .zero = s->zero,
+        .local_max = s->local_max,
+        .size = s->size,
+        .faults = s->faults_remote,
+        .evicted_pages = s->evicted_pages,
+        .fault_p50_ns = s->fault_p50,
+        .fault_p99_ns = s->fault_p99,
+        .stall_ns = s->oldest_wait,
+    };
+    memcpy(out->vm, vm->uuid, sizeof(out->vm));
+    wire_text_copy(out->name, sizeof(out->name), vm->name);
+    if (balloon_holds(vm, now)) {
+        out->flags |= RCACHE_GUEST_BALLOON;
+        out->balloon_free = balloon_stat(vm, RCACHE_BALLOON_FREE);
+        out->balloon_available = balloon_stat(vm, RCACHE_BALLOON_AVAILABLE);
+        out->balloon_total = balloon_stat(vm, RCACHE_BALLOON_TOTAL);
+        out->balloon_age_ms = balloon_age_ms(vm, now);
+    }
+}
+
+void report_held(const Vm *vm, GArray *out)
+{
+    for (unsigned i = 0; i < vm->held->len; i++) {
+        const struct LinkHeld *h = &g_array_index(vm->held, struct LinkHeld,
+                                                  i);
+        WireBeatLease lease = {
+            .lease = h->lease,
+            .epoch = h->epoch,
+            .state = h->connected ? RCACHE_LEASE_CLAIMED
+                                  : RCACHE_LEASE_GRANTED,
+            .bytes = h->bytes,
+            .stored = h->stored,
+            .expires_ms = h->expires_ms,
+        };
+
+        memcpy(lease.vm, vm->uuid, sizeof(lease.vm));
+        wire_text_copy(lease.name, sizeof(lease.name), vm->name);
+        wire_text_copy(lease.host, sizeof(lease.host), h->provider);
+        g_array_append_val(out, lease);
+    }
+}
+
+void report_predict(const Vm *vm, int64_t now, PredictGuest *out)
+{
+    const struct RcacheVmmStats *s = &vm->stats;
+
+    *out = (PredictGuest) {
+        .resident = s->resident,
+        .away = s->remote,
+        .may_have = MIN(s->local_max, s->guest),
+        .has_balloon = balloon_holds(vm, now),
+    };
+    if (out->has_balloon) {
+        out->balloon_free = balloon_stat(vm, RCACHE_BALLOON_FREE);
+        out->balloon_total = balloon_stat(vm, RCACHE_BALLOON_TOTAL);
+    }
+}

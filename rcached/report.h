@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * report: what is known of the VMs here, in the forms that heartbeats and
+ * the prediction take.
+ */
+#ifndef RCACHED_REPORT_H
+#define RCACHED_REPORT_H
+
+#include <glib.h>
+
+#include "common/wire.h"
+#include "rcached/agent/predict.h"
+#include "rcached/vmms.h"
+
+/** Balloon figures older than this count as not reported. */
+#define REPORT_BALLOON_MAX_MS   (60u * 1000)
+
+/** report_guest() - @now as g_get_monotonic_time() */
+void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out);
+
+/** report_held() - append each lease the VM holds to @out (WireBeatLease) */
+void report_held(const Vm *vm, GArray *out);
+
+/** report_predict() - the VM as the prediction sees it */
+void report_predict(const Vm *vm, int64_t now, PredictGuest *out);
+
+#endif

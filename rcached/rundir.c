@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rundir: the daemon's folder below /run, and its locks.  See rundir.h. */
+#include "rcached/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/uuid.h"
+
+#define PREFIX  "pager-"
+
+struct RunDir {
+    char *path;
+    int fd;
+};
+
+RunDir *rundir_new(const char *path, GError **errp)
+{
+    g_autoptr(RunDir) dir = g_new0(RunDir, 1);
+
+    dir->fd = -1;
+    dir->path = g_strdup(path);
+    if (g_mkdir_with_parents(path, 0755) ||
+        (dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(errno),
+                    "cannot use the folder %s: %s", path, g_strerror(errno));
+        return NULL;
+    }
+    if (flock(dir->fd, LOCK_EX | LOCK_NB)) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(errno),
+                    errno == EWOULDBLOCK ? "another rcached runs in %s"
+                                         : "cannot lock the folder %s", path);
+        return NULL;
+    }
+    return g_steal_pointer(&dir);
+}
+
+void rundir_free(RunDir *dir)
+{
+    if (dir) {
+        autofd_close(&dir->fd);
+        g_free(dir->path);
+        g_free(dir);
+    }
+}
+
+char *rundir_path(const RunDir *dir, const char *name)
+{
+    return g_build_filename(dir->path, name, NULL);
+}
+
+/* --------------------------------------------------------------- pagers */
+
+static char *pager_file(const uint8_t *uuid)
+{
+    char text[UUID_TEXT_LEN];
+
+    uuid_format(uuid, text);
+    return g_strconcat(PREFIX, text, NULL);
+}
+
+/* The file itself, or -errno; -EWOULDBLOCK while a pager holds it. */
+static int lock_file(RunDir *dir, const char *name, int flags)
+{
+    autofd fd = openat(dir->fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags,
+                       0600);
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB)) {
+        return -errno;
+    }
+    return fd_steal(&fd);
+}
+
+int rundir_lock_pager(RunDir *dir, const uint8_t *uuid)
+{
+    g_autofree char *name = pager_file(uuid);
+
+    return lock_file(dir, name, O_CREAT);
+}
+
+void rundir_note_pager(int fd, const RunDirPager *pager)
+{
+    char text[128 + RCACHE_NAME_MAX];
+    int len = g_snprintf(text, sizeof(text), "%d %016" PRIx64 " %s\n",
+                         pager->pid, pager->incarnation, pager->name);
+
+    if (ftruncate(fd, 0) || pwrite(fd, text, len, 0) != len) {
+        /* The lock still says that there is one, only not which. */
+        g_warning("vm %s: cannot note its pager: %s", pager->name,
+                  g_strerror(errno));
+    }
+}
+
+void rundir_forget_pager(RunDir *dir, const uint8_t *uuid)
+{
+    g_autofree char *name = pager_file(uuid);
+
+    unlinkat(dir->fd, name, 0);
+}
+
+static void read_pager(RunDir *dir, const char *name, RunDirPager *out)
+{
+    autofd fd = openat(dir->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    char text[128 + RCACHE_NAME_MAX] = "";
+    int at = 0;
+
+    if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 &&
+        sscanf(text, "%d %" SCNx64 " %n", &out->pid, &out->incarnation,
+               &at) == 2 && out->pid > 0) {
+        g_strlcpy(out->name, g_strchomp(text + at), sizeof(out->name));
+    } else {
+        out->pid = 0;
+    }
+}
+
+static void scan_file(RunDir *dir, const char *name, RunDirSeen *seen,
+                      void *opaque)
+{
+    RunDirPager pager = { 0 };
+    int fd;
+
+    if (!g_str_has_prefix(name, PREFIX) ||
+        !uuid_parse(name + strlen(PREFIX), pager.uuid)) {
+        return;
+    }
+    fd = lock_file(dir, name, 0);
+    if (fd == -EWOULDBLOCK) {
+        read_pager(dir, name, &pager);
+        seen(&pager, opaque);
+    } else if (fd >= 0) {
+        unlinkat(dir->fd, name, 0);
+        close(fd);
+    }
+}
+
+void rundir_scan(RunDir *dir, RunDirSeen *seen, void *opaque)
+{
+    g_autoptr(GDir) files = g_dir_open(dir->path, 0, NULL);
+    const char *name;
+
+    while (files && (name = g_dir_read_name(files))) {
+        scan_file(dir, name, seen, opaque);
+    }
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rundir: the daemon's folder below /run: one daemon in it, and a lock for
+ * each pager.
+ *
+ * Both are flock()s.  The daemon's own is on the folder itself, so that it
+ * leaves no file.  A pager's is on <folder>/pager-<uuid>: the daemon opens
+ * and locks the file and hands the descriptor to the pager, which does
+ * nothing with it.  The lock so lives exactly as long as the process, and a
+ * daemon that starts anew knows which pagers still run before they have
+ * reported themselves.  The file says the pager's pid, incarnation and name.
+ */
+#ifndef RCACHED_RUNDIR_H
+#define RCACHED_RUNDIR_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "rcache/proto.h"
+
+typedef struct RunDir RunDir;
+
+/* The pager that holds a lock. */
+typedef struct RunDirPager {
+    uint8_t uuid[RCACHE_UUID_LEN];
+    pid_t pid;                  /* 0: the file does not say */
+    uint64_t incarnation;
+    char name[RCACHE_NAME_MAX];
+} RunDirPager;
+
+/** RunDirSeen - one pager that is alive */
+typedef void RunDirSeen(const RunDirPager *pager, void *opaque);
+
+/**
+ * rundir_new() - make the folder where it is missing, and lock it
+ *
+ * Return: the folder, or NULL with @errp set: also when another daemon runs
+ * in it
+ */
+RunDir *rundir_new(const char *path, GError **errp);
+
+void rundir_free(RunDir *dir);
+
+/** rundir_path() - the path of @name in the folder, new */
+char *rundir_path(const RunDir *dir, const char *name);
+
+/**
+ * rundir_lock_pager() - take the lock of a VM's pager
+ *
+ * Return: a descriptor to hand to the pager; -EWOULDBLOCK: one is alive; or
+ * another -errno
+ */
+int rundir_lock_pager(RunDir *dir, const uint8_t *uuid);
+
+/** rundir_note_pager() - write down who holds the lock @fd */
+void rundir_note_pager(int fd, const RunDirPager *pager);
+
+/** rundir_forget_pager() - the pager is dead: its file can go */
+void rundir_forget_pager(RunDir *dir, const uint8_t *uuid);
+
+/** rundir_scan() - report pagers that are alive, remove what others left */
+void rundir_scan(RunDir *dir, RunDirSeen *seen, void *opaque);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunDir, rundir_free)
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * seqpacket: listening unix sockets whose packets are messages, as VMMs and
+ * pagers use them, on GLib's main loop.
+ */
+#ifndef RCACHED_SEQPACKET_H
+#define RCACHED_SEQPACKET_H
+
+#include <glib.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+typedef struct SeqListener SeqListener;
+
+/** SeqAccept - a connection has come; @fd (non-blocking) is the callee's */
+typedef void SeqAccept(int fd, const struct ucred *peer, void *opaque);
+
+/**
+ * seq_listener_new() - listen at @path
+ * @mode: of the socket's file
+ *
+ * A socket that is there already is replaced: the caller holds the lock of
+ * its folder (rundir.h), so that nobody else listens on it.
+ *
+ * Return: the listener, or NULL with @errp set
+ */
+SeqListener *seq_listener_new(const char *path, mode_t mode,
+                              SeqAccept *accept, void *opaque,
+                              GError **errp);
+
+/** seq_listener_free() - stop, and remove the socket's file */
+void seq_listener_free(SeqListener *listener);
+
+/**
+ * seq_send() - send one message at once, or not at all
+ *
+ * Return: 0 or -errno (-EAGAIN: the peer does not read)
+ */
+int seq_send(int fd, const void *msg, size_t len);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SeqListener, seq_listener_free)
+
+#endif

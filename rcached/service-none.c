@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* service: in a build without libsystemd.  See service.h. */
+#include "rcached/service.h"
+
+#include <stddef.h>
+
+void service_ready(void)
+{
+}
+
+void service_stopping(void)
+{
+}
+
+void service_status(const char *text)
+{
+}
+
+bool service_keeps(void)
+{
+    return false;
+}
+
+void service_keep(const char *name, int fd)
+{
+}
+
+ServiceFd *service_kept(unsigned *n)
+{
+    *n = 0;
+    return NULL;
+}
+
+void service_kept_free(ServiceFd *kept, unsigned n)
+{
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * service: the service manager: readiness, status, and the descriptors that
+ * it keeps for us across a restart.  Without one, or in a build without
+ * libsystemd, nothing is kept and nobody is told.
+ */
+#ifndef RCACHED_SERVICE_H
+#define RCACHED_SERVICE_H
+
+#include <stdbool.h>
+
+/* A descriptor that was kept. */
+typedef struct ServiceFd {
+    char *name;
+    int fd;
+} ServiceFd;
+
+/** service_ready() - tell that the daemon serves */
+void service_ready(void);
+
+/** service_stopping() - tell that it ends */
+void service_stopping(void);
+
+/** service_status() - one line for "systemctl status"; also tells that the
+ * daemon is alive */
+void service_status(const char *text);
+
+/** service_keeps() - is there a manager that would keep descriptors? */
+bool service_keeps(void);
+
+/**
+ * service_keep() - have a descriptor kept; from any thread
+ * @name: unique among those kept
+ * @fd: the descriptor, or -1: the one of that name is not to be kept
+ *
+ * Returns when the manager has it.
+ */
+void service_keep(const char *name, int fd);
+
+/**
+ * service_kept() - what an earlier daemon had kept; to be called once
+ * @n: how many
+ *
+ * Return: an array, for service_kept_free(); the descriptors are the
+ * caller's
+ */
+ServiceFd *service_kept(unsigned *n);
+void service_kept_free(ServiceFd *kept, unsigned n);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmms: the VMs of this host and their pagers.
+ *
+ * A VM is named by its uuid; its incarnation is new for each start of it.
+ * There is at most one pager for a uuid: before one is started the one
+ * before is proved dead.  See vmms.c for how.
+ */
+#ifndef RCACHED_VMMS_H
+#define RCACHED_VMMS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "rcached/link.h"
+#include "rcached/pager_proc.h"
+#include "rcached/rundir.h"
+
+typedef struct Vmms Vmms;
+typedef struct VmWaiting VmWaiting;
+
+/*
+ * A VM.  Read by everyone; written by vmms.c, but for the last group, which
+ * is the owner's of the table.
+ */
+typedef struct Vm {
+    Vmms *vmms;
+    uint8_t uuid[RCACHE_UUID_LEN];
+    char uuid_text[37];
+    uint64_t incarnation;
+    char name[RCACHE_NAME_MAX];
+    pid_t vmm_pid;              /* 0: not known */
+    int vmm_pidfd;              /* or -1 */
+    unsigned starts;            /* pagers started for this incarnation */
+    PagerProc *pager;           /* or NULL */
+    int64_t pagerless_since;    /* g_get_monotonic_time() */
+    VmWaiting *waiting;         /* a connection that waits for its pager */
+
+    struct Link *link;          /* the pager's link, or NULL */
+    bool has_stats;             /* the next three hold */
+    bool attached;
+    struct RcacheVmmStats stats;
+    GArray *held;               /* of struct LinkHeld */
+    bool has_balloon;
+    struct RcacheVmmBalloon balloon;
+    int64_t balloon_at;         /* g_get_monotonic_time() */
+} Vm;
+
+typedef struct VmmsConfig {
+    RunDir *dir;
+    const char *exe;            /* the pager's program */
+    const char *vmm_path;       /* where to listen */
+    const char *link_path;
+    const char *host;
+    unsigned poll_us;
+    unsigned hello_ms;          /* a connection may say nothing */
+    unsigned pager_exit_ms;     /* a pager that ought to end may take */
+    unsigned forget_ms;         /* a VM without pager and known VMM is kept */
+    bool (*admit)(GError **errp);       /* may a new VM come? or NULL */
+} VmmsConfig;
+
+/** vmms_config_init() - the defaults of the times */
+void vmms_config_init(VmmsConfig *config);
+
+/**
+ * vmms_new() - find the pagers that are alive, and listen for VMMs
+ *
+ * Return: the table, or NULL with @errp set
+ */
+Vmms *vmms_new(const VmmsConfig *config, GError **errp);
+
+/** vmms_free() - stop listening; pagers are left alone */
+void vmms_free(Vmms *vmms);
+
+/**
+ * vmms_link_hello() - a pager has reported itself
+ * @pid: of the process that did, by the socket
+ *
+ * Return: its VM, or NULL with @errp set: this pager is not the VM's
+ */
+Vm *vmms_link_hello(Vmms *vmms, const struct LinkHello *hello, pid_t pid,
+                    GError **errp);
+
+/** vmms_find() - a VM by its uuid, or else by its name; or NULL */
+Vm *vmms_find(Vmms *vmms, const char *text);
+
+/** vmms_list() - all VMs, by name; free the array, not the VMs */
+GPtrArray *vmms_list(Vmms *vmms);
+
+/** vmms_kill_pager() - SIGKILL; false if the VM has none */
+bool vmms_kill_pager(Vm *vm);
+
+/** vm_restarts() - pagers after the first, of this incarnation */
+static inline unsigned vm_restarts(const Vm *vm)
+{
+    return vm->starts ? vm->starts - 1 : 0;
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vmms, vmms_free)
+
+#endif
