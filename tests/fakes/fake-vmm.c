@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fake-vmm: options, the run, the result.  What it is for: vmm.h.
+ *
+ * Runs until --seconds are over and, with --until-evicted=N, every page has
+ * been away and verified N times (at most --most-seconds).  The result is one
+ * JSON object on stdout; commands come as lines on stdin while it runs:
+ *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX | stats | quit
+ * each answered with one JSON object on a line.
+ * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "tests/fakes/vmm.h"
+
+#define MIB             (1ull << 20)
+
+typedef struct Run {
+    Vmm *vmm;
+    int seconds;
+    int most_seconds;
+    int until_evicted;
+    uint64_t resident_max;      /* since the first eviction */
+    char line[256];
+    size_t line_len;
+    bool quit;
+} Run;
+
+static const struct {
+    const char *name;
+    unsigned bit;
+} rules[] = {
+    { "no-pin-check", VMM_BREAK_PINS },
+    { "discard-without-cas", VMM_BREAK_DISCARD },
+    { "discard-skips-nothing", VMM_BREAK_SKIP },
+    { "fallback-ignores-table", VMM_BREAK_FALLBACK },
+    { "uffd-not-kept", VMM_BREAK_UFFD },
+}, bads[] = {
+    { "version", VMM_BAD_VERSION },
+    { "layout", VMM_BAD_LAYOUT },
+    { "unsealed", VMM_BAD_UNSEALED },
+    { "truncated", VMM_BAD_TRUNCATED },
+    { "oversized", VMM_BAD_OVERSIZED },
+    { "copies", VMM_BAD_COPIES },
+    { "limits", VMM_BAD_LIMITS },
+    { "hugetlb", VMM_BAD_HUGETLB },
+    { "words", VMM_BAD_WORDS },
+};
+
+static void print_stats(Vmm *v)
+{
+    struct RcacheVmmStats s;
+
+    pthread_mutex_lock(&v->lock);
+    s = v->stats;
+    pthread_mutex_unlock(&v->lock);
+    printf("{\"guest\": %lu, \"unmanaged\": %lu, \"untouched\": %lu, "
+           "\"hot\": %lu, \"zapped\": %lu, \"remote\": %lu, \"zero\": %lu, "
+           "\"lost\": %lu, \"resident\": %lu, \"local_max\": %lu, "
+           "\"memfd\": %lu, \"faults_remote\": %lu, \"faults_zero\": %lu, "
+           "\"faults_minor\": %lu, \"evicted_pages\": %lu, "
+           "\"zero_evicted_pages\": %lu, \"checksum_errors\": %lu, "
+           "\"intruders\": %lu, \"p50_ns\": %lu, \"p99_ns\": %lu, "
+           "\"waiting_pages\": %lu, \"oldest_wait_ns\": %lu, "
+           "\"waiting_for\": \"%s\", \"pager_rss\": %lu, \"visits\": %lu, "
+           "\"attaches\": %u, \"attached\": %d}\n",
+           s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.remote,
+           s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
+           s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
+           s.zero_evicted_pages, s.checksum_errors, s.intruders, s.fault_p50,
+           s.fault_p99, s.waiting_pages, s.oldest_wait, s.waiting_for,
+           s.pager_rss, (uint64_t)v->visits, (unsigned)v->attaches,
+           (int)v->attached);
+}
+
+static void run_evict(Vmm *v, uint32_t what, uint64_t bytes)
+{
+    struct RcacheVmmEvict msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_EVICT,
+                 .size = sizeof(msg), .id = 1 },
+        .what = what, .bytes = bytes,
+    };
+
+    if (vmm_request(v, &msg.hdr, 60)) {
+        printf("{\"status\": %d, \"value\": %lu, \"text\": \"%s\"}\n",
+               v->result.status, v->result.value, v->result.text);
+    } else {
+        printf("{\"status\": 1, \"text\": \"no answer\"}\n");
+    }
+}
+
+static void run_resize(Vmm *v, uint64_t size, uint64_t local_max, int n)
+{
+    struct RcacheVmmResize msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_RESIZE,
+                 .size = sizeof(msg), .id = 2 },
+        .what = RCACHE_RESIZE_SIZE | (n > 1 ? RCACHE_RESIZE_LOCAL_MAX : 0),
+        .size = size, .local_max = local_max,
+    };
+
+    if (vmm_request(v, &msg.hdr, 120)) {
+        printf("{\"status\": %d, \"value\": %lu, \"text\": \"%s\"}\n",
+               v->result.status, v->result.value, v->result.text);
+    } else {
+        printf("{\"status\": 1, \"text\": \"no answer\"}\n");
+    }
+}
+
+static void run_command(Run *run, const char *line)
+{
+    unsigned long a = 0, b = 0;
+    int n;
+
+    if (sscanf(line, "evict %lu", &a) == 1) {
+        run_evict(run->vmm, RCACHE_EVICT_BYTES, a);
+    } else if (sscanf(line, "evict-to %lu", &a) == 1) {
+        run_evict(run->vmm, RCACHE_EVICT_TARGET, a);
+    } else if ((n = sscanf(line, "resize %lu %lu", &a, &b)) >= 1) {
+        run_resize(run->vmm, a, b, n);
+    } else if (!strcmp(line, "stats")) {
+        print_stats(run->vmm);
+    } else if (!strcmp(line, "quit")) {
+        run->quit = true;
+    } else {
+        printf("{\"status\": 1, \"text\": \"unknown command\"}\n");
+    }
+    fflush(stdout);
+}
+
+static void run_read_commands(Run *run, int wait_ms)
+{
+    struct pollfd pfd = { .fd = STDIN_FILENO, .events = POLLIN };
+    ssize_t len;
+    char *end;
+
+    if (poll(&pfd, 1, wait_ms) != 1) {
+        return;
+    }
+    len = read(STDIN_FILENO, run->line + run->line_len,
+               sizeof(run->line) - 1 - run->line_len);
+    if (len <= 0) {
+        usleep(wait_ms * 1000);
+        return;
+    }
+    run->line_len += len;
+    run->line[run->line_len] = '\0';
+    while ((end = strchr(run->line, '\n'))) {
+        *end = '\0';
+        run_command(run, run->line);
+        run->line_len -= end + 1 - run->line;
+        memmove(run->line, end + 1, run->line_len + 1);
+    }
+}
+
+static bool run_is_over(Run *run, uint64_t began)
+{
+    uint64_t seconds = (vmm_now_ns() - began) / 1000000000;
+    const Vmm *v = run->vmm;
+
+    if (run->quit || v->refused[0] ||
+        seconds >= (uint64_t)run->most_seconds) {
+        return true;
+    }
+    if (seconds < (uint64_t)run->seconds) {
+        return false;
+    }
+    for (uint64_t p = 0; run->until_evicted && p < v->config.pages; p++) {
+        if (v->evicted[p] < run->until_evicted && v->version[p]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static unsigned least_evicted(const Vmm *v)
+{
+    unsigned least = UINT8_MAX;
+
+    for (uint64_t p = 0; p < v->config.pages; p++) {
+        if (v->version[p]) {
+            least = MIN(least, v->evicted[p]);
+        }
+    }
+    return least;
+}
+
+static int run_all(Run *run)
+{
+    Vmm *v = run->vmm;
+    pthread_t thread[64], dma, intruder;
+    uint64_t began, wrong;
+
+    pthread_create(&v->service, NULL, vmm_service, v);
+    for (int i = 0; i < 200 && !v->attached && !v->refused[0]; i++) {
+        usleep(50000);
+    }
+    if (v->refused[0]) {
+        printf("{\"refused\": \"%s\"}\n", v->refused);
+        return 3;
+    }
+    for (unsigned i = 0; i < v->config.threads; i++) {
+        pthread_create(&thread[i], NULL, vmm_guest_thread, v);
+    }
+    if (v->config.dma) {
+        pthread_create(&dma, NULL, vmm_dma_thread, v);
+    }
+    if (v->config.intruder) {
+        pthread_create(&intruder, NULL, vmm_intruder_thread, v);
+    }
+    for (began = vmm_now_ns(); !run_is_over(run, began);) {
+        run_read_commands(run, 100);
+        if (v->stats.evicted_pages) {
+            run->resident_max = MAX(run->resident_max, vmm_resident(v));
+        }
+    }
+    /* The service goes on: the threads may be waiting for pages. */
+    v->guest_stop = true;
+    for (unsigned i = 0; i < v->config.threads; i++) {
+        pthread_join(thread[i], NULL);
+    }
+    if (v->config.dma) {
+        pthread_join(dma, NULL);
+    }
+    if (v->config.intruder) {
+        pthread_join(intruder, NULL);
+    }
+    wrong = vmm_verify_all(v);
+    v->stop = true;
+    pthread_join(v->service, NULL);
+    printf("{\"mismatches\": %lu, \"wrong_at_end\": %lu, \"visits\": %lu, "
+           "\"least_evicted\": %u, \"discards\": %lu, \"dmas\": %lu, "
+           "\"intrusions\": %lu, \"attaches\": %u, \"lost_events\": %u, "
+           "\"resident_max\": %lu, \"longest_ms\": %.1f, "
+           "\"seconds\": %.1f}\n",
+           (uint64_t)v->mismatches, wrong, (uint64_t)v->visits,
+           least_evicted(v), (uint64_t)v->discards, (uint64_t)v->dmas,
+           (uint64_t)v->intrusions, (unsigned)v->attaches,
+           (unsigned)v->lost_events, run->resident_max,
+           v->longest_ns / 1e6, (vmm_now_ns() - began) / 1e9);
+    return v->mismatches != 0;
+}
+
+static unsigned bits_of(const char *text, const void *table, size_t n,
+                        bool *bad)
+{
+    const struct {
+        const char *name;
+        unsigned bit;
+    } *t = table;
+    g_auto(GStrv) words = g_strsplit(text ? text : "", ",", -1);
+    unsigned bits = 0;
+
+    for (char **w = words; *w; w++) {
+        bool known = false;
+
+        for (size_t i = 0; i < n; i++) {
+            if (!strcmp(*w, t[i].name)) {
+                bits |= t[i].bit;
+                known = true;
+            }
+        }
+        *bad |= !known;
+    }
+    return bits;
+}
+
+typedef struct CommandLine {
+    char *socket, *name, *breaks, *bads, *pattern;
+    int mem, local_max, size, hot, threads, seconds, most_seconds, until;
+    int write_percent, zero_percent, discard_permille, zap_delay_us, vm;
+    gboolean dma, intruder;
+} CommandLine;
+
+static bool command_line_parse(CommandLine *c, int argc, char **argv)
+{
+    const GOptionEntry entries[] = {
+        { "socket", 0, 0, G_OPTION_ARG_STRING, &c->socket, "vmm.sock", "PATH" },
+        { "name", 0, 0, G_OPTION_ARG_STRING, &c->name, "the VM's", "NAME" },
+        { "vm", 0, 0, G_OPTION_ARG_INT, &c->vm, "number in its uuid", "N" },
+        { "mem", 0, 0, G_OPTION_ARG_INT, &c->mem, "guest memory", "MIB" },
+        { "local-max", 0, 0, G_OPTION_ARG_INT, &c->local_max, "", "MIB" },
+        { "size", 0, 0, G_OPTION_ARG_INT, &c->size, "(mem - local-max)",
+          "MIB" },
+        { "threads", 0, 0, G_OPTION_ARG_INT, &c->threads, "", "N" },
+        { "seconds", 0, 0, G_OPTION_ARG_INT, &c->seconds, "", "N" },
+        { "most-seconds", 0, 0, G_OPTION_ARG_INT, &c->most_seconds, "", "N" },
+        { "until-evicted", 0, 0, G_OPTION_ARG_INT, &c->until, "", "N" },
+        { "pattern", 0, 0, G_OPTION_ARG_STRING, &c->pattern,
+          "uniform or sweep", "P" },
+        { "hot", 0, 0, G_OPTION_ARG_INT, &c->hot, "hot set", "MIB" },
+        { "write-percent", 0, 0, G_OPTION_ARG_INT, &c->write_percent, "",
+          "N" },
+        { "zero-percent", 0, 0, G_OPTION_ARG_INT, &c->zero_percent, "", "N" },
+        { "discard-permille", 0, 0, G_OPTION_ARG_INT, &c->discard_permille,
+          "", "N" },
+        { "zap-delay-us", 0, 0, G_OPTION_ARG_INT, &c->zap_delay_us, "", "N" },
+        { "dma", 0, 0, G_OPTION_ARG_NONE, &c->dma, "", NULL },
+        { "intruder", 0, 0, G_OPTION_ARG_NONE, &c->intruder, "", NULL },
+        { "break", 0, 0, G_OPTION_ARG_STRING, &c->breaks,
+          "rules to take out", "LIST" },
+        { "bad", 0, 0, G_OPTION_ARG_STRING, &c->bads,
+          "ways to misbehave", "LIST" },
+        { 0 }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        fprintf(stderr, "fake-vmm: %s\n", error->message);
+        return false;
+    }
+    return c->socket && c->mem > 0 && c->local_max > 0 && c->threads >= 0 &&
+           c->threads <= 64;
+}
+
+static bool config_fill(VmmConfig *v, const CommandLine *c)
+{
+    bool bad = false;
+
+    *v = (VmmConfig) {
+        .socket = c->socket, .name = c->name ? c->name : "fake",
+        .uuid = { 0xfa, 0x4e, c->vm },
+        .pages = c->mem * MIB / RCACHE_PAGE_SIZE,
+        .local_max = c->local_max * MIB / RCACHE_PAGE_SIZE,
+        .size = (c->size ? c->size : MAX(c->mem - c->local_max, 0)) * MIB /
+                RCACHE_PAGE_SIZE,
+        .threads = c->threads, .write_percent = c->write_percent,
+        .zero_percent = c->zero_percent,
+        .discard_permille = c->discard_permille, .dma = c->dma,
+        .intruder = c->intruder, .hot = c->hot * MIB / RCACHE_PAGE_SIZE,
+        .zap_delay_us = c->zap_delay_us,
+        .sweep = c->pattern && !strcmp(c->pattern, "sweep"),
+        .rules_off = bits_of(c->breaks, rules, G_N_ELEMENTS(rules), &bad),
+        .bad = bits_of(c->bads, bads, G_N_ELEMENTS(bads), &bad),
+    };
+    return !bad;
+}
+
+int main(int argc, char **argv)
+{
+    CommandLine line = { .threads = 4, .seconds = 10, .write_percent = 50,
+                         .most_seconds = 3600, .vm = 1 };
+    g_autoptr(GError) error = NULL;
+    Vmm *vmm = g_new0(Vmm, 1);
+    Run run = { .vmm = vmm };
+
+    if (!command_line_parse(&line, argc, argv) ||
+        !config_fill(&vmm->config, &line)) {
+        fprintf(stderr, "fake-vmm: see --help\n");
+        return 2;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    run.seconds = line.seconds;
+    run.most_seconds = line.most_seconds;
+    run.until_evicted = line.until;
+    pthread_mutex_init(&vmm->lock, NULL);
+    pthread_cond_init(&vmm->changed, NULL);
+    g_queue_init(&vmm->requests);
+    vmm->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!vmm_memory_init(vmm, &error)) {
+        fprintf(stderr, "fake-vmm: %s\n", error->message);
+        return 1;
+    }
+    return run_all(&run);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vmm-memory: guest RAM, the state memfd, the userfaultfd, discards. */
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <linux/falloc.h>
+#include <linux/userfaultfd.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/fakes/vmm.h"
+
+uint64_t vmm_now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool failed(GError **error, const char *what)
+{
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s: %s", what,
+                g_strerror(errno));
+    return false;
+}
+
+static uint64_t align(uint64_t offset)
+{
+    return (offset + RCACHE_PAGE_SIZE - 1) & -(uint64_t)RCACHE_PAGE_SIZE;
+}
+
+static void state_lay_out(struct RcacheState *s, uint64_t pages)
+{
+    uint64_t frames = (pages + RCACHE_FRAME_PAGES - 1) / RCACHE_FRAME_PAGES;
+
+    s->magic = RCACHE_STATE_MAGIC;
+    s->version = RCACHE_STATE_VERSION;
+    s->header_size = RCACHE_STATE_HEADER;
+    s->nr_pages = pages;
+    s->nr_leases = RCACHE_NR_LEASES;
+    s->nr_slabs = RCACHE_NR_SLABS;
+    s->frames_off = RCACHE_STATE_HEADER;
+    s->leases_off = align(s->frames_off + (frames + 64) / 64 * 8 + 64);
+    s->slabs_off = align(s->leases_off +
+                         RCACHE_NR_LEASES * sizeof(struct RcacheLease));
+    s->words_off = align(s->slabs_off +
+                         RCACHE_NR_SLABS * sizeof(struct RcacheSlab));
+    s->sums_off = align(s->words_off + pages * 8);
+    s->total_size = align(s->sums_off + pages * 8);
+}
+
+static bool state_init(Vmm *vmm, GError **error)
+{
+    struct RcacheState s = { 0 };
+
+    state_lay_out(&s, vmm->config.pages);
+    if (getrandom(&vmm->incarnation, sizeof(vmm->incarnation), 0) < 0) {
+        return failed(error, "getrandom");
+    }
+    vmm->incarnation |= 1;
+    s.incarnation = vmm->incarnation;
+    memcpy(s.uuid, vmm->config.uuid, sizeof(s.uuid));
+    if (vmm->config.bad & VMM_BAD_LAYOUT) {
+        s.version++;
+    }
+    vmm->state_fd = memfd_create("fake-state",
+                                 MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (vmm->state_fd < 0 || ftruncate(vmm->state_fd, s.total_size) < 0) {
+        return failed(error, "state memfd");
+    }
+    if (!(vmm->config.bad & VMM_BAD_UNSEALED) &&
+        fcntl(vmm->state_fd, F_ADD_SEALS,
+              F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+        return failed(error, "sealing the state memfd");
+    }
+    vmm->state = mmap(NULL, s.total_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      vmm->state_fd, 0);
+    if (vmm->state == MAP_FAILED) {
+        return failed(error, "mapping the state memfd");
+    }
+    *vmm->state = s;
+    vmm->words = (uint64_t *)((char *)vmm->state + s.words_off);
+    vmm->frames = (uint64_t *)((char *)vmm->state + s.frames_off);
+    if (vmm->config.bad & VMM_BAD_WORDS) {
+        vmm->words[1] = 15;
+    }
+    return true;
+}
+
+static bool ram_init(Vmm *vmm, GError **error)
+{
+    size_t bytes = vmm->config.pages * RCACHE_PAGE_SIZE;
+    bool huge = vmm->config.bad & VMM_BAD_HUGETLB;
+
+    vmm->ram_fd = memfd_create("fake-ram",
+                               MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
+    if (vmm->ram_fd < 0 || ftruncate(vmm->ram_fd, bytes) < 0) {
+        return failed(error, "ram memfd");
+    }
+    if (huge) {
+        return true;            /* never mapped: it is to be refused */
+    }
+    vmm->ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                    vmm->ram_fd, 0);
+    if (vmm->ram == MAP_FAILED) {
+        return failed(error, "mapping ram");
+    }
+    return true;
+}
+
+static bool uffd_init(Vmm *vmm, GError **error)
+{
+    struct uffdio_api api = {
+        .api = UFFD_API,
+        .features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM,
+    };
+    int dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+
+    if (dev < 0) {
+        return failed(error, "/dev/userfaultfd");
+    }
+    vmm->uffd = ioctl(dev, USERFAULTFD_IOC_NEW, O_NONBLOCK | O_CLOEXEC);
+    close(dev);
+    if (vmm->uffd < 0 || ioctl(vmm->uffd, UFFDIO_API, &api) < 0) {
+        return failed(error, "userfaultfd");
+    }
+    return true;
+}
+
+bool vmm_memory_init(Vmm *vmm, GError **error)
+{
+    uint64_t pages = vmm->config.pages;
+
+    if (!state_init(vmm, error) || !ram_init(vmm, error) ||
+        !uffd_init(vmm, error)) {
+        return false;
+    }
+    vmm->version = g_new0(uint32_t, pages);
+    vmm->evicted = g_new0(uint8_t, pages);
+    vmm->pins = (_Atomic uint8_t *)g_malloc0(pages);
+    for (unsigned i = 0; i < VMM_LOCKS; i++) {
+        pthread_mutex_init(&vmm->page_lock[i], NULL);
+    }
+    return true;
+}
+
+uint64_t vmm_resident(const Vmm *vmm)
+{
+    struct stat st;
+
+    return fstat(vmm->ram_fd, &st) ? 0 : (uint64_t)st.st_blocks * 512;
+}
+
+/* May a page in this state be taken away now? */
+static bool discard_may_begin(const Vmm *vmm, enum RcachePageState state)
+{
+    if (state == RCACHE_DISCARDING || state == RCACHE_LOST) {
+        return false;
+    }
+    return (state != RCACHE_FILLING && state != RCACHE_PUNCHING) ||
+           vmm->config.rules_off & VMM_BREAK_SKIP;
+}
+
+static void punch(Vmm *vmm, uint64_t page)
+{
+    fallocate(vmm->ram_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              page * RCACHE_PAGE_SIZE, RCACHE_PAGE_SIZE);
+}
+
+static void discard_note(Vmm *vmm, uint64_t page, uint64_t old)
+{
+    enum RcachePageState state = old & RCACHE_STATE_MASK;
+    uint64_t frame = page / RCACHE_FRAME_PAGES;
+    bool here = state == RCACHE_HOT || state == RCACHE_ZAPPING ||
+                state == RCACHE_ZAPPED || state == RCACHE_EVICTING ||
+                state == RCACHE_CACHED;
+    struct uffdio_range range = {
+        .start = (uintptr_t)vmm->ram + page * RCACHE_PAGE_SIZE,
+        .len = RCACHE_PAGE_SIZE,
+    };
+
+    if (here) {
+        __atomic_add_fetch(&vmm->state->discard_resident, 1,
+                           __ATOMIC_RELAXED);
+    } else if (old >> RCACHE_SLOT_SHIFT) {
+        __atomic_add_fetch(&vmm->state->discard_remote, 1, __ATOMIC_RELAXED);
+    }
+    __atomic_or_fetch(&vmm->frames[frame / 64], 1ull << (frame % 64),
+                      __ATOMIC_RELEASE);
+    __atomic_add_fetch(&vmm->state->discard_seq, 1, __ATOMIC_RELEASE);
+    ioctl(vmm->uffd, UFFDIO_WAKE, &range);
+}
+
+bool vmm_discard(Vmm *vmm, uint64_t page)
+{
+    uint64_t old = __atomic_load_n(&vmm->words[page], __ATOMIC_ACQUIRE), new;
+
+    if (vmm->config.rules_off & VMM_BREAK_DISCARD) {
+        punch(vmm, page);
+        return true;
+    }
+    do {
+        if (!discard_may_begin(vmm, old & RCACHE_STATE_MASK)) {
+            return false;
+        }
+        new = (old & ~(RCACHE_STATE_MASK | RCACHE_CLEAN)) |
+              RCACHE_DISCARDING;
+    } while (!__atomic_compare_exchange_n(&vmm->words[page], &old, new, false,
+                                          __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+    punch(vmm, page);
+    if ((old & RCACHE_STATE_MASK) == RCACHE_UNMANAGED) {
+        new = old;
+    } else {
+        new = (new & ~(RCACHE_STATE_MASK | RCACHE_GEN_MASK)) | RCACHE_ZERO |
+              ((old + (1ull << RCACHE_GEN_SHIFT)) & RCACHE_GEN_MASK);
+    }
+    __atomic_store_n(&vmm->words[page], new, __ATOMIC_RELEASE);
+    discard_note(vmm, page, old);
+    return true;
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmm-service: the VMM's side of the protocol, in a thread of its own that
+ * never touches guest memory.
+ *
+ * While no pager is there, and the last one is proved dead by its pidfd, it
+ * answers faults itself, by the page's word (rule 11).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/fakes/vmm.h"
+
+#define RETRY_MS        50
+
+typedef struct Service {
+    Vmm *vmm;
+    int sock;
+    int pidfd;                  /* of the pager that has our descriptors */
+    bool faults_seen;           /* woken since the pager died */
+} Service;
+
+union Control {
+    char bytes[CMSG_SPACE(3 * sizeof(int))];
+    struct cmsghdr align;
+};
+
+static struct RcacheVmmHdr header(uint16_t type, uint32_t size)
+{
+    return (struct RcacheVmmHdr) { .magic = RCACHE_VMM_MAGIC, .type = type,
+                                   .size = size };
+}
+
+static bool send_message(Service *s, const void *msg, size_t len,
+                         const int *fds, unsigned nr_fds)
+{
+    struct iovec iov = { (void *)msg, len };
+    union Control control = { 0 };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+    if (nr_fds) {
+        struct cmsghdr *c;
+
+        m.msg_control = &control;
+        m.msg_controllen = CMSG_SPACE(nr_fds * sizeof(int));
+        c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(nr_fds * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, nr_fds * sizeof(int));
+    }
+    return sendmsg(s->sock, &m, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+/* ---------------------------------------------------------------- set-up */
+
+static bool connect_rcached(Service *s)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+    g_strlcpy(addr.sun_path, s->vmm->config.socket, sizeof(addr.sun_path));
+    s->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (connect(s->sock, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+        close(s->sock);
+        s->sock = -1;
+        return false;
+    }
+    return true;
+}
+
+static bool send_hello(Service *s)
+{
+    const VmmConfig *c = &s->vmm->config;
+    struct {
+        struct RcacheVmmHello hello;
+        char more[RCACHE_VMM_MSG_MAX];
+    } msg = { .hello = {
+        .hdr = header(RCACHE_VMM_HELLO, sizeof(msg.hello)),
+        .version = RCACHE_VMM_VERSION + !!(c->bad & VMM_BAD_VERSION),
+        .page_size = RCACHE_PAGE_SIZE,
+        .incarnation = s->vmm->incarnation,
+        .ram_bytes = c->pages * RCACHE_PAGE_SIZE,
+        .size = c->size * RCACHE_PAGE_SIZE,
+        .local_max = c->local_max * RCACHE_PAGE_SIZE,
+        .copies = 1 + !!(c->bad & VMM_BAD_COPIES),
+    } };
+    size_t len = sizeof(msg.hello);
+
+    memcpy(msg.hello.uuid, c->uuid, sizeof(c->uuid));
+    g_strlcpy(msg.hello.name, c->name, sizeof(msg.hello.name));
+    if (c->bad & VMM_BAD_LIMITS) {
+        msg.hello.size = 0;
+    }
+    if (c->bad & VMM_BAD_TRUNCATED) {
+        len -= 20;
+    }
+    if (c->bad & VMM_BAD_OVERSIZED) {
+        len = msg.hello.hdr.size = RCACHE_VMM_MSG_MAX + 100;
+    }
+    return send_message(s, &msg, len, NULL, 0);
+}
+
+/* The pidfd of a pager that has accepted, or -1 with vmm->refused set. */
+static int take_hello_ack(Service *s)
+{
+    struct RcacheVmmHelloAck ack = { 0 };
+    struct iovec iov = { &ack, sizeof(ack) };
+    union Control control = { 0 };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control) };
+    ssize_t len = recvmsg(s->sock, &m, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    int pidfd = -1;
+
+    if (len < (ssize_t)sizeof(ack) || ack.status || !c) {
+        if (len >= (ssize_t)sizeof(ack)) {
+            g_strlcpy(s->vmm->refused, ack.text, sizeof(s->vmm->refused));
+        } else if (s->vmm->config.bad) {
+            g_strlcpy(s->vmm->refused, "the connection was ended",
+                      sizeof(s->vmm->refused));
+        }
+        return -1;
+    }
+    memcpy(&pidfd, CMSG_DATA(c), sizeof(pidfd));
+    return pidfd;
+}
+
+static bool send_memory(Service *s)
+{
+    Vmm *v = s->vmm;
+    struct RcacheVmmState state = {
+        .hdr = header(RCACHE_VMM_STATE, sizeof(state)),
+    };
+    struct RcacheVmmBlock block = {
+        .hdr = header(RCACHE_VMM_BLOCK_ADD, sizeof(block)),
+        .generation = 1, .address = (uintptr_t)v->ram,
+        .length = v->config.pages * RCACHE_PAGE_SIZE, .name = "ram",
+    };
+    struct RcacheVmmStart start = {
+        .hdr = header(RCACHE_VMM_START, sizeof(start)),
+    };
+    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    int fds[3] = { v->uffd, v->state_fd, pagemap };
+    bool good = send_message(s, &state, sizeof(state), fds, 3) &&
+                send_message(s, &block, sizeof(block), &v->ram_fd, 1) &&
+                send_message(s, &start, sizeof(start), NULL, 0);
+
+    close(pagemap);
+    if (v->config.rules_off & VMM_BREAK_UFFD && v->uffd >= 0) {
+        close(v->uffd);
+        v->uffd = -1;
+    }
+    return good;
+}
+
+/* -------------------------------------------------------------- messages */
+
+static void do_zap(Service *s, const struct RcacheVmmZap *zap)
+{
+    Vmm *v = s->vmm;
+    struct {
+        struct RcacheVmmZapDone done;
+        uint32_t pinned[RCACHE_ZAP_PAGES_MAX];
+    } msg = { .done = { .seq = zap->seq } };
+    uint32_t n = 0;
+
+    if (v->config.zap_delay_us) {
+        usleep(rand() % v->config.zap_delay_us);
+    }
+    for (uint32_t i = 0; i < zap->nr_ranges; i++) {
+        madvise(v->ram + (size_t)zap->range[i].first * RCACHE_PAGE_SIZE,
+                (size_t)zap->range[i].count * RCACHE_PAGE_SIZE,
+                MADV_DONTNEED);
+    }
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t i = 0; i < zap->nr_ranges; i++) {
+        for (uint32_t k = 0; k < zap->range[i].count; k++) {
+            uint32_t page = zap->range[i].first + k;
+
+            if (v->pins[page] && !(v->config.rules_off & VMM_BREAK_PINS) &&
+                n < RCACHE_ZAP_PAGES_MAX) {
+                msg.pinned[n++] = page;
+            }
+        }
+    }
+    msg.done.nr_pinned = n;
+    msg.done.hdr = header(RCACHE_VMM_ZAP_DONE,
+                          sizeof(msg.done) + n * sizeof(uint32_t));
+    send_message(s, &msg, msg.done.hdr.size, NULL, 0);
+}
+
+static void do_manage(Service *s, struct RcacheVmmManage msg)
+{
+    Vmm *v = s->vmm;
+
+    msg.hdr.type = RCACHE_VMM_MANAGED;
+    msg.status = madvise(v->ram, v->config.pages * RCACHE_PAGE_SIZE,
+                         MADV_NOHUGEPAGE) < 0 ? -errno : 0;
+    send_message(s, &msg, sizeof(msg), NULL, 0);
+}
+
+static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
+{
+    Vmm *v = s->vmm;
+    const struct RcacheVmmEventMsg *event = (const void *)hdr;
+
+    switch (hdr->type) {
+    case RCACHE_VMM_READY:
+        v->attaches++;
+        v->attached = true;
+        break;
+    case RCACHE_VMM_ZAP:
+        do_zap(s, (const void *)hdr);
+        break;
+    case RCACHE_VMM_MANAGE:
+        do_manage(s, *(const struct RcacheVmmManage *)hdr);
+        break;
+    case RCACHE_VMM_STATS:
+        pthread_mutex_lock(&v->lock);
+        v->stats = *(const struct RcacheVmmStats *)hdr;
+        v->have_stats = true;
+        pthread_mutex_unlock(&v->lock);
+        break;
+    case RCACHE_VMM_RESULT:
+        pthread_mutex_lock(&v->lock);
+        v->result = *(const struct RcacheVmmResult *)hdr;
+        v->have_result = true;
+        pthread_cond_broadcast(&v->changed);
+        pthread_mutex_unlock(&v->lock);
+        break;
+    case RCACHE_VMM_EVENT:
+        fprintf(stderr, "event %u: %s\n", event->event, event->text);
+        v->lost_events += event->event == RCACHE_EVENT_PAGE_LOST;
+        break;
+    }
+}
+
+static void send_requests(Service *s)
+{
+    GBytes *b;
+    uint64_t n;
+
+    if (read(s->vmm->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN) {
+        return;
+    }
+    pthread_mutex_lock(&s->vmm->lock);
+    while ((b = g_queue_pop_head(&s->vmm->requests))) {
+        gsize len;
+        const void *msg = g_bytes_get_data(b, &len);
+
+        send_message(s, msg, len, NULL, 0);
+        g_bytes_unref(b);
+    }
+    pthread_mutex_unlock(&s->vmm->lock);
+}
+
+/* Serve the pager until its socket ends or the run does. */
+static void serve(Service *s)
+{
+    char buf[RCACHE_VMM_MSG_MAX] __attribute__((aligned(8)));
+
+    while (!s->vmm->stop) {
+        struct pollfd pfd[2] = { { .fd = s->sock, .events = POLLIN },
+                                 { .fd = s->vmm->wake_fd,
+                                   .events = POLLIN } };
+
+        poll(pfd, 2, 100);
+        if (pfd[1].revents) {
+            send_requests(s);
+        }
+        if (pfd[0].revents) {
+            ssize_t len = recv(s->sock, buf, sizeof(buf), 0);
+
+            if (len < (ssize_t)sizeof(struct RcacheVmmHdr)) {
+                return;
+            }
+            do_message(s, (const void *)buf);
+        }
+    }
+}
+
+/* ------------------------------------------------------- without a pager */
+
+static bool step(uint64_t *word, uint64_t old, uint64_t new)
+{
+    return __atomic_compare_exchange_n(word, &old, new, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static uint64_t to_state(uint64_t word, enum RcachePageState state)
+{
+    return (word & ~(RCACHE_STATE_MASK | RCACHE_CLEAN)) | state;
+}
+
+static int uffd_op(Service *s, unsigned long op, uint64_t addr)
+{
+    /* CONTINUE and ZEROPAGE have the same beginning and size. */
+    struct uffdio_continue arg = {
+        .range = { .start = addr, .len = RCACHE_PAGE_SIZE },
+    };
+
+    return ioctl(s->vmm->uffd, op, &arg) < 0 ? -errno : 0;
+}
+
+static void answer_mapped(Service *s, uint64_t addr)
+{
+    struct uffdio_range range = { .start = addr, .len = RCACHE_PAGE_SIZE };
+
+    if (uffd_op(s, UFFDIO_CONTINUE, addr) == -EEXIST) {
+        ioctl(s->vmm->uffd, UFFDIO_WAKE, &range);
+    }
+}
+
+static void answer_zero(Service *s, uint64_t addr)
+{
+    if (uffd_op(s, UFFDIO_ZEROPAGE, addr) == -EEXIST) {
+        answer_mapped(s, addr);
+    }
+}
+
+static void answer_by_the_table(Service *s, uint64_t addr)
+{
+    uint64_t page = (addr - (uintptr_t)s->vmm->ram) / RCACHE_PAGE_SIZE;
+    uint64_t *at = &s->vmm->words[page];
+    uint64_t word = __atomic_load_n(at, __ATOMIC_ACQUIRE), filling;
+
+    switch ((enum RcachePageState)(word & RCACHE_STATE_MASK)) {
+    case RCACHE_HOT:
+    case RCACHE_ZAPPING:
+    case RCACHE_ZAPPED:
+    case RCACHE_EVICTING:
+    case RCACHE_CACHED:
+        if (step(at, word, to_state(word, RCACHE_HOT))) {
+            answer_mapped(s, addr);
+        }
+        break;
+    case RCACHE_UNTOUCHED:
+    case RCACHE_ZERO:
+        filling = to_state(word, RCACHE_FILLING) & ~RCACHE_SLOT_MASK;
+        if (step(at, word, filling)) {
+            answer_zero(s, addr);
+            step(at, filling, to_state(filling, RCACHE_HOT));
+        }
+        break;
+    default:
+        break;                  /* waits for the next pager */
+    }
+}
+
+static void answer_faults(Service *s)
+{
+    struct uffd_msg msg[16];
+    ssize_t len = read(s->vmm->uffd, msg, sizeof(msg));
+
+    for (ssize_t i = 0; i < len / (ssize_t)sizeof(msg[0]); i++) {
+        uint64_t addr = msg[i].arg.pagefault.address &
+                        -(uint64_t)RCACHE_PAGE_SIZE;
+
+        if (!(s->vmm->config.rules_off & VMM_BREAK_FALLBACK)) {
+            answer_by_the_table(s, addr);
+        } else if (msg[i].arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_MINOR) {
+            answer_mapped(s, addr);
+        } else {
+            answer_zero(s, addr);
+        }
+    }
+}
+
+/* The old pager is dead (or there never was one): a turn of our own. */
+static void without_pager(Service *s)
+{
+    Vmm *v = s->vmm;
+    struct uffdio_range all = {
+        .start = (uintptr_t)v->ram,
+        .len = v->config.pages * RCACHE_PAGE_SIZE,
+    };
+
+    if (!s->faults_seen && v->uffd >= 0 && v->ram) {
+        ioctl(v->uffd, UFFDIO_WAKE, &all);
+        s->faults_seen = true;
+    }
+    for (uint64_t end = vmm_now_ns() + RETRY_MS * 1000000ull;
+         vmm_now_ns() < end && !v->stop;) {
+        struct pollfd pfd = { .fd = v->uffd, .events = POLLIN };
+
+        if (poll(&pfd, 1, 5) == 1) {
+            answer_faults(s);
+        }
+    }
+}
+
+static void prove_dead(Service *s)
+{
+    struct pollfd pfd = { .fd = s->pidfd, .events = POLLIN };
+
+    while (s->pidfd >= 0 && !s->vmm->stop) {
+        if (poll(&pfd, 1, 100) == 1) {
+            close(s->pidfd);
+            s->pidfd = -1;
+            s->faults_seen = false;
+        }
+    }
+}
+
+void *vmm_service(void *opaque)
+{
+    Vmm *v = opaque;
+    Service s = { .vmm = v, .sock = -1, .pidfd = -1 };
+
+    while (!v->stop && !v->refused[0]) {
+        int pidfd;
+
+        if (!connect_rcached(&s)) {
+            without_pager(&s);
+            continue;
+        }
+        pidfd = send_hello(&s) ? take_hello_ack(&s) : -1;
+        if (pidfd >= 0) {
+            s.pidfd = pidfd;
+            if (send_memory(&s)) {
+                serve(&s);
+            }
+        }
+        v->attached = false;
+        if (pidfd >= 0 && v->config.bad && !v->stop) {
+            g_strlcpy(v->refused, "the connection was ended",
+                      sizeof(v->refused));
+        }
+        close(s.sock);
+        prove_dead(&s);
+        if (!v->stop) {
+            without_pager(&s);
+        }
+    }
+    return NULL;
+}
+
+bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds)
+{
+    struct timespec end;
+    uint64_t one = 1;
+    bool good;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += seconds;
+    pthread_mutex_lock(&vmm->lock);
+    vmm->have_result = false;
+    g_queue_push_tail(&vmm->requests, g_bytes_new(msg, msg->size));
+    good = write(vmm->wake_fd, &one, sizeof(one)) == sizeof(one);
+    while (good && !vmm->have_result) {
+        good = !pthread_cond_timedwait(&vmm->changed, &vmm->lock, &end);
+    }
+    pthread_mutex_unlock(&vmm->lock);
+    return good;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmm: a VMM without a guest: what QEMU's object does, and threads that touch
+ * the memory at native speed.
+ *
+ *     vmm-memory.c   guest RAM, the state memfd, the userfaultfd, discards
+ *     vmm-service.c  the protocol: set-up, zaps, answers without a pager
+ *     vmm-guest.c    the threads, DMA, an intruder
+ *     fake-vmm.c     options, the run, the result
+ *
+ * The service thread never touches guest memory, as QEMU's does not.
+ */
+#ifndef FAKES_VMM_H
+#define FAKES_VMM_H
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "rcache/vmm.h"
+
+#define VMM_LOCKS       8192u
+
+/* Rules that can be taken out, to see that somebody notices. */
+enum VmmBreak {
+    VMM_BREAK_PINS = 1 << 0,            /* 4: pins are not named */
+    VMM_BREAK_DISCARD = 1 << 1,         /* 6: punched without a flip */
+    VMM_BREAK_SKIP = 1 << 2,            /* 6: FILLING, PUNCHING not skipped */
+    VMM_BREAK_FALLBACK = 1 << 3,        /* 11: by the message, not the table */
+    VMM_BREAK_UFFD = 1 << 4,            /* 1: the userfaultfd is not kept */
+};
+
+/* Ways to misbehave at set-up, each to be refused. */
+enum VmmBad {
+    VMM_BAD_VERSION = 1 << 0,
+    VMM_BAD_LAYOUT = 1 << 1,
+    VMM_BAD_UNSEALED = 1 << 2,
+    VMM_BAD_TRUNCATED = 1 << 3,
+    VMM_BAD_OVERSIZED = 1 << 4,
+    VMM_BAD_COPIES = 1 << 5,
+    VMM_BAD_LIMITS = 1 << 6,
+    VMM_BAD_HUGETLB = 1 << 7,
+    VMM_BAD_WORDS = 1 << 8,             /* words in states that do not exist */
+};
+
+typedef struct VmmConfig {
+    const char *socket;
+    const char *name;
+    uint8_t uuid[16];
+    uint64_t pages;
+    uint64_t local_max;                 /* pages */
+    uint64_t size;                      /* pages */
+    unsigned threads;
+    unsigned write_percent;
+    unsigned zero_percent;              /* pages that stay zero */
+    unsigned discard_permille;          /* of visits */
+    bool dma;
+    bool intruder;
+    bool sweep;                         /* every page in turn, scattered */
+    uint64_t hot;                       /* pages; 0: no hot set */
+    unsigned zap_delay_us;              /* the zapper is slow, at random */
+    unsigned rules_off;                 /* enum VmmBreak */
+    unsigned bad;                       /* enum VmmBad */
+} VmmConfig;
+
+typedef struct Vmm {
+    VmmConfig config;
+    /* memory */
+    char *ram;
+    int ram_fd;
+    int state_fd;
+    int uffd;
+    struct RcacheState *state;
+    uint64_t *words;
+    uint64_t *frames;
+    uint64_t incarnation;
+    _Atomic uint8_t *pins;              /* write DMA in flight, by page */
+
+    /* service */
+    pthread_t service;
+    int wake_fd;                        /* eventfd: look at the requests */
+    _Atomic bool stop;                  /* the service ends */
+    _Atomic bool guest_stop;            /* the guest does, before it */
+    _Atomic bool attached;
+    _Atomic unsigned attaches;
+    _Atomic unsigned lost_events;
+    char refused[256];
+    pthread_mutex_t lock;               /* stats, request, result */
+    pthread_cond_t changed;
+    struct RcacheVmmStats stats;
+    bool have_stats;
+    struct RcacheVmmResult result;
+    bool have_result;
+    GQueue requests;                    /* of GBytes: messages to send */
+
+    /* guest */
+    pthread_mutex_t page_lock[VMM_LOCKS];
+    uint32_t *version;                  /* 0: zeros */
+    uint8_t *evicted;                   /* times verified after being away */
+    _Atomic uint64_t visits;
+    _Atomic uint64_t mismatches;
+    _Atomic uint64_t discards;
+    _Atomic uint64_t dmas;
+    _Atomic uint64_t intrusions;
+    _Atomic uint64_t longest_ns;
+    _Atomic uint64_t sweep_at;
+} Vmm;
+
+uint64_t vmm_now_ns(void);
+
+/* ---- vmm-memory.c ---- */
+bool vmm_memory_init(Vmm *vmm, GError **error);
+
+/** vmm_resident() - bytes the guest's memfd takes up */
+uint64_t vmm_resident(const Vmm *vmm);
+
+/**
+ * vmm_discard() - what a balloon does to one page
+ *
+ * Return: true if it reads zeros now, false if it was skipped
+ */
+bool vmm_discard(Vmm *vmm, uint64_t page);
+
+static inline enum RcachePageState vmm_page_state(const Vmm *vmm,
+                                                  uint64_t page)
+{
+    return __atomic_load_n(&vmm->words[page], __ATOMIC_ACQUIRE) &
+           RCACHE_STATE_MASK;
+}
+
+/* ---- vmm-service.c ---- */
+void *vmm_service(void *vmm);
+
+/** vmm_request() - send a RESIZE or EVICT and wait for its RESULT */
+bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds);
+
+/* ---- vmm-guest.c ---- */
+void *vmm_guest_thread(void *vmm);
+void *vmm_dma_thread(void *vmm);
+void *vmm_intruder_thread(void *vmm);
+
+/** vmm_verify_all() - every page once; how many are wrong */
+uint64_t vmm_verify_all(Vmm *vmm);
+
+#endif

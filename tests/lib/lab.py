@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""lab: several hosts on one machine, for the demo and the tests.
+
+A Lab owns network namespaces joined by a bridge, one for each host, daemons
+in them, and a folder for their sockets and logs.  Leaving its "with" block
+ends every process it started, by pid, and removes all it made, whatever
+happened inside.  Addresses are 10.213.N.0/24, inside the namespaces only.
+"""
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+class LabError(Exception):
+    """Something the lab needs did not come about."""
+
+
+def run(*argv):
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"{' '.join(argv)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def die_with_parent():
+    """In a child: be killed when the lab's process is."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def wait_for(what, check, seconds=10.0, pause=0.05):
+    """Return check()'s first true value, or raise LabError in time."""
+    end = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise LabError(f"timed out after {seconds:g} s: {what}")
+        time.sleep(pause)
+
+
+class Process:
+    """A child with its output in a log file."""
+
+    def __init__(self, name, argv, log, **popen):
+        self.name = name
+        self.log = log
+        with open(log, "ab") as out:
+            self.popen = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                preexec_fn=die_with_parent, **popen)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def stop(self, seconds=5.0):
+        """SIGTERM, then SIGKILL; the exit status."""
+        if self.alive():
+            self.popen.terminate()
+            try:
+                self.popen.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+        return self.popen.wait()
+
+    def tail(self, lines=15):
+        with open(self.log, errors="replace") as f:
+            return "".join(f.readlines()[-lines:])
+
+
+class JsonSocket:
+    """A unix socket with one JSON object a line, as QMP and admin sockets."""
+
+    def __init__(self, path, timeout=10.0):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(timeout)
+        self.sock.connect(path)
+        self.rest = b""
+        self.events = []
+
+    def close(self):
+        self.sock.close()
+
+    def line(self):
+        while b"\n" not in self.rest:
+            data = self.sock.recv(65536)
+            if not data:
+                raise LabError("the connection ended")
+            self.rest += data
+        line, self.rest = self.rest.split(b"\n", 1)
+        return json.loads(line)
+
+    def call(self, execute, **arguments):
+        """The "return" of a command; LabError with its error."""
+        request = {"execute": execute}
+        if arguments:
+            request["arguments"] = {k.replace("_", "-"): v
+                                    for k, v in arguments.items()}
+        self.sock.sendall(json.dumps(request).encode() + b"\n")
+        while True:
+            answer = self.line()
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise LabError(f"{execute}: {answer['error']['desc']}")
+            if "event" in answer:
+                self.events.append(answer)
+
+
+class Qmp(JsonSocket):
+    def __init__(self, path, timeout=60.0):
+        super().__init__(path, timeout)
+        self.line()
+        self.call("qmp_capabilities")
+
+
+class Host:
+    """One host: a namespace, a run folder, its daemons."""
+
+    def __init__(self, lab, name, number):
+        self.lab = lab
+        self.name = name
+        self.netns = f"{lab.prefix}{number}"
+        self.address = f"10.213.{lab.net}.{number}"
+        self.run = os.path.join(lab.dir, name)
+        os.mkdir(self.run, 0o700)
+        self.processes = {}
+
+    def start(self, name, argv, **popen):
+        process = Process(
+            f"{self.name}/{name}",
+            ["ip", "netns", "exec", self.netns] + argv,
+            os.path.join(self.lab.dir, f"{self.name}-{name}.log"), **popen)
+        self.processes[name] = process
+        self.lab.processes.append(process)
+        return process
+
+    def path(self, name):
+        return os.path.join(self.run, name)
+
+    def admin(self):
+        return JsonSocket(self.path("admin.sock"))
+
+    def start_arbiter(self, heartbeat_ms=500):
+        process = self.start("arbiter", [
+            self.lab.program("arbiter"), "--listen", f"{self.address}:9471",
+            "--tls", "none", "--admin-socket", self.path("arbiter.sock"),
+            "--heartbeat", str(heartbeat_ms)])
+        self.lab.wait_socket(process, self.path("arbiter.sock"))
+        return process
+
+    def start_rcached(self, *options):
+        process = self.start("rcached", [
+            self.lab.program("rcached"), "--run-dir", self.run,
+            "--host", self.name, "--listen", f"{self.address}:9470",
+            "--tls", "none", *options])
+        self.lab.wait_socket(process, self.path("admin.sock"))
+        return process
+
+
+class Lab:
+    """See the head of the file."""
+
+    def __init__(self, build, keep=False):
+        self.build = os.path.abspath(build)
+        self.keep = keep
+        self.hosts = {}
+        self.processes = []
+        self.net = os.getpid() % 200 + 20
+        self.prefix = f"rc{os.getpid()}n"
+        self.bridge = f"{self.prefix}br"
+        self.dir = None
+
+    def __enter__(self):
+        self.dir = tempfile.mkdtemp(prefix="rcached-lab-")
+        try:
+            run("ip", "netns", "add", self.bridge)
+            run("ip", "-n", self.bridge, "link", "add", "br0", "type",
+                "bridge")
+            run("ip", "-n", self.bridge, "link", "set", "br0", "up")
+        except BaseException:
+            self.clean()
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.clean()
+
+    def program(self, name):
+        folder = {"arbiter": "arbiter", "rcachectl": "arbiter",
+                  "rcached": "rcached"}[name]
+        return os.path.join(self.build, folder, name)
+
+    def add_host(self, name):
+        number = len(self.hosts) + 1
+        host = Host(self, name, number)
+        run("ip", "netns", "add", host.netns)
+        self.hosts[name] = host
+        run("ip", "-n", self.bridge, "link", "add", f"h{number}", "type",
+            "veth", "peer", "name", "eth0", "netns", host.netns)
+        run("ip", "-n", self.bridge, "link", "set", f"h{number}", "master",
+            "br0", "up")
+        run("ip", "-n", host.netns, "addr", "add", f"{host.address}/24",
+            "dev", "eth0")
+        run("ip", "-n", host.netns, "link", "set", "eth0", "up")
+        run("ip", "-n", host.netns, "link", "set", "lo", "up")
+        return host
+
+    def wait_socket(self, process, path):
+        """Until somebody listens there; the log's end if the process ends."""
+        def there():
+            if not process.alive():
+                raise LabError(f"{process.name} ended:\n{process.tail()}")
+            try:
+                JsonSocket(path).close()
+                return True
+            except OSError:
+                return False
+        wait_for(f"{process.name} to listen on {path}", there)
+
+    def clean(self):
+        for process in reversed(self.processes):
+            process.stop()
+        for host in self.hosts.values():
+            self.end_netns(host.netns)
+        self.end_netns(self.bridge)
+        if self.dir and not self.keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    @staticmethod
+    def end_netns(name):
+        """What still runs in a namespace of ours is a pager: end it too."""
+        if not os.path.exists(f"/run/netns/{name}"):
+            return
+        for _ in range(20):
+            pids = run("ip", "netns", "pids", name).split()
+            if not pids:
+                break
+            for pid in pids:
+                try:
+                    os.kill(int(pid), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.1)
+        subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+class Guest:
+    """A patched QEMU with the guest that verifies its memory."""
+
+    def __init__(self, host, qemu, kernel, initrd, memory, remote_cache,
+                 append="", extra=()):
+        self.host = host
+        self.status = {}
+        self.mismatch_lines = []
+        self.rest = b""
+        self.console = host.path("console.sock")
+        self.process = host.start("qemu", [
+            qemu, "-name", "demo", "-L", "/usr/share/seabios", "-L",
+            "/usr/share/qemu", "-accel", "tcg", "-m", memory, "-nodefaults",
+            "-display", "none", "-no-reboot", "-kernel", kernel,
+            "-initrd", initrd, "-append",
+            f"console=ttyS0 quiet panic=-1 {append}",
+            "-chardev", f"socket,id=con,path={self.console},server=on,"
+            "wait=off", "-serial", "chardev:con",
+            "-device", "virtio-balloon-pci,id=balloon0",
+            "-qmp", f"unix:{host.path('qmp.sock')},server=on,wait=off",
+            *(("-object", remote_cache) if remote_cache else ()), *extra])
+        self.connect()
+
+    def connect(self):
+        def there():
+            if not self.process.alive():
+                raise LabError(f"QEMU ended:\n{self.process.tail()}")
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.connect(self.console)
+                return sock
+            except OSError:
+                sock.close()
+                return None
+        self.sock = wait_for("QEMU's console", there, 20)
+        self.sock.setblocking(False)
+
+    def qmp(self):
+        return Qmp(self.host.path("qmp.sock"))
+
+    def poll(self):
+        """Read the console; self.status has the guest's last line."""
+        while select.select([self.sock], [], [], 0)[0]:
+            data = self.sock.recv(65536)
+            if not data:
+                break
+            self.rest += data
+        *lines, self.rest = self.rest.split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace").strip()
+            if text.startswith("RCACHE state="):
+                words = dict(w.split("=", 1) for w in text.split()[1:])
+                self.status = {k: int(v) if v.isdigit() else v
+                               for k, v in words.items()}
+            elif text.startswith("RCACHE mismatch"):
+                self.mismatch_lines.append(text)
+        return self.status
