@@ -3,21 +3,24 @@
  * init: the only program of the test guest, and its data-integrity oracle.
  *
  * As PID 1 of an initramfs it loads the modules that it finds in /modules,
- * takes most of the memory that is free, stamps every page of it, and then
- * visits pages for ever: most visits go to a small hot set, the others sweep
- * over everything.  Each visit verifies the whole page, and a share of them
- * writes the page anew with the next version.
+ * takes most of the memory that is free, stamps most pages of it, leaves the
+ * others zero (but in use), and then visits pages for ever: a part of the
+ * visits goes to a small hot set, the others sweep over everything.  Each
+ * visit verifies the whole page, and a share of them writes the page anew
+ * with the next version.
  *
  * A page holds its number, its version, a checksum of both, and words that
  * follow from them; the versions are kept apart, so that an old copy of a
- * page, or another page's, is noticed as surely as a flipped bit.
+ * page, or another page's, is noticed as surely as a flipped bit.  A page of
+ * version 0 is all zeros.
  *
  * Once a second it prints one line on the console:
  *   RCACHE state=run pages=N verified=N written=N mismatches=N longest_us=N
  * (all since the start; longest is the longest single visit).  From the
- * kernel command line: rcache.fill= percent of free memory (75), rcache.hot=
- * percent of the pages that are hot (10), rcache.write= percent of the visits
- * that write (10), rcache.cold= visits of 100 that sweep (50).
+ * kernel command line: rcache.fill= percent of free memory that is taken
+ * (80), rcache.zero= percent of it that stays zero (5), rcache.hot= percent
+ * of the pages that are hot (10), rcache.write= percent of the visits that
+ * write (10), rcache.cold= visits of 100 that sweep (50).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,11 +39,13 @@
 #define PAGE    4096ul
 #define WORDS   (PAGE / sizeof(uint64_t))
 #define HEAD    3u              /* number, version, checksum */
+#define PASSES  8               /* over modules that need others first */
 
 typedef struct Oracle {
     uint64_t *memory;
     uint32_t *version;
     uint64_t pages;
+    uint64_t stamped;           /* the first so many; the others stay zero */
     uint64_t verified;
     uint64_t written;
     uint64_t mismatches;
@@ -76,12 +81,29 @@ static void page_stamp(Oracle *o, uint64_t page)
     o->written++;
 }
 
+/* Make it what it has to be, and the guest's own. */
+static void page_take(Oracle *o, uint64_t page)
+{
+    if (o->version[page]) {
+        page_stamp(o, page);
+    } else {
+        memset(o->memory + page * WORDS, 0, PAGE);
+    }
+}
+
 static int page_is_right(const Oracle *o, uint64_t page)
 {
     const uint64_t *w = o->memory + page * WORDS;
     uint64_t seed = mix(page << 32 | o->version[page]);
-    uint64_t wrong = (w[0] ^ page) | (w[1] ^ o->version[page]) | (w[2] ^ seed);
+    uint64_t wrong = 0;
 
+    if (!o->version[page]) {
+        for (unsigned i = 0; i < WORDS; i++) {
+            wrong |= w[i];
+        }
+        return wrong == 0;
+    }
+    wrong = (w[0] ^ page) | (w[1] ^ o->version[page]) | (w[2] ^ seed);
     for (unsigned i = HEAD; i < WORDS; i++) {
         wrong |= w[i] ^ (seed + i * 0x9e3779b97f4a7c15ull);
     }
@@ -102,9 +124,9 @@ static void page_visit(Oracle *o, uint64_t page, int write)
                    (unsigned long long)page, o->version[page],
                    (unsigned long long)w[0], (unsigned long long)w[1]);
         }
-        page_stamp(o, page);
+        page_take(o, page);
     }
-    if (write) {
+    if (write && page < o->stamped) {
         o->version[page]++;
         page_stamp(o, page);
     }
@@ -116,30 +138,40 @@ static void page_visit(Oracle *o, uint64_t page, int write)
 
 /* ---------------------------------------------------------------- set-up */
 
-static void load_module(const char *name)
+/* 0, or an errno value: ENOENT also when it needs another module first. */
+static int load_module(const char *name)
 {
     char path[128];
-    int fd;
+    int fd, ret;
 
     snprintf(path, sizeof(path), "/modules/%s", name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return;
+        return errno;
     }
-    if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST) {
-        printf("RCACHE module %s: %s\n", name, strerror(errno));
-    }
+    ret = syscall(SYS_finit_module, fd, "", 0) < 0 ? errno : 0;
     close(fd);
+    return ret == EEXIST ? 0 : ret;
 }
 
-/* The modules, in the order in which /modules/order names them. */
+/* The modules that /modules/list names, in any order. */
 static void load_modules(void)
 {
-    FILE *f = fopen("/modules/order", "re");
+    FILE *f = fopen("/modules/list", "re");
     char name[96];
+    int failed = 1;
 
-    while (f && fscanf(f, "%95s", name) == 1) {
-        load_module(name);
+    for (int pass = 0; f && failed && pass < PASSES; pass++) {
+        failed = 0;
+        rewind(f);
+        while (fscanf(f, "%95s", name) == 1) {
+            int ret = load_module(name);
+
+            failed += ret != 0;
+            if (ret && pass + 1 == PASSES) {
+                printf("RCACHE module %s: %s\n", name, strerror(ret));
+            }
+        }
     }
     if (f) {
         fclose(f);
@@ -190,11 +222,13 @@ static void mounts(void)
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 }
 
-static void oracle_take_memory(Oracle *o, unsigned long percent)
+static void oracle_take_memory(Oracle *o, unsigned long percent,
+                               unsigned long zero_percent)
 {
     uint64_t bytes = mem_available() / 100 * percent;
 
     o->pages = bytes / (PAGE + sizeof(o->version[0]));
+    o->stamped = o->pages - o->pages / 100 * zero_percent;
     o->memory = mmap(NULL, o->pages * PAGE, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     o->version = mmap(NULL, o->pages * sizeof(o->version[0]),
@@ -240,13 +274,14 @@ int main(void)
 
     mounts();
     load_modules();
-    oracle_take_memory(&o, argument("fill", 75));
+    oracle_take_memory(&o, argument("fill", 80), argument("zero", 5));
     hot_pages = o.pages / 100 * argument("hot", 10);
     write_percent = argument("write", 10);
     cold_percent = argument("cold", 50);
 
     for (uint64_t page = 0; page < o.pages; page++) {
-        page_stamp(&o, page);
+        o.version[page] = page < o.stamped;
+        page_take(&o, page);
         due = report_due(&o, "fill", due);
     }
     for (;;) {
