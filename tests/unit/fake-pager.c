@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fake-pager: a pager that moves no pages.  See fake-pager.h. */
+#include "tests/unit/fake-pager.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "rcached/link.h"
+
+#define VMM_FD          3
+#define LIFE_SECONDS    30
+
+typedef struct FakePager {
+    char name[64];
+    uint8_t uuid[16];
+    uint64_t incarnation;
+    const char *link_path;
+    int link;
+} FakePager;
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool is(const FakePager *p, const char *kind)
+{
+    return g_str_has_prefix(p->name, kind);
+}
+
+static void describe_self(char *text, size_t size)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int len = snprintf(text, size, "pid=%d sid=%d fds=", getpid(),
+                       getsid(0));
+    bool first = true;
+
+    while ((entry = readdir(dir))) {
+        if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir)) {
+            len += snprintf(text + len, size - len, "%s%s", first ? "" : ",",
+                            entry->d_name);
+            first = false;
+        }
+    }
+    closedir(dir);
+}
+
+static void fake_hello(FakePager *p)
+{
+    struct RcacheVmmHello hello = { 0 };
+    struct RcacheVmmHelloAck ack = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_HELLO_ACK,
+                 .size = sizeof(ack) },
+        .version = RCACHE_VMM_VERSION,
+    };
+
+    describe_self(ack.text, sizeof(ack.text));
+    if (recv(VMM_FD, &hello, sizeof(hello), 0) != sizeof(hello)) {
+        _exit(9);               /* it was to find the HELLO unread */
+    }
+    memcpy(p->name, hello.name, sizeof(p->name));
+    memcpy(p->uuid, hello.uuid, sizeof(p->uuid));
+    p->incarnation = hello.incarnation;
+    send(VMM_FD, &ack, sizeof(ack), MSG_NOSIGNAL);
+}
+
+static void tell_vmm(const char *text)
+{
+    struct RcacheVmmEventMsg msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_EVENT,
+                 .size = sizeof(msg) },
+    };
+
+    g_strlcpy(msg.text, text, sizeof(msg.text));
+    send(VMM_FD, &msg, sizeof(msg), MSG_NOSIGNAL);
+}
+
+static void link_stats(const FakePager *p)
+{
+    struct {
+        struct LinkStats head;
+        struct LinkHeld held;
+    } msg = {
+        .head = {
+            .hdr = { .magic = LINK_MAGIC, .type = LINK_STATS,
+                     .size = sizeof(msg) },
+            .stats = { .guest = FAKE_GUEST, .resident = FAKE_RESIDENT,
+                       .remote = FAKE_REMOTE, .local_max = FAKE_GUEST / 4,
+                       .size = FAKE_GUEST, .faults_remote = 5,
+                       .faults_minor = 7, .fault_p50 = 40000 },
+            .attached = 1,
+            .nr_held = is(p, "bad") ? 2 : 1,
+        },
+        .held = { .lease = FAKE_LEASE, .epoch = 1, .connected = 1,
+                  .bytes = FAKE_WANT, .stored = FAKE_REMOTE / 100,
+                  .expires_ms = 9000, .provider = "far" },
+    };
+
+    send(p->link, &msg, sizeof(msg), MSG_NOSIGNAL);
+}
+
+static void link_balloon(const FakePager *p)
+{
+    struct LinkBalloon msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_BALLOON,
+                 .size = sizeof(msg) },
+        .balloon = {
+            .last_update = 1234,
+            .valid = 1u << RCACHE_BALLOON_FREE | 1u << RCACHE_BALLOON_TOTAL |
+                     1u << RCACHE_BALLOON_AVAILABLE,
+        },
+    };
+
+    msg.balloon.stat[RCACHE_BALLOON_FREE] = FAKE_FREE;
+    msg.balloon.stat[RCACHE_BALLOON_TOTAL] = FAKE_TOTAL;
+    msg.balloon.stat[RCACHE_BALLOON_AVAILABLE] = UINT64_MAX;  /* unknown */
+    send(p->link, &msg, sizeof(msg), MSG_NOSIGNAL);
+}
+
+static void link_start(FakePager *p)
+{
+    struct LinkHello hello = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_HELLO,
+                 .size = sizeof(hello) },
+        .version = is(p, "old") ? LINK_VERSION + 1 : LINK_VERSION,
+        .pid = getpid(),
+        .incarnation = p->incarnation,
+    };
+    struct LinkWant want = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_WANT,
+                 .size = sizeof(want), .tag = 77 },
+        .bytes = FAKE_WANT,
+    };
+
+    p->link = connect_to(p->link_path);
+    if (p->link < 0) {
+        return;
+    }
+    memcpy(hello.uuid, p->uuid, sizeof(hello.uuid));
+    memcpy(hello.name, p->name, sizeof(hello.name));
+    send(p->link, &hello, sizeof(hello), MSG_NOSIGNAL);
+    link_stats(p);
+    link_balloon(p);
+    send(p->link, &want, sizeof(want), MSG_NOSIGNAL);
+}
+
+static void link_evict(const FakePager *p, const struct LinkEvict *msg)
+{
+    struct LinkResult result = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_RESULT,
+                 .size = sizeof(result), .tag = msg->hdr.tag },
+        .value = msg->bytes,
+    };
+
+    if (!msg->bytes) {
+        result.status = -EINVAL;
+        g_strlcpy(result.text, "nothing to do", sizeof(result.text));
+    }
+    if (!is(p, "mute")) {
+        send(p->link, &result, sizeof(result), MSG_NOSIGNAL);
+    }
+}
+
+static void link_message(FakePager *p)
+{
+    union {
+        struct LinkHdr hdr;
+        struct LinkGrants grants;
+        struct LinkEvict evict;
+        char bytes[LINK_MSG_MAX];
+    } msg;
+    ssize_t len = recv(p->link, &msg, sizeof(msg), MSG_DONTWAIT);
+    g_autofree char *text = NULL;
+
+    if (len <= 0) {
+        close(p->link);
+        p->link = -1;
+        tell_vmm("link lost");
+    } else if (msg.hdr.type == LINK_GRANTS) {
+        text = g_strdup_printf("grants tag=%d status=%u n=%u lease=%" PRIx64
+                               " host=%s text=%s", (int)msg.hdr.tag,
+                               msg.grants.status, msg.grants.nr_grants,
+                               msg.grants.grant[0].lease,
+                               msg.grants.grant[0].host, msg.grants.text);
+        tell_vmm(text);
+    } else if (msg.hdr.type == LINK_EVICT) {
+        link_evict(p, &msg.evict);
+    }
+}
+
+static void fake_loop(FakePager *p)
+{
+    for (;;) {
+        struct pollfd pfd[2] = {
+            { .fd = is(p, "stubborn") ? -1 : VMM_FD, .events = POLLIN },
+            { .fd = p->link, .events = POLLIN },
+        };
+
+        if (p->link < 0) {
+            link_start(p);
+            pfd[1].fd = p->link;
+        }
+        poll(pfd, 2, 20);
+        if (pfd[0].revents) {
+            char byte;
+
+            if (recv(VMM_FD, &byte, 1, MSG_DONTWAIT) <= 0) {
+                _exit(0);
+            }
+        }
+        if (pfd[1].revents) {
+            link_message(p);
+        }
+    }
+}
+
+void fake_pager_main(int argc, char **argv)
+{
+    FakePager p = { .link = -1 };
+
+    if (argc < 2 || strcmp(argv[1], "--pager")) {
+        return;
+    }
+    alarm(LIFE_SECONDS);
+    for (int i = 2; i < argc; i++) {
+        if (g_str_has_prefix(argv[i], "--link=")) {
+            p.link_path = argv[i] + strlen("--link=");
+        }
+    }
+    fake_hello(&p);
+    if (is(&p, "crash")) {
+        _exit(3);
+    }
+    fake_loop(&p);
+}
+
+/* ------------------------------------------------------- the VMM's side */
+
+struct RcacheVmmHello fake_vmm_hello(uint8_t uuid, uint64_t incarnation,
+                                     const char *name)
+{
+    struct RcacheVmmHello hello = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_HELLO,
+                 .size = sizeof(hello) },
+        .version = RCACHE_VMM_VERSION,
+        .page_size = RCACHE_PAGE_SIZE,
+        .incarnation = incarnation,
+        .ram_bytes = FAKE_GUEST,
+        .local_max = FAKE_GUEST / 4,
+        .copies = 1,
+    };
+
+    memset(hello.uuid, uuid, sizeof(hello.uuid));
+    g_strlcpy(hello.name, name, sizeof(hello.name));
+    return hello;
+}
+
+int fake_vmm_connect(const char *path)
+{
+    return connect_to(path);
+}
+
+bool fake_pump(unsigned ms, bool (*done)(void *opaque), void *opaque)
+{
+    int64_t end = g_get_monotonic_time() + ms * INT64_C(1000);
+
+    while (!done || !done(opaque)) {
+        if (g_get_monotonic_time() >= end) {
+            return !done;
+        }
+        if (!g_main_context_iteration(NULL, FALSE)) {
+            usleep(1000);
+        }
+    }
+    return true;
+}
+
+static bool readable(void *opaque)
+{
+    struct pollfd pfd = { .fd = *(int *)opaque, .events = POLLIN };
+
+    return poll(&pfd, 1, 0) == 1;
+}
+
+ssize_t fake_vmm_recv(int fd, void *buf)
+{
+    ssize_t len;
+
+    if (!fake_pump(5000, readable, &fd)) {
+        return -1;
+    }
+    len = recv(fd, buf, RCACHE_VMM_MSG_MAX, MSG_DONTWAIT);
+    return len < 0 ? 0 : len;
+}

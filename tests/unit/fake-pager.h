@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fake-pager: what a test program is when the daemon in it starts "a pager"
+ * (/proc/self/exe --pager), and the VMM's side of such a conversation.
+ *
+ * It answers HELLO and says in the text of its HELLO_ACK what it was given:
+ * "pid=N sid=N fds=0,1,2,3,4".  Then it connects its link, reports itself
+ * with figures that fake_* below name, and asks for a lease.  What comes over
+ * the link it tells the VMM as the text of an EVENT.  How it behaves goes by
+ * the name of the VM:
+ *
+ *   "crash..."     exits with status 3 after its HELLO_ACK
+ *   "stubborn..."  does not end when the VMM's connection does
+ *   "mute..."      answers no LINK_EVICT
+ *   "old..."       speaks another version of the link
+ *   "bad..."       says that it has more leases than the message holds
+ *   anything else  ends with status 0 when the VMM's connection does
+ *
+ * None lives longer than half a minute.
+ */
+#ifndef TESTS_FAKE_PAGER_H
+#define TESTS_FAKE_PAGER_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "rcache/vmm.h"
+
+#define FAKE_GUEST      (UINT64_C(512) << 20)
+#define FAKE_RESIDENT   (UINT64_C(96) << 20)
+#define FAKE_REMOTE     (UINT64_C(400) << 20)
+#define FAKE_WANT       (UINT64_C(64) << 20)
+#define FAKE_LEASE      UINT64_C(0x1234)
+#define FAKE_FREE       (UINT64_C(32) << 20)
+#define FAKE_TOTAL      (UINT64_C(480) << 20)
+
+/** fake_pager_main() - be one, if that is what argv asks for; then exit */
+void fake_pager_main(int argc, char **argv);
+
+/** fake_vmm_hello() - a HELLO that is in order, for VM number @uuid */
+struct RcacheVmmHello fake_vmm_hello(uint8_t uuid, uint64_t incarnation,
+                                     const char *name);
+
+/** fake_vmm_connect() - to vmm.sock; the descriptor, or -1 */
+int fake_vmm_connect(const char *path);
+
+/**
+ * fake_vmm_recv() - the next message, with the main loop running meanwhile
+ * @buf: RCACHE_VMM_MSG_MAX bytes
+ *
+ * Return: its length, 0 at the end, -1 if nothing came in five seconds
+ */
+ssize_t fake_vmm_recv(int fd, void *buf);
+
+/** fake_pump() - run the main loop for so long, or until @done says so */
+bool fake_pump(unsigned ms, bool (*done)(void *opaque), void *opaque);
+
+#endif

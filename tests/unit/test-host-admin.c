@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The commands of a host's admin socket, on a whole daemon. */
+#include <check.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/admin.h"
+#include "tests/unit/daemon-fixture.h"
+
+#define MIB     (INT64_C(1) << 20)
+
+static Daemon daemon_;
+
+static void set_up(void)
+{
+    static const char *const options[] = { "--enable-debug-commands", NULL };
+
+    signal(SIGPIPE, SIG_IGN);
+    daemon_start(&daemon_, options);
+}
+
+static void tear_down(void)
+{
+    daemon_stop(&daemon_);
+}
+
+static bool vm_attached(void *opaque)
+{
+    Vm *vm = vmms_find(daemon_.rcached->vmms, opaque);
+
+    return vm && vm->attached && vm->has_balloon;
+}
+
+static int start_vm(uint8_t uuid, const char *name)
+{
+    int fd = daemon_vm(&daemon_, uuid, name);
+
+    ck_assert(fake_pump(5000, vm_attached, (char *)name));
+    return fd;
+}
+
+static int64_t number(JsonObject *o, const char *name)
+{
+    ck_assert_msg(json_object_has_member(o, name), "no %s", name);
+    return json_object_get_int_member(o, name);
+}
+
+static const char *text(JsonObject *o, const char *name)
+{
+    ck_assert_msg(json_object_has_member(o, name), "no %s", name);
+    return json_object_get_string_member(o, name);
+}
+
+static JsonObject *args_new(const char *vm, int64_t bytes)
+{
+    JsonObject *args = json_object_new();
+
+    json_object_set_string_member(args, "vm", vm);
+    if (bytes >= 0) {
+        json_object_set_int_member(args, "bytes", bytes);
+    }
+    return args;
+}
+
+static JsonObject *run(const char *command, JsonObject *args, GError **errp)
+{
+    g_autoptr(JsonObject) own = args;
+    g_autoptr(JsonNode) node = daemon_ask(&daemon_, command, own, errp);
+
+    return node ? json_node_dup_object(node) : NULL;
+}
+
+static void expect_error(const char *command, JsonObject *args,
+                         AdminError code, const char *word)
+{
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_ptr_null(run(command, args, &error));
+    ck_assert_msg(g_error_matches(error, ADMIN_ERROR, code), "%s",
+                  error->message);
+    ck_assert_msg(strstr(error->message, word) != NULL, "%s",
+                  error->message);
+}
+
+static void lend(Rcached *r, uint64_t id, uint64_t bytes)
+{
+    WireGrant grant = { .lease = id, .epoch = 1, .claim_ms = 60000,
+                        .bytes = bytes, .vm = { 9 }, .name = "guest",
+                        .host = "elsewhere" };
+    WireGrantAck ack;
+
+    provider_grant(r->provider, &grant, &ack);
+    ck_assert_uint_eq(ack.status, RCACHE_OK);
+}
+
+/* ----------------------------------------------------------------- tests */
+
+START_TEST(status_of_a_quiet_host_is_ok)
+{
+    g_autoptr(JsonObject) o = daemon_ask_object(&daemon_, "status");
+
+    ck_assert_str_eq(text(o, "daemon"), "rcached");
+    ck_assert_str_eq(text(o, "host"), "here");
+    ck_assert_str_eq(text(o, "version"), RCACHED_VERSION);
+    ck_assert_str_eq(text(o, "listen"),
+                     provider_address(daemon_.rcached->provider));
+    ck_assert(json_object_get_boolean_member(o, "ok"));
+    ck_assert(g_str_has_prefix(text(o, "verdict"), "ok: "));
+    ck_assert_int_eq(number(o, "vms"), 0);
+    ck_assert_int_eq(number(o, "leases"), 0);
+    ck_assert_int_le(number(o, "offered_bytes"), 8 * MIB);
+    ck_assert_int_eq(number(o, "leased_bytes"), 0);
+    ck_assert_int_eq(number(o, "free_bytes"), number(o, "offered_bytes"));
+    ck_assert_int_gt(number(o, "mem_total_bytes"), 0);
+}
+END_TEST
+
+START_TEST(the_host_lists_itself)
+{
+    g_autoptr(JsonObject) o = NULL;
+    JsonArray *terms;
+    int64_t sum = 0;
+
+    lend(daemon_.rcached, 0xfe, 2 * MIB);
+    o = daemon_first(&daemon_, "hosts");
+    ck_assert_str_eq(text(o, "name"), "here");
+    ck_assert_str_eq(text(o, "label"), "rack7");
+    ck_assert_str_eq(text(o, "state"), "alive");
+    ck_assert(json_object_get_boolean_member(o, "lends"));
+    ck_assert_int_eq(number(o, "leased_bytes"), 2 * MIB);
+    ck_assert_int_eq(number(o, "free_bytes"),
+                     number(o, "offered_bytes") - 2 * MIB);
+    terms = json_object_get_array_member(o, "terms");
+    for (unsigned i = 0; i < json_array_get_length(terms); i++) {
+        sum += number(json_array_get_object_element(terms, i), "bytes");
+    }
+    ck_assert_int_eq(sum, number(o, "offered_bytes"));
+}
+END_TEST
+
+START_TEST(leases_given_are_listed)
+{
+    g_autoptr(JsonObject) o = NULL;
+
+    ck_assert_ptr_null(daemon_first(&daemon_, "leases"));
+    lend(daemon_.rcached, 0xfe, 2 * MIB);
+    o = daemon_first(&daemon_, "leases");
+    ck_assert_str_eq(text(o, "lease"), "00000000000000fe");
+    ck_assert_str_eq(text(o, "vm"), "guest");
+    ck_assert_str_eq(text(o, "uuid"), "09000000-0000-0000-0000-000000000000");
+    ck_assert_str_eq(text(o, "requester"), "elsewhere");
+    ck_assert_str_eq(text(o, "provider"), "here");
+    ck_assert_str_eq(text(o, "state"), "granted");
+    ck_assert(json_object_get_null_member(o, "held"));
+    ck_assert_int_eq(number(o, "bytes"), 2 * MIB);
+    ck_assert_int_eq(number(o, "stored_bytes"), 0);
+}
+END_TEST
+
+START_TEST(leases_held_are_listed)
+{
+    int fd = start_vm(5, "web");
+    g_autoptr(JsonObject) o = daemon_first(&daemon_, "leases");
+
+    ck_assert_str_eq(text(o, "lease"), "0000000000001234");
+    ck_assert_str_eq(text(o, "vm"), "web");
+    ck_assert_str_eq(text(o, "requester"), "here");
+    ck_assert_str_eq(text(o, "provider"), "far");
+    ck_assert(json_object_get_boolean_member(o, "held"));
+    ck_assert_int_eq(number(o, "bytes"), FAKE_WANT);
+    close(fd);
+}
+END_TEST
+
+START_TEST(vms_are_listed_with_their_figures)
+{
+    int fd = start_vm(5, "web");
+    g_autoptr(JsonObject) o = daemon_first(&daemon_, "vms");
+    g_autoptr(JsonObject) status = daemon_ask_object(&daemon_, "status");
+    JsonArray *providers = json_object_get_array_member(o, "providers");
+    JsonObject *p;
+
+    ck_assert_str_eq(text(o, "name"), "web");
+    ck_assert_str_eq(text(o, "uuid"), "05050505-0505-0505-0505-050505050505");
+    ck_assert_str_eq(text(o, "host"), "here");
+    ck_assert_str_eq(text(o, "state"), "attached");
+    ck_assert_int_eq(number(o, "guest_bytes"), FAKE_GUEST);
+    ck_assert_int_eq(number(o, "resident_bytes"), FAKE_RESIDENT);
+    ck_assert_int_eq(number(o, "remote_bytes"), FAKE_REMOTE);
+    ck_assert_int_eq(number(o, "balloon_free_bytes"), FAKE_FREE);
+    ck_assert_int_eq(number(o, "balloon_total_bytes"), FAKE_TOTAL);
+    ck_assert_int_eq(number(o, "faults"), 5);
+    ck_assert(json_object_get_double_member(o, "fault_p50_seconds") ==
+              40000 / 1e9);
+    ck_assert_int_eq(number(o, "pager_restarts"), 0);
+    ck_assert_uint_eq(json_array_get_length(providers), 1);
+    p = json_array_get_object_element(providers, 0);
+    ck_assert_str_eq(text(p, "host"), "far");
+    ck_assert_int_eq(number(p, "leases"), 1);
+    ck_assert_int_eq(number(p, "bytes"), FAKE_WANT);
+    ck_assert_int_eq(number(status, "vms"), 1);
+    ck_assert_int_eq(number(status, "guest_bytes"), FAKE_GUEST);
+    ck_assert_int_eq(number(status, "remote_bytes"), FAKE_REMOTE);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_vm_without_pager_degrades_the_verdict)
+{
+    int fd = start_vm(5, "web");
+    g_autoptr(JsonObject) killed = run("debug-kill-pager",
+                                       args_new("web", -1), NULL);
+    g_autoptr(JsonObject) o = NULL, vm = NULL;
+
+    ck_assert_ptr_nonnull(killed);
+    fake_pump(200, NULL, NULL);
+    o = daemon_ask_object(&daemon_, "status");
+    ck_assert(!json_object_get_boolean_member(o, "ok"));
+    ck_assert(g_str_has_prefix(text(o, "verdict"), "degraded: 1"));
+    ck_assert_ptr_nonnull(strstr(json_array_get_string_element(
+        json_object_get_array_member(o, "problems"), 0), "web"));
+    vm = daemon_first(&daemon_, "vms");
+    ck_assert_str_eq(text(vm, "state"), "no pager");
+    expect_error("debug-kill-pager", args_new("web", -1),
+                 ADMIN_ERROR_NOT_FOUND, "no pager");
+    expect_error("evict", args_new("web", 4096), ADMIN_ERROR_FAILED,
+                 "no pager");
+    close(fd);
+}
+END_TEST
+
+START_TEST(evict_goes_to_the_pager_and_comes_back)
+{
+    int fd = start_vm(5, "web");
+    g_autoptr(JsonObject) by_name = run("evict", args_new("web", 8 * MIB),
+                                        NULL);
+    g_autoptr(JsonObject) by_uuid = run("evict",
+        args_new("05050505-0505-0505-0505-050505050505", 4096), NULL);
+
+    ck_assert_ptr_nonnull(by_name);
+    ck_assert_str_eq(text(by_name, "vm"), "web");
+    ck_assert_int_eq(number(by_name, "evicted_bytes"), 8 * MIB);
+    ck_assert_int_eq(number(by_name, "evicted_pages"), 2048);
+    ck_assert_ptr_nonnull(by_uuid);
+    ck_assert_int_eq(number(by_uuid, "evicted_pages"), 1);
+    expect_error("evict", args_new("web", 0), ADMIN_ERROR_FAILED,
+                 "nothing to do");
+    expect_error("evict", args_new("mail", 4096), ADMIN_ERROR_NOT_FOUND,
+                 "mail");
+    expect_error("evict", args_new("web", -1), ADMIN_ERROR_BAD_ARGUMENT,
+                 "bytes");
+    close(fd);
+}
+END_TEST
+
+static gboolean kill_mute(gpointer opaque)
+{
+    vmms_kill_pager(vmms_find(daemon_.rcached->vmms, "mute"));
+    return G_SOURCE_REMOVE;
+}
+
+START_TEST(evict_fails_with_its_pager)
+{
+    int fd = start_vm(5, "mute");
+
+    g_timeout_add(200, kill_mute, NULL);
+    expect_error("evict", args_new("mute", 4096), ADMIN_ERROR_FAILED,
+                 "has gone");
+    close(fd);
+}
+END_TEST
+
+static gboolean stop_daemon(gpointer opaque)
+{
+    g_clear_pointer(&daemon_.rcached->admin, host_admin_free);
+    return G_SOURCE_REMOVE;
+}
+
+START_TEST(a_daemon_that_ends_forgets_no_command)
+{
+    g_autoptr(GError) error = NULL;
+    int fd = start_vm(5, "mute");
+
+    g_timeout_add(200, stop_daemon, NULL);
+    ck_assert_ptr_null(run("evict", args_new("mute", 4096), &error));
+    ck_assert_ptr_nonnull(error);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_pager_of_another_version_is_left_alone)
+{
+    int fd = daemon_vm(&daemon_, 5, "old");
+
+    fake_pump(300, NULL, NULL);
+    ck_assert_ptr_nonnull(vmms_find(daemon_.rcached->vmms, "old")->pager);
+    ck_assert_ptr_nonnull(vmms_find(daemon_.rcached->vmms, "old")->link);
+    ck_assert(!vmms_find(daemon_.rcached->vmms, "old")->has_stats);
+    expect_error("evict", args_new("old", 4096), ADMIN_ERROR_FAILED,
+                 "no pager");
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_pager_that_lies_of_its_leases_loses_its_link)
+{
+    int fd = daemon_vm(&daemon_, 5, "bad");
+    g_autofree char *event = daemon_vm_event(fd);
+
+    ck_assert_str_eq(event, "link lost");
+    ck_assert(!vmms_find(daemon_.rcached->vmms, "bad")->has_stats);
+    ck_assert_ptr_nonnull(vmms_find(daemon_.rcached->vmms, "bad")->pager);
+    close(fd);
+}
+END_TEST
+
+/* The daemon ends, the next one takes the VM over, figures and all. */
+START_TEST(the_next_daemon_has_the_vm_at_once)
+{
+    int fd = start_vm(5, "web");
+    pid_t pid = pager_proc_pid(vmms_find(daemon_.rcached->vmms,
+                                         "web")->pager);
+    g_autoptr(GError) error = NULL;
+    Vm *vm;
+
+    rcached_free(daemon_.rcached);
+    ck_assert_int_eq(kill(pid, 0), 0);
+    daemon_.rcached = rcached_new(daemon_.options, &error);
+    ck_assert_msg(daemon_.rcached != NULL, "%s",
+                  error ? error->message : "");
+    ck_assert(fake_pump(5000, vm_attached, (char *)"web"));
+    vm = vmms_find(daemon_.rcached->vmms, "web");
+    ck_assert_int_eq(pager_proc_pid(vm->pager), pid);
+    ck_assert_uint_eq(vm->stats.remote, FAKE_REMOTE);
+    ck_assert_uint_eq(vm_restarts(vm), 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(debug_commands_are_there_only_if_asked_for)
+{
+    g_autoptr(JsonObject) corrupted = NULL;
+
+    expect_error("debug-corrupt", NULL, ADMIN_ERROR_NOT_FOUND, "stored");
+    lend(daemon_.rcached, 0xfe, MIB);
+    expect_error("debug-corrupt", NULL, ADMIN_ERROR_NOT_FOUND, "stored");
+    daemon_stop(&daemon_);
+    daemon_start(&daemon_, NULL);
+    expect_error("debug-corrupt", NULL, ADMIN_ERROR_NO_COMMAND, "debug");
+    expect_error("debug-kill-pager", args_new("web", -1),
+                 ADMIN_ERROR_NO_COMMAND, "debug");
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("host-admin");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    fake_pager_main(argc, argv);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 30);
+    tcase_add_test(tc, status_of_a_quiet_host_is_ok);
+    tcase_add_test(tc, the_host_lists_itself);
+    tcase_add_test(tc, leases_given_are_listed);
+    tcase_add_test(tc, leases_held_are_listed);
+    tcase_add_test(tc, vms_are_listed_with_their_figures);
+    tcase_add_test(tc, a_vm_without_pager_degrades_the_verdict);
+    tcase_add_test(tc, evict_goes_to_the_pager_and_comes_back);
+    tcase_add_test(tc, evict_fails_with_its_pager);
+    tcase_add_test(tc, a_daemon_that_ends_forgets_no_command);
+    tcase_add_test(tc, a_pager_of_another_version_is_left_alone);
+    tcase_add_test(tc, a_pager_that_lies_of_its_leases_loses_its_link);
+    tcase_add_test(tc, the_next_daemon_has_the_vm_at_once);
+    tcase_add_test(tc, debug_commands_are_there_only_if_asked_for);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
