@@ -430,8 +430,8 @@ char *config_print(const Config *config, bool example)
 
     if (example) {
         g_string_append_printf(out, "# The configuration of %s, see its "
-                               "manual. Every key is shown at its default.\n"
-                               "# Sizes: 4096, 512M, 64G. "
+                               "manual. Every key is shown at its\n"
+                               "# default. Sizes: 4096, 512M, 64G. "
                                "Times: 200ms, 5s, 10min, 2h, 1d.\n",
                                config->program);
     } else {
