@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * arbiter: the top object; it owns the parts and connects them.
+ *
+ * All of its state is soft: a restarted arbiter knows everything again when
+ * each host has sent a heartbeat or two.
+ */
+#ifndef ARBITER_ARBITER_H
+#define ARBITER_ARBITER_H
+
+#include <stdint.h>
+
+#include "arbiter/control.h"
+#include "arbiter/hosts.h"
+#include "arbiter/leases.h"
+#include "arbiter/options.h"
+#include "common/admin.h"
+
+typedef struct Arbiter {
+    const Options *options;
+    Hosts hosts;
+    Leases leases;
+    Control *control;
+    AdminServer *admin;
+    guint tick;                 /* timer */
+    uint64_t started_ms;
+} Arbiter;
+
+/**
+ * arbiter_new() - everything up and listening
+ * @options: must outlive it
+ *
+ * Return: the arbiter, or NULL with @errp set
+ */
+Arbiter *arbiter_new(const Options *options, GError **errp);
+
+/** arbiter_free() - end everything; no socket file is left */
+void arbiter_free(Arbiter *arbiter);
+
+/** arbiter_now() - ms of CLOCK_BOOTTIME, the time of all its parts */
+uint64_t arbiter_now(void);
+
+/** arbiter_view() - a host as placement sees it, for this VM or for none */
+void arbiter_view(const Arbiter *arbiter, const Host *host, const uint8_t *vm,
+                  uint64_t now, PlacementHost *out);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Arbiter, arbiter_free)
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control: the connections of hosts.  See control.h. */
+#include "arbiter/control.h"
+
+#include <string.h>
+
+#include "common/frames.h"
+#include "common/listener.h"
+
+#define HELLO_MS        5000u
+
+struct Control {
+    ControlConfig config;
+    const ControlOps *ops;
+    void *opaque;
+    Listener *listener;
+    GList *conns;
+    unsigned nr_conns;
+};
+
+struct ControlConn {
+    Control *control;
+    Frames *frames;
+    GList *link;                /* in control->conns */
+    void *data;                 /* NULL until HELLO has been taken */
+    char host[RCACHE_NAME_MAX]; /* for the log */
+};
+
+static void conn_free(ControlConn *conn)
+{
+    Control *control = conn->control;
+
+    control->conns = g_list_delete_link(control->conns, conn->link);
+    control->nr_conns--;
+    frames_free(conn->frames);
+    g_free(conn);
+}
+
+/* ------------------------------------------------------------------ HELLO */
+
+static void answer_hello(ControlConn *conn, uint64_t tag, uint16_t status,
+                         const char *text)
+{
+    const ControlConfig *config = &conn->control->config;
+    WireHelloAck ack = { .version = RCACHE_VERSION };
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    if (!status) {
+        ack.heartbeat_ms = config->heartbeat_ms;
+    }
+    memcpy(ack.boot_id, config->boot_id, RCACHE_UUID_LEN);
+    wire_text_copy(ack.host, sizeof(ack.host), config->host);
+    wire_text_copy(ack.text, sizeof(ack.text), text);
+    wire_append_hello_ack(out, tag, status, &ack);
+    frames_send(conn->frames, out);
+}
+
+static void refuse_hello(ControlConn *conn, uint64_t tag, uint16_t status,
+                         const char *text)
+{
+    answer_hello(conn, tag, status, text);
+    frames_close(conn->frames, text);
+}
+
+static void take_hello(ControlConn *conn, uint64_t tag,
+                       const WireHello *hello)
+{
+    Control *control = conn->control;
+    char text[128] = "";
+
+    wire_text_copy(conn->host, sizeof(conn->host), hello->host);
+    if (!wire_version_choose(hello)) {
+        g_snprintf(text, sizeof(text), "no version in common: the arbiter "
+                   "speaks %u, %s speaks %u to %u", RCACHE_VERSION,
+                   hello->host, hello->version_min, hello->version_max);
+        refuse_hello(conn, tag, RCACHE_E_VERSION, text);
+        return;
+    }
+    if (hello->role != RCACHE_ROLE_HOST) {
+        refuse_hello(conn, tag, RCACHE_E_REFUSED, "this is an arbiter, which "
+                     "only hosts connect to");
+        return;
+    }
+    conn->data = control->ops->on_hello(conn, hello, text, control->opaque);
+    if (!conn->data) {
+        refuse_hello(conn, tag, RCACHE_E_REFUSED, text);
+        return;
+    }
+    answer_hello(conn, tag, RCACHE_OK, "");
+    frames_set_deadline(conn->frames, control->config.silence_ms);
+}
+
+/* ----------------------------------------------------------------- frames */
+
+static WireError take_lease_request(ControlConn *conn, const WireHead *head,
+                                    const uint8_t *payload)
+{
+    Control *control = conn->control;
+    WireLeaseRequest request;
+    WireError err = wire_lease_request_decode(payload, head->length,
+                                              &request);
+
+    if (err == WIRE_OK) {
+        control->ops->on_request(conn, head->tag, &request, control->opaque);
+    }
+    return err;
+}
+
+static WireError take_grant_ack(ControlConn *conn, const WireHead *head,
+                                const uint8_t *payload)
+{
+    Control *control = conn->control;
+    WireGrantAck ack;
+    WireError err = wire_grant_ack_decode(head, payload, head->length, &ack);
+
+    if (err == WIRE_OK) {
+        control->ops->on_grant_ack(conn, &ack, control->opaque);
+    }
+    return err;
+}
+
+/* Return: why the connection has to end, or NULL. */
+static const char *take_frame(ControlConn *conn, const WireHead *head,
+                              const uint8_t *payload)
+{
+    Control *control = conn->control;
+    const char *why = NULL;
+    WireHello hello;
+    WireError err = WIRE_OK;
+
+    if (!conn->data) {
+        if (head->type != RCACHE_HELLO) {
+            return "the first frame is not HELLO";
+        }
+        err = wire_hello_decode(payload, head->length, &hello);
+        if (err == WIRE_OK) {
+            take_hello(conn, head->tag, &hello);
+        }
+        return err == WIRE_OK ? NULL : wire_reason(err);
+    }
+    switch (head->type) {
+    case RCACHE_HEARTBEAT:
+        control->ops->on_beat(conn, payload, head->length, &why,
+                              control->opaque);
+        return why;
+    case RCACHE_LEASE_REQUEST:
+        err = take_lease_request(conn, head, payload);
+        break;
+    case RCACHE_GRANT_ACK:
+        err = take_grant_ack(conn, head, payload);
+        break;
+    default:
+        return "a second HELLO";
+    }
+    return err == WIRE_OK ? NULL : wire_reason(err);
+}
+
+static void on_frame(Frames *frames, const WireHead *head,
+                     const uint8_t *payload, void *opaque)
+{
+    ControlConn *conn = opaque;
+    g_autofree char *text = NULL;
+    const char *why;
+
+    why = take_frame(conn, head, payload);
+    if (why) {
+        text = g_strdup_printf("a bad %s: %s", wire_type_name(head->type),
+                               why);
+        frames_close(frames, text);
+    }
+}
+
+static void on_closed(Frames *frames, const char *reason, void *opaque)
+{
+    ControlConn *conn = opaque;
+    Control *control = conn->control;
+
+    if (conn->data) {
+        g_message("host %s (%s): %s", conn->host, frames_peer(frames),
+                  reason);
+        control->ops->on_gone(conn, reason, control->opaque);
+    } else {
+        g_warning("%s: %s", frames_peer(frames), reason);
+    }
+    conn_free(conn);
+}
+
+static const FramesOps frames_ops = {
+    .on_frame = on_frame,
+    .on_closed = on_closed,
+};
+
+/* ----------------------------------------------------------------- set-up */
+
+static void accepted(GSocketConnection *connection, void *opaque)
+{
+    Control *control = opaque;
+    ControlConn *conn;
+
+    if (control->nr_conns >= control->config.conns_max) {
+        g_warning("a connection is refused: there are %u already",
+                  control->nr_conns);
+        return;
+    }
+    conn = g_new0(ControlConn, 1);
+    conn->control = control;
+    conn->frames = frames_new(connection, WIRE_ARBITER, &frames_ops, conn);
+    frames_set_deadline(conn->frames, HELLO_MS);
+    control->conns = g_list_prepend(control->conns, conn);
+    conn->link = control->conns;
+    control->nr_conns++;
+}
+
+Control *control_new(const ControlConfig *config, const ControlOps *ops,
+                     void *opaque, GError **errp)
+{
+    Control *control = g_new0(Control, 1);
+
+    control->config = *config;
+    control->config.listen = NULL;      /* of the caller's, for now only */
+    control->ops = ops;
+    control->opaque = opaque;
+    control->listener = listener_new_tcp(config->listen, RCACHE_ARBITER_PORT,
+                                         accepted, control, errp);
+    if (!control->listener) {
+        g_free(control);
+        return NULL;
+    }
+    return control;
+}
+
+void control_free(Control *control)
+{
+    if (!control) {
+        return;
+    }
+    listener_free(control->listener);
+    while (control->conns) {
+        conn_free(control->conns->data);
+    }
+    g_free(control);
+}
+
+const char *control_address(const Control *control)
+{
+    return listener_address(control->listener);
+}
+
+void *control_data(const ControlConn *conn)
+{
+    return conn->data;
+}
+
+const char *control_peer(const ControlConn *conn)
+{
+    return frames_peer(conn->frames);
+}
+
+const char *control_peer_host(const ControlConn *conn)
+{
+    return frames_peer_host(conn->frames);
+}
+
+bool control_send_grant(ControlConn *conn, const WireGrant *grant)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    wire_append_grant(out, grant->lease, grant);
+    return frames_send(conn->frames, out);
+}
+
+bool control_send_reply(ControlConn *conn, uint64_t tag,
+                        const WireLeaseReply *reply)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    wire_append_lease_reply(out, tag, reply);
+    return frames_send(conn->frames, out);
+}
+
+void control_drop(ControlConn *conn, const char *reason)
+{
+    g_message("host %s (%s): %s", conn->host, control_peer(conn), reason);
+    conn_free(conn);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * control: the connections of hosts.
+ *
+ * It listens, sees HELLO through (versions, role, a deadline), and hands what
+ * comes after it to its owner, decoded.  A frame that cannot be, or one that
+ * the owner does not take, ends that connection and nothing else.
+ */
+#ifndef ARBITER_CONTROL_H
+#define ARBITER_CONTROL_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire.h"
+
+typedef struct Control Control;
+typedef struct ControlConn ControlConn;
+
+typedef struct ControlOps {
+    /*
+     * HELLO, with a version in common and the right role.  @text: 128 bytes
+     * for the reason.  Return: what the owner keeps for this connection
+     * (control_data()), or NULL to refuse it.
+     */
+    void *(*on_hello)(ControlConn *conn, const WireHello *hello, char *text,
+                      void *opaque);
+    /* HEARTBEAT.  Return: false, with *@why set, to end the connection. */
+    bool (*on_beat)(ControlConn *conn, const uint8_t *payload, size_t len,
+                    const char **why, void *opaque);
+    void (*on_request)(ControlConn *conn, uint64_t tag,
+                       const WireLeaseRequest *request, void *opaque);
+    void (*on_grant_ack)(ControlConn *conn, const WireGrantAck *ack,
+                         void *opaque);
+    /* A connection that was through HELLO has ended. */
+    void (*on_gone)(ControlConn *conn, const char *reason, void *opaque);
+} ControlOps;
+
+typedef struct ControlConfig {
+    const char *listen;
+    unsigned conns_max;
+    unsigned heartbeat_ms;      /* told to hosts */
+    unsigned silence_ms;        /* a host that is silent for so long is out */
+    uint8_t boot_id[RCACHE_UUID_LEN];
+    char host[RCACHE_NAME_MAX]; /* ours */
+} ControlConfig;
+
+/** control_new() - listen; NULL with @errp set if that cannot be */
+Control *control_new(const ControlConfig *config, const ControlOps *ops,
+                     void *opaque, GError **errp);
+
+/** control_free() - end all connections, without on_gone */
+void control_free(Control *control);
+
+/** control_address() - where it listens */
+const char *control_address(const Control *control);
+
+/** control_data() - what on_hello returned */
+void *control_data(const ControlConn *conn);
+
+/** control_peer() - where it comes from: "ADDRESS:PORT" */
+const char *control_peer(const ControlConn *conn);
+
+/** control_peer_host() - the same without the port and brackets */
+const char *control_peer_host(const ControlConn *conn);
+
+/** control_send_grant() - false if the connection has ended */
+bool control_send_grant(ControlConn *conn, const WireGrant *grant);
+
+/** control_send_reply() - false if the connection has ended */
+bool control_send_reply(ControlConn *conn, uint64_t tag,
+                        const WireLeaseReply *reply);
+
+/**
+ * control_drop() - end a connection now, without on_gone; another has taken
+ * its place.  Not from within a callback for the same connection.
+ */
+void control_drop(ControlConn *conn, const char *reason);
+
+#endif

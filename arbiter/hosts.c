@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hosts: the table of hosts.  See hosts.h. */
+#include "arbiter/hosts.h"
+
+#include <string.h>
+
+static GArray *array_new(size_t size)
+{
+    return g_array_new(FALSE, FALSE, size);
+}
+
+static void host_free(void *opaque)
+{
+    Host *host = opaque;
+
+    g_array_unref(host->guests);
+    g_array_unref(host->leases);
+    g_array_unref(host->held);
+    g_array_unref(host->terms);
+    g_free(host);
+}
+
+static Host *host_new(const char *name)
+{
+    Host *host = g_new0(Host, 1);
+
+    wire_text_copy(host->name, sizeof(host->name), name);
+    host->guests = array_new(sizeof(WireBeatGuest));
+    host->leases = array_new(sizeof(WireBeatLease));
+    host->held = array_new(sizeof(WireBeatLease));
+    host->terms = array_new(sizeof(WireBeatTerm));
+    return host;
+}
+
+/* Another boot: nothing of what the host said holds any more. */
+static void host_reset(Host *host)
+{
+    host->reported = false;
+    memset(&host->beat, 0, sizeof(host->beat));
+    g_array_set_size(host->guests, 0);
+    g_array_set_size(host->leases, 0);
+    g_array_set_size(host->held, 0);
+    g_array_set_size(host->terms, 0);
+}
+
+void hosts_init(Hosts *hosts, const HostsConfig *config)
+{
+    hosts->config = *config;
+    hosts->table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                         host_free);
+}
+
+void hosts_deinit(Hosts *hosts)
+{
+    g_clear_pointer(&hosts->table, g_hash_table_unref);
+}
+
+const char *hosts_state_name(HostState state)
+{
+    static const char *const names[] = {
+        [HOST_ALIVE] = "alive",
+        [HOST_SUSPECT] = "suspect",
+        [HOST_DEAD] = "dead",
+    };
+
+    G_STATIC_ASSERT(G_N_ELEMENTS(names) == HOST_STATE_MAX_);
+    return names[state];
+}
+
+Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
+                  const char *address, uint64_t now)
+{
+    Host *host = hosts_find(hosts, name);
+
+    if (!host) {
+        if (g_hash_table_size(hosts->table) >= hosts->config.max) {
+            return NULL;
+        }
+        host = host_new(name);
+        g_hash_table_insert(hosts->table, host->name, host);
+    } else if (memcmp(host->boot_id, boot_id, RCACHE_UUID_LEN)) {
+        host_reset(host);
+    }
+    memcpy(host->boot_id, boot_id, RCACHE_UUID_LEN);
+    wire_text_copy(host->address, sizeof(host->address), address);
+    host->seq_valid = false;    /* a restarted daemon counts from the start */
+    host->heard_ms = now;
+    return host;
+}
+
+/* What a heartbeat says, until it is known to be whole. */
+typedef struct Beat {
+    WireBeatHost host;
+    GArray *guests, *leases, *held, *terms;
+} Beat;
+
+static void beat_clear(Beat *beat)
+{
+    g_array_unref(beat->guests);
+    g_array_unref(beat->leases);
+    g_array_unref(beat->held);
+    g_array_unref(beat->terms);
+}
+
+static WireError beat_read(Beat *beat, const void *payload, size_t len)
+{
+    WireBeatIter iter;
+    WireSection section;
+    WireError err;
+
+    wire_beat_iter_init(&iter, payload, len);
+    while (wire_beat_next(&iter, &section, &err)) {
+        switch (section.type) {
+        case RCACHE_SECTION_HOST:
+            beat->host = section.host;
+            break;
+        case RCACHE_SECTION_GUEST:
+            g_array_append_val(beat->guests, section.guest);
+            break;
+        case RCACHE_SECTION_LEASE:
+            g_array_append_val(beat->leases, section.lease);
+            break;
+        case RCACHE_SECTION_HELD:
+            g_array_append_val(beat->held, section.lease);
+            break;
+        case RCACHE_SECTION_TERM:
+            g_array_append_val(beat->terms, section.term);
+            break;
+        }
+    }
+    return err;
+}
+
+static void swap(GArray **a, GArray **b)
+{
+    GArray *c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+HostsBeat hosts_beat(Host *host, const void *payload, size_t len,
+                     uint64_t now, const char **why)
+{
+    Beat beat = {
+        .guests = array_new(sizeof(WireBeatGuest)),
+        .leases = array_new(sizeof(WireBeatLease)),
+        .held = array_new(sizeof(WireBeatLease)),
+        .terms = array_new(sizeof(WireBeatTerm)),
+    };
+    WireError err = beat_read(&beat, payload, len);
+    HostsBeat result = HOSTS_BEAT_TAKEN;
+
+    if (err != WIRE_OK) {
+        *why = wire_reason(err);
+        result = HOSTS_BEAT_BAD;
+    } else if (memcmp(beat.host.boot_id, host->boot_id, RCACHE_UUID_LEN)) {
+        *why = "it has another boot id than the HELLO";
+        result = HOSTS_BEAT_BAD;
+    } else if (host->seq_valid && beat.host.seq <= host->beat.seq) {
+        result = HOSTS_BEAT_OLD;
+    } else {
+        host->beat = beat.host;
+        swap(&host->guests, &beat.guests);
+        swap(&host->leases, &beat.leases);
+        swap(&host->held, &beat.held);
+        swap(&host->terms, &beat.terms);
+        host->reported = true;
+        host->seq_valid = true;
+        host->heard_ms = now;
+    }
+    beat_clear(&beat);
+    return result;
+}
+
+static uint64_t age(const Host *host, uint64_t now)
+{
+    return now > host->heard_ms ? now - host->heard_ms : 0;
+}
+
+HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now)
+{
+    const HostsConfig *config = &hosts->config;
+
+    /* So many are missed when the next one after them is due. */
+    if (age(host, now) > (config->dead_beats + 1) * config->heartbeat_ms) {
+        return HOST_DEAD;
+    }
+    if (age(host, now) > (config->suspect_beats + 1) * config->heartbeat_ms) {
+        return HOST_SUSPECT;
+    }
+    return HOST_ALIVE;
+}
+
+unsigned hosts_forget(Hosts *hosts, uint64_t now)
+{
+    GHashTableIter iter;
+    void *value;
+    unsigned n = 0;
+
+    g_hash_table_iter_init(&iter, hosts->table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Host *host = value;
+
+        if (!host->conn && age(host, now) > hosts->config.forget_ms &&
+            hosts_state(hosts, host, now) == HOST_DEAD) {
+            g_hash_table_iter_remove(&iter);
+            n++;
+        }
+    }
+    return n;
+}
+
+Host *hosts_find(const Hosts *hosts, const char *name)
+{
+    return g_hash_table_lookup(hosts->table, name);
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    const Host *const *left = a, *const *right = b;
+
+    return strcmp((*left)->name, (*right)->name);
+}
+
+GPtrArray *hosts_sorted(const Hosts *hosts)
+{
+    GPtrArray *all = g_ptr_array_new();
+    GHashTableIter iter;
+    void *value;
+
+    g_hash_table_iter_init(&iter, hosts->table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        g_ptr_array_add(all, value);
+    }
+    g_ptr_array_sort(all, compare_names);
+    return all;
+}
+
+const WireBeatLease *hosts_lease_find(const Host *host, uint64_t lease)
+{
+    for (guint i = 0; i < host->leases->len; i++) {
+        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
+                                                i);
+
+        if (l->lease == lease) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+bool hosts_complete_address(char *out, const char *address, const char *peer)
+{
+    const char *colon = strrchr(address, ':');
+    size_t host_len = colon ? (size_t)(colon - address) : 0;
+    g_autofree char *host = g_strndup(address, host_len);
+    int len;
+
+    memset(out, 0, RCACHE_NAME_MAX);
+    if (!*address) {
+        return true;
+    }
+    if (!colon || !g_ascii_string_to_unsigned(colon + 1, 10, 1, UINT16_MAX,
+                                              NULL, NULL)) {
+        return false;           /* where it listens has a port */
+    }
+    if (*host && strcmp(host, "*") && strcmp(host, "0.0.0.0") &&
+        strcmp(host, "[::]")) {
+        len = g_snprintf(out, RCACHE_NAME_MAX, "%s", address);
+    } else {
+        len = g_snprintf(out, RCACHE_NAME_MAX,
+                         strchr(peer, ':') ? "[%s]%s" : "%s%s", peer,
+                         colon);
+    }
+    return len < (int)RCACHE_NAME_MAX;
+}

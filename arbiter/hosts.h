@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hosts: what the arbiter knows of each host, all of it from that host's
+ * heartbeats.  Pure: time is an argument, in milliseconds of a clock that
+ * also runs while the machine sleeps.
+ *
+ * A host is a name and a boot: HELLO with another boot id is another host of
+ * the same name, and nothing of the old one is kept.  A host is alive, then
+ * suspect, then dead, by the beats it has missed; whether it is connected is
+ * another matter, since a restarted daemon is away for a moment.  A host that
+ * has been dead for long is forgotten.
+ *
+ * A heartbeat is taken whole or not at all.
+ */
+#ifndef ARBITER_HOSTS_H
+#define ARBITER_HOSTS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire.h"
+
+typedef enum HostState {
+    HOST_ALIVE,
+    HOST_SUSPECT,
+    HOST_DEAD,
+    HOST_STATE_MAX_
+} HostState;
+
+typedef struct Host {
+    char name[RCACHE_NAME_MAX];
+    uint8_t boot_id[RCACHE_UUID_LEN];
+    char address[RCACHE_NAME_MAX];      /* of its provider, or "" */
+    char peer[RCACHE_NAME_MAX];         /* where its heartbeats come from */
+    void *conn;                 /* the owner's; NULL: not connected */
+    bool reported;              /* a heartbeat has come, of this boot */
+    bool seq_valid;             /* and on this connection */
+    uint64_t heard_ms;
+    WireBeatHost beat;          /* zero until .reported */
+    GArray *guests;             /* of WireBeatGuest */
+    GArray *leases;             /* of WireBeatLease: given by this host */
+    GArray *held;               /* of WireBeatLease: its VMs' use */
+    GArray *terms;              /* of WireBeatTerm */
+} Host;
+
+typedef struct HostsConfig {
+    uint64_t heartbeat_ms;
+    unsigned suspect_beats;     /* missed, and so many */
+    unsigned dead_beats;
+    uint64_t forget_ms;         /* after the last beat */
+    unsigned max;               /* hosts */
+} HostsConfig;
+
+typedef struct Hosts {
+    HostsConfig config;
+    GHashTable *table;          /* name -> Host, owned */
+} Hosts;
+
+typedef enum HostsBeat {
+    HOSTS_BEAT_TAKEN,
+    HOSTS_BEAT_OLD,             /* older than the last one: dropped */
+    HOSTS_BEAT_BAD              /* the connection has to end */
+} HostsBeat;
+
+void hosts_init(Hosts *hosts, const HostsConfig *config);
+void hosts_deinit(Hosts *hosts);
+
+/** hosts_state_name() - "alive", "suspect", "dead" */
+const char *hosts_state_name(HostState state);
+
+/**
+ * hosts_hello() - a host has said HELLO
+ * @name: of the host
+ * @boot_id: of its boot; another than before: what was known is dropped
+ * @address: where its provider listens, completed, or ""
+ *
+ * Return: the host, or NULL if there are too many
+ */
+Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
+                  const char *address, uint64_t now);
+
+/**
+ * hosts_beat() - take a heartbeat's payload
+ * @why: for HOSTS_BEAT_BAD, the reason; static
+ */
+HostsBeat hosts_beat(Host *host, const void *payload, size_t len,
+                     uint64_t now, const char **why);
+
+/** hosts_state() - by the beats missed at @now */
+HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now);
+
+/** hosts_forget() - drop hosts that are not connected and long dead */
+unsigned hosts_forget(Hosts *hosts, uint64_t now);
+
+/** hosts_find() - by name, or NULL */
+Host *hosts_find(const Hosts *hosts, const char *name);
+
+/** hosts_sorted() - all of them by name; the caller unrefs the array */
+GPtrArray *hosts_sorted(const Hosts *hosts);
+
+/** hosts_lease_find() - among the leases that @host has given, or NULL */
+const WireBeatLease *hosts_lease_find(const Host *host, uint64_t lease);
+
+/**
+ * hosts_complete_address() - fill in the host part of an address
+ * @out: RCACHE_NAME_MAX bytes
+ * @address: as HELLO had it: "", or with an empty or wildcard host part
+ * @peer: the address the connection comes from, without port or brackets
+ *
+ * Return: false if the result does not fit or @address is none
+ */
+bool hosts_complete_address(char *out, const char *address, const char *peer);
+
+#endif

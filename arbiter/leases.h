@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * leases: requests that wait for their providers, and grants that no
+ * heartbeat has listed yet.  Pure: time is an argument, in milliseconds.
+ *
+ * A request (LeaseAsk) has a grant at each provider chosen.  It is done when
+ * each of them has answered, or is lost, or at its deadline; the owner then
+ * takes it (leases_next_done()), replies, and frees it.
+ *
+ * A grant counts as gone from what its provider offers until a heartbeat of
+ * that provider lists the lease, from when the provider's own figures count
+ * it; or until it has been refused; or until the provider must have dropped
+ * it because nobody claimed it.  It so outlives the request: a provider that
+ * answers late has its memory counted all the same.
+ *
+ *     ASKED -> GRANTED -> (listed: removed)
+ *       |   \-> REFUSED -> (removed with the request)
+ *       \-----> LOST: the reply went without it
+ */
+#ifndef ARBITER_LEASES_H
+#define ARBITER_LEASES_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire.h"
+
+typedef enum GrantState {
+    GRANT_ASKED,
+    GRANT_GRANTED,
+    GRANT_REFUSED,
+    GRANT_LOST
+} GrantState;
+
+typedef struct LeaseAsk LeaseAsk;
+
+typedef struct Grant {
+    GrantState state;
+    WireGrant wire;             /* .bytes: asked for; then what was granted */
+    char provider[RCACHE_NAME_MAX];
+    char address[RCACHE_NAME_MAX];
+    uint32_t ttl_ms;            /* from the provider */
+    uint64_t until_ms;          /* the provider has dropped it by then */
+    bool listed;                /* by a heartbeat */
+    LeaseAsk *ask;              /* NULL once replied */
+} Grant;
+
+struct LeaseAsk {
+    char requester[RCACHE_NAME_MAX];
+    uint64_t tag;               /* of the request */
+    WireLeaseRequest wire;
+    GPtrArray *grants;          /* of Grant, not owned */
+    uint64_t deadline_ms;
+    uint16_t status;            /* why nothing was asked of anybody, or 0 */
+    char text[192];             /* why it will be less than asked, or "" */
+};
+
+typedef struct LeasesConfig {
+    uint64_t answer_ms;         /* a provider has so long to answer */
+    uint64_t claim_ms;          /* and a requester to claim */
+    unsigned asks_max;          /* of one host at a time */
+} LeasesConfig;
+
+typedef struct Leases {
+    LeasesConfig config;
+    GList *asks;                /* of LeaseAsk, owned */
+    GHashTable *grants;         /* lease id -> Grant, owned */
+} Leases;
+
+void leases_init(Leases *leases, const LeasesConfig *config);
+void leases_deinit(Leases *leases);
+
+/**
+ * leases_ask_new() - a host asks
+ *
+ * Return: the request, or NULL: that host has too many waiting
+ */
+LeaseAsk *leases_ask_new(Leases *leases, const char *requester, uint64_t tag,
+                         const WireLeaseRequest *wire, uint64_t now);
+
+/**
+ * leases_grant_new() - ask one provider for a part of it
+ * @id: random, not 0
+ *
+ * Return: the grant; .wire is what to send.  NULL if the id is taken
+ */
+Grant *leases_grant_new(Leases *leases, LeaseAsk *ask, const char *provider,
+                        const char *address, uint64_t bytes, uint64_t id,
+                        const uint8_t *token, uint64_t now);
+
+/**
+ * leases_ack() - a provider has answered
+ *
+ * Return: false if it is no grant of this provider's that waits for it
+ */
+bool leases_ack(Leases *leases, const char *provider,
+                const WireGrantAck *ack, uint64_t now);
+
+/** leases_listed() - a heartbeat of @provider has this lease */
+void leases_listed(Leases *leases, const char *provider, uint64_t lease);
+
+/** leases_provider_lost() - it is not connected; do not wait for it */
+void leases_provider_lost(Leases *leases, const char *provider);
+
+/** leases_requester_lost() - nobody waits for these replies */
+void leases_requester_lost(Leases *leases, const char *requester);
+
+/** leases_next_done() - a request that can be replied to now, or NULL */
+LeaseAsk *leases_next_done(const Leases *leases, uint64_t now);
+
+/** leases_reply() - the reply to it */
+void leases_reply(const LeaseAsk *ask, WireLeaseReply *out);
+
+/** leases_ask_free() - it has been replied to */
+void leases_ask_free(Leases *leases, LeaseAsk *ask);
+
+/** leases_expire() - forget grants that their providers have dropped */
+void leases_expire(Leases *leases, uint64_t now);
+
+/**
+ * leases_pending() - bytes granted at a provider and not yet listed
+ * @vm: only this VM's, or NULL
+ */
+uint64_t leases_pending(const Leases *leases, const char *provider,
+                        const uint8_t *vm);
+
+/** leases_grant_pending() - does this one count as gone? */
+bool leases_grant_pending(const Grant *grant);
+
+#endif

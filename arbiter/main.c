@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* main: the program arbiter. */
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "arbiter/arbiter.h"
+#include "arbiter/notify.h"
+#include "arbiter/options.h"
+
+/* Exit statuses beside 0. */
+#define EXIT_FAILED     1
+#define EXIT_USAGE      2
+
+static gboolean end_loop(void *opaque)
+{
+    g_main_loop_quit(opaque);
+    return G_SOURCE_CONTINUE;
+}
+
+/* A descriptor for each host: as many as the system allows. */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int run(const Options *options)
+{
+    g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Arbiter) arbiter = NULL;
+    guint term = g_unix_signal_add(SIGTERM, end_loop, loop);
+    guint interrupt = g_unix_signal_add(SIGINT, end_loop, loop);
+
+    raise_limits();
+    arbiter = arbiter_new(options, &error);
+    if (!arbiter) {
+        g_printerr("arbiter: %s\n", error->message);
+        return EXIT_FAILED;
+    }
+    notify_ready();
+    g_main_loop_run(loop);
+    notify_stopping();
+    g_source_remove(term);
+    g_source_remove(interrupt);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Options) options = NULL;
+    g_autofree char *text = NULL;
+
+    signal(SIGPIPE, SIG_IGN);
+    g_log_writer_default_set_use_stderr(TRUE);
+    options = options_new(argc, argv, &error);
+    if (!options) {
+        g_printerr("arbiter: %s\n", error->message);
+        return EXIT_USAGE;
+    }
+    switch (options->action) {
+    case OPTIONS_VERSION:
+        puts("arbiter " RCACHED_VERSION);
+        return 0;
+    case OPTIONS_PRINT:
+    case OPTIONS_EXAMPLE:
+        text = config_print(options->config,
+                            options->action == OPTIONS_EXAMPLE);
+        fputs(text, stdout);
+        return 0;
+    case OPTIONS_CHECK:
+        puts("arbiter: the configuration is in order");
+        return 0;
+    case OPTIONS_RUN:
+        break;
+    }
+    return run(options);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * options: the table of the arbiter's keys, and its command line, whose
+ * options go over the same table.
+ */
+#include "arbiter/options.h"
+
+#include <string.h>
+
+#include "common/address.h"
+
+#define CONFIG_FILE     "/etc/rcached/arbiter.conf"
+
+static const ConfigKey keys[] = {
+    { .section = "arbiter", .key = "listen", .type = CONFIG_STRING,
+      .fallback = "127.0.0.1:9471",
+      .doc = "Where hosts connect: ADDRESS:PORT or [IPV6]:PORT." },
+    { .section = "arbiter", .key = "tls", .type = CONFIG_STRING,
+      .fallback = "required", .choices = "required|none",
+      .doc = "This version cannot encrypt. \"none\" allows it to listen "
+             "beyond the loopback interface all the same: anyone who can "
+             "reach the port can then call himself a host." },
+    { .section = "arbiter", .key = "heartbeat", .type = CONFIG_TIME,
+      .fallback = "1s", .min = 50, .max = 60 * 1000,
+      .doc = "How often hosts report." },
+    { .section = "arbiter", .key = "suspect-beats", .type = CONFIG_INT,
+      .fallback = "3", .min = 1, .max = 1000,
+      .doc = "A host that misses so many is suspect: it is asked for nothing "
+             "new." },
+    { .section = "arbiter", .key = "dead-beats", .type = CONFIG_INT,
+      .fallback = "10", .min = 2, .max = 10000,
+      .doc = "A host that misses so many is dead: its connection is ended." },
+    { .section = "arbiter", .key = "forget", .type = CONFIG_TIME,
+      .fallback = "1h", .min = 1000,
+      .doc = "How long a dead host is still shown." },
+    { .section = "arbiter", .key = "max-hosts", .type = CONFIG_INT,
+      .fallback = "4096", .min = 1, .max = 100000,
+      .doc = "More hosts are refused, and so are more connections." },
+    { .section = "placement", .key = "spread", .type = CONFIG_INT,
+      .fallback = "2", .min = 1, .max = WIRE_GRANTS_MAX,
+      .doc = "Over how many providers a VM's memory is spread evenly, where "
+             "so many have room. More are used only if they have not." },
+    { .section = "placement", .key = "sample", .type = CONFIG_INT,
+      .fallback = "16", .min = 2, .max = 100000,
+      .doc = "Of many hosts so many, at random, are compared." },
+    { .section = "placement", .key = "pressure-some-max",
+      .type = CONFIG_INT, .fallback = "20", .max = 100,
+      .doc = "Percent: a host whose memory pressure (PSI some, ten seconds) "
+             "is above this is asked for nothing new." },
+    { .section = "placement", .key = "pressure-full-max",
+      .type = CONFIG_INT, .fallback = "5", .max = 100,
+      .doc = "The same for PSI full." },
+    { .section = "placement", .key = "grant-timeout", .type = CONFIG_TIME,
+      .fallback = "2s", .min = 50, .max = 60 * 1000,
+      .doc = "How long a provider may take to answer a grant." },
+    { .section = "placement", .key = "claim-timeout", .type = CONFIG_TIME,
+      .fallback = "30s", .min = 1000, .max = 3600 * 1000,
+      .doc = "A provider drops a lease that nobody has claimed for so "
+             "long." },
+    { .section = "admin", .key = "socket", .type = CONFIG_STRING,
+      .fallback = "/run/rcached/arbiter.sock",
+      .doc = "Where rcachectl connects." },
+    { .section = "admin", .key = "group", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "The group whose members may do so, beside root." },
+};
+
+/* What the command line says, before it is put into the configuration. */
+typedef struct CommandLine {
+    char *file, *listen, *tls, *socket;
+    int heartbeat_ms;
+    gboolean check, print, example, version;
+} CommandLine;
+
+static void command_line_clear(CommandLine *line)
+{
+    g_free(line->file);
+    g_free(line->listen);
+    g_free(line->tls);
+    g_free(line->socket);
+}
+
+static bool command_line_parse(CommandLine *line, int argc, char **argv,
+                               GError **errp)
+{
+    const GOptionEntry entries[] = {
+        { "config", 0, 0, G_OPTION_ARG_FILENAME, &line->file,
+          "Read FILE, and FILE.d/*.conf, instead of " CONFIG_FILE, "FILE" },
+        { "listen", 0, 0, G_OPTION_ARG_STRING, &line->listen,
+          "Where hosts connect", "ADDRESS:PORT" },
+        { "tls", 0, 0, G_OPTION_ARG_STRING, &line->tls,
+          "Only \"none\" is possible in this version", "none" },
+        { "admin-socket", 0, 0, G_OPTION_ARG_FILENAME, &line->socket,
+          "Where rcachectl connects", "PATH" },
+        { "heartbeat", 0, 0, G_OPTION_ARG_INT, &line->heartbeat_ms,
+          "How often hosts report", "MILLISECONDS" },
+        { "check-config", 0, 0, G_OPTION_ARG_NONE, &line->check,
+          "Say whether the configuration is in order", NULL },
+        { "print-config", 0, 0, G_OPTION_ARG_NONE, &line->print,
+          "Print the configuration as it is", NULL },
+        { "example-config", 0, 0, G_OPTION_ARG_NONE, &line->example,
+          "Print all there is to configure, with its defaults", NULL },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
+          "Print the version", NULL },
+        { 0 }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_summary(context,
+        "Keeps the table of hosts, and picks who lends memory to whom.");
+    if (!g_option_context_parse(context, &argc, &argv, errp)) {
+        return false;
+    }
+    if (argc > 1) {
+        g_set_error(errp, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
+                    "'%s' is one argument too many", argv[1]);
+        return false;
+    }
+    return true;
+}
+
+static bool set(Config *config, const char *section, const char *key,
+                const char *value, const char *option, GError **errp)
+{
+    return !value || config_set(config, section, key, value, option, errp);
+}
+
+static bool config_fill(Config *config, const CommandLine *line,
+                        GError **errp)
+{
+    g_autofree char *heartbeat =
+        line->heartbeat_ms ? g_strdup_printf("%dms", line->heartbeat_ms)
+                           : NULL;
+
+    return config_load(config, line->file ? line->file : CONFIG_FILE,
+                       !line->file, errp) &&
+           set(config, "arbiter", "listen", line->listen, "--listen",
+               errp) &&
+           set(config, "arbiter", "tls", line->tls, "--tls", errp) &&
+           set(config, "arbiter", "heartbeat", heartbeat, "--heartbeat",
+               errp) &&
+           set(config, "admin", "socket", line->socket, "--admin-socket",
+               errp);
+}
+
+static void options_view(Options *o)
+{
+    const Config *c = o->config;
+
+    o->listen = config_string(c, "arbiter", "listen");
+    o->admin_socket = config_string(c, "admin", "socket");
+    o->admin_group = config_string(c, "admin", "group");
+    o->hosts = (HostsConfig) {
+        .heartbeat_ms = config_time_ms(c, "arbiter", "heartbeat"),
+        .suspect_beats = config_int(c, "arbiter", "suspect-beats"),
+        .dead_beats = config_int(c, "arbiter", "dead-beats"),
+        .forget_ms = config_time_ms(c, "arbiter", "forget"),
+        .max = config_int(c, "arbiter", "max-hosts"),
+    };
+    o->placement = (PlacementConfig) {
+        .spread = config_int(c, "placement", "spread"),
+        .sample = config_int(c, "placement", "sample"),
+        .psi_some_max = 100 * config_int(c, "placement",
+                                         "pressure-some-max"),
+        .psi_full_max = 100 * config_int(c, "placement",
+                                         "pressure-full-max"),
+    };
+    o->leases = (LeasesConfig) {
+        .answer_ms = config_time_ms(c, "placement", "grant-timeout"),
+        .claim_ms = config_time_ms(c, "placement", "claim-timeout"),
+        .asks_max = 64,
+    };
+}
+
+static bool options_check(Options *o, GError **errp)
+{
+    bool none = !strcmp(config_string(o->config, "arbiter", "tls"), "none");
+    struct sockaddr_storage addr;
+    socklen_t len;
+
+    if (!address_parse(o->listen, RCACHE_ARBITER_PORT, &addr, &len, errp)) {
+        g_prefix_error(errp, "listen: ");
+        return false;
+    }
+    o->beyond_loopback = !address_is_loopback(&addr);
+    if (o->beyond_loopback && !none) {
+        g_set_error(errp, CONFIG_ERROR, 0, "listen %s: beyond the loopback "
+                    "interface nothing would be encrypted; write tls=none "
+                    "to allow that", o->listen);
+        return false;
+    }
+    if (o->hosts.dead_beats <= o->hosts.suspect_beats) {
+        g_set_error(errp, CONFIG_ERROR, 0, "dead-beats (%u) must be more "
+                    "than suspect-beats (%u)", o->hosts.dead_beats,
+                    o->hosts.suspect_beats);
+        return false;
+    }
+    return true;
+}
+
+static OptionsAction action_of(const CommandLine *line)
+{
+    return line->version ? OPTIONS_VERSION
+           : line->example ? OPTIONS_EXAMPLE
+           : line->print ? OPTIONS_PRINT
+           : line->check ? OPTIONS_CHECK : OPTIONS_RUN;
+}
+
+Options *options_new(int argc, char **argv, GError **errp)
+{
+    g_autoptr(Options) o = g_new0(Options, 1);
+    CommandLine line = { 0 };
+    bool ok = command_line_parse(&line, argc, argv, errp);
+
+    o->config = config_new("arbiter", keys, G_N_ELEMENTS(keys));
+    o->action = action_of(&line);
+    if (ok && o->action != OPTIONS_VERSION && o->action != OPTIONS_EXAMPLE) {
+        ok = config_fill(o->config, &line, errp);
+        if (ok) {
+            options_view(o);
+            ok = options_check(o, errp);
+        }
+    }
+    command_line_clear(&line);
+    return ok ? g_steal_pointer(&o) : NULL;
+}
+
+void options_free(Options *options)
+{
+    config_free(options->config);
+    g_free(options);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* options: what the arbiter is told, by its configuration and command line. */
+#ifndef ARBITER_OPTIONS_H
+#define ARBITER_OPTIONS_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "arbiter/hosts.h"
+#include "arbiter/leases.h"
+#include "arbiter/placement.h"
+#include "common/config.h"
+
+typedef enum OptionsAction {
+    OPTIONS_RUN,
+    OPTIONS_CHECK,              /* --check-config */
+    OPTIONS_PRINT,              /* --print-config */
+    OPTIONS_EXAMPLE,            /* --example-config */
+    OPTIONS_VERSION
+} OptionsAction;
+
+typedef struct Options {
+    OptionsAction action;
+    Config *config;
+
+    /* Views of the configuration, checked. */
+    const char *listen;
+    bool beyond_loopback;       /* and tls=none was written */
+    const char *admin_socket;
+    const char *admin_group;
+    HostsConfig hosts;
+    PlacementConfig placement;
+    LeasesConfig leases;
+} Options;
+
+/**
+ * options_new() - read configuration and command line
+ * @argv: changed as GOptionContext does
+ *
+ * Return: the options, or NULL with @errp set
+ */
+Options *options_new(int argc, char **argv, GError **errp);
+void options_free(Options *options);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Options, options_free)
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of hosts: heartbeats in, states by time, boots and addresses. */
+#include <check.h>
+#include <string.h>
+
+#include "arbiter/hosts.h"
+
+static const HostsConfig config = {
+    .heartbeat_ms = 1000, .suspect_beats = 3, .dead_beats = 10,
+    .forget_ms = 60000, .max = 3,
+};
+static const uint8_t boot_a[RCACHE_UUID_LEN] = "boot a";
+static const uint8_t boot_b[RCACHE_UUID_LEN] = "boot b";
+
+static Hosts hosts;
+static GByteArray *frame;
+
+static void set_up(void)
+{
+    hosts_init(&hosts, &config);
+    frame = g_byte_array_new();
+}
+
+static void tear_down(void)
+{
+    hosts_deinit(&hosts);
+    g_byte_array_unref(frame);
+}
+
+/* A heartbeat with one of each section, in @frame. */
+static void make_beat(uint64_t seq, const uint8_t *boot, uint64_t offered,
+                      unsigned leases)
+{
+    WireBeatHost host = { .seq = seq, .offered = offered, .mem_total = 7 };
+    WireBeatGuest guest = { .name = "vm", .guest = 5 };
+    WireBeatLease lease = { .epoch = 1, .name = "vm", .host = "other",
+                            .state = RCACHE_LEASE_CLAIMED, .bytes = 4096 };
+    WireBeatTerm term = { .name = "reserve", .bytes = -3 };
+    guint start;
+
+    g_byte_array_set_size(frame, 0);
+    start = wire_beat_begin(frame);
+    memcpy(host.boot_id, boot, RCACHE_UUID_LEN);
+    ck_assert(wire_beat_host(frame, start, &host));
+    ck_assert(wire_beat_guest(frame, start, &guest));
+    for (unsigned i = 0; i < leases; i++) {
+        lease.lease = 100 + i;
+        ck_assert(wire_beat_lease(frame, start, RCACHE_SECTION_LEASE,
+                                  &lease));
+    }
+    lease.lease = 50;
+    ck_assert(wire_beat_lease(frame, start, RCACHE_SECTION_HELD, &lease));
+    ck_assert(wire_beat_term(frame, start, &term));
+    wire_beat_end(frame, start);
+}
+
+static HostsBeat beat(Host *host, uint64_t now)
+{
+    const char *why = NULL;
+    HostsBeat result = hosts_beat(host, frame->data + WIRE_HEAD_LEN,
+                                  frame->len - WIRE_HEAD_LEN, now, &why);
+
+    ck_assert_int_eq(result == HOSTS_BEAT_BAD, why != NULL);
+    return result;
+}
+
+START_TEST(a_beat_is_taken_whole)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "127.0.0.1:1", 0);
+
+    ck_assert(!host->reported);
+    make_beat(1, boot_a, 900, 2);
+    ck_assert_int_eq(beat(host, 10), HOSTS_BEAT_TAKEN);
+    ck_assert(host->reported);
+    ck_assert_uint_eq(host->heard_ms, 10);
+    ck_assert_uint_eq(host->beat.offered, 900);
+    ck_assert_uint_eq(host->guests->len, 1);
+    ck_assert_uint_eq(host->leases->len, 2);
+    ck_assert_uint_eq(host->held->len, 1);
+    ck_assert_uint_eq(host->terms->len, 1);
+    ck_assert_ptr_nonnull(hosts_lease_find(host, 101));
+    ck_assert_ptr_null(hosts_lease_find(host, 50));
+
+    /* The next one replaces it. */
+    make_beat(2, boot_a, 800, 1);
+    ck_assert_int_eq(beat(host, 20), HOSTS_BEAT_TAKEN);
+    ck_assert_uint_eq(host->beat.offered, 800);
+    ck_assert_uint_eq(host->leases->len, 1);
+
+    /* One that breaks off changes nothing, wherever that is. */
+    make_beat(3, boot_a, 700, 9);
+    for (guint cut = 1; cut < frame->len - WIRE_HEAD_LEN; cut += 7) {
+        const char *why;
+        HostsBeat r = hosts_beat(host, frame->data + WIRE_HEAD_LEN,
+                                 frame->len - WIRE_HEAD_LEN - cut, 30, &why);
+
+        if (r == HOSTS_BEAT_TAKEN) {
+            /* Cut between two sections: whole, as far as anyone can see. */
+            ck_assert_uint_eq(host->beat.seq, 3);
+            host->beat.seq = 2;
+            host->beat.offered = 800;
+        } else {
+            ck_assert_int_eq(r, HOSTS_BEAT_BAD);
+            ck_assert_uint_eq(host->beat.offered, 800);
+        }
+    }
+}
+END_TEST
+
+START_TEST(old_and_foreign_beats)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+
+    make_beat(5, boot_a, 900, 0);
+    ck_assert_int_eq(beat(host, 10), HOSTS_BEAT_TAKEN);
+    ck_assert_int_eq(beat(host, 20), HOSTS_BEAT_OLD);
+    make_beat(4, boot_a, 100, 0);
+    ck_assert_int_eq(beat(host, 20), HOSTS_BEAT_OLD);
+    ck_assert_uint_eq(host->heard_ms, 10);
+    ck_assert_uint_eq(host->beat.offered, 900);
+    make_beat(6, boot_b, 100, 0);
+    ck_assert_int_eq(beat(host, 20), HOSTS_BEAT_BAD);
+
+    /* A restarted daemon counts from the start; what was known stays. */
+    ck_assert_ptr_eq(hosts_hello(&hosts, "h", boot_a, "", 30), host);
+    ck_assert_uint_eq(host->beat.offered, 900);
+    make_beat(1, boot_a, 200, 0);
+    ck_assert_int_eq(beat(host, 40), HOSTS_BEAT_TAKEN);
+    ck_assert_uint_eq(host->beat.offered, 200);
+}
+END_TEST
+
+START_TEST(another_boot_is_another_host)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+
+    make_beat(9, boot_a, 900, 3);
+    ck_assert_int_eq(beat(host, 10), HOSTS_BEAT_TAKEN);
+    host = hosts_hello(&hosts, "h", boot_b, "", 20);
+    ck_assert(!host->reported);
+    ck_assert_uint_eq(host->beat.offered, 0);
+    ck_assert_uint_eq(host->leases->len, 0);
+    ck_assert_uint_eq(host->guests->len, 0);
+    ck_assert_uint_eq(host->held->len, 0);
+    make_beat(1, boot_b, 300, 1);
+    ck_assert_int_eq(beat(host, 30), HOSTS_BEAT_TAKEN);
+}
+END_TEST
+
+START_TEST(states_by_time)
+{
+    static const struct {
+        uint64_t at;
+        HostState state;
+    } cases[] = {
+        { 0, HOST_ALIVE }, { 4000, HOST_ALIVE }, { 4001, HOST_SUSPECT },
+        { 11000, HOST_SUSPECT }, { 11001, HOST_DEAD },
+        { 1000000, HOST_DEAD },
+    };
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 500);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        ck_assert_int_eq(hosts_state(&hosts, host, 500 + cases[i].at),
+                         cases[i].state);
+    }
+    /* A clock that is behind does no harm. */
+    ck_assert_int_eq(hosts_state(&hosts, host, 0), HOST_ALIVE);
+    make_beat(1, boot_a, 1, 0);
+    ck_assert_int_eq(beat(host, 50000), HOSTS_BEAT_TAKEN);
+    ck_assert_int_eq(hosts_state(&hosts, host, 50001), HOST_ALIVE);
+    ck_assert_str_eq(hosts_state_name(HOST_SUSPECT), "suspect");
+}
+END_TEST
+
+START_TEST(long_dead_are_forgotten)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+
+    host->conn = &hosts;
+    ck_assert_uint_eq(hosts_forget(&hosts, 60001), 0);
+    host->conn = NULL;
+    ck_assert_uint_eq(hosts_forget(&hosts, 60000), 0);
+    ck_assert_uint_eq(hosts_forget(&hosts, 60001), 1);
+    ck_assert_ptr_null(hosts_find(&hosts, "h"));
+}
+END_TEST
+
+START_TEST(no_more_than_the_most)
+{
+    g_autoptr(GPtrArray) all = NULL;
+
+    ck_assert_ptr_nonnull(hosts_hello(&hosts, "c", boot_a, "", 0));
+    ck_assert_ptr_nonnull(hosts_hello(&hosts, "a", boot_a, "", 0));
+    ck_assert_ptr_nonnull(hosts_hello(&hosts, "b", boot_a, "", 0));
+    ck_assert_ptr_null(hosts_hello(&hosts, "d", boot_a, "", 0));
+    ck_assert_ptr_nonnull(hosts_hello(&hosts, "a", boot_b, "", 0));
+    all = hosts_sorted(&hosts);
+    ck_assert_uint_eq(all->len, 3);
+    ck_assert_str_eq(((Host *)all->pdata[0])->name, "a");
+    ck_assert_str_eq(((Host *)all->pdata[2])->name, "c");
+}
+END_TEST
+
+static const struct {
+    const char *address, *peer, *want;  /* NULL: refused */
+} addresses[] = {
+    { "", "192.0.2.1", "" },
+    { "192.0.2.9:1", "192.0.2.1", "192.0.2.9:1" },
+    { "[2001:db8::1]:1", "192.0.2.1", "[2001:db8::1]:1" },
+    { ":9470", "192.0.2.1", "192.0.2.1:9470" },
+    { "0.0.0.0:9470", "192.0.2.1", "192.0.2.1:9470" },
+    { "*:9470", "192.0.2.1", "192.0.2.1:9470" },
+    { "[::]:9470", "2001:db8::5", "[2001:db8::5]:9470" },
+    { "nonsense", "192.0.2.1", NULL },
+    { "[::]", "192.0.2.1", NULL },
+    { ":x", "192.0.2.1", NULL },
+    { ":0", "192.0.2.1", NULL },
+    { ":65536", "192.0.2.1", NULL },
+};
+
+START_TEST(addresses_are_completed)
+{
+    char out[RCACHE_NAME_MAX];
+    bool ok = hosts_complete_address(out, addresses[_i].address,
+                                     addresses[_i].peer);
+
+    ck_assert_msg(ok == !!addresses[_i].want, "%s", addresses[_i].address);
+    if (ok) {
+        ck_assert_str_eq(out, addresses[_i].want);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("hosts");
+    TCase *tc = tcase_create("hosts");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, a_beat_is_taken_whole);
+    tcase_add_test(tc, old_and_foreign_beats);
+    tcase_add_test(tc, another_boot_is_another_host);
+    tcase_add_test(tc, states_by_time);
+    tcase_add_test(tc, long_dead_are_forgotten);
+    tcase_add_test(tc, no_more_than_the_most);
+    tcase_add_loop_test(tc, addresses_are_completed, 0,
+                        G_N_ELEMENTS(addresses));
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests and grants: answers, silence, losses, and what counts as gone. */
+#include <check.h>
+#include <string.h>
+
+#include "arbiter/leases.h"
+
+#define MIB     (1ull << 20)
+
+static const LeasesConfig config = {
+    .answer_ms = 2000, .claim_ms = 30000, .asks_max = 2,
+};
+static const uint8_t token[RCACHE_TOKEN_LEN] = "token";
+static const WireLeaseRequest request = {
+    .vm = "vm 1", .name = "vm", .bytes = 128 * MIB, .copies = 1,
+};
+
+static Leases leases;
+
+static void set_up(void)
+{
+    leases_init(&leases, &config);
+}
+
+static void tear_down(void)
+{
+    leases_deinit(&leases);
+}
+
+/* A request at time 0 with 64 MiB at "a" (id 1) and at "b" (id 2). */
+static LeaseAsk *ask_two(void)
+{
+    LeaseAsk *ask = leases_ask_new(&leases, "me", 7, &request, 0);
+
+    ck_assert_ptr_nonnull(ask);
+    ck_assert_ptr_nonnull(leases_grant_new(&leases, ask, "a", "a:1",
+                                           64 * MIB, 1, token, 0));
+    ck_assert_ptr_nonnull(leases_grant_new(&leases, ask, "b", "b:1",
+                                           64 * MIB, 2, token, 0));
+    return ask;
+}
+
+static bool ack(const char *provider, uint64_t lease, uint64_t bytes,
+                uint16_t status, const char *text, uint64_t now)
+{
+    WireGrantAck a = { .status = status, .lease = lease, .bytes = bytes,
+                       .ttl_ms = 30000 };
+
+    g_strlcpy(a.text, text, sizeof(a.text));
+    return leases_ack(&leases, provider, &a, now);
+}
+
+static uint64_t pending(const char *provider)
+{
+    return leases_pending(&leases, provider, NULL);
+}
+
+START_TEST(both_say_yes)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+
+    ck_assert_uint_eq(pending("a"), 64 * MIB);
+    ck_assert_uint_eq(leases_pending(&leases, "a", request.vm), 64 * MIB);
+    ck_assert_uint_eq(leases_pending(&leases, "a", token), 0);
+    ck_assert_ptr_null(leases_next_done(&leases, 1));
+    ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
+    ck_assert_ptr_null(leases_next_done(&leases, 1));
+    ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
+    ck_assert_ptr_eq(leases_next_done(&leases, 1), ask);
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.status, RCACHE_OK);
+    ck_assert_uint_eq(reply.bytes, 128 * MIB);
+    ck_assert_uint_eq(reply.nr_grants, 2);
+    ck_assert_str_eq(reply.text, "");
+    ck_assert_uint_eq(reply.grant[1].lease, 2);
+    ck_assert_uint_eq(reply.grant[1].epoch, 1);
+    ck_assert_uint_eq(reply.grant[1].ttl_ms, 30000);
+    ck_assert_str_eq(reply.grant[1].host, "b");
+    ck_assert_str_eq(reply.grant[1].address, "b:1");
+    ck_assert_mem_eq(reply.grant[1].token, token, sizeof(token));
+    leases_ask_free(&leases, ask);
+    ck_assert_ptr_null(leases_next_done(&leases, 1));
+
+    /* Gone until a heartbeat of that provider lists it, or nobody claims. */
+    ck_assert_uint_eq(pending("a"), 64 * MIB);
+    leases_listed(&leases, "b", 1);
+    ck_assert_uint_eq(pending("a"), 64 * MIB);
+    leases_listed(&leases, "a", 1);
+    ck_assert_uint_eq(pending("a"), 0);
+    leases_expire(&leases, 30000);
+    ck_assert_uint_eq(pending("b"), 64 * MIB);
+    leases_expire(&leases, 30001);
+    ck_assert_uint_eq(pending("b"), 0);
+}
+END_TEST
+
+START_TEST(one_says_no)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+
+    ck_assert(ack("a", 1, 0, RCACHE_E_NO_ROOM, "all lent", 1));
+    ck_assert_uint_eq(pending("a"), 0);
+    ck_assert(ack("b", 2, 16 * MIB, 0, "", 1));
+    ck_assert_uint_eq(pending("b"), 16 * MIB);
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.status, RCACHE_OK);
+    ck_assert_uint_eq(reply.nr_grants, 1);
+    ck_assert_uint_eq(reply.bytes, 16 * MIB);
+    ck_assert_str_eq(reply.text, "a: all lent");
+    leases_ask_free(&leases, ask);
+}
+END_TEST
+
+START_TEST(both_say_no)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+
+    ck_assert(ack("a", 1, 0, RCACHE_E_NO_ROOM, "", 1));
+    ck_assert(ack("b", 2, 0, RCACHE_E_REFUSED, "never", 1));
+    ck_assert_ptr_eq(leases_next_done(&leases, 1), ask);
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.status, RCACHE_E_NO_ROOM);
+    ck_assert_uint_eq(reply.nr_grants, 0);
+    ck_assert_uint_eq(reply.bytes, 0);
+    ck_assert(g_str_has_prefix(reply.text, "a: "));
+    leases_ask_free(&leases, ask);
+    ck_assert_uint_eq(g_hash_table_size(leases.grants), 0);
+}
+END_TEST
+
+START_TEST(silence_ends)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+
+    ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
+    ck_assert_ptr_null(leases_next_done(&leases, 1999));
+    ck_assert_ptr_eq(leases_next_done(&leases, 2000), ask);
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.bytes, 64 * MIB);
+    ck_assert_str_eq(reply.text, "b did not answer in time");
+    leases_ask_free(&leases, ask);
+
+    /* Its memory may be taken all the same, and a late yes says it is. */
+    ck_assert_uint_eq(pending("b"), 64 * MIB);
+    ck_assert(ack("b", 2, 32 * MIB, 0, "", 5000));
+    ck_assert_uint_eq(pending("b"), 32 * MIB);
+    leases_expire(&leases, 34999);
+    ck_assert_uint_eq(pending("b"), 32 * MIB);
+    leases_expire(&leases, 35000);
+    ck_assert_uint_eq(pending("b"), 0);
+    ck_assert(!ack("b", 2, 32 * MIB, 0, "", 35001));
+}
+END_TEST
+
+START_TEST(a_late_no_gives_it_back)
+{
+    LeaseAsk *ask = ask_two();
+
+    leases_ask_free(&leases, ask);
+    ck_assert_uint_eq(pending("b"), 64 * MIB);
+    ck_assert(ack("b", 2, 0, RCACHE_E_NO_ROOM, "", 5000));
+    ck_assert_uint_eq(pending("b"), 0);
+    leases_expire(&leases, 31999);
+    ck_assert_uint_eq(pending("a"), 64 * MIB);
+    leases_expire(&leases, 32000);
+    ck_assert_uint_eq(pending("a"), 0);
+}
+END_TEST
+
+START_TEST(a_lost_provider_is_not_waited_for)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+
+    ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
+    leases_provider_lost(&leases, "b");
+    ck_assert_ptr_eq(leases_next_done(&leases, 1), ask);
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.bytes, 64 * MIB);
+    ck_assert_str_eq(reply.text, "b: the connection was lost");
+    leases_ask_free(&leases, ask);
+}
+END_TEST
+
+START_TEST(a_lost_requester_is_forgotten)
+{
+    ask_two();
+    leases_requester_lost(&leases, "other");
+    ck_assert_ptr_nonnull(leases_next_done(&leases, 9999));
+    leases_requester_lost(&leases, "me");
+    ck_assert_ptr_null(leases_next_done(&leases, 9999));
+    ck_assert_uint_eq(pending("a"), 64 * MIB);
+}
+END_TEST
+
+/* The heartbeat may overtake the answer. */
+START_TEST(listed_before_the_answer)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+
+    leases_listed(&leases, "a", 1);
+    ck_assert_uint_eq(pending("a"), 0);
+    ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
+    ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.bytes, 128 * MIB);
+    leases_ask_free(&leases, ask);
+    ck_assert_uint_eq(g_hash_table_size(leases.grants), 1);
+}
+END_TEST
+
+START_TEST(wrong_answers)
+{
+    LeaseAsk *ask = ask_two();
+
+    ck_assert(!ack("b", 1, 64 * MIB, 0, "", 1));    /* another's */
+    ck_assert(!ack("a", 9, 64 * MIB, 0, "", 1));    /* nobody's */
+    ck_assert(ack("a", 1, UINT64_MAX, 0, "", 1));   /* too good */
+    ck_assert_uint_eq(pending("a"), 0);
+    ck_assert(!ack("a", 1, 64 * MIB, 0, "", 1));    /* a second one */
+    ck_assert_ptr_null(leases_grant_new(&leases, ask, "c", "c:1", MIB, 2,
+                                        token, 0));
+    ck_assert_uint_eq(pending("b"), 64 * MIB);
+}
+END_TEST
+
+START_TEST(nothing_to_ask)
+{
+    LeaseAsk *ask = leases_ask_new(&leases, "me", 1, &request, 0);
+    WireLeaseReply reply;
+
+    g_strlcpy(ask->text, "no host has room", sizeof(ask->text));
+    ck_assert_ptr_eq(leases_next_done(&leases, 0), ask);
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.status, RCACHE_E_NO_ROOM);
+    ck_assert_str_eq(reply.text, "no host has room");
+}
+END_TEST
+
+START_TEST(few_at_a_time)
+{
+    ck_assert_ptr_nonnull(leases_ask_new(&leases, "me", 1, &request, 0));
+    ck_assert_ptr_nonnull(leases_ask_new(&leases, "me", 2, &request, 0));
+    ck_assert_ptr_null(leases_ask_new(&leases, "me", 3, &request, 0));
+    ck_assert_ptr_nonnull(leases_ask_new(&leases, "you", 1, &request, 0));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("leases");
+    TCase *tc = tcase_create("leases");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, both_say_yes);
+    tcase_add_test(tc, one_says_no);
+    tcase_add_test(tc, both_say_no);
+    tcase_add_test(tc, silence_ends);
+    tcase_add_test(tc, a_late_no_gives_it_back);
+    tcase_add_test(tc, a_lost_provider_is_not_waited_for);
+    tcase_add_test(tc, a_lost_requester_is_forgotten);
+    tcase_add_test(tc, listed_before_the_answer);
+    tcase_add_test(tc, wrong_answers);
+    tcase_add_test(tc, nothing_to_ask);
+    tcase_add_test(tc, few_at_a_time);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
