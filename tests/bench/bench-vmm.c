@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bench-vmm: a VMM whose guest is one thread that touches pages and measures
+ * how long that took.  The other half is the fake VMM of tests/fakes.
+ *
+ * Commands are lines on stdin, each answered with a line of JSON:
+ *   fill            write every page
+ *   touch N         read N pages that are away, scattered; the latencies
+ *   evict BYTES     and how long that took
+ *   evict-to BYTES
+ *   stats
+ *   quit
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "tests/bench/measure.h"
+#include "tests/fakes/oracle.h"
+#include "tests/fakes/vmm.h"
+
+#define MIB             (1ull << 20)
+#define PAUSE_EVERY     64u     /* as floor-fault does */
+#define PAUSE_US        50u
+
+static uint64_t *page_words(Vmm *v, uint64_t page)
+{
+    return (uint64_t *)(v->ram + page * RCACHE_PAGE_SIZE);
+}
+
+static void run_fill(Vmm *v)
+{
+    for (uint64_t page = 0; page < v->config.pages; page++) {
+        oracle_stamp(page_words(v, page), page, 1);
+        v->version[page] = 1;
+    }
+    printf("{\"pages\": %lu}\n", v->config.pages);
+}
+
+static void run_touch(Vmm *v, uint64_t want, uint64_t *cursor)
+{
+    uint64_t *ns = g_new0(uint64_t, want + 1), n = 0, wrong = 0;
+
+    for (uint64_t i = 0; i < v->config.pages && n < want; i++) {
+        uint64_t page = measure_scatter((*cursor)++ % v->config.pages,
+                                        v->config.pages);
+        volatile uint64_t *at = page_words(v, page);
+        uint64_t start, value;
+
+        if (vmm_page_state(v, page) != RCACHE_REMOTE) {
+            continue;
+        }
+        start = measure_now();
+        value = *at;
+        ns[n++] = measure_now() - start;
+        wrong += value != page;
+        if (n % PAUSE_EVERY == 0) {
+            usleep(PAUSE_US);
+        }
+    }
+    measure_sort(ns, n);
+    printf("{\"touched\": %lu, \"wrong\": %lu, \"p50_ns\": %lu, \"p90_ns\": "
+           "%lu, \"p99_ns\": %lu}\n", n, wrong, measure_at(ns, n, 0.5),
+           measure_at(ns, n, 0.9), measure_at(ns, n, 0.99));
+    g_free(ns);
+}
+
+static void run_evict(Vmm *v, uint32_t what, uint64_t bytes)
+{
+    struct RcacheVmmEvict msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_EVICT,
+                 .size = sizeof(msg), .id = 1 },
+        .what = what, .bytes = bytes,
+    };
+    uint64_t start = measure_now();
+    bool good = vmm_request(v, &msg.hdr, 120);
+    uint64_t took = measure_now() - start;
+
+    printf("{\"status\": %d, \"pages\": %lu, \"seconds\": %.6f}\n",
+           good ? v->result.status : 1,
+           good ? v->result.value / RCACHE_PAGE_SIZE : 0, took / 1e9);
+}
+
+static void run_stats(Vmm *v)
+{
+    struct RcacheVmmStats s;
+
+    pthread_mutex_lock(&v->lock);
+    s = v->stats;
+    pthread_mutex_unlock(&v->lock);
+    printf("{\"guest\": %lu, \"resident\": %lu, \"remote\": %lu, "
+           "\"local_max\": %lu, \"memfd\": %lu, \"pager_rss\": %lu, "
+           "\"p50_ns\": %lu, \"p99_ns\": %lu, \"network_p50_ns\": %lu, "
+           "\"attaches\": %u}\n", s.guest, s.resident, s.remote, s.local_max,
+           vmm_resident(v), s.pager_rss, s.fault_p50, s.fault_p99,
+           s.network_p50, (unsigned)v->attaches);
+}
+
+/* False when it is over. */
+static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
+{
+    unsigned long n = 0;
+
+    if (!strcmp(line, "fill\n")) {
+        run_fill(v);
+    } else if (sscanf(line, "touch %lu", &n) == 1) {
+        run_touch(v, n, cursor);
+    } else if (sscanf(line, "evict-to %lu", &n) == 1) {
+        run_evict(v, RCACHE_EVICT_TARGET, n);
+    } else if (sscanf(line, "evict %lu", &n) == 1) {
+        run_evict(v, RCACHE_EVICT_BYTES, n);
+    } else if (!strcmp(line, "stats\n")) {
+        run_stats(v);
+    } else {
+        return false;
+    }
+    fflush(stdout);
+    return true;
+}
+
+static bool wait_attached(Vmm *v)
+{
+    for (int i = 0; i < 200 && !v->attached && !v->refused[0]; i++) {
+        usleep(50000);
+    }
+    if (!v->attached) {
+        fprintf(stderr, "bench-vmm: %s\n",
+                v->refused[0] ? v->refused : "no pager");
+    }
+    return v->attached;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t mem = measure_option(argc, argv, "mem", 512);
+    uint64_t local_max = measure_option(argc, argv, "local-max", 256);
+    Vmm *v = g_new0(Vmm, 1);
+    uint64_t cursor = 0;
+    char line[128];
+
+    if (argc < 2 || argv[1][0] == '-' || local_max > mem) {
+        fprintf(stderr, "usage: bench-vmm SOCKET [--mem=MIB] "
+                "[--local-max=MIB] [--guest-cpu=N]\n");
+        return 2;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    v->config = (VmmConfig) {
+        .socket = argv[1], .name = "bench", .uuid = { 0xbe, 0x9c, 1 },
+        .pages = mem * MIB / RCACHE_PAGE_SIZE,
+        .local_max = local_max * MIB / RCACHE_PAGE_SIZE,
+        /* All of it: the quiet measurements are far below local_max. */
+        .size = mem * MIB / RCACHE_PAGE_SIZE,
+    };
+    pthread_mutex_init(&v->lock, NULL);
+    pthread_cond_init(&v->changed, NULL);
+    g_queue_init(&v->requests);
+    v->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!vmm_memory_init(v, &error)) {
+        fprintf(stderr, "bench-vmm: %s\n", error->message);
+        return 1;
+    }
+    pthread_create(&v->service, NULL, vmm_service, v);
+    measure_pin(measure_option(argc, argv, "guest-cpu", -1));
+    if (!wait_attached(v)) {
+        return 3;
+    }
+    printf("{\"pid\": %d}\n", getpid());
+    fflush(stdout);
+    while (fgets(line, sizeof(line), stdin) &&
+           run_command(v, line, &cursor)) {
+    }
+    return 0;
+}
