@@ -414,12 +414,14 @@ static void print_key(GString *out, const Config *config,
 
     print_comment(out, key->doc);
     if (example) {
-        g_string_append_printf(out, "#%s = ", key->key);
+        g_string_append_printf(out, "#%s =%s", key->key,
+                               *key->fallback ? " " : "");
         print_value(out, key->fallback);
         return;
     }
-    g_string_append_printf(out, "# (%s)\n%s = ",
-                           value->from ? value->from : "default", key->key);
+    g_string_append_printf(out, "# (%s)\n%s =%s",
+                           value->from ? value->from : "default", key->key,
+                           *value->text ? " " : "");
     print_value(out, value->text);
 }
 
