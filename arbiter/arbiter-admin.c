@@ -457,17 +457,18 @@ static void sum_host(Sums *sums, const Arbiter *arbiter, const Host *host,
 static void status_verdict(JsonObject *o, const Sums *sums,
                            JsonArray *problems)
 {
-    unsigned nr_problems = json_array_get_length(problems);
+    unsigned n = json_array_get_length(problems);
+    unsigned hosts = sums->states[HOST_ALIVE] + sums->states[HOST_SUSPECT] +
+                     sums->states[HOST_DEAD];
+    g_autofree char *more = n ? g_strdup_printf("; %u problem%s", n,
+                                                n > 1 ? "s" : "") : NULL;
     g_autofree char *text = g_strdup_printf(
-        "%s%u of %u hosts alive, %u VMs, %" G_GUINT64_FORMAT " MiB remote, %"
-        G_GUINT64_FORMAT " MiB free to lend%s",
-        nr_problems ? "degraded: " : "ok: ", sums->states[HOST_ALIVE],
-        sums->states[HOST_ALIVE] + sums->states[HOST_SUSPECT] +
-        sums->states[HOST_DEAD], sums->vms, sums->remote >> 20,
-        sums->free >> 20,
-        nr_problems == 1 ? "; 1 problem" : nr_problems ? "; problems" : "");
+        "%s%u of %u hosts alive, %u VM%s, %" G_GUINT64_FORMAT " MiB remote, %"
+        G_GUINT64_FORMAT " MiB free to lend%s", n ? "degraded: " : "ok: ",
+        sums->states[HOST_ALIVE], hosts, sums->vms, sums->vms == 1 ? "" : "s",
+        sums->remote >> 20, sums->free >> 20, more ? more : "");
 
-    json_object_set_boolean_member(o, "ok", !nr_problems);
+    json_object_set_boolean_member(o, "ok", !n);
     json_object_set_string_member(o, "verdict", text);
     json_object_set_array_member(o, "problems", problems);
 }

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rcachectl: one command to an admin socket, and its answer for a person or,
+ * with --json, as it is.  See rcachectl(1).
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arbiter/rcachectl-print.h"
+#include "common/admin.h"
+#include "common/config.h"
+
+#define ARBITER_SOCKET  "/run/rcached/arbiter.sock"
+#define HOST_SOCKET     "/run/rcached/admin.sock"
+
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NO_DAEMON = 3,
+    EXIT_REFUSED = 4
+};
+
+typedef struct Command {
+    const char *name;
+    const char *args;           /* for people */
+    const char *doc;
+    char *(*print)(JsonNode *answer);
+    JsonObject *(*make_args)(char **argv, GError **errp);
+    unsigned nr_args;
+    bool host;                  /* a host's socket is the default */
+    unsigned timeout_ms;
+} Command;
+
+static JsonObject *evict_args(char **argv, GError **errp)
+{
+    JsonObject *args;
+    uint64_t bytes;
+
+    if (!config_parse_size(argv[1], &bytes, NULL, errp)) {
+        return NULL;
+    }
+    args = json_object_new();
+    json_object_set_string_member(args, "vm", argv[0]);
+    json_object_set_int_member(args, "bytes", bytes);
+    return args;
+}
+
+static const Command commands[] = {
+    { "status", "", "Whether all is well", print_status, .timeout_ms = 5000 },
+    { "hosts", "", "What hosts have, lend and store", print_hosts,
+      .timeout_ms = 5000 },
+    { "leases", "", "Who lends how much to which VM", print_leases,
+      .timeout_ms = 5000 },
+    { "vms", "", "VMs, their sizes, where their memory is", print_vms,
+      .timeout_ms = 5000 },
+    { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
+      evict_args, 2, true, .timeout_ms = 120000 },
+};
+
+/* They have a place in the design and are not built yet. */
+static const char *const later[] = {
+    "drain", "undrain", "whatif", "top", "metrics",
+};
+
+typedef struct CommandLine {
+    char *socket, *timeout;
+    gboolean json, version;
+    unsigned timeout_ms;
+    bool timeout_set;
+} CommandLine;
+
+static char *commands_text(void)
+{
+    GString *out = g_string_new("Commands:\n");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *name = g_strconcat(commands[i].name,
+                                            commands[i].args, NULL);
+
+        g_string_append_printf(out, "  %-28s %s\n", name, commands[i].doc);
+    }
+    return g_string_free(out, FALSE);
+}
+
+static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
+                               GError **errp)
+{
+    const GOptionEntry entries[] = {
+        { "socket", 0, 0, G_OPTION_ARG_FILENAME, &line->socket,
+          "The admin socket (default: the arbiter's where there is one, "
+          "else the host's)", "PATH" },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &line->json,
+          "Print JSON: bytes and seconds as plain numbers", NULL },
+        { "timeout", 0, 0, G_OPTION_ARG_STRING, &line->timeout,
+          "How long to wait; 0: for ever", "TIME" },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
+          "Print the version", NULL },
+        { 0 }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("COMMAND");
+    g_autofree char *text = commands_text();
+    uint64_t ms = 0;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_summary(context, text);
+    if (!g_option_context_parse(context, argc, argv, errp)) {
+        return false;
+    }
+    if (line->timeout) {
+        if (!config_parse_time(line->timeout, &ms, errp)) {
+            g_prefix_error(errp, "--timeout: ");
+            return false;
+        }
+        line->timeout_ms = MIN(ms, G_MAXUINT);
+        line->timeout_set = true;
+    }
+    return true;
+}
+
+static const Command *command_find(const char *name)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (!strcmp(commands[i].name, name)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(later); i++) {
+        if (!strcmp(later[i], name)) {
+            g_printerr("rcachectl: '%s' is not in this version\n", name);
+            return EXIT_REFUSED;
+        }
+    }
+    g_printerr("rcachectl: there is no command '%s'; see rcachectl --help\n",
+               name);
+    return EXIT_USAGE;
+}
+
+static const char *default_socket(const Command *command)
+{
+    return !command->host && g_file_test(ARBITER_SOCKET, G_FILE_TEST_EXISTS)
+               ? ARBITER_SOCKET : HOST_SOCKET;
+}
+
+static int exit_status(const GError *error)
+{
+    if (error->domain != ADMIN_ERROR) {
+        return EXIT_FAILED;
+    }
+    switch (error->code) {
+    case ADMIN_ERROR_NO_DAEMON:
+    case ADMIN_ERROR_TIMEOUT:
+        return EXIT_NO_DAEMON;
+    case ADMIN_ERROR_REFUSED:
+    case ADMIN_ERROR_NO_COMMAND:
+        return EXIT_REFUSED;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+static int run(const CommandLine *line, const Command *command,
+               JsonObject *args)
+{
+    const char *path = line->socket ? line->socket : default_socket(command);
+    unsigned timeout_ms = line->timeout_set ? line->timeout_ms
+                                            : command->timeout_ms;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) answer = admin_execute(path, command->name, args,
+                                               timeout_ms, &error);
+    g_autofree char *text = NULL;
+
+    if (!answer) {
+        g_printerr("rcachectl: %s\n", error->message);
+        return exit_status(error);
+    }
+    text = line->json ? json_to_string(answer, TRUE) : command->print(answer);
+    if (fputs(text, stdout) < 0 || (line->json && putchar('\n') < 0) ||
+        fflush(stdout) < 0) {
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+static int dispatch(const CommandLine *line, int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonObject) args = NULL;
+    const Command *command;
+
+    if (line->version) {
+        puts("rcachectl " RCACHED_VERSION);
+        return EXIT_DONE;
+    }
+    if (argc < 2) {
+        g_printerr("rcachectl: which command? See rcachectl --help\n");
+        return EXIT_USAGE;
+    }
+    command = command_find(argv[1]);
+    if (!command) {
+        return unknown_command(argv[1]);
+    }
+    if ((unsigned)argc - 2 != command->nr_args) {
+        g_printerr("usage: rcachectl [OPTION...] %s%s\n", command->name,
+                   command->args);
+        return EXIT_USAGE;
+    }
+    if (command->make_args) {
+        args = command->make_args(argv + 2, &error);
+        if (!args) {
+            g_printerr("rcachectl: %s: %s\n", command->name, error->message);
+            return EXIT_USAGE;
+        }
+    }
+    return run(line, command, args);
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    CommandLine line = { 0 };
+    int status;
+
+    setlocale(LC_CTYPE, "");
+    signal(SIGPIPE, SIG_IGN);
+    if (command_line_parse(&line, &argc, &argv, &error)) {
+        status = dispatch(&line, argc, argv);
+    } else {
+        g_printerr("rcachectl: %s\n", error->message);
+        status = EXIT_USAGE;
+    }
+    g_free(line.socket);
+    g_free(line.timeout);
+    return status;
+}
