@@ -1,0 +1,494 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""demo: a guest whose cold memory lives on two other hosts.
+
+Started by scripts/demo, which has built everything.  What is shown comes from
+four places that do not know each other: the guest (pages verified,
+mismatches, its longest wait), the host's kernel (what the guest's memory
+takes up, by stat(2)), the daemons' admin sockets, and QMP.
+"""
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "..", "tests", "lib"))
+from demo_view import Figures, View, mib  # noqa: E402
+from lab import Guest, JsonSocket, Lab, LabError, wait_for  # noqa: E402
+
+MIB = 1 << 20
+SAMPLE = 0.1
+LEAST_SECONDS = 30
+# What local-max may be exceeded by: max(5 %, 16 MiB).
+SLACK_BYTES = 16 * MIB
+SLACK_PART = 20
+
+
+def size(text):
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    if text[-1:].upper() in units:
+        return int(text[:-1]) * units[text[-1].upper()]
+    return int(text)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="demo", add_help=False)
+    for name in ("build", "qemu", "kernel", "initrd"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--guest-mem", type=size, default=512 * MIB)
+    parser.add_argument("--local-max", type=size, default=128 * MIB)
+    parser.add_argument("--corrupt", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    args = parser.parse_args()
+    if args.seconds < LEAST_SECONDS:
+        parser.error(f"--seconds: at least {LEAST_SECONDS}, for all that "
+                     "happens in them")
+    if args.local_max < 64 * MIB or args.guest_mem < 2 * args.local_max:
+        parser.error("--local-max: at least 64M, and at most half of "
+                     "--guest-mem")
+    # What the demo does on its way; less only where there is less.
+    args.resize_to = min(96 * MIB, args.local_max // 4 * 3 // MIB * MIB)
+    args.evict = min(32 * MIB, args.resize_to // 3)
+    return args
+
+
+class Totals:
+    """Counts of pagers that come and go: each pager starts at zero."""
+
+    def __init__(self):
+        self.before = {}
+        self.last = {}
+
+    def see(self, **counts):
+        for name, value in counts.items():
+            last = self.last.get(name, 0)
+            if value < last:
+                self.before[name] = self.before.get(name, 0) + last
+            self.last[name] = value
+
+    def get(self, name):
+        return self.before.get(name, 0) + self.last.get(name, 0)
+
+
+class Memory(threading.Thread):
+    """What the guest's memory takes up here: a look every 100 ms, by
+    stat(2), whatever else goes on.  From the first eviction on, which is when
+    a provider stores something, the highest figure is kept."""
+
+    def __init__(self, pid, guest_bytes, is_evicting):
+        super().__init__(daemon=True)
+        self.fd = self.find(pid, guest_bytes)
+        self.is_evicting = is_evicting
+        self.highest = 0
+        self.ended = threading.Event()
+
+    @staticmethod
+    def find(pid, guest_bytes):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            path = f"/proc/{pid}/fd/{name}"
+            try:
+                if (os.readlink(path).startswith("/memfd:") and
+                        os.stat(path).st_size == guest_bytes):
+                    return os.open(path, os.O_RDONLY)
+            except OSError:
+                pass
+        raise LabError("QEMU's guest memory is no memfd")
+
+    def resident(self):
+        return os.fstat(self.fd).st_blocks * 512
+
+    def run(self):
+        evicting = False
+        while not self.ended.wait(SAMPLE):
+            evicting = evicting or self.is_evicting()
+            if evicting:
+                self.highest = max(self.highest, self.resident())
+
+    def stop(self):
+        """The memory goes back only when the last descriptor is closed."""
+        self.ended.set()
+        self.join()
+        os.close(self.fd)
+
+
+class Background(threading.Thread):
+    """A command that takes its time, while the picture goes on."""
+
+    def __init__(self, call):
+        super().__init__(daemon=True)
+        self.call = call
+        self.value = None
+        self.error = None
+
+    def run(self):
+        try:
+            self.value = self.call()
+        except (LabError, OSError) as error:
+            self.error = error
+
+
+class Demo:
+    def __init__(self, args, lab):
+        self.args = args
+        self.lab = lab
+        self.view = View(sys.stderr if args.json else sys.stdout)
+        self.figures = Figures()
+        self.totals = Totals()
+        self.memory = None
+        self.limit = args.local_max
+        self.vm = {}
+        self.rate_from = None
+        self.refreshed = 0.0
+        self.checksum_errors = 0
+        self.checks = []
+        self.rcachectl = ""
+
+    # ------------------------------------------------------------ set-up
+
+    def start(self):
+        args = self.args
+        self.view.note("three hosts in network namespaces")
+        self.requester = self.lab.add_host("requester")
+        self.providers = [self.lab.add_host("provider-a"),
+                          self.lab.add_host("provider-b")]
+        arbiter = f"{self.requester.address}:9471"
+        self.requester.start_arbiter()
+        for host in self.providers:
+            host.start_rcached("--arbiter", arbiter, "--slab-size", "16M",
+                               "--lend", str(args.guest_mem), "--reserve",
+                               "256M", "--enable-debug-commands")
+        self.requester.start_rcached("--arbiter", arbiter, "--lend", "0",
+                                     "--enable-debug-commands")
+        self.admin = {h.name: h.admin() for h in self.lab.hosts.values()}
+        self.arbiter = JsonSocket(self.requester.path("arbiter.sock"))
+        wait_for("the arbiter to know two hosts with room", self.hosts_known,
+                 20)
+        self.view.note("the guest boots, and fills its memory")
+        self.guest = Guest(
+            self.requester, args.qemu, args.kernel, args.initrd,
+            f"{args.guest_mem // MIB}M",
+            f"remote-cache,id=rc0,local-max={args.local_max // MIB}M,"
+            f"socket={self.requester.path('vmm.sock')}")
+        self.qmp = self.guest.qmp()
+        watch = [host.admin() for host in self.providers]
+        # "ip netns exec" becomes the program, so it is the child itself.
+        self.memory = Memory(
+            self.guest.process.pid, args.guest_mem,
+            lambda: any(a.call("status")["stored_bytes"] for a in watch))
+        self.memory.start()
+
+    def hosts_known(self):
+        hosts = self.arbiter.call("hosts")
+        return (len([h for h in hosts if h["state"] == "alive"]) == 3 and
+                len([h for h in hosts if h["lends"] and h["free_bytes"] >=
+                     self.args.guest_mem // 2]) == 2)
+
+    # ----------------------------------------------------------- figures
+
+    def refresh(self):
+        """Ask the daemons."""
+        f = self.figures
+        vms = self.admin["requester"].call("vms")
+        if vms:
+            self.vm = vms[0]
+            self.totals.see(faults=self.vm["faults"],
+                            evicted=self.vm["evicted_pages"])
+        for host in self.providers:
+            status = self.admin[host.name].call("status")
+            f.stored[host.name] = status["stored_bytes"]
+        f.guest = self.args.guest_mem
+        f.local_max = self.limit
+        f.remote = self.vm.get("remote_bytes", 0)
+        f.p50 = self.vm.get("fault_p50_seconds", 0)
+        f.p99 = self.vm.get("fault_p99_seconds", 0)
+        f.restarts = self.vm.get("pager_restarts", 0)
+        f.balloon_free = self.vm.get("balloon_free_bytes")
+        now, faults = time.monotonic(), self.totals.get("faults")
+        if self.rate_from and now - self.rate_from[0] > 0.5:
+            f.faults_per_s = ((faults - self.rate_from[1]) /
+                              (now - self.rate_from[0]))
+        self.rate_from = (now, faults)
+        self.refreshed = now
+
+    def turn(self):
+        """A tenth of a second of the demo."""
+        f, status = self.figures, self.guest.poll()
+        if not self.guest.process.alive():
+            raise LabError("QEMU ended:\n" + self.guest.process.tail())
+        f.verified = status.get("verified", 0)
+        f.mismatches = status.get("mismatches", 0)
+        f.longest_ms = status.get("longest_us", 0) / 1000
+        f.here = self.memory.resident()
+        f.elapsed = time.monotonic() - self.started
+        f.total = max(self.args.seconds, f.elapsed)
+        if time.monotonic() - self.refreshed >= 1:
+            self.refresh()
+            self.view.draw(f)
+        time.sleep(SAMPLE)
+
+    def run_until(self, end):
+        while time.monotonic() < end:
+            self.turn()
+
+    def run_for(self, seconds):
+        self.run_until(time.monotonic() + seconds)
+
+    def during(self, call):
+        """call()'s value; the picture goes on meanwhile."""
+        job = Background(call)
+        job.start()
+        while job.is_alive():
+            self.turn()
+        if job.error:
+            raise job.error
+        return job.value
+
+    def turn_until(self, check, seconds):
+        """True as soon as check() is, with fresh figures."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.refresh()
+            if check():
+                return True
+            self.run_for(0.3)
+        return False
+
+    # ------------------------------------------------------------- steps
+
+    def check(self, good, text):
+        self.checks.append((good, text))
+        self.view.note(("ok: " if good else "FAILED: ") + text, bad=not good)
+
+    def step_resize(self):
+        to = self.args.resize_to
+        self.view.note(f"QMP: remote-cache-resize to {mib(to)}")
+        start = time.monotonic()
+        try:
+            self.during(lambda: self.qmp.call(
+                "remote-cache-resize", id="rc0",
+                size=self.args.guest_mem - to, local_max=to))
+        except LabError as error:
+            self.check(False, str(error))
+            return
+        took = time.monotonic() - start
+        self.limit = to
+        here = self.memory.resident()
+        slack = max(to // SLACK_PART, SLACK_BYTES)
+        self.check(took <= 10 and here <= to + slack,
+                   f"local-max lowered to {mib(to)}: reached in {took:.1f} s,"
+                   f" {mib(here)} are here")
+
+    def stored_settled(self):
+        """The sum of what providers store, once it stands still."""
+        last, same = None, 0
+        while same < 4:
+            self.run_for(0.3)
+            now = sum(self.admin[host.name].call("status")["stored_bytes"]
+                      for host in self.providers)
+            same = same + 1 if now == last else 0
+            last = now
+        return last
+
+    def step_evict(self):
+        """With the guest stopped, so that both sides' figures stand still."""
+        self.view.note(f"QMP: remote-cache-evict of {mib(self.args.evict)}")
+        self.during(lambda: self.qmp.call("stop"))
+        before = self.stored_settled()
+        try:
+            gone = self.during(lambda: self.qmp.call(
+                "remote-cache-evict", id="rc0", bytes=self.args.evict))
+        except LabError as error:
+            self.check(False, str(error))
+            return
+        finally:
+            after = self.stored_settled()
+            self.qmp.call("cont")
+        gone = gone["evicted"]
+        self.check(gone == after - before and gone >= self.args.evict,
+                   f"evicted on command: QMP says {gone} bytes, the "
+                   f"providers confirm {after - before}")
+
+    def step_kill_pager(self):
+        before = self.figures.restarts
+        killed = self.admin["requester"].call("debug-kill-pager", vm="demo")
+        self.view.note(f"the pager (pid {killed['pid']}) was killed")
+        start = time.monotonic()
+        back = self.turn_until(
+            lambda: (self.figures.restarts > before and
+                     self.vm["state"] == "attached"), 15)
+        self.check(back, f"a new pager has taken over, seen after "
+                   f"{time.monotonic() - start:.1f} s")
+
+    def run_rcachectl(self, *options):
+        done = subprocess.run(
+            [self.lab.program("rcachectl"), "--socket",
+             self.requester.path("arbiter.sock"), *options, "vms"],
+            capture_output=True, text=True, check=False, timeout=30)
+        if done.returncode:
+            raise LabError(f"rcachectl vms: {done.stderr.strip()}")
+        return done.stdout
+
+    def step_balloon(self):
+        free = None
+        for _ in range(20):
+            vms = json.loads(self.run_rcachectl("--json"))
+            free = vms[0]["balloon_free_bytes"] if vms else None
+            if free:
+                break
+            self.run_for(0.5)
+        self.rcachectl = self.run_rcachectl()
+        self.check(bool(free), "rcachectl vms shows what the guest says is "
+                   f"free: {mib(free) if free else 'nothing'}")
+
+    def caught(self):
+        """Pages that arrived with a wrong checksum, by QMP."""
+        info = self.qmp.call("query-remote-cache")[0]
+        return info.get("stats", {}).get("checksum-errors", 0)
+
+    def step_corrupt(self):
+        """Flip stored bits, one at a time, until one is fetched."""
+        self.view.note("a bit of a stored page is flipped on a provider")
+        before, flips = self.caught(), 0
+        while self.caught() == before and flips < 60:
+            host = self.providers[flips % len(self.providers)]
+            self.admin[host.name].call("debug-corrupt")
+            flips += 1
+            self.run_for(1)
+        self.checksum_errors = self.caught() - before
+        self.run_for(1)
+        wrong = self.figures.mismatches
+        self.check(self.checksum_errors > 0 and not wrong,
+                   f"{flips} flipped bit(s): the checksum has caught "
+                   f"{'it' if self.checksum_errors else 'nothing'}, the "
+                   f"guest saw {wrong} wrong pages")
+
+    # --------------------------------------------------------------- all
+
+    def run(self):
+        self.started = time.monotonic()
+        self.start()
+        if not self.turn_until(
+                lambda: self.guest.status.get("state") == "run", 180):
+            raise LabError("the guest has not filled its memory in 3 minutes"
+                           ":\n" + self.guest.process.tail())
+        self.view.note("the guest verifies its memory, for ever")
+        begun, n = time.monotonic(), self.args.seconds
+        self.run_until(begun + n * 0.25)
+        self.step_resize()
+        self.run_until(begun + n * 0.45)
+        self.step_evict()
+        self.run_until(begun + n * 0.6)
+        self.step_kill_pager()
+        self.run_for(1)
+        self.step_balloon()
+        self.run_until(begun + n)
+        self.refresh()
+        self.seconds = time.monotonic() - begun
+        self.steady = self.result()
+        if self.args.corrupt:
+            self.step_corrupt()
+        self.steady["mismatches"] = self.figures.mismatches
+        self.check_result()
+
+    # ----------------------------------------------------------- summary
+
+    def result(self):
+        vm, f = self.vm, self.figures
+        return {
+            "guest_bytes": vm["guest_bytes"],
+            "local_max_bytes": self.args.local_max,
+            "resident_bytes": self.memory.highest,
+            "remote_bytes": vm["remote_bytes"],
+            "zero_bytes": vm["zero_bytes"],
+            "providers": [{"name": n, "stored_bytes": s}
+                          for n, s in f.stored.items()],
+            "faults": self.totals.get("faults"),
+            "evicted_pages": self.totals.get("evicted"),
+            "fault_p50_us": round(vm["fault_p50_seconds"] * 1e6, 1),
+            "fault_p99_us": round(vm["fault_p99_seconds"] * 1e6, 1),
+            "pages_verified": f.verified,
+            "mismatches": f.mismatches,
+            "pager_restarts": vm["pager_restarts"],
+            "longest_pause_ms": round(f.longest_ms, 1),
+            "seconds": round(self.seconds, 1),
+        }
+
+    def check_result(self):
+        r = self.steady
+        slack = max(r["local_max_bytes"] // SLACK_PART, SLACK_BYTES)
+        self.check(r["resident_bytes"] <= r["local_max_bytes"] + slack,
+                   f"never more than {mib(r['resident_bytes'])} here, in a "
+                   "look every 100 ms")
+        self.check(r["mismatches"] == 0,
+                   f"{r['pages_verified']} pages verified by the guest, "
+                   f"{r['mismatches']} wrong")
+
+    def summary(self):
+        r, out = self.steady, self.view.out
+        print(f"\n{self.rcachectl}", file=out)
+        print(f"Of the guest's {mib(r['guest_bytes'])}, "
+              f"{mib(r['remote_bytes'])} were remote at the end ("
+              + ", ".join(f"{mib(p['stored_bytes'])} on {p['name']}"
+                          for p in r["providers"]) +
+              f"), with at most {mib(r['local_max_bytes'])}, then "
+              f"{mib(self.args.resize_to)}, allowed here.", file=out)
+        print(f"{r['faults']} faults, half of them within "
+              f"{r['fault_p50_us']:.0f} us, 99 % within "
+              f"{r['fault_p99_us']:.0f} us; {r['evicted_pages']} pages "
+              f"evicted; {r['pager_restarts']} pager(s) restarted; the "
+              f"longest wait was {r['longest_pause_ms']:.0f} ms.", file=out)
+        for good, text in self.checks:
+            print(("ok      " if good else "FAILED  ") + text, file=out)
+        if self.args.json:
+            print(json.dumps(r, indent=2))
+        return all(good for good, _ in self.checks)
+
+
+def run_demo(args, lab):
+    demo = Demo(args, lab)
+    try:
+        demo.run()
+        good = demo.summary()
+        if args.keep:
+            print(f"logs: {lab.dir}", file=demo.view.out)
+        return good
+    except (LabError, OSError, KeyError):
+        for process in lab.processes:
+            print(f"--- {process.name}\n{process.tail(8)}", file=sys.stderr)
+        raise
+    finally:
+        # No second Ctrl-C may stop what cleans up.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if demo.memory:
+            demo.memory.stop()
+
+
+def interrupted(signum, frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    args = arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+    try:
+        with Lab(args.build, keep=args.keep) as lab:
+            good = run_demo(args, lab)
+    except KeyboardInterrupt:
+        print("demo: interrupted; nothing is left behind", file=sys.stderr)
+        return 130
+    except (LabError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
