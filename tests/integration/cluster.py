@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""cluster: real daemons in a lab, and fake VMMs on the requester."""
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from lab import Lab, LabError, die_with_parent, wait_for  # noqa: E402
+
+MIB = 1 << 20
+SANITIZER = ("AddressSanitizer", "LeakSanitizer", "runtime error:",
+             "ThreadSanitizer")
+# The daemons' own bugs; what peers do is logged as warning or message.
+OWN_BUGS = ("CRITICAL **", "assertion failed", "Assertion `")
+
+
+class Vm:
+    """A fake VMM: commands on its stdin, results on its stdout."""
+
+    def __init__(self, host, number=1, socket=None, **options):
+        self.host = host
+        self.rest = b""
+        argv = ["ip", "netns", "exec", host.netns,
+                os.path.join(host.lab.build, "tests", "fakes", "fake-vmm"),
+                f"--socket={socket or host.path('vmm.sock')}",
+                f"--vm={number}", f"--name=vm{number}"]
+        for name, value in options.items():
+            option = "--" + name.replace("_", "-")
+            argv.append(option if value is True else f"{option}={value}")
+        self.log = os.path.join(host.lab.dir, f"vm{number}.log")
+        with open(self.log, "ab") as err:
+            self.popen = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=err, preexec_fn=die_with_parent)
+        host.lab.vms.append(self)
+
+    def line(self, seconds):
+        """The next object it prints."""
+        end = time.monotonic() + seconds
+        out = self.popen.stdout
+        while b"\n" not in self.rest:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([out], [], [], left)[0]:
+                raise LabError(f"the VM said nothing for {seconds} s; its "
+                               f"last stats: {self.last_words()}")
+            data = os.read(out.fileno(), 65536)
+            if not data:
+                raise LabError(f"the VM ended ({self.popen.wait()}): "
+                               f"{self.last_words()}")
+            self.rest += data
+        text, self.rest = self.rest.split(b"\n", 1)
+        return json.loads(text)
+
+    def last_words(self):
+        with open(self.log, errors="replace") as f:
+            return "".join(f.readlines()[-5:])
+
+    def call(self, command, seconds=130):
+        self.popen.stdin.write(command.encode() + b"\n")
+        self.popen.stdin.flush()
+        return self.line(seconds)
+
+    def stats(self):
+        return self.call("stats", 30)
+
+    def result(self, seconds=120):
+        """Wait for its end; the object with what it found."""
+        result = self.line(seconds)
+        status = self.popen.wait(30)
+        return dict(result, exit=status)
+
+    def quit(self, seconds=120):
+        self.popen.stdin.write(b"quit\n")
+        self.popen.stdin.flush()
+        return self.result(seconds)
+
+
+class Cluster(Lab):
+    """An arbiter, a requester, and providers (two if not told otherwise)."""
+
+    def __init__(self, build, providers=2, arbiter=True, slab="4M",
+                 requester=(), provider=()):
+        super().__init__(build)
+        self.vms = []
+        self.nr_providers = providers
+        self.with_arbiter = arbiter
+        self.slab = slab
+        self.requester_options = requester
+        self.provider_options = provider
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            self.start()
+        except BaseException:
+            self.clean()
+            raise
+        return self
+
+    def start(self):
+        self.requester = self.add_host("requester")
+        self.providers = [self.add_host(f"provider{i}")
+                          for i in range(self.nr_providers)]
+        self.arbiter = []
+        if self.with_arbiter:
+            self.requester.start_arbiter(heartbeat_ms=200)
+            self.arbiter = ["--arbiter",
+                            f"{self.requester.address}:9471"]
+        for host in self.providers:
+            self.start_provider(host)
+        self.start_requester()
+        if self.with_arbiter:
+            wait_for("the arbiter to know all hosts", self.all_known, 20)
+
+    def start_provider(self, host):
+        return host.start_rcached("--slab-size", self.slab, "--reserve",
+                                  "512M", "--enable-debug-commands",
+                                  *self.arbiter, *self.provider_options)
+
+    def start_requester(self):
+        return self.requester.start_rcached(
+            "--lend", "0", "--enable-debug-commands", *self.arbiter,
+            *self.requester_options)
+
+    def all_known(self):
+        hosts = self.call(self.requester.path("arbiter.sock"), "hosts")
+        alive = [h for h in hosts if h["state"] == "alive"]
+        return len(alive) == len(self.providers) + 1
+
+    @staticmethod
+    def call(path, execute, **arguments):
+        from lab import JsonSocket
+        sock = JsonSocket(path, timeout=60)
+        try:
+            return sock.call(execute, **arguments)
+        finally:
+            sock.close()
+
+    def status(self, host):
+        return self.call(host.path("admin.sock"), "status")
+
+    def stored(self):
+        return sum(self.status(h)["stored_bytes"] for h in self.providers)
+
+    def stored_settled(self):
+        """What providers store in all, once it stands still."""
+        last, same = self.stored(), 0
+        while same < 4:
+            time.sleep(0.15)
+            now = self.stored()
+            same, last = (same + 1 if now == last else 0), now
+        return last
+
+    def kill_pager(self, name="vm1"):
+        try:
+            self.call(self.requester.path("admin.sock"), "debug-kill-pager",
+                      vm=name)
+            return True
+        except LabError:
+            return False        # between two of them
+
+    # ------------------------------------------------------------ the end
+
+    def shut_down(self):
+        """Clean ends of all daemons, and no word of a sanitizer."""
+        for vm in self.vms:
+            if vm.popen.poll() is None:
+                vm.popen.kill()
+                vm.popen.wait()
+        self.wait_pagers()
+        for process in reversed(self.processes):
+            if process.popen.returncode is None:
+                status = process.stop(20)
+                assert status == 0, (f"{process.name} ended with {status}:\n"
+                                     f"{process.tail()}")
+        for host in self.hosts.values():
+            left = [f for f in os.listdir(host.run) if f.endswith(".sock")]
+            assert not left, f"{host.name} left {left}"
+        self.read_logs()
+
+    def wait_pagers(self):
+        def none_left():
+            try:
+                vms = self.call(self.requester.path("admin.sock"), "vms")
+            except OSError:
+                return True
+            return all(v["state"] == "no pager" for v in vms)
+        wait_for("the pagers to end", none_left, 20)
+
+    def read_logs(self):
+        for name in os.listdir(self.dir):
+            if not name.endswith(".log"):
+                continue
+            with open(os.path.join(self.dir, name), errors="replace") as f:
+                text = f.read()
+            for word in SANITIZER + OWN_BUGS:
+                assert word not in text, f"{name}:\n{text[-4000:]}"
+
+
+def expect_clean(result, lost=0):
+    assert result.get("exit") == 0, result
+    assert result["mismatches"] == 0 and result["wrong_at_end"] == 0, result
+    assert result["lost_events"] == lost, result
+
+
+def expect_within(result, local_max):
+    """local-max holds within max(5 %, 16 MiB)."""
+    limit = local_max + max(local_max // 20, 16 * MIB)
+    assert result["resident_max"] <= limit, (result["resident_max"], limit)

@@ -1,0 +1,513 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""scenarios: what happens to guests when things go well, and when not.
+
+usage: scenarios.py BUILD NAME...   (NAME "list" prints all)
+
+Each scenario is a function; it starts its cluster, and ends it cleanly.
+RCACHED_TEST_SCALE makes the big one smaller (a divisor).
+"""
+import os
+import random
+import socket
+import struct
+import sys
+import time
+
+from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
+                     wait_for)
+
+SCENARIOS = {}
+
+
+def scenario(function):
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+# ------------------------------------------------------------ things go well
+
+@scenario
+def smoke(build):
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=4, threads=2)
+        result = vm.result()
+        expect_clean(result)
+        expect_within(result, 32 * MIB)
+        assert result["resident_max"] > 0, "nothing was evicted"
+        c.shut_down()
+
+
+@scenario
+def evict_and_fetch(build):
+    """8 threads, half of the visits write, every page away at least once."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=256, local_max=64, seconds=5, threads=8,
+                pattern="sweep", until_evicted=1, most_seconds=90)
+        result = vm.result(150)
+        expect_clean(result)
+        expect_within(result, 64 * MIB)
+        assert result["least_evicted"] >= 1, result
+        c.shut_down()
+
+
+@scenario
+def both_providers_store(build):
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=192, local_max=48, seconds=60, threads=2,
+                pattern="sweep")
+        wait_for("64M away", lambda: c.stored() > 64 * MIB, 40)
+        each = [c.status(h)["stored_bytes"] for h in c.providers]
+        assert min(each) >= 0.3 * sum(each), each
+        vms = c.call(c.requester.path("arbiter.sock"), "vms")
+        assert vms and vms[0]["guest_bytes"] == 192 * MIB, vms
+        leases = c.call(c.requester.path("arbiter.sock"), "leases")
+        assert len(leases) >= 2, leases
+        expect_clean(vm.quit())
+        c.wait_pagers()
+        wait_for("leases to be given back",
+                 lambda: sum(c.status(h)["leased_bytes"]
+                             for h in c.providers) == 0, 10)
+        c.shut_down()
+
+
+@scenario
+def zero_pages_stay_here(build):
+    """Pages of zeros are not sent, whatever else goes."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=128, local_max=32, seconds=60, threads=4,
+                zero_percent=60, pattern="sweep")
+        wait_for("zero pages evicted",
+                 lambda: vm.stats()["zero_evicted_pages"] > 5000, 40)
+        assert c.stored() <= 0.45 * 128 * MIB, c.stored()
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def evict_command(build):
+    """What EVICT reports is what the providers confirm."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=128, local_max=96, seconds=600, threads=0)
+        writer = Vm(c.requester, number=2, mem=96, local_max=64, seconds=4,
+                    threads=4)
+        expect_clean(writer.result())
+        before = c.stored_settled()
+        answer = vm.call(f"evict {16 * MIB}")
+        # Nothing was ever touched there: nothing can go.
+        assert answer["status"] != 0 and answer["value"] == 0, answer
+        assert c.stored_settled() == before
+        vm.quit()
+        c.shut_down()
+
+
+@scenario
+def evict_command_counts(build):
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=128, local_max=112, seconds=600, threads=2,
+                hot=1, write_percent=100)
+        wait_for("64M touched", lambda: vm.stats()["memfd"] > 64 * MIB, 60)
+        for _ in range(3):
+            answer = vm.call(f"evict {8 * MIB}")
+            assert answer["status"] == 0, answer
+            assert answer["value"] >= 8 * MIB, answer
+        stats = vm.stats()
+        assert stats["evicted_pages"] * 4096 >= 24 * MIB, stats
+        answer = vm.call(f"evict-to {40 * MIB}")
+        assert answer["status"] == 0, answer
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def resize(build):
+    """Down, up, home: each is reached, or refused and nothing changes."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=128, local_max=96, seconds=600, threads=4,
+                pattern="sweep")
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 40)
+        start = time.monotonic()
+        answer = vm.call(f"resize {96 * MIB} {32 * MIB}")
+        assert answer["status"] == 0, answer
+        assert time.monotonic() - start < 10
+        assert vm.stats()["memfd"] <= (32 + 16) * MIB, vm.stats()
+        answer = vm.call(f"resize {16 * MIB} {16 * MIB}")
+        assert answer["status"] < 0 and "below" in answer["text"], answer
+        assert vm.stats()["local_max"] == 32 * MIB
+        answer = vm.call("resize 0")
+        assert answer["status"] == 0, answer
+        stats = vm.stats()
+        assert stats["remote"] == 0 and stats["local_max"] == 128 * MIB, stats
+        wait_for("leases to be given back",
+                 lambda: sum(c.status(h)["leased_bytes"]
+                             for h in c.providers) == 0, 15)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def discards(build):
+    """Discarded pages read zeros; their slots are freed."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=128, local_max=32, seconds=12, threads=6,
+                discard_permille=100)
+        result = vm.result()
+        expect_clean(result)
+        assert result["discards"] > 1000, result
+        c.shut_down()
+
+
+@scenario
+def dma(build):
+    """A page under DMA is not evicted (rule 4)."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=15, threads=2,
+                dma=True)
+        result = vm.result()
+        expect_clean(result)
+        assert result["dmas"] > 50, result
+        c.shut_down()
+
+
+@scenario
+def two_vms(build):
+    with Cluster(build) as c:
+        vms = [Vm(c.requester, number=n, mem=96, local_max=32, seconds=8,
+                  threads=2) for n in (1, 2)]
+        for vm in vms:
+            expect_clean(vm.result())
+        c.shut_down()
+
+
+# ------------------------------------------------------------- things break
+
+def kill_until_done(c, vm, pause, most):
+    """Kill the pager again and again; the VM's result."""
+    end = time.monotonic() + most
+    kills = 0
+    while vm.popen.poll() is None and time.monotonic() < end:
+        kills += c.kill_pager()
+        time.sleep(pause * random.uniform(0.5, 1.5))
+        if not vm.popen.stdout.closed:
+            import select
+            if select.select([vm.popen.stdout], [], [], 0)[0]:
+                break
+    result = vm.result(120)
+    assert result["attaches"] >= min(kills, 2), (kills, result)
+    return result
+
+
+@scenario
+def pager_kills(build):
+    """Pagers die at any point; nothing is lost (rules 2 and 3)."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=128, local_max=32, seconds=20, threads=6)
+        result = kill_until_done(c, vm, 0.5, 60)
+        expect_clean(result)
+        assert result["attaches"] >= 10, result
+        c.shut_down()
+
+
+@scenario
+def pager_kills_with_discards(build):
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=15, threads=6,
+                discard_permille=50)
+        expect_clean(kill_until_done(c, vm, 0.5, 60))
+        c.shut_down()
+
+
+@scenario
+def intruder(build):
+    """Another mapping fills holes with zeros: never shown to the guest."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=10, threads=4,
+                intruder=True)
+        result = vm.result()
+        expect_clean(result)
+        assert result["intrusions"] > 100, result
+        c.shut_down()
+
+
+@scenario
+def slow_zaps(build):
+    """Zaps answered late count for nothing but their own pages (rule 14)."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=12, threads=6,
+                zap_delay_us=4000, hot=30, write_percent=80)
+        expect_clean(vm.result())
+        c.shut_down()
+
+
+@scenario
+def rcached_restarts(build):
+    """The requester's daemon goes and comes: its pagers stay."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=14, threads=4)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 20)
+        for _ in range(2):
+            process = c.requester.processes["rcached"]
+            process.popen.kill()
+            process.popen.wait()
+            time.sleep(0.5)
+            c.start_requester()
+            wait_for("the pager to be known again",
+                     lambda: [v for v in c.call(
+                         c.requester.path("admin.sock"), "vms")
+                         if v["remote_bytes"]], 10)
+        result = vm.result()
+        expect_clean(result)
+        assert result["attaches"] == 1, result
+        c.shut_down()
+
+
+@scenario
+def arbiter_dies(build):
+    """Guests go on; new leases wait."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=10, threads=4)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 20)
+        process = c.requester.processes["arbiter"]
+        process.popen.kill()
+        process.popen.wait()
+        before = vm.stats()["evicted_pages"]
+        wait_for("evictions to go on",
+                 lambda: vm.stats()["evicted_pages"] > before + 2000, 20)
+        expect_clean(vm.result())
+        os.unlink(c.requester.path("arbiter.sock"))
+        c.shut_down()
+
+
+@scenario
+def provider_hangs(build):
+    """A provider stops answering: the guest waits, then goes on."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=24, threads=4)
+        wait_for("both to store",
+                 lambda: min(c.status(h)["stored_bytes"]
+                             for h in c.providers) > 4 * MIB, 20)
+        process = c.providers[0].processes["rcached"]
+        process.popen.send_signal(19)
+        time.sleep(4)
+        stats = vm.stats()
+        assert stats["waiting_pages"] > 0, stats
+        assert stats["waiting_for"] == "provider0", stats
+        process.popen.send_signal(18)
+        result = vm.result()
+        expect_clean(result)
+        assert result["longest_ms"] > 2000, result
+        c.shut_down()
+
+
+@scenario
+def provider_cut_off(build):
+    """The network to a provider goes and comes back."""
+    from lab import run
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=30, threads=4)
+        wait_for("both to store",
+                 lambda: min(c.status(h)["stored_bytes"]
+                             for h in c.providers) > 4 * MIB, 20)
+        netns = c.providers[1].netns
+        run("ip", "-n", netns, "link", "set", "eth0", "down")
+        time.sleep(12)
+        assert vm.stats()["waiting_pages"] > 0
+        run("ip", "-n", netns, "link", "set", "eth0", "up")
+        expect_clean(vm.result())
+        c.shut_down()
+
+
+@scenario
+def corruption(build):
+    """Flipped bits are caught by the checksum, never by the guest."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4,
+                pattern="sweep", write_percent=0)
+        writer_done = wait_for(
+            "evictions", lambda: vm.stats()["zero_evicted_pages"] > 1000, 30)
+        assert writer_done
+        vm.quit()
+        vm = Vm(c.requester, number=2, mem=64, local_max=24, seconds=600,
+                threads=4)
+        wait_for("storing", lambda: c.stored() > 16 * MIB, 30)
+        for turn in range(20):
+            c.call(c.providers[turn % 2].path("admin.sock"), "debug-corrupt")
+        wait_for("a checksum to fail",
+                 lambda: vm.stats()["checksum_errors"] > 0, 30)
+        # The guest waits for that page for ever: it has no other copy.
+        assert "MISMATCH" not in open(vm.log, errors="replace").read()
+        vm.popen.kill()
+        vm.popen.wait()
+        c.shut_down()
+
+
+# --------------------------------------------------------------- no, thanks
+
+def stretched(c, vm, word):
+    """local-max gives way, says why, and the guest goes on."""
+    wait_for("the guest to touch everything",
+             lambda: vm.stats()["memfd"] > 60 * MIB, 40)
+    text = open(vm.log, errors="replace").read()
+    assert "stretched" in text and word in text, text
+    expect_clean(vm.quit())
+    c.shut_down()
+
+
+@scenario
+def no_arbiter(build):
+    with Cluster(build, arbiter=False, providers=0) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        stretched(c, vm, "arbiter")
+
+
+@scenario
+def no_provider(build):
+    with Cluster(build, providers=0) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        stretched(c, vm, "stretched (")
+
+
+@scenario
+def little_room(build):
+    """Less than asked for is leased: used in full, the rest stays here."""
+    with Cluster(build, provider=("--lend", "8M")) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        wait_for("all of it to be used", lambda: c.stored() > 12 * MIB, 40)
+        stretched(c, vm, "stretched (")
+
+
+@scenario
+def bad_set_up(build):
+    """Each is refused with a reason, and rcached goes on."""
+    expected = {
+        "version": "version", "copies": "copies", "limits": "local-max",
+        "truncated": "", "oversized": "", "layout": "", "unsealed": "",
+        "words": "", "hugetlb": "",
+    }
+    with Cluster(build, providers=1) as c:
+        log = c.requester.processes["rcached"].log
+        for bad, word in expected.items():
+            vm = Vm(c.requester, mem=64, local_max=24, seconds=3, bad=bad)
+            if bad == "hugetlb":
+                vm.popen.wait(20)       # no huge pages here, or refused
+                continue
+            result = vm.result(30)
+            assert result["exit"] == 3, (bad, result)
+            assert word in result["refused"], (bad, result)
+        text = open(log, errors="replace").read()
+        for reason in ("layout version", "not a memfd sealed", "state that "
+                       "does not exist"):
+            assert reason in text, (reason, text)
+        vm = Vm(c.requester, mem=48, local_max=24, seconds=3, threads=2)
+        expect_clean(vm.result())
+        c.shut_down()
+
+
+@scenario
+def same_uuid(build):
+    """A second VM with the uuid of a running one is refused by name."""
+    with Cluster(build, providers=1) as c:
+        first = Vm(c.requester, mem=48, local_max=24, seconds=600, threads=1)
+        wait_for("the first", lambda: first.stats()["attached"], 10)
+        second = Vm(c.requester, mem=48, local_max=24, seconds=3)
+        second.log = first.log
+        result = second.result(30)
+        assert result["exit"] == 3 and result["refused"], result
+        expect_clean(first.quit())
+        c.shut_down()
+
+
+def frames():
+    """Bytes that no peer should send, for the TCP ports."""
+    magic = 0x31414352
+    yield b"\0" * 40
+    yield b"GET / HTTP/1.0\r\n\r\n" + b"x" * 40
+    yield struct.pack("<IBBHIHHQQII", magic, 1, 1, 0, 0xffffffff, 0, 0, 0, 0,
+                      0, 0)
+    yield struct.pack("<IBBHIHHQQII", magic, 9, 1, 0, 224, 0, 0, 0, 0, 0, 0)
+    yield struct.pack("<IBBHIHHQQII", magic, 1, 16, 0, 8, 0, 1, 0, 0, 0, 0)
+    yield struct.pack("<IBBHIHHQQII", magic, 1, 1, 0, 224, 0, 0, 0, 0, 0,
+                      0)[:17]
+    rng = random.Random(7)
+    for _ in range(20):
+        yield bytes(rng.randrange(256) for _ in range(rng.randrange(1, 400)))
+
+
+SEND = """
+import socket, sys
+data = bytes.fromhex(sys.argv[3])
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
+s.settimeout(3)
+s.sendall(data)
+s.shutdown(1)
+try:
+    while s.recv(65536):
+        pass
+except OSError:
+    pass
+"""
+
+
+@scenario
+def hostile_frames(build):
+    """No frame stops a daemon; each ends its own connection."""
+    import subprocess
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=2)
+        for data in frames():
+            for host, port in ((c.providers[0], 9470), (c.requester, 9471)):
+                subprocess.run(
+                    ["ip", "netns", "exec", c.requester.netns,
+                     sys.executable, "-c", SEND, host.address, str(port),
+                     data.hex()], check=True, timeout=30)
+        for name in ("vmm.sock", "pager.sock"):
+            for data in list(frames())[:8]:
+                s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                s.settimeout(5)
+                s.connect(c.requester.path(name))
+                s.sendall(data)
+                s.close()
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 2000, 20)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+# ------------------------------------------------------------------ the big
+
+@scenario
+def big(build):
+    """2 GiB, 256 MiB here, 8 threads, pager kills, every page away twice."""
+    scale = int(os.environ.get("RCACHED_TEST_SCALE", "1"))
+    mem, local = 2048 // scale, 256 // scale
+    with Cluster(build, slab="64M") as c:
+        vm = Vm(c.requester, mem=mem, local_max=local, seconds=10, threads=8,
+                write_percent=50, pattern="sweep", until_evicted=2,
+                most_seconds=1200)
+        result = kill_until_done(c, vm, 10, 1200)
+        expect_clean(result)
+        expect_within(result, local * MIB)
+        assert result["least_evicted"] >= 2, result
+        assert result["attaches"] >= 3, result
+        c.shut_down()
+
+
+def main():
+    build, names = sys.argv[1], sys.argv[2:]
+    if names == ["list"]:
+        print("\n".join(SCENARIOS))
+        return 0
+    if os.geteuid():
+        print("skip: network namespaces need root")
+        return 77
+    for name in names:
+        start = time.monotonic()
+        try:
+            SCENARIOS[name](build)
+        except (AssertionError, LabError, OSError) as error:
+            print(f"{name}: FAILED: {error}")
+            return 1
+        print(f"{name}: ok, {time.monotonic() - start:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
