@@ -241,6 +241,51 @@ START_TEST(states_and_boots)
 }
 END_TEST
 
+/* Every name of every object stands in the manual. */
+static void check_names(JsonNode *node, const char *manual)
+{
+    if (JSON_NODE_HOLDS_ARRAY(node)) {
+        JsonArray *list = json_node_get_array(node);
+
+        ck_assert_uint_gt(json_array_get_length(list), 0);
+        check_names(json_array_get_element(list, 0), manual);
+    } else if (JSON_NODE_HOLDS_OBJECT(node)) {
+        JsonObject *o = json_node_get_object(node);
+        g_autoptr(GList) names = json_object_get_members(o);
+
+        for (GList *at = names; at; at = at->next) {
+            g_autofree char *name = g_strdup_printf("``%s``",
+                                                    (char *)at->data);
+
+            ck_assert_msg(strstr(manual, name), "%s", name);
+            if (strcmp(at->data, "problems")) {
+                check_names(json_object_get_member(o, at->data), manual);
+            }
+        }
+    }
+}
+
+START_TEST(every_field_is_documented)
+{
+    static const char *const commands[] = { "status", "hosts", "leases",
+                                            "vms" };
+    g_autofree char *manual = NULL;
+
+    ck_assert(g_file_get_contents(g_getenv("MANUAL"), &manual, NULL, NULL));
+    join_all();
+    fake_host_request(&me, 1, 64 * MIB, 1);
+    fake_wait(me.replies);
+    a.nr_listed = a.nr_leases;
+    b.nr_listed = b.nr_leases;
+    fake_wait(text_has("vms", "stored_bytes"));
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autoptr(JsonNode) answer = arbiter_ask(&arbiter, commands[i]);
+
+        check_names(answer, manual);
+    }
+}
+END_TEST
+
 /* --------------------------------------------------------------- bad hosts */
 
 typedef void Spoil(GByteArray *frame);
@@ -459,6 +504,7 @@ int main(void)
     tcase_add_test(tc, silent_and_leaving_providers);
     tcase_add_test(tc, a_restart_forgets_nothing_for_long);
     tcase_add_test(tc, states_and_boots);
+    tcase_add_test(tc, every_field_is_documented);
     tcase_add_loop_test(tc, a_bad_host_ends_alone, 0, G_N_ELEMENTS(spoils));
     tcase_add_test(tc, mutated_heartbeats);
     tcase_add_test(tc, refused_hellos);

@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""arbiter's and rcachectl's command lines: options, texts, exit codes.
+
+usage: test-cli.py ARBITER RCACHECTL TOP
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+ARBITER, RCACHECTL, TOP = sys.argv[1:4]
+
+
+def run(*args, **kwargs):
+    return subprocess.run(args, capture_output=True, text=True, timeout=30,
+                          check=False, **kwargs)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix='cli-')
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.socket = os.path.join(self.folder, 's')
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+        return path
+
+    def start(self, *options):
+        process = subprocess.Popen(
+            [ARBITER, '--listen', '127.0.0.1:0', '--admin-socket',
+             self.socket, *options], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        until = time.monotonic() + 10
+        while self.ctl('status').returncode:
+            self.assertLess(time.monotonic(), until, 'it does not start')
+            time.sleep(0.01)
+        return process
+
+    def ctl(self, *args):
+        return run(RCACHECTL, '--socket', self.socket, *args)
+
+
+class Arbiter(Case):
+    def test_says_what_it_is(self):
+        for program, name in ((ARBITER, 'arbiter'),
+                              (RCACHECTL, 'rcachectl')):
+            done = run(program, '--version')
+            self.assertEqual(done.returncode, 0)
+            self.assertRegex(done.stdout, rf'^{name} \d+\.\d+\.\d+$')
+            self.assertEqual(run(program, '--help').returncode, 0)
+
+    def test_wrong_command_lines(self):
+        for args, text in (
+                (['--no-such'], '--no-such'),
+                (['one'], "'one' is one argument too many"),
+                (['--listen', 'nowhere'], 'is no address'),
+                (['--listen', '0.0.0.0:0'], 'tls=none'),
+                (['--listen', '[::]:0'], 'tls=none'),
+                (['--tls', 'tls'], 'none of: required, none'),
+                (['--heartbeat', '1'], "'1ms' is not from 50 to 60000 ms"),
+                (['--config', '/nowhere'], '/nowhere')):
+            done = run(ARBITER, *args)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertIn(text, done.stderr)
+
+    def test_configuration(self):
+        good = self.write('a.conf', '[arbiter]\nheartbeat = 200ms\n')
+        done = run(ARBITER, '--config', good, '--check-config')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.write('a.conf.d/1.conf', '[arbiter]\nheartbeat = 300ms\n')
+        done = run(ARBITER, '--config', good, '--print-config',
+                   '--admin-socket', '/x')
+        self.assertIn(f'# ({good}.d/1.conf:2)\nheartbeat = 300ms\n',
+                      done.stdout)
+        self.assertIn('# (--admin-socket)\nsocket = /x\n', done.stdout)
+        self.assertIn('# (default)\nspread = 2\n', done.stdout)
+        again = self.write('b.conf', done.stdout)
+        done = run(ARBITER, '--config', again, '--check-config')
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+        for text, error in (
+                ('[arbiter]\nlistne = x\n', ":2: unknown key 'listne'"),
+                ('[placement]\nspread = 17\n', ':2: [placement] spread'),
+                ('[arbiter]\nsuspect-beats = 9\ndead-beats = 9\n',
+                 'dead-beats (9) must be more')):
+            bad = self.write('bad.conf', text)
+            done = run(ARBITER, '--config', bad, '--check-config')
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(error, done.stderr)
+
+    def test_example_is_what_is_shipped(self):
+        with open(os.path.join(TOP, 'dist/arbiter.conf'),
+                  encoding='utf-8') as f:
+            self.assertEqual(f.read(),
+                             run(ARBITER, '--example-config').stdout)
+
+    def test_beyond_loopback_is_warned_of(self):
+        process = self.start('--listen', '0.0.0.0:0', '--tls', 'none')
+        process.terminate()
+        self.assertIn('tls=none', process.stderr.read())
+        process = self.start()
+        process.terminate()
+        self.assertNotIn('tls=none', process.stderr.read())
+
+    def test_socket_comes_and_goes(self):
+        first = self.start()
+        mode = os.stat(self.socket).st_mode
+        self.assertTrue(stat.S_ISSOCK(mode))
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
+        second = run(ARBITER, '--listen', '127.0.0.1:0', '--admin-socket',
+                     self.socket)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn('another daemon listens there', second.stderr)
+        self.assertEqual(self.ctl('status').returncode, 0)
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            first.send_signal(sig)
+            self.assertEqual(first.wait(10), 0)
+            self.assertFalse(os.path.exists(self.socket))
+            first = self.start()
+        first.kill()
+        first.wait()
+        self.assertTrue(os.path.exists(self.socket))
+        self.start()
+
+    def test_port_in_use(self):
+        with socket.create_server(('127.0.0.1', 0)) as taken:
+            port = taken.getsockname()[1]
+            done = run(ARBITER, '--listen', f'127.0.0.1:{port}',
+                       '--admin-socket', self.socket)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f'cannot listen on 127.0.0.1:{port}', done.stderr)
+        self.assertFalse(os.path.exists(self.socket))
+
+
+class Rcachectl(Case):
+    def test_exit_codes(self):
+        self.assertEqual(self.ctl('status').returncode, 3)
+        self.start()
+        for args, status, text in (
+                (['status'], 0, ''), (['hosts'], 0, ''),
+                (['leases'], 0, ''), (['vms'], 0, ''),
+                ([], 2, 'which command'), (['nonsense'], 2, "'nonsense'"),
+                (['status', 'x'], 2, 'usage: '), (['evict', 'vm'], 2,
+                                                  'evict VM BYTES'),
+                (['evict', 'vm', '1Q'], 2, "'1Q' is no size"),
+                (['--timeout', '5', 'status'], 2, "'5' is no time"),
+                (['--no-such', 'status'], 2, '--no-such'),
+                (['evict', 'vm', '1M'], 4, "'evict' is not known here"),
+                (['drain', 'h'], 4, "'drain' is not in this version"),
+                (['top'], 4, "'top' is not in this version")):
+            done = self.ctl(*args)
+            self.assertEqual(done.returncode, status, args)
+            self.assertIn(text, done.stderr)
+            self.assertEqual(done.stderr == '', status == 0)
+
+    def test_output(self):
+        self.start()
+        first = self.ctl('status').stdout.splitlines()
+        self.assertTrue(first[0].startswith('degraded: 0 of 0 hosts'))
+        self.assertEqual(first[1], '  no host has reported yet')
+        self.assertEqual(self.ctl('vms').stdout, 'no VMs\n')
+        self.assertEqual(json.loads(self.ctl('--json', 'hosts').stdout), [])
+        status = json.loads(self.ctl('status', '--json').stdout)
+        self.assertEqual(status['daemon'], 'arbiter')
+        self.assertIs(status['ok'], False)
+        self.assertEqual(status['hosts'],
+                         {'alive': 0, 'suspect': 0, 'dead': 0})
+
+    def answer(self, *parts, delay=0.0):
+        """What rcachectl makes of a daemon that sends these bytes."""
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(self.socket)
+            server.listen()
+
+            def serve():
+                peer = server.accept()[0]
+                with peer:
+                    peer.recv(4096)
+                    for part in parts:
+                        peer.sendall(part)
+                        time.sleep(delay)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            done = self.ctl('--timeout', '500ms', 'vms')
+            thread.join()
+        os.unlink(self.socket)
+        return done
+
+    def test_odd_daemons(self):
+        row = b'{"name": "a\\u001b[2J", "guest_bytes": 1536, "more": {}}'
+        done = self.answer(b'{"return": [', row + b', 7]}\n')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('a?[2J', done.stdout)
+        self.assertIn('1.5K', done.stdout)
+        self.assertNotIn('\x1b', done.stdout)
+        for sent, status, text in (
+                (b'', 1, 'closed without an answer'),
+                (b'nonsense\n', 1, 'this is no answer'),
+                (b'{"return"\n', 1, 'this is no answer'),
+                (b'{"error": {"class": "Refused", "desc": "no"}}\n', 4, 'no'),
+                (b'{"error": {"class": "Odd", "desc": "x"}}\n', 1, 'x')):
+            done = self.answer(sent)
+            self.assertEqual((done.returncode, text in done.stderr),
+                             (status, True), (sent, done.stderr))
+        done = self.answer(b'{"return": ', delay=1)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn('no answer in time', done.stderr)
+
+
+class Completion(Case):
+    def complete(self, *words):
+        script = ('source "$0"; COMP_WORDS=("$@"); '
+                  'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); '
+                  'compopt() { :; }; _rcachectl; echo "${COMPREPLY[*]}"')
+        path = os.path.dirname(RCACHECTL) + ':' + os.environ['PATH']
+        done = run('bash', '-c', script,
+                   os.path.join(TOP, 'dist/rcachectl.bash'), 'rcachectl',
+                   *words, env=dict(os.environ, PATH=path))
+        self.assertEqual(done.stderr, '')
+        return done.stdout.split()
+
+    def test_knows_all(self):
+        text = run(RCACHECTL, '--help').stdout
+        commands = re.findall(r'^  ([a-z]+)(?: [A-Z]+)* {2,}', text,
+                              re.MULTILINE)
+        options = re.findall(r'^  (?:-h, )?(--[a-z]+=?)', text, re.MULTILINE)
+        self.assertIn('evict', commands)
+        self.assertIn('--socket=', options)
+        self.assertEqual(sorted(self.complete('')), sorted(commands))
+        self.assertEqual(sorted(self.complete('--')), sorted(options))
+        self.assertEqual(self.complete('--json', 'st'), ['status'])
+        self.assertEqual(self.complete('status', ''), [])
+        with open(os.path.join(TOP, 'docs/man/rcachectl.1.rst'),
+                  encoding='utf-8') as f:
+            manual = f.read()
+        for command in commands:
+            self.assertRegex(manual, rf'(?m)^{command}\b')
+        for option in options:
+            self.assertRegex(manual, rf'(?m)^{option}')
+
+    def test_names_vms(self):
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(self.socket)
+            server.listen()
+
+            def serve():
+                peer = server.accept()[0]
+                with peer:
+                    peer.recv(4096)
+                    peer.sendall(b'{"return": [{"name": "web1"}, '
+                                 b'{"name": "db1"}]}\n')
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            self.assertEqual(self.complete('--socket', '=', self.socket,
+                                           'evict', 'w'), ['web1'])
+            thread.join()
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1])
