@@ -335,15 +335,19 @@ static bool has_requests(void *opaque)
 
 START_TEST(an_arbiter_that_goes_with_a_request_is_replaced)
 {
+    int64_t began;
     int fd;
 
     one.late = true;
     start(2);
     fd = daemon_vm(&daemon_, 5, "web");
     ck_assert(fake_pump(5000, has_requests, NULL));
+    began = g_get_monotonic_time();
     g_clear_pointer(&one.frames, frames_free);
     expect_event_with(fd, "grants tag=77 status=0 n=1", "lease=beef");
     ck_assert_uint_eq(two.requests, 1);
+    /* At once, not when its time to answer was over. */
+    ck_assert_int_lt(g_get_monotonic_time() - began, 2 * G_USEC_PER_SEC);
     close(fd);
 }
 END_TEST
@@ -400,7 +404,9 @@ static bool is_left(void *opaque)
 {
     ArbiterStatus status;
 
-    arbiter_clients_status(daemon_.rcached->arbiters, 0, &status);
+    arbiter_clients_status(daemon_.rcached->arbiters,
+                           arbiter_clients_count(daemon_.rcached->arbiters)
+                           - 1, &status);
     return !status.connected && strstr(status.error, opaque);
 }
 
@@ -419,17 +425,24 @@ static bool is_connected(void *opaque)
 {
     ArbiterStatus status;
 
-    arbiter_clients_status(daemon_.rcached->arbiters, 0, &status);
+    arbiter_clients_status(daemon_.rcached->arbiters, 1, &status);
     return status.connected;
 }
 
 /* Its host is up and its kernel takes everything; PINGs find it out. */
 START_TEST(a_silent_arbiter_is_left)
 {
+    g_autofree char *live = g_strdup_printf("--arbiter=%s",
+                                            listener_address(two.listener));
+
     one.hung = true;
-    start_with(1, NULL);
+    start_with(1, live);
     ck_assert(fake_pump(5000, is_connected, NULL));
     ck_assert(fake_pump(10000, is_left, (char *)""));
+    /* One that has as little to say, but answers, is kept. */
+    fake_pump(1000, NULL, NULL);
+    ck_assert_uint_eq(two.hellos, 1);
+    ck_assert_uint_eq(two.closed, 0);
 }
 END_TEST
 

@@ -193,6 +193,8 @@ START_TEST(every_level_and_the_host_count)
     put("cg/a/memory.max", "max\n");
     ck_assert_uint_eq(read_cgroup("cg/a/b").total, 1000 * MIB);
     ck_assert_uint_eq(read_cgroup("cg/a/b").available, 500 * MIB);
+    put("cg/memory.max", "max\n");      /* and says no more than that */
+    ck_assert_uint_eq(read_cgroup("cg/a/b").total, 1000 * MIB);
     put("cg/a/b/memory.max", "104857600000\n");         /* beyond the host */
     ck_assert_uint_eq(read_cgroup("cg/a/b").total, 1000 * MIB);
 }

@@ -15,11 +15,13 @@
 
 START_TEST(a_pager_gets_its_vmm_and_nothing_else)
 {
+    int leak = dup(0);          /* without CLOEXEC, as a library might */
     int fd = start(1, 42, "web");
     struct RcacheVmmHelloAck ack = read_ack(fd);
     g_autofree char *expected = NULL;
     pid_t pid = 0;
 
+    close(leak);
     sscanf(ack.text, "pid=%d", &pid);
     g_array_append_val(fix.pids, pid);
     /* A session of its own; the VMM's socket and the lock, no more. */
@@ -75,17 +77,23 @@ START_TEST(short_and_long_packets_are_no_hello)
 {
     static const char zeros[RCACHE_VMM_MSG_MAX];
     struct RcacheVmmHello hello = fake_vmm_hello(1, 42, "web");
+    char longer[sizeof(hello) + 8] = { 0 };
     int fd = fake_vmm_connect(fix.vmm_path);
 
     hello.hdr.size = sizeof(hello) - 8;
     send(fd, &hello, sizeof(hello) - 8, 0);
     expect_refusal(fd, -EPROTO, "short");
+    hello.hdr.size = sizeof(hello);
     fd = fake_vmm_connect(fix.vmm_path);
     send(fd, zeros, 1, 0);
     expect_refusal(fd, -EPROTO, "protocol");
     fd = fake_vmm_connect(fix.vmm_path);
     send(fd, zeros, sizeof(zeros), 0);
     expect_refusal(fd, -EPROTO, "protocol");
+    memcpy(longer, &hello, sizeof(hello));
+    fd = fake_vmm_connect(fix.vmm_path);
+    send(fd, longer, sizeof(longer), 0);
+    expect_refusal(fd, -EPROTO, "size");
     ck_assert(no_vm(NULL));
 }
 END_TEST
