@@ -29,16 +29,21 @@ SLACK_PART = 20
 
 
 def size(text):
+    """Bytes, whole MiB: 512M, 1G, or plain bytes."""
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
     if text[-1:].upper() in units:
-        return int(text[:-1]) * units[text[-1].upper()]
-    return int(text)
+        return int(text[:-1]) * units[text[-1].upper()] // MIB * MIB
+    return int(text) // MIB * MIB
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="demo", add_help=False)
+    parser = argparse.ArgumentParser(
+        prog="demo", add_help=False, allow_abbrev=False,
+        usage="demo [--json] [--seconds N] [--guest-mem SIZE] "
+        "[--local-max SIZE]\n            [--corrupt] [--keep]")
     for name in ("build", "qemu", "kernel", "initrd"):
-        parser.add_argument(f"--{name}", required=True)
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--only-check-options", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--guest-mem", type=size, default=512 * MIB)
@@ -476,6 +481,8 @@ def interrupted(signum, frame):
 
 def main():
     args = arguments()
+    if args.only_check_options:
+        return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     try:
