@@ -85,6 +85,15 @@ static bool is_one_object(const char *line, size_t len)
     return ended;
 }
 
+/* It goes back as it is: 1e999 would be no JSON any more. */
+static bool id_fits(JsonNode *node)
+{
+    return JSON_NODE_HOLDS_NULL(node) ||
+           (JSON_NODE_HOLDS_VALUE(node) &&
+            (json_node_get_value_type(node) == G_TYPE_STRING ||
+             json_node_get_value_type(node) == G_TYPE_INT64));
+}
+
 /* Take the members of the object apart; each must be what it is to be. */
 static bool call_take(AdminCall *call, JsonObject *object, GError **errp)
 {
@@ -94,8 +103,8 @@ static bool call_take(AdminCall *call, JsonObject *object, GError **errp)
 
     node = json_object_get_member(object, "id");
     if (node) {
-        if (JSON_NODE_HOLDS_OBJECT(node) || JSON_NODE_HOLDS_ARRAY(node)) {
-            return bad_request(errp, "\"id\" is no number and no text");
+        if (!id_fits(node)) {
+            return bad_request(errp, "\"id\" is no whole number and no text");
         }
         call->id = json_node_copy(node);
     }
