@@ -323,11 +323,18 @@ static void answer_mapped(Service *s, uint64_t addr)
     }
 }
 
-static void answer_zero(Service *s, uint64_t addr)
+static int answer_zero(Service *s, uint64_t addr)
 {
-    if (uffd_op(s, UFFDIO_ZEROPAGE, addr) == -EEXIST) {
+    int ret = uffd_op(s, UFFDIO_ZEROPAGE, addr);
+
+    if (ret == -EEXIST) {
         answer_mapped(s, addr);
+        ret = 0;
     }
+    if (ret < 0) {
+        fprintf(stderr, "fake-vmm: ZEROPAGE: %s\n", strerror(-ret));
+    }
+    return ret;
 }
 
 static void answer_by_the_table(Service *s, uint64_t addr)
@@ -350,8 +357,9 @@ static void answer_by_the_table(Service *s, uint64_t addr)
     case RCACHE_ZERO:
         filling = to_state(word, RCACHE_FILLING) & ~RCACHE_SLOT_MASK;
         if (step(at, word, filling)) {
-            answer_zero(s, addr);
-            step(at, filling, to_state(filling, RCACHE_HOT));
+            step(at, filling, answer_zero(s, addr) == 0
+                                  ? to_state(filling, RCACHE_HOT)
+                                  : to_state(filling, RCACHE_ZERO));
         }
         break;
     default:
