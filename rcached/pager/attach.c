@@ -90,7 +90,8 @@ static bool attach_lost(Pager *p, uint64_t page, uint64_t word)
         return false;
     }
     report_event(p, RCACHE_EVENT_PAGE_LOST, page,
-                 "it should be here, but its memory is gone");
+                 "it should be here, but its memory is gone (word "
+                 "%016" G_GINT64_MODIFIER "x)", word);
     return true;
 }
 

@@ -17,6 +17,8 @@
 
 /* No eviction has ended for so long: waiting any longer is no use. */
 #define NO_PROGRESS_NS  (500 * NS_PER_MS)
+/* But an answer to a request for leases is waited for. */
+#define NO_LEASE_NS     (5 * NS_PER_SEC)
 
 static uint64_t page_address(Pager *p, uint64_t page)
 {
@@ -122,10 +124,25 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     return answer_continue(p, page) == 0;
 }
 
-static bool room_there(const Pager *p)
+/*
+ * May an answer add a page?  When as much is away as may be, nothing can go
+ * before something has come: then a page that comes back may take memory a
+ * little over local_max, and one goes for it.
+ */
+static bool room_there(const Pager *p, bool comes_back)
 {
-    return p->stretching || pager_resident(p) +
-           (uint64_t)MAX(p->table.count[RCACHE_FETCHING], 0) < p->local_max;
+    uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
+    uint64_t limit = p->local_max;
+
+    if (comes_back && table_away(&p->table) >= p->size + coming) {
+        limit += CLAMP(p->local_max / 64, 64, 2048);
+    }
+    return p->stretching || pager_resident(p) + coming < limit;
+}
+
+static bool page_comes_back(const Pager *p, uint64_t page)
+{
+    return page_state(table_load(&p->table, page)) == RCACHE_REMOTE;
 }
 
 static void room_wait(Pager *p, uint64_t page, uint64_t now)
@@ -146,7 +163,7 @@ static bool fault_absent(Pager *p, uint64_t page, uint64_t word, uint64_t now)
     uint64_t filling = page_with_slot(page_to(word, RCACHE_FILLING), 0);
     int ret;
 
-    if (!room_there(p)) {
+    if (!room_there(p, page_state(word) == RCACHE_REMOTE)) {
         room_wait(p, page, now);
         return true;
     }
@@ -239,8 +256,9 @@ void fault_poll(Pager *p)
 static void room_consider(Pager *p, uint64_t now)
 {
     bool waiting = p->room->len > p->room_head;
+    uint64_t patience = lease_is_coming(p) ? NO_LEASE_NS : NO_PROGRESS_NS;
 
-    if (!waiting || room_there(p)) {
+    if (!waiting || room_there(p, false)) {
         if (!waiting && p->stretching && pager_resident(p) < p->local_max) {
             p->stretching = false;
             report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
@@ -248,7 +266,7 @@ static void room_consider(Pager *p, uint64_t now)
         }
         return;
     }
-    if (now - MAX(p->last_progress, p->room_since) > NO_PROGRESS_NS) {
+    if (now - MAX(p->last_progress, p->room_since) > patience) {
         p->stretching = true;
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
                      "no room for cold pages anywhere: local-max is "
@@ -259,10 +277,13 @@ static void room_consider(Pager *p, uint64_t now)
 void fault_work(Pager *p, uint64_t now)
 {
     room_consider(p, now);
-    while (p->room->len > p->room_head && room_there(p) &&
-           p->nr_fetches < FETCH_MAX) {
-        uint64_t page = g_array_index(p->room, uint64_t, p->room_head++);
+    while (p->room->len > p->room_head && p->nr_fetches < FETCH_MAX) {
+        uint64_t page = g_array_index(p->room, uint64_t, p->room_head);
 
+        if (!room_there(p, page_comes_back(p, page))) {
+            break;
+        }
+        p->room_head++;
         p->in_room[page / 8] &= ~(1u << (page % 8));
         fault_page(p, page, now);
         p->room_since = now;

@@ -356,6 +356,11 @@ static bool claims_pending(const Pager *p)
     return false;
 }
 
+bool lease_is_coming(const Pager *p)
+{
+    return p->want_tag || claims_pending(p);
+}
+
 static void lease_want(Pager *p, uint64_t now)
 {
     uint64_t have = leased_pages(p), want = wanted_pages(p);

@@ -327,6 +327,9 @@ static inline bool lease_ready(const Lease *l)
     return l->claimed[0] && l->claimed[1] && l->remote->state == REMOTE_UP;
 }
 
+/** lease_is_coming() - has more been asked for, or granted and not claimed? */
+bool lease_is_coming(const Pager *p);
+
 /** lease_release_all() - give everything back, waiting up to 3 s */
 void lease_release_all(Pager *p);
 

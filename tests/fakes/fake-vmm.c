@@ -5,7 +5,8 @@
  * Runs until --seconds are over and, with --until-evicted=N, every page has
  * been away and verified N times (at most --most-seconds).  The result is one
  * JSON object on stdout; commands come as lines on stdin while it runs:
- *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX | stats | quit
+ *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX | stats | least |
+ *   quit
  * each answered with one JSON object on a line.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
@@ -114,6 +115,24 @@ static void run_resize(Vmm *v, uint64_t size, uint64_t local_max, int n)
     }
 }
 
+/* How many pages still have to go, by the state they are in. */
+static void print_least(Run *run)
+{
+    unsigned count[RCACHE_NR_STATES] = { 0 };
+    const Vmm *v = run->vmm;
+
+    for (uint64_t p = 0; p < v->config.pages; p++) {
+        if (v->evicted[p] < run->until_evicted && v->version[p]) {
+            count[vmm_page_state(v, p)]++;
+        }
+    }
+    printf("{\"left\": [");
+    for (unsigned i = 0; i < RCACHE_NR_STATES; i++) {
+        printf("%s%u", i ? ", " : "", count[i]);
+    }
+    printf("]}\n");
+}
+
 static void run_command(Run *run, const char *line)
 {
     unsigned long a = 0, b = 0;
@@ -125,6 +144,8 @@ static void run_command(Run *run, const char *line)
         run_evict(run->vmm, RCACHE_EVICT_TARGET, a);
     } else if ((n = sscanf(line, "resize %lu %lu", &a, &b)) >= 1) {
         run_resize(run->vmm, a, b, n);
+    } else if (!strcmp(line, "least")) {
+        print_least(run);
     } else if (!strcmp(line, "stats")) {
         print_stats(run->vmm);
     } else if (!strcmp(line, "quit")) {
@@ -338,6 +359,7 @@ static bool config_fill(VmmConfig *v, const CommandLine *c)
         .discard_permille = c->discard_permille, .dma = c->dma,
         .intruder = c->intruder, .hot = c->hot * MIB / RCACHE_PAGE_SIZE,
         .zap_delay_us = c->zap_delay_us,
+        .until_evicted = c->until,
         .sweep = c->pattern && !strcmp(c->pattern, "sweep"),
         .rules_off = bits_of(c->breaks, rules, G_N_ELEMENTS(rules), &bad),
         .bad = bits_of(c->bads, bads, G_N_ELEMENTS(bads), &bad),

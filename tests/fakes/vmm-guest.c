@@ -104,6 +104,21 @@ static uint64_t sweep_page(Vmm *v)
     return (i % n) * (stride | 1) % n;
 }
 
+/*
+ * With a number of times to be away given, leave most of those alone that have
+ * done theirs, and those that have to go first: a touch keeps a page here.
+ */
+static bool sweep_skips(Vmm *v, uint64_t page, uint64_t random)
+{
+    if (!v->config.until_evicted || !v->version[page]) {
+        return false;
+    }
+    if (v->evicted[page] >= v->config.until_evicted) {
+        return random % 8;
+    }
+    return vmm_page_state(v, page) != RCACHE_REMOTE && random % 16;
+}
+
 void *vmm_guest_thread(void *opaque)
 {
     static _Atomic uint64_t seed = 88172645463325252ull;
@@ -115,6 +130,9 @@ void *vmm_guest_thread(void *opaque)
 
         if (v->config.sweep) {
             page = sweep_page(v);
+            if (sweep_skips(v, page, r)) {
+                continue;
+            }
         } else if (v->config.hot && r % 16) {
             page = (r >> 8) % v->config.hot;
         } else {

@@ -58,6 +58,7 @@ typedef struct VmmConfig {
     bool dma;
     bool intruder;
     bool sweep;                         /* every page in turn, scattered */
+    unsigned until_evicted;             /* times; 0: does not matter */
     uint64_t hot;                       /* pages; 0: no hot set */
     unsigned zap_delay_us;              /* the zapper is slow, at random */
     unsigned rules_off;                 /* enum VmmBreak */
