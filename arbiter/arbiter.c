@@ -180,7 +180,6 @@ static void *on_hello(ControlConn *conn, const WireHello *hello, char *text,
                                         RCACHE_UUID_LEN)
                      ? "another boot, or another host, has taken its name"
                      : "it has connected again");
-        host->conn = NULL;
         leases_provider_lost(&arbiter->leases, host->name);
         leases_requester_lost(&arbiter->leases, host->name);
     }

@@ -309,10 +309,15 @@ static void say_hello(FakeHost *h)
 static void dialed(GSocketConnection *conn, const GError *error, void *opaque)
 {
     FakeHost *h = opaque;
+    g_autoptr(GByteArray) beat = NULL;
 
     ck_assert_msg(conn != NULL, "%s", error ? error->message : "");
     h->frames = frames_new(conn, WIRE_HOST, &ops, h);
     h->dialed = true;
+    if (h->rude) {
+        beat = fake_host_frame(h);
+        frames_send(h->frames, beat);
+    }
     say_hello(h);
 }
 

@@ -62,6 +62,7 @@ typedef struct FakeHost {
     const char *name;
     uint8_t boot_id[RCACHE_UUID_LEN];
     uint64_t offered;
+    bool rude;                  /* a heartbeat comes before HELLO */
     bool beats;                 /* sends heartbeats */
     bool vm;                    /* has a VM, of the name "vm" */
     FakeAnswer answer;          /* to grants */

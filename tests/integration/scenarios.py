@@ -110,8 +110,8 @@ def evict_command_counts(build):
             answer = vm.call(f"evict {8 * MIB}")
             assert answer["status"] == 0, answer
             assert answer["value"] >= 8 * MIB, answer
-        stats = vm.stats()
-        assert stats["evicted_pages"] * 4096 >= 24 * MIB, stats
+        wait_for("the figures to agree",
+                 lambda: vm.stats()["evicted_pages"] * 4096 >= 24 * MIB, 5)
         answer = vm.call(f"evict-to {40 * MIB}")
         assert answer["status"] == 0, answer
         expect_clean(vm.quit())
@@ -130,13 +130,15 @@ def resize(build):
         assert answer["status"] == 0, answer
         assert time.monotonic() - start < 10
         assert vm.stats()["memfd"] <= (32 + 16) * MIB, vm.stats()
+        wait_for("the figures to agree",
+                 lambda: vm.stats()["local_max"] == 32 * MIB, 5)
         answer = vm.call(f"resize {16 * MIB} {16 * MIB}")
         assert answer["status"] < 0 and "below" in answer["text"], answer
         assert vm.stats()["local_max"] == 32 * MIB
         answer = vm.call("resize 0")
         assert answer["status"] == 0, answer
-        stats = vm.stats()
-        assert stats["remote"] == 0 and stats["local_max"] == 128 * MIB, stats
+        wait_for("nothing to be away", lambda: vm.stats()["remote"] == 0, 5)
+        assert vm.stats()["local_max"] == 128 * MIB, vm.stats()
         wait_for("leases to be given back",
                  lambda: sum(c.status(h)["leased_bytes"]
                              for h in c.providers) == 0, 15)

@@ -410,6 +410,18 @@ START_TEST(mutated_heartbeats)
 }
 END_TEST
 
+START_TEST(hello_comes_first)
+{
+    gint64 start = g_get_monotonic_time();
+
+    a.rude = true;
+    fake_host_connect(&a, &arbiter);
+    fake_wait(!a.frames);
+    ck_assert_int_lt(g_get_monotonic_time() - start, 3 * G_USEC_PER_SEC);
+    ck_assert(host_is("a", "forgotten"));
+}
+END_TEST
+
 START_TEST(refused_hellos)
 {
     static const struct {
@@ -436,6 +448,7 @@ START_TEST(refused_hellos)
         g_autoptr(GSocketClient) client = g_socket_client_new();
         g_autoptr(GSocketConnection) conn = NULL;
         uint8_t bytes[4096];
+        gint64 start = g_get_monotonic_time();
         gsize n = 0;
         WireHelloAck ack;
         WireHead head;
@@ -452,6 +465,7 @@ START_TEST(refused_hellos)
         g_input_stream_read_all(
             g_io_stream_get_input_stream(G_IO_STREAM(conn)), bytes,
             sizeof(bytes), &n, NULL, NULL);
+        ck_assert_int_lt(g_get_monotonic_time() - start, 3 * G_USEC_PER_SEC);
         ck_assert_uint_ge(n, WIRE_HEAD_LEN);
         ck_assert_int_eq(wire_head_decode(bytes, WIRE_HOST, &head), WIRE_OK);
         ck_assert_uint_eq(n, WIRE_HEAD_LEN + head.length);
@@ -507,6 +521,7 @@ int main(void)
     tcase_add_test(tc, every_field_is_documented);
     tcase_add_loop_test(tc, a_bad_host_ends_alone, 0, G_N_ELEMENTS(spoils));
     tcase_add_test(tc, mutated_heartbeats);
+    tcase_add_test(tc, hello_comes_first);
     tcase_add_test(tc, refused_hellos);
     tcase_add_test(tc, more_hosts_than_allowed);
     suite_add_tcase(s, tc);

@@ -33,7 +33,8 @@ static const char *const bad[] = {
     "{\"execute\":\"a\",\"more\":1}",
     "{\"arguments\":{}}", "{\"execute\":\"\xff\"}",
     "{\"execute\":\"a\"} {\"execute\":\"a\"}",
-    "{\"execute\":\"a\"} /* more */", "{\"execute\":\"a\\\"}",
+    "{\"execute\":\"a\"} /* more */", "{\"execute\":\"a\"/* more */}",
+    "{\"execute\":\"a\\\"}",
     "{\"execute\":\"a\"}}", "{\"execute\":\"a\",}", "{\"execute\" \"a\"}",
 };
 
@@ -80,6 +81,23 @@ START_TEST(deep_lines)
     admin_call_clear(&call);
     ck_assert(!admin_call_parse("{\"execute\":\"a\"}\0x", 17, &call, NULL));
     admin_call_clear(&call);
+}
+END_TEST
+
+/* Balanced, and one level more than is allowed. */
+START_TEST(depth_is_limited)
+{
+    for (unsigned depth = 31; depth <= 33; depth++) {
+        g_autofree char *open = g_strnfill(depth - 2, '[');
+        g_autofree char *close = g_strnfill(depth - 2, ']');
+        g_autofree char *line = g_strdup_printf(
+            "{\"execute\":\"a\",\"arguments\":{\"x\":%s%s}}", open, close);
+        AdminCall call;
+
+        ck_assert_int_eq(admin_call_parse(line, strlen(line), &call, NULL),
+                         depth <= 32);
+        admin_call_clear(&call);
+    }
 }
 END_TEST
 
@@ -491,6 +509,7 @@ int main(void)
     tcase_add_loop_test(pure, good_lines, 0, G_N_ELEMENTS(good));
     tcase_add_loop_test(pure, bad_lines, 0, G_N_ELEMENTS(bad));
     tcase_add_test(pure, deep_lines);
+    tcase_add_test(pure, depth_is_limited);
     tcase_add_test(pure, arguments);
     tcase_add_test(pure, client_without_daemon);
     suite_add_tcase(s, pure);
