@@ -257,8 +257,8 @@ LinkServer *link_server_new(const char *path, const LinkOps *ops,
     server->links = g_hash_table_new_full(NULL, NULL, link_free, NULL);
     server->ops = ops;
     server->opaque = opaque;
-    server->socket = seq_listener_new(path, SOCKET_MODE, link_accept, server,
-                                      errp);
+    server->socket = seq_listener_new(path, SOCKET_MODE, (gid_t)-1,
+                                      link_accept, server, errp);
     if (!server->socket) {
         link_server_free(server);
         return NULL;

@@ -63,6 +63,10 @@ static const ConfigKey keys[] = {
     { .section = "pager", .key = "poll-us", .type = CONFIG_INT,
       .fallback = "0", .max = 1000 * 1000,
       .doc = "The same for the pagers of the VMs here." },
+    { .section = "pager", .key = "group", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "The group whose members may connect VMs to vmm.sock, beside "
+             "root; empty: this daemon's own group." },
     { .section = "agent", .key = "memory-source", .type = CONFIG_STRING,
       .fallback = "host",
       .doc = "Whose memory is lent: \"host\", or \"cgroup:PATH\", a memory "
@@ -234,6 +238,7 @@ static void options_view(Options *o)
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
     o->history_ms = config_time_ms(c, "agent", "history");
     o->arbiters = config_list(c, "agent", "arbiters");
+    o->vmm_group = config_string(c, "pager", "group");
     o->admin_group = config_string(c, "admin", "group");
 }
 

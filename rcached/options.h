@@ -40,6 +40,7 @@ typedef struct Options {
     uint64_t deadline_ms;
     uint64_t history_ms;
     const char *const *arbiters;
+    const char *vmm_group;
     const char *admin_group;
 } Options;
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <gio/gio.h>
+#include <grp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -274,8 +275,7 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
     Vm *vm = vmms_link_hello(r->vmms, msg, pid, errp);
 
     if (vm) {
-        g_message("vm %s: pager %d is attached (attach %" G_GUINT64_FORMAT
-                  ")", vm->name, (int)pid, msg->session);
+        g_message("vm %s: pager %d has linked up", vm->name, (int)pid);
     }
     return vm;
 }
@@ -396,6 +396,10 @@ static bool start_provider(Rcached *r, GError **errp)
     }
     service_kept_free(fds, n);
     if (!r->provider) {
+        if (o->tls_none) {
+            g_warning("tls=none: whoever can reach the network between can "
+                      "read and change what VMs here send and get");
+        }
         return !options_lend(o, r->sample.total) && !n;
     }
     r->granter = granter_new(r->provider);
@@ -426,6 +430,18 @@ static bool start_agent(Rcached *r, GError **errp)
     return true;
 }
 
+static bool find_group(const char *name, gid_t *gid, GError **errp)
+{
+    struct group *group = *name ? getgrnam(name) : NULL;
+
+    *gid = group ? group->gr_gid : (gid_t)-1;
+    if (*name && !group) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                    "there is no group '%s' ([pager] group)", name);
+    }
+    return group || !*name;
+}
+
 static bool start_vms(Rcached *r, GError **errp)
 {
     g_autofree char *vmm = rundir_path(r->dir, "vmm.sock");
@@ -444,6 +460,9 @@ static bool start_vms(Rcached *r, GError **errp)
     config.host = r->options->host;
     config.poll_us = r->options->pager_poll_us;
     config.admit = probe_vms;
+    if (!find_group(r->options->vmm_group, &config.vmm_gid, errp)) {
+        return false;
+    }
     r->vmms = vmms_new(&config, errp);
     if (!r->vmms) {
         return false;

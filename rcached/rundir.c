@@ -89,8 +89,9 @@ int rundir_lock_pager(RunDir *dir, const uint8_t *uuid)
 void rundir_note_pager(int fd, const RunDirPager *pager)
 {
     char text[128 + RCACHE_NAME_MAX];
-    int len = g_snprintf(text, sizeof(text), "%d %016" PRIx64 " %s\n",
-                         pager->pid, pager->incarnation, pager->name);
+    int len = g_snprintf(text, sizeof(text), "%d %016" PRIx64 " %u %s\n",
+                         pager->pid, pager->incarnation, pager->starts,
+                         pager->name);
 
     if (ftruncate(fd, 0) || pwrite(fd, text, len, 0) != len) {
         /* The lock still says that there is one, only not which. */
@@ -113,8 +114,8 @@ static void read_pager(RunDir *dir, const char *name, RunDirPager *out)
     int at = 0;
 
     if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 &&
-        sscanf(text, "%d %" SCNx64 " %n", &out->pid, &out->incarnation,
-               &at) == 2 && out->pid > 0) {
+        sscanf(text, "%d %" SCNx64 " %u %n", &out->pid, &out->incarnation,
+               &out->starts, &at) == 3 && out->pid > 0) {
         g_strlcpy(out->name, g_strchomp(text + at), sizeof(out->name));
     } else {
         out->pid = 0;

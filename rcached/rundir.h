@@ -8,7 +8,8 @@
  * and locks the file and hands the descriptor to the pager, which does
  * nothing with it.  The lock so lives exactly as long as the process, and a
  * daemon that starts anew knows which pagers still run before they have
- * reported themselves.  The file says the pager's pid, incarnation and name.
+ * reported themselves.  The file says the pager's pid, its VM's incarnation
+ * and name, and how many pagers that incarnation has had.
  */
 #ifndef RCACHED_RUNDIR_H
 #define RCACHED_RUNDIR_H
@@ -27,6 +28,7 @@ typedef struct RunDirPager {
     uint8_t uuid[RCACHE_UUID_LEN];
     pid_t pid;                  /* 0: the file does not say */
     uint64_t incarnation;
+    unsigned starts;            /* pagers of this incarnation, with this one */
     char name[RCACHE_NAME_MAX];
 } RunDirPager;
 

@@ -65,7 +65,7 @@ static void remove_socket(const char *path)
     }
 }
 
-static int seq_listen(const char *path, mode_t mode)
+static int seq_listen(const char *path, mode_t mode, gid_t gid)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     autofd fd = -1;
@@ -80,17 +80,18 @@ static int seq_listen(const char *path, mode_t mode)
     }
     remove_socket(path);
     if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
-        chmod(path, mode) || listen(fd, 128)) {
+        chown(path, (uid_t)-1, gid) || chmod(path, mode) ||
+        listen(fd, 128)) {
         return -errno;
     }
     return fd_steal(&fd);
 }
 
-SeqListener *seq_listener_new(const char *path, mode_t mode,
+SeqListener *seq_listener_new(const char *path, mode_t mode, gid_t gid,
                               SeqAccept *accept, void *opaque, GError **errp)
 {
     SeqListener *listener;
-    int fd = seq_listen(path, mode);
+    int fd = seq_listen(path, mode, gid);
 
     if (fd < 0) {
         g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-fd),

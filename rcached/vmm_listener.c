@@ -202,7 +202,7 @@ static void vmm_accept(int fd, const struct ucred *peer, void *opaque)
     g_hash_table_add(listener->newcomers, n);
 }
 
-VmmListener *vmm_listener_new(const char *path, unsigned hello_ms,
+VmmListener *vmm_listener_new(const char *path, gid_t gid, unsigned hello_ms,
                               VmmArrived *arrived, void *opaque,
                               GError **errp)
 {
@@ -213,7 +213,7 @@ VmmListener *vmm_listener_new(const char *path, unsigned hello_ms,
     listener->hello_ms = hello_ms;
     listener->arrived = arrived;
     listener->opaque = opaque;
-    listener->socket = seq_listener_new(path, SOCKET_MODE, vmm_accept,
+    listener->socket = seq_listener_new(path, SOCKET_MODE, gid, vmm_accept,
                                         listener, errp);
     if (!listener->socket) {
         vmm_listener_free(listener);

@@ -27,11 +27,12 @@ typedef void VmmArrived(int fd, const struct RcacheVmmHello *hello,
 
 /**
  * vmm_listener_new() - listen at @path
+ * @gid: whose members may connect, or (gid_t)-1: the process's group
  * @hello_ms: how long a connection may say nothing
  *
  * Return: the listener, or NULL with @errp set
  */
-VmmListener *vmm_listener_new(const char *path, unsigned hello_ms,
+VmmListener *vmm_listener_new(const char *path, gid_t gid, unsigned hello_ms,
                               VmmArrived *arrived, void *opaque,
                               GError **errp);
 

@@ -65,6 +65,7 @@ static void vm_pager_ended(PagerProc *proc, const char *how, bool failed,
 void vmms_config_init(VmmsConfig *config)
 {
     *config = (VmmsConfig) {
+        .vmm_gid = (gid_t)-1,
         .hello_ms = 5000,
         .pager_exit_ms = 5000,
         .forget_ms = 30 * 1000,
@@ -187,6 +188,7 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
     }
     vm->starts++;
     note.pid = pager_proc_pid(vm->pager);
+    note.starts = vm->starts;
     g_strlcpy(note.name, vm->name, sizeof(note.name));
     rundir_note_pager(lock_fd, &note);
     g_message("vm %s: pager %d started (start %u), for process %d, user %u",
@@ -384,6 +386,7 @@ static void vmms_seen(const RunDirPager *pager, void *opaque)
         return;         /* its link will tell */
     }
     vm = vm_new(vmms, pager->uuid, pager->incarnation, pager->name);
+    vm->starts = pager->starts;
     if (!vm_adopt(vm, pager->pid, &error)) {
         g_message("vm %s: %s", vm->name, error->message);
         g_hash_table_remove(vmms->vms, vm->uuid);
@@ -411,8 +414,6 @@ Vm *vmms_link_hello(Vmms *vmms, const struct LinkHello *hello, pid_t pid,
                     (int)pager_proc_pid(vm->pager), (int)pid);
         return NULL;
     }
-    /* An earlier daemon's starts are not known; the attaches are. */
-    vm->starts = MAX(vm->starts, MIN(hello->session, G_MAXINT));
     return vm;
 }
 
@@ -454,8 +455,9 @@ Vmms *vmms_new(const VmmsConfig *config, GError **errp)
     vmms->admit = config->admit;
     vmms->vms = g_hash_table_new_full(uuid_hash, uuid_equal, NULL, vm_free);
     rundir_scan(vmms->dir, vmms_seen, vmms);
-    vmms->listener = vmm_listener_new(config->vmm_path, config->hello_ms,
-                                      vmms_arrived, vmms, errp);
+    vmms->listener = vmm_listener_new(config->vmm_path, config->vmm_gid,
+                                      config->hello_ms, vmms_arrived, vmms,
+                                      errp);
     if (!vmms->listener) {
         vmms_free(vmms);
         return NULL;

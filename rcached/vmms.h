@@ -52,6 +52,7 @@ typedef struct VmmsConfig {
     RunDir *dir;
     const char *exe;            /* the pager's program */
     const char *vmm_path;       /* where to listen */
+    gid_t vmm_gid;              /* who may connect; (gid_t)-1: our group */
     const char *link_path;
     const char *host;
     unsigned poll_us;
