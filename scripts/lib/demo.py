@@ -150,6 +150,7 @@ class Demo:
         self.vm = {}
         self.rate_from = None
         self.refreshed = 0.0
+        self.begun = 0.0        # when the guest's memory was full
         self.checksum_errors = 0
         self.checks = []
         self.rcachectl = ""
@@ -230,7 +231,8 @@ class Demo:
         f.mismatches = status.get("mismatches", 0)
         f.longest_ms = status.get("longest_us", 0) / 1000
         f.here = self.memory.resident()
-        f.elapsed = time.monotonic() - self.started
+        if self.begun:
+            f.elapsed = time.monotonic() - self.begun
         f.total = max(self.args.seconds, f.elapsed)
         if time.monotonic() - self.refreshed >= 1:
             self.refresh()
@@ -376,25 +378,24 @@ class Demo:
     # --------------------------------------------------------------- all
 
     def run(self):
-        self.started = time.monotonic()
         self.start()
         if not self.turn_until(
                 lambda: self.guest.status.get("state") == "run", 180):
             raise LabError("the guest has not filled its memory in 3 minutes"
                            ":\n" + self.guest.process.tail())
         self.view.note("the guest verifies its memory, for ever")
-        begun, n = time.monotonic(), self.args.seconds
-        self.run_until(begun + n * 0.25)
+        self.begun, n = time.monotonic(), self.args.seconds
+        self.run_until(self.begun + n * 0.25)
         self.step_resize()
-        self.run_until(begun + n * 0.45)
+        self.run_until(self.begun + n * 0.45)
         self.step_evict()
-        self.run_until(begun + n * 0.6)
+        self.run_until(self.begun + n * 0.6)
         self.step_kill_pager()
         self.run_for(1)
         self.step_balloon()
-        self.run_until(begun + n)
+        self.run_until(self.begun + n)
         self.refresh()
-        self.seconds = time.monotonic() - begun
+        self.seconds = time.monotonic() - self.begun
         self.steady = self.result()
         if self.args.corrupt:
             self.step_corrupt()

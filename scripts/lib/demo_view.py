@@ -4,6 +4,7 @@
 On a terminal one picture that is drawn over and over; elsewhere every change
 of step is a line, and the picture a line every five seconds.
 """
+import shutil
 import time
 
 MIB = 1 << 20
@@ -58,7 +59,7 @@ class View:
 
     def note(self, text, bad=False):
         """A step begins or has ended."""
-        self.notes.append(self.paint("bad", text) if bad else text)
+        self.notes.append((text, bad))
         if not self.tty:
             print(f"demo: {text}", file=self.out, flush=True)
 
@@ -104,8 +105,12 @@ class View:
                 print(f"demo: {self.short(figures)}", file=self.out,
                       flush=True)
             return
-        lines = list(self.picture(figures)) + \
-            [f"  {note}" for note in self.notes[-8:]]
+        lines = list(self.picture(figures))
+        # A line that wraps would be two, and the picture would move.
+        width = shutil.get_terminal_size().columns - 3
+        for text, bad in self.notes[-8:]:
+            text = f"  {text[:width]}"
+            lines.append(self.paint("bad", text) if bad else text)
         if self.drawn:
             self.out.write(f"\x1b[{self.drawn}A")
         self.out.write("".join(f"\x1b[K{line}\n" for line in lines))
