@@ -112,8 +112,6 @@ def evict_command_counts(build):
             assert answer["value"] >= 8 * MIB, answer
         wait_for("the figures to agree",
                  lambda: vm.stats()["evicted_pages"] * 4096 >= 24 * MIB, 5)
-        answer = vm.call(f"evict-to {40 * MIB}")
-        assert answer["status"] == 0, answer
         expect_clean(vm.quit())
         c.shut_down()
 
@@ -344,10 +342,10 @@ def corruption(build):
 
 # --------------------------------------------------------------- no, thanks
 
-def stretched(c, vm, word):
+def stretched(c, vm, word, here):
     """local-max gives way, says why, and the guest goes on."""
-    wait_for("the guest to touch everything",
-             lambda: vm.stats()["memfd"] > 60 * MIB, 40)
+    wait_for("the guest to have the rest here",
+             lambda: vm.stats()["memfd"] > here, 40)
     text = open(vm.log, errors="replace").read()
     assert "stretched" in text and word in text, text
     expect_clean(vm.quit())
@@ -358,14 +356,14 @@ def stretched(c, vm, word):
 def no_arbiter(build):
     with Cluster(build, arbiter=False, providers=0) as c:
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
-        stretched(c, vm, "arbiter")
+        stretched(c, vm, "arbiter", 60 * MIB)
 
 
 @scenario
 def no_provider(build):
     with Cluster(build, providers=0) as c:
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
-        stretched(c, vm, "stretched (")
+        stretched(c, vm, "stretched (", 60 * MIB)
 
 
 @scenario
@@ -374,7 +372,7 @@ def little_room(build):
     with Cluster(build, provider=("--lend", "8M")) as c:
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
         wait_for("all of it to be used", lambda: c.stored() > 12 * MIB, 40)
-        stretched(c, vm, "stretched (")
+        stretched(c, vm, "stretched (", 40 * MIB)
 
 
 @scenario
@@ -439,9 +437,9 @@ import socket, sys
 data = bytes.fromhex(sys.argv[3])
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
 s.settimeout(3)
-s.sendall(data)
-s.shutdown(1)
 try:
+    s.sendall(data)
+    s.shutdown(1)
     while s.recv(65536):
         pass
 except OSError:

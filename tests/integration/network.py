@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""network: guests whose way to the providers is bad.
+
+Each provider listens on its own loopback and says so; what answers at that
+address on the requester is a relay, which connects to the provider inside its
+namespace and does to the bytes what a scenario tells it.
+"""
+import os
+import select
+import subprocess
+import time
+
+from cluster import (Cluster, LabError, MIB, Vm, die_with_parent,
+                     expect_clean, wait_for)
+
+FIRST_PORT = 9480
+
+
+class Relay:
+    """A relay process, told what to do on its stdin."""
+
+    def __init__(self, requester, provider, port):
+        lab = requester.lab
+        self.popen = subprocess.Popen(
+            ["ip", "netns", "exec", requester.netns,
+             os.path.join(lab.build, "tests", "fakes", "relay"),
+             f"--listen={port}", f"--connect={port}",
+             f"--connect-netns={provider.netns}", f"--seed={port}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            preexec_fn=die_with_parent)
+        self.answer()
+
+    def answer(self):
+        if not select.select([self.popen.stdout], [], [], 10)[0]:
+            raise LabError("the relay does not answer")
+        word, _, number = self.popen.stdout.readline().partition(" ")
+        if word != "ok":
+            raise LabError(f"the relay says {word!r}")
+        return int(number)
+
+    def tell(self, command):
+        """Returns how many connections it has."""
+        self.popen.stdin.write(command + "\n")
+        self.popen.stdin.flush()
+        return self.answer()
+
+    def stop(self):
+        self.popen.stdin.close()
+        self.popen.wait(10)
+
+
+class RelayCluster(Cluster):
+    """A Cluster with a relay before each provider."""
+
+    def __init__(self, build, **options):
+        super().__init__(build, **options)
+        self.relays = []
+
+    def start_provider(self, host):
+        port = FIRST_PORT + self.providers.index(host)
+        process = host.start("rcached", [
+            self.program("rcached"), "--run-dir", host.run, "--host",
+            host.name, "--listen", f"127.0.0.1:{port}", "--tls", "none",
+            "--slab-size", self.slab, "--reserve", "512M",
+            "--enable-debug-commands", *self.arbiter])
+        self.wait_socket(process, host.path("admin.sock"))
+        self.relays.append(Relay(self.requester, host, port))
+        return process
+
+    def tell(self, command):
+        return [relay.tell(command) for relay in self.relays]
+
+    def shut_down(self):
+        super().shut_down()
+        for relay in self.relays:
+            relay.stop()
+
+
+def moves(vm, pages, seconds=20):
+    """Wait until @pages more have come back from providers."""
+    before = vm.stats()["faults_remote"]
+    wait_for(f"{pages} pages to come back",
+             lambda: vm.stats()["faults_remote"] >= before + pages, seconds)
+
+
+def end_cleanly(c, vm):
+    expect_clean(vm.quit())
+    c.shut_down()
+
+
+def bits_flip(build):
+    """A bit of an answer is wrong: asked for again, or a new session."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        for _ in range(40):
+            c.tell("flip down 1")
+            time.sleep(0.1)
+        wait_for("a checksum to fail",
+                 lambda: vm.stats()["checksum_errors"] > 0, 10)
+        moves(vm, 500)
+        end_cleanly(c, vm)
+
+
+def heads_flip(build):
+    """A bit of a frame's head is wrong: another session, never a hang."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        for where in ("head", "tag"):
+            for _ in range(40):
+                c.tell(f"flip {where} 1")
+                time.sleep(0.1)
+            # Nothing else wakes a page whose answer was not recognised.
+            wait_for("no fault to wait",
+                     lambda: vm.stats()["oldest_wait_ns"] < 1e9, 30)
+        moves(vm, 500, 30)
+        end_cleanly(c, vm)
+
+
+def slow_network(build):
+    """Tens of milliseconds, and the two connections out of step."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=8)
+        moves(vm, 500)
+        c.tell("delay 15")
+        c.tell("jitter 20")
+        moves(vm, 1000, 60)
+        assert vm.stats()["p99_ns"] > 25e6, vm.stats()
+        c.tell("delay 0")
+        c.tell("jitter 0")
+        end_cleanly(c, vm)
+
+
+def pieces(build):
+    """Frames that arrive in pieces, in both directions."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        c.tell("trickle 1500")
+        moves(vm, 200, 60)
+        c.tell("trickle 0")
+        moves(vm, 500)
+        end_cleanly(c, vm)
+
+
+def resets(build):
+    """Connections end at any byte; sessions fence what was under way."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=6)
+        moves(vm, 500)
+        for turn in range(16):
+            c.relays[turn % 2].tell("reset")
+            time.sleep(0.3)
+        moves(vm, 1000)
+        end_cleanly(c, vm)
+
+
+def half_open(build):
+    """The way goes silent without an end, and comes back."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        c.relays[0].tell("pause")
+        wait_for("the guest to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] > 9e9, 20)
+        assert vm.stats()["waiting_for"] == "provider0", vm.stats()
+        c.relays[0].tell("resume")
+        moves(vm, 500, 30)
+        end_cleanly(c, vm)
+
+
+def cut_and_mended(build):
+    """No way at all for a while: refused, then taken again."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        c.tell("cut")
+        wait_for("the guest to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] > 3e9, 20)
+        c.tell("mend")
+        moves(vm, 500, 30)
+        end_cleanly(c, vm)
+
+
+def cut_while_evicting(build):
+    """PUTs are called off; the slots of all but the stored pages are free."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=64, seconds=600, threads=4)
+        moves(vm, 100)
+        for _ in range(6):
+            c.tell("reset")
+            time.sleep(0.4)
+        answer = vm.call(f"resize {80 * MIB} {16 * MIB}")
+        assert answer["status"] == 0, answer
+        answer = vm.call("resize 0")
+        assert answer["status"] == 0, answer
+        wait_for("nothing to be stored", lambda: c.stored() == 0, 15)
+        end_cleanly(c, vm)
+
+
+SCENARIOS = {f.__name__: f for f in (
+    bits_flip, heads_flip, slow_network, pieces, resets, half_open,
+    cut_and_mended, cut_while_evicting)}
