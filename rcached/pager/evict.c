@@ -448,14 +448,14 @@ static void batch_call_off(Pager *p, Batch *b)
     }
 }
 
-void evict_put_answer(Pager *p, const WireHead *head)
+bool evict_put_answer(Pager *p, const WireHead *head)
 {
     uint64_t i = head->tag & 0xffff;
     Batch *b = i < BATCH_MAX ? &p->batch[i] : NULL;
 
     if (!b || !b->used ||
         (head->tag >> 16 & 0xffffff) != (b->serial & 0xffffff)) {
-        return;
+        return false;
     }
     if (head->status) {
         g_warning("vm %s: provider %s: PUT: %s", p->name,
@@ -466,6 +466,7 @@ void evict_put_answer(Pager *p, const WireHead *head)
         batch_commit(p, b);
     }
     b->used = false;
+    return true;
 }
 
 void evict_remote_down(Pager *p, Remote *remote)

@@ -178,36 +178,37 @@ static void fetch_refused(Pager *p, Fetch *f, Lease *l, uint16_t status)
     f->retry_at = pager_now() + WRONG_PAUSE_NS;
 }
 
-void fetch_answer(Pager *p, const WireHead *head, const void *payload)
+bool fetch_answer(Pager *p, const WireHead *head, const void *payload)
 {
     Fetch *f = fetch_by_tag(p, head->tag);
     uint64_t now = pager_now();
     Lease *l;
 
     if (!f || !f->out) {
-        return;
+        return false;
     }
     f->out = false;
     histogram_add(&p->network_ns, now - f->sent, now);
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
-        return;
+        return true;
     }
     l = lease_of_slot(p, page_slot(f->word));
     if (head->status || head->count != 1) {
         fetch_refused(p, f, l, head->status);
-        return;
+        return true;
     }
     if (XXH3_64bits(payload, RCACHE_PAGE_SIZE) != p->table.sums[f->page]) {
         fetch_wrong(p, f, l);
-        return;
+        return true;
     }
     if (!table_step(&p->table, f->page, f->word,
                     page_to(f->word, RCACHE_FILLING))) {
         fetch_end(p, f);
-        return;
+        return true;
     }
     fetch_fill(p, f, payload);
+    return true;
 }
 
 void fetch_lease_ready(Pager *p, Lease *lease)

@@ -57,7 +57,7 @@ void freeing_flush(Pager *p, bool all)
     }
 }
 
-void freeing_answer(Pager *p, const WireHead *head)
+bool freeing_answer(Pager *p, const WireHead *head)
 {
     uint32_t index = head->tag >> 32 & 0xffffff;
     Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
@@ -70,15 +70,16 @@ void freeing_answer(Pager *p, const WireHead *head)
         }
         if (head->status) {
             remote_close(l->remote, wire_status_name(head->status));
-            return;             /* queued again when it is down */
+            return true;        /* queued again when it is down */
         }
         for (unsigned i = 0; i < out->n; i++) {
             slots_clear(&p->slots, out->slot[i]);
         }
         g_queue_delete_link(&l->frees, at);
         g_free(out);
-        return;
+        return true;
     }
+    return !l;                  /* released meanwhile: then it is late */
 }
 
 /*

@@ -79,6 +79,7 @@ static void remote_is_down(Remote *remote, const char *reason)
         if (l && l->remote == remote) {
             had |= l->claimed[0];
             l->claimed[0] = l->claimed[1] = false;
+            l->releasing = false;       /* to be claimed, or refused as gone */
             freeing_requeue(l);
         }
     }
@@ -105,19 +106,27 @@ static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
                           const void *payload)
 {
     Pager *p = remote->owner;
+    bool known = true;
 
     if (p->done && head->type != RCACHE_RELEASE_ACK) {
         return;
     }
     switch (head->type) {
     case RCACHE_GET_REPLY:
-        fetch_answer(p, head, payload);
+        known = fetch_answer(p, head, payload);
         break;
     case RCACHE_PUT_ACK:
-        evict_put_answer(p, head);
+        known = evict_put_answer(p, head);
+        break;
+    case RCACHE_FREE_ACK:
+        known = freeing_answer(p, head);
         break;
     default:
         lease_answer(p, remote, bulk, head, payload);
+    }
+    if (!known) {
+        /* Then the one it was meant for would be waited for in vain. */
+        remote_close(remote, "an answer to nothing that was asked");
     }
 }
 
@@ -299,9 +308,6 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
     Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
 
     switch (head->type) {
-    case RCACHE_FREE_ACK:
-        freeing_answer(p, head);
-        break;
     case RCACHE_CLAIM_ACK:
         if (l && l->remote == remote) {
             claim_answer(p, l, bulk, head, payload);

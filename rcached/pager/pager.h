@@ -260,7 +260,9 @@ void fault_set_hot(Pager *p, uint64_t page);
  */
 int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
                 uint64_t now);
-void fetch_answer(Pager *p, const WireHead *head, const void *payload);
+
+/** fetch_answer() - to a GET; false: none that is out */
+bool fetch_answer(Pager *p, const WireHead *head, const void *payload);
 
 /** fetch_lease_ready() - send what waited for this lease */
 void fetch_lease_ready(Pager *p, Lease *lease);
@@ -277,7 +279,9 @@ bool fetch_holds_slot(Pager *p, uint64_t slot);
 /* ---- evict.c ---- */
 bool evict_work(Pager *p, uint64_t now);
 void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);
-void evict_put_answer(Pager *p, const WireHead *head);
+
+/** evict_put_answer() - to a PUT; false: none that is out */
+bool evict_put_answer(Pager *p, const WireHead *head);
 
 /** evict_remote_down() - call off the PUTs that are out at @remote */
 void evict_remote_down(Pager *p, Remote *remote);
@@ -344,7 +348,9 @@ void freeing_slot(Pager *p, uint64_t slot);
 
 /** freeing_flush() - send FREEs; @all: also less than a full frame */
 void freeing_flush(Pager *p, bool all);
-void freeing_answer(Pager *p, const WireHead *head);
+
+/** freeing_answer() - to a FREE; false: none that is out */
+bool freeing_answer(Pager *p, const WireHead *head);
 
 /** freeing_sweep() - free all slots of a lease that no word names */
 void freeing_sweep(Pager *p, Lease *l);
