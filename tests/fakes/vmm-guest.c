@@ -17,6 +17,8 @@
 #include "tests/fakes/vmm.h"
 
 #define SHOWN_MISMATCHES        8
+#define DMA_PAGES               32
+#define DMA_HOLD_MS             800
 
 static uint64_t next_random(uint64_t *x)
 {
@@ -69,7 +71,9 @@ static void page_visit(Vmm *v, uint64_t page, uint64_t random)
     pthread_mutex_t *lock = &v->page_lock[page % VMM_LOCKS];
     uint64_t took, longest;
 
-    pthread_mutex_lock(lock);
+    if (pthread_mutex_trylock(lock)) {
+        return;                 /* another thread's, or under DMA */
+    }
     page_count_return(v, page);
     took = vmm_now_ns();
     page_verify(v, page);
@@ -146,69 +150,103 @@ void *vmm_guest_thread(void *opaque)
 /* ------------------------------------------------------------------- DMA */
 
 /*
- * A device that writes to memory which the kernel has pinned: a registered
- * buffer of io_uring, filled from a file.  The count is up before the pin, as
- * address_space_map() does it, and down after the last byte.
+ * A device that writes to memory which the kernel has pinned: registered
+ * buffers of io_uring, filled from a file.  As address_space_map() does it,
+ * the counts are up before the pins are taken, and down after the last byte.
+ * The pages are held for longer than the clock takes to come round.
  */
-static bool dma_once(Vmm *v, struct io_uring *ring, int file, uint64_t page,
-                     unsigned hold_us)
+typedef struct Dma {
+    Vmm *vmm;
+    int file;
+    struct io_uring ring;
+    unsigned n;
+    uint64_t page[DMA_PAGES];
+} Dma;
+
+/* Lock some pages that nobody is visiting. */
+static void dma_choose(Dma *d, uint64_t *random)
 {
-    struct iovec iov = { page_words(v, page), RCACHE_PAGE_SIZE };
-    uint64_t bytes[ORACLE_WORDS];
-    struct io_uring_sqe *sqe;
+    Vmm *v = d->vmm;
+
+    d->n = 0;
+    for (int tries = 0; tries < 4 * DMA_PAGES && d->n < DMA_PAGES; tries++) {
+        uint64_t page = (next_random(random) >> 8) % v->config.pages;
+
+        if (!page_stays_zero(v, page) &&
+            !pthread_mutex_trylock(&v->page_lock[page % VMM_LOCKS])) {
+            d->page[d->n++] = page;
+        }
+    }
+}
+
+static bool dma_write(Dma *d, unsigned i)
+{
+    uint64_t bytes[ORACLE_WORDS], page = d->page[i];
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
     struct io_uring_cqe *cqe;
     bool good = false;
 
-    oracle_stamp(bytes, page, v->version[page] + 1);
-    if (pwrite(file, bytes, sizeof(bytes), 0) != sizeof(bytes)) {
+    oracle_stamp(bytes, page, d->vmm->version[page] + 1);
+    if (pwrite(d->file, bytes, sizeof(bytes), 0) != sizeof(bytes)) {
         return false;
     }
-    v->pins[page]++;
-    atomic_thread_fence(memory_order_seq_cst);
-    if (io_uring_register_buffers(ring, &iov, 1) == 0) {
-        usleep(hold_us);
-        sqe = io_uring_get_sqe(ring);
-        io_uring_prep_read_fixed(sqe, file, iov.iov_base, iov.iov_len, 0, 0);
-        if (io_uring_submit_and_wait(ring, 1) == 1 &&
-            io_uring_wait_cqe(ring, &cqe) == 0) {
-            good = cqe->res == RCACHE_PAGE_SIZE;
-            io_uring_cqe_seen(ring, cqe);
-        }
-        io_uring_unregister_buffers(ring);
+    io_uring_prep_read_fixed(sqe, d->file, page_words(d->vmm, page),
+                             RCACHE_PAGE_SIZE, 0, i);
+    if (io_uring_submit_and_wait(&d->ring, 1) == 1 &&
+        io_uring_wait_cqe(&d->ring, &cqe) == 0) {
+        good = cqe->res == RCACHE_PAGE_SIZE;
+        io_uring_cqe_seen(&d->ring, cqe);
+    }
+    return good;
+}
+
+static void dma_once(Dma *d)
+{
+    struct iovec iov[DMA_PAGES];
+    Vmm *v = d->vmm;
+
+    for (unsigned i = 0; i < d->n; i++) {
+        iov[i] = (struct iovec) { page_words(v, d->page[i]),
+                                  RCACHE_PAGE_SIZE };
+        v->pins[d->page[i]]++;
     }
     atomic_thread_fence(memory_order_seq_cst);
-    v->pins[page]--;
-    return good;
+    if (d->n && io_uring_register_buffers(&d->ring, iov, d->n) == 0) {
+        for (int i = 0; i < DMA_HOLD_MS / 10 && !v->guest_stop; i++) {
+            usleep(10000);
+        }
+        for (unsigned i = 0; i < d->n; i++) {
+            if (dma_write(d, i)) {
+                v->version[d->page[i]]++;
+                v->dmas++;
+                page_verify(v, d->page[i]);
+            }
+        }
+        io_uring_unregister_buffers(&d->ring);
+    }
+    atomic_thread_fence(memory_order_seq_cst);
+    for (unsigned i = 0; i < d->n; i++) {
+        v->pins[d->page[i]]--;
+        pthread_mutex_unlock(&v->page_lock[d->page[i] % VMM_LOCKS]);
+    }
 }
 
 void *vmm_dma_thread(void *opaque)
 {
-    Vmm *v = opaque;
+    Dma d = { .vmm = opaque, .file = memfd_create("fake-disk", MFD_CLOEXEC) };
     uint64_t random = 0x123456789abcdefull;
-    int file = memfd_create("fake-disk", MFD_CLOEXEC);
-    struct io_uring ring;
 
-    if (file < 0 || ftruncate(file, RCACHE_PAGE_SIZE) < 0 ||
-        io_uring_queue_init(4, &ring, 0) < 0) {
+    if (d.file < 0 || ftruncate(d.file, RCACHE_PAGE_SIZE) < 0 ||
+        io_uring_queue_init(4, &d.ring, 0) < 0) {
         fprintf(stderr, "no DMA: io_uring or memfd\n");
         exit(1);
     }
-    while (!v->guest_stop) {
-        uint64_t r = next_random(&random) >> 8;
-        uint64_t page = r % v->config.pages;
-        pthread_mutex_t *lock = &v->page_lock[page % VMM_LOCKS];
-
-        pthread_mutex_lock(lock);
-        if (!page_stays_zero(v, page) &&
-            dma_once(v, &ring, file, page, (r >> 40) % 20000)) {
-            v->version[page]++;
-            v->dmas++;
-            page_verify(v, page);
-        }
-        pthread_mutex_unlock(lock);
+    while (!d.vmm->guest_stop) {
+        dma_choose(&d, &random);
+        dma_once(&d);
     }
-    io_uring_queue_exit(&ring);
-    close(file);
+    io_uring_queue_exit(&d.ring);
+    close(d.file);
     return NULL;
 }
 

@@ -471,6 +471,41 @@ def hostile_frames(build):
         c.shut_down()
 
 
+# ------------------------------------------------- rules that are taken out
+
+def noticed(build, broken, kills=0, **options):
+    """A VMM that breaks a rule: the oracle, or the pager, must notice."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, **{"break": broken}, **options)
+        end = time.monotonic() + 60
+        while time.monotonic() < end and vm.popen.poll() is None:
+            time.sleep(0.4)
+            if kills:
+                c.kill_pager()
+            text = open(vm.log, errors="replace").read()
+            if "MISMATCH" in text or "memory is gone" in text:
+                return
+        raise AssertionError(f"nobody noticed {broken}")
+
+
+@scenario
+def without_rule_4(build):
+    noticed(build, "no-pin-check", mem=64, local_max=24, seconds=70,
+            threads=2, dma=True)
+
+
+@scenario
+def without_rule_6(build):
+    noticed(build, "discard-without-cas", mem=96, local_max=32, seconds=70,
+            threads=6, discard_permille=100, kills=1)
+
+
+@scenario
+def without_rule_11(build):
+    noticed(build, "fallback-ignores-table", mem=96, local_max=32,
+            seconds=70, threads=6, kills=1)
+
+
 # ------------------------------------------------------------------ the big
 
 @scenario
