@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""mutations: take a safety rule out of the code, see a test fail.
+
+usage: mutations.py [NAME...]
+
+Each entry changes one piece of the source in a copy of the tree, builds it,
+and runs a scenario, which must fail.  Exit status 0 if every one did.  The
+number is the rule's in docs/design.md.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+
+# name: (file, what stands there, what stands there instead, scenario)
+MUTATIONS = {
+    "rule2-no-wake": (
+        "rcached/pager/attach.c",
+        "            uffd_wake(p->guest.uffd, b->address,\n"
+        "                      b->pages * RCACHE_PAGE_SIZE);\n",
+        "            (void)b;\n", "pager_kills"),
+    "rule2-fetching-is-zero": (
+        "rcached/pager/attach.c",
+        "    case RCACHE_REMOTE:\n    case RCACHE_FETCHING:\n"
+        "        return attach_remote(p, page, word, data);",
+        "    case RCACHE_REMOTE:\n"
+        "        return attach_remote(p, page, word, data);\n"
+        "    case RCACHE_FETCHING:\n"
+        "        return table_step(&p->table, page, word, zero);",
+        "pager_kills"),
+    "rule2-evicting-stays": (
+        "rcached/pager/attach.c",
+        "    if (data) {\n        return word == hot ||",
+        "    if (data && page_state(word) == RCACHE_EVICTING) {\n"
+        "        return table_step(&p->table, page, word,\n"
+        "                          page_to(word, RCACHE_ZERO));\n    }\n"
+        "    if (data) {\n        return word == hot ||", "pager_kills"),
+    "rule4-pins-ignored": (
+        "rcached/pager/evict.c",
+        "        bool pinned = msg->status ||\n"
+        "                      zap_is_pinned(msg, z->page[i] - first);",
+        "        bool pinned = msg->status ||\n"
+        "                      (zap_is_pinned(msg, z->page[i] - first) && 0);",
+        "dma"),
+    "rule5-eexist-is-done": (
+        "rcached/pager/fetch.c",
+        "        if (ret != -EEXIST) {\n            break;",
+        "        if (ret == -EEXIST) {\n            ret = 0;\n        }\n"
+        "        if (ret != -EEXIST) {\n            break;", "intruder"),
+    "rule6-slots-of-discards-kept": (
+        "rcached/pager/manage.c",
+        "                freeing_slot(p, page_slot(word));",
+        "                (void)0;", "discards"),
+    "rule6-fetch-by-state-alone": (
+        "rcached/pager/fault.c",
+        "    uint64_t filling = page_with_slot(page_to(word, RCACHE_FILLING), "
+        "0);",
+        "    uint64_t filling = page_to(word, RCACHE_FILLING);",
+        "pager_kills_with_discards"),
+    "rule14-any-zapping": (
+        "rcached/pager/evict.c",
+        "        table_step(&p->table, z->page[i], z->word[i],\n"
+        "                   page_to(z->word[i], pinned ? RCACHE_HOT : "
+        "RCACHE_ZAPPED));",
+        "        uint64_t now_is = table_load(&p->table, z->page[i]);\n\n"
+        "        if (page_state(now_is) == RCACHE_ZAPPING ||\n"
+        "            page_state(now_is) == RCACHE_HOT) {\n"
+        "            table_step(&p->table, z->page[i], now_is,\n"
+        "                       page_to(now_is, pinned ? RCACHE_HOT\n"
+        "                                              : RCACHE_ZAPPED));\n"
+        "        }", "slow_zaps"),
+}
+
+
+def build(tree, folder):
+    subprocess.run([os.path.join(tree, "configure"),
+                    f"--builddir={folder}"], cwd=tree, check=True,
+                   stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", folder, "rcached/rcached",
+                    "arbiter/arbiter", "arbiter/rcachectl",
+                    "tests/fakes/fake-vmm"], cwd=tree, check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+def change(tree, path, old, new):
+    """A name's text must be there exactly once."""
+    path = os.path.join(tree, path)
+    with open(path) as f:
+        text = f.read()
+    if text.count(old) != 1:
+        raise SystemExit(f"{path}: the text to change is not there (once)")
+    with open(path, "w") as f:
+        f.write(text.replace(old, new))
+
+
+def one(tree, name):
+    path, old, new, scenario = MUTATIONS[name]
+    change(tree, path, old, new)
+    try:
+        build(tree, "build")
+        done = subprocess.run(
+            [sys.executable,
+             os.path.join(tree, "tests/integration/scenarios.py"),
+             os.path.join(tree, "build"), scenario],
+            capture_output=True, text=True, check=False)
+    finally:
+        change(tree, path, new, old)
+    noticed = done.returncode == 1
+    print(f"{name}: {scenario} " + ("fails, as it must" if noticed else
+                                    f"PASSES (exit {done.returncode})"),
+          flush=True)
+    return noticed
+
+
+def main():
+    names = sys.argv[1:] or list(MUTATIONS)
+    tree = tempfile.mkdtemp(prefix="rcached-mutations-")
+    try:
+        files = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, check=True,
+                               capture_output=True).stdout.split(b"\0")
+        for name in filter(None, files):
+            name = name.decode()
+            os.makedirs(os.path.join(tree, os.path.dirname(name)),
+                        exist_ok=True)
+            shutil.copy2(os.path.join(TOP, name), os.path.join(tree, name))
+        return 0 if all([one(tree, name) for name in names]) else 1
+    finally:
+        shutil.rmtree(tree, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
