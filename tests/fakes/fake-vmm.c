@@ -6,7 +6,7 @@
  * been away and verified N times (at most --most-seconds).  The result is one
  * JSON object on stdout; commands come as lines on stdin while it runs:
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX | stats | least |
- *   quit
+ *   hold | go | discard-all | quit
  * each answered with one JSON object on a line.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
@@ -29,7 +29,11 @@ typedef struct Run {
     int seconds;
     int most_seconds;
     int until_evicted;
-    uint64_t resident_max;      /* since the first eviction */
+    uint64_t began;             /* ns */
+    pthread_t guest[64], dma, intruder, sampler;
+    _Atomic bool sampled_enough;
+    uint64_t resident_max;      /* since the first eviction: of the memfds */
+    uint64_t reported_max;      /* and as the pager says */
     char line[256];
     size_t line_len;
     bool quit;
@@ -54,7 +58,31 @@ static const struct {
     { "limits", VMM_BAD_LIMITS },
     { "hugetlb", VMM_BAD_HUGETLB },
     { "words", VMM_BAD_WORDS },
+    { "private", VMM_BAD_PRIVATE },
 };
+
+/* Every 100 ms, whatever the commands are waiting for. */
+static void *run_sample(void *opaque)
+{
+    Run *run = opaque;
+    Vmm *v = run->vmm;
+
+    while (!run->sampled_enough) {
+        bool evicted;
+
+        pthread_mutex_lock(&v->lock);
+        evicted = v->stats.evicted_pages;
+        if (evicted) {
+            run->reported_max = MAX(run->reported_max, v->stats.resident);
+        }
+        pthread_mutex_unlock(&v->lock);
+        if (evicted) {
+            run->resident_max = MAX(run->resident_max, vmm_resident(v));
+        }
+        usleep(100000);
+    }
+    return NULL;
+}
 
 static void print_stats(Vmm *v)
 {
@@ -148,6 +176,14 @@ static void run_command(Run *run, const char *line)
         print_least(run);
     } else if (!strcmp(line, "stats")) {
         print_stats(run->vmm);
+    } else if (!strcmp(line, "hold")) {
+        vmm_guest_hold(run->vmm);
+        print_stats(run->vmm);
+    } else if (!strcmp(line, "go")) {
+        run->vmm->hold = false;
+        print_stats(run->vmm);
+    } else if (!strcmp(line, "discard-all")) {
+        printf("{\"pages\": %lu}\n", vmm_discard_all(run->vmm));
     } else if (!strcmp(line, "quit")) {
         run->quit = true;
     } else {
@@ -213,11 +249,60 @@ static unsigned least_evicted(const Vmm *v)
     return least;
 }
 
+static void run_start_guest(Run *run)
+{
+    Vmm *v = run->vmm;
+
+    for (unsigned i = 0; i < v->config.threads; i++) {
+        pthread_create(&run->guest[i], NULL, vmm_guest_thread, v);
+    }
+    if (v->config.dma) {
+        pthread_create(&run->dma, NULL, vmm_dma_thread, v);
+    }
+    if (v->config.intruder) {
+        pthread_create(&run->intruder, NULL, vmm_intruder_thread, v);
+    }
+    pthread_create(&run->sampler, NULL, run_sample, run);
+}
+
+/* The service goes on: the threads may be waiting for pages. */
+static void run_stop_guest(Run *run)
+{
+    Vmm *v = run->vmm;
+
+    v->guest_stop = true;
+    v->hold = false;
+    for (unsigned i = 0; i < v->config.threads; i++) {
+        pthread_join(run->guest[i], NULL);
+    }
+    if (v->config.dma) {
+        pthread_join(run->dma, NULL);
+    }
+    if (v->config.intruder) {
+        pthread_join(run->intruder, NULL);
+    }
+}
+
+static void print_result(Run *run, uint64_t wrong)
+{
+    Vmm *v = run->vmm;
+
+    printf("{\"mismatches\": %lu, \"wrong_at_end\": %lu, \"visits\": %lu, "
+           "\"least_evicted\": %u, \"discards\": %lu, \"dmas\": %lu, "
+           "\"intrusions\": %lu, \"attaches\": %u, \"lost_events\": %u, "
+           "\"resident_max\": %lu, \"reported_max\": %lu, "
+           "\"longest_ms\": %.1f, \"seconds\": %.1f}\n",
+           (uint64_t)v->mismatches, wrong, (uint64_t)v->visits,
+           least_evicted(v), (uint64_t)v->discards, (uint64_t)v->dmas,
+           (uint64_t)v->intrusions, (unsigned)v->attaches,
+           (unsigned)v->lost_events, run->resident_max, run->reported_max,
+           v->longest_ns / 1e6, (vmm_now_ns() - run->began) / 1e9);
+}
+
 static int run_all(Run *run)
 {
     Vmm *v = run->vmm;
-    pthread_t thread[64], dma, intruder;
-    uint64_t began, wrong;
+    uint64_t wrong;
 
     pthread_create(&v->service, NULL, vmm_service, v);
     for (int i = 0; i < 200 && !v->attached && !v->refused[0]; i++) {
@@ -227,45 +312,18 @@ static int run_all(Run *run)
         printf("{\"refused\": \"%s\"}\n", v->refused);
         return 3;
     }
-    for (unsigned i = 0; i < v->config.threads; i++) {
-        pthread_create(&thread[i], NULL, vmm_guest_thread, v);
-    }
-    if (v->config.dma) {
-        pthread_create(&dma, NULL, vmm_dma_thread, v);
-    }
-    if (v->config.intruder) {
-        pthread_create(&intruder, NULL, vmm_intruder_thread, v);
-    }
-    for (began = vmm_now_ns(); !run_is_over(run, began);) {
+    run_start_guest(run);
+    run->began = vmm_now_ns();
+    while (!run_is_over(run, run->began)) {
         run_read_commands(run, 100);
-        if (v->stats.evicted_pages) {
-            run->resident_max = MAX(run->resident_max, vmm_resident(v));
-        }
     }
-    /* The service goes on: the threads may be waiting for pages. */
-    v->guest_stop = true;
-    for (unsigned i = 0; i < v->config.threads; i++) {
-        pthread_join(thread[i], NULL);
-    }
-    if (v->config.dma) {
-        pthread_join(dma, NULL);
-    }
-    if (v->config.intruder) {
-        pthread_join(intruder, NULL);
-    }
+    run_stop_guest(run);
     wrong = vmm_verify_all(v);
+    run->sampled_enough = true;
+    pthread_join(run->sampler, NULL);
     v->stop = true;
     pthread_join(v->service, NULL);
-    printf("{\"mismatches\": %lu, \"wrong_at_end\": %lu, \"visits\": %lu, "
-           "\"least_evicted\": %u, \"discards\": %lu, \"dmas\": %lu, "
-           "\"intrusions\": %lu, \"attaches\": %u, \"lost_events\": %u, "
-           "\"resident_max\": %lu, \"longest_ms\": %.1f, "
-           "\"seconds\": %.1f}\n",
-           (uint64_t)v->mismatches, wrong, (uint64_t)v->visits,
-           least_evicted(v), (uint64_t)v->discards, (uint64_t)v->dmas,
-           (uint64_t)v->intrusions, (unsigned)v->attaches,
-           (unsigned)v->lost_events, run->resident_max,
-           v->longest_ns / 1e6, (vmm_now_ns() - began) / 1e9);
+    print_result(run, wrong);
     return v->mismatches != 0;
 }
 
@@ -295,7 +353,7 @@ static unsigned bits_of(const char *text, const void *table, size_t n,
 
 typedef struct CommandLine {
     char *socket, *name, *breaks, *bads, *pattern;
-    int mem, local_max, size, hot, threads, seconds, most_seconds, until;
+    int mem, blocks, local_max, size, hot, threads, seconds, most_seconds, until;
     int write_percent, zero_percent, discard_permille, zap_delay_us, vm;
     gboolean dma, intruder;
 } CommandLine;
@@ -307,6 +365,7 @@ static bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "name", 0, 0, G_OPTION_ARG_STRING, &c->name, "the VM's", "NAME" },
         { "vm", 0, 0, G_OPTION_ARG_INT, &c->vm, "number in its uuid", "N" },
         { "mem", 0, 0, G_OPTION_ARG_INT, &c->mem, "guest memory", "MIB" },
+        { "blocks", 0, 0, G_OPTION_ARG_INT, &c->blocks, "1 to 8 of it", "N" },
         { "local-max", 0, 0, G_OPTION_ARG_INT, &c->local_max, "", "MIB" },
         { "size", 0, 0, G_OPTION_ARG_INT, &c->size, "(mem - local-max)",
           "MIB" },
@@ -350,7 +409,7 @@ static bool config_fill(VmmConfig *v, const CommandLine *c)
     *v = (VmmConfig) {
         .socket = c->socket, .name = c->name ? c->name : "fake",
         .uuid = { 0xfa, 0x4e, c->vm },
-        .pages = c->mem * MIB / RCACHE_PAGE_SIZE,
+        .pages = c->mem * MIB / RCACHE_PAGE_SIZE, .blocks = c->blocks,
         .local_max = c->local_max * MIB / RCACHE_PAGE_SIZE,
         .size = (c->size ? c->size : MAX(c->mem - c->local_max, 0)) * MIB /
                 RCACHE_PAGE_SIZE,

@@ -10,8 +10,10 @@
  *   jitter MS        and up to so much more, drawn anew for each connection
  *                    and piece: order is kept inside a connection only
  *   trickle BYTES    at most so many at once, then a pause of 1 ms; 0: off
- *   flip DIR N       flip a bit in each of the next N pieces that go "down"
- *                    (to the requester) or "up"
+ *   flip WHERE N     flip a bit in each of the next N pieces that go "down"
+ *                    (to the requester) or "up", or in the first 40 bytes
+ *                    ("head") or in bytes 16 to 23 ("tag") of those that go
+ *                    down; most pieces begin with a frame's head
  *   pause | resume   nothing is passed on, and nobody is told (half open)
  *   cut | mend       end all connections and take no new ones
  *   reset            end all connections now, with RST
@@ -71,6 +73,7 @@ typedef struct Relay {
     /* what is done to the bytes */
     unsigned delay_ms, jitter_ms, trickle;
     unsigned flip_up, flip_down;
+    size_t flip_from, flip_to;  /* going down: only in these bytes */
     bool paused, cut;
     char line[128];
     size_t line_len;
@@ -144,11 +147,14 @@ static void link_begin(Relay *r)
 
 static void piece_flip(Relay *r, Piece *piece, unsigned *left)
 {
+    bool down = left == &r->flip_down;
+    size_t from = down ? MIN(r->flip_from, piece->len - 1) : 0;
+    size_t to = down ? MIN(r->flip_to, piece->len) : piece->len;
     uint64_t bit;
 
     if (*left) {
         (*left)--;
-        bit = next_random(r) % (piece->len * 8);
+        bit = from * 8 + next_random(r) % ((MAX(to, from + 1) - from) * 8);
         piece->bytes[bit / 8] ^= 1u << (bit % 8);
     }
 }
@@ -234,6 +240,9 @@ static bool relay_command(Relay *r, const char *line)
         r->trickle = n;
     } else if (sscanf(line, "flip %7s %u", dir, &n) == 2) {
         *(strcmp(dir, "up") ? &r->flip_down : &r->flip_up) = n;
+        r->flip_from = strcmp(dir, "tag") ? 0 : 16;
+        r->flip_to = !strcmp(dir, "tag") ? 24
+                     : !strcmp(dir, "head") ? 40 : SIZE_MAX;
     } else if (!strcmp(line, "pause") || !strcmp(line, "resume")) {
         r->paused = line[0] == 'p';
     } else if (!strcmp(line, "cut") || !strcmp(line, "mend")) {

@@ -74,6 +74,11 @@ static void page_visit(Vmm *v, uint64_t page, uint64_t random)
     if (pthread_mutex_trylock(lock)) {
         return;                 /* another thread's, or under DMA */
     }
+    if (v->hold) {
+        pthread_mutex_unlock(lock);
+        usleep(1000);
+        return;
+    }
     page_count_return(v, page);
     took = vmm_now_ns();
     page_verify(v, page);
@@ -252,17 +257,21 @@ void *vmm_dma_thread(void *opaque)
 
 /* -------------------------------------------------------------- intruder */
 
-/* Another mapping of the memfd touches holes, which fills them with zeros. */
+/*
+ * Another mapping of the first block's memfd touches holes, which fills them
+ * with zeros.
+ */
 void *vmm_intruder_thread(void *opaque)
 {
     Vmm *v = opaque;
-    size_t bytes = v->config.pages * RCACHE_PAGE_SIZE;
+    uint64_t pages = vmm_block_pages(v, 0);
+    size_t bytes = pages * RCACHE_PAGE_SIZE;
     volatile char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                              v->ram_fd, 0);
+                              v->ram_fd[0], 0);
     uint64_t random = 0xfeedfacecafebeefull;
 
     while (map != MAP_FAILED && !v->guest_stop) {
-        uint64_t page = (next_random(&random) >> 8) % v->config.pages;
+        uint64_t page = (next_random(&random) >> 8) % pages;
         enum RcachePageState state = vmm_page_state(v, page);
 
         if (state == RCACHE_REMOTE || state == RCACHE_FETCHING) {
@@ -286,4 +295,31 @@ uint64_t vmm_verify_all(Vmm *v)
         page_verify(v, page);
     }
     return v->mismatches - before;
+}
+
+void vmm_guest_hold(Vmm *v)
+{
+    v->hold = true;
+    for (unsigned i = 0; i < VMM_LOCKS; i++) {
+        pthread_mutex_lock(&v->page_lock[i]);
+        pthread_mutex_unlock(&v->page_lock[i]);
+    }
+}
+
+uint64_t vmm_discard_all(Vmm *v)
+{
+    uint64_t discarded = 0;
+
+    for (uint64_t page = 0; page < v->config.pages; page++) {
+        pthread_mutex_t *lock = &v->page_lock[page % VMM_LOCKS];
+
+        pthread_mutex_lock(lock);
+        if (vmm_discard(v, page)) {
+            v->version[page] = 0;
+            discarded++;
+        }
+        pthread_mutex_unlock(lock);
+    }
+    v->discards += discarded;
+    return discarded;
 }

@@ -93,23 +93,44 @@ static bool state_init(Vmm *vmm, GError **error)
     return true;
 }
 
-static bool ram_init(Vmm *vmm, GError **error)
+/*
+ * The blocks lie side by side in one range of addresses, each with a memfd of
+ * its own: nothing but its block tells a page of one from a page of the next.
+ */
+static bool ram_init_block(Vmm *vmm, unsigned block, GError **error)
 {
-    size_t bytes = vmm->config.pages * RCACHE_PAGE_SIZE;
+    size_t bytes = vmm_block_pages(vmm, block) * RCACHE_PAGE_SIZE;
     bool huge = vmm->config.bad & VMM_BAD_HUGETLB;
+    int how = vmm->config.bad & VMM_BAD_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+    int fd = memfd_create("fake-ram", MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
 
-    vmm->ram_fd = memfd_create("fake-ram",
-                               MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
-    if (vmm->ram_fd < 0 || ftruncate(vmm->ram_fd, bytes) < 0) {
+    vmm->ram_fd[block] = fd;
+    if (fd < 0 || ftruncate(fd, bytes) < 0) {
         return failed(error, "ram memfd");
     }
     if (huge) {
         return true;            /* never mapped: it is to be refused */
     }
-    vmm->ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                    vmm->ram_fd, 0);
-    if (vmm->ram == MAP_FAILED) {
+    if (mmap(vmm->ram + vmm_block_first(vmm, block) * RCACHE_PAGE_SIZE, bytes,
+             PROT_READ | PROT_WRITE, how | MAP_FIXED, fd, 0) == MAP_FAILED) {
         return failed(error, "mapping ram");
+    }
+    return true;
+}
+
+static bool ram_init(Vmm *vmm, GError **error)
+{
+    vmm->nr_blocks = CLAMP(vmm->config.blocks, 1, VMM_BLOCKS_MAX);
+    vmm->block_pages = vmm->config.pages / vmm->nr_blocks;
+    vmm->ram = mmap(NULL, vmm->config.pages * RCACHE_PAGE_SIZE, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (vmm->ram == MAP_FAILED) {
+        return failed(error, "addresses for ram");
+    }
+    for (unsigned i = 0; i < vmm->nr_blocks; i++) {
+        if (!ram_init_block(vmm, i, error)) {
+            return false;
+        }
     }
     return true;
 }
@@ -152,9 +173,14 @@ bool vmm_memory_init(Vmm *vmm, GError **error)
 
 uint64_t vmm_resident(const Vmm *vmm)
 {
+    uint64_t bytes = 0;
     struct stat st;
 
-    return fstat(vmm->ram_fd, &st) ? 0 : (uint64_t)st.st_blocks * 512;
+    for (unsigned i = 0; i < vmm->nr_blocks; i++) {
+        bytes += fstat(vmm->ram_fd[i], &st) ? 0
+                                            : (uint64_t)st.st_blocks * 512;
+    }
+    return bytes;
 }
 
 /* May a page in this state be taken away now? */
@@ -169,8 +195,11 @@ static bool discard_may_begin(const Vmm *vmm, enum RcachePageState state)
 
 static void punch(Vmm *vmm, uint64_t page)
 {
-    fallocate(vmm->ram_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-              page * RCACHE_PAGE_SIZE, RCACHE_PAGE_SIZE);
+    unsigned block = vmm_block_of(vmm, page);
+    uint64_t at = page - vmm_block_first(vmm, block);
+
+    fallocate(vmm->ram_fd[block], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              at * RCACHE_PAGE_SIZE, RCACHE_PAGE_SIZE);
 }
 
 static void discard_note(Vmm *vmm, uint64_t page, uint64_t old)

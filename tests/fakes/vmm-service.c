@@ -137,26 +137,38 @@ static int take_hello_ack(Service *s)
     return pidfd;
 }
 
+static bool send_block(Service *s, unsigned block)
+{
+    Vmm *v = s->vmm;
+    uint64_t first = vmm_block_first(v, block);
+    struct RcacheVmmBlock msg = {
+        .hdr = header(RCACHE_VMM_BLOCK_ADD, sizeof(msg)),
+        .block = block, .generation = 1, .first_word = first,
+        .address = (uintptr_t)v->ram + first * RCACHE_PAGE_SIZE,
+        .length = vmm_block_pages(v, block) * RCACHE_PAGE_SIZE,
+    };
+
+    g_snprintf(msg.name, sizeof(msg.name), "ram%u", block);
+    return send_message(s, &msg, sizeof(msg), &v->ram_fd[block], 1);
+}
+
 static bool send_memory(Service *s)
 {
     Vmm *v = s->vmm;
     struct RcacheVmmState state = {
         .hdr = header(RCACHE_VMM_STATE, sizeof(state)),
     };
-    struct RcacheVmmBlock block = {
-        .hdr = header(RCACHE_VMM_BLOCK_ADD, sizeof(block)),
-        .generation = 1, .address = (uintptr_t)v->ram,
-        .length = v->config.pages * RCACHE_PAGE_SIZE, .name = "ram",
-    };
     struct RcacheVmmStart start = {
         .hdr = header(RCACHE_VMM_START, sizeof(start)),
     };
     int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     int fds[3] = { v->uffd, v->state_fd, pagemap };
-    bool good = send_message(s, &state, sizeof(state), fds, 3) &&
-                send_message(s, &block, sizeof(block), &v->ram_fd, 1) &&
-                send_message(s, &start, sizeof(start), NULL, 0);
+    bool good = send_message(s, &state, sizeof(state), fds, 3);
 
+    for (unsigned i = 0; i < v->nr_blocks; i++) {
+        good = good && send_block(s, i);
+    }
+    good = good && send_message(s, &start, sizeof(start), NULL, 0);
     close(pagemap);
     if (v->config.rules_off & VMM_BREAK_UFFD && v->uffd >= 0) {
         close(v->uffd);
@@ -167,6 +179,25 @@ static bool send_memory(Service *s)
 
 /* -------------------------------------------------------------- messages */
 
+/* The pages of a zap with write DMA in flight, as pages of the block. */
+static uint32_t zap_find_pins(const Vmm *v, const struct RcacheVmmZap *zap,
+                              uint32_t *pinned)
+{
+    uint64_t base = vmm_block_first(v, zap->block);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < zap->nr_ranges; i++) {
+        for (uint32_t k = 0; k < zap->range[i].count; k++) {
+            uint32_t page = zap->range[i].first + k;
+
+            if (v->pins[base + page] && n < RCACHE_ZAP_PAGES_MAX) {
+                pinned[n++] = page;
+            }
+        }
+    }
+    return n;
+}
+
 static void do_zap(Service *s, const struct RcacheVmmZap *zap)
 {
     Vmm *v = s->vmm;
@@ -174,30 +205,27 @@ static void do_zap(Service *s, const struct RcacheVmmZap *zap)
         struct RcacheVmmZapDone done;
         uint32_t pinned[RCACHE_ZAP_PAGES_MAX];
     } msg = { .done = { .seq = zap->seq } };
-    uint32_t n = 0;
 
     if (v->config.zap_delay_us) {
         usleep(rand() % v->config.zap_delay_us);
     }
-    for (uint32_t i = 0; i < zap->nr_ranges; i++) {
-        madvise(v->ram + (size_t)zap->range[i].first * RCACHE_PAGE_SIZE,
+    if (zap->block >= v->nr_blocks) {
+        msg.done.status = -ENOENT;
+    }
+    for (uint32_t i = 0; !msg.done.status && i < zap->nr_ranges; i++) {
+        uint64_t page = vmm_block_first(v, zap->block) + zap->range[i].first;
+
+        madvise(v->ram + page * RCACHE_PAGE_SIZE,
                 (size_t)zap->range[i].count * RCACHE_PAGE_SIZE,
                 MADV_DONTNEED);
     }
     atomic_thread_fence(memory_order_seq_cst);
-    for (uint32_t i = 0; i < zap->nr_ranges; i++) {
-        for (uint32_t k = 0; k < zap->range[i].count; k++) {
-            uint32_t page = zap->range[i].first + k;
-
-            if (v->pins[page] && !(v->config.rules_off & VMM_BREAK_PINS) &&
-                n < RCACHE_ZAP_PAGES_MAX) {
-                msg.pinned[n++] = page;
-            }
-        }
+    if (!msg.done.status && !(v->config.rules_off & VMM_BREAK_PINS)) {
+        msg.done.nr_pinned = zap_find_pins(v, zap, msg.pinned);
     }
-    msg.done.nr_pinned = n;
     msg.done.hdr = header(RCACHE_VMM_ZAP_DONE,
-                          sizeof(msg.done) + n * sizeof(uint32_t));
+                          sizeof(msg.done) +
+                              msg.done.nr_pinned * sizeof(uint32_t));
     send_message(s, &msg, msg.done.hdr.size, NULL, 0);
 }
 
@@ -206,8 +234,14 @@ static void do_manage(Service *s, struct RcacheVmmManage msg)
     Vmm *v = s->vmm;
 
     msg.hdr.type = RCACHE_VMM_MANAGED;
-    msg.status = madvise(v->ram, v->config.pages * RCACHE_PAGE_SIZE,
-                         MADV_NOHUGEPAGE) < 0 ? -errno : 0;
+    msg.status = -ENOENT;
+    if (msg.block < v->nr_blocks) {
+        uint64_t page = vmm_block_first(v, msg.block) + msg.first;
+
+        msg.status = madvise(v->ram + page * RCACHE_PAGE_SIZE,
+                             msg.count * RCACHE_PAGE_SIZE,
+                             MADV_NOHUGEPAGE) < 0 ? -errno : 0;
+    }
     send_message(s, &msg, sizeof(msg), NULL, 0);
 }
 

@@ -21,6 +21,7 @@
 #include "rcache/vmm.h"
 
 #define VMM_LOCKS       8192u
+#define VMM_BLOCKS_MAX  8u
 
 /* Rules that can be taken out, to see that somebody notices. */
 enum VmmBreak {
@@ -42,6 +43,7 @@ enum VmmBad {
     VMM_BAD_LIMITS = 1 << 6,
     VMM_BAD_HUGETLB = 1 << 7,
     VMM_BAD_WORDS = 1 << 8,             /* words in states that do not exist */
+    VMM_BAD_PRIVATE = 1 << 9,           /* RAM is mapped privately */
 };
 
 typedef struct VmmConfig {
@@ -49,6 +51,7 @@ typedef struct VmmConfig {
     const char *name;
     uint8_t uuid[16];
     uint64_t pages;
+    unsigned blocks;                    /* as many memfds; 0 is 1 */
     uint64_t local_max;                 /* pages */
     uint64_t size;                      /* pages */
     unsigned threads;
@@ -69,7 +72,9 @@ typedef struct Vmm {
     VmmConfig config;
     /* memory */
     char *ram;
-    int ram_fd;
+    int ram_fd[VMM_BLOCKS_MAX];
+    unsigned nr_blocks;
+    uint64_t block_pages;               /* the last block has the rest too */
     int state_fd;
     int uffd;
     struct RcacheState *state;
@@ -83,6 +88,7 @@ typedef struct Vmm {
     int wake_fd;                        /* eventfd: look at the requests */
     _Atomic bool stop;                  /* the service ends */
     _Atomic bool guest_stop;            /* the guest does, before it */
+    _Atomic bool hold;                  /* the guest stands still */
     _Atomic bool attached;
     _Atomic unsigned attaches;
     _Atomic unsigned lost_events;
@@ -113,7 +119,26 @@ uint64_t vmm_now_ns(void);
 /* ---- vmm-memory.c ---- */
 bool vmm_memory_init(Vmm *vmm, GError **error);
 
-/** vmm_resident() - bytes the guest's memfd takes up */
+static inline unsigned vmm_block_of(const Vmm *vmm, uint64_t page)
+{
+    uint64_t block = page / vmm->block_pages;
+
+    return block < vmm->nr_blocks ? block : vmm->nr_blocks - 1;
+}
+
+static inline uint64_t vmm_block_first(const Vmm *vmm, unsigned block)
+{
+    return block * vmm->block_pages;
+}
+
+static inline uint64_t vmm_block_pages(const Vmm *vmm, unsigned block)
+{
+    return block + 1 < vmm->nr_blocks
+               ? vmm->block_pages
+               : vmm->config.pages - vmm_block_first(vmm, block);
+}
+
+/** vmm_resident() - bytes the guest's memfds take up */
 uint64_t vmm_resident(const Vmm *vmm);
 
 /**
@@ -143,5 +168,11 @@ void *vmm_intruder_thread(void *vmm);
 
 /** vmm_verify_all() - every page once; how many are wrong */
 uint64_t vmm_verify_all(Vmm *vmm);
+
+/** vmm_guest_hold() - no thread touches a page from here on, until hold falls */
+void vmm_guest_hold(Vmm *vmm);
+
+/** vmm_discard_all() - as a balloon that takes everything; how many pages */
+uint64_t vmm_discard_all(Vmm *vmm);
 
 #endif
