@@ -151,6 +151,11 @@ static bool attach_page(Pager *p, uint64_t page, uint64_t word, bool data)
     default:
         break;
     }
+    if (data && (page_state(word) == RCACHE_UNTOUCHED ||
+                 page_state(word) == RCACHE_ZERO) &&
+        guest_keep(&p->guest, page, 1) < 0) {
+        return false;
+    }
     if (data) {
         return word == hot || table_step(&p->table, page, word, hot);
     }

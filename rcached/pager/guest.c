@@ -224,6 +224,14 @@ int guest_punch(Guest *guest, uint64_t page, unsigned n)
                      (off_t)n * RCACHE_PAGE_SIZE) < 0 ? -errno : 0;
 }
 
+int guest_keep(Guest *guest, uint64_t page, unsigned n)
+{
+    GuestBlock *b = guest_block_of_page(guest, page);
+
+    return fallocate(b->fd, FALLOC_FL_KEEP_SIZE, block_offset(b, page),
+                     (off_t)n * RCACHE_PAGE_SIZE) < 0 ? -errno : 0;
+}
+
 static int64_t guest_seek(Guest *guest, uint64_t page, uint64_t end,
                           int whence)
 {

@@ -86,6 +86,17 @@ int guest_read(Guest *guest, uint64_t page, unsigned n, void *buf);
 int guest_punch(Guest *guest, uint64_t page, unsigned n);
 
 /**
+ * guest_keep() - have the kernel keep @n pages in a row that have data
+ *
+ * A page of shared memory that was only ever read is clean, and the kernel may
+ * drop it: it is zeros again when it is next touched.  In a managed range
+ * that next touch would find a hole under a page that is said to be here.
+ * fallocate(2) marks such pages dirty.  (What COPY, ZEROPAGE and CONTINUE map
+ * is dirty already.)
+ */
+int guest_keep(Guest *guest, uint64_t page, unsigned n);
+
+/**
  * guest_next_data() - where the memfd has data
  * @page: from here
  * @end: up to here, in the same block

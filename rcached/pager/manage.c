@@ -93,6 +93,9 @@ static void manage_find_data(Pager *p, uint64_t page, uint64_t end)
         if (data < 0 || hole < 0) {
             return;
         }
+        if (hole > data && guest_keep(&p->guest, data, hole - data) < 0) {
+            return;             /* no memory: they stay UNTOUCHED */
+        }
         for (page = data; page < (uint64_t)hole; page++) {
             uint64_t word = table_load(&p->table, page);
 
