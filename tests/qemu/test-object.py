@@ -1,0 +1,873 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""QEMU's remote-cache object against a fake pager.
+
+Most cases run without a guest: qtest reads and writes guest RAM from QEMU's
+main loop, so that a page that is missing stops the main loop, which is the
+worst place for it.  Where a CPU has to wait, it is SeaBIOS's.
+
+    test-object.py [NAME...]     only the cases whose names contain NAME
+"""
+import errno
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import fakepager as fp                                      # noqa: E402
+from lab import JsonSocket, LabError, wait_for              # noqa: E402
+
+QEMU = os.environ.get("RCACHED_QEMU", "")
+HERE = os.path.dirname(os.path.abspath(__file__))
+MIB = 1 << 20
+RAM = 64 * MIB
+TEST_AT = 16 * MIB              # guest address that nothing else uses
+
+
+class Skip(Exception):
+    pass
+
+
+class Qmp(JsonSocket):
+    def __init__(self, path):
+        super().__init__(path)
+        self.line()
+        self.call("qmp_capabilities", enable=["oob"])
+
+    def oob(self, execute):
+        self.sock.sendall(b'{"exec-oob": "%s"}\n' % execute.encode())
+        while True:
+            answer = self.line()
+            if "event" in answer:
+                self.events.append(answer)
+            else:
+                return answer["return"]
+
+    def event(self, name, timeout=5, **match):
+        """The next event of that name whose data has @match."""
+        end = time.monotonic() + timeout
+        while True:
+            for event in self.events:
+                if event["event"] == name and \
+                        match.items() <= event["data"].items():
+                    self.events.remove(event)
+                    return event["data"]
+            self.sock.settimeout(max(0.01, end - time.monotonic()))
+            try:
+                self.events.append(self.line())
+            except socket.timeout as e:
+                raise AssertionError(f"no {name} {match}") from e
+            finally:
+                self.sock.settimeout(10)
+
+
+class Vm:
+    """A QEMU with the object, and the fake rcached it speaks to."""
+
+    def __init__(self, folder, *options, how=None, accel="qtest", ram=RAM,
+                 props="local-max=32M", machine="pc", start=True):
+        self.folder = folder
+        self.rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
+        self.rcached.how = how or {}
+        self.argv = [
+            QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
+            "-accel", accel, "-machine", machine, "-display", "none",
+            "-nodefaults", "-nic", "none", "-m", f"{ram // MIB}M",
+            "-name", "testvm", "-object",
+            f"remote-cache,id=rc0,{props},socket={folder}/vmm.sock",
+            "-qmp", f"unix:{folder}/qmp,server=on,wait=off", *options]
+        if accel == "qtest":
+            self.argv += ["-qtest", f"unix:{folder}/qtest,server=on,wait=off",
+                          "-qtest-log", "none"]
+        self.pager = None
+        if start:
+            self.start()
+
+    def start(self, ready=True):
+        self.log = open(self.folder + "/log", "ab")
+        self.process = subprocess.Popen(
+            self.argv, stdin=subprocess.DEVNULL, stdout=self.log,
+            stderr=self.log)
+        self.pager = self.rcached.accept()
+        if ready:
+            self.pager.wait("ready")
+        wait_for("QMP", lambda: os.path.exists(self.folder + "/qmp"))
+        self.qmp = Qmp(self.folder + "/qmp")
+        self.qtest = None
+        if "qtest" in self.argv:
+            self.qtest = socket.socket(socket.AF_UNIX)
+            self.qtest.connect(self.folder + "/qtest")
+            self.qtest.settimeout(10)
+
+    def output(self):
+        with open(self.folder + "/log", errors="replace") as f:
+            return f.read()
+
+    def ask(self, line, timeout=10):
+        """A qtest command; None when there is no answer in time."""
+        if line:
+            self.qtest.sendall(line.encode() + b"\n")
+        self.qtest.settimeout(timeout)
+        answer = b""
+        try:
+            while not answer.endswith(b"\n"):
+                answer += self.qtest.recv(4096)
+        except socket.timeout:
+            return None
+        return answer.decode().strip()
+
+    def write(self, address, value):
+        assert self.ask(f"writeq {address:#x} {value:#x}") == "OK"
+
+    def read(self, address, timeout=10):
+        answer = self.ask(f"readq {address:#x}", timeout)
+        return answer and int(answer.split()[1], 0)
+
+    def read_late(self, timeout=10):
+        """The answer of a read() that came to nothing before."""
+        return int(self.ask("", timeout).split()[1], 0)
+
+    def manage(self):
+        self.pager.do_manage("pc.ram")
+        self.pager.wait("managed")
+
+    def next_pager(self, ready=True):
+        self.pager = self.rcached.accept()
+        if ready:
+            self.pager.wait("ready")
+        return self.pager
+
+    def query(self):
+        return self.qmp.oob("query-remote-cache")[0]
+
+    def ended(self, seconds):
+        """QEMU's exit status, within so many seconds."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.rcached.close()
+        self.log.close()
+
+
+def page_of(address):
+    """The word of a guest address: below 3 GiB, RAM is one block."""
+    return address // fp.PAGE
+
+
+def in_thread(function):
+    import threading
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+# ------------------------------------------------------------------ cases
+
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def refused(folder, expect, *options, props="local-max=32M", m="64M",
+            path=None):
+    """QEMU must end at once, saying @expect."""
+    props = f"remote-cache,id=rc0,{props}," if props else ""
+    objects = ["-object", f"{props}socket={path or folder + '/vmm.sock'}"]
+    done = subprocess.run(
+        [QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
+         "-accel", "qtest", "-display", "none", "-nodefaults", "-nic", "none",
+         "-m", m, *objects, *options], capture_output=True, text=True,
+        timeout=20, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 1, f"{done.returncode}: {done.stderr}"
+    assert expect in done.stderr, f"wanted '{expect}', got: {done.stderr}"
+
+
+@case
+def options_refused(folder):
+    rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
+    try:
+        for prop, expect in (
+                ("copies=2", "cannot do copies=2 yet"),
+                ("copies=3", "copies must be 1 or 2"),
+                ("seal=on", "cannot do seal=on yet"),
+                ("spill=/tmp/x", "cannot do spill yet"),
+                ("on-loss=poison", "cannot do on-loss=poison yet"),
+                ("proactive=on", "cannot do proactive=on yet"),
+                ("threads=2", "cannot do threads above 1 yet"),
+                ("threads=0", "threads must be at least 1"),
+                ("size=16M", "is below the guest's memory"),
+                ("memdev=nope", "no memory backend that is the guest's"),
+                ("frob=1", "frob")):
+            refused(folder, expect, props="local-max=32M," + prop)
+        refused(folder, "local-max", props="size=64M")
+        refused(folder, "needs local-max", props="local-max=0")
+        refused(folder, "multiple of 4096", props="local-max=5000001")
+    finally:
+        rcached.close()
+
+
+@case
+def memory_refused(folder):
+    rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
+    backing = folder + "/ram"
+    try:
+        refused(folder, "'m0' is not shared memory", "-object",
+                "memory-backend-ram,id=m0,size=64M,share=off",
+                "-machine", "memory-backend=m0")
+        refused(folder, "memory-backend-memfd,id=ram0", "-object",
+                "memory-backend-ram,id=m0,size=64M,share=off",
+                "-machine", "memory-backend=m0")
+        refused(folder, "'m0' is in a file", "-object",
+                f"memory-backend-file,id=m0,size=64M,share=on,"
+                f"mem-path={backing}", "-machine", "memory-backend=m0")
+        refused(folder, "is not shared memory", "-mem-path", folder)
+        refused(folder, "-overcommit mem-lock", "-overcommit", "mem-lock=on")
+        refused(folder, "-incoming", "-incoming", "defer")
+        refused(folder, "already ('rc0')", "-object",
+                "remote-cache,id=rc1,local-max=32M,socket=/nope")
+        refused(folder, "cannot connect to", path=folder + "/nope")
+        refused(folder, "longer than", path=folder + "/" + "x" * 100)
+    finally:
+        rcached.close()
+
+
+@case
+def hugetlb_refused(folder):
+    sizes = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+    if not os.path.exists(sizes):
+        raise Skip("this kernel has no huge pages")
+    with open(sizes) as f:
+        before = f.read()
+    try:
+        with open(sizes, "w") as f:
+            f.write("40")
+    except OSError as e:
+        raise Skip("only root can reserve huge pages") from e
+    try:
+        with open(sizes) as f:
+            if int(f.read()) < 32:
+                raise Skip("no 64 MiB of huge pages to be had")
+        rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
+        try:
+            refused(folder, "'m0' is in huge pages", "-object",
+                    "memory-backend-memfd,id=m0,size=64M,hugetlb=on",
+                    "-machine", "memory-backend=m0")
+        finally:
+            rcached.close()
+    finally:
+        with open(sizes, "w") as f:
+            f.write(before)
+
+
+@case
+def foreign_refused(folder):
+    rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(folder + "/vu.sock")
+    listener.listen(8)
+    try:
+        refused(folder, "vhost-user cannot be used together with remote-cache",
+                "-chardev", f"socket,id=c0,path={folder}/vu.sock",
+                "-device", "vhost-user-blk-pci,chardev=c0")
+        if os.path.exists("/dev/vhost-scsi"):
+            refused(folder, "vhost-scsi cannot be used together", "-device",
+                    "vhost-scsi-pci,wwpn=naa.5001405324af0985")
+        if os.path.exists("/dev/udmabuf"):
+            refused(folder, "virtio-gpu with blob=on cannot be used together",
+                    "-device", "virtio-gpu-pci,blob=on")
+    finally:
+        listener.close()
+        rcached.close()
+
+
+@case
+def shared_by_default(folder):
+    """A plain -m becomes shared memory; ROMs and video RAM stay out."""
+    vm = Vm(folder, "-device", "VGA")
+    try:
+        assert vm.pager.do_blocks() == [("pc.ram", 0, RAM // fp.PAGE)]
+        hello = vm.pager.do_hello()
+        assert hello[5:9] == (RAM, 32 * MIB, 32 * MIB, 1), hello
+        assert hello[-1] == "testvm" and hello[4] != 0
+        info = vm.query()
+        assert info["attached"] and info["id"] == "rc0"
+        assert info["size"] == 32 * MIB and info["local-max"] == 32 * MIB
+        assert vm.process.poll() is None
+    finally:
+        vm.close()
+
+
+@case
+def backends(folder):
+    """NUMA nodes' memory is found; memdev= takes one of them only."""
+    numa = ("-object", "memory-backend-memfd,id=m0,size=32M",
+            "-object", "memory-backend-ram,id=m1,size=32M",
+            "-numa", "node,memdev=m0", "-numa", "node,memdev=m1")
+    vm = Vm(folder, *numa)
+    try:
+        assert [b[0] for b in vm.pager.do_blocks()] == ["m0", "m1"]
+        assert vm.pager.do_blocks()[1][1] == 32 * MIB // fp.PAGE
+    finally:
+        vm.close()
+    vm = Vm(folder, *numa, props="local-max=16M,memdev=m1")
+    try:
+        assert [b[0] for b in vm.pager.do_blocks()] == ["m1"]
+        assert vm.pager.do_hello()[5] == 32 * MIB
+    finally:
+        vm.close()
+
+
+@case
+def evict_and_fetch(folder):
+    vm = Vm(folder)
+    try:
+        page = page_of(TEST_AT)
+        for i in range(64):
+            vm.write(TEST_AT + i * fp.PAGE, 0x1000 + i)
+        vm.manage()
+        assert vm.pager.do_state(page) == [fp.HOT]
+        assert vm.pager.do_evict(page, 64) == 64
+        assert not vm.pager.do_data(page)
+        for i in range(64):
+            assert vm.read(TEST_AT + i * fp.PAGE) == 0x1000 + i
+        assert vm.pager.do_state(page, 64) == [fp.HOT] * 64
+        # A zap of something that is there no more, by its generation.
+        status, _ = vm.pager.do_zap(page, 1, 77)
+        assert status == -errno.ENOENT
+        stats = wait_for("figures", lambda: vm.query().get("stats"))
+        assert stats["guest"] == RAM
+        text = vm.qmp.call("human-monitor-command",
+                           command_line="info remote-cache")
+        assert "rc0: attached" in text and "local-max:" in text
+        assert "lease 7 of prov1" in text
+    finally:
+        vm.close()
+
+
+@case
+def no_pager(folder):
+    """Faults while no pager is there go by the table."""
+    vm = Vm(folder)
+    try:
+        base = page_of(TEST_AT)
+        for i in range(16):
+            vm.write(TEST_AT + i * fp.PAGE, 0x2000 + i)
+        vm.manage()
+        pager = vm.pager
+        assert pager.do_zap(base, 16)[0] == 0
+        assert pager.do_evict(base + 8) == 1
+        # As a pager leaves them that dies at the wrong moment.
+        for i, state in enumerate((fp.ZAPPED, fp.ZAPPING, fp.EVICTING, fp.HOT,
+                                   fp.CACHED)):
+            pager.do_set(base + i, state)
+        zero = base + 1000
+        pager.do_set(zero, fp.ZERO)
+        pager.kill()
+        time.sleep(0.3)         # rcached may start the next one any time
+        for i in range(5):
+            assert vm.read(TEST_AT + i * fp.PAGE) == 0x2000 + i
+        assert vm.read(TEST_AT + 1000 * fp.PAGE) == 0
+        vm.write(TEST_AT + 1000 * fp.PAGE, 5)
+        # One that is away waits, and nothing is made up for it.
+        assert vm.read(TEST_AT + 8 * fp.PAGE, 0.7) is None
+        info = vm.query()
+        assert not info["attached"] and "problem" in info
+        assert info["waiting"]["block"] == "pc.ram"
+        assert info["waiting"]["offset"] == TEST_AT + 8 * fp.PAGE
+        assert info["waiting"]["reason"] == "pager"
+        vm.qmp.event("REMOTE_CACHE_STATE_CHANGED", state="degraded")
+        vm.qmp.event("REMOTE_CACHE_STATE_CHANGED", state="waiting")
+        vm.next_pager()
+        assert vm.read_late() == 0x2008
+        assert vm.pager.do_state(base, 5) == [fp.HOT] * 5
+        assert vm.pager.do_state(zero) == [fp.HOT]
+        assert vm.pager.do_count(fp.LOST) == 0
+        assert vm.read(TEST_AT + 1000 * fp.PAGE) == 5
+        assert "waiting" not in vm.query()
+    finally:
+        vm.close()
+
+
+@case
+def fencing(folder):
+    """No descriptors for a new pager while the old one lives."""
+    vm = Vm(folder)
+    try:
+        vm.write(TEST_AT, 0x3333)
+        vm.manage()
+        assert vm.pager.do_zap(page_of(TEST_AT))[0] == 0
+        old = vm.pager
+        old.do_mute()
+        old.do_raw(b"nonsense")         # QEMU ends the conversation
+        new = vm.next_pager(ready=False)
+        try:
+            new.wait("ready", 1)
+        except socket.timeout:
+            pass
+        else:
+            raise AssertionError("two pagers have the descriptors")
+        # The old one could still act: nothing is answered by the table.
+        assert vm.read(TEST_AT, 0.5) is None
+        old.kill()
+        new.wait("ready")
+        assert vm.read_late() == 0x3333
+    finally:
+        vm.close()
+
+
+@case
+def bad_messages(folder):
+    """What is not in the protocol ends the conversation, never QEMU."""
+    vm = Vm(folder)
+    head = fp.HDR
+    try:
+        for data in (
+                b"x",
+                head.pack(0, fp.ZAP, 0, 64, 0, 0) + bytes(40),
+                head.pack(fp.MAGIC, fp.ZAP, 0, 4096, 0, 0) + bytes(40),
+                head.pack(fp.MAGIC, fp.ZAP, 0, 32, 0, 0) + bytes(8),
+                head.pack(fp.MAGIC, 99, 0, 64, 0, 0) + bytes(40),
+                head.pack(fp.MAGIC, fp.HELLO, 0, 64, 0, 0) + bytes(40),
+                head.pack(fp.MAGIC, fp.READY, 0, 24, 0, 0),
+                # more ranges than the message has
+                head.pack(fp.MAGIC, fp.ZAP, 0, 48, 0, 0) +
+                fp.struct.pack("=QIIII", 1, 0, 1, 100, 0),
+                # more pages than a zap may name
+                head.pack(fp.MAGIC, fp.ZAP, 0, 56, 0, 0) +
+                fp.struct.pack("=QIIIIII", 1, 0, 1, 1, 0, 0, 5000),
+                b"y" * 16000):
+            vm.pager.do_raw(data)
+            vm.next_pager()
+            wait_for("a pager", lambda: vm.query()["attached"])
+        vm.write(TEST_AT, 1)
+        assert vm.read(TEST_AT) == 1
+    finally:
+        vm.close()
+
+
+@case
+def hello_refused(folder):
+    for how, problem in (
+            ({"refuse": -errno.EEXIST, "text": "a VM of that uuid runs"},
+             "rcached refuses: a VM of that uuid runs"),
+            ({"version": 9}, "of another version"),
+            ({"no_pidfd": True}, "has no pidfd")):
+        vm = Vm(folder, how=how, start=False)
+        try:
+            vm.start(ready=False)
+            wait_for(problem, lambda: problem in vm.query().get("problem", ""))
+            vm.write(TEST_AT, 7)        # it runs all the same
+            assert vm.read(TEST_AT) == 7
+            vm.rcached.how = {}
+            for _ in range(5):          # one may still have been refused
+                try:
+                    vm.next_pager()
+                    break
+                except (EOFError, socket.timeout):
+                    continue
+            wait_for("a pager", lambda: vm.query()["attached"])
+        finally:
+            vm.close()
+
+
+@case
+def rcached_restarts(folder):
+    """The socket is away for a while."""
+    vm = Vm(folder)
+    try:
+        vm.rcached.listener.close()
+        os.unlink(vm.rcached.path)
+        vm.pager.kill()
+        wait_for("the end", lambda: not vm.query()["attached"])
+        time.sleep(1.5)
+        vm.rcached.listen()
+        vm.next_pager()
+        wait_for("a pager", lambda: vm.query()["attached"])
+        assert vm.output().count("no pager:") <= 3, vm.output()
+    finally:
+        vm.close()
+
+
+def quits(vm, how):
+    """End QEMU by @how; (status, seconds)."""
+    begin = time.monotonic()
+    if how == "quit":
+        try:
+            vm.qmp.sock.sendall(b'{"execute": "quit"}\n')
+        except OSError:
+            pass
+    else:
+        vm.process.terminate()
+    return vm.ended(4), time.monotonic() - begin
+
+
+@case
+def end_with_page_missing(folder):
+    """quit and SIGTERM with a page missing: over within 2 s, as a power cut.
+
+    The CPU or the main loop waits for a page; its provider, or the pager, is
+    away."""
+    for accel, how, pager in (("tcg", "quit", "alive"),
+                              ("tcg", "SIGTERM", "dead"),
+                              ("tcg", "quit", "dead"),
+                              ("tcg", "SIGTERM", "mute"),
+                              ("qtest", "SIGTERM", "alive"),
+                              ("qtest", "quit", "dead"),
+                              ("qtest", "SIGTERM", "dead")):
+        vm = Vm(folder, accel=accel, how={"lost": True})
+        try:
+            if accel == "tcg":
+                time.sleep(1.5)         # SeaBIOS has found nothing to boot
+                vm.manage()
+                for first in range(0, 256, 64):
+                    vm.pager.do_evict(first, 64)
+            else:
+                vm.write(TEST_AT, 1)
+                vm.manage()
+                assert vm.pager.do_evict(page_of(TEST_AT)) == 1
+            if pager == "dead":
+                vm.rcached.listener.close()
+                vm.pager.kill()
+            elif pager == "mute":
+                vm.pager.do_mute()
+            if accel == "qtest":
+                assert vm.read(TEST_AT, 0.5) is None
+            time.sleep(1.0)
+            assert pager == "mute" or vm.query().get("waiting"), "no wait"
+            status, seconds = quits(vm, how)
+            assert status == 1, f"{accel} {how} {pager}: {status}"
+            assert seconds < 2.2, f"{accel} {how} {pager}: {seconds:.1f} s"
+            assert "as by a power cut" in vm.output()
+        finally:
+            vm.close()
+
+
+@case
+def end_with_all_there(folder):
+    """An ordinary end: with pages away, but none missing."""
+    for how in ("quit", "SIGTERM"):
+        vm = Vm(folder, accel="tcg")
+        try:
+            time.sleep(1.0)
+            vm.manage()
+            for first in range(0, 256, 64):
+                vm.pager.do_evict(first, 64)
+            time.sleep(0.5)
+            status, seconds = quits(vm, how)
+            assert status == 0, f"{how}: {status}"
+            assert seconds < 2, seconds
+        finally:
+            vm.close()
+
+
+@case
+def commands(folder):
+    vm = Vm(folder)
+    qmp = vm.qmp
+    try:
+        qmp.call("remote-cache-resize", id="rc0", local_max=16 * MIB,
+                 size=48 * MIB)
+        assert vm.pager.wait("command") == (fp.RESIZE, 3, 48 * MIB, 16 * MIB)
+        info = vm.query()
+        assert info["size"] == 48 * MIB and info["local-max"] == 16 * MIB
+        vm.pager.do_how({"result": (0, 4 * MIB, "")})
+        assert qmp.call("remote-cache-evict", id="rc0", bytes=4 * MIB) == \
+            {"evicted": 4 * MIB}
+        assert vm.pager.wait("command") == (fp.EVICT, 1, 4 * MIB)
+        vm.pager.do_how({"result": (-errno.ETIME, MIB, "no room")})
+        assert qmp.call("remote-cache-evict", id="rc0",
+                        local_target=4 * MIB) == \
+            {"evicted": MIB, "problem": "no room"}
+        assert vm.pager.wait("command") == (fp.EVICT, 2, 4 * MIB)
+        vm.pager.do_how({"result": (-errno.ETIME, 0, "no provider")})
+        failed(qmp, "no provider", "remote-cache-evict", id="rc0", bytes=MIB)
+        failed(qmp, "no provider", "remote-cache-resize", id="rc0", size=MIB)
+        assert vm.query()["size"] == 48 * MIB
+        failed(qmp, "no remote-cache 'x'", "remote-cache-evict", id="x",
+               bytes=1)
+        failed(qmp, "either bytes", "remote-cache-evict", id="rc0")
+        failed(qmp, "neither", "remote-cache-resize", id="rc0")
+        # The pager goes while it is at it.
+        vm.pager.do_how({"no_result": True})
+        old = vm.pager
+        thread = in_thread(lambda: (time.sleep(0.5), old.kill()))
+        failed(qmp, "connection to the pager", "remote-cache-evict", id="rc0",
+               bytes=MIB)
+        thread.join()
+        # The next pager hears of the limits as they are now.
+        vm.next_pager()
+        assert vm.pager.do_hello()[6:8] == (48 * MIB, 16 * MIB)
+        vm.pager.do_event(5, page_of(TEST_AT), "gone")
+        lost = qmp.event("REMOTE_CACHE_PAGE_LOST")
+        assert lost == {"id": "rc0", "block": "pc.ram", "offset": TEST_AT,
+                        "reason": "gone"}, lost
+        vm.pager.do_event(3, 0, "a provider is away")
+        qmp.event("REMOTE_CACHE_STATE_CHANGED", state="degraded",
+                  reason="a provider is away")
+    finally:
+        vm.close()
+
+
+def failed(qmp, text, command, **arguments):
+    try:
+        qmp.call(command, **arguments)
+    except LabError as e:
+        assert text in str(e), e
+    else:
+        raise AssertionError(f"{command} did not fail")
+
+
+@case
+def migration_and_removal(folder):
+    """Blocked while memory is away; free, and deletable, once it is home."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    try:
+        for i in range(32):
+            vm.write(TEST_AT + i * fp.PAGE, 0x4000 + i)
+        vm.manage()
+        vm.pager.do_evict(page_of(TEST_AT), 32)
+        failed(qmp, "rc0", "object-del", id="rc0")
+        failed(qmp, "keeps guest memory on other hosts", "migrate",
+               uri=f"file:{folder}/mig")
+        qmp.call("remote-cache-resize", id="rc0", size=0)
+        assert vm.query()["local-max"] == RAM
+        qmp.call("migrate", uri=f"file:{folder}/mig")
+        wait_for("the migration", lambda: qmp.call("query-migrate")["status"]
+                 == "completed")
+        qmp.call("object-del", id="rc0")
+        assert qmp.call("query-remote-cache") == []
+        for i in range(32):
+            assert vm.read(TEST_AT + i * fp.PAGE) == 0x4000 + i
+        failed(qmp, "command line", "object-add", qom_type="remote-cache",
+               id="rc1", local_max=MIB, socket=folder + "/vmm.sock")
+    finally:
+        vm.close()
+
+
+def outl(vm, port, value):
+    assert vm.ask(f"outl {port:#x} {value:#x}") == "OK"
+
+
+@case
+def dma_is_pinned(folder):
+    """A page that a disk is writing to is named in the zap's answer."""
+    disk = folder + "/disk"
+    with open(disk, "wb") as f:
+        f.write(b"D" * MIB)
+    vm = Vm(folder, "-blockdev",
+            f"driver=raw,node-name=d0,file.driver=blkdebug,"
+            f"file.image.driver=file,file.image.filename={disk}",
+            "-device", "ide-hd,id=hd0,drive=d0,bus=ide.0")
+    try:
+        page = page_of(TEST_AT)
+        vm.write(TEST_AT, 1)
+        vm.write(TEST_AT + 2 * fp.PAGE, 1)
+        vm.manage()
+        # PIIX3's bus master registers at 0xc000, memory and master enabled.
+        for reg, value in ((0x20, 0xc001), (0x04, 0x5)):
+            outl(vm, 0xcf8, 0x80000900 | reg)
+            outl(vm, 0xcfc, value)
+        table = TEST_AT + 2 * fp.PAGE
+        vm.write(table, 0x80001000 << 32 | TEST_AT)
+        outl(vm, 0xc004, table)
+        for port, value in ((0x1f6, 0xe0), (0x1f2, 8), (0x1f3, 0), (0x1f4, 0),
+                            (0x1f5, 0)):
+            assert vm.ask(f"outb {port:#x} {value:#x}") == "OK"
+        hmp(vm, "qemu-io -d hd0 \"break read_aio A\"")
+        assert vm.ask("outb 0x1f7 0xc8") == "OK"        # READ DMA
+        assert vm.ask("outb 0xc000 0x09") == "OK"       # start, to memory
+        time.sleep(0.2)
+        status, pinned = vm.pager.do_zap(page)
+        assert status == 0 and pinned == [page], (status, pinned)
+        assert vm.pager.do_evict(page) == 0
+        assert vm.pager.do_zap(page + 2) == (0, [])
+        hmp(vm, "qemu-io -d hd0 \"resume A\"")
+        wait_for("the DMA's end", lambda: vm.read(TEST_AT) ==
+                 int.from_bytes(b"D" * 8, "little"))
+        assert vm.pager.do_evict(page) == 1
+        assert vm.read(TEST_AT) == int.from_bytes(b"D" * 8, "little")
+    finally:
+        vm.close()
+
+
+class Balloon:
+    """The guest's side of a legacy virtio-balloon, in slot 4."""
+
+    RING = 8 * MIB
+    LIST = 9 * MIB
+
+    def __init__(self, vm):
+        self.vm = vm
+        self.turn = 0
+        for reg, value in ((0x10, 0xc101), (0x04, 0x5)):
+            outl(vm, 0xcf8, 0x80002000 | reg)
+            outl(vm, 0xcfc, value)
+        assert vm.ask("outb 0xc112 0x3") == "OK"        # status: driver
+        assert vm.ask("outw 0xc10e 0x0") == "OK"        # the inflate queue
+        self.size = int(vm.ask("inw 0xc10c").split()[1], 0)
+        outl(vm, 0xc108, self.RING // fp.PAGE)
+        assert vm.ask("outb 0xc112 0x7") == "OK"        # driver is ready
+
+    def inflate(self, *addresses):
+        """The guest gives pages up: QEMU discards them."""
+        vm = self.vm
+        for i, address in enumerate(addresses):
+            assert vm.ask(f"writel {self.LIST + 4 * i:#x} "
+                          f"{address // fp.PAGE:#x}") == "OK"
+        avail = self.RING + 16 * self.size
+        used = (avail + 6 + 2 * self.size + 4095) // 4096 * 4096
+        vm.write(self.RING, self.LIST)
+        vm.write(self.RING + 8, 4 * len(addresses))
+        assert vm.ask(f"writew {avail + 4 + 2 * (self.turn % self.size):#x} "
+                      "0x0") == "OK"
+        self.turn += 1
+        assert vm.ask(f"writew {avail + 2:#x} {self.turn:#x}") == "OK"
+        assert vm.ask("outw 0xc110 0x0") == "OK"
+        wait_for("the balloon", lambda: int(
+            vm.ask(f"readw {used + 2:#x}").split()[1], 0) == self.turn)
+
+
+@case
+def discards(folder):
+    """Rule 6: in step with the words, and never under the pager's hands."""
+    vm = Vm(folder, "-device",
+            "virtio-balloon-pci,addr=4,disable-modern=on,disable-legacy=off")
+    try:
+        balloon = Balloon(vm)
+        pages = [page_of(TEST_AT) + i for i in range(8)]
+        places = [p * fp.PAGE for p in pages]
+        for place in places:
+            vm.write(place, 0x77)
+        # Not managed yet: the word is as it was, the page is empty.
+        balloon.inflate(places[0])
+        assert vm.pager.do_state(pages[0]) == [fp.UNMANAGED]
+        assert not vm.pager.do_data(pages[0])
+        assert vm.read(places[0]) == 0
+        vm.write(places[0], 0x77)
+        vm.manage()
+        before = vm.pager.do_discards()
+        vm.pager.do_evict(pages[1])
+        vm.pager.do_set(pages[2], fp.FILLING)
+        vm.pager.do_set(pages[3], fp.PUNCHING)
+        vm.pager.do_set(pages[4], fp.LOST)
+        assert vm.pager.do_zap(pages[5])[0] == 0
+        words = [vm.pager.do_word(p) for p in pages]
+        balloon.inflate(*places)
+        after = [vm.pager.do_word(p) for p in pages]
+
+        def flipped(word):
+            return (word & fp.SLOT_MASK |
+                    (word + fp.GEN) & fp.GEN_MASK | fp.ZERO)
+
+        for i in (0, 1, 5, 6, 7):
+            assert after[i] == flipped(words[i]), (i, hex(after[i]))
+            assert not vm.pager.do_data(pages[i])
+        assert after[1] & fp.SLOT_MASK, "the slot is the pager's to free"
+        for i in (2, 3, 4):
+            assert after[i] == words[i], (i, hex(after[i]))
+            assert vm.pager.do_data(pages[i]), f"page {i} was punched"
+        now = vm.pager.do_discards()
+        assert now[0] > before[0]
+        assert now[1] - before[1] == 4, (before, now)   # were here
+        assert now[2] - before[2] == 1, (before, now)   # was away
+        assert vm.pager.do_frame(pages[0]) == 1
+        for i in (0, 1, 5):
+            assert vm.read(places[i]) == 0
+        # ZERO again: the generation alone tells it from the one before.
+        word = vm.pager.do_word(pages[6])
+        balloon.inflate(places[6])
+        assert vm.pager.do_word(pages[6]) == flipped(word)
+    finally:
+        vm.close()
+
+
+@case
+def hotplug(folder):
+    """A DIMM that is plugged is managed; its removal is told of."""
+    vm = Vm(folder, "-m", "64M,slots=2,maxmem=256M")
+    try:
+        for turn in range(2):
+            vm.qmp.call("object-add", qom_type="memory-backend-ram", id="m1",
+                        size=64 * MIB)
+            vm.qmp.call("device_add", driver="pc-dimm", id="dimm1",
+                        memdev="m1")
+            assert vm.pager.wait("block") == ("m1",)
+            blocks = vm.pager.do_blocks()
+            assert blocks[1] == ("m1", RAM // fp.PAGE, 64 * MIB // fp.PAGE)
+            vm.pager.do_manage("m1")
+            vm.pager.wait("managed")
+            at = 0x100000000
+            page = RAM // fp.PAGE
+            vm.write(at, 0x5500 + turn)
+            assert vm.pager.do_evict(page) == 1
+            assert vm.read(at) == 0x5500 + turn
+            assert vm.pager.do_evict(page) == 1
+            if turn:                    # unplugged while there is no pager
+                vm.pager.kill()
+                wait_for("the end", lambda: not vm.query()["attached"])
+            vm.qmp.call("device_del", id="dimm1")
+            outl(vm, 0xa00, 0)
+            assert vm.ask("outb 0xa14 0x8") == "OK"     # the guest ejects it
+            vm.qmp.event("DEVICE_DELETED", device="dimm1")
+            vm.qmp.call("object-del", id="m1")
+            if not turn:
+                assert vm.pager.wait("unblock") == ("m1",)
+        vm.next_pager()
+        assert [b[0] for b in vm.pager.do_blocks()] == ["pc.ram"]
+        assert vm.pager.do_word(page) == 0
+    finally:
+        vm.close()
+
+
+def hmp(vm, line):
+    text = vm.qmp.call("human-monitor-command", command_line=line)
+    assert "rror" not in text, text
+
+
+# ------------------------------------------------------------------- main
+
+def main():
+    if not QEMU:
+        print("skipped: RCACHED_QEMU names no patched QEMU")
+        return 77
+    wanted = sys.argv[1:]
+    bad = 0
+    for function in CASES:
+        if wanted and not any(w in function.__name__ for w in wanted):
+            continue
+        begin = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="rc-") as folder:
+            try:
+                function(folder)
+                result = "ok"
+            except Skip as e:
+                result = f"skipped: {e}"
+            except BaseException:
+                traceback.print_exc()
+                log = os.path.join(folder, "log")
+                if os.path.exists(log):
+                    with open(log, errors="replace") as f:
+                        print(f.read()[-3000:])
+                result = "FAILED"
+                bad += 1
+        print(f"{function.__name__}: {result} "
+              f"({time.monotonic() - begin:.1f} s)", flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
