@@ -58,7 +58,6 @@ static const struct {
     { "limits", VMM_BAD_LIMITS },
     { "hugetlb", VMM_BAD_HUGETLB },
     { "words", VMM_BAD_WORDS },
-    { "private", VMM_BAD_PRIVATE },
 };
 
 /* Every 100 ms, whatever the commands are waiting for. */
@@ -92,7 +91,8 @@ static void print_stats(Vmm *v)
     s = v->stats;
     pthread_mutex_unlock(&v->lock);
     printf("{\"guest\": %lu, \"unmanaged\": %lu, \"untouched\": %lu, "
-           "\"hot\": %lu, \"zapped\": %lu, \"remote\": %lu, \"zero\": %lu, "
+           "\"hot\": %lu, \"zapped\": %lu, \"cached\": %lu, "
+           "\"remote\": %lu, \"zero\": %lu, "
            "\"lost\": %lu, \"resident\": %lu, \"local_max\": %lu, "
            "\"memfd\": %lu, \"faults_remote\": %lu, \"faults_zero\": %lu, "
            "\"faults_minor\": %lu, \"evicted_pages\": %lu, "
@@ -101,8 +101,8 @@ static void print_stats(Vmm *v)
            "\"waiting_pages\": %lu, \"oldest_wait_ns\": %lu, "
            "\"waiting_for\": \"%s\", \"pager_rss\": %lu, \"visits\": %lu, "
            "\"attaches\": %u, \"attached\": %d}\n",
-           s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.remote,
-           s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
+           s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
+           s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
            s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
            s.zero_evicted_pages, s.checksum_errors, s.intruders, s.fault_p50,
            s.fault_p99, s.waiting_pages, s.oldest_wait, s.waiting_for,

@@ -101,7 +101,6 @@ static bool ram_init_block(Vmm *vmm, unsigned block, GError **error)
 {
     size_t bytes = vmm_block_pages(vmm, block) * RCACHE_PAGE_SIZE;
     bool huge = vmm->config.bad & VMM_BAD_HUGETLB;
-    int how = vmm->config.bad & VMM_BAD_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
     int fd = memfd_create("fake-ram", MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
 
     vmm->ram_fd[block] = fd;
@@ -112,7 +111,8 @@ static bool ram_init_block(Vmm *vmm, unsigned block, GError **error)
         return true;            /* never mapped: it is to be refused */
     }
     if (mmap(vmm->ram + vmm_block_first(vmm, block) * RCACHE_PAGE_SIZE, bytes,
-             PROT_READ | PROT_WRITE, how | MAP_FIXED, fd, 0) == MAP_FAILED) {
+             PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+             0) == MAP_FAILED) {
         return failed(error, "mapping ram");
     }
     return true;

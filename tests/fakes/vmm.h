@@ -43,7 +43,6 @@ enum VmmBad {
     VMM_BAD_LIMITS = 1 << 6,
     VMM_BAD_HUGETLB = 1 << 7,
     VMM_BAD_WORDS = 1 << 8,             /* words in states that do not exist */
-    VMM_BAD_PRIVATE = 1 << 9,           /* RAM is mapped privately */
 };
 
 typedef struct VmmConfig {

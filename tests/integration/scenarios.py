@@ -4,6 +4,7 @@
 usage: scenarios.py BUILD NAME...   (NAME "list" prints all)
 
 Each scenario is a function; it starts its cluster, and ends it cleanly.
+Those of accounts.py and network.py are among them.
 RCACHED_TEST_SCALE makes the big one smaller (a divisor).
 """
 import os
@@ -13,10 +14,12 @@ import struct
 import sys
 import time
 
+import accounts
+import network
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
-SCENARIOS = {}
+SCENARIOS = {**accounts.SCENARIOS, **network.SCENARIOS}
 
 
 def scenario(function):

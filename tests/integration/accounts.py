@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""accounts: what the VM, its pager and the providers count is the same.
+
+The guest touches its memory, then stands still; then what one side says must
+be what the other side has.
+"""
+import time
+
+from cluster import (Cluster, MIB, Vm, expect_clean, expect_within, wait_for)
+
+PAGE = 4096
+
+
+def filled(c, mem, local_max, **options):
+    """A VM with all of its memory touched; it stands still."""
+    vm = Vm(c.requester, mem=mem, local_max=local_max, seconds=600, threads=4,
+            write_percent=100, pattern="sweep", **options)
+    wait_for("every page to be touched",
+             lambda: vm.stats()["visits"] > 2 * mem * MIB // PAGE, 60)
+    vm.call("hold")
+    return vm
+
+
+def settled(c, vm):
+    """(what providers store, the VM's figures), both standing still."""
+    stored = c.stored_settled()
+    time.sleep(0.2)             # two of the pager's reports
+    return stored, vm.stats()
+
+
+def evict_value(build):
+    """EVICT reports what the providers confirm, to the byte."""
+    with Cluster(build) as c:
+        vm = filled(c, 128, 112, size=100)
+        before, _ = settled(c, vm)
+        for what in (f"evict {8 * MIB}", f"evict {3 * MIB + 5 * PAGE}",
+                     f"evict-to {60 * MIB}"):
+            answer = vm.call(what)
+            after, stats = settled(c, vm)
+            assert answer["status"] == 0, (what, answer)
+            assert answer["value"] == after - before, (what, answer, before,
+                                                       after)
+            assert stats["remote"] == after, (what, stats, after)
+            before = after
+        assert stats["memfd"] <= 60 * MIB, stats
+        # More than may be away: some goes, and the answer says how much.
+        answer = vm.call(f"evict {128 * MIB}")
+        after, stats = settled(c, vm)
+        assert answer["status"] < 0 and answer["text"], answer
+        assert answer["value"] == after - before, (answer, before, after)
+        vm.call("go")
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+def discards_free_slots(build):
+    """What the guest gives up is freed at the providers, all of it."""
+    with Cluster(build) as c:
+        vm = filled(c, 96, 32)
+        stored, stats = settled(c, vm)
+        assert stored == stats["remote"] > 48 * MIB, (stored, stats)
+        answer = vm.call("discard-all")
+        assert answer["pages"] > 96 * MIB // PAGE - 100, answer
+        wait_for("the providers to store nothing but a few",
+                 lambda: c.stored() < 100 * PAGE, 20)
+        stored, stats = settled(c, vm)
+        assert stored == stats["remote"], (stored, stats)
+        assert stats["zero"] > 95 * MIB, stats
+        assert stats["memfd"] < MIB, stats
+        vm.call("go")
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+def figures_add_up(build):
+    """The parts of guest memory are the whole, and are what is stored."""
+    with Cluster(build) as c:
+        vm = filled(c, 96, 32, zero_percent=30, blocks=3)
+        stored, stats = settled(c, vm)
+        parts = sum(stats[name] for name in (
+            "unmanaged", "untouched", "hot", "zapped", "cached", "remote",
+            "zero", "lost"))
+        assert parts == stats["guest"] == 96 * MIB, stats
+        assert stats["remote"] == stored, (stored, stats)
+        assert stats["resident"] == stats["hot"] + stats["zapped"], stats
+        assert stats["memfd"] == stats["resident"], stats
+        assert stats["zero"] > 16 * MIB, stats
+        vms = c.call(c.requester.path("admin.sock"), "vms")
+        assert vms[0]["remote_bytes"] == stored, (vms, stored)
+        vm.call("go")
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+def blocks(build):
+    """RAM in several blocks, side by side; pagers die meanwhile."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=97, blocks=5, local_max=32, seconds=14,
+                threads=6, discard_permille=20)
+        for _ in range(8):
+            time.sleep(1.2)
+            c.kill_pager()
+        result = vm.result()
+        expect_clean(result)
+        expect_within(result, 32 * MIB)
+        assert result["attaches"] >= 6, result
+        c.shut_down()
+
+
+def lease_refused(build):
+    """Providers that lend nothing: said so, and the guest goes on."""
+    with Cluster(build, provider=("--lend", "0")) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        wait_for("the guest to touch everything",
+                 lambda: vm.stats()["memfd"] > 60 * MIB, 40)
+        with open(vm.log, errors="replace") as log:
+            text = log.read()
+        assert "stretched (" in text and "lend" in text, text
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+def provider_loses_all(build):
+    """Its bytes are gone with it: the guest waits, and is told why."""
+    with Cluster(build, providers=1) as c:
+        vm = filled(c, 64, 24)
+        stored, _ = settled(c, vm)
+        assert stored > 32 * MIB
+        process = c.providers[0].processes["rcached"]
+        process.popen.kill()
+        process.popen.wait()
+        vm.call("go")
+        wait_for("the guest to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] > 2e9, 20)
+        c.start_provider(c.providers[0])
+        wait_for("the loss to be told", lambda: "has lost lease" in
+                 open(vm.log, errors="replace").read(), 20)
+        time.sleep(2)
+        stats = vm.stats()
+        assert stats["waiting_pages"] > 0, stats
+        assert stats["waiting_for"] == "provider0", stats
+        with open(vm.log, errors="replace") as log:
+            assert "MISMATCH" not in log.read()
+        vm.popen.kill()
+        vm.popen.wait()
+        c.shut_down()
+
+
+SCENARIOS = {f.__name__: f for f in (
+    evict_value, discards_free_slots, figures_add_up, blocks, lease_refused,
+    provider_loses_all)}
