@@ -168,7 +168,7 @@ void *vmm_intruder_thread(void *vmm);
 /** vmm_verify_all() - every page once; how many are wrong */
 uint64_t vmm_verify_all(Vmm *vmm);
 
-/** vmm_guest_hold() - no thread touches a page from here on, until hold falls */
+/** vmm_guest_hold() - no thread touches a page from here on till hold falls */
 void vmm_guest_hold(Vmm *vmm);
 
 /** vmm_discard_all() - as a balloon that takes everything; how many pages */
