@@ -353,8 +353,9 @@ static unsigned bits_of(const char *text, const void *table, size_t n,
 
 typedef struct CommandLine {
     char *socket, *name, *breaks, *bads, *pattern;
-    int mem, blocks, local_max, size, hot, threads, seconds, most_seconds, until;
-    int write_percent, zero_percent, discard_permille, zap_delay_us, vm;
+    int mem, blocks, local_max, size, hot, threads;
+    int seconds, most_seconds, until, write_percent, zero_percent;
+    int discard_permille, zap_delay_us, vm;
     gboolean dma, intruder;
 } CommandLine;
 
