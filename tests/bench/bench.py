@@ -215,13 +215,15 @@ class Bench:
         self.args = args
         self.cpus = Cpus()
         self.results = []
+        self.began = time.monotonic()
         self.rounds = 1 if args.short else 5
 
     def program(self, *names):
         return os.path.join(self.args.build, *names)
 
     def say(self, text):
-        print(f"bench: {text}", file=sys.stderr, flush=True)
+        print(f"bench: {time.monotonic() - self.began:4.0f} s: {text}",
+              file=sys.stderr, flush=True)
 
     def floor(self, name, *options):
         """{variant: its line}"""
@@ -245,7 +247,7 @@ class Bench:
 
     def fault_latency(self):
         touches = 1000 if self.args.short else 4000
-        mem, local_max = (128, 64) if self.args.short else (768, 256)
+        mem, local_max = (128, 64) if self.args.short else (512, 128)
         quiet_at = local_max // 4 * MIB
         floors, quiet, held = [], [], []
         with Product(self, mem, local_max) as product:
@@ -289,17 +291,17 @@ class Bench:
         return done
 
     def evict(self):
-        mem, size = (128, 32) if self.args.short else (1024, 256)
+        mem, size = (128, 32) if self.args.short else (1024, 128)
+        floor_pages = size // 2 * MIB // PAGE
         floors, rates = [], []
         with Product(self, mem, mem) as product:
+            product.vmm.ask("fill")
+            # Leases and management come with the first.
+            product.vmm.ask(f"evict {16 * MIB}")
             for n in range(self.rounds):
                 self.say(f"evict: round {n + 1} of {self.rounds}")
                 floors.append(self.floor("floor-evict",
-                                         f"--pages={size * MIB // PAGE}"))
-                product.vmm.ask("fill")
-                if not n:       # leases and management come with the first
-                    product.vmm.ask(f"evict {size // 4 * MIB}")
-                    product.vmm.ask("fill")
+                                         f"--pages={floor_pages}"))
                 done = product.vmm.ask(f"evict {size * MIB}")
                 if done["status"]:
                     raise LabError(f"evict: status {done['status']}")
@@ -325,7 +327,7 @@ class Bench:
 
     def idle(self):
         seconds = 2 if self.args.short else 10
-        mem, local_max = (128, 64) if self.args.short else (1024, 256)
+        mem, local_max = (128, 64) if self.args.short else (512, 128)
         values, floors, parts = [], [], []
         with Product(self, mem, local_max) as product:
             product.vmm.ask("fill")
