@@ -6,7 +6,7 @@
  * been away and verified N times (at most --most-seconds).  The result is one
  * JSON object on stdout; commands come as lines on stdin while it runs:
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX | stats | least |
- *   hold | go | discard-all | quit
+ *   hold | go | discard-all | attach-table | quit
  * each answered with one JSON object on a line.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
@@ -161,6 +161,23 @@ static void print_least(Run *run)
     printf("]}\n");
 }
 
+/* End the pager, leave a table as a killed one may have, take the next. */
+static void run_attach_table(Vmm *v)
+{
+    unsigned made, attaches = v->attaches;
+
+    v->detached = true;
+    while (!v->alone) {
+        usleep(1000);
+    }
+    made = vmm_attach_prepare(v);
+    v->detached = false;
+    while (v->attaches == attaches) {
+        usleep(1000);
+    }
+    printf("{\"pages\": %u, \"wrong\": %u}\n", made, vmm_attach_check(v));
+}
+
 static void run_command(Run *run, const char *line)
 {
     unsigned long a = 0, b = 0;
@@ -182,6 +199,8 @@ static void run_command(Run *run, const char *line)
     } else if (!strcmp(line, "go")) {
         run->vmm->hold = false;
         print_stats(run->vmm);
+    } else if (!strcmp(line, "attach-table")) {
+        run_attach_table(run->vmm);
     } else if (!strcmp(line, "discard-all")) {
         printf("{\"pages\": %lu}\n", vmm_discard_all(run->vmm));
     } else if (!strcmp(line, "quit")) {

@@ -74,9 +74,9 @@ static void page_visit(Vmm *v, uint64_t page, uint64_t random)
     if (pthread_mutex_trylock(lock)) {
         return;                 /* another thread's, or under DMA */
     }
-    if (v->hold) {
+    if (v->hold || v->version[page] == VMM_VERSION_LOST) {
         pthread_mutex_unlock(lock);
-        usleep(1000);
+        usleep(v->hold ? 1000 : 0);
         return;
     }
     page_count_return(v, page);
@@ -291,8 +291,10 @@ uint64_t vmm_verify_all(Vmm *v)
     uint64_t before = v->mismatches;
 
     for (uint64_t page = 0; page < v->config.pages; page++) {
-        page_count_return(v, page);
-        page_verify(v, page);
+        if (v->version[page] != VMM_VERSION_LOST) {
+            page_count_return(v, page);
+            page_verify(v, page);
+        }
     }
     return v->mismatches - before;
 }

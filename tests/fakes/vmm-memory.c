@@ -226,6 +226,30 @@ static void discard_note(Vmm *vmm, uint64_t page, uint64_t old)
     ioctl(vmm->uffd, UFFDIO_WAKE, &range);
 }
 
+/* From DISCARDING on; @old: the word before that. */
+static void discard_finish(Vmm *vmm, uint64_t page, uint64_t old)
+{
+    uint64_t new = old;
+
+    punch(vmm, page);
+    if ((old & RCACHE_STATE_MASK) != RCACHE_UNMANAGED) {
+        new = (old & ~(RCACHE_STATE_MASK | RCACHE_CLEAN | RCACHE_GEN_MASK)) |
+              RCACHE_ZERO |
+              ((old + (1ull << RCACHE_GEN_SHIFT)) & RCACHE_GEN_MASK);
+    }
+    __atomic_store_n(&vmm->words[page], new, __ATOMIC_RELEASE);
+    discard_note(vmm, page, old);
+}
+
+void vmm_discard_end(Vmm *vmm, uint64_t page)
+{
+    uint64_t word = __atomic_load_n(&vmm->words[page], __ATOMIC_ACQUIRE);
+    bool slot = word >> RCACHE_SLOT_SHIFT;
+
+    discard_finish(vmm, page, (word & ~RCACHE_STATE_MASK) |
+                              (slot ? RCACHE_REMOTE : RCACHE_HOT));
+}
+
 bool vmm_discard(Vmm *vmm, uint64_t page)
 {
     uint64_t old = __atomic_load_n(&vmm->words[page], __ATOMIC_ACQUIRE), new;
@@ -243,14 +267,6 @@ bool vmm_discard(Vmm *vmm, uint64_t page)
     } while (!__atomic_compare_exchange_n(&vmm->words[page], &old, new, false,
                                           __ATOMIC_ACQ_REL,
                                           __ATOMIC_ACQUIRE));
-    punch(vmm, page);
-    if ((old & RCACHE_STATE_MASK) == RCACHE_UNMANAGED) {
-        new = old;
-    } else {
-        new = (new & ~(RCACHE_STATE_MASK | RCACHE_GEN_MASK)) | RCACHE_ZERO |
-              ((old + (1ull << RCACHE_GEN_SHIFT)) & RCACHE_GEN_MASK);
-    }
-    __atomic_store_n(&vmm->words[page], new, __ATOMIC_RELEASE);
-    discard_note(vmm, page, old);
+    discard_finish(vmm, page, old);
     return true;
 }

@@ -198,6 +198,13 @@ static uint32_t zap_find_pins(const Vmm *v, const struct RcacheVmmZap *zap,
     return n;
 }
 
+static void zap_dawdle(const Vmm *v)
+{
+    if (v->config.zap_delay_us) {
+        usleep(rand() % v->config.zap_delay_us);
+    }
+}
+
 static void do_zap(Service *s, const struct RcacheVmmZap *zap)
 {
     Vmm *v = s->vmm;
@@ -206,9 +213,7 @@ static void do_zap(Service *s, const struct RcacheVmmZap *zap)
         uint32_t pinned[RCACHE_ZAP_PAGES_MAX];
     } msg = { .done = { .seq = zap->seq } };
 
-    if (v->config.zap_delay_us) {
-        usleep(rand() % v->config.zap_delay_us);
-    }
+    zap_dawdle(v);
     if (zap->block >= v->nr_blocks) {
         msg.done.status = -ENOENT;
     }
@@ -226,6 +231,7 @@ static void do_zap(Service *s, const struct RcacheVmmZap *zap)
     msg.done.hdr = header(RCACHE_VMM_ZAP_DONE,
                           sizeof(msg.done) +
                               msg.done.nr_pinned * sizeof(uint32_t));
+    zap_dawdle(v);
     send_message(s, &msg, msg.done.hdr.size, NULL, 0);
 }
 
@@ -305,7 +311,7 @@ static void serve(Service *s)
 {
     char buf[RCACHE_VMM_MSG_MAX] __attribute__((aligned(8)));
 
-    while (!s->vmm->stop) {
+    while (!s->vmm->stop && !s->vmm->detached) {
         struct pollfd pfd[2] = { { .fd = s->sock, .events = POLLIN },
                                  { .fd = s->vmm->wake_fd,
                                    .events = POLLIN } };
@@ -464,6 +470,11 @@ void *vmm_service(void *opaque)
     while (!v->stop && !v->refused[0]) {
         int pidfd;
 
+        v->alone = v->detached;
+        if (v->detached) {
+            usleep(1000);
+            continue;
+        }
         if (!connect_rcached(&s)) {
             without_pager(&s);
             continue;
@@ -482,7 +493,7 @@ void *vmm_service(void *opaque)
         }
         close(s.sock);
         prove_dead(&s);
-        if (!v->stop) {
+        if (!v->stop && !v->detached) {
             without_pager(&s);
         }
     }

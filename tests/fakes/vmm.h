@@ -6,6 +6,7 @@
  *     vmm-memory.c   guest RAM, the state memfd, the userfaultfd, discards
  *     vmm-service.c  the protocol: set-up, zaps, answers without a pager
  *     vmm-guest.c    the threads, DMA, an intruder
+ *     vmm-attach.c   a table as a killed pager may have left it
  *     fake-vmm.c     options, the run, the result
  *
  * The service thread never touches guest memory, as QEMU's does not.
@@ -22,6 +23,10 @@
 
 #define VMM_LOCKS       8192u
 #define VMM_BLOCKS_MAX  8u
+#define VMM_ATTACH_ROWS 27u
+#define VMM_ATTACH_EACH 3u              /* pages of each */
+/* Of a page that is lost on purpose: nobody touches it any more. */
+#define VMM_VERSION_LOST UINT32_MAX
 
 /* Rules that can be taken out, to see that somebody notices. */
 enum VmmBreak {
@@ -88,6 +93,8 @@ typedef struct Vmm {
     _Atomic bool stop;                  /* the service ends */
     _Atomic bool guest_stop;            /* the guest does, before it */
     _Atomic bool hold;                  /* the guest stands still */
+    _Atomic bool detached;              /* go without a pager ... */
+    _Atomic bool alone;                 /* ... and there is none any more */
     _Atomic bool attached;
     _Atomic unsigned attaches;
     _Atomic unsigned lost_events;
@@ -111,6 +118,9 @@ typedef struct Vmm {
     _Atomic uint64_t intrusions;
     _Atomic uint64_t longest_ns;
     _Atomic uint64_t sweep_at;
+
+    /* pages of vmm_attach_prepare(), plus one; 0: none */
+    uint64_t attach_page[VMM_ATTACH_ROWS * VMM_ATTACH_EACH];
 } Vmm;
 
 uint64_t vmm_now_ns(void);
@@ -147,6 +157,9 @@ uint64_t vmm_resident(const Vmm *vmm);
  */
 bool vmm_discard(Vmm *vmm, uint64_t page);
 
+/** vmm_discard_end() - the rest of a discard that stands at DISCARDING */
+void vmm_discard_end(Vmm *vmm, uint64_t page);
+
 static inline enum RcachePageState vmm_page_state(const Vmm *vmm,
                                                   uint64_t page)
 {
@@ -159,6 +172,14 @@ void *vmm_service(void *vmm);
 
 /** vmm_request() - send a RESIZE or EVICT and wait for its RESULT */
 bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds);
+
+/* ---- vmm-attach.c: while the guest stands still ---- */
+
+/** vmm_attach_prepare() - while no pager is there; returns how many pages */
+unsigned vmm_attach_prepare(Vmm *vmm);
+
+/** vmm_attach_check() - once a new one is; returns how many are wrong */
+unsigned vmm_attach_check(Vmm *vmm);
 
 /* ---- vmm-guest.c ---- */
 void *vmm_guest_thread(void *vmm);

@@ -92,6 +92,25 @@ def figures_add_up(build):
         c.shut_down()
 
 
+def attach_table(build):
+    """What a killed pager may have left: each row comes to what it must."""
+    with Cluster(build) as c:
+        vm = filled(c, 64, 32, size=60)
+        answer = vm.call(f"evict-to {24 * MIB}")    # nothing is to go now
+        assert answer["status"] == 0, answer
+        settled(c, vm)
+        answer = vm.call("attach-table", 30)
+        assert answer == {"pages": 27 * 3, "wrong": 0}, (answer,
+                                                         vm.last_words())
+        stored, stats = settled(c, vm)
+        assert stats["lost"] == 4 * 3 * PAGE, stats
+        assert stats["remote"] == stored, (stored, stats)
+        vm.call("go")
+        result = vm.quit()
+        expect_clean(result, lost=4 * 3)
+        c.shut_down()
+
+
 def blocks(build):
     """RAM in several blocks, side by side; pagers die meanwhile."""
     with Cluster(build) as c:
@@ -147,5 +166,5 @@ def provider_loses_all(build):
 
 
 SCENARIOS = {f.__name__: f for f in (
-    evict_value, discards_free_slots, figures_add_up, blocks, lease_refused,
-    provider_loses_all)}
+    attach_table, evict_value, discards_free_slots, figures_add_up, blocks,
+    lease_refused, provider_loses_all)}
