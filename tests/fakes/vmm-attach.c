@@ -132,6 +132,15 @@ unsigned vmm_attach_prepare(Vmm *v)
     return made;
 }
 
+static bool page_is_hole(const Vmm *v, uint64_t page)
+{
+    unsigned block = vmm_block_of(v, page);
+    off_t at = (page - vmm_block_first(v, block)) * RCACHE_PAGE_SIZE;
+    off_t data = lseek(v->ram_fd[block], at, SEEK_DATA);
+
+    return data < 0 || data >= at + RCACHE_PAGE_SIZE;
+}
+
 /* What a page must be after the attach; also ends the discards. */
 static bool row_check(Vmm *v, const struct Row *row, uint64_t page)
 {
@@ -143,6 +152,7 @@ static bool row_check(Vmm *v, const struct Row *row, uint64_t page)
         state = RCACHE_ZERO;    /* as good */
     }
     if (state != row->becomes ||
+        (row->becomes == RCACHE_REMOTE && !page_is_hole(v, page)) ||
         slot != (row->becomes == RCACHE_REMOTE ||
                  (row->becomes == RCACHE_DISCARDING && row->slot))) {
         fprintf(stderr, "attach: page %lu: state %u, %s, %s became %016lx\n",
