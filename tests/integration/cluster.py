@@ -54,9 +54,13 @@ class Vm:
         text, self.rest = self.rest.split(b"\n", 1)
         return json.loads(text)
 
-    def last_words(self):
+    def said(self):
+        """All that it has written on stderr."""
         with open(self.log, errors="replace") as f:
-            return "".join(f.readlines()[-5:])
+            return f.read()
+
+    def last_words(self):
+        return "\n".join(self.said().splitlines()[-5:])
 
     def call(self, command, seconds=130):
         self.popen.stdin.write(command.encode() + b"\n")

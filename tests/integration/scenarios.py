@@ -347,7 +347,7 @@ def corruption(build):
         wait_for("a checksum to fail",
                  lambda: vm.stats()["checksum_errors"] > 0, 30)
         # The guest waits for that page for ever: it has no other copy.
-        assert "MISMATCH" not in open(vm.log, errors="replace").read()
+        assert "MISMATCH" not in vm.said()
         vm.popen.kill()
         vm.popen.wait()
         c.shut_down()
@@ -359,8 +359,8 @@ def stretched(c, vm, word, here):
     """local-max gives way, says why, and the guest goes on."""
     wait_for("the guest to have the rest here",
              lambda: vm.stats()["memfd"] > here, 40)
-    text = open(vm.log, errors="replace").read()
-    assert "stretched" in text and word in text, text
+    wait_for("the reason to be said", lambda: "stretched" in vm.said() and
+             word in vm.said(), 20)
     expect_clean(vm.quit())
     c.shut_down()
 
@@ -495,7 +495,7 @@ def noticed(build, broken, kills=0, **options):
             time.sleep(0.4)
             if kills:
                 c.kill_pager()
-            text = open(vm.log, errors="replace").read()
+            text = vm.said()
             if "MISMATCH" in text or "memory is gone" in text:
                 return
         raise AssertionError(f"nobody noticed {broken}")
