@@ -61,6 +61,18 @@ enum RcachePageState {
 #define RCACHE_NR_LEASES        256u
 #define RCACHE_NR_SLABS         65536u
 
+/* Counted since the VM's start; a new pager goes on where the last was. */
+struct RcacheCounts {
+    uint64_t faults_remote;     /* answered with bytes from a provider */
+    uint64_t faults_zero;
+    uint64_t faults_minor;      /* touches of zapped pages */
+    uint64_t evicted;           /* pages that went to a provider */
+    uint64_t fetched;           /* pages that came back */
+    uint64_t zero_evicted;      /* pages found zero, sent nowhere */
+    uint64_t checksum_errors;
+    uint64_t intruders;         /* pages that somebody else wrote */
+};
+
 /* The head of the state memfd; who writes a field stands beside it. */
 struct RcacheState {
     uint64_t magic;             /* QEMU, once */
@@ -86,6 +98,7 @@ struct RcacheState {
     /* Written by the pager. */
     uint64_t session;           /* counted up at each attach */
     uint64_t zap_seq;           /* no zap above it has been sent */
+    struct RcacheCounts counts;
 };
 
 /* A lease as a new pager must find it; written before a slab names it. */
@@ -291,7 +304,7 @@ struct RcacheVmmStats {
     uint64_t size;
     uint64_t local_max;
     uint64_t pager_rss;
-    /* counts since the VM's start as this pager knows it */
+    /* counts since the VM's start: RcacheCounts */
     uint64_t faults_remote;     /* answered with bytes from a provider */
     uint64_t faults_zero;
     uint64_t faults_minor;      /* touches of zapped pages */

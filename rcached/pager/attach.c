@@ -34,6 +34,7 @@ bool attach_tables(Pager *p, GError **error)
                                    : g_strerror(-ret));
         return false;
     }
+    p->counts = &s->counts;
     p->in_room = g_malloc0(p->table.nr / 8 + 1);
     /* Every frame is looked at below, so nothing before this is news. */
     p->discard_seq = __atomic_load_n(&s->discard_seq, __ATOMIC_ACQUIRE);

@@ -196,7 +196,7 @@ static void punch_run(Pager *p, uint64_t page, unsigned n)
 
     for (int i = 0; i < PUNCH_TRIES && data != (int64_t)(page + n); i++) {
         if (i) {
-            p->counts.intruders++;
+            p->counts->intruders++;
         }
         guest_punch(&p->guest, page, n);
         data = guest_next_data(&p->guest, page, page + n);
@@ -325,7 +325,7 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
             zero[i] = table_step(&p->table, got[i], word[i],
                                  page_with_slot(page_to(word[i],
                                                         RCACHE_PUNCHING), 0));
-            p->counts.zero_evicted += zero[i];
+            p->counts->zero_evicted += zero[i];
             continue;
         }
         if (to != from) {
@@ -432,7 +432,7 @@ static void batch_commit(Pager *p, Batch *b)
             gone += go[k];
         }
         punch_marked(p, b->page + i, go, n);
-        p->counts.evicted += gone;
+        p->counts->evicted += gone;
         command_evicted(p, gone);
         fault_poll(p);
     }

@@ -78,7 +78,7 @@ static void fill_zero(Pager *p, uint64_t page)
         }
     }
     if (ret == 0) {
-        p->counts.faults_zero++;
+        p->counts->faults_zero++;
         fault_set_hot(p, page);
     } else if (fault_failed(p, page, ret)) {
         g_array_append_val(p->retry, page);
@@ -119,7 +119,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
         freeing_slot(p, page_slot(word));
     }
     if (state != RCACHE_HOT) {
-        p->counts.faults_minor++;
+        p->counts->faults_minor++;
     }
     return answer_continue(p, page) == 0;
 }

@@ -125,7 +125,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
         if (ret != -EEXIST) {
             break;
         }
-        p->counts.intruders++;
+        p->counts->intruders++;
         g_warning("vm %s: block %s: page %" G_GUINT64_FORMAT " was written "
                   "to from outside the VM while it was away; that is thrown "
                   "away", p->name, b->name, f->page - b->first);
@@ -134,10 +134,10 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
     }
     if (ret == 0) {
         fault_set_hot(p, f->page);
-        p->counts.fetched++;
+        p->counts->fetched++;
         if (f->demand) {
             now = pager_now();
-            p->counts.faults_remote++;
+            p->counts->faults_remote++;
             histogram_add(&p->fault_ns, now - f->started, now);
         }
         fetch_end(p, f);
@@ -152,7 +152,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
 
 static void fetch_wrong(Pager *p, Fetch *f, const Lease *l)
 {
-    p->counts.checksum_errors++;
+    p->counts->checksum_errors++;
     if (f->tries == 0) {
         report_event(p, RCACHE_EVENT_DEGRADED, f->page,
                      "provider %s returned wrong bytes; the page is held "

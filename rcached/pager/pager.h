@@ -135,12 +135,6 @@ typedef struct Command {
     uint64_t old_size, old_local_max;   /* pages, to roll back to */
 } Command;
 
-typedef struct PagerCounts {
-    uint64_t faults_remote, faults_zero, faults_minor;
-    uint64_t evicted, fetched, zero_evicted;
-    uint64_t checksum_errors, intruders;
-} PagerCounts;
-
 struct Pager {
     /* set up once */
     Ring *ring;
@@ -209,7 +203,7 @@ struct Pager {
     uint64_t home_at;           /* next word to look at */
 
     /* report.c */
-    PagerCounts counts;
+    struct RcacheCounts *counts;    /* in the state memfd */
     Histogram fault_ns;
     Histogram network_ns;
     uint64_t stats_at, link_stats_at, link_at;  /* ns */

@@ -63,24 +63,6 @@ def arguments():
     return args
 
 
-class Totals:
-    """Counts of pagers that come and go: each pager starts at zero."""
-
-    def __init__(self):
-        self.before = {}
-        self.last = {}
-
-    def see(self, **counts):
-        for name, value in counts.items():
-            last = self.last.get(name, 0)
-            if value < last:
-                self.before[name] = self.before.get(name, 0) + last
-            self.last[name] = value
-
-    def get(self, name):
-        return self.before.get(name, 0) + self.last.get(name, 0)
-
-
 class Memory(threading.Thread):
     """What the guest's memory takes up here: a look every 100 ms, by
     stat(2), whatever else goes on.  From the first eviction on, which is when
@@ -144,7 +126,6 @@ class Demo:
         self.lab = lab
         self.view = View(sys.stderr if args.json else sys.stdout)
         self.figures = Figures()
-        self.totals = Totals()
         self.memory = None
         self.limit = args.local_max
         self.vm = {}
@@ -203,8 +184,6 @@ class Demo:
         vms = self.admin["requester"].call("vms")
         if vms:
             self.vm = vms[0]
-            self.totals.see(faults=self.vm["faults"],
-                            evicted=self.vm["evicted_pages"])
         for host in self.providers:
             status = self.admin[host.name].call("status")
             f.stored[host.name] = status["stored_bytes"]
@@ -215,7 +194,7 @@ class Demo:
         f.p99 = self.vm.get("fault_p99_seconds", 0)
         f.restarts = self.vm.get("pager_restarts", 0)
         f.balloon_free = self.vm.get("balloon_free_bytes")
-        now, faults = time.monotonic(), self.totals.get("faults")
+        now, faults = time.monotonic(), self.vm.get("faults", 0)
         if self.rate_from and now - self.rate_from[0] > 0.5:
             f.faults_per_s = ((faults - self.rate_from[1]) /
                               (now - self.rate_from[0]))
@@ -414,8 +393,8 @@ class Demo:
             "zero_bytes": vm["zero_bytes"],
             "providers": [{"name": n, "stored_bytes": s}
                           for n, s in f.stored.items()],
-            "faults": self.totals.get("faults"),
-            "evicted_pages": self.totals.get("evicted"),
+            "faults": self.vm.get("faults", 0),
+            "evicted_pages": self.vm.get("evicted_pages", 0),
             "fault_p50_us": round(vm["fault_p50_seconds"] * 1e6, 1),
             "fault_p99_us": round(vm["fault_p99_seconds"] * 1e6, 1),
             "pages_verified": f.verified,

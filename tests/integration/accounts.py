@@ -87,9 +87,25 @@ def figures_add_up(build):
         assert stats["zero"] > 16 * MIB, stats
         vms = c.call(c.requester.path("admin.sock"), "vms")
         assert vms[0]["remote_bytes"] == stored, (vms, stored)
+        counts_go_on(c, vm)
         vm.call("go")
         expect_clean(vm.quit())
         c.shut_down()
+
+
+def counts_go_on(c, vm):
+    """A new pager counts on from where the dead one was."""
+    counts = ("evicted_pages", "zero_evicted_pages", "faults_zero",
+              "faults_minor", "faults_remote")
+    before = vm.stats()
+    assert before["evicted_pages"] > 0 and before["zero_evicted_pages"] > 0
+    attaches = before["attaches"]
+    c.kill_pager()
+    wait_for("the next pager", lambda: vm.stats()["attaches"] > attaches, 20)
+    settled(c, vm)
+    after = vm.stats()
+    for name in counts:
+        assert after[name] >= before[name], (name, before, after)
 
 
 def attach_table(build):
