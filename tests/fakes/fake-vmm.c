@@ -328,6 +328,7 @@ static int run_all(Run *run)
         usleep(50000);
     }
     if (v->refused[0]) {
+        pthread_join(v->service, NULL);
         printf("{\"refused\": \"%s\"}\n", v->refused);
         return 3;
     }
@@ -423,6 +424,15 @@ static bool command_line_parse(CommandLine *c, int argc, char **argv)
            c->threads <= 64;
 }
 
+static void command_line_clear(CommandLine *c)
+{
+    g_free(c->socket);
+    g_free(c->name);
+    g_free(c->breaks);
+    g_free(c->bads);
+    g_free(c->pattern);
+}
+
 static bool config_fill(VmmConfig *v, const CommandLine *c)
 {
     bool bad = false;
@@ -447,30 +457,43 @@ static bool config_fill(VmmConfig *v, const CommandLine *c)
     return !bad;
 }
 
-int main(int argc, char **argv)
+static int run_vmm(Vmm *vmm, Run *run)
 {
-    CommandLine line = { .threads = 4, .seconds = 10, .write_percent = 50,
-                         .most_seconds = 3600, .vm = 1 };
     g_autoptr(GError) error = NULL;
-    Vmm *vmm = g_new0(Vmm, 1);
-    Run run = { .vmm = vmm };
+    int ret = 1;
 
-    if (!command_line_parse(&line, argc, argv) ||
-        !config_fill(&vmm->config, &line)) {
-        fprintf(stderr, "fake-vmm: see --help\n");
-        return 2;
-    }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    run.seconds = line.seconds;
-    run.most_seconds = line.most_seconds;
-    run.until_evicted = line.until;
     pthread_mutex_init(&vmm->lock, NULL);
     pthread_cond_init(&vmm->changed, NULL);
     g_queue_init(&vmm->requests);
     vmm->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (!vmm_memory_init(vmm, &error)) {
+    if (vmm_memory_init(vmm, &error)) {
+        ret = run_all(run);
+    } else {
         fprintf(stderr, "fake-vmm: %s\n", error->message);
-        return 1;
     }
-    return run_all(&run);
+    g_queue_clear_full(&vmm->requests, (GDestroyNotify)g_bytes_unref);
+    vmm_memory_deinit(vmm);
+    return ret;
+}
+
+int main(int argc, char **argv)
+{
+    CommandLine line = { .threads = 4, .seconds = 10, .write_percent = 50,
+                         .most_seconds = 3600, .vm = 1 };
+    g_autofree Vmm *vmm = g_new0(Vmm, 1);
+    Run run = { .vmm = vmm };
+    int ret = 2;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (command_line_parse(&line, argc, argv) &&
+        config_fill(&vmm->config, &line)) {
+        run.seconds = line.seconds;
+        run.most_seconds = line.most_seconds;
+        run.until_evicted = line.until;
+        ret = run_vmm(vmm, &run);
+    } else {
+        fprintf(stderr, "fake-vmm: see --help\n");
+    }
+    command_line_clear(&line);
+    return ret;
 }

@@ -171,6 +171,13 @@ bool vmm_memory_init(Vmm *vmm, GError **error)
     return true;
 }
 
+void vmm_memory_deinit(Vmm *vmm)
+{
+    g_free(vmm->version);
+    g_free(vmm->evicted);
+    g_free((void *)vmm->pins);
+}
+
 uint64_t vmm_resident(const Vmm *vmm)
 {
     uint64_t bytes = 0;

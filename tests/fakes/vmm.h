@@ -128,6 +128,9 @@ uint64_t vmm_now_ns(void);
 /* ---- vmm-memory.c ---- */
 bool vmm_memory_init(Vmm *vmm, GError **error);
 
+/** vmm_memory_deinit() - the oracle's; guest RAM goes with the process */
+void vmm_memory_deinit(Vmm *vmm);
+
 static inline unsigned vmm_block_of(const Vmm *vmm, uint64_t page)
 {
     uint64_t block = page / vmm->block_pages;
