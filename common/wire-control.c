@@ -54,7 +54,7 @@ WireError wire_hello_decode(const void *payload, size_t len, WireHello *out)
     memcpy(out->boot_id, raw.boot_id, sizeof(raw.boot_id));
     memcpy(out->vm, raw.vm, sizeof(raw.vm));
     if (out->version_min > out->version_max || !out->version_max ||
-        out->role < RCACHE_ROLE_FAULT || out->role > RCACHE_ROLE_HOST) {
+        out->role < RCACHE_ROLE_FAULT || out->role > RCACHE_ROLE_PUSH) {
         return WIRE_E_VALUE;
     }
     if (wire_text_decode(out->host, raw.host, sizeof(raw.host)) ||

@@ -16,6 +16,9 @@
 #define RCACHE_UUID_LEN         16u
 #define RCACHE_TOKEN_LEN        16u
 
+/* Features, in HELLO and HELLO_ACK. */
+#define RCACHE_FEATURE_MOVE     (UINT64_C(1) << 0)  /* REVOKE, MOVE, ... */
+
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
 #define RCACHE_DATA_MAX         (RCACHE_BATCH_PAGES * (8u + 4096u))
@@ -42,6 +45,20 @@ enum RcacheType {
     RCACHE_RENEW_ACK = 25,
     RCACHE_RELEASE = 26,
     RCACHE_RELEASE_ACK = 27,
+    /* data: giving back, RCACHE_FEATURE_MOVE */
+    RCACHE_EXPECT = 28,
+    RCACHE_EXPECT_ACK = 29,
+    RCACHE_MOVE = 30,
+    RCACHE_MOVE_ACK = 31,
+    RCACHE_CONFIRM = 32,
+    RCACHE_CONFIRM_ACK = 33,
+    RCACHE_DROP = 34,
+    RCACHE_DROP_ACK = 35,
+    RCACHE_REVOKE = 36,         /* provider to requester, unasked */
+    RCACHE_PUSH = 37,           /* provider to provider, and the answers */
+    RCACHE_PUSH_ACK = 38,
+    RCACHE_PUSHED = 39,
+    RCACHE_PUSHED_ACK = 40,
     /* control: host and arbiter */
     RCACHE_HEARTBEAT = 48,
     RCACHE_LEASE_REQUEST = 49,
@@ -81,7 +98,8 @@ struct RcacheHdr {
 enum RcacheRole {
     RCACHE_ROLE_FAULT = 1,      /* requester: GETs a guest waits for */
     RCACHE_ROLE_BULK = 2,       /* requester: everything else */
-    RCACHE_ROLE_HOST = 3        /* rcached to an arbiter */
+    RCACHE_ROLE_HOST = 3,       /* rcached to an arbiter */
+    RCACHE_ROLE_PUSH = 4        /* provider to provider: a slab's move */
 };
 
 struct RcacheHello {
@@ -126,6 +144,36 @@ struct RcacheClaimAck {
 struct RcacheRenewAck {
     uint32_t ttl_ms;
     uint32_t reserved;
+} __attribute__((packed));
+
+/* How much a provider wants back of the lease in the head. */
+struct RcacheRevoke {
+    uint32_t keep;                      /* slabs the lease may keep */
+    uint32_t deadline_ms;               /* from now, for the others */
+} __attribute__((packed));
+
+/* EXPECT, CONFIRM, PUSH: the slab in the lease of the head. */
+struct RcacheMoveToken {
+    uint8_t token[RCACHE_TOKEN_LEN];    /* for one move; zeros: none */
+    uint32_t slab;
+    uint32_t reserved;                  /* 0 */
+} __attribute__((packed));
+
+struct RcacheMove {
+    uint8_t token[RCACHE_TOKEN_LEN];
+    uint64_t to_lease;
+    uint32_t to_epoch;
+    uint32_t to_slab;
+    uint64_t to_session;                /* the requester's, at the new one */
+    uint32_t slab;                      /* in the lease of the head */
+    uint32_t reserved;                  /* 0 */
+    char address[RCACHE_NAME_MAX];      /* of the new provider */
+} __attribute__((packed));
+
+/* MOVE_ACK, CONFIRM_ACK, PUSHED. */
+struct RcacheMoved {
+    uint64_t pages;
+    uint64_t digest;
 } __attribute__((packed));
 
 /* ------------------------------------------------------------- control */

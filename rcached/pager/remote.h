@@ -15,7 +15,7 @@
 #ifndef PAGER_REMOTE_H
 #define PAGER_REMOTE_H
 
-#include "rcached/pager/conn.h"
+#include "common/conn.h"
 
 typedef struct Remote Remote;
 

@@ -151,6 +151,53 @@ static void check_beat(const Frame *f, GByteArray *out)
     }
 }
 
+static void check_move(const Frame *f, GByteArray *out)
+{
+    WireMove value;
+    WireHead head = f->head;
+
+    memset(&value, 0, sizeof(value));
+    if (!wire_move_decode(f->payload, f->head.length, &value)) {
+        wire_append_move(out, &head, &value);
+        SAME(WireMove, wire_move_decode);
+        g_assert(value.address[0]);
+    }
+}
+
+static void check_move_token(const Frame *f, GByteArray *out)
+{
+    WireMoveToken value;
+    WireHead head = f->head;
+
+    memset(&value, 0, sizeof(value));
+    if (!wire_move_token_decode(f->payload, f->head.length, &value)) {
+        wire_append_move_token(out, &head, &value);
+        SAME(WireMoveToken, wire_move_token_decode);
+    }
+}
+
+static void check_moved(const Frame *f, GByteArray *out)
+{
+    WireMoved value;
+    WireHead head = f->head;
+
+    if (!f->head.status) {
+        g_assert(!wire_moved_decode(f->payload, f->head.length, &value));
+        wire_append_moved(out, &head, &value);
+        SAME(WireMoved, wire_moved_decode);
+    }
+}
+
+static void check_revoke(const Frame *f, GByteArray *out)
+{
+    WireRevoke value;
+    WireHead head = f->head;
+
+    g_assert(!wire_revoke_decode(f->payload, f->head.length, &value));
+    wire_append_revoke(out, &head, &value);
+    SAME(WireRevoke, wire_revoke_decode);
+}
+
 static void check_data(const Frame *f, GByteArray *out)
 {
     RcacheSlot slots[RCACHE_BATCH_FREES];
@@ -164,6 +211,7 @@ static void check_data(const Frame *f, GByteArray *out)
     case RCACHE_PUT:
     case RCACHE_GET:
     case RCACHE_FREE:
+    case RCACHE_DROP:
         g_assert(f->head.count <= RCACHE_BATCH_FREES);
         wire_slots_decode(f->payload, slots, f->head.count);
         wire_slots_encode(bytes, slots, f->head.count);
@@ -195,6 +243,14 @@ static void check_frame(const Frame *f)
     static void (*const checks[])(const Frame *, GByteArray *) = {
         [RCACHE_HELLO] = check_hello,
         [RCACHE_HELLO_ACK] = check_hello_ack,
+        [RCACHE_EXPECT] = check_move_token,
+        [RCACHE_MOVE] = check_move,
+        [RCACHE_MOVE_ACK] = check_moved,
+        [RCACHE_CONFIRM] = check_move_token,
+        [RCACHE_CONFIRM_ACK] = check_moved,
+        [RCACHE_REVOKE] = check_revoke,
+        [RCACHE_PUSH] = check_move_token,
+        [RCACHE_PUSHED] = check_moved,
         [RCACHE_HEARTBEAT] = check_beat,
         [RCACHE_LEASE_REQUEST] = check_lease_request,
         [RCACHE_LEASE_REPLY] = check_lease_reply,

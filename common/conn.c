@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn: one framed data connection to a provider.  See conn.h. */
-#include "rcached/pager/conn.h"
+#include "common/conn.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

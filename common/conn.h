@@ -12,8 +12,8 @@
  * given to conn_send() is read any more, and the connection may be opened
  * again or freed.
  */
-#ifndef PAGER_CONN_H
-#define PAGER_CONN_H
+#ifndef RCACHE_CONN_H
+#define RCACHE_CONN_H
 
 #include <glib.h>
 #include <netinet/in.h>
