@@ -73,6 +73,7 @@ Peer *peer_new(Server *server, int fd)
     peer->since = peer->progress = server->now;
     peer->out_last = &peer->out_first;
     peer->buf = peer->hello_buf;
+    peer->intakes = g_ptr_array_new();
     peer->claims = g_ptr_array_new();
     peer->releases = g_ptr_array_new();
     ring_op_init(&peer->rx, peer_rx_done);
@@ -130,8 +131,25 @@ void peer_close(Peer *peer, const char *why)
     ring_cancel(server->ring, &peer->tx);
 }
 
+void peer_put_let_go(Peer *peer)
+{
+    PeerPut *put = &peer->put;
+    unsigned i;
+
+    for (i = 0; i < put->head.count; i++) {
+        store_unuse_slab(put->slabs[i]);
+    }
+    store_unuse(peer->server->config.store, put->lease);
+    put->lease = NULL;
+}
+
 static void out_free(Server *server, PeerOut *out)
 {
+    unsigned i;
+
+    for (i = 0; i < out->nr_slabs; i++) {
+        store_unuse_slab(out->slabs[i]);
+    }
     if (out->lease) {
         store_unuse(server->config.store, out->lease);
     }
@@ -147,9 +165,11 @@ static void peer_let_go(Peer *peer)
     Store *store = peer->server->config.store;
     guint i;
 
+    push_leave(peer);
     server_lock(peer->server);
+    intake_leave(peer);
     if (peer->put.lease) {
-        store_unuse(store, peer->put.lease);
+        peer_put_let_go(peer);
     }
     while (peer->out_first) {
         PeerOut *out = peer->out_first;
@@ -180,6 +200,7 @@ bool peer_finish(Peer *peer)
     if (peer->buf != peer->hello_buf) {
         secret_free(peer->buf, PEER_BUF_SIZE);
     }
+    g_ptr_array_unref(peer->intakes);
     g_ptr_array_unref(peer->claims);
     g_ptr_array_unref(peer->releases);
     g_free(peer);
@@ -208,10 +229,12 @@ static void out_queue(Peer *peer, PeerOut *out)
 PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages)
 {
     PeerOut *out = g_malloc(sizeof(*out) + (1 + pages) *
-                            sizeof(struct iovec));
+                            sizeof(struct iovec) + pages * sizeof(Slab *));
 
     out->next = NULL;
     out->lease = NULL;
+    out->slabs = (Slab **)(out->iov + 1 + pages);
+    out->nr_slabs = 0;
     out->frame = NULL;
     out->at = 0;
     out->nr = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * peer: one requester's connection.  Only server.c, peer.c and request.c
- * include this.
+ * peer: one requester's connection, or one of another provider that pushes a
+ * slab.  Only server.c, peer.c, request.c, intake.c and push.c include this.
  *
  *   HELLO --older sessions there--> FENCING --they are gone--> OPEN
  *     |  \------none there-------------------------------------^
@@ -29,6 +29,7 @@
 #include "common/cleanup.h"
 #include "common/ring.h"
 #include "common/wire.h"
+#include "rcached/provider/intake.h"
 #include "rcached/provider/server.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
@@ -60,6 +61,8 @@ typedef struct PeerOut {
     struct PeerOut *next;
     StoreLease *lease;          /* whose pages it sends, or NULL */
     GByteArray *frame;          /* its own bytes, if not only a head */
+    Slab **slabs;               /* of each page, in use; behind iov */
+    unsigned nr_slabs;
     unsigned at;                /* iovs sent */
     unsigned nr;
     uint8_t head[WIRE_HEAD_LEN];
@@ -76,6 +79,7 @@ typedef struct PeerPut {
     unsigned at;
     unsigned nr;
     RcacheSlot slots[RCACHE_BATCH_PAGES];
+    Slab *slabs[RCACHE_BATCH_PAGES];    /* of each, in use if lease is */
     struct iovec iov[RCACHE_BATCH_PAGES + 1];
 } PeerPut;
 
@@ -97,6 +101,9 @@ typedef struct Peer {
     WireHead hello;             /* its head, answered later */
     SessionMember member;
     uint32_t role;
+    uint64_t features;          /* that both sides have */
+    GPtrArray *intakes;         /* Intake: what it expects */
+    Intake *intake;             /* what it fills, of a push */
     GPtrArray *claims;          /* StoreLease, referenced */
     GPtrArray *releases;        /* PeerRelease, under way */
     /* in: buf[at..len) is not yet looked at */
@@ -125,6 +132,7 @@ struct Server {
     GQueue hellos;              /* Peer, oldest first */
     GQueue open;                /* Peer, every other state but CLOSING */
     GQueue closing;             /* Peer */
+    GQueue pushes;              /* Push */
     uint64_t now;               /* ms, of this round */
     uint64_t log_until;         /* the log's rate: this window's end, */
     unsigned log_lines;         /* its lines so far, and those not written */
@@ -166,7 +174,30 @@ void peer_set_state(Peer *peer, PeerState state);
 /** peer_open() - requests may come; false: there is no memory for them */
 bool peer_open(Peer *peer);
 
+/** peer_put_let_go() - a PUT no longer uses its lease; lock held */
+void peer_put_let_go(Peer *peer);
+
+/* -- push.c */
+
+/** push_move() - MOVE; NULL, or why the connection is to end */
+const char *push_move(Peer *peer, const WireHead *head,
+                      const uint8_t *payload);
+
+/** push_leave() - nobody waits for the pushes of @peer any more */
+void push_leave(Peer *peer);
+
+/** push_tick() - end those that do not get on */
+void push_tick(Server *server);
+
 /* -- request.c */
+
+/** request_lease_for() - may this request use its lease?  The lock is held.
+ * Return: RCACHE_OK with *@out set, or the status to answer with */
+enum RcacheStatus request_lease_for(const Peer *peer, const WireHead *head,
+                                    StoreLease **out);
+
+/** request_tell_revoked() - REVOKE, where it has not been said yet */
+void request_tell_revoked(Peer *peer);
 
 /** request_hello() - the first frame */
 void request_hello(Peer *peer, const WireHead *head, const uint8_t *payload);

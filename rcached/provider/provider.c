@@ -383,6 +383,20 @@ void provider_set_limit(Provider *provider, uint64_t bytes)
     pthread_mutex_unlock(&provider->lock);
 }
 
+uint64_t provider_revoke(Provider *provider, uint64_t keep,
+                         uint32_t deadline_ms)
+{
+    uint64_t slab_bytes = (uint64_t)provider->slab_pages * WIRE_PAGE_SIZE;
+    uint64_t asked;
+
+    pthread_mutex_lock(&provider->lock);
+    asked = store_revoke(provider->store, keep / slab_bytes,
+                         boottime_ms() + deadline_ms);
+    pthread_mutex_unlock(&provider->lock);
+    provider_wake(provider);
+    return asked * slab_bytes;
+}
+
 /* --------------------------------------------------------------- leases */
 
 /* Make up to @n slabs; return how many there is memory for. */
@@ -489,6 +503,8 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
     out->get_pages = counts.get_pages;
     out->put_pages = counts.put_pages;
     out->freed_slots = counts.freed_slots;
+    out->slabs_out = counts.slabs_out;
+    out->slabs_in = counts.slabs_in;
     out->conns = counts.conns;
     out->conns_accepted = counts.accepted;
 }

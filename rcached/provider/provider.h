@@ -62,6 +62,8 @@ typedef struct ProviderSnapshot {
     uint64_t get_pages;         /* counts since the start, and so the next */
     uint64_t put_pages;
     uint64_t freed_slots;
+    uint64_t slabs_out;         /* pushed to other providers */
+    uint64_t slabs_in;          /* that other providers have filled */
     uint64_t conns;             /* now */
     uint64_t conns_accepted;
     GArray *leases;             /* of WireBeatLease */
@@ -91,6 +93,19 @@ const char *provider_protection(const Provider *provider);
 /** provider_set_limit() - how many bytes may be leased in all.  What is
  * leased already stays. */
 void provider_set_limit(Provider *provider, uint64_t bytes);
+
+/**
+ * provider_revoke() - ask requesters to leave slabs, or no longer
+ * @keep: bytes that may stay leased in all; UINT64_MAX asks for nothing
+ * @deadline_ms: for those that are asked for from now on
+ *
+ * It is said again as often as one likes: what has been asked for before
+ * counts.  Grants are not refused by it, see provider_set_limit().
+ *
+ * Return: bytes that have been asked for and are still leased
+ */
+uint64_t provider_revoke(Provider *provider, uint64_t keep,
+                         uint32_t deadline_ms);
 
 /**
  * provider_grant() - give a lease, if there is room

@@ -35,7 +35,9 @@ void request_hello_answer(Peer *peer)
 {
     const ServerConfig *config = &peer->server->config;
     GByteArray *frame;
-    WireHelloAck ack = { .version = RCACHE_VERSION };
+    WireHelloAck ack = {
+        .version = RCACHE_VERSION, .features = RCACHE_FEATURE_MOVE,
+    };
 
     if (!peer_open(peer)) {
         peer_close(peer, "no memory for another connection");
@@ -79,6 +81,15 @@ static bool hello_enter(Peer *peer, const WireHello *hello)
     Server *server = peer->server;
     uint64_t floor;
 
+    /* A push joins its requester's session and can neither begin nor end one. */
+    if (peer->role == RCACHE_ROLE_PUSH &&
+        !session_present(server->sessions, hello->vm, hello->incarnation,
+                         hello->session)) {
+        request_refuse(peer, RCACHE_E_FENCED,
+                       "a push for a session that is not here");
+        return false;
+    }
+
     server_lock(server);
     floor = store_session(server->config.store, hello->vm,
                           hello->incarnation);
@@ -120,6 +131,7 @@ void request_hello(Peer *peer, const WireHead *head, const uint8_t *payload)
         return;
     }
     peer->role = hello.role;
+    peer->features = hello.features & RCACHE_FEATURE_MOVE;
     if (!hello_enter(peer, &hello)) {
         return;
     }
@@ -148,9 +160,8 @@ static StoreLease *peer_lease(const Peer *peer, uint64_t id)
     return NULL;
 }
 
-/* With the lock held: may this request use its lease? */
-static enum RcacheStatus lease_for(const Peer *peer, const WireHead *head,
-                                   StoreLease **out)
+enum RcacheStatus request_lease_for(const Peer *peer, const WireHead *head,
+                                    StoreLease **out)
 {
     *out = peer_lease(peer, head->lease);
     return *out ? store_check(*out, head->epoch) : RCACHE_E_LEASE;
@@ -197,6 +208,46 @@ static void claim_answer(Peer *peer, const WireHead *head,
     peer_reply_frame(peer, frame);
 }
 
+/* REVOKE goes to one connection of a session, and needs the feature. */
+static bool tells_revoked(const Peer *peer)
+{
+    return peer->role == RCACHE_ROLE_BULK &&
+           peer->features & RCACHE_FEATURE_MOVE;
+}
+
+/* With the lock held: say how many slabs the lease may keep, if it is news. */
+static void tell_revoked(Peer *peer, StoreLease *lease)
+{
+    uint64_t now = boottime_ms();
+    GByteArray *frame;
+    WireHead head = { .lease = lease->id };
+    WireRevoke revoke = { .keep = lease->keep };
+
+    if (lease->ending || lease->told_revoked == lease->revoked) {
+        return;
+    }
+    head.epoch = lease->rec->epoch;
+    if (lease->deadline > now) {
+        revoke.deadline_ms = MIN(lease->deadline - now, UINT32_MAX);
+    }
+    lease->told_revoked = lease->revoked;
+    frame = g_byte_array_new();
+    wire_append_revoke(frame, &head, &revoke);
+    peer_reply_frame(peer, frame);
+}
+
+void request_tell_revoked(Peer *peer)
+{
+    guint i;
+
+    if (peer->state != PEER_OPEN || !tells_revoked(peer)) {
+        return;
+    }
+    for (i = 0; i < peer->claims->len; i++) {
+        tell_revoked(peer, peer->claims->pdata[i]);
+    }
+}
+
 static const char *request_claim(Peer *peer, const WireHead *head,
                                  const uint8_t *payload)
 {
@@ -222,6 +273,11 @@ static const char *request_claim(Peer *peer, const WireHead *head,
             g_ptr_array_add(peer->claims, lease);
         }
         claim_answer(peer, head, lease);
+        if (tells_revoked(peer)) {
+            lease->movable = true;
+            lease->told_revoked = 0;    /* this connection knows nothing */
+            tell_revoked(peer, lease);
+        }
     } else {
         peer_reply(peer, head, RCACHE_CLAIM_ACK, status);
     }
@@ -239,7 +295,7 @@ static void request_renew(Peer *peer, const WireHead *head)
     StoreLease *lease;
 
     server_lock(peer->server);
-    status = lease_for(peer, head, &lease);
+    status = request_lease_for(peer, head, &lease);
     if (status == RCACHE_OK) {
         status = store_renew(store, lease, head->epoch, boottime_ms());
     }
@@ -262,7 +318,7 @@ static void request_release(Peer *peer, const WireHead *head)
     StoreLease *lease;
 
     server_lock(peer->server);
-    status = lease_for(peer, head, &lease);
+    status = request_lease_for(peer, head, &lease);
     if (status == RCACHE_OK) {
         release = g_new0(PeerRelease, 1);
         release->peer = peer;
@@ -306,13 +362,14 @@ void request_put_begin(Peer *peer, const WireHead *head,
     wire_slots_decode(slots, put->slots, head->count);
 
     server_lock(peer->server);
-    put->status = lease_for(peer, head, &lease);
+    put->status = request_lease_for(peer, head, &lease);
     for (i = 0; i < head->count && put->status == RCACHE_OK; i++) {
         Slab *slab;
         uint8_t *page = store_find(store, lease, put->slots[i], false, &slab);
 
-        if (page) {
+        if (page && intake_may_touch(peer, slab)) {
             put->nr = iov_add(put->iov, put->nr, page);
+            put->slabs[i] = slab;
         } else {
             put->status = RCACHE_E_SLOT;
         }
@@ -320,6 +377,9 @@ void request_put_begin(Peer *peer, const WireHead *head,
     if (put->status == RCACHE_OK) {
         put->lease = lease;
         store_use(lease);
+        for (i = 0; i < head->count; i++) {
+            store_use_slab(put->slabs[i]);
+        }
     }
     server_unlock(peer->server);
 }
@@ -339,11 +399,11 @@ void request_put_end(Peer *peer)
 
             if (store_find(store, put->lease, put->slots[i], false, &slab)) {
                 store_mark(store, put->lease, slab, put->slots[i], true);
+                intake_stored(peer, slab, wire_slot_page(put->slots[i]));
             }
         }
         peer->server->counts.put_pages += put->head.count;
-        store_unuse(store, put->lease);
-        put->lease = NULL;
+        peer_put_let_go(peer);
         server_unlock(peer->server);
     }
     peer_reply(peer, &put->head, RCACHE_PUT_ACK, put->status);
@@ -355,6 +415,7 @@ static void request_get(Peer *peer, const WireHead *head,
     Store *store = peer->server->config.store;
     RcacheSlot slots[RCACHE_BATCH_PAGES];
     uint8_t *pages[RCACHE_BATCH_PAGES];
+    Slab *slabs[RCACHE_BATCH_PAGES];
     WireHead reply = {
         .type = RCACHE_GET_REPLY,
         .count = head->count,
@@ -370,18 +431,19 @@ static void request_get(Peer *peer, const WireHead *head,
 
     wire_slots_decode(payload, slots, head->count);
     server_lock(peer->server);
-    status = lease_for(peer, head, &lease);
+    status = request_lease_for(peer, head, &lease);
     for (i = 0; i < head->count && status == RCACHE_OK; i++) {
-        Slab *slab;
-
         /* A slot that nothing was put in would be answered with zeros. */
-        pages[i] = store_find(store, lease, slots[i], true, &slab);
-        if (!pages[i]) {
+        pages[i] = store_find(store, lease, slots[i], true, &slabs[i]);
+        if (!pages[i] || !intake_may_touch(peer, slabs[i])) {
             status = RCACHE_E_SLOT;
         }
     }
     if (status == RCACHE_OK) {
         store_use(lease);
+        for (i = 0; i < head->count; i++) {
+            store_use_slab(slabs[i]);
+        }
         peer->server->counts.get_pages += head->count;
     }
     server_unlock(peer->server);
@@ -391,7 +453,9 @@ static void request_get(Peer *peer, const WireHead *head,
     }
     out = peer_out_new(peer, &reply, head->count);
     out->lease = lease;
+    out->nr_slabs = head->count;
     for (i = 0; i < head->count; i++) {
+        out->slabs[i] = slabs[i];
         out->nr = iov_add(out->iov, out->nr, pages[i]);
     }
 }
@@ -408,7 +472,7 @@ static void request_free(Peer *peer, const WireHead *head,
 
     wire_slots_decode(payload, slots, head->count);
     server_lock(peer->server);
-    status = lease_for(peer, head, &lease);
+    status = request_lease_for(peer, head, &lease);
     /* All of them or none. */
     for (i = 0; i < head->count && status == RCACHE_OK; i++) {
         if (!store_find(store, lease, slots[i], false, &slab)) {
@@ -426,9 +490,64 @@ static void request_free(Peer *peer, const WireHead *head,
     peer_reply(peer, head, RCACHE_FREE_ACK, status);
 }
 
+/* A requester has left slabs: those it names go, up to a wrong one. */
+static void request_drop(Peer *peer, const WireHead *head,
+                         const uint8_t *payload)
+{
+    Store *store = peer->server->config.store;
+    RcacheSlot slots[RCACHE_BATCH_FREES];
+    enum RcacheStatus status;
+    StoreLease *lease;
+    Slab *slab;
+    unsigned i;
+
+    wire_slots_decode(payload, slots, head->count);
+    server_lock(peer->server);
+    status = request_lease_for(peer, head, &lease);
+    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
+        slab = store_slab(store, lease, wire_slot_slab(slots[i]));
+        if (!slab || slab->expected || wire_slot_page(slots[i]) ||
+            lease->slabs->len == 1) {
+            status = RCACHE_E_SLOT;
+        } else {
+            store_drop(store, lease, slab);
+        }
+    }
+    server_unlock(peer->server);
+    peer_reply(peer, head, RCACHE_DROP_ACK, status);
+}
+
+/* The frames by which slabs move; NULL, or why the connection is to end. */
+static const char *request_handle_move(Peer *peer, const WireHead *head,
+                                       const uint8_t *payload)
+{
+    switch (head->type) {
+    case RCACHE_EXPECT:
+        return intake_expect(peer, head, payload);
+    case RCACHE_MOVE:
+        return push_move(peer, head, payload);
+    case RCACHE_CONFIRM:
+        return intake_confirm(peer, head, payload);
+    case RCACHE_DROP:
+        request_drop(peer, head, payload);
+        return NULL;
+    case RCACHE_PUSH:
+        return intake_push(peer, head, payload);
+    case RCACHE_PUSHED:
+        return intake_pushed(peer, head, payload);
+    default:
+        return wire_reason(WIRE_E_TYPE);
+    }
+}
+
 const char *request_handle(Peer *peer, const WireHead *head,
                            const uint8_t *payload)
 {
+    if (peer->role == RCACHE_ROLE_PUSH && head->type != RCACHE_PUSH &&
+        head->type != RCACHE_PUSHED && head->type != RCACHE_PING &&
+        head->type != RCACHE_PONG) {
+        return wire_reason(WIRE_E_TYPE);
+    }
     switch (head->type) {
     case RCACHE_PING:
         peer_reply(peer, head, RCACHE_PONG, RCACHE_OK);
@@ -450,6 +569,6 @@ const char *request_handle(Peer *peer, const WireHead *head,
         request_release(peer, head);
         return NULL;
     default:
-        return wire_reason(WIRE_E_TYPE);
+        return request_handle_move(peer, head, payload);
     }
 }

@@ -170,6 +170,24 @@ static void close_overdue(Server *server, GQueue *conns)
     }
 }
 
+/* Slabs have been asked back, or no longer: say so where it matters. */
+static void tell_revoked(Server *server)
+{
+    GList *link = server->open.head;
+
+    while (link) {
+        Peer *peer = link->data;
+
+        link = link->next;
+        server_lock(server);
+        request_tell_revoked(peer);
+        server_unlock(server);
+        if (peer->out_first) {
+            peer_go(peer);
+        }
+    }
+}
+
 static void tick_done(RingOp *op, int res, bool more)
 {
     Server *server = container_of(op, Server, tick);
@@ -181,14 +199,16 @@ static void tick_done(RingOp *op, int res, bool more)
     close_overdue(server, &server->hellos);
     close_overdue(server, &server->open);
     log_window(server);
+    push_tick(server);
     server_lock(server);
     store_tick(server->config.store, server->now, lease_told, NULL);
     server_unlock(server);
+    tell_revoked(server);
     server_accept(server);
     ring_timeout(server->ring, &server->tick, TICK_NS);
 }
 
-/* Woken: to stop, or because another thread has ended a lease. */
+/* Woken: to stop, or because another thread has changed the leases. */
 static void wake_done(RingOp *op, int res, bool more)
 {
     Server *server = container_of(op, Server, wake);
@@ -196,6 +216,7 @@ static void wake_done(RingOp *op, int res, bool more)
 
     if (!server_stopping(server)) {
         (void)!read(server->config.wake_fd, &n, sizeof(n));
+        tell_revoked(server);
         ring_poll(server->ring, &server->wake, server->config.wake_fd,
                   POLLIN);
     }
@@ -262,7 +283,8 @@ static void server_stop(Server *server)
     ring_cancel(server->ring, &server->accept);
     ring_cancel(server->ring, &server->tick);
     ring_cancel(server->ring, &server->wake);
-    while (ring_in_flight(server->ring) || server->closing.head) {
+    while (ring_in_flight(server->ring) || server->closing.head ||
+           server->pushes.head) {
         finish_closing(server);
         if (ring_in_flight(server->ring)) {
             ring_run_once(server->ring, true);
@@ -311,6 +333,7 @@ Server *server_new(const ServerConfig *config, GError **errp)
     g_queue_init(&server->hellos);
     g_queue_init(&server->open);
     g_queue_init(&server->closing);
+    g_queue_init(&server->pushes);
     ring_op_init(&server->accept, accept_done);
     ring_op_init(&server->wake, wake_done);
     ring_op_init(&server->tick, tick_done);

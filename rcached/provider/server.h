@@ -39,6 +39,8 @@ typedef struct ServerCounts {
     uint64_t freed_slots;
     uint64_t conns;             /* now */
     uint64_t accepted;
+    uint64_t slabs_out;         /* pushed to other providers */
+    uint64_t slabs_in;          /* filled by other providers, confirmed */
     uint64_t refused;           /* closed for what the peer did */
 } ServerCounts;
 

@@ -112,6 +112,17 @@ bool session_enter(SessionTable *table, SessionMember *member,
     return true;
 }
 
+bool session_present(SessionTable *table, const uint8_t vm[RCACHE_UUID_LEN],
+                     uint64_t incarnation, uint64_t session)
+{
+    SessionKey key = { .incarnation = incarnation };
+    SessionVm *of;
+
+    memcpy(key.vm, vm, sizeof(key.vm));
+    of = g_hash_table_lookup(table->vms, &key);
+    return of && of->members.length && of->highest == session;
+}
+
 void session_leave(SessionTable *table, SessionMember *member)
 {
     SessionVm *vm = member->vm;

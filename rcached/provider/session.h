@@ -43,6 +43,10 @@ bool session_enter(SessionTable *table, SessionMember *member,
                    const uint8_t vm[RCACHE_UUID_LEN], uint64_t incarnation,
                    uint64_t session, uint64_t floor);
 
+/** session_present() - is that session the VM's highest, and the VM here? */
+bool session_present(SessionTable *table, const uint8_t vm[RCACHE_UUID_LEN],
+                     uint64_t incarnation, uint64_t session);
+
 /** session_leave() - no longer be one */
 void session_leave(SessionTable *table, SessionMember *member);
 

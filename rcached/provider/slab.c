@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "common/cleanup.h"
 
@@ -28,7 +29,8 @@ struct SlabTail {
     uint32_t pages;
     uint32_t number;
     uint64_t lease;
-    uint64_t reserved[5];
+    uint64_t leaving;           /* 1: dropped from its lease, or nearly */
+    uint64_t reserved[4];
     uint64_t bitmap[];
 };
 
@@ -283,6 +285,32 @@ void slab_set_owner(Slab *slab, uint32_t number, uint64_t lease)
     slab->number = number;
     slab->tail->number = number;
     slab->tail->lease = lease;
+}
+
+void slab_set_leaving(Slab *slab, bool leaving)
+{
+    __atomic_store_n(&slab->tail->leaving, leaving, __ATOMIC_SEQ_CST);
+}
+
+bool slab_is_leaving(const Slab *slab)
+{
+    return slab->tail->leaving != 0;
+}
+
+uint64_t *slab_stored_bits(const Slab *slab)
+{
+    return g_memdup2(slab->tail->bitmap, (slab->pages + 63) / 64 * 8);
+}
+
+void slab_forget(Slab *slab)
+{
+    memset(slab->tail->bitmap, 0, (slab->pages + 63) / 64 * 8);
+    slab->stored = 0;
+}
+
+uint64_t slab_digest(const Slab *slab, uint32_t page)
+{
+    return XXH3_64bits_withSeed(slab_page(slab, page), WIRE_PAGE_SIZE, page);
 }
 
 bool slab_punch(Slab *slab, uint32_t pages)

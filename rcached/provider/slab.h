@@ -35,6 +35,8 @@ typedef struct Slab {
     uint32_t pages;
     uint32_t stored;            /* bits set in the bitmap */
     uint32_t punched;           /* pages given back so far, while it ends */
+    unsigned users;             /* transfers that touch its pages */
+    bool expected;              /* a push is to fill it: see intake.c */
     uint8_t *base;
     struct SlabTail *tail;
     struct StoreLease *lease;
@@ -79,6 +81,21 @@ void slab_free(Slab *slab);
 
 /** slab_set_owner() - write number and lease into the tail */
 void slab_set_owner(Slab *slab, uint32_t number, uint64_t lease);
+
+/** slab_set_leaving() - note in the tail that it is being dropped */
+void slab_set_leaving(Slab *slab, bool leaving);
+
+/** slab_is_leaving() - was it being dropped when the last daemon ended? */
+bool slab_is_leaving(const Slab *slab);
+
+/** slab_stored_bits() - a bit for each page that holds something, new */
+uint64_t *slab_stored_bits(const Slab *slab);
+
+/** slab_forget() - nothing is stored in any of its pages any more */
+void slab_forget(Slab *slab);
+
+/** slab_digest() - a page's part of the digest of a move (protocol.rst) */
+uint64_t slab_digest(const Slab *slab, uint32_t page);
 
 /**
  * slab_punch() - give some of the slab's memory back to the host

@@ -80,9 +80,30 @@ static void adopt_records(Store *store)
     }
 }
 
-static void adopt_slab(Store *store, int *fd, SlabGuard guard)
+/* A slab to the lease it names, if that has a place for it. */
+static void adopt_place(Store *store, Slab *slab, uint64_t id)
 {
-    StoreLease *lease;
+    StoreLease *lease = store_find_lease(store, id);
+
+    if (!lease || slab->number >= STORE_LEASES_MAX * 256u ||
+        lease->slabs->len == lease->rec->nr_slabs ||
+        (slab->number < store->slabs->len &&
+         store->slabs->pdata[slab->number])) {
+        slab_free(slab);
+        return;
+    }
+    slab_set_leaving(slab, false);
+    store_lease_add_slab(store, lease, slab);
+}
+
+typedef struct Left {
+    Slab *slab;
+    uint64_t lease;
+} Left;
+
+/* One that was being dropped goes to @left: whether it was is seen later. */
+static void adopt_slab(Store *store, int *fd, SlabGuard guard, GArray *left)
+{
     uint64_t id = 0;
     Slab *slab;
 
@@ -92,15 +113,13 @@ static void adopt_slab(Store *store, int *fd, SlabGuard guard)
         return;
     }
     *fd = -1; /* the slab's now */
-    lease = store_find_lease(store, id);
-    if (!lease || slab->number >= STORE_LEASES_MAX * 256u ||
-        lease->slabs->len == lease->rec->nr_slabs ||
-        (slab->number < store->slabs->len &&
-         store->slabs->pdata[slab->number])) {
-        slab_free(slab);
-        return;
+    if (slab_is_leaving(slab)) {
+        Left one = { slab, id };
+
+        g_array_append_val(left, one);
+    } else {
+        adopt_place(store, slab, id);
     }
-    store_lease_add_slab(store, lease, slab);
 }
 
 /* End the leases that are not whole; one without a slab is just forgotten. */
@@ -133,6 +152,7 @@ static int adopt_judge(Store *store, uint64_t now)
 int store_adopt(Store *store, int table_fd, int *slab_fds, unsigned nr_fds,
                 SlabGuard guard, uint64_t now)
 {
+    g_autoptr(GArray) left = g_array_new(FALSE, FALSE, sizeof(Left));
     StoreTable *table;
     struct stat st;
     unsigned i;
@@ -154,7 +174,13 @@ int store_adopt(Store *store, int table_fd, int *slab_fds, unsigned nr_fds,
     store->table_fd = table_fd;
     adopt_records(store);
     for (i = 0; i < nr_fds; i++) {
-        adopt_slab(store, &slab_fds[i], guard);
+        adopt_slab(store, &slab_fds[i], guard, left);
+    }
+    /* Those the record still counts had not been dropped: see store_drop(). */
+    for (i = 0; i < left->len; i++) {
+        const Left *one = &g_array_index(left, Left, i);
+
+        adopt_place(store, one->slab, one->lease);
     }
     return adopt_judge(store, now);
 }

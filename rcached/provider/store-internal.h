@@ -22,6 +22,7 @@ struct Store {
     GHashTable *leases;         /* &lease->id -> StoreLease, the living */
     GPtrArray *slabs;           /* by number, NULL: a number to use */
     GQueue dying;               /* StoreLease: ended, memory not yet back */
+    GQueue leaving;             /* Slab: dropped, memory not yet back */
     uint64_t limit;             /* bytes */
     uint64_t nr_slabs;          /* allocated */
     uint64_t nr_reserved;       /* promised, not yet allocated */

@@ -38,6 +38,7 @@ Store *store_new(const StoreConfig *config, GError **errp)
     store->leases = g_hash_table_new(g_int64_hash, g_int64_equal);
     store->slabs = g_ptr_array_new();
     g_queue_init(&store->dying);
+    g_queue_init(&store->leaving);
     return store;
 }
 
@@ -61,6 +62,7 @@ void store_free(Store *store)
         lease_free(lease);
     }
     g_queue_clear_full(&store->dying, (GDestroyNotify)lease_free);
+    g_queue_clear(&store->leaving);
     for (i = 0; i < store->slabs->len; i++) {
         slab_free(store->slabs->pdata[i]);
     }
@@ -181,6 +183,7 @@ StoreLease *store_lease_new(Store *store, StoreRecord *rec)
 
     lease->rec = rec;
     lease->id = rec->id;
+    lease->keep = UINT32_MAX;
     lease->slabs = g_ptr_array_new();
     g_hash_table_insert(store->leases, &lease->id, lease);
     return lease;
@@ -247,8 +250,8 @@ StoreLease *store_find_lease(Store *store, uint64_t id)
     return g_hash_table_lookup(store->leases, &id);
 }
 
-/* How long it takes must not tell how much of the token was right. */
-static bool token_equal(const uint8_t *a, const uint8_t *b)
+bool store_token_equal(const uint8_t a[RCACHE_TOKEN_LEN],
+                       const uint8_t b[RCACHE_TOKEN_LEN])
 {
     volatile uint8_t diff = 0;
     unsigned i;
@@ -279,7 +282,7 @@ enum RcacheStatus store_claim(Store *store, uint64_t id, uint32_t epoch,
     }
     rec = lease->rec;
     if (memcmp(rec->vm, vm, sizeof(rec->vm)) ||
-        !token_equal(rec->token, token) ||
+        !store_token_equal(rec->token, token) ||
         (rec->state != RCACHE_LEASE_GRANTED &&
          rec->incarnation != incarnation)) {
         return RCACHE_E_LEASE;
@@ -364,6 +367,21 @@ void store_unuse(Store *store, StoreLease *lease)
     lease_let_go(lease);
 }
 
+Slab *store_slab(const Store *store, const StoreLease *lease,
+                 uint32_t number)
+{
+    Slab *slab = number < store->slabs->len ? store->slabs->pdata[number]
+                                            : NULL;
+
+    return slab && slab->lease == lease ? slab : NULL;
+}
+
+void store_forget(StoreLease *lease, Slab *slab)
+{
+    lease->stored -= slab->stored;
+    slab_forget(slab);
+}
+
 /* ---------------------------------------------------------------- ending */
 
 void store_end(Store *store, StoreLease *lease, void *waiter)
@@ -444,18 +462,49 @@ static GList *dying_idle(const Store *store)
     return link;
 }
 
+/* The first dropped slab that no transfer touches any more. */
+static GList *leaving_idle(const Store *store)
+{
+    GList *link = store->leaving.head;
+
+    while (link && ((Slab *)link->data)->users) {
+        link = link->next;
+    }
+    return link;
+}
+
 bool store_reap_pending(const Store *store)
 {
-    return dying_idle(store) != NULL;
+    return leaving_idle(store) || dying_idle(store);
+}
+
+/* The host has its memory back. */
+static void slab_gone(Store *store, Slab *slab)
+{
+    store->slabs->pdata[slab->number] = NULL;
+    store->nr_slabs--;
+    if (store->config.slab_gone) {
+        store->config.slab_gone(slab, store->config.opaque);
+    }
+    slab_free(slab);
 }
 
 void *store_reap(Store *store, uint32_t pages)
 {
-    GList *link = dying_idle(store);
+    GList *link = leaving_idle(store);
     StoreLease *lease;
     void *waiter;
     Slab *slab;
 
+    if (link) {
+        slab = link->data;
+        if (slab_punch(slab, pages)) {
+            g_queue_delete_link(&store->leaving, link);
+            slab_gone(store, slab);
+        }
+        return NULL;
+    }
+    link = dying_idle(store);
     if (!link) {
         return NULL;
     }
@@ -464,13 +513,8 @@ void *store_reap(Store *store, uint32_t pages)
     if (!slab_punch(slab, pages)) {
         return NULL;
     }
-    store->slabs->pdata[slab->number] = NULL;
     g_ptr_array_set_size(lease->slabs, lease->slabs->len - 1);
-    store->nr_slabs--;
-    if (store->config.slab_gone) {
-        store->config.slab_gone(slab, store->config.opaque);
-    }
-    slab_free(slab);
+    slab_gone(store, slab);
     if (lease->slabs->len) {
         return NULL;
     }
@@ -532,6 +576,11 @@ bool store_has_slab(const Store *store, uint32_t number)
     return number < store->slabs->len && store->slabs->pdata[number];
 }
 
+static bool slab_lives(const Slab *slab)
+{
+    return slab && slab->lease && !slab->lease->ending;
+}
+
 uint8_t *store_random_stored(const Store *store, uint64_t nth)
 {
     uint64_t total = 0;
@@ -541,13 +590,13 @@ uint8_t *store_random_stored(const Store *store, uint64_t nth)
     for (i = 0; i < store->slabs->len; i++) {
         const Slab *slab = store->slabs->pdata[i];
 
-        total += slab && !slab->lease->ending ? slab->stored : 0;
+        total += slab_lives(slab) ? slab->stored : 0;
     }
     nth = total ? nth % total : 0;
     for (i = 0; total && i < store->slabs->len; i++) {
         const Slab *slab = store->slabs->pdata[i];
 
-        if (!slab || slab->lease->ending) {
+        if (!slab_lives(slab)) {
             continue;
         }
         if (nth >= slab->stored) {

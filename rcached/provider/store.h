@@ -15,7 +15,8 @@
  * destroys anything.  A lease that ends is unknown from that moment.  Its
  * memory is given back once no transfer makes use of it (store_unuse()), a
  * piece at a time (store_reap()), so that the thread that answers guests is
- * never away for long.
+ * never away for long.  A lease may also lose single slabs, when its requester
+ * has left them (store_drop()); these go the same way.
  *
  * Leases stand in a table in a memfd and slabs know their lease, so that both
  * can outlive the process.  Time is CLOCK_BOOTTIME in milliseconds and always
@@ -69,6 +70,12 @@ typedef struct StoreLease {
     uint64_t stored;            /* pages */
     unsigned refs;              /* who remembers this structure */
     unsigned users;             /* transfers that touch its slabs */
+    uint32_t keep;              /* slabs it may keep, see store_revoke() */
+    uint32_t revoked;           /* counts changes of keep; 0: never */
+    uint64_t deadline;          /* ms: the others were to be gone by then */
+    const void *told;           /* the connection that has been told, */
+    uint32_t told_revoked;      /* and which change of keep */
+    bool movable;               /* its requester can leave slabs */
     bool ending;
     void *waiter;               /* who asked for the end, for the owner */
 } StoreLease;
@@ -151,6 +158,10 @@ enum RcacheStatus store_claim(Store *store, uint64_t id, uint32_t epoch,
                               uint64_t incarnation, uint64_t session,
                               uint64_t now, StoreLease **out);
 
+/** store_token_equal() - in a time that does not tell how much was right */
+bool store_token_equal(const uint8_t a[RCACHE_TOKEN_LEN],
+                       const uint8_t b[RCACHE_TOKEN_LEN]);
+
 /** store_unref() - forget a lease that store_claim() gave */
 void store_unref(Store *store, StoreLease *lease);
 
@@ -182,6 +193,45 @@ void store_mark(Store *store, StoreLease *lease, Slab *slab, RcacheSlot slot,
 /** store_use(), store_unuse() - a transfer touches the lease's slabs */
 void store_use(StoreLease *lease);
 void store_unuse(Store *store, StoreLease *lease);
+
+/** store_use_slab(), store_unuse_slab() - the same, of one of its slabs */
+static inline void store_use_slab(Slab *slab)
+{
+    slab->users++;
+}
+
+static inline void store_unuse_slab(Slab *slab)
+{
+    slab->users--;
+}
+
+/** store_slab() - slab @number, if it is one of @lease, or NULL */
+Slab *store_slab(const Store *store, const StoreLease *lease,
+                 uint32_t number);
+
+/** store_forget() - nothing is stored in a slab of @lease any more */
+void store_forget(StoreLease *lease, Slab *slab);
+
+/* ---------------------------------------------------------- giving back */
+
+/**
+ * store_revoke() - ask for slabs back, or no longer
+ * @keep: slabs that may stay leased in all
+ * @deadline: CLOCK_BOOTTIME, ms: for those that are asked for from now on
+ *
+ * What has been asked of a lease before stays asked for, as far as it is
+ * needed; more is asked first of the leases that have most room unused.
+ *
+ * Return: slabs that have been asked for and are still leased
+ */
+uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline);
+
+/**
+ * store_drop() - take a slab out of its lease
+ *
+ * It may not be the lease's last.  Its memory goes as that of ended leases.
+ */
+void store_drop(Store *store, StoreLease *lease, Slab *slab);
 
 /* ---------------------------------------------------------------- ending */
 

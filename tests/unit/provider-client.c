@@ -97,13 +97,13 @@ bool client_ended(Client *c)
     return !recv_all(c, &byte, 1);
 }
 
-/* The answer that must come, and of this type. */
-static uint16_t answer(Client *c, uint8_t type, uint8_t **payload,
+uint16_t client_answer(Client *c, uint8_t type, uint8_t **payload,
                        uint32_t *length)
 {
+    g_autofree uint8_t *unwanted = NULL;
     WireHead head;
 
-    ck_assert(client_try_recv(c, &head, payload));
+    ck_assert(client_try_recv(c, &head, payload ? payload : &unwanted));
     ck_assert_str_eq(wire_type_name(head.type), wire_type_name(type));
     ck_assert_uint_eq(head.tag, c->tag);
     if (length) {
@@ -117,14 +117,15 @@ uint16_t client_hello(Client *c, uint8_t vm, uint64_t session)
     g_autoptr(GByteArray) frame = g_byte_array_new();
     g_autofree uint8_t *payload = NULL;
     WireHello hello = {
-        .version_min = 1, .version_max = 1, .role = RCACHE_ROLE_BULK,
+        .version_min = 1, .version_max = 1, .role = c->role ? c->role : RCACHE_ROLE_BULK,
+        .features = c->features,
         .incarnation = 1, .session = session, .host = "req",
     };
 
     memset(hello.vm, vm, sizeof(hello.vm));
     wire_append_hello(frame, ++c->tag, &hello);
     client_send(c, frame->data, frame->len);
-    return answer(c, RCACHE_HELLO_ACK, &payload, NULL);
+    return client_answer(c, RCACHE_HELLO_ACK, &payload, NULL);
 }
 
 Client client_session(const char *address, uint8_t vm, uint64_t session)
@@ -149,7 +150,7 @@ uint16_t client_claim(Client *c, uint64_t id)
     memset(token, id, sizeof(token));
     wire_append_claim(frame, &head, token);
     client_send(c, frame->data, frame->len);
-    status = answer(c, RCACHE_CLAIM_ACK, &payload, &length);
+    status = client_answer(c, RCACHE_CLAIM_ACK, &payload, &length);
     if (status == RCACHE_OK) {
         ck_assert(!wire_claim_ack_decode(payload, length, &ack));
         c->lease = id;
@@ -203,7 +204,7 @@ uint16_t client_put(Client *c, const RcacheSlot *slots, unsigned n,
     client_fill(pages, slots, n, value);
     client_put_begin(c, slots, n);
     client_send(c, pages, n * WIRE_PAGE_SIZE);
-    return answer(c, RCACHE_PUT_ACK, &payload, NULL);
+    return client_answer(c, RCACHE_PUT_ACK, &payload, NULL);
 }
 
 void client_send_slots(Client *c, uint8_t type, const RcacheSlot *slots,
@@ -227,7 +228,7 @@ uint16_t client_get(Client *c, const RcacheSlot *slots, unsigned n,
     uint16_t status;
 
     client_send_slots(c, RCACHE_GET, slots, n);
-    status = answer(c, RCACHE_GET_REPLY, &payload, &length);
+    status = client_answer(c, RCACHE_GET_REPLY, &payload, &length);
     if (status == RCACHE_OK) {
         ck_assert_uint_eq(length, n * WIRE_PAGE_SIZE);
         memcpy(pages, payload, length);
@@ -249,7 +250,7 @@ uint16_t client_free(Client *c, const RcacheSlot *slots, unsigned n)
     g_autofree uint8_t *payload = NULL;
 
     client_send_slots(c, RCACHE_FREE, slots, n);
-    return answer(c, RCACHE_FREE_ACK, &payload, NULL);
+    return client_answer(c, RCACHE_FREE_ACK, &payload, NULL);
 }
 
 uint16_t client_bare(Client *c, uint8_t type)
@@ -262,5 +263,5 @@ uint16_t client_bare(Client *c, uint8_t type)
         head.epoch = c->epoch;
     }
     client_send_head(c, &head);
-    return answer(c, type + 1, &payload, NULL);
+    return client_answer(c, type + 1, &payload, NULL);
 }

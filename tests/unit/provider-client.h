@@ -18,6 +18,8 @@ typedef struct Client {
     uint64_t lease;
     uint32_t epoch;
     uint64_t tag;
+    uint32_t role;              /* for HELLO; 0: bulk */
+    uint64_t features;          /* for HELLO */
     uint32_t slab_pages;
     uint32_t nr_slabs;
     uint32_t slabs[64];
@@ -81,6 +83,11 @@ void client_send_slots(Client *c, uint8_t type, const RcacheSlot *slots,
 
 /** client_free() - FREE slots; return the answer's status */
 uint16_t client_free(Client *c, const RcacheSlot *slots, unsigned n);
+
+/** client_answer() - the answer to the last request, which must be @type;
+ * @payload (new) and @length may be NULL.  Return: its status */
+uint16_t client_answer(Client *c, uint8_t type, uint8_t **payload,
+                       uint32_t *length);
 
 /** client_bare() - send RENEW, RELEASE or PING; return the answer's status */
 uint16_t client_bare(Client *c, uint8_t type);

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * push: a slab of ours goes to another provider (docs/protocol.rst, "The move
+ * of a slab": the old provider's part).
+ *
+ *   CONNECTING → GREETING (HELLO) → OPENING (PUSH) → SENDING (PUTs, a window
+ *   of them out) → ENDING (PUSHED) → the requester's MOVE is answered
+ *
+ * What is pushed is what is stored when MOVE comes: the requester has frozen
+ * the slab, and what it frees meanwhile keeps its bytes.  Pages are sent from
+ * where they lie; the lease and the slab are in use until the connection is
+ * quiet.  Nothing of this outlives the process: a MOVE that is not answered
+ * is asked again by its requester, under another token.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/address.h"
+#include "common/cleanup.h"
+#include "common/conn.h"
+#include "rcached/provider/peer.h"
+
+#define PUSH_WINDOW     8u      /* PUTs not yet answered */
+#define PUSHES_MAX      16u     /* of all requesters */
+#define PUSH_STALL_MS   8000u   /* without an answer */
+
+typedef enum PushState {
+    PUSH_CONNECTING,
+    PUSH_GREETING,
+    PUSH_OPENING,
+    PUSH_SENDING,
+    PUSH_ENDING,
+    PUSH_OVER
+} PushState;
+
+typedef struct Push {
+    Server *server;
+    GList link;                 /* of server->pushes */
+    Peer *peer;                 /* who asked, or NULL: has left */
+    WireHead head;              /* of its MOVE */
+    WireMove move;
+    uint8_t vm[RCACHE_UUID_LEN];
+    uint64_t incarnation;
+    PushState state;
+    enum RcacheStatus status;   /* to answer with */
+    Conn conn;
+    StoreLease *lease;          /* in use */
+    Slab *slab;                 /* in use */
+    uint64_t *bits;             /* what was stored */
+    uint32_t at;                /* next page to look at */
+    unsigned out;               /* PUTs not yet answered */
+    WireMoved sent;
+    uint64_t progress;          /* ms */
+} Push;
+
+static WireHead push_head(const Push *push, uint8_t type)
+{
+    return (WireHead) {
+        .type = type, .lease = push->move.to_lease,
+        .epoch = push->move.to_epoch,
+    };
+}
+
+/* The next run of stored pages from push->at on; 0: there is none. */
+static unsigned push_next_run(Push *push, uint32_t *first)
+{
+    const uint64_t *bits = push->bits;
+    uint32_t page = push->at, end;
+
+    while (page < push->slab->pages && !(bits[page / 64] >> page % 64 & 1)) {
+        page++;
+    }
+    end = page;
+    while (end < push->slab->pages && end - page < RCACHE_BATCH_PAGES &&
+           bits[end / 64] >> end % 64 & 1) {
+        end++;
+    }
+    *first = page;
+    push->at = end;
+    return end - page;
+}
+
+static void push_send_pushed(Push *push)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireHead head = push_head(push, RCACHE_PUSHED);
+
+    push->state = PUSH_ENDING;
+    wire_append_moved(frame, &head, &push->sent);
+    conn_send_bytes(&push->conn, frame);
+}
+
+static void push_send_pages(Push *push)
+{
+    RcacheSlot slots[RCACHE_BATCH_PAGES];
+    WireHead head = push_head(push, RCACHE_PUT);
+    uint32_t first, i, n;
+
+    while (push->out < PUSH_WINDOW) {
+        n = push_next_run(push, &first);
+        if (!n) {
+            if (!push->out) {
+                push_send_pushed(push);
+            }
+            return;
+        }
+        for (i = 0; i < n; i++) {
+            slots[i] = wire_slot(push->move.to_slab, first + i);
+            push->sent.digest += slab_digest(push->slab, first + i);
+        }
+        push->sent.pages += n;
+        push->out++;
+        head.count = n;
+        conn_send(&push->conn, &head, slots, slab_page(push->slab, first),
+                  (size_t)n * WIRE_PAGE_SIZE);
+    }
+}
+
+static void push_end(Push *push, enum RcacheStatus status, const char *why)
+{
+    if (push->state != PUSH_OVER) {
+        push->state = PUSH_OVER;
+        push->status = status;
+        conn_close(&push->conn, "%s", why);
+    }
+}
+
+/* ---------------------------------------------------------------- frames */
+
+static void push_connected(Conn *conn)
+{
+    Push *push = conn->owner;
+    const ServerConfig *config = &push->server->config;
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireHello hello = {
+        .version_min = RCACHE_VERSION, .version_max = RCACHE_VERSION,
+        .role = RCACHE_ROLE_PUSH, .features = RCACHE_FEATURE_MOVE,
+        .incarnation = push->incarnation, .session = push->move.to_session,
+    };
+
+    memcpy(hello.vm, push->vm, sizeof(hello.vm));
+    memcpy(hello.boot_id, config->boot_id, sizeof(hello.boot_id));
+    wire_text_copy(hello.host, sizeof(hello.host), config->host);
+    wire_append_hello(frame, 0, &hello);
+    push->state = PUSH_GREETING;
+    push->progress = push->server->now;
+    conn_send_bytes(conn, frame);
+}
+
+static void push_open(Push *push)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireHead head = push_head(push, RCACHE_PUSH);
+    WireMoveToken token = { .slab = push->move.to_slab };
+
+    memcpy(token.token, push->move.token, sizeof(token.token));
+    wire_append_move_token(frame, &head, &token);
+    push->state = PUSH_OPENING;
+    conn_send_bytes(&push->conn, frame);
+}
+
+static void push_done(Push *push)
+{
+    server_lock(push->server);
+    push->server->counts.slabs_out++;
+    server_unlock(push->server);
+    push_end(push, RCACHE_OK, "the slab has been pushed");
+}
+
+static void push_frame(Conn *conn, const WireHead *head, const void *payload)
+{
+    static const struct {
+        PushState state;
+        uint8_t type;
+    } expected[] = {
+        { PUSH_GREETING, RCACHE_HELLO_ACK },
+        { PUSH_OPENING, RCACHE_PUSH_ACK },
+        { PUSH_SENDING, RCACHE_PUT_ACK },
+        { PUSH_ENDING, RCACHE_PUSHED_ACK },
+    };
+    Push *push = conn->owner;
+    unsigned i = 0;
+
+    push->progress = push->server->now;
+    while (i < G_N_ELEMENTS(expected) && (expected[i].state != push->state ||
+                                          expected[i].type != head->type)) {
+        i++;
+    }
+    if (i == G_N_ELEMENTS(expected) || head->status) {
+        push_end(push, head->status ? head->status : RCACHE_E_REFUSED,
+                 head->status ? wire_status_name(head->status)
+                              : "a frame that was not asked for");
+        return;
+    }
+    switch (push->state) {
+    case PUSH_GREETING:
+        push_open(push);
+        break;
+    case PUSH_SENDING:
+        push->out--;
+        push_send_pages(push);
+        break;
+    case PUSH_OPENING:
+        push->state = PUSH_SENDING;
+        push_send_pages(push);
+        break;
+    default:
+        push_done(push);
+    }
+}
+
+static void push_answer(Push *push, const char *reason)
+{
+    WireHead head = push->head;
+    GByteArray *frame;
+
+    if (!push->peer || push->peer->state != PEER_OPEN) {
+        return;
+    }
+    head.type = RCACHE_MOVE_ACK;
+    head.count = 0;
+    if (push->status == RCACHE_OK) {
+        frame = g_byte_array_new();
+        wire_append_moved(frame, &head, &push->sent);
+        peer_reply_frame(push->peer, frame);
+    } else {
+        server_log_peer(push->server, push->move.address, reason);
+        peer_reply(push->peer, &push->head, RCACHE_MOVE_ACK, push->status);
+    }
+    peer_go(push->peer);
+}
+
+static void push_free(Push *push)
+{
+    Server *server = push->server;
+
+    server_lock(server);
+    store_unuse_slab(push->slab);
+    store_unuse(server->config.store, push->lease);
+    server_unlock(server);
+    g_queue_unlink(&server->pushes, &push->link);
+    conn_deinit(&push->conn);
+    g_free(push->bits);
+    g_free(push);
+}
+
+static void push_closed(Conn *conn, const char *reason)
+{
+    Push *push = conn->owner;
+
+    push_answer(push, reason);
+    push_free(push);
+}
+
+static const ConnOps push_ops = {
+    .connected = push_connected,
+    .frame = push_frame,
+    .closed = push_closed,
+};
+
+/* ----------------------------------------------------------------- begin */
+
+static Push *push_new(Peer *peer, const WireHead *head, const WireMove *move,
+                      StoreLease *lease, Slab *slab)
+{
+    Push *push = g_new0(Push, 1);
+
+    push->server = peer->server;
+    push->link.data = push;
+    push->peer = peer;
+    push->head = *head;
+    push->move = *move;
+    memcpy(push->vm, session_vm_uuid(peer->member.vm), sizeof(push->vm));
+    push->incarnation = session_vm_incarnation(peer->member.vm);
+    push->status = RCACHE_E_BUSY;
+    push->progress = peer->server->now;
+    push->lease = lease;
+    push->slab = slab;
+    push->bits = slab_stored_bits(slab);
+    store_use(lease);
+    store_use_slab(slab);
+    conn_init(&push->conn, peer->server->ring, &push_ops, push);
+    g_queue_push_tail_link(&peer->server->pushes, &push->link);
+    return push;
+}
+
+/* A MOVE of a slab that is being pushed: the requester has begun again. */
+static void push_end_older(Server *server, const StoreLease *lease,
+                           uint32_t slab)
+{
+    GList *link;
+
+    for (link = server->pushes.head; link; link = link->next) {
+        Push *push = link->data;
+
+        if (push->lease == lease && push->move.slab == slab) {
+            push_end(push, RCACHE_E_BUSY, "the requester has begun again");
+        }
+    }
+}
+
+const char *push_move(Peer *peer, const WireHead *head,
+                      const uint8_t *payload)
+{
+    Server *server = peer->server;
+    enum RcacheStatus status;
+    struct sockaddr_storage addr;
+    WireMove move;
+    WireError err = wire_move_decode(payload, head->length, &move);
+    StoreLease *lease;
+    Push *push = NULL;
+    socklen_t len;
+    Slab *slab;
+    int ret;
+
+    if (err) {
+        return wire_reason(err);
+    }
+    server_lock(server);
+    status = request_lease_for(peer, head, &lease);
+    slab = status ? NULL : store_slab(server->config.store, lease, move.slab);
+    if (!status && (!slab || slab->expected)) {
+        status = RCACHE_E_SLOT;
+    } else if (!status && server->pushes.length >= PUSHES_MAX) {
+        status = RCACHE_E_BUSY;
+    } else if (!status && !address_parse(move.address, RCACHE_DEFAULT_PORT,
+                                         &addr, &len, NULL)) {
+        status = RCACHE_E_REFUSED;
+    } else if (!status) {
+        push_end_older(server, lease, move.slab);
+        push = push_new(peer, head, &move, lease, slab);
+    }
+    server_unlock(server);
+    if (!push) {
+        peer_reply(peer, head, RCACHE_MOVE_ACK, status);
+        return NULL;
+    }
+    ret = conn_open(&push->conn, &addr, len);
+    if (ret < 0) {
+        peer_reply(peer, head, RCACHE_MOVE_ACK, RCACHE_E_BUSY);
+        push_free(push);
+    }
+    return NULL;
+}
+
+void push_leave(Peer *peer)
+{
+    GList *link;
+
+    for (link = peer->server->pushes.head; link; link = link->next) {
+        Push *push = link->data;
+
+        if (push->peer == peer) {
+            push->peer = NULL;
+            push_end(push, RCACHE_E_BUSY, "its requester has left");
+        }
+    }
+}
+
+void push_tick(Server *server)
+{
+    GList *link;
+
+    for (link = server->pushes.head; link; link = link->next) {
+        Push *push = link->data;
+
+        if (server->now - push->progress >= PUSH_STALL_MS) {
+            push_end(push, RCACHE_E_BUSY, "the new provider does not answer");
+        }
+    }
+}

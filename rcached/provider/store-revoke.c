@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store: slabs that are asked back, and slabs that are left.  See store.h.
+ */
+#include "rcached/provider/store.h"
+
+#include "rcached/provider/store-internal.h"
+
+/* ---------------------------------------------------------- asking back */
+
+/* Slabs this lease has been asked for and still has. */
+static uint32_t lease_asked(const StoreLease *lease)
+{
+    return lease->slabs->len > lease->keep ? lease->slabs->len - lease->keep
+                                           : 0;
+}
+
+static void lease_set_keep(StoreLease *lease, uint32_t keep,
+                           uint64_t deadline)
+{
+    if (!lease_asked(lease)) {
+        lease->deadline = deadline;
+    }
+    lease->keep = keep;
+    lease->revoked++;
+}
+
+static uint64_t lease_unused(const StoreLease *lease)
+{
+    uint64_t pages = 0;
+
+    for (guint i = 0; i < lease->slabs->len; i++) {
+        pages += ((Slab *)lease->slabs->pdata[i])->pages;
+    }
+    return pages - lease->stored;
+}
+
+/* Most room unused first; ids make it the same each time. */
+static gint compare_room(gconstpointer a, gconstpointer b)
+{
+    uint64_t room_a = lease_unused(a), room_b = lease_unused(b);
+
+    if (room_a != room_b) {
+        return room_a > room_b ? -1 : 1;
+    }
+    return ((const StoreLease *)a)->id < ((const StoreLease *)b)->id ? -1 : 1;
+}
+
+/* Ask for @n slabs more; return how many could not be. */
+static uint64_t ask_more(GList *leases, uint64_t n, uint64_t deadline)
+{
+    for (GList *at = leases; at && n; at = at->next) {
+        StoreLease *lease = at->data;
+        uint32_t has = MIN(lease->keep, lease->slabs->len);
+        uint32_t take = MIN(n, has);
+
+        if (lease->movable && take) {
+            lease_set_keep(lease, has - take, deadline);
+            n -= take;
+        }
+    }
+    return n;
+}
+
+/* No longer ask for @n of those that are asked for. */
+static void ask_less(GList *leases, uint64_t n)
+{
+    for (GList *at = g_list_last(leases); at && n; at = at->prev) {
+        StoreLease *lease = at->data;
+        uint32_t give = MIN(n, lease_asked(lease));
+
+        if (give) {
+            uint32_t keep = lease->keep + give;
+
+            lease_set_keep(lease, keep >= lease->slabs->len ? UINT32_MAX
+                                                            : keep,
+                           lease->deadline);
+            n -= give;
+        }
+    }
+}
+
+uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline)
+{
+    g_autoptr(GList) leases = g_hash_table_get_values(store->leases);
+    uint64_t slabs = 0, asked = 0, want;
+
+    leases = g_list_sort(leases, compare_room);
+    for (GList *at = leases; at; at = at->next) {
+        slabs += ((StoreLease *)at->data)->slabs->len;
+        asked += lease_asked(at->data);
+    }
+    want = slabs > keep ? slabs - keep : 0;
+    if (want > asked) {
+        return want - ask_more(leases, want - asked, deadline);
+    }
+    ask_less(leases, asked - want);
+    return want;
+}
+
+/* -------------------------------------------------------------- leaving */
+
+/*
+ * A daemon may be killed between any two of these stores.  The next one counts
+ * a slab that is marked as its lease's if the record does (store_adopt()), so
+ * that the lease is whole before and after the second.
+ */
+void store_drop(Store *store, StoreLease *lease, Slab *slab)
+{
+    slab_set_leaving(slab, true);
+    __atomic_store_n(&lease->rec->nr_slabs, lease->rec->nr_slabs - 1,
+                     __ATOMIC_SEQ_CST);
+    slab_set_owner(slab, slab->number, 0);
+    lease->stored -= slab->stored;
+    g_ptr_array_remove_fast(lease->slabs, slab);
+    slab->lease = NULL;
+    g_queue_push_tail(&store->leaving, slab);
+}
