@@ -99,7 +99,7 @@ START_TEST(hello_refused)
 
     hello.role = 0;
     ck_assert_int_eq(hello_with(hello), WIRE_E_VALUE);
-    hello.role = 4;
+    hello.role = 5;
     ck_assert_int_eq(hello_with(hello), WIRE_E_VALUE);
     hello = hello_sample();
     hello.version_min = 3;
