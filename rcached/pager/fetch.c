@@ -76,6 +76,7 @@ static void fetch_send(Pager *p, Fetch *f)
         return;
     }
     f->out = true;
+    f->remote = l->remote;
     f->retry_at = 0;
     f->sent = pager_now();
     conn_send(&l->remote->fault, &head, &wire, NULL, 0);
@@ -150,13 +151,13 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
     }
 }
 
-static void fetch_wrong(Pager *p, Fetch *f, const Lease *l)
+static void fetch_wrong(Pager *p, Fetch *f)
 {
     p->counts->checksum_errors++;
     if (f->tries == 0) {
         report_event(p, RCACHE_EVENT_DEGRADED, f->page,
                      "provider %s returned wrong bytes; the page is held "
-                     "back and asked for again", l->remote->host);
+                     "back and asked for again", f->remote->host);
     }
     if (f->tries < WRONG_TRIES) {
         f->tries++;
@@ -167,13 +168,13 @@ static void fetch_wrong(Pager *p, Fetch *f, const Lease *l)
 }
 
 /* The provider says no: not for this page alone, so the session decides. */
-static void fetch_refused(Pager *p, Fetch *f, Lease *l, uint16_t status)
+static void fetch_refused(Pager *p, Fetch *f, uint16_t status)
 {
     if (status == RCACHE_E_FENCED) {
-        remote_close(l->remote, "a newer session of this VM is there");
+        remote_close(f->remote, "a newer session of this VM is there");
         return;
     }
-    g_warning("vm %s: provider %s: GET: %s", p->name, l->remote->host,
+    g_warning("vm %s: provider %s: GET: %s", p->name, f->remote->host,
               wire_status_name(status));
     f->retry_at = pager_now() + WRONG_PAUSE_NS;
 }
@@ -182,7 +183,6 @@ bool fetch_answer(Pager *p, const WireHead *head, const void *payload)
 {
     Fetch *f = fetch_by_tag(p, head->tag);
     uint64_t now = pager_now();
-    Lease *l;
 
     if (!f || !f->out) {
         return false;
@@ -193,13 +193,12 @@ bool fetch_answer(Pager *p, const WireHead *head, const void *payload)
         fetch_end(p, f);        /* discarded meanwhile */
         return true;
     }
-    l = lease_of_slot(p, page_slot(f->word));
     if (head->status || head->count != 1) {
-        fetch_refused(p, f, l, head->status);
+        fetch_refused(p, f, head->status);
         return true;
     }
     if (XXH3_64bits(payload, RCACHE_PAGE_SIZE) != p->table.sums[f->page]) {
-        fetch_wrong(p, f, l);
+        fetch_wrong(p, f);
         return true;
     }
     if (!table_step(&p->table, f->page, f->word,
@@ -228,11 +227,12 @@ void fetch_remote_down(Pager *p, Remote *remote)
     for (unsigned i = 0; i < FETCH_MAX; i++) {
         Fetch *f = &p->fetch[i];
 
-        if (f->used && f->out &&
-            lease_of_slot(p, page_slot(f->word))->remote == remote) {
+        if (f->used && f->out && f->remote == remote) {
             f->out = false;
             if (table_load(&p->table, f->page) != f->word) {
                 fetch_end(p, f);
+            } else {
+                fetch_send(p, f);       /* if its slab is elsewhere by now */
             }
         }
     }
@@ -254,6 +254,19 @@ void fetch_retry(Pager *p, uint64_t now)
             fetch_send(p, f);
         }
     }
+}
+
+bool fetch_is_out(const Pager *p, const Remote *remote, uint32_t slab)
+{
+    for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
+        const Fetch *f = &p->fetch[i];
+
+        if (f->used && f->out && f->remote == remote &&
+            slot_slab(page_slot(f->word)) == slab) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool fetch_holds_slot(Pager *p, uint64_t slot)

@@ -16,7 +16,7 @@
 void freeing_slot(Pager *p, uint64_t slot)
 {
     if (!slots_valid(&p->slots, slot) || !slots_used(&p->slots, slot) ||
-        fetch_holds_slot(p, slot)) {
+        fetch_holds_slot(p, slot) || move_hold(p, slot)) {
         return;
     }
     g_array_append_val(lease_of_slot(p, slot)->to_free, slot);

@@ -9,7 +9,8 @@
  * it again.
  *
  * Tags of requests: the kind in the top byte (1 GET, 2 PUT, 3 FREE, 4 CLAIM,
- * 5 RENEW, 6 RELEASE), below it what the kind needs to find its own.
+ * 5 RENEW, 6 RELEASE, 7 moves, 8 DROP), below it what the kind needs to find
+ * its own.
  */
 #include <string.h>
 
@@ -17,10 +18,10 @@
 
 #define TAG_CLAIM       0x0400000000000000ull
 #define TAG_RENEW       0x0500000000000000ull
-#define TAG_RELEASE     0x0600000000000000ull
 
 #define CLAIM_RETRY_NS  (5 * NS_PER_SEC)
 #define WANT_RETRY_NS   (2 * NS_PER_SEC)
+#define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
 #define WANT_ANSWER_NS  (15 * NS_PER_SEC)
 #define RELEASE_NS      (3 * NS_PER_SEC)
 
@@ -79,10 +80,13 @@ static void remote_is_down(Remote *remote, const char *reason)
         if (l && l->remote == remote) {
             had |= l->claimed[0];
             l->claimed[0] = l->claimed[1] = false;
+            g_array_set_size(l->spare, 0);      /* CLAIM_ACK tells */
+            l->dropping = 0;
             l->releasing = false;       /* to be claimed, or refused as gone */
             freeing_requeue(l);
         }
     }
+    move_remote_down(p, remote);
     if (p->done) {
         return;                 /* the next pager sorts it out, or nobody */
     }
@@ -121,6 +125,15 @@ static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
     case RCACHE_FREE_ACK:
         known = freeing_answer(p, head);
         break;
+    case RCACHE_REVOKE:
+        leave_revoked(p, remote, head, payload);
+        break;
+    case RCACHE_EXPECT_ACK:
+    case RCACHE_MOVE_ACK:
+    case RCACHE_CONFIRM_ACK:
+    case RCACHE_DROP_ACK:
+        move_answer(p, head, payload);
+        break;
     default:
         lease_answer(p, remote, bulk, head, payload);
     }
@@ -151,6 +164,8 @@ static Lease *lease_new(Pager *p, uint32_t index)
     l->shared->address[sizeof(l->shared->address) - 1] = '\0';
     l->remote = remote_get(p, l->shared->address, l->shared->provider);
     l->to_free = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    l->spare = g_array_new(FALSE, FALSE, sizeof(Spare));
+    l->keep = UINT32_MAX;
     g_queue_init(&l->frees);
     p->leases[index] = l;
     return l;
@@ -170,6 +185,7 @@ static void lease_drop(Pager *p, Lease *l)
     memset(l->shared, 0, sizeof(*l->shared));
     p->leases[l->index] = NULL;
     g_array_free(l->to_free, TRUE);
+    g_array_free(l->spare, TRUE);
     g_queue_clear_full(&l->frees, g_free);
     g_free(l);
 }
@@ -202,6 +218,10 @@ Lease *lease_of_slot(const Pager *p, uint64_t slot)
     return p->leases[p->slots.slabs[slot_slab(slot)].lease];
 }
 
+/*
+ * The lease that is used least, but one that is wanted back only if there is
+ * no other: what goes there has to move again.
+ */
 Lease *lease_for_put(Pager *p)
 {
     Lease *best = NULL;
@@ -216,6 +236,9 @@ Lease *lease_for_put(Pager *p)
             continue;
         }
         used = slots_used_in(&p->slots, i);
+        if (l->keep < l->nr_slabs) {
+            used += UINT64_MAX / 2;
+        }
         if (used < least) {
             best = l;
             least = used;
@@ -238,6 +261,9 @@ static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
         return l->shared->slab_pages == ack->slab_pages;
     }
     l->shared->slab_pages = ack->slab_pages;
+    if (leave_lacking(p)) {
+        return true;            /* spare, then: somebody waits for them */
+    }
     for (unsigned i = 0; i < ack->nr_slabs; i++, at++) {
         while (at < RCACHE_NR_SLABS && slabs[at].lease) {
             at++;
@@ -291,6 +317,9 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     }
     l->claimed[bulk] = true;
     l->lost = false;
+    if (bulk) {
+        leave_claimed(p, l, &ack, payload);
+    }
     l->renew_at = pager_now() + ack.ttl_ms * NS_PER_MS / 3;
     if (lease_ready(l)) {
         if (l->sweep) {
@@ -336,10 +365,10 @@ static uint64_t leased_pages(const Pager *p)
 {
     uint64_t pages = 0;
 
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        const SlotSlab *s = &p->slots.slabs[i];
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        const Lease *l = p->leases[i];
 
-        pages += s->used && !p->leases[s->lease]->releasing ? s->pages : 0;
+        pages += l && !l->releasing ? leave_keeps(p, l) : 0;
     }
     return pages;
 }
@@ -370,13 +399,13 @@ bool lease_is_coming(const Pager *p)
 static void lease_want(Pager *p, uint64_t now)
 {
     uint64_t have = leased_pages(p), want = wanted_pages(p);
+    uint64_t lacking = MAX(want > have ? want - have : 0, leave_lacking(p));
 
-    if (!p->managing || now < p->want_at || have >= want ||
-        claims_pending(p)) {
+    if (!p->managing || now < p->want_at || !lacking || claims_pending(p)) {
         return;
     }
     p->want_at = now + WANT_ANSWER_NS;
-    uplink_want(p, (want - have) * RCACHE_PAGE_SIZE);
+    uplink_want(p, lacking * RCACHE_PAGE_SIZE);
 }
 
 void lease_grants(Pager *p, const struct LinkGrants *msg)
@@ -388,7 +417,8 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
         return;
     }
     p->want_tag = 0;
-    p->want_at = pager_now() + WANT_RETRY_NS;
+    p->want_at = pager_now() + (leave_lacking(p) ? MOVE_RETRY_NS
+                                                 : WANT_RETRY_NS);
     wire_text_copy(p->want_text, sizeof(p->want_text), msg->text);
     for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
         const struct RcacheLeaseGrant *g = &msg->grant[i];
@@ -416,7 +446,8 @@ static void lease_release_spare(Pager *p)
 {
     uint64_t have = leased_pages(p), want = wanted_pages(p);
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && have > want; i++) {
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && have > want &&
+         !leave_pending(p); i++) {
         Lease *l = p->leases[i];
         uint64_t pages;
 
@@ -424,7 +455,7 @@ static void lease_release_spare(Pager *p)
             l->to_free->len || slots_used_in(&p->slots, i)) {
             continue;
         }
-        pages = slots_free_in(&p->slots, i);
+        pages = leave_keeps(p, l);
         if (have - pages >= want) {
             WireHead head = { .type = RCACHE_RELEASE,
                               .tag = TAG_RELEASE | l->index,
@@ -468,6 +499,7 @@ void lease_tick(Pager *p, uint64_t now)
         }
     }
     freeing_flush(p, true);
+    leave_tick(p, now);
     lease_want(p, now);
     lease_release_spare(p);
 }

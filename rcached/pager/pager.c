@@ -298,6 +298,7 @@ static void pager_free(Pager *p)
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         if (p->leases[i]) {
             g_array_free(p->leases[i]->to_free, TRUE);
+            g_array_free(p->leases[i]->spare, TRUE);
             g_queue_clear_full(&p->leases[i]->frees, g_free);
             g_free(p->leases[i]);
         }

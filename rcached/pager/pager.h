@@ -14,6 +14,8 @@
  *     attach.c   what a new pager finds, page by page (rule 2)
  *     lease.c    leases and providers
  *     freeing.c  the way back of slots
+ *     leave.c    slabs that providers want back
+ *     move.c     a slab goes from one provider to another
  *     command.c  resize and evict, and bringing pages home
  *     vmm.c      the VMM's socket
  *     uplink.c   rcached's socket
@@ -54,6 +56,7 @@
 #define ZAP_MAX         4u      /* zaps on their way */
 #define ZAP_PAGES       256u    /* pages of one */
 #define SLICE_PAGES     16u     /* pages between two looks at the faults */
+#define MOVES_MAX       4u      /* slabs on their way to another provider */
 
 typedef struct Pager Pager;
 typedef struct Lease Lease;
@@ -72,6 +75,7 @@ typedef struct Fetch {
     uint64_t sent;              /* ns */
     uint64_t retry_at;          /* ns, 0: not held back */
     void *bytes;                /* checked, but COPY had no memory */
+    Remote *remote;             /* where the GET is out */
 } Fetch;
 
 /* Pages on their way to a provider. */
@@ -113,9 +117,42 @@ struct Lease {
     uint64_t retry_at;          /* ns, claim again */
     uint64_t renew_at;          /* ns */
     uint64_t renew_sent;        /* ns */
+    /* leave.c */
+    uint32_t nr_slabs;          /* that the provider says it has; 0: unknown */
+    uint32_t keep;              /* that it may keep */
+    uint32_t dropping;          /* whose DROP is out */
+    uint64_t move_at;           /* ns, no move from here before */
+    GArray *spare;              /* of Spare: slabs the table does not name */
     GArray *to_free;            /* slots */
     GQueue frees;               /* of FreeOut */
 };
+
+/* A slab of a lease that the slab table does not name. */
+typedef struct Spare {
+    uint32_t number;            /* the provider's */
+    uint32_t was;               /* its index before it moved, plus one; 0 */
+} Spare;
+
+enum MoveState {
+    MOVE_NONE,
+    MOVE_EXPECTING,
+    MOVE_MOVING,
+    MOVE_CONFIRMING,
+    MOVE_WIPING                 /* no move: a spare slab is to be used */
+};
+
+/* A slab on its way to another provider; see move.c. */
+typedef struct Move {
+    enum MoveState state;
+    uint32_t slab;              /* index in the slab table */
+    uint32_t number;            /* of the spare slab it goes to */
+    Lease *from, *to;
+    uint64_t tag;               /* of the request that is out */
+    uint64_t retry_at;          /* ns; 0: a request is out */
+    uint8_t token[RCACHE_TOKEN_LEN];
+    WireMoved moved;
+    GArray *held;               /* slots to be freed afterwards */
+} Move;
 
 enum CommandKind {
     COMMAND_NONE,
@@ -198,6 +235,10 @@ struct Pager {
     uint64_t want_at;           /* ns, ask again */
     char want_text[192];        /* what rcached answered last */
 
+    /* move.c */
+    Move move[MOVES_MAX];
+    unsigned nr_moves;
+
     /* command.c */
     Command command;
     uint64_t home_at;           /* next word to look at */
@@ -267,6 +308,9 @@ void fetch_remote_down(Pager *p, Remote *remote);
 /** fetch_retry() - COPYs that had no memory, answers that were wrong */
 void fetch_retry(Pager *p, uint64_t now);
 
+/** fetch_is_out() - is a GET out to @remote on a slot of slab @slab? */
+bool fetch_is_out(const Pager *p, const Remote *remote, uint32_t slab);
+
 /** fetch_holds_slot() - is a GET on the slot out? it then frees it */
 bool fetch_holds_slot(Pager *p, uint64_t slot);
 
@@ -308,6 +352,10 @@ bool attach_tables(Pager *p, GError **error);
 void attach_words(Pager *p);
 
 /* ---- lease.c ---- */
+
+/* Tag of a RELEASE, with the lease's index below; see lease.c. */
+#define TAG_RELEASE     0x0600000000000000ull
+
 void lease_load(Pager *p);
 void lease_tick(Pager *p, uint64_t now);
 void lease_grants(Pager *p, const struct LinkGrants *msg);
@@ -334,6 +382,63 @@ void lease_release_all(Pager *p);
 /** lease_close_all() - end all sessions and wait until they are quiet */
 void lease_close_all(Pager *p);
 extern const RemoteOps lease_remote_ops;
+
+/* ---- leave.c ---- */
+
+/** leave_claimed() - a CLAIM_ACK has come on the bulk connection */
+void leave_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
+                   const void *payload);
+
+/** leave_revoked() - REVOKE */
+void leave_revoked(Pager *p, Remote *remote, const WireHead *head,
+                   const void *payload);
+
+/** leave_dropped() - DROP_ACK */
+void leave_dropped(Pager *p, const WireHead *head);
+
+/** leave_spare() - a slab of @l that the slab table does not name (any more)
+ * @was: its index there plus one, if it had one: GETs may be out on it */
+void leave_spare(Lease *l, uint32_t number, uint32_t was);
+
+/** leave_tick() - leave what is wanted back */
+void leave_tick(Pager *p, uint64_t now);
+
+/** leave_lacking() - pages of empty slabs that have to be leased for that */
+uint64_t leave_lacking(const Pager *p);
+
+/** leave_pending() - is there any slab to leave, or on its way? */
+bool leave_pending(const Pager *p);
+
+/** leave_keeps() - pages of the slabs that a lease may keep */
+uint64_t leave_keeps(const Pager *p, const Lease *l);
+
+/* ---- move.c ---- */
+
+/** move_entry_set() - the slab table's entry, in one store; @l NULL: free */
+void move_entry_set(Pager *p, uint32_t slab, const Lease *l, uint32_t number);
+
+/**
+ * move_begin() - move slab @slab of @from to the spare slab @number of @to
+ *
+ * There must be less than MOVES_MAX under way; so for move_wipe().
+ */
+void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
+                uint32_t number);
+
+/** move_wipe() - put the spare slab @number of @l into the slab table */
+void move_wipe(Pager *p, Lease *l, uint32_t number);
+
+/** move_answer() - to EXPECT, MOVE, CONFIRM or DROP */
+void move_answer(Pager *p, const WireHead *head, const void *payload);
+
+/** move_retry() - ask again who was busy */
+void move_retry(Pager *p, uint64_t now);
+
+/** move_remote_down() - what was asked of @remote is not answered any more */
+void move_remote_down(Pager *p, const Remote *remote);
+
+/** move_hold() - keep a slot for later if its slab moves; true: kept */
+bool move_hold(Pager *p, uint64_t slot);
 
 /* ---- freeing.c ---- */
 

@@ -96,6 +96,7 @@ static void remote_connect(Remote *r, uint64_t now)
     r->state = REMOTE_CONNECTING;
     r->session = r->ops->session(r);
     r->hellos = 2;
+    r->features = RCACHE_FEATURE_MOVE;
     r->alive_at = now;
     ret = conn_open(&r->bulk, &addr, len);
     if (ret < 0) {
@@ -109,6 +110,7 @@ static void remote_connected(Conn *conn)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     WireHello hello = {
         .version_min = RCACHE_VERSION, .version_max = RCACHE_VERSION,
+        .features = RCACHE_FEATURE_MOVE,
         .role = conn == &r->fault ? RCACHE_ROLE_FAULT : RCACHE_ROLE_BULK,
         .incarnation = r->self->incarnation, .session = r->session,
     };
@@ -131,11 +133,14 @@ static void remote_hello_ack(Remote *r, Conn *conn, const WireHead *head,
     } else if (head->status) {
         conn_close(conn, "refused: %s (%s)", wire_status_name(head->status),
                    ack.text);
-    } else if (--r->hellos == 0) {
-        r->state = REMOTE_UP;
-        r->retry_ns = RETRY_MIN_NS;
-        r->why[0] = '\0';
-        r->ops->up(r);
+    } else {
+        r->features &= ack.features;
+        if (--r->hellos == 0) {
+            r->state = REMOTE_UP;
+            r->retry_ns = RETRY_MIN_NS;
+            r->why[0] = '\0';
+            r->ops->up(r);
+        }
     }
 }
 

@@ -53,6 +53,7 @@ struct Remote {
     Conn fault;
     Conn bulk;
     unsigned hellos;            /* HELLO_ACKs still to come */
+    uint64_t features;          /* that both sides have */
     uint64_t session;
     uint64_t retry_at;          /* ns, when DOWN */
     uint64_t retry_ns;

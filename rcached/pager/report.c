@@ -98,7 +98,7 @@ static void stats_leases(const Pager *p, struct RcacheVmmStats *s)
         }
         used = slots_used_in(&p->slots, i);
         out->id = l->shared->id;
-        out->bytes = (used + slots_free_in(&p->slots, i)) * RCACHE_PAGE_SIZE;
+        out->bytes = p->slots.pages[i] * RCACHE_PAGE_SIZE;
         out->stored = used * RCACHE_PAGE_SIZE;
         out->connected = lease_ready(l);
         wire_text_copy(out->provider, sizeof(out->provider),

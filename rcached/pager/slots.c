@@ -32,10 +32,35 @@ void slots_add(Slots *slots, uint32_t slab, uint32_t lease, uint32_t number,
     slots->pages[lease] += pages;
 }
 
+void slots_freeze(Slots *slots, uint32_t slab, bool frozen)
+{
+    SlotSlab *s = &slots->slabs[slab];
+
+    if (s->frozen != frozen) {
+        s->frozen = frozen;
+        slots->held[s->lease] += (frozen ? 1 : -1) *
+                                 (int64_t)(s->pages - s->nr_used);
+    }
+}
+
+void slots_move(Slots *slots, uint32_t slab, uint32_t lease, uint32_t number)
+{
+    SlotSlab *s = &slots->slabs[slab];
+
+    slots_freeze(slots, slab, false);
+    slots->pages[s->lease] -= s->pages;
+    slots->used[s->lease] -= s->nr_used;
+    s->lease = lease;
+    s->number = number;
+    slots->pages[lease] += s->pages;
+    slots->used[lease] += s->nr_used;
+}
+
 void slots_remove(Slots *slots, uint32_t slab)
 {
     SlotSlab *s = &slots->slabs[slab];
 
+    slots_freeze(slots, slab, false);
     slots->pages[s->lease] -= s->pages;
     slots->used[s->lease] -= s->nr_used;
     g_clear_pointer(&s->used, g_free);
@@ -66,6 +91,7 @@ void slots_mark(Slots *slots, uint64_t slot)
     s->used[slot_page(slot) / 64] |= 1ull << (slot_page(slot) % 64);
     s->nr_used++;
     slots->used[s->lease]++;
+    slots->held[s->lease] -= s->frozen;
 }
 
 void slots_clear(Slots *slots, uint64_t slot)
@@ -76,6 +102,7 @@ void slots_clear(Slots *slots, uint64_t slot)
     s->used[slot_page(slot) / 64] &= ~(1ull << (slot_page(slot) % 64));
     s->nr_used--;
     slots->used[s->lease]--;
+    slots->held[s->lease] += s->frozen;
 }
 
 /* The first free page of @s at or after @from, or s->pages. */
@@ -98,7 +125,7 @@ unsigned slots_take(Slots *slots, uint32_t lease, uint64_t *out, unsigned n)
     for (uint32_t i = 0; i < slots->nr && taken < n; i++) {
         SlotSlab *s = &slots->slabs[i];
 
-        if (!s->used || s->lease != lease) {
+        if (!s->used || s->lease != lease || s->frozen) {
             continue;
         }
         while (taken < n && s->nr_used < s->pages) {

@@ -8,6 +8,9 @@
  * its FREE, or when the provider's session has been fenced.  That is the
  * caller's part; here a slot is taken or it is not.
  *
+ * A frozen slab, one that moves to another provider, keeps what is taken but
+ * nothing more is taken in it.
+ *
  * The map is not kept in the state memfd: a new pager builds it from the page
  * words with slots_mark(), so that the two can never differ.
  */
@@ -26,6 +29,7 @@ typedef struct SlotSlab {
     uint32_t pages;
     uint32_t nr_used;
     uint32_t hint;              /* where the last search ended */
+    bool frozen;
 } SlotSlab;
 
 typedef struct Slots {
@@ -33,6 +37,7 @@ typedef struct Slots {
     uint32_t nr;                /* one past the highest in use */
     uint64_t pages[RCACHE_NR_LEASES];   /* of each lease */
     uint64_t used[RCACHE_NR_LEASES];
+    uint64_t held[RCACHE_NR_LEASES];    /* free, but in frozen slabs */
 } Slots;
 
 static inline uint32_t slot_slab(uint64_t slot)
@@ -64,6 +69,12 @@ void slots_add(Slots *slots, uint32_t slab, uint32_t lease, uint32_t number,
 /** slots_remove() - the slab is no longer leased */
 void slots_remove(Slots *slots, uint32_t slab);
 
+/** slots_freeze() - take no more slots in a slab, or again */
+void slots_freeze(Slots *slots, uint32_t slab, bool frozen);
+
+/** slots_move() - the slab is now one of another lease, of the same size */
+void slots_move(Slots *slots, uint32_t slab, uint32_t lease, uint32_t number);
+
 /** slots_valid() - does @slot name a place in a slab that is leased? */
 bool slots_valid(const Slots *slots, uint64_t slot);
 
@@ -91,10 +102,10 @@ static inline uint64_t slots_used_in(const Slots *slots, uint32_t lease)
     return slots->used[lease];
 }
 
-/** slots_free_in() - free slots of a lease */
+/** slots_free_in() - free slots of a lease, but for frozen slabs */
 static inline uint64_t slots_free_in(const Slots *slots, uint32_t lease)
 {
-    return slots->pages[lease] - slots->used[lease];
+    return slots->pages[lease] - slots->used[lease] - slots->held[lease];
 }
 
 #endif

@@ -57,8 +57,7 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
     *h = (struct LinkHeld) {
         .lease = l->shared->id, .epoch = l->shared->epoch,
         .connected = lease_ready(l),
-        .bytes = (used + slots_free_in(&p->slots, l->index)) *
-                 RCACHE_PAGE_SIZE,
+        .bytes = p->slots.pages[l->index] * RCACHE_PAGE_SIZE,
         .stored = used * RCACHE_PAGE_SIZE,
         .expires_ms = l->shared->expires_ns > now
                           ? (l->shared->expires_ns - now) / NS_PER_MS : 0,

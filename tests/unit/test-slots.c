@@ -87,6 +87,50 @@ START_TEST(only_leased_slots_are_valid)
 }
 END_TEST
 
+/* A frozen slab keeps what it has and gives nothing out. */
+START_TEST(a_frozen_slab_gives_nothing)
+{
+    uint64_t out[128];
+
+    slots_add(&slots, 1, 7, 101, 64);
+    ck_assert_uint_eq(slots_take(&slots, 7, out, 10), 10);
+    slots_freeze(&slots, 0, true);
+    slots_freeze(&slots, 0, true);
+    ck_assert_uint_eq(slots_free_in(&slots, 7), 64);
+    slots_clear(&slots, out[0]);
+    ck_assert_uint_eq(slots_free_in(&slots, 7), 64);
+    ck_assert_uint_eq(slots_used_in(&slots, 7), 9);
+    ck_assert_uint_eq(slots_take(&slots, 7, out + 10, 100), 64);
+    for (int i = 10; i < 74; i++) {
+        ck_assert_uint_eq(slot_slab(out[i]), 1);
+    }
+    slots_freeze(&slots, 0, false);
+    ck_assert_uint_eq(slots_free_in(&slots, 7), 91);
+}
+END_TEST
+
+START_TEST(a_slab_changes_its_lease)
+{
+    uint64_t out[128];
+
+    slots_take(&slots, 7, out, 10);
+    slots_freeze(&slots, 0, true);
+    slots_move(&slots, 0, 9, 55);
+    ck_assert_uint_eq(slots_used_in(&slots, 7) + slots_free_in(&slots, 7), 0);
+    ck_assert_uint_eq(slots_used_in(&slots, 9), 10);
+    ck_assert_uint_eq(slots_free_in(&slots, 9), 154);
+    ck_assert_uint_eq(slots.slabs[0].number, 55);
+    for (int i = 0; i < 10; i++) {
+        ck_assert(slots_used(&slots, out[i]));
+    }
+    ck_assert_uint_eq(slots_take(&slots, 9, out, 128), 128);
+    slots_freeze(&slots, 0, true);
+    slots_remove(&slots, 0);
+    ck_assert_uint_eq(slots_free_in(&slots, 9) + slots_used_in(&slots, 9),
+                      64);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("slots");
@@ -100,6 +144,8 @@ int main(void)
     tcase_add_test(tc, what_is_given_back_comes_again);
     tcase_add_test(tc, marked_slots_are_not_handed_out);
     tcase_add_test(tc, only_leased_slots_are_valid);
+    tcase_add_test(tc, a_frozen_slab_gives_nothing);
+    tcase_add_test(tc, a_slab_changes_its_lease);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

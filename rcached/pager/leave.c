@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * leave: slabs that providers want back: which, and in what order.
+ *
+ * REVOKE says how many slabs a lease may keep.  What is beyond goes in this
+ * order: slabs that the slab table does not name (DROP), slabs in which
+ * nothing is stored (out of the table, then DROP), and others, least used
+ * first, which move to a spare slab at another provider (move.c).  If there is
+ * none, lease.c asks for as much as is lacking.
+ *
+ * A slab is spare if its lease has it and the slab table does not: a new pager
+ * finds that out from CLAIM_ACK, so nothing else has to be written down.  A
+ * slab that has moved away leaves a spare one behind, which is dropped when no
+ * GET is out on it any more.  Spare slabs that no move needs are put into the
+ * table again.
+ */
+#include "rcached/pager/pager.h"
+
+#define TAG_DROP        0x0800000000000000ull   /* see lease.c */
+
+/* ------------------------------------------------------ what is to be left */
+
+/* Slabs that a lease has to lose and that no DROP is out for. */
+static uint32_t lease_excess(const Lease *l)
+{
+    uint32_t has = l->nr_slabs - MIN(l->dropping, l->nr_slabs);
+
+    return l->releasing || has <= l->keep ? 0 : has - l->keep;
+}
+
+static bool lease_can_take(const Lease *l, const Lease *from)
+{
+    return l && l != from && lease_ready(l) && !l->releasing && !l->lost &&
+           !l->sweep && l->keep >= l->nr_slabs &&
+           l->remote->features & RCACHE_FEATURE_MOVE &&
+           (!from || (l->remote != from->remote &&
+                      l->shared->slab_pages == from->shared->slab_pages));
+}
+
+static bool slab_is_empty(const Pager *p, uint32_t i, const Lease *l)
+{
+    const SlotSlab *s = &p->slots.slabs[i];
+
+    return s->used && s->lease == l->index && !s->nr_used && !s->frozen;
+}
+
+uint64_t leave_keeps(const Pager *p, const Lease *l)
+{
+    uint64_t listed = p->slots.pages[l->index];
+    uint64_t slab_pages = l->shared->slab_pages;
+
+    return MIN(MAX(listed, l->nr_slabs * slab_pages),
+               l->keep * slab_pages);
+}
+
+/* Slabs of @l that something is stored in and that are not on their way. */
+static uint32_t lease_filled(const Pager *p, const Lease *l)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        n += s->used && s->lease == l->index && s->nr_used && !s->frozen;
+    }
+    return n;
+}
+
+/* Slabs that moves may go to. */
+static uint32_t lease_empties(const Pager *p, const Lease *l)
+{
+    uint32_t n = l->spare->len;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        n += slab_is_empty(p, i, l);
+    }
+    return n;
+}
+
+uint64_t leave_lacking(const Pager *p)
+{
+    uint64_t leaving = 0, room = 0, slab_pages = 0;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        const Lease *l = p->leases[i];
+        uint32_t excess = l ? lease_excess(l) : 0;
+
+        if (excess) {
+            leaving += MIN(excess, lease_filled(p, l));
+            slab_pages = l->shared->slab_pages;
+        }
+    }
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && room < leaving; i++) {
+        if (lease_can_take(p->leases[i], NULL)) {
+            room += lease_empties(p, p->leases[i]);
+        }
+    }
+    return leaving > room ? (leaving - room) * slab_pages : 0;
+}
+
+bool leave_pending(const Pager *p)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        if (p->leases[i] && lease_excess(p->leases[i])) {
+            return true;
+        }
+    }
+    return p->nr_moves;
+}
+
+/* ------------------------------------------------------------------ spares */
+
+void leave_spare(Lease *l, uint32_t number, uint32_t was)
+{
+    Spare s = { number, was };
+
+    g_array_append_val(l->spare, s);
+}
+
+static void lease_drop_slab(Pager *p, Lease *l, uint32_t number)
+{
+    RcacheSlot slot = wire_slot(number, 0);
+    bool last = l->nr_slabs - l->dropping == 1;
+    WireHead head = { .type = last ? RCACHE_RELEASE : RCACHE_DROP,
+                      .count = !last, .lease = l->shared->id,
+                      .epoch = l->shared->epoch };
+
+    head.tag = last ? TAG_RELEASE | l->index
+                    : TAG_DROP | (uint64_t)l->index << 32 | ++p->serial;
+    l->releasing = last;
+    l->dropping += !last;
+    conn_send(&l->remote->bulk, &head, last ? NULL : &slot, NULL, 0);
+}
+
+/* ---------------------------------------------------------------- messages */
+
+static Lease *lease_of_id(Pager *p, const Remote *remote, uint64_t id)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (l && l->remote == remote && l->shared->id == id) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+void leave_revoked(Pager *p, Remote *remote, const WireHead *head,
+                  const void *payload)
+{
+    Lease *l = lease_of_id(p, remote, head->lease);
+    WireRevoke revoke;
+
+    if (wire_revoke_decode(payload, head->length, &revoke)) {
+        remote_close(remote, "a malformed REVOKE");
+    } else if (l && head->epoch == l->shared->epoch) {
+        if (revoke.keep < l->nr_slabs) {
+            g_message("vm %s: provider %s wants %u of %u slabs back within "
+                      "%u s", p->name, remote->host,
+                      l->nr_slabs - revoke.keep, l->nr_slabs,
+                      revoke.deadline_ms / 1000);
+        }
+        l->keep = revoke.keep;
+        p->want_at = MIN(p->want_at, pager_now());
+        leave_tick(p, pager_now());
+    }
+}
+
+void leave_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
+                  const void *payload)
+{
+    g_autoptr(GHashTable) listed = g_hash_table_new(NULL, NULL);
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (s->used && s->lease == l->index) {
+            g_hash_table_add(listed, GUINT_TO_POINTER(s->number));
+        }
+    }
+    g_array_set_size(l->spare, 0);
+    for (unsigned i = 0; i < ack->nr_slabs; i++) {
+        uint32_t number = wire_claim_ack_slab(payload, i);
+
+        if (!g_hash_table_contains(listed, GUINT_TO_POINTER(number))) {
+            leave_spare(l, number, 0);
+        }
+    }
+    l->nr_slabs = ack->nr_slabs;
+    l->dropping = 0;
+    l->keep = UINT32_MAX;       /* REVOKE follows if not */
+}
+
+void leave_dropped(Pager *p, const WireHead *head)
+{
+    uint32_t index = head->tag >> 32 & 0xffffff;
+    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+
+    if (l && l->shared->id == head->lease && l->dropping) {
+        l->dropping--;
+        l->nr_slabs -= !head->status;
+        if (head->status) {
+            g_warning("vm %s: provider %s: DROP: %s", p->name,
+                      l->remote->host, wire_status_name(head->status));
+        }
+    }
+}
+
+/* ------------------------------------------------------------------- work */
+
+/* Take an empty slab for a move out of @l; false: it has none. */
+static bool lease_take_empty(Pager *p, Lease *l, uint32_t *number)
+{
+    for (guint i = l->spare->len; i-- > 0;) {
+        const Spare *s = &g_array_index(l->spare, Spare, i);
+
+        if (!s->was || !fetch_is_out(p, l->remote, s->was - 1)) {
+            *number = s->number;
+            g_array_remove_index_fast(l->spare, i);
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        if (slab_is_empty(p, i, l)) {
+            *number = p->slots.slabs[i].number;
+            move_entry_set(p, i, NULL, 0);
+            slots_remove(&p->slots, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The slab of @l in which least is stored; RCACHE_NR_SLABS: there is none. */
+static uint32_t lease_least_used(const Pager *p, const Lease *l)
+{
+    uint32_t best = RCACHE_NR_SLABS, least = UINT32_MAX;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (s->used && s->lease == l->index && !s->frozen &&
+            s->nr_used < least) {
+            best = i;
+            least = s->nr_used;
+        }
+    }
+    return best;
+}
+
+static unsigned moves_from(const Pager *p, const Lease *l)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        n += p->move[i].state && p->move[i].from == l;
+    }
+    return n;
+}
+
+/* Begin a move out of @l, if there is anywhere to go. */
+static bool lease_move_one(Pager *p, Lease *l)
+{
+    uint32_t slab = lease_least_used(p, l), number;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && slab < RCACHE_NR_SLABS;
+         i++) {
+        Lease *to = p->leases[i];
+
+        if (lease_can_take(to, l) && lease_take_empty(p, to, &number)) {
+            move_begin(p, l, slab, to, number);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Leave slabs of a lease that is wanted back. */
+static void lease_leave(Pager *p, Lease *l, uint64_t now)
+{
+    uint32_t number;
+
+    while (lease_excess(l) && lease_take_empty(p, l, &number)) {
+        lease_drop_slab(p, l, number);
+    }
+    while (lease_excess(l) > moves_from(p, l) && now >= l->move_at &&
+           p->nr_moves < MOVES_MAX && lease_move_one(p, l)) {
+        /* the next one */
+    }
+}
+
+/* Put spare slabs that no move needs to use. */
+static void lease_list_spares(Pager *p, Lease *l)
+{
+    while (l->spare->len && p->nr_moves < MOVES_MAX) {
+        Spare s = g_array_index(l->spare, Spare, l->spare->len - 1);
+
+        if (s.was && fetch_is_out(p, l->remote, s.was - 1)) {
+            return;
+        }
+        g_array_set_size(l->spare, l->spare->len - 1);
+        move_wipe(p, l, s.number);
+    }
+}
+
+void leave_tick(Pager *p, uint64_t now)
+{
+    bool leaving = false;
+
+    move_retry(p, now);
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (l && lease_ready(l) && lease_excess(l) && !l->sweep) {
+            lease_leave(p, l, now);
+        }
+        leaving |= l && lease_excess(l);
+    }
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && !leaving; i++) {
+        if (lease_can_take(p->leases[i], NULL)) {
+            lease_list_spares(p, p->leases[i]);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * move: a slab goes from one provider to another (docs/protocol.rst, "The move
+ * of a slab": the requester's part).  leave.c says which and where.
+ *
+ *   EXPECTING → MOVING → CONFIRMING → one store in the slab table → the old
+ *   slab is spare, and is dropped when no GET is out on it
+ *
+ * From EXPECTING on the slab is frozen: no slot is taken in it, and those to
+ * be freed are held.  Until the store the old provider has the bytes and
+ * serves them; from then on the new one.  Anything that goes wrong before ends
+ * in move_abort(), after which the slab is as it was and the spare one spare;
+ * then it begins anew, with another token.
+ *
+ * No spare slab is used before an EXPECT has emptied it and ended what an older
+ * move may still push into it: not for a move, and not to be put into the
+ * table (WIPING).
+ */
+#include <string.h>
+#include <sys/random.h>
+
+#include "rcached/pager/pager.h"
+
+#define TAG_MOVE        0x0700000000000000ull   /* see lease.c */
+#define BUSY_NS         (50 * NS_PER_MS)
+#define AGAIN_NS        NS_PER_SEC
+
+static struct RcacheSlab *slab_entry(const Pager *p, uint32_t slab)
+{
+    struct RcacheSlab *slabs = guest_at(&p->guest,
+                                        p->guest.state->slabs_off);
+
+    return &slabs[slab];
+}
+
+/* The flip: lease and number change together, or not at all. */
+void move_entry_set(Pager *p, uint32_t slab, const Lease *l,
+                           uint32_t number)
+{
+    struct RcacheSlab new = { l ? l->index + 1 : 0, l ? number : 0 };
+    uint64_t word;
+
+    G_STATIC_ASSERT(sizeof(new) == sizeof(word));
+    memcpy(&word, &new, sizeof(word));
+    __atomic_store_n((uint64_t *)slab_entry(p, slab), word, __ATOMIC_SEQ_CST);
+}
+
+/* --------------------------------------------------------------- requests */
+
+static void move_send_token(Pager *p, Move *m, uint8_t type)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireHead head = { .type = type, .lease = m->to->shared->id,
+                      .epoch = m->to->shared->epoch };
+    WireMoveToken token = { .slab = m->number };
+
+    m->retry_at = 0;
+    m->tag = TAG_MOVE | (uint64_t)(m - p->move) << 32 | ++p->serial;
+    head.tag = m->tag;
+    memcpy(token.token, m->token, sizeof(token.token));
+    wire_append_move_token(frame, &head, &token);
+    conn_send_bytes(&m->to->remote->bulk, frame);
+}
+
+static void move_send_move(Pager *p, Move *m)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireHead head = { .lease = m->from->shared->id,
+                      .epoch = m->from->shared->epoch };
+    WireMove move = {
+        .to_lease = m->to->shared->id, .to_epoch = m->to->shared->epoch,
+        .to_slab = m->number, .to_session = m->to->remote->session,
+        .slab = p->slots.slabs[m->slab].number,
+    };
+
+    m->state = MOVE_MOVING;
+    m->tag = TAG_MOVE | (uint64_t)(m - p->move) << 32 | ++p->serial;
+    head.tag = m->tag;
+    memcpy(move.token, m->token, sizeof(move.token));
+    wire_text_copy(move.address, sizeof(move.address), m->to->remote->address);
+    wire_append_move(frame, &head, &move);
+    conn_send_bytes(&m->from->remote->bulk, frame);
+}
+
+/* ------------------------------------------------------ it begins and ends */
+
+static Move *move_alloc(Pager *p)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        if (!p->move[i].state) {
+            p->nr_moves++;
+            return &p->move[i];
+        }
+    }
+    return NULL;
+}
+
+static void move_free(Pager *p, Move *m)
+{
+    if (m->held) {
+        g_array_free(m->held, TRUE);
+    }
+    *m = (Move) { 0 };
+    p->nr_moves--;
+}
+
+static Move *move_of_slab(Pager *p, uint32_t slab)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        Move *m = &p->move[i];
+
+        if (m->state && m->state != MOVE_WIPING && m->slab == slab) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+bool move_hold(Pager *p, uint64_t slot)
+{
+    Move *m = p->nr_moves ? move_of_slab(p, slot_slab(slot)) : NULL;
+
+    if (m) {
+        g_array_append_val(m->held, slot);
+    }
+    return m != NULL;
+}
+
+/* Slots of the slab that wait for their FREE wait with the move. */
+static void move_hold_waiting(Move *m)
+{
+    GArray *waiting = m->from->to_free;
+    guint n = 0;
+
+    for (guint i = 0; i < waiting->len; i++) {
+        uint64_t slot = g_array_index(waiting, uint64_t, i);
+
+        if (slot_slab(slot) == m->slab) {
+            g_array_append_val(m->held, slot);
+        } else {
+            g_array_index(waiting, uint64_t, n++) = slot;
+        }
+    }
+    g_array_set_size(waiting, n);
+}
+
+void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
+                       uint32_t number)
+{
+    Move *m = move_alloc(p);
+
+    *m = (Move) { .state = MOVE_EXPECTING, .slab = slab, .number = number,
+                  .from = from, .to = to,
+                  .held = g_array_new(FALSE, FALSE, sizeof(uint64_t)) };
+    slots_freeze(&p->slots, slab, true);
+    move_hold_waiting(m);
+    if (getrandom(m->token, sizeof(m->token), 0) != sizeof(m->token)) {
+        g_error("getrandom: no random bytes");
+    }
+    move_send_token(p, m, RCACHE_EXPECT);
+}
+
+/* The slab stays where it is, for now. */
+static void move_abort(Pager *p, Move *m, const char *why)
+{
+    g_message("vm %s: a slab stays at %s for now: %s", p->name,
+              m->from->remote->host, why);
+    slots_freeze(&p->slots, m->slab, false);
+    g_array_append_vals(m->from->to_free, m->held->data, m->held->len);
+    m->from->move_at = pager_now() + AGAIN_NS;
+    leave_spare(m->to, m->number, 0);
+    move_free(p, m);
+}
+
+/* The new provider has it all: from this store on it is the slab's. */
+static void move_flip(Pager *p, Move *m)
+{
+    uint32_t old = p->slots.slabs[m->slab].number;
+
+    move_entry_set(p, m->slab, m->to, m->number);
+    slots_move(&p->slots, m->slab, m->to->index, m->number);
+    g_array_append_vals(m->to->to_free, m->held->data, m->held->len);
+    leave_spare(m->from, old, m->slab + 1);
+    g_message("vm %s: a slab has moved from %s to %s", p->name,
+              m->from->remote->host, m->to->remote->host);
+    move_free(p, m);
+}
+
+void move_wipe(Pager *p, Lease *l, uint32_t number)
+{
+    Move *m = move_alloc(p);
+
+    *m = (Move) { .state = MOVE_WIPING, .number = number, .to = l };
+    move_send_token(p, m, RCACHE_EXPECT);
+}
+
+/* A spare slab is empty now, and nothing else writes to it: use it. */
+static void move_list(Pager *p, Move *m)
+{
+    uint32_t at = 0;
+
+    while (at < RCACHE_NR_SLABS && slab_entry(p, at)->lease) {
+        at++;
+    }
+    if (at < RCACHE_NR_SLABS) {
+        move_entry_set(p, at, m->to, m->number);
+        slots_add(&p->slots, at, m->to->index, m->number,
+                  m->to->shared->slab_pages);
+    }
+    move_free(p, m);
+}
+
+/* --------------------------------------------------------------- messages */
+
+/* EXPECT is answered: nothing else writes to the spare slab any more. */
+static void expect_answer(Pager *p, Move *m, uint16_t status)
+{
+    if (status == RCACHE_E_BUSY) {
+        m->retry_at = pager_now() + BUSY_NS;
+    } else if (m->state == MOVE_WIPING && !status) {
+        move_list(p, m);
+    } else if (m->state == MOVE_WIPING) {
+        move_free(p, m);        /* the next claim knows better */
+    } else if (status) {
+        move_abort(p, m, wire_status_name(status));
+    } else {
+        move_send_move(p, m);
+    }
+}
+
+static void moved_answer(Pager *p, Move *m, const WireHead *head,
+                         const void *payload)
+{
+    WireMoved moved;
+
+    if (head->status ||
+        wire_moved_decode(payload, head->length, &moved)) {
+        move_abort(p, m, wire_status_name(head->status));
+    } else if (m->state == MOVE_MOVING) {
+        m->moved = moved;
+        m->state = MOVE_CONFIRMING;
+        move_send_token(p, m, RCACHE_CONFIRM);
+    } else if (moved.pages != m->moved.pages ||
+               moved.digest != m->moved.digest) {
+        move_abort(p, m, "the two providers do not agree about it");
+    } else {
+        move_flip(p, m);
+    }
+}
+
+void move_answer(Pager *p, const WireHead *head, const void *payload)
+{
+    static const uint8_t asked[] = {
+        [MOVE_EXPECTING] = RCACHE_EXPECT_ACK,
+        [MOVE_MOVING] = RCACHE_MOVE_ACK,
+        [MOVE_CONFIRMING] = RCACHE_CONFIRM_ACK,
+        [MOVE_WIPING] = RCACHE_EXPECT_ACK,
+    };
+    uint32_t i = head->tag >> 32 & 0xffffff;
+    Move *m = i < MOVES_MAX ? &p->move[i] : NULL;
+
+    if (head->type == RCACHE_DROP_ACK) {
+        leave_dropped(p, head);
+    } else if (!m || !m->state || m->tag != head->tag || m->retry_at ||
+               asked[m->state] != head->type) {
+        return;                 /* of a move that has been given up */
+    } else if (head->type == RCACHE_EXPECT_ACK) {
+        expect_answer(p, m, head->status);
+    } else {
+        moved_answer(p, m, head, payload);
+    }
+    leave_tick(p, pager_now());
+}
+
+void move_remote_down(Pager *p, const Remote *remote)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        Move *m = &p->move[i];
+
+        if (m->state == MOVE_WIPING && m->to->remote == remote) {
+            move_free(p, m);
+        } else if (m->state && m->state != MOVE_WIPING &&
+                   (m->to->remote == remote ||
+                    (m->from->remote == remote &&
+                     m->state != MOVE_CONFIRMING))) {
+            move_abort(p, m, "a provider is away");
+        }
+    }
+}
+
+void move_retry(Pager *p, uint64_t now)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        Move *m = &p->move[i];
+
+        if (m->state && m->retry_at && now >= m->retry_at) {
+            move_send_token(p, m, RCACHE_EXPECT);
+        }
+    }
+}
