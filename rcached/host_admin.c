@@ -207,6 +207,39 @@ void host_admin_link_closed(HostAdmin *admin, Vm *vm)
     }
 }
 
+/* ----------------------------------------------------------------- drain */
+
+static JsonNode *drain(HostAdmin *admin, bool draining, GError **errp)
+{
+    JsonObject *o;
+
+    if (!admin->r->provider) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "host %s lends nothing: there is nothing to drain",
+                    admin->r->options->host);
+        return NULL;
+    }
+    g_message("%s", draining ? "drain: an operator wants this host empty"
+                             : "undrain: this host lends again");
+    rcached_drain(admin->r, draining);
+    o = json_object_new();
+    json_object_set_string_member(o, "host", admin->r->options->host);
+    json_object_set_boolean_member(o, "draining", draining);
+    json_object_set_int_member(o, "leased_bytes", admin->r->leased);
+    json_object_set_int_member(o, "asked_back_bytes", admin->r->asked);
+    return admin_node_new(o);
+}
+
+static JsonNode *run_drain(JsonObject *args, void *opaque, GError **errp)
+{
+    return drain(opaque, true, errp);
+}
+
+static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
+{
+    return drain(opaque, false, errp);
+}
+
 /* ---------------------------------------------------------------- tables */
 
 #define COMMANDS \
@@ -220,7 +253,10 @@ void host_admin_link_closed(HostAdmin *admin, Vm *vm)
     { .name = "vms", .doc = "The VMs of this host.", .run = run_vms }, \
     { .name = "evict", .doc = "Send cold pages of a VM away now.", \
       .args = { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } }, \
-      .start = start_evict }
+      .start = start_evict }, \
+    { .name = "drain", .doc = "Lend nothing more and ask everything back.", \
+      .run = run_drain }, \
+    { .name = "undrain", .doc = "Lend again.", .run = run_undrain }
 
 static const AdminCommand commands[] = {
     COMMANDS,

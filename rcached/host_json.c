@@ -236,6 +236,9 @@ static void set_lending(JsonObject *o, Rcached *r)
     json_object_set_int_member(o, "free_bytes",
                                r->prediction.offered - r->leased);
     json_object_set_int_member(o, "stored_bytes", lent.stored);
+    json_object_set_int_member(o, "asked_back_bytes", r->asked);
+    json_object_set_int_member(o, "slabs_moved_away", lent.slabs_out);
+    json_object_set_int_member(o, "slabs_moved_here", lent.slabs_in);
     provider_snapshot_clear(&lent);
 }
 
@@ -267,7 +270,7 @@ JsonObject *host_json_host(Rcached *r)
     json_object_set_boolean_member(o, "connected", TRUE);
     set_seconds(o, "age_seconds", 0);
     json_object_set_boolean_member(o, "lends", r->provider != NULL);
-    json_object_set_boolean_member(o, "draining", FALSE);
+    json_object_set_boolean_member(o, "draining", r->draining);
     set_lending(o, r);
     json_object_set_int_member(o, "reserve_bytes", r->reserve);
     json_object_set_null_member(o, "pending_bytes");

@@ -81,6 +81,51 @@ static void memory_now(Rcached *r)
     r->sampled = sampled;
 }
 
+/* What is short is asked back; what cannot be known is left as it was. */
+static void give_back(Rcached *r)
+{
+    PressureInput in = {
+        .available = r->sample.available,
+        .reserve = r->reserve,
+        .leased = r->leased,
+        .psi_some = r->sample.psi_some_avg10,
+        .psi_full = r->sample.psi_full_avg10,
+        .draining = r->draining,
+    };
+    uint64_t before = r->asked;
+
+    if (r->sampled || r->draining) {
+        r->keep = pressure_update(&r->pressure, &in);
+    }
+    if (!r->provider) {
+        return;
+    }
+    r->asked = provider_revoke(r->provider, r->keep, r->options->deadline_ms);
+    if (!before != !r->asked) {
+        g_message(r->asked ? "asking %" G_GUINT64_FORMAT " MiB of %"
+                  G_GUINT64_FORMAT " MiB back: %s"
+                  : "nothing is asked back any more (%" G_GUINT64_FORMAT
+                  " of %" G_GUINT64_FORMAT " MiB)%s",
+                  r->asked >> 20, r->leased >> 20,
+                  !r->asked ? "" : r->draining ? "this host is drained"
+                  : "less than the reserve is available");
+    }
+    if (r->keep != PRESSURE_KEEP_ALL) {
+        predict_cap(&r->prediction, MAX(r->keep, r->leased),
+                    r->draining ? "drained" : "asked back");
+    }
+    provider_set_limit(r->provider, MIN(r->prediction.offered, r->keep));
+}
+
+void rcached_drain(Rcached *r, bool draining)
+{
+    ProviderSnapshot lent;
+
+    r->draining = draining;
+    rcached_sample(r, &lent);
+    provider_snapshot_clear(&lent);
+}
+
 void rcached_sample(Rcached *r, ProviderSnapshot *lent)
 {
     g_autoptr(GArray) guests = guests_for_prediction(r);
@@ -107,9 +152,7 @@ void rcached_sample(Rcached *r, ProviderSnapshot *lent)
         g_message("memory pressure is %s: lending %s",
                   vetoed ? "over" : "high", vetoed ? "again" : "no more");
     }
-    if (r->provider) {
-        provider_set_limit(r->provider, r->prediction.offered);
-    }
+    give_back(r);
 }
 
 static gboolean rcached_tick(gpointer opaque)
@@ -167,7 +210,8 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
             .reserve = r->reserve,
             .psi_some_avg10 = r->sample.psi_some_avg10,
             .psi_full_avg10 = r->sample.psi_full_avg10,
-            .flags = r->provider ? RCACHE_HOST_LENDS : 0,
+            .flags = (r->provider ? RCACHE_HOST_LENDS : 0) |
+                     (r->draining ? RCACHE_HOST_DRAINING : 0),
             .slab_pages = r->options->slab_size / RCACHE_PAGE_SIZE,
         },
         .terms = r->prediction.term,
@@ -427,6 +471,8 @@ static bool start_agent(Rcached *r, GError **errp)
     config.deadline_ms = r->options->deadline_ms;
     config.history_ms = r->options->history_ms;
     r->predict = predict_new(&config);
+    r->keep = PRESSURE_KEEP_ALL;
+    pressure_init(&r->pressure, config.psi_some_max, config.psi_full_max);
     return true;
 }
 

@@ -15,6 +15,7 @@
 #include "rcached/agent/arbiter_client.h"
 #include "rcached/agent/memory.h"
 #include "rcached/agent/predict.h"
+#include "rcached/agent/pressure.h"
 #include "rcached/granter.h"
 #include "rcached/link_server.h"
 #include "rcached/options.h"
@@ -45,6 +46,10 @@ typedef struct Rcached {
     uint64_t reserve;
     uint64_t leased;
     int64_t leased_changed;     /* g_get_monotonic_time() */
+    Pressure pressure;
+    bool draining;              /* an operator wants it empty */
+    uint64_t keep;              /* bytes that may stay leased */
+    uint64_t asked;             /* bytes asked back and still leased */
 } Rcached;
 
 /**
@@ -54,6 +59,9 @@ typedef struct Rcached {
  * Return: the daemon, or NULL with @errp set
  */
 Rcached *rcached_new(const Options *options, GError **errp);
+
+/** rcached_drain() - lend nothing more and ask everything back, or no longer */
+void rcached_drain(Rcached *r, bool draining);
 
 /** rcached_free() - stop; pagers stay, and socket files go */
 void rcached_free(Rcached *r);

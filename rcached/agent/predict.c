@@ -137,6 +137,16 @@ static uint64_t track_quantile(const Track *track, double quantile,
     return sorted[(unsigned)CLAMP(rank, 1, n) - 1];
 }
 
+void predict_cap(PredictOutput *out, uint64_t most, const char *name)
+{
+    if (out->offered > most) {
+        out->term[out->nr_terms++] = (PredictTerm) {
+            name, -(int64_t)(out->offered - most)
+        };
+        out->offered = most;
+    }
+}
+
 /* ---------------------------------------------------------------- guests */
 
 typedef struct GuestSums {

@@ -30,7 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PREDICT_TERMS   8u
+#define PREDICT_TERMS   9u
 
 typedef struct PredictConfig {
     uint64_t deadline_ms;       /* to foresee */
@@ -93,6 +93,12 @@ void predict_free(Predict *predict);
  */
 void predict_update(Predict *predict, uint64_t now_ms,
                     const PredictInput *in, PredictOutput *out);
+
+/**
+ * predict_cap() - offer no more than @most, for a reason outside the prediction
+ * @name: of the term that says so
+ */
+void predict_cap(PredictOutput *out, uint64_t most, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Predict, predict_free)
 

@@ -81,7 +81,7 @@ static bool hello_enter(Peer *peer, const WireHello *hello)
     Server *server = peer->server;
     uint64_t floor;
 
-    /* A push joins its requester's session and can neither begin nor end one. */
+    /* A push joins its requester's session; it neither begins nor ends one. */
     if (peer->role == RCACHE_ROLE_PUSH &&
         !session_present(server->sessions, hello->vm, hello->incarnation,
                          hello->session)) {

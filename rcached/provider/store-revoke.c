@@ -100,6 +100,21 @@ uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline)
 
 /* -------------------------------------------------------------- leaving */
 
+Slab *store_slab(const Store *store, const StoreLease *lease,
+                 uint32_t number)
+{
+    Slab *slab = number < store->slabs->len ? store->slabs->pdata[number]
+                                            : NULL;
+
+    return slab && slab->lease == lease ? slab : NULL;
+}
+
+void store_forget(StoreLease *lease, Slab *slab)
+{
+    lease->stored -= slab->stored;
+    slab_forget(slab);
+}
+
 /*
  * A daemon may be killed between any two of these stores.  The next one counts
  * a slab that is marked as its lease's if the record does (store_adopt()), so

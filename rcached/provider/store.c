@@ -367,21 +367,6 @@ void store_unuse(Store *store, StoreLease *lease)
     lease_let_go(lease);
 }
 
-Slab *store_slab(const Store *store, const StoreLease *lease,
-                 uint32_t number)
-{
-    Slab *slab = number < store->slabs->len ? store->slabs->pdata[number]
-                                            : NULL;
-
-    return slab && slab->lease == lease ? slab : NULL;
-}
-
-void store_forget(StoreLease *lease, Slab *slab)
-{
-    lease->stored -= slab->stored;
-    slab_forget(slab);
-}
-
 /* ---------------------------------------------------------------- ending */
 
 void store_end(Store *store, StoreLease *lease, void *waiter)

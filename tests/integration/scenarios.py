@@ -4,7 +4,7 @@
 usage: scenarios.py BUILD NAME...   (NAME "list" prints all)
 
 Each scenario is a function; it starts its cluster, and ends it cleanly.
-Those of accounts.py and network.py are among them.
+Those of accounts.py, giveback.py and network.py are among them.
 RCACHED_TEST_SCALE makes the big one smaller (a divisor).
 """
 import os
@@ -15,11 +15,13 @@ import sys
 import time
 
 import accounts
+import giveback
 import network
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
-SCENARIOS = {**accounts.SCENARIOS, **network.SCENARIOS}
+SCENARIOS = {**accounts.SCENARIOS, **giveback.SCENARIOS,
+             **network.SCENARIOS}
 
 
 def scenario(function):

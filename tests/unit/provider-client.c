@@ -117,8 +117,8 @@ uint16_t client_hello(Client *c, uint8_t vm, uint64_t session)
     g_autoptr(GByteArray) frame = g_byte_array_new();
     g_autofree uint8_t *payload = NULL;
     WireHello hello = {
-        .version_min = 1, .version_max = 1, .role = c->role ? c->role : RCACHE_ROLE_BULK,
-        .features = c->features,
+        .version_min = 1, .version_max = 1, .features = c->features,
+        .role = c->role ? c->role : RCACHE_ROLE_BULK,
         .incarnation = 1, .session = session, .host = "req",
     };
 
