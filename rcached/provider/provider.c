@@ -26,6 +26,13 @@
 #include "rcached/provider/server.h"
 #include "rcached/provider/store.h"
 
+/*
+ * The kernel takes an io_uring apart after its process is gone: the socket of
+ * a daemon that was killed may listen on for a moment.
+ */
+#define LISTEN_TRIES    40
+#define LISTEN_PAUSE_US 50000
+
 #define KEPT_TABLE      "leases"
 #define KEPT_SLAB       "slab-"
 
@@ -106,7 +113,7 @@ static bool provider_listen(Provider *provider, const ProviderConfig *config,
 {
     struct sockaddr_storage addr;
     socklen_t len;
-    int fd;
+    int tries = 0, fd;
 
     if (!address_parse(config->listen, RCACHE_DEFAULT_PORT, &addr, &len,
                        errp)) {
@@ -120,6 +127,10 @@ static bool provider_listen(Provider *provider, const ProviderConfig *config,
         return false;
     }
     fd = listen_socket(&addr, len);
+    while (fd == -EADDRINUSE && tries++ < LISTEN_TRIES) {
+        g_usleep(LISTEN_PAUSE_US);
+        fd = listen_socket(&addr, len);
+    }
     if (fd < 0) {
         g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-fd),
                     "cannot listen on %s: %s", config->listen,

@@ -3,9 +3,11 @@
 
 Scenarios for scenarios.py, which runs them.
 """
+import random
 import time
 
 from cluster import Cluster, MIB, Vm, expect_clean, wait_for
+from keeper import Keeper
 
 SCENARIOS = {}
 
@@ -58,3 +60,73 @@ def drained(build):
         wait_empty(c, new)
         expect_clean(vm.quit())
         c.shut_down()
+
+
+class KeepingCluster(Cluster):
+    """Its providers may be killed: what they lent is kept for the next."""
+
+    def start_provider(self, host):
+        if not hasattr(host, "keeper"):
+            host.keeper = Keeper(host)
+        return host.keeper.start(
+            "--slab-size", self.slab, "--reserve", "512M",
+            "--enable-debug-commands", *self.arbiter, *self.provider_options)
+
+    def restart_provider(self, host):
+        process = host.processes["rcached"]
+        process.popen.kill()
+        process.popen.wait()
+        self.start_provider(host)
+
+
+def drain_and_kill(c, old, new, victim, after):
+    """Drain @old; kill @victim shortly after the first slab has moved."""
+    drain(c, new, undo=True)
+    before = c.status(old)["slabs_moved_away"]
+    drain(c, old)
+    wait_for("a slab to move",
+             lambda: c.status(old)["slabs_moved_away"] > before, 30, 0.001)
+    time.sleep(after)
+    busy = leased(c, old) > 0
+    if victim == "pager":
+        c.kill_pager()
+    else:
+        c.restart_provider(victim)
+        if victim is old:
+            drain(c, old)       # the next daemon knows nothing of it
+    wait_empty(c, old)
+    return busy
+
+
+def kill_while_moving(build, choose, rounds=4):
+    """Kill one of the three at many moments of moves; nothing is lost."""
+    rng = random.Random(1)
+    with KeepingCluster(build, slab="1M") as c:
+        vm = busy_vm(c, mem=144, local_max=24, threads=2)
+        old, new = c.providers
+        hits = 0
+        for _ in range(rounds):
+            hits += drain_and_kill(c, old, new, choose(old, new),
+                                   rng.uniform(0, 0.03))
+            old, new = new, old
+        assert hits, "no kill came before the host was empty"
+        expect_clean(vm.quit())
+        with open(c.requester.processes["rcached"].log) as log:
+            print(f"{hits} hits, {log.read().count('a slab stays')} moves "
+                  "given up")
+        c.shut_down()
+
+
+@scenario
+def pager_killed_while_moving(build):
+    kill_while_moving(build, lambda old, new: "pager", 2)
+
+
+@scenario
+def old_killed_while_moving(build):
+    kill_while_moving(build, lambda old, new: old)
+
+
+@scenario
+def new_killed_while_moving(build):
+    kill_while_moving(build, lambda old, new: new)

@@ -49,13 +49,18 @@ def wait_for(what, check, seconds=10.0, pause=0.05):
 class Process:
     """A child with its output in a log file."""
 
-    def __init__(self, name, argv, log, **popen):
+    def __init__(self, name, argv, log, in_child=None, **popen):
+        def before_exec():
+            die_with_parent()
+            if in_child:
+                in_child()
+
         self.name = name
         self.log = log
         with open(log, "ab") as out:
             self.popen = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                preexec_fn=die_with_parent, **popen)
+                preexec_fn=before_exec, **popen)
 
     @property
     def pid(self):
