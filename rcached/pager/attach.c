@@ -24,6 +24,7 @@
 bool attach_tables(Pager *p, GError **error)
 {
     struct RcacheState *s = p->guest.state;
+    uint64_t discard_seq = __atomic_load_n(&s->discard_seq, __ATOMIC_ACQUIRE);
     int ret = table_init(&p->table, guest_at(&p->guest, s->words_off),
                          guest_at(&p->guest, s->sums_off), s->nr_pages);
 
@@ -36,8 +37,8 @@ bool attach_tables(Pager *p, GError **error)
     }
     p->counts = &s->counts;
     p->in_room = g_malloc0(p->table.nr / 8 + 1);
-    /* Every frame is looked at below, so nothing before this is news. */
-    p->discard_seq = __atomic_load_n(&s->discard_seq, __ATOMIC_ACQUIRE);
+    /* From before the words were counted: what came since is news. */
+    p->discard_seq = discard_seq;
     slots_init(&p->slots);
     lease_load(p);
     return true;

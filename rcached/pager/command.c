@@ -54,6 +54,8 @@ static uint64_t command_left(const Pager *p)
         return here > c->goal ? here - c->goal : 0;
     case COMMAND_RESIZE:
         left += here > p->local_max ? here - p->local_max : 0;
+        /* What is on its way is away in a moment. */
+        away += MAX(p->table.count[RCACHE_EVICTING], 0);
         left += away > p->size ? away - p->size : 0;
         return left;
     case COMMAND_NONE:

@@ -372,7 +372,7 @@ static void batch_send(Pager *p, Batch *b)
 /* Send one batch of at most @max pages; false if there is nothing to send. */
 static bool batch_some(Pager *p, unsigned max)
 {
-    uint64_t page[RCACHE_BATCH_PAGES];
+    uint64_t page[RCACHE_BATCH_PAGES], hand = p->clock.back;
     Lease *l = lease_for_put(p);
     Batch *b = batch_free_one(p);
     unsigned n, slots;
@@ -401,7 +401,8 @@ static bool batch_some(Pager *p, unsigned max)
                        page_to(b->word[i], RCACHE_ZAPPED));
         }
     }
-    return n > 0;
+    /* A hand that crosses a stretch of pages that are away has to go on. */
+    return n > 0 || p->clock.back != hand;
 }
 
 /* --------------------------------------------------------------- commit */
@@ -448,12 +449,12 @@ static void batch_call_off(Pager *p, Batch *b)
     }
 }
 
-bool evict_put_answer(Pager *p, const WireHead *head)
+bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head)
 {
     uint64_t i = head->tag & 0xffff;
     Batch *b = i < BATCH_MAX ? &p->batch[i] : NULL;
 
-    if (!b || !b->used ||
+    if (!b || !b->used || b->lease->remote != remote ||
         (head->tag >> 16 & 0xffffff) != (b->serial & 0xffffff)) {
         return false;
     }

@@ -121,7 +121,16 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     if (state != RCACHE_HOT) {
         p->counts->faults_minor++;
     }
-    return answer_continue(p, page) == 0;
+    if (answer_continue(p, page) == 0) {
+        return true;
+    }
+    /* Nothing to map: the VMM has discarded it, and then the word differs. */
+    if (guest_next_data(&p->guest, page, page + 1) == (int64_t)page + 1 &&
+        table_step(&p->table, page, hot, page_to(hot, RCACHE_LOST))) {
+        report_event(p, RCACHE_EVENT_PAGE_LOST, page,
+                     "it should be here, but its memory is gone");
+    }
+    return false;
 }
 
 /*
@@ -184,6 +193,21 @@ static bool fault_absent(Pager *p, uint64_t page, uint64_t word, uint64_t now)
     return true;
 }
 
+/* Nothing will come; but who looks must see that the guest waits. */
+static void lost_wait(Pager *p, uint64_t page, uint64_t now)
+{
+    for (guint i = 0; i < p->lost->len; i++) {
+        if (g_array_index(p->lost, LostWait, i).page == page) {
+            return;
+        }
+    }
+    if (p->lost->len < LOST_WAITS_MAX) {
+        LostWait wait = { page, now };
+
+        g_array_append_val(p->lost, wait);
+    }
+}
+
 static bool fault_once(Pager *p, uint64_t page, uint64_t now)
 {
     uint64_t word = table_load(&p->table, page);
@@ -203,10 +227,15 @@ static bool fault_once(Pager *p, uint64_t page, uint64_t now)
         manage_page(p, page);
         return false;
     case RCACHE_FETCHING:       /* its arrival wakes */
+        fetch_wanted(p, page, now);
+        return true;
     case RCACHE_FILLING:
     case RCACHE_PUNCHING:       /* evict_retry() wakes */
     case RCACHE_DISCARDING:     /* the VMM wakes */
+        return true;
     case RCACHE_LOST:           /* waits for an operator */
+        lost_wait(p, page, now);
+        return true;
     default:
         return true;
     }

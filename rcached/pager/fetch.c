@@ -179,12 +179,13 @@ static void fetch_refused(Pager *p, Fetch *f, uint16_t status)
     f->retry_at = pager_now() + WRONG_PAUSE_NS;
 }
 
-bool fetch_answer(Pager *p, const WireHead *head, const void *payload)
+bool fetch_answer(Pager *p, const Remote *remote, const WireHead *head,
+                  const void *payload)
 {
     Fetch *f = fetch_by_tag(p, head->tag);
     uint64_t now = pager_now();
 
-    if (!f || !f->out) {
+    if (!f || !f->out || f->remote != remote) {
         return false;
     }
     f->out = false;
@@ -208,6 +209,18 @@ bool fetch_answer(Pager *p, const WireHead *head, const void *payload)
     }
     fetch_fill(p, f, payload);
     return true;
+}
+
+void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
+{
+    for (unsigned i = 0; i < FETCH_MAX; i++) {
+        Fetch *f = &p->fetch[i];
+
+        if (f->used && f->page == page && !f->demand) {
+            f->demand = true;
+            f->started = now;
+        }
+    }
 }
 
 void fetch_lease_ready(Pager *p, Lease *lease)

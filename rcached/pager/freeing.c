@@ -12,6 +12,8 @@
 #include "rcached/pager/pager.h"
 
 #define TAG_KIND        0x0300000000000000ull   /* FREE; see lease.c */
+/* On their way at a time: a large lease's must not fill memory and link. */
+#define FREES_OUT_MAX   16u
 
 void freeing_slot(Pager *p, uint64_t slot)
 {
@@ -51,17 +53,21 @@ void freeing_flush(Pager *p, bool all)
         Lease *l = p->leases[i];
 
         while (l && lease_ready(l) && !l->releasing &&
+               l->frees.length < FREES_OUT_MAX &&
                l->to_free->len >= (all ? 1 : RCACHE_BATCH_FREES / 4)) {
             freeing_send(p, l, MIN(l->to_free->len, RCACHE_BATCH_FREES));
         }
     }
 }
 
-bool freeing_answer(Pager *p, const WireHead *head)
+bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
 {
     uint32_t index = head->tag >> 32 & 0xffffff;
     Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
 
+    if (l && l->remote != remote) {
+        return false;
+    }
     for (GList *at = l ? l->frees.head : NULL; at; at = at->next) {
         FreeOut *out = at->data;
 

@@ -23,6 +23,8 @@
 #define WANT_RETRY_NS   (2 * NS_PER_SEC)
 #define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
 #define WANT_ANSWER_NS  (15 * NS_PER_SEC)
+/* A provider keeps a grant no longer either, if nobody claims it. */
+#define UNCLAIMED_NS    (30 * NS_PER_SEC)
 #define RELEASE_NS      (3 * NS_PER_SEC)
 
 /* -------------------------------------------------------------- remotes */
@@ -33,6 +35,16 @@ static Remote *remote_get(Pager *p, const char *address, const char *host)
         Remote *r = g_ptr_array_index(p->remotes, i);
 
         if (!strcmp(r->address, address)) {
+            return r;
+        }
+        /*
+         * One host by two addresses (arbiters that see it from two networks,
+         * or it has moved): two sessions would fence each other for ever.
+         */
+        if (*host && !strcmp(r->host, host)) {
+            if (r->state == REMOTE_DOWN) {
+                wire_text_copy(r->address, sizeof(r->address), address);
+            }
             return r;
         }
     }
@@ -79,7 +91,7 @@ static void remote_is_down(Remote *remote, const char *reason)
 
         if (l && l->remote == remote) {
             had |= l->claimed[0];
-            l->claimed[0] = l->claimed[1] = false;
+            l->claimed[0] = l->claimed[1] = l->renewing = false;
             g_array_set_size(l->spare, 0);      /* CLAIM_ACK tells */
             l->dropping = 0;
             l->releasing = false;       /* to be claimed, or refused as gone */
@@ -117,13 +129,13 @@ static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
     }
     switch (head->type) {
     case RCACHE_GET_REPLY:
-        known = fetch_answer(p, head, payload);
+        known = fetch_answer(p, remote, head, payload);
         break;
     case RCACHE_PUT_ACK:
-        known = evict_put_answer(p, head);
+        known = evict_put_answer(p, remote, head);
         break;
     case RCACHE_FREE_ACK:
-        known = freeing_answer(p, head);
+        known = freeing_answer(p, remote, head);
         break;
     case RCACHE_REVOKE:
         leave_revoked(p, remote, head, payload);
@@ -159,6 +171,7 @@ static Lease *lease_new(Pager *p, uint32_t index)
                                          p->guest.state->leases_off);
 
     l->index = index;
+    l->since = pager_now();
     l->shared = &table[index];
     l->shared->provider[sizeof(l->shared->provider) - 1] = '\0';
     l->shared->address[sizeof(l->shared->address) - 1] = '\0';
@@ -322,6 +335,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     }
     l->renew_at = pager_now() + ack.ttl_ms * NS_PER_MS / 3;
     if (lease_ready(l)) {
+        p->last_progress = pager_now();
         if (l->sweep) {
             freeing_sweep(p, l);
         }
@@ -336,21 +350,26 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
     uint32_t index = head->tag & 0xffffff, ttl;
     Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
 
+    if (!l || l->remote != remote || l->shared->id != head->lease) {
+        return;                 /* of a lease that was here before */
+    }
     switch (head->type) {
     case RCACHE_CLAIM_ACK:
-        if (l && l->remote == remote) {
-            claim_answer(p, l, bulk, head, payload);
-        }
+        claim_answer(p, l, bulk, head, payload);
         break;
     case RCACHE_RENEW_ACK:
-        if (l && l->remote == remote && !head->status &&
-            !wire_renew_ack_decode(payload, head->length, &ttl)) {
+        l->renewing = false;
+        if (head->status) {
+            /* Whether it is gone, and what with it, the claim will tell. */
+            l->claimed[0] = l->claimed[1] = false;
+            lease_claim(p, l);
+        } else if (!wire_renew_ack_decode(payload, head->length, &ttl)) {
             l->renew_at = l->renew_sent + ttl * NS_PER_MS / 3;
             l->shared->expires_ns = l->renew_sent + ttl * NS_PER_MS;
         }
         break;
     case RCACHE_RELEASE_ACK:
-        if (l && l->remote == remote && l->releasing) {
+        if (l->releasing) {
             lease_drop(p, l);
         }
         break;
@@ -368,7 +387,7 @@ static uint64_t leased_pages(const Pager *p)
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         const Lease *l = p->leases[i];
 
-        pages += l && !l->releasing ? leave_keeps(p, l) : 0;
+        pages += l && !l->releasing && !l->lost ? leave_keeps(p, l) : 0;
     }
     return pages;
 }
@@ -393,7 +412,14 @@ static bool claims_pending(const Pager *p)
 
 bool lease_is_coming(const Pager *p)
 {
-    return p->want_tag || claims_pending(p);
+    bool coming = p->want_tag || claims_pending(p);
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && !coming; i++) {
+        const Lease *l = p->leases[i];
+
+        coming = l && !lease_ready(l) && !l->lost && !l->releasing;
+    }
+    return coming;
 }
 
 static void lease_want(Pager *p, uint64_t now)
@@ -475,7 +501,7 @@ static void lease_renew(Pager *p, Lease *l, uint64_t now)
                       .lease = l->shared->id, .epoch = l->shared->epoch };
 
     l->renew_sent = now;
-    l->renew_at = now + NS_PER_SEC;     /* the answer says better */
+    l->renewing = true;         /* the answer says when next */
     conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
 }
 
@@ -487,6 +513,13 @@ void lease_tick(Pager *p, uint64_t now)
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         Lease *l = p->leases[i];
 
+        if (l && !l->shared->slab_pages && now - l->since > UNCLAIMED_NS) {
+            g_warning("vm %s: provider %s cannot be reached: its grant of "
+                      "lease %016" G_GINT64_MODIFIER "x is given up", p->name,
+                      l->remote->host, l->shared->id);
+            lease_drop(p, l);
+            continue;
+        }
         if (!l || l->remote->state != REMOTE_UP || l->releasing) {
             continue;
         }
@@ -494,7 +527,7 @@ void lease_tick(Pager *p, uint64_t now)
             if (now >= l->retry_at) {
                 lease_claim(p, l);
             }
-        } else if (now >= l->renew_at) {
+        } else if (now >= l->renew_at && !l->renewing) {
             lease_renew(p, l, now);
         }
     }

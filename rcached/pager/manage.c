@@ -20,6 +20,7 @@
 
 #define PIECE_PAGES     16384u  /* 64 MiB at a time */
 #define START_PERCENT   80u
+#define RETRY_NS        NS_PER_SEC
 /* The fastest a guest is expected to grow, to choose when to look again. */
 #define GROWTH_PER_SEC  (8ull << 30)
 
@@ -41,6 +42,18 @@ static void manage_ask(Pager *p, unsigned block)
     seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
 }
 
+/* Told once; asked again later, in case it passes. */
+static void manage_failed(Pager *p, GuestBlock *b, const char *what, int err)
+{
+    b->ready = b->asked = false;
+    b->retry_at = pager_now() + RETRY_NS;
+    if (b->error != err) {
+        b->error = err;
+        report_event(p, RCACHE_EVENT_DEGRADED, b->first, "block %s: %s: %s",
+                     b->name, what, g_strerror(err));
+    }
+}
+
 void manage_tick(Pager *p, uint64_t now)
 {
     uint64_t limit = p->local_max * RCACHE_PAGE_SIZE / 100 * START_PERCENT;
@@ -58,7 +71,9 @@ void manage_tick(Pager *p, uint64_t now)
     p->managing = true;
     p->unmanaged_at = now + NS_PER_MS;
     for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
-        if (p->guest.block[i].present && !p->guest.block[i].asked) {
+        const GuestBlock *b = &p->guest.block[i];
+
+        if (b->present && !b->asked && now >= b->retry_at) {
             manage_ask(p, i);
         }
     }
@@ -73,10 +88,7 @@ void manage_answer(Pager *p, const struct RcacheVmmManage *msg)
         return;
     }
     if (msg->status) {
-        b->asked = false;
-        report_event(p, RCACHE_EVENT_DEGRADED, b->first,
-                     "block %s cannot be managed: %s", b->name,
-                     g_strerror(-msg->status));
+        manage_failed(p, b, "cannot be managed", -msg->status);
         return;
     }
     b->ready = true;
@@ -115,10 +127,7 @@ static void manage_piece(Pager *p, GuestBlock *b)
                             n * RCACHE_PAGE_SIZE);
 
     if (ret < 0) {
-        b->ready = false;
-        report_event(p, RCACHE_EVENT_DEGRADED, first,
-                     "block %s: UFFDIO_REGISTER: %s", b->name,
-                     g_strerror(-ret));
+        manage_failed(p, b, "UFFDIO_REGISTER", -ret);
         return;
     }
     for (uint64_t page = first; page < first + n; page++) {

@@ -268,6 +268,7 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     p->room = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     p->retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     p->stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    p->lost = g_array_new(FALSE, FALSE, sizeof(LostWait));
     p->remotes = g_ptr_array_new();
     for (unsigned i = 0; i < BATCH_MAX; i++) {
         p->batch[i].bytes = g_malloc(RCACHE_BATCH_PAGES * RCACHE_PAGE_SIZE);
@@ -313,6 +314,7 @@ static void pager_free(Pager *p)
     g_array_free(p->room, TRUE);
     g_array_free(p->retry, TRUE);
     g_array_free(p->stuck, TRUE);
+    g_array_free(p->lost, TRUE);
     g_free(p->in_room);
     slots_deinit(&p->slots);
     table_deinit(&p->table);

@@ -53,6 +53,7 @@
 
 #define FETCH_MAX       512u    /* pages on their way back */
 #define BATCH_MAX       8u      /* PUTs on their way */
+#define LOST_WAITS_MAX  64u
 #define ZAP_MAX         4u      /* zaps on their way */
 #define ZAP_PAGES       256u    /* pages of one */
 #define SLICE_PAGES     16u     /* pages between two looks at the faults */
@@ -77,6 +78,12 @@ typedef struct Fetch {
     void *bytes;                /* checked, but COPY had no memory */
     Remote *remote;             /* where the GET is out */
 } Fetch;
+
+/* A page that is LOST, and somebody has touched it. */
+typedef struct LostWait {
+    uint64_t page;
+    uint64_t since;             /* ns */
+} LostWait;
 
 /* Pages on their way to a provider. */
 typedef struct Batch {
@@ -114,6 +121,8 @@ struct Lease {
     bool lost;                  /* the provider does not know it */
     bool sweep;                 /* free all unused slots at the next claim */
     bool releasing;
+    bool renewing;              /* a RENEW is out */
+    uint64_t since;             /* ns, known to this pager */
     uint64_t retry_at;          /* ns, claim again */
     uint64_t renew_at;          /* ns */
     uint64_t renew_sent;        /* ns */
@@ -216,6 +225,7 @@ struct Pager {
     uint64_t room_since;        /* ns, the oldest of them */
     GArray *retry;              /* pages to look at again soon */
     uint64_t last_progress;     /* ns, an eviction ended */
+    GArray *lost;               /* of LostWait, LOST_WAITS_MAX at most */
     bool stretching;            /* no room anywhere: local_max gives way */
 
     /* fetch.c, evict.c */
@@ -296,8 +306,12 @@ void fault_set_hot(Pager *p, uint64_t page);
 int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
                 uint64_t now);
 
-/** fetch_answer() - to a GET; false: none that is out */
-bool fetch_answer(Pager *p, const WireHead *head, const void *payload);
+/** fetch_answer() - to a GET; false: none that is out at @remote */
+bool fetch_answer(Pager *p, const Remote *remote, const WireHead *head,
+                  const void *payload);
+
+/** fetch_wanted() - a guest has come to wait for a page being fetched */
+void fetch_wanted(Pager *p, uint64_t page, uint64_t now);
 
 /** fetch_lease_ready() - send what waited for this lease */
 void fetch_lease_ready(Pager *p, Lease *lease);
@@ -318,8 +332,8 @@ bool fetch_holds_slot(Pager *p, uint64_t slot);
 bool evict_work(Pager *p, uint64_t now);
 void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);
 
-/** evict_put_answer() - to a PUT; false: none that is out */
-bool evict_put_answer(Pager *p, const WireHead *head);
+/** evict_put_answer() - to a PUT; false: none that is out at @remote */
+bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head);
 
 /** evict_remote_down() - call off the PUTs that are out at @remote */
 void evict_remote_down(Pager *p, Remote *remote);
@@ -373,7 +387,7 @@ static inline bool lease_ready(const Lease *l)
     return l->claimed[0] && l->claimed[1] && l->remote->state == REMOTE_UP;
 }
 
-/** lease_is_coming() - has more been asked for, or granted and not claimed? */
+/** lease_is_coming() - has more been asked for, or is one being claimed? */
 bool lease_is_coming(const Pager *p);
 
 /** lease_release_all() - give everything back, waiting up to 3 s */
@@ -448,8 +462,8 @@ void freeing_slot(Pager *p, uint64_t slot);
 /** freeing_flush() - send FREEs; @all: also less than a full frame */
 void freeing_flush(Pager *p, bool all);
 
-/** freeing_answer() - to a FREE; false: none that is out */
-bool freeing_answer(Pager *p, const WireHead *head);
+/** freeing_answer() - to a FREE; false: none that is out at @remote */
+bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head);
 
 /** freeing_sweep() - free all slots of a lease that no word names */
 void freeing_sweep(Pager *p, Lease *l);

@@ -62,6 +62,22 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
         page = g_array_index(p->room, uint64_t, p->room_head);
         wire_text_copy(s->waiting_for, sizeof(s->waiting_for), "room");
     }
+    for (guint i = 0; i < p->lost->len;) {
+        const LostWait *l = &g_array_index(p->lost, LostWait, i);
+
+        if (page_state(table_load(&p->table, l->page)) != RCACHE_LOST) {
+            g_array_remove_index_fast(p->lost, i);      /* discarded */
+            continue;
+        }
+        s->waiting_pages++;
+        if (now - l->since >= s->oldest_wait) {
+            s->oldest_wait = now - l->since;
+            page = l->page;
+            wire_text_copy(s->waiting_for, sizeof(s->waiting_for),
+                           "a page that is lost");
+        }
+        i++;
+    }
     for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
         const Fetch *f = &p->fetch[i];
 

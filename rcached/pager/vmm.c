@@ -54,10 +54,9 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
                    "supported");
         return;
     }
-    if (msg->local_max < RCACHE_PAGE_SIZE ||
-        msg->size + msg->local_max < msg->ram_bytes) {
-        vmm_refuse(p, -EINVAL, "size + local-max is below the VM's memory: "
-                   "raise one of them");
+    /* More RAM than both may have been plugged; that must not end it. */
+    if (msg->local_max < RCACHE_PAGE_SIZE) {
+        vmm_refuse(p, -EINVAL, "local-max is below one page: raise it");
         return;
     }
     memcpy(p->self.vm, msg->uuid, sizeof(msg->uuid));
@@ -185,7 +184,7 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
         vmm_start(p);
         break;
     case RCACHE_VMM_BYE:
-        p->bye = true;
+        p->bye = !table_away(&p->table);
         pager_quit(p, "the VMM needs no remote memory any more");
         break;
     case RCACHE_VMM_BALLOON:

@@ -100,7 +100,7 @@ static bool send_hello(Service *s)
     memcpy(msg.hello.uuid, c->uuid, sizeof(c->uuid));
     g_strlcpy(msg.hello.name, c->name, sizeof(msg.hello.name));
     if (c->bad & VMM_BAD_LIMITS) {
-        msg.hello.size = 0;
+        msg.hello.local_max = 0;
     }
     if (c->bad & VMM_BAD_TRUNCATED) {
         len -= 20;

@@ -60,7 +60,7 @@ MUTATIONS = {
         "    if (data && page_state(word) == RCACHE_EVICTING) {\n"
         "        return table_step(&p->table, page, word,\n"
         "                          page_to(word, RCACHE_ZERO));\n    }\n"
-        "    if (data) {\n        return word == hot ||", "pager_kills"),
+        "    if (data) {\n        return word == hot ||", "attach_table"),
     "rule4-pins-ignored": (
         "rcached/pager/evict.c",
         "        bool pinned = msg->status ||\n"
@@ -76,7 +76,7 @@ MUTATIONS = {
     "rule6-slots-of-discards-kept": (
         "rcached/pager/manage.c",
         "                freeing_slot(p, page_slot(word));",
-        "                (void)0;", "discards"),
+        "                (void)0;", "discards_free_slots"),
     "rule6-fetch-by-state-alone": (
         "rcached/pager/fault.c",
         "    uint64_t filling = page_with_slot(page_to(word, RCACHE_FILLING), "
