@@ -3,7 +3,10 @@
 """A Linux guest while things break around it: it may wait, it never reads a
 wrong byte.
 
-    test-guest.py kills|daemons|home|frozen
+The migration's target is a QEMU without the object; RCACHED_PLAIN_QEMU names
+an unpatched one ("scripts/qemu-tree build --plain") to take for it.
+
+    test-guest.py kills|daemons|home|frozen|migrate
 """
 import os
 import random
@@ -12,112 +15,10 @@ import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from lab import Guest, Lab, LabError, wait_for  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from scene import Guest, LabError, check, run, wait_for  # noqa: E402
 
 MIB = 1 << 20
-GUEST = 256 * MIB
-LOCAL_MAX = 64 * MIB
-SLACK = 16 * MIB
-
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(77)
-
-
-def check(good, what):
-    if not good:
-        raise LabError(f"FAILED: {what}")
-
-
-class Scene:
-    """A requester with a guest that has more remote than local, and two
-    providers."""
-
-    def __init__(self, lab):
-        self.requester = lab.add_host("requester")
-        self.providers = [lab.add_host("provider-a"),
-                          lab.add_host("provider-b")]
-        self.arbiter = f"{self.requester.address}:9471"
-        self.requester.start_arbiter()
-        for host in self.providers:
-            host.start_rcached("--arbiter", self.arbiter, "--slab-size",
-                               "16M", "--lend", str(GUEST), "--reserve",
-                               "256M")
-        self.start_requester()
-        wait_for("the arbiter to know the providers", self.known, 20)
-        kernel, initrd = subprocess.run(
-            [os.path.join(HERE, "make-initramfs")], check=True,
-            capture_output=True, text=True).stdout.split()[-2:]
-        self.guest = Guest(
-            self.requester, os.environ["RCACHED_QEMU"], kernel, initrd,
-            f"{GUEST // MIB}M", f"remote-cache,id=rc0,local-max="
-            f"{LOCAL_MAX // MIB}M,socket={self.requester.path('vmm.sock')}")
-        self.qmp = self.guest.qmp()
-        wait_for("the guest to verify", lambda: self.status("state") == "run",
-                 120)
-
-    def start_requester(self):
-        self.requester.start_rcached("--arbiter", self.arbiter, "--lend", "0",
-                                     "--enable-debug-commands")
-
-    def known(self):
-        admin = self.requester.admin()
-        try:
-            arbiters = admin.call("status")["arbiters"]
-        finally:
-            admin.close()
-        return all(a["connected"] for a in arbiters)
-
-    def status(self, name):
-        """What the guest has said last."""
-        if not self.guest.process.alive():
-            raise LabError("QEMU ended:\n" + self.guest.process.tail())
-        self.guest.poll()
-        check(not self.guest.mismatch_lines, self.guest.mismatch_lines)
-        return self.guest.status.get(name, 0)
-
-    def vm(self):
-        admin = self.requester.admin()
-        try:
-            vms = admin.call("vms")
-        finally:
-            admin.close()
-        return vms[0] if vms else {"state": "none"}
-
-    def query(self):
-        return self.qmp.call("query-remote-cache")[0]
-
-    def progress(self, pages=20000, seconds=60):
-        """Until the guest has verified so many more."""
-        start = self.status("verified")
-        wait_for(f"the guest to verify {pages} more pages",
-                 lambda: self.status("verified") >= start + pages, seconds)
-
-    def is_settled(self):
-        """Attached, and most of the guest is elsewhere."""
-        info = self.query()
-        stats = info.get("stats")
-        return (info["attached"] and stats and
-                stats["resident"] <= LOCAL_MAX + SLACK and
-                stats["remote"] >= GUEST // 3)
-
-    def stored(self):
-        total = 0
-        for host in self.providers:
-            admin = host.admin()
-            total += admin.call("status")["stored_bytes"]
-            admin.close()
-        return total
-
-    def kill_pager(self):
-        admin = self.requester.admin()
-        try:
-            return admin.call("debug-kill-pager", vm="demo")["pid"]
-        finally:
-            admin.close()
 
 
 def kills(scene):
@@ -185,8 +86,8 @@ def home(scene):
              lambda: scene.stored() == 0, 20)
     scene.progress()
     check(scene.stored() == 0, "something has gone again")
-    scene.qmp.call("remote-cache-resize", id="rc0", size=GUEST - LOCAL_MAX,
-                   local_max=LOCAL_MAX)
+    scene.qmp.call("remote-cache-resize", id="rc0", size=scene.size -
+                   scene.local_max, local_max=scene.local_max)
     wait_for("pages to be elsewhere again", scene.is_settled, 30)
     scene.progress()
 
@@ -217,25 +118,60 @@ def frozen(scene):
     check(scene.query()["stats"]["lost"] == 0, "pages were lost")
 
 
-def main():
-    if os.geteuid():
-        skip("needs root, for network namespaces")
-    if not os.environ.get("RCACHED_QEMU"):
-        skip("RCACHED_QEMU names no patched QEMU")
-    case = {"kills": kills, "daemons": daemons, "home": home,
-            "frozen": frozen}[sys.argv[1]]
-    with Lab(os.environ["RCACHED_BUILD"]) as lab:
-        try:
-            scene = Scene(lab)
-            case(scene)
-            check(scene.status("mismatches") == 0, "mismatches")
-            print(f"{scene.status('verified')} pages verified, 0 wrong")
-        except LabError as error:
-            for process in lab.processes:
-                print(f"--- {process.name}\n{process.tail()}")
-            print(error)
-            sys.exit(1)
+def refused(scene, text, command, **arguments):
+    try:
+        scene.qmp.call(command, **arguments)
+    except LabError as error:
+        check(text in str(error), f"{command} says: {error}")
+    else:
+        check(False, f"{command} was not refused")
+
+
+def migrate(scene):
+    """Not while pages are away; all of it comes home, then the VM moves to
+    another QEMU, live."""
+    wait_for("pages to be elsewhere", scene.is_settled, 30)
+    target = scene.lab.add_host("target")
+    uri = f"unix:{target.path('migrate.sock')}"
+    refused(scene, "remote-cache-resize with size=0", "migrate", uri=uri)
+    refused(scene, "raise one of them", "remote-cache-resize", id="rc0",
+            size=scene.local_max)
+    away = [scene.query()["stats"]["remote"]]
+    scene.qmp.call_watched(
+        "remote-cache-resize", lambda info: away.append(
+            info["stats"]["remote"]), id="rc0", size=0)
+    check(any(0 < a < away[0] for a in away[1:]), f"no progress seen: {away}")
+    other = Guest(target, os.environ.get("RCACHED_PLAIN_QEMU") or
+                  os.environ["RCACHED_QEMU"], scene.kernel, scene.initrd,
+                  scene.memory, None, append=scene.append,
+                  extra=("-incoming", uri))
+    wait_for("the target to listen",
+             lambda: os.path.exists(target.path("migrate.sock")), 20)
+    scene.qmp.call("migrate-set-parameters", max_bandwidth=256 * MIB,
+                   downtime_limit=2000)
+    scene.qmp.call("migrate", uri=uri)
+    wait_for("the migration's end", lambda: scene.qmp.call("query-migrate")
+             .get("status") in ("completed", "failed"), 120)
+    done = scene.qmp.call("query-migrate")
+    check(done["status"] == "completed", f"migration: {done}")
+    before = scene.status("verified")
+    scene.guest.process.stop()
+    check(scene.stored() == 0, "the providers have something")
+
+    def verified():
+        check(other.process.alive(), other.process.tail())
+        other.poll()
+        check(not other.mismatch_lines, other.mismatch_lines)
+        return other.status.get("verified", 0)
+
+    # More than a sweep over all that the guest has.
+    pages = scene.guest.status["pages"]
+    wait_for("the guest to verify everything again",
+             lambda: verified() > before + 3 * pages, 120)
+    check(other.status["mismatches"] == 0, "mismatches")
+    scene.guest = other
 
 
 if __name__ == "__main__":
-    main()
+    run({"kills": kills, "daemons": daemons, "home": home, "frozen": frozen,
+         "migrate": migrate})

@@ -24,6 +24,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,8 +196,8 @@ static uint64_t mem_available(void)
     return kib * 1024;
 }
 
-/* rcache.NAME=N of the kernel's command line */
-static unsigned long argument(const char *name, unsigned long fallback)
+/* The text after rcache.NAME= of the kernel's command line, or false. */
+static bool argument_text(const char *name, char *value, size_t size)
 {
     char line[2048] = "", key[64], *at;
     FILE *f = fopen("/proc/cmdline", "re");
@@ -209,7 +210,35 @@ static unsigned long argument(const char *name, unsigned long fallback)
     }
     snprintf(key, sizeof(key), "rcache.%s=", name);
     at = strstr(line, key);
-    return at ? strtoul(at + strlen(key), NULL, 10) : fallback;
+    if (at) {
+        at += strlen(key);
+        snprintf(value, size, "%.*s", (int)strcspn(at, " \n"), at);
+    }
+    return at != NULL;
+}
+
+static unsigned long argument(const char *name, unsigned long fallback)
+{
+    char value[32];
+
+    return argument_text(name, value, sizeof(value)) ?
+           strtoul(value, NULL, 10) : fallback;
+}
+
+/* Become another program, where the command line asks for it. */
+static void make_way(void)
+{
+    char name[32], path[40];
+
+    if (argument_text("run", name, sizeof(name))) {
+        execl("/work", "work", name, (char *)NULL);
+        printf("RCACHE cannot run /work: %s\n", strerror(errno));
+    }
+    if (argument_text("script", name, sizeof(name))) {
+        snprintf(path, sizeof(path), "/%s", name);
+        execl("/bin/sh", "sh", path, (char *)NULL);
+        printf("RCACHE cannot run %s: %s\n", path, strerror(errno));
+    }
 }
 
 static void mounts(void)
@@ -274,6 +303,7 @@ int main(void)
 
     mounts();
     load_modules();
+    make_way();
     oracle_take_memory(&o, argument("fill", 80), argument("zero", 5));
     hot_pages = o.pages / 100 * argument("hot", 10);
     write_percent = argument("write", 10);

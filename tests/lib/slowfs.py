@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A FUSE file system with one file, whose reads take as long as it is told.
+
+While a read that bypasses the page cache waits here, the kernel holds the
+pages that it is to go into: a disk's DMA in slow motion, on any machine.
+
+    slowfs.py MOUNTPOINT FILE MILLISECONDS
+
+FILE is shown as MOUNTPOINT/disk, read-only.  It prints "mounted" when it is,
+and unmounts when it is terminated.
+"""
+import ctypes
+import errno
+import heapq
+import os
+import select
+import signal
+import stat
+import struct
+import sys
+import time
+
+(LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE, FLUSH, INIT, INTERRUPT,
+ DESTROY, BATCH_FORGET) = (1, 2, 3, 14, 15, 17, 18, 25, 26, 36, 38, 42)
+ASYNC_READ, ASYNC_DIO, MAX_PAGES = 1 << 0, 1 << 15, 1 << 22
+MS_RDONLY, MS_NOSUID, MS_NODEV, MNT_DETACH = 1, 2, 4, 2
+IN_HEAD = struct.Struct("=IIQQIIIHH")
+ROOT, DISK = 1, 2
+VALID_SECONDS = 3600
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Disk:
+    def __init__(self, path, delay):
+        self.file = os.open(path, os.O_RDONLY)
+        self.size = os.fstat(self.file).st_size
+        self.delay = delay
+        self.fuse = os.open("/dev/fuse", os.O_RDWR)
+        self.late = []                  # (due, unique, offset, size)
+
+    def reply(self, unique, body=b"", error=0):
+        head = struct.pack("=IiQ", 16 + len(body), -error, unique)
+        try:
+            os.writev(self.fuse, [head, body])
+        except OSError as e:
+            if e.errno != errno.ENOENT:         # nobody waits any more
+                raise
+
+    def attr(self, node):
+        mode, size = (stat.S_IFREG | 0o444, self.size) if node == DISK else \
+            (stat.S_IFDIR | 0o555, 0)
+        return struct.pack("=QQQQQQIIIIIIIIII", node, size, size // 512, 0, 0,
+                           0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+
+    def request(self):
+        data = os.read(self.fuse, 1 << 20)
+        _, op, unique, node, *_ = IN_HEAD.unpack_from(data)
+        body = data[IN_HEAD.size:]
+        if op == INIT:
+            self.reply(unique, struct.pack(
+                "=IIIIHHIIHHI28x", 7, 31, 1 << 20,
+                ASYNC_READ | ASYNC_DIO | MAX_PAGES, 1024, 1024, 65536, 1, 64,
+                0, 0))
+        elif op == LOOKUP and body.rstrip(b"\0") == b"disk":
+            self.reply(unique, struct.pack("=QQQQII", DISK, 0, VALID_SECONDS,
+                                           VALID_SECONDS, 0, 0) +
+                       self.attr(DISK))
+        elif op == LOOKUP:
+            self.reply(unique, error=errno.ENOENT)
+        elif op == GETATTR:
+            self.reply(unique, struct.pack("=QII", VALID_SECONDS, 0, 0) +
+                       self.attr(node))
+        elif op == OPEN:
+            self.reply(unique, bytes(16))
+        elif op == READ:
+            _, offset, size = struct.unpack_from("=QQI", body)
+            heapq.heappush(self.late, (time.monotonic() + self.delay, unique,
+                                       offset, size))
+        elif op in (RELEASE, FLUSH):
+            self.reply(unique)
+        elif op not in (FORGET, BATCH_FORGET, INTERRUPT, DESTROY):
+            self.reply(unique, error=errno.ENOSYS)
+
+    def serve(self):
+        while True:
+            now = time.monotonic()
+            while self.late and self.late[0][0] <= now:
+                _, unique, offset, size = heapq.heappop(self.late)
+                self.reply(unique, os.pread(self.file, size, offset))
+            wait = self.late[0][0] - now if self.late else None
+            if select.select([self.fuse], [], [], wait)[0]:
+                try:
+                    self.request()
+                except OSError as e:
+                    if e.errno == errno.ENODEV:         # unmounted
+                        return
+                    if e.errno not in (errno.EINTR, errno.ENOENT):
+                        raise
+
+
+def main():
+    where, path, milliseconds = sys.argv[1:]
+    disk = Disk(path, int(milliseconds) / 1000)
+    options = f"fd={disk.fuse},rootmode=40000,user_id=0,group_id=0"
+    if libc.mount(b"slowfs", where.encode(), b"fuse",
+                  MS_RDONLY | MS_NOSUID | MS_NODEV, options.encode()):
+        sys.exit(f"mount: {os.strerror(ctypes.get_errno())}")
+
+    def stop(*_):
+        libc.umount2(where.encode(), MNT_DETACH)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    print("mounted", flush=True)
+    disk.serve()
+
+
+if __name__ == "__main__":
+    main()
