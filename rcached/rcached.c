@@ -212,7 +212,9 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
             .psi_full_avg10 = r->sample.psi_full_avg10,
             .flags = (r->provider ? RCACHE_HOST_LENDS : 0) |
                      (r->draining ? RCACHE_HOST_DRAINING : 0),
-            .slab_pages = r->options->slab_size / RCACHE_PAGE_SIZE,
+            .slab_pages = r->provider
+                ? lent.slab_pages
+                : r->options->slab_size / RCACHE_PAGE_SIZE,
         },
         .terms = r->prediction.term,
         .nr_terms = r->prediction.nr_terms,

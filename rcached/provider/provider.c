@@ -240,11 +240,54 @@ static bool kept_is_in_use(const Provider *provider, const char *name)
            store_has_slab(provider->store, number);
 }
 
+static int kept_table(const ProviderConfig *config)
+{
+    for (unsigned i = 0; i < config->nr_kept; i++) {
+        if (!strcmp(config->kept[i].name, KEPT_TABLE)) {
+            return config->kept[i].fd;
+        }
+    }
+    return -1;
+}
+
+/* Slabs are of one size: while any is kept, that of those. */
+static uint32_t kept_slab_pages(const ProviderConfig *config)
+{
+    uint32_t want = config->slab_size / WIRE_PAGE_SIZE;
+    int table = kept_table(config);
+    uint32_t pages = table < 0 ? 0 : store_table_slab_pages(table);
+
+    if (!pages || pages == want) {
+        return want;
+    }
+    g_warning("provider: slab-size stays %" G_GUINT64_FORMAT " while the "
+              "daemon's predecessor has left slabs of that size",
+              (uint64_t)pages * WIRE_PAGE_SIZE);
+    return pages;
+}
+
+/* What could not be taken over is not given up: another daemon may do it. */
+static bool provider_adopt_failed(int error, GError **errp)
+{
+    g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-error),
+                "cannot take over the leases of the daemon before: %s.  "
+                "Nothing has been given up: %s",
+                error == -EINVAL ? "they are of another release"
+                                 : g_strerror(-error),
+                error == -EINVAL
+                    ? "start the release that made them, or stop the service "
+                      "to lose what others have stored here"
+                    : "make sure that this host has the memory and may lock "
+                      "it, and start again");
+    return false;
+}
+
 /* Take over what an earlier daemon left; what is of no use is not kept. */
-static void provider_adopt(Provider *provider, const ProviderConfig *config)
+static bool provider_adopt(Provider *provider, const ProviderConfig *config,
+                           GError **errp)
 {
     g_autofree int *fds = g_new(int, config->nr_kept + 1);
-    int table = -1, leases = -EINVAL;
+    int table = -1, leases = 0;
     unsigned i, n = 0;
 
     for (i = 0; i < config->nr_kept; i++) {
@@ -258,7 +301,7 @@ static void provider_adopt(Provider *provider, const ProviderConfig *config)
         leases = store_adopt(provider->store, table, fds, n, provider->guard,
                              boottime_ms());
         if (leases < 0) {
-            close(table);
+            return provider_adopt_failed(leases, errp);
         }
     }
     for (i = 0; i < n; i++) {
@@ -266,12 +309,12 @@ static void provider_adopt(Provider *provider, const ProviderConfig *config)
             close(fds[i]);
         }
     }
-    if (leases >= 0) {
+    if (table >= 0) {
         g_message("provider: took over %d leases of the daemon before",
                   leases);
     }
     if (!provider->keep) {
-        return;
+        return true;
     }
     for (i = 0; i < config->nr_kept; i++) {
         if (!kept_is_in_use(provider, config->kept[i].name)) {
@@ -280,6 +323,7 @@ static void provider_adopt(Provider *provider, const ProviderConfig *config)
     }
     provider->keep(KEPT_TABLE, store_table_fd(provider->store),
                    provider->keep_opaque);
+    return true;
 }
 
 /* ------------------------------------------------------------------ new */
@@ -295,7 +339,8 @@ static bool provider_set_up(Provider *provider, const ProviderConfig *config,
         .opaque = provider,
     };
 
-    if (!slab_guard_find(config->lock_memory, config->slab_size,
+    if (!slab_guard_find(config->lock_memory,
+                         (uint64_t)provider->slab_pages * WIRE_PAGE_SIZE,
                          &provider->guard, errp)) {
         return false;
     }
@@ -313,8 +358,8 @@ static bool provider_set_up(Provider *provider, const ProviderConfig *config,
     if (!provider_listen(provider, config, errp)) {
         return false;
     }
-    provider_adopt(provider, config);
-    return provider_start(provider, config, errp);
+    return provider_adopt(provider, config, errp) &&
+           provider_start(provider, config, errp);
 }
 
 Provider *provider_new(const ProviderConfig *config, GError **errp)
@@ -329,7 +374,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     pthread_mutex_init(&provider->lock, NULL);
     pthread_cond_init(&provider->started, NULL);
     provider->listen_fd = provider->wake_fd = -1;
-    provider->slab_pages = config->slab_size / WIRE_PAGE_SIZE;
+    provider->slab_pages = kept_slab_pages(config);
     provider->lock_memory = config->lock_memory;
     provider->claim_max_ms = config->claim_max_ms;
     provider->keep = config->keep;

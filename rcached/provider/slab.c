@@ -248,26 +248,33 @@ int slab_new(uint32_t pages, SlabGuard guard, Slab **out)
     return 0;
 }
 
-Slab *slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease)
+int slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease,
+               Slab **out)
 {
     struct SlabTail head;
     struct stat st;
     Slab *slab;
     uint32_t i;
+    int ret;
 
     if (fstat(fd, &st) || st.st_size != (off_t)slab_file_bytes(pages) ||
         !(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) ||
         pread(fd, &head, sizeof(head), slab_bytes(pages)) != sizeof(head) ||
         head.magic != SLAB_MAGIC || head.version != SLAB_VERSION ||
-        head.pages != pages || slab_map(fd, pages, guard, &slab)) {
-        return NULL;
+        head.pages != pages) {
+        return -EINVAL;
+    }
+    ret = slab_map(fd, pages, guard, &slab);
+    if (ret) {
+        return ret;
     }
     slab->number = head.number;
     *lease = head.lease;
     for (i = 0; i < (pages + 63) / 64; i++) {
         slab->stored += __builtin_popcountll(slab->tail->bitmap[i]);
     }
-    return slab;
+    *out = slab;
+    return 0;
 }
 
 void slab_free(Slab *slab)

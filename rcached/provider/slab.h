@@ -71,10 +71,13 @@ int slab_new(uint32_t pages, SlabGuard guard, Slab **out);
  * @fd: its descriptor; taken over on success only
  * @pages: the size that slabs have here
  * @lease: the lease its tail names
+ * @out: the slab
  *
- * Return: the slab, or NULL if @fd is not such a slab
+ * Return: 0, -EINVAL if @fd is not such a slab, or why it cannot be mapped,
+ * which may pass
  */
-Slab *slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease);
+int slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease,
+               Slab **out);
 
 /** slab_free() - unmap and close; what is not punched dies with the fd */
 void slab_free(Slab *slab);

@@ -46,6 +46,20 @@ StoreTable *store_table_map(int fd, const StoreConfig *config, bool fresh)
     return table;
 }
 
+uint32_t store_table_slab_pages(int table_fd)
+{
+    struct {
+        uint32_t magic, version, slab_pages;
+    } head;
+
+    G_STATIC_ASSERT(offsetof(StoreTable, slab_pages) == 8);
+    if (pread(table_fd, &head, sizeof(head), 0) != sizeof(head) ||
+        head.magic != TABLE_MAGIC || head.version != TABLE_VERSION) {
+        return 0;
+    }
+    return head.slab_pages;
+}
+
 static bool table_is_ours(const StoreTable *table, const StoreConfig *config)
 {
     return table->magic == TABLE_MAGIC && table->version == TABLE_VERSION &&
@@ -102,15 +116,15 @@ typedef struct Left {
 } Left;
 
 /* One that was being dropped goes to @left: whether it was is seen later. */
-static void adopt_slab(Store *store, int *fd, SlabGuard guard, GArray *left)
+static int adopt_slab(Store *store, int *fd, SlabGuard guard, GArray *left)
 {
     uint64_t id = 0;
     Slab *slab;
+    int ret = *fd < 0 ? -EINVAL : slab_adopt(*fd, store->config.slab_pages,
+                                             guard, &id, &slab);
 
-    slab = *fd < 0 ? NULL : slab_adopt(*fd, store->config.slab_pages, guard,
-                                       &id);
-    if (!slab) {
-        return;
+    if (ret) {
+        return ret == -EINVAL ? 0 : ret;
     }
     *fd = -1; /* the slab's now */
     if (slab_is_leaving(slab)) {
@@ -120,6 +134,7 @@ static void adopt_slab(Store *store, int *fd, SlabGuard guard, GArray *left)
     } else {
         adopt_place(store, slab, id);
     }
+    return 0;
 }
 
 /* End the leases that are not whole; one without a slab is just forgotten. */
@@ -174,7 +189,11 @@ int store_adopt(Store *store, int table_fd, int *slab_fds, unsigned nr_fds,
     store->table_fd = table_fd;
     adopt_records(store);
     for (i = 0; i < nr_fds; i++) {
-        adopt_slab(store, &slab_fds[i], guard, left);
+        int ret = adopt_slab(store, &slab_fds[i], guard, left);
+
+        if (ret) {
+            return ret;
+        }
     }
     /* Those the record still counts had not been dropped: see store_drop(). */
     for (i = 0; i < left->len; i++) {

@@ -289,6 +289,9 @@ uint8_t *store_random_stored(const Store *store, uint64_t nth);
 
 /* --------------------------------------------------------------- adopting */
 
+/** store_table_slab_pages() - the slabs' size in a table; 0: not one of ours */
+uint32_t store_table_slab_pages(int table_fd);
+
 /**
  * store_adopt() - take over what an earlier daemon left
  * @table_fd: its lease table
@@ -298,7 +301,9 @@ uint8_t *store_random_stored(const Store *store, uint64_t nth);
  * The store must be empty.  A lease of which a slab is missing is dropped:
  * that it lost bytes must not be found out page by page.
  *
- * Return: leases taken over, or -EINVAL if the table is of another kind
+ * Return: leases taken over; -EINVAL if the table is of another kind; why a
+ * slab cannot be mapped.  If it fails nothing has been given up: the
+ * descriptors are what they were, and the store is of no use any more.
  */
 int store_adopt(Store *store, int table_fd, int *slab_fds, unsigned nr_fds,
                 SlabGuard guard, uint64_t now);

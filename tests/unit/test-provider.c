@@ -442,11 +442,39 @@ START_TEST(a_restart_keeps_leases_and_sessions)
     client_close(&c);
     restart();
     ck_assert_uint_eq(snapshot().leased, 2 * SLAB);
-    /* Nothing that was kept is of use to slabs of another size. */
+    /* Slabs stay of the size they are. */
     config.slab_size = 2 * SLAB;
     restart();
-    ck_assert_uint_eq(snapshot().leased, 0);
+    ck_assert_uint_eq(snapshot().leased, 2 * SLAB);
+    ck_assert_uint_eq(g_hash_table_size(kept), 3);
+}
+END_TEST
+
+START_TEST(what_another_release_left_is_not_given_up)
+{
+    g_autoptr(GError) error = NULL;
+    ProviderKept list[1];
+    uint32_t version = 99;
+    int fd;
+
+    provider_free(provider);
+    kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    config.keep = keep;
+    fixture_start();
+    fd = GPOINTER_TO_INT(g_hash_table_lookup(kept, "leases"));
+    provider_free(provider);
+    ck_assert_int_eq(pwrite(fd, &version, sizeof(version), 4),
+                     sizeof(version));
+    list[0] = (ProviderKept) { "leases", fcntl(fd, F_DUPFD_CLOEXEC, 0) };
+    config.kept = list;
+    config.nr_kept = 1;
+    ck_assert_ptr_null(provider_new(&config, &error));
+    ck_assert_ptr_nonnull(strstr(error->message, "another release"));
     ck_assert_uint_eq(g_hash_table_size(kept), 1);
+    close(list[0].fd);
+    config.kept = NULL;
+    config.nr_kept = 0;
+    fixture_start();
 }
 END_TEST
 
@@ -473,6 +501,7 @@ int main(void)
     tcase_add_test(tc, listening);
     tcase_add_test(tc, unlockable_memory_is_refused);
     tcase_add_test(tc, a_restart_keeps_leases_and_sessions);
+    tcase_add_test(tc, what_another_release_left_is_not_given_up);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
