@@ -77,6 +77,11 @@ static const ConfigKey keys[] = {
     { .section = "agent", .key = "history", .type = CONFIG_TIME,
       .fallback = "1d", .min = 60 * 1000, .max = INT64_C(30) * 86400 * 1000,
       .doc = "How much of the past that is learnt from." },
+    { .section = "agent", .key = "growth-rate", .type = CONFIG_SIZE,
+      .fallback = "440M",
+      .doc = "How much this host's demand may grow in a second with no "
+             "warning, whatever the past shows; a tenth of all memory in "
+             "all." },
     { .section = "agent", .key = "arbiters", .type = CONFIG_LIST,
       .fallback = "",
       .doc = "The arbiters, ADDRESS:PORT each; all of them get heartbeats, "
@@ -237,6 +242,7 @@ static void options_view(Options *o)
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
     o->history_ms = config_time_ms(c, "agent", "history");
+    o->growth_rate = config_size(c, "agent", "growth-rate", 0);
     o->arbiters = config_list(c, "agent", "arbiters");
     o->vmm_group = config_string(c, "pager", "group");
     o->admin_group = config_string(c, "admin", "group");

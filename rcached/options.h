@@ -39,6 +39,7 @@ typedef struct Options {
     const char *memory_source;
     uint64_t deadline_ms;
     uint64_t history_ms;
+    uint64_t growth_rate;       /* bytes in a second */
     const char *const *arbiters;
     const char *vmm_group;
     const char *admin_group;

@@ -472,6 +472,8 @@ static bool start_agent(Rcached *r, GError **errp)
     predict_config_init(&config);
     config.deadline_ms = r->options->deadline_ms;
     config.history_ms = r->options->history_ms;
+    config.period_ms = TICK_MS;
+    config.sudden_rate = r->options->growth_rate;
     r->predict = predict_new(&config);
     r->keep = PRESSURE_KEEP_ALL;
     pressure_init(&r->pressure, config.psi_some_max, config.psi_full_max);

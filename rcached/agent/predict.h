@@ -2,23 +2,32 @@
 /*
  * predict: how much memory a host can lend.  Pure.
  *
- *     offered = leased + max(0, available - reserve - growth)
+ *     offered = leased + max(0, available - reserve - growth - slack)
+ *     keep    = leased - max(0, reserve + growth - available)
  *
  * The slabs that are leased are allocated, so that `available` has them taken
- * off already.  Growth is what the host's own demand may take within one
- * deadline, the time a requester has to move away when its lease is revoked.
- * It is learnt from the host's own past: for every moment, by how much had
- * demand risen above its lowest of the last deadline; the greatest such rise
- * of each deadline is kept, a day of them, and a high quantile of those is
- * the prediction.
+ * off already.  Growth is what the host's own demand may take before what is
+ * called back now is back: one deadline, and the time to the next look.  It is
+ * the greater of
  *
- * The guests that are known are looked at apart from the rest of the host.
- * Their growth is bounded from both sides: it cannot be more than what they
- * may still take (local-max less what is resident), and a guest that has free
- * memory fills that first, which takes nothing from the host.
+ *   what the past shows: for every moment, by how much had demand risen above
+ *   its lowest of that time; the greatest such rise of each deadline is kept,
+ *   for history_ms, and a high quantile of those is taken, or the rise that is
+ *   under way if it is greater;
  *
- * While there is little history a share of the host's memory is kept back as
- * well.  High pressure vetoes whatever the figures say: nothing more is lent.
+ *   what can come with no warning: sudden_rate for as long as that, but no
+ *   more than sudden_most of the host's memory.  Bursts are rare, and the one
+ *   that matters is mostly the first of its size: docs/prediction.rst has the
+ *   figures.
+ *
+ * The guests that are known are looked at apart from the rest of the host, by
+ * what they use, and their growth is bounded from both sides: a guest that has
+ * free memory fills that first, which takes nothing from the host, and then
+ * cannot take more than it may have in all.
+ *
+ * What is offered stops slack short of what may be lent, so that noise does
+ * not call back tomorrow's slab today.  High pressure vetoes whatever the
+ * figures say: nothing more is lent.
  *
  * Every term has a name and a sign, and they add up to what is offered: an
  * operator can see why.
@@ -30,14 +39,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PREDICT_TERMS   9u
+#define PREDICT_TERMS   11u
 
 typedef struct PredictConfig {
-    uint64_t deadline_ms;       /* to foresee */
+    uint64_t deadline_ms;       /* within which what is lent comes back */
+    uint64_t period_ms;         /* from one look to the next */
     uint64_t history_ms;        /* to remember */
     double quantile;            /* of the rises, 0 to 1 */
-    uint64_t warm_up_ms;        /* shorter than this a history is little */
-    unsigned prior_percent;     /* of all memory, kept back meanwhile */
+    uint64_t sudden_rate;       /* bytes in a second, with no warning */
+    double sudden_most;         /* in all, as a share of all memory */
+    double slack;               /* as a share of all memory */
     uint32_t psi_some_max;      /* hundredths of a percent; above: veto */
     uint32_t psi_full_max;
 } PredictConfig;
@@ -73,6 +84,8 @@ typedef struct PredictTerm {
 
 typedef struct PredictOutput {
     uint64_t offered;
+    uint64_t keep;              /* what may stay leased; the rest has to be
+                                 * called back now */
     bool vetoed;                /* by pressure */
     unsigned nr_terms;
     PredictTerm term[PREDICT_TERMS];    /* they add up to offered */
