@@ -95,7 +95,7 @@ static void give_back(Rcached *r)
     uint64_t before = r->asked;
 
     if (r->sampled || r->draining) {
-        r->keep = pressure_update(&r->pressure, &in);
+        r->keep = MIN(pressure_update(&r->pressure, &in), r->foreseen);
     }
     if (!r->provider) {
         return;
@@ -108,7 +108,7 @@ static void give_back(Rcached *r)
                   " of %" G_GUINT64_FORMAT " MiB)%s",
                   r->asked >> 20, r->leased >> 20,
                   !r->asked ? "" : r->draining ? "this host is drained"
-                  : "less than the reserve is available");
+                  : "less than reserve and growth is available");
     }
     if (r->keep != PRESSURE_KEEP_ALL) {
         predict_cap(&r->prediction, MAX(r->keep, r->leased),
@@ -148,6 +148,10 @@ void rcached_sample(Rcached *r, ProviderSnapshot *lent)
     in.unsettled = unsettled(r) || !r->sampled;
     predict_update(r->predict, g_get_monotonic_time() / 1000, &in,
                    &r->prediction);
+    if (!in.unsettled) {
+        r->foreseen = r->prediction.keep < r->leased ? r->prediction.keep
+                                                     : PRESSURE_KEEP_ALL;
+    }
     if (r->prediction.vetoed != vetoed) {
         g_message("memory pressure is %s: lending %s",
                   vetoed ? "over" : "high", vetoed ? "again" : "no more");
@@ -475,7 +479,7 @@ static bool start_agent(Rcached *r, GError **errp)
     config.period_ms = TICK_MS;
     config.sudden_rate = r->options->growth_rate;
     r->predict = predict_new(&config);
-    r->keep = PRESSURE_KEEP_ALL;
+    r->keep = r->foreseen = PRESSURE_KEEP_ALL;
     pressure_init(&r->pressure, config.psi_some_max, config.psi_full_max);
     return true;
 }

@@ -49,6 +49,7 @@ typedef struct Rcached {
     Pressure pressure;
     bool draining;              /* an operator wants it empty */
     uint64_t keep;              /* bytes that may stay leased */
+    uint64_t foreseen;          /* the same, as far as growth asks for it */
     uint64_t asked;             /* bytes asked back and still leased */
 } Rcached;
 
