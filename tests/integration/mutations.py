@@ -5,8 +5,8 @@
 usage: mutations.py [NAME...]
 
 Each entry changes one piece of the source in a copy of the tree, builds it,
-and runs a scenario, which must fail.  Exit status 0 if every one did.  The
-number is the rule's in docs/design.md.
+and runs a scenario or a unit test, which must fail.  Exit status 0 if every
+one did.  The number is the rule's in docs/design.md.
 """
 import os
 import shutil
@@ -77,12 +77,6 @@ MUTATIONS = {
         "rcached/pager/manage.c",
         "                freeing_slot(p, page_slot(word));",
         "                (void)0;", "discards_free_slots"),
-    "rule6-fetch-by-state-alone": (
-        "rcached/pager/fault.c",
-        "    uint64_t filling = page_with_slot(page_to(word, RCACHE_FILLING), "
-        "0);",
-        "    uint64_t filling = page_to(word, RCACHE_FILLING);",
-        "pager_kills_with_discards"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"
@@ -105,7 +99,7 @@ MUTATIONS = {
         "            table_step(&p->table, z->page[i], now_is,\n"
         "                       page_to(now_is, pinned ? RCACHE_HOT\n"
         "                                              : RCACHE_ZAPPED));\n"
-        "        }", "lapped_zaps"),
+        "        }", "unit-zap"),
 }
 
 
@@ -116,8 +110,17 @@ def build(tree, folder):
                    stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", folder, "rcached/rcached",
                     "arbiter/arbiter", "arbiter/rcachectl",
-                    "tests/fakes/fake-vmm"], cwd=tree, check=True,
-                   stdout=subprocess.DEVNULL)
+                    "tests/fakes/fake-vmm", "tests/unit/test-zap"],
+                   cwd=tree, check=True, stdout=subprocess.DEVNULL)
+
+
+def program(tree, test):
+    if test.startswith("unit-"):
+        return [os.path.join(tree, "build/tests/unit",
+                             test.replace("unit-", "test-"))]
+    return [sys.executable,
+            os.path.join(tree, "tests/integration/scenarios.py"),
+            os.path.join(tree, "build"), test]
 
 
 def one(tree, name):
@@ -132,11 +135,8 @@ def one(tree, name):
         f.write(text.replace(old, new))
     try:
         build(tree, "build")
-        done = subprocess.run(
-            [sys.executable,
-             os.path.join(tree, "tests/integration/scenarios.py"),
-             os.path.join(tree, "build"), scenario],
-            capture_output=True, text=True, check=False)
+        done = subprocess.run(program(tree, scenario), capture_output=True,
+                              text=True, check=False)
     finally:
         with open(path, "w") as f:
             f.write(text)

@@ -247,16 +247,6 @@ def slow_zaps(build):
 
 
 @scenario
-def lapped_zaps(build):
-    """A page is zapped again before the last zap is answered (rule 14)."""
-    with Cluster(build) as c:
-        vm = Vm(c.requester, mem=8, local_max=3, seconds=10, threads=6,
-                zap_delay_us=8000, hot=1, write_percent=90)
-        expect_clean(vm.result())
-        c.shut_down()
-
-
-@scenario
 def rcached_restarts(build):
     """The requester's daemon goes and comes: its pagers stay."""
     with Cluster(build) as c:
