@@ -77,11 +77,12 @@ class Scene:
     @append: for the kernel's command line
     @extra: options of QEMU; a function is called with the scene for them
     @boot: options of make-initramfs
+    @lend: bytes that each provider lends, if not as many as the guest has
     @ready: the state in which the guest is when the scene is complete
     """
 
     def __init__(self, lab, guest=256 * MIB, local_max=64 * MIB, memory="",
-                 append="", extra=(), boot=(), ready="run"):
+                 append="", extra=(), boot=(), ready="run", lend=0):
         self.lab = lab
         self.size = guest
         self.local_max = local_max
@@ -92,7 +93,7 @@ class Scene:
         self.requester.start_arbiter()
         for host in self.providers:
             host.start_rcached("--arbiter", self.arbiter, "--slab-size",
-                               "16M", "--lend", str(guest), "--reserve",
+                               "16M", "--lend", str(lend or guest), "--reserve",
                                "256M")
         self.start_requester()
         wait_for("the arbiter to know the providers", self.known, 20)
