@@ -133,33 +133,44 @@ static bool call_take(AdminCall *call, JsonObject *object, GError **errp)
     return true;
 }
 
-bool admin_call_parse(const char *line, size_t len, AdminCall *call,
-                      GError **errp)
+JsonNode *admin_line_parse(const char *line, size_t len, GError **errp)
 {
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autoptr(GError) error = NULL;
     JsonNode *root;
 
-    *call = (AdminCall) { 0 };
     if (len > ADMIN_LINE_MAX) {
-        return bad_request(errp, "the line is too long");
+        bad_request(errp, "the line is too long");
+        return NULL;
     }
     if (memchr(line, 0, len) || !g_utf8_validate(line, len, NULL)) {
-        return bad_request(errp, "the line is no UTF-8 text");
+        bad_request(errp, "the line is no UTF-8 text");
+        return NULL;
     }
     if (!is_one_object(line, len)) {
-        return bad_request(errp, "the line is not one JSON object");
+        bad_request(errp, "the line is not one JSON object");
+        return NULL;
     }
     if (!json_parser_load_from_data(parser, line, len, &error)) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_BAD_REQUEST,
                     "the line is no JSON: %s", error->message);
-        return false;
+        return NULL;
     }
     root = json_parser_get_root(parser);
     if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
-        return bad_request(errp, "the line is not one JSON object");
+        bad_request(errp, "the line is not one JSON object");
+        return NULL;
     }
-    return call_take(call, json_node_get_object(root), errp);
+    return json_node_ref(root);
+}
+
+bool admin_call_parse(const char *line, size_t len, AdminCall *call,
+                      GError **errp)
+{
+    g_autoptr(JsonNode) root = admin_line_parse(line, len, errp);
+
+    *call = (AdminCall) { 0 };
+    return root && call_take(call, json_node_get_object(root), errp);
 }
 
 void admin_call_clear(AdminCall *call)

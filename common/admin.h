@@ -122,6 +122,15 @@ typedef struct AdminCall {
 } AdminCall;
 
 /**
+ * admin_line_parse() - one line to a JSON object
+ * @line: @len bytes without the newline; any bytes at all
+ *
+ * Return: a node that holds an object, not to be changed; or NULL with @errp
+ * set (ADMIN_ERROR_BAD_REQUEST)
+ */
+JsonNode *admin_line_parse(const char *line, size_t len, GError **errp);
+
+/**
  * admin_call_parse() - one line to a call
  * @line: @len bytes without the newline; any bytes at all
  * @call: set on success; on failure its id is set if there was one

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/uuid.h"
+#include "rcached/others.h"
 #include "rcached/report.h"
 
 /* A fault that is older than this is told as waiting. */
@@ -396,6 +397,7 @@ JsonObject *host_json_status(Rcached *r, int64_t started)
     json_array_unref(leases);
     set_lending(o, r);
     nr_vms = set_vms(o, r, problems);
+    json_object_set_array_member(o, "other_vms", others_json(r->qmp));
     if (!r->sampled) {
         add_problem(problems, "cannot read how much memory is free");
     }

@@ -82,6 +82,15 @@ static const ConfigKey keys[] = {
       .doc = "How much this host's demand may grow in a second with no "
              "warning, whatever the past shows; a tenth of all memory in "
              "all." },
+    { .section = "agent", .key = "qmp-directory", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "A folder of QMP sockets, one of each VM here that has no "
+             "remote-cache object: its balloon statistics say what it may "
+             "still take. They are monitors of rcached's own; not "
+             "libvirt's. Empty: none." },
+    { .section = "agent", .key = "qmp-period", .type = CONFIG_TIME,
+      .fallback = "5s", .min = 100, .max = 3600 * 1000,
+      .doc = "How often each of them is asked." },
     { .section = "agent", .key = "arbiters", .type = CONFIG_LIST,
       .fallback = "",
       .doc = "The arbiters, ADDRESS:PORT each; all of them get heartbeats, "
@@ -242,6 +251,8 @@ static void options_view(Options *o)
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
     o->history_ms = config_time_ms(c, "agent", "history");
+    o->qmp_directory = config_string(c, "agent", "qmp-directory");
+    o->qmp_period_ms = config_time_ms(c, "agent", "qmp-period");
     o->growth_rate = config_size(c, "agent", "growth-rate", 0);
     o->arbiters = config_list(c, "agent", "arbiters");
     o->vmm_group = config_string(c, "pager", "group");

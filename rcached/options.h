@@ -39,6 +39,8 @@ typedef struct Options {
     const char *memory_source;
     uint64_t deadline_ms;
     uint64_t history_ms;
+    const char *qmp_directory;  /* or "" */
+    unsigned qmp_period_ms;
     uint64_t growth_rate;       /* bytes in a second */
     const char *const *arbiters;
     const char *vmm_group;

@@ -17,6 +17,7 @@
 #include "common/uuid.h"
 #include "rcached/agent/beat.h"
 #include "rcached/host_admin.h"
+#include "rcached/others.h"
 #include "rcached/probe.h"
 #include "rcached/report.h"
 #include "rcached/service.h"
@@ -62,6 +63,7 @@ static GArray *guests_for_prediction(Rcached *r)
         report_predict(g_ptr_array_index(vms, i), now, &guest);
         g_array_append_val(guests, guest);
     }
+    others_predict(r->qmp, r->vmms, guests);
     return guests;
 }
 
@@ -189,6 +191,7 @@ static void beat_vms(Rcached *r, GArray *guests, GArray *held)
         g_array_append_val(guests, guest);
         report_held(g_ptr_array_index(vms, i), held);
     }
+    others_beat(r->qmp, r->vmms, guests);
 }
 
 static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
@@ -525,6 +528,17 @@ static bool start_vms(Rcached *r, GError **errp)
     return r->links != NULL;
 }
 
+static bool start_qmp(Rcached *r, GError **errp)
+{
+    QmpConfig config;
+
+    qmp_config_init(&config, r->options->qmp_period_ms);
+    if (*r->options->qmp_directory) {
+        r->qmp = qmp_folder_new(&config, r->options->qmp_directory, errp);
+    }
+    return r->qmp || !*r->options->qmp_directory;
+}
+
 static void start_arbiters(Rcached *r)
 {
     ArbiterConfig config;
@@ -552,7 +566,7 @@ Rcached *rcached_new(const Options *options, GError **errp)
     }
     r->dir = rundir_new(options->run_dir, errp);
     if (!r->dir || !start_agent(r, errp) || !start_provider(r, errp) ||
-        !start_vms(r, errp)) {
+        !start_vms(r, errp) || !start_qmp(r, errp)) {
         return NULL;
     }
     start_arbiters(r);
@@ -576,6 +590,7 @@ void rcached_free(Rcached *r)
     granter_free(r->granter);
     arbiter_clients_free(r->arbiters);
     link_server_free(r->links);
+    qmp_folder_free(r->qmp);
     vmms_free(r->vmms);
     provider_free(r->provider);
     predict_free(r->predict);

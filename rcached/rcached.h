@@ -16,6 +16,7 @@
 #include "rcached/agent/memory.h"
 #include "rcached/agent/predict.h"
 #include "rcached/agent/pressure.h"
+#include "rcached/agent/qmp.h"
 #include "rcached/granter.h"
 #include "rcached/link_server.h"
 #include "rcached/options.h"
@@ -35,6 +36,7 @@ typedef struct Rcached {
     Granter *granter;           /* NULL with it */
     MemorySource *memory;
     Predict *predict;
+    QmpFolder *qmp;             /* or NULL */
     ArbiterClients *arbiters;
     HostAdmin *admin;
     guint tick;

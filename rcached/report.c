@@ -22,11 +22,22 @@ static uint64_t balloon_age_ms(const Vm *vm, int64_t now)
     return now > vm->balloon_at ? (now - vm->balloon_at) / 1000 : 0;
 }
 
+bool report_balloon_plausible(uint64_t free, uint64_t total, uint64_t memory)
+{
+    return total && total < INT64_MAX && free <= total &&
+           (!memory || total <= memory);
+}
+
 static bool balloon_holds(const Vm *vm, int64_t now)
 {
-    return vm->has_balloon && vm->balloon.last_update &&
-           balloon_has(&vm->balloon, RCACHE_BALLOON_FREE) &&
-           balloon_has(&vm->balloon, RCACHE_BALLOON_TOTAL) &&
+    const struct RcacheVmmBalloon *b = &vm->balloon;
+
+    return vm->has_balloon && b->last_update &&
+           balloon_has(b, RCACHE_BALLOON_FREE) &&
+           balloon_has(b, RCACHE_BALLOON_TOTAL) &&
+           report_balloon_plausible(b->stat[RCACHE_BALLOON_FREE],
+                                    b->stat[RCACHE_BALLOON_TOTAL],
+                                    vm->stats.guest) &&
            balloon_age_ms(vm, now) <= REPORT_BALLOON_MAX_MS;
 }
 

@@ -15,6 +15,16 @@
 /** Balloon figures older than this count as not reported. */
 #define REPORT_BALLOON_MAX_MS   (60u * 1000)
 
+/**
+ * report_balloon_plausible() - can a guest's figures be true?
+ * @memory: the guest's RAM in bytes; 0: not known
+ *
+ * All ones is how virtio-balloon says that it does not know.  A guest's total
+ * is less than its RAM, by what firmware and kernel keep.
+ */
+bool report_balloon_plausible(uint64_t free, uint64_t total,
+                              uint64_t memory);
+
 /** report_guest() - @now as g_get_monotonic_time() */
 void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out);
 
