@@ -3,11 +3,15 @@
 
 Scenarios for scenarios.py, which runs them.
 """
+import os
 import random
+import sys
 import time
 
 from cluster import Cluster, MIB, Vm, expect_clean, wait_for
 from keeper import Keeper
+
+from cgroup import Cgroup  # after cluster, which knows where it is
 
 SCENARIOS = {}
 
@@ -130,3 +134,91 @@ def old_killed_while_moving(build):
 @scenario
 def new_killed_while_moving(build):
     kill_while_moving(build, lambda old, new: new)
+
+
+# ------------------------------------------------------------ under pressure
+
+HOG = """
+import mmap, signal, sys
+MAP_POPULATE = 0x8000
+m = mmap.mmap(-1, int(sys.argv[1]),
+              mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_POPULATE)
+signal.pause()
+"""
+
+
+class PressedCluster(Cluster):
+    """Each provider in a memory cgroup of @limit bytes, @reserve to be free."""
+
+    def __init__(self, build, limit, reserve, **options):
+        super().__init__(build, **options)
+        self.limit = limit
+        self.reserve = reserve
+
+    def start_provider(self, host):
+        host.cgroup = Cgroup(f"{self.prefix}-{host.name}", self.limit)
+        return host.start_rcached(
+            "--slab-size", self.slab, "--reserve", str(self.reserve),
+            "--memory-source", f"cgroup:{host.cgroup.path}",
+            "--enable-debug-commands", *self.arbiter)
+
+    def hog(self, host, size):
+        """A process on @host that takes @size bytes."""
+        return host.start("hog", [sys.executable, "-c", HOG, str(size)])
+
+    def clean(self):
+        super().clean()
+        for host in self.hosts.values():
+            if host.cgroup:
+                wait_for("a cgroup to be empty",
+                         lambda h=host: self.removed(h), 10)
+
+    @staticmethod
+    def removed(host):
+        try:
+            host.cgroup.remove()
+            return True
+        except OSError:
+            return not os.path.exists(host.cgroup.path)
+
+
+def press(build, back, slab):
+    """
+    A provider that has lent more than @back bytes gets a hog. Returns how
+    long it takes from the moment that less than the reserve is free until
+    @back bytes are its own again, and how many pages the guest visited from
+    the hog's start till then.
+    """
+    reserve = back * 5 // 4
+    with PressedCluster(build, back * 4, reserve, slab=slab) as c:
+        old, new = c.providers
+        drain(c, new)           # all goes to the other one
+        vm = Vm(c.requester, mem=back * 7 // 4 // MIB, seconds=600,
+                local_max=back // 4 // MIB, threads=2, pattern="sweep")
+        wait_for("enough to be stored",
+                 lambda: c.status(old)["stored_bytes"] > back * 9 // 8, 120)
+        drain(c, new, undo=True)
+        before = c.status(old)
+        visits = vm.stats()["visits"]
+        hog = c.hog(old, before["mem_available_bytes"] - reserve // 4)
+        wait_for("pressure", lambda: old.cgroup.free() < reserve, 60, 0.002)
+        began = time.monotonic()
+        most = before["leased_bytes"] - back
+        wait_for("the memory to be back", lambda: leased(c, old) <= most, 60,
+                 0.1)
+        took = time.monotonic() - began
+        visits = vm.stats()["visits"] - visits
+        assert c.status(old)["slabs_moved_away"] > 0, c.status(old)
+        hog.popen.kill()
+        hog.popen.wait()
+        expect_clean(vm.quit())
+        c.processes.remove(hog)
+        c.shut_down()
+        return took, visits
+
+
+@scenario
+def hog(build):
+    """A host that runs short gets its memory back; its guests go on."""
+    _, visits = press(build, 96 * MIB, "4M")
+    assert visits > 0, "the guest stood still"

@@ -138,14 +138,18 @@ class Host:
         self.name = name
         self.netns = f"{lab.prefix}{number}"
         self.address = f"10.213.{lab.net}.{number}"
+        # What "ip netns exec" does, but /sys stays what it is.
+        self.enter = ["nsenter", f"--net=/run/netns/{self.netns}"]
+        self.cgroup = None
         self.run = os.path.join(lab.dir, name)
         os.mkdir(self.run, 0o700)
         self.processes = {}
 
     def start(self, name, argv, **popen):
+        if self.cgroup:
+            popen["in_child"] = self.cgroup.join
         process = Process(
-            f"{self.name}/{name}",
-            ["ip", "netns", "exec", self.netns] + argv,
+            f"{self.name}/{name}", self.enter + argv,
             os.path.join(self.lab.dir, f"{self.name}-{name}.log"), **popen)
         self.processes[name] = process
         self.lab.processes.append(process)
