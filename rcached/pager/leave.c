@@ -162,7 +162,9 @@ void leave_revoked(Pager *p, Remote *remote, const WireHead *head,
                       revoke.deadline_ms / 1000);
         }
         l->keep = revoke.keep;
-        p->want_at = MIN(p->want_at, pager_now());
+        if (!p->want_tag) {
+            p->want_at = 0;     /* there is a deadline */
+        }
         leave_tick(p, pager_now());
     }
 }
