@@ -400,6 +400,9 @@ class Pager:
         """Neither read nor answer anything any more, but live."""
         self.mute = True
 
+    def do_speak(self):
+        self.mute = False
+
     def do_exit(self):
         os._exit(0)
 
