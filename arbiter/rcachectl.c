@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arbiter/rcachectl-explain.h"
 #include "arbiter/rcachectl-print.h"
 #include "common/admin.h"
 #include "common/config.h"
@@ -66,7 +67,7 @@ static const char *const later[] = {
 };
 
 typedef struct CommandLine {
-    char *socket, *timeout;
+    char *socket, *timeout, *explain;
     gboolean json, version;
     unsigned timeout_ms;
     bool timeout_set;
@@ -96,6 +97,8 @@ static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
           "Print JSON: bytes and seconds as plain numbers", NULL },
         { "timeout", 0, 0, G_OPTION_ARG_STRING, &line->timeout,
           "How long to wait; 0: for ever", "TIME" },
+        { "explain", 0, 0, G_OPTION_ARG_STRING, &line->explain,
+          "With hosts: why HOST offers what it offers", "HOST" },
         { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
           "Print the version", NULL },
         { 0 }
@@ -176,12 +179,22 @@ static int run(const CommandLine *line, const Command *command,
     g_autoptr(JsonNode) answer = admin_execute(path, command->name, args,
                                                timeout_ms, &error);
     g_autofree char *text = NULL;
+    JsonNode *shown = answer;
 
     if (!answer) {
         g_printerr("rcachectl: %s\n", error->message);
         return exit_status(error);
     }
-    text = line->json ? json_to_string(answer, TRUE) : command->print(answer);
+    if (line->explain) {
+        shown = explain_find(answer, line->explain, &error);
+        if (!shown) {
+            g_printerr("rcachectl: %s\n", error->message);
+            return EXIT_FAILED;
+        }
+    }
+    text = line->json ? json_to_string(shown, TRUE)
+                      : (line->explain ? explain_print : command->print)
+                            (shown);
     if (fputs(text, stdout) < 0 || (line->json && putchar('\n') < 0) ||
         fflush(stdout) < 0) {
         return EXIT_FAILED;
@@ -206,6 +219,11 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
     command = command_find(argv[1]);
     if (!command) {
         return unknown_command(argv[1]);
+    }
+    if (line->explain && strcmp(command->name, "hosts")) {
+        g_printerr("rcachectl: --explain goes with hosts, not with %s\n",
+                   command->name);
+        return EXIT_USAGE;
     }
     if ((unsigned)argc - 2 != command->nr_args) {
         g_printerr("usage: rcachectl [OPTION...] %s%s\n", command->name,
@@ -238,5 +256,6 @@ int main(int argc, char **argv)
     }
     g_free(line.socket);
     g_free(line.timeout);
+    g_free(line.explain);
     return status;
 }

@@ -5,7 +5,7 @@
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     local commands="status hosts leases vms evict"
-    local options="--socket= --json --timeout= --help --version"
+    local options="--socket= --json --timeout= --explain= --help --version"
     local socket=() word command="" vms
 
     COMPREPLY=()

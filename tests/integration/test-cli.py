@@ -162,6 +162,8 @@ class Rcachectl(Case):
                 (['evict', 'vm', '1Q'], 2, "'1Q' is no size"),
                 (['--timeout', '5', 'status'], 2, "'5' is no time"),
                 (['--no-such', 'status'], 2, '--no-such'),
+                (['--explain', 'h', 'vms'], 2, '--explain goes with hosts'),
+                (['hosts', '--explain', 'h'], 1, "no host 'h'"),
                 (['evict', 'vm', '1M'], 4, "'evict' is not known here"),
                 (['drain', 'h'], 4, "'drain' is not in this version"),
                 (['top'], 4, "'top' is not in this version")):
@@ -183,7 +185,7 @@ class Rcachectl(Case):
         self.assertEqual(status['hosts'],
                          {'alive': 0, 'suspect': 0, 'dead': 0})
 
-    def answer(self, *parts, delay=0.0):
+    def answer(self, *parts, delay=0.0, command=('vms',)):
         """What rcachectl makes of a daemon that sends these bytes."""
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(self.socket)
@@ -199,7 +201,7 @@ class Rcachectl(Case):
 
             thread = threading.Thread(target=serve)
             thread.start()
-            done = self.ctl('--timeout', '500ms', 'vms')
+            done = self.ctl('--timeout', '500ms', *command)
             thread.join()
         os.unlink(self.socket)
         return done
@@ -223,6 +225,26 @@ class Rcachectl(Case):
         done = self.answer(b'{"return": ', delay=1)
         self.assertEqual(done.returncode, 3)
         self.assertIn('no answer in time', done.stderr)
+
+
+    def test_explain(self):
+        terms = [('leased', 1 << 30), ('available', 4 << 30),
+                 ('growth-host', -(3 << 29)), ('new\x1b[2J', -(1 << 20))]
+        host = {'name': 'h', 'offered_bytes': 7 << 29,
+                'terms': [{'name': n, 'bytes': b} for n, b in terms]}
+        line = json.dumps({'return': [{'name': 'g'}, 7, host]}) + '\n'
+        explain = ('hosts', '--explain', 'h')
+        done = self.answer(line.encode(), command=explain)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertEqual([line.split()[:4] for line in lines], [
+            ['+', '1.0', 'GiB', 'leased'], ['+', '4.0', 'GiB', 'available'],
+            ['-', '1.5', 'GiB', 'growth-host'],
+            ['-', '1.0', 'MiB', 'new?[2J'], ['=', '3.5', 'GiB', 'offered']])
+        done = self.answer(line.encode(), command=('--json',) + explain)
+        self.assertEqual(json.loads(done.stdout), host)
+        done = self.answer(line.encode(), command=('hosts', '--explain=g'))
+        self.assertIn('not said', done.stdout)
 
 
 class Completion(Case):
