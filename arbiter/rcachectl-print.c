@@ -436,3 +436,23 @@ char *print_evict(JsonNode *answer)
     pages = format_field(o, "evicted_pages", KIND_COUNT);
     return g_strdup_printf("%s: %s (%s pages) went\n", vm, bytes, pages);
 }
+
+char *print_drain(JsonNode *answer)
+{
+    g_autofree char *host = NULL, *leased = NULL, *asked = NULL;
+    JsonObject *o;
+
+    if (!JSON_NODE_HOLDS_OBJECT(answer)) {
+        return g_strdup("-\n");
+    }
+    o = json_node_get_object(answer);
+    host = format_field(o, "host", KIND_TEXT);
+    leased = format_field(o, "leased_bytes", KIND_BYTES);
+    asked = format_field(o, "asked_back_bytes", KIND_BYTES);
+    if (!is_true(o, "draining")) {
+        return g_strdup_printf("%s lends again; %s are leased\n", host,
+                               leased);
+    }
+    return g_strdup_printf("%s is draining: %s are leased, %s asked back\n",
+                           host, leased, asked);
+}

@@ -49,6 +49,14 @@ static JsonObject *evict_args(char **argv, GError **errp)
     return args;
 }
 
+static JsonObject *host_args(char **argv, GError **errp)
+{
+    JsonObject *args = json_object_new();
+
+    json_object_set_string_member(args, "host", argv[0]);
+    return args;
+}
+
 static const Command commands[] = {
     { "status", "", "Whether all is well", print_status, .timeout_ms = 5000 },
     { "hosts", "", "What hosts have, lend and store", print_hosts,
@@ -59,11 +67,15 @@ static const Command commands[] = {
       .timeout_ms = 5000 },
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
       evict_args, 2, true, .timeout_ms = 120000 },
+    { "drain", " HOST", "Lend nothing more and ask all back", print_drain,
+      host_args, 1, true, .timeout_ms = 5000 },
+    { "undrain", " HOST", "Lend again", print_drain, host_args, 1, true,
+      .timeout_ms = 5000 },
 };
 
 /* They have a place in the design and are not built yet. */
 static const char *const later[] = {
-    "drain", "undrain", "whatif", "top", "metrics",
+    "whatif", "top", "metrics",
 };
 
 typedef struct CommandLine {

@@ -4,14 +4,14 @@
 
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status hosts leases vms evict"
+    local commands="status hosts leases vms evict drain undrain"
     local options="--socket= --json --timeout= --explain= --help --version"
     local socket=() word command="" vms
 
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-        status|hosts|leases|vms|evict) command=$word ;;
+        status|hosts|leases|vms|evict|drain|undrain) command=$word ;;
         esac
     done
     # "--socket=PATH" arrives as three words, since = breaks words.

@@ -209,10 +209,18 @@ void host_admin_link_closed(HostAdmin *admin, Vm *vm)
 
 /* ----------------------------------------------------------------- drain */
 
-static JsonNode *drain(HostAdmin *admin, bool draining, GError **errp)
+static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
+                       GError **errp)
 {
+    const char *host = json_object_get_string_member(args, "host");
     JsonObject *o;
 
+    if (strcmp(host, admin->r->options->host)) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    "this is host %s; host %s takes this on its own admin "
+                    "socket", admin->r->options->host, host);
+        return NULL;
+    }
     if (!admin->r->provider) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
                     "host %s lends nothing: there is nothing to drain",
@@ -232,12 +240,12 @@ static JsonNode *drain(HostAdmin *admin, bool draining, GError **errp)
 
 static JsonNode *run_drain(JsonObject *args, void *opaque, GError **errp)
 {
-    return drain(opaque, true, errp);
+    return drain(opaque, args, true, errp);
 }
 
 static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
 {
-    return drain(opaque, false, errp);
+    return drain(opaque, args, false, errp);
 }
 
 /* ---------------------------------------------------------------- tables */
@@ -255,8 +263,9 @@ static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
       .args = { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } }, \
       .start = start_evict }, \
     { .name = "drain", .doc = "Lend nothing more and ask everything back.", \
-      .run = run_drain }, \
-    { .name = "undrain", .doc = "Lend again.", .run = run_undrain }
+      .args = { { "host", ADMIN_ARG_STRING } }, .run = run_drain }, \
+    { .name = "undrain", .doc = "Lend again.", \
+      .args = { { "host", ADMIN_ARG_STRING } }, .run = run_undrain }
 
 static const AdminCommand commands[] = {
     COMMANDS,

@@ -9,6 +9,7 @@ is the fastest of its variants in this run.  Figures are medians of rounds.
 """
 import argparse
 import json
+import mmap
 import os
 import shutil
 import signal
@@ -17,10 +18,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                "..", "lib"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
 
 MIB = 1 << 20
@@ -29,7 +31,8 @@ PAGE = 4096
 TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.3),
            ("fault-latency", "held_p50"): ("ratio <=", 2.0),
            ("evict", "rate"): ("ratio >=", 0.5),
-           ("idle", "cpu"): ("value <", 1.0)}
+           ("idle", "cpu"): ("value <", 1.0),
+           ("giveback", "time"): ("value <", 10)}
 
 
 def free_port():
@@ -210,6 +213,30 @@ def medians(rounds, key):
             for name in rounds[0]}
 
 
+def through_loopback(size):
+    """Seconds that @size bytes take from one thread to another by TCP."""
+    server = socket.create_server(("127.0.0.1", 0))
+    piece = bytes(1 << 20)
+
+    def send():
+        with socket.create_connection(server.getsockname()) as conn:
+            for _ in range(size // len(piece)):
+                conn.sendall(piece)
+
+    sender = threading.Thread(target=send)
+    began = time.monotonic()
+    sender.start()
+    conn, _ = server.accept()
+    buf = bytearray(len(piece))
+    while conn.recv_into(buf):
+        pass
+    took = time.monotonic() - began
+    sender.join()
+    conn.close()
+    server.close()
+    return took
+
+
 class Bench:
     def __init__(self, args):
         self.args = args
@@ -364,6 +391,26 @@ class Bench:
 
     # --------------------------------------------------------------- output
 
+    def giveback(self):
+        """
+        A host with a memory hog: from less than its reserve being free until
+        1 GiB of what it had lent is its own again, while a guest goes on and
+        verifies all it reads. The floor is the bytes through one connection.
+        """
+        sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+        from giveback import press
+        back = (64 if self.args.short else 1024) << 20
+        self.say(f"giveback: {back >> 20} MiB")
+        # In a virtual machine memory is slow the first time it is used.
+        with mmap.mmap(-1, back * 10) as memory:
+            for at in range(0, len(memory), PAGE):
+                memory[at] = 1
+        took, visits = press(self.args.build, back,
+                             "4M" if self.args.short else "64M")
+        self.add("giveback", "time", "s", took,
+                 through_loopback(back),
+                 {"bytes": back, "guest_visits": visits})
+
     def verdict(self, r):
         if r["metric"] == "pager_memory":
             limit = r["peers"]["limit"]
@@ -400,6 +447,7 @@ class Bench:
                 ("quiet_p50", "quiet_p99", "held_p50", "held_p99")}
         want |= {("evict", "rate"), ("scan", "front_hand"),
                  ("scan", "back_hand"), ("idle", "cpu"),
+                 ("giveback", "time"),
                  ("idle", "pager_memory")}
         problems = [f"{b} {m} is missing" for b, m in want - names]
         for r in self.results:
@@ -428,7 +476,7 @@ def arguments():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    known = ["fault-latency", "evict", "scan", "idle"]
+    known = ["fault-latency", "evict", "scan", "idle", "giveback"]
     for name in args.names:
         if name not in known:
             parser.error(f"{name}: there are {', '.join(known)}")

@@ -165,7 +165,8 @@ class Rcachectl(Case):
                 (['--explain', 'h', 'vms'], 2, '--explain goes with hosts'),
                 (['hosts', '--explain', 'h'], 1, "no host 'h'"),
                 (['evict', 'vm', '1M'], 4, "'evict' is not known here"),
-                (['drain', 'h'], 4, "'drain' is not in this version"),
+                (['drain'], 2, 'drain HOST'),
+                (['drain', 'h'], 4, "'drain' is not known here"),
                 (['top'], 4, "'top' is not in this version")):
             done = self.ctl(*args)
             self.assertEqual(done.returncode, status, args)
