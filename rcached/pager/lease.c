@@ -425,8 +425,11 @@ bool lease_is_coming(const Pager *p)
 static void lease_want(Pager *p, uint64_t now)
 {
     uint64_t have = leased_pages(p), want = wanted_pages(p);
-    uint64_t lacking = MAX(want > have ? want - have : 0, leave_lacking(p));
+    uint64_t lacking = leave_lacking(p);
 
+    if (!lacking) {
+        lacking = want > have ? want - have : 0;
+    }
     if (!p->managing || now < p->want_at || !lacking || claims_pending(p)) {
         return;
     }
@@ -443,8 +446,12 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
         return;
     }
     p->want_tag = 0;
-    p->want_at = pager_now() + (leave_lacking(p) ? MOVE_RETRY_NS
-                                                 : WANT_RETRY_NS);
+    p->want_at = pager_now();
+    if (!leave_lacking(p)) {
+        p->want_at += WANT_RETRY_NS;
+    } else if (!msg->nr_grants) {
+        p->want_at += MOVE_RETRY_NS;
+    }
     wire_text_copy(p->want_text, sizeof(p->want_text), msg->text);
     for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
         const struct RcacheLeaseGrant *g = &msg->grant[i];

@@ -16,6 +16,11 @@
  */
 #include "rcached/pager/pager.h"
 
+/*
+ * Asked for at a time: a provider allocates a lease whole before it is granted,
+ * and the first slabs are better moved while it makes the next.
+ */
+#define STEP_PAGES      (MOVES_MAX * RCACHE_SLAB_PAGES_MAX)
 #define TAG_DROP        0x0800000000000000ull   /* see lease.c */
 
 /* ------------------------------------------------------ what is to be left */
@@ -95,7 +100,8 @@ uint64_t leave_lacking(const Pager *p)
             room += lease_empties(p, p->leases[i]);
         }
     }
-    return leaving > room ? (leaving - room) * slab_pages : 0;
+    return leaving > room ? MIN((leaving - room) * slab_pages, STEP_PAGES)
+                          : 0;
 }
 
 bool leave_pending(const Pager *p)
