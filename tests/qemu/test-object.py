@@ -215,6 +215,8 @@ def options_refused(folder):
         refused(folder, "local-max", props="size=64M")
         refused(folder, "needs local-max", props="local-max=0")
         refused(folder, "multiple of 4096", props="local-max=5000001")
+        refused(folder, "a second one on the same VM is refused", "-object",
+                f"remote-cache,id=rc1,local-max=32M,socket={folder}/vmm.sock")
     finally:
         rcached.close()
 
