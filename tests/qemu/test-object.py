@@ -11,165 +11,13 @@ worst place for it.  Where a CPU has to wait, it is SeaBIOS's.
 import errno
 import os
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-import traceback
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from lab import JsonSocket, LabError, wait_for              # noqa: E402
-
-QEMU = os.environ.get("RCACHED_QEMU", "")
-HERE = os.path.dirname(os.path.abspath(__file__))
-MIB = 1 << 20
-RAM = 64 * MIB
-TEST_AT = 16 * MIB              # guest address that nothing else uses
-
-
-class Skip(Exception):
-    pass
-
-
-class Qmp(JsonSocket):
-    def __init__(self, path):
-        super().__init__(path)
-        self.line()
-        self.call("qmp_capabilities", enable=["oob"])
-
-    def oob(self, execute):
-        self.sock.sendall(b'{"exec-oob": "%s"}\n' % execute.encode())
-        while True:
-            answer = self.line()
-            if "event" in answer:
-                self.events.append(answer)
-            else:
-                return answer["return"]
-
-    def event(self, name, timeout=5, **match):
-        """The next event of that name whose data has @match."""
-        end = time.monotonic() + timeout
-        while True:
-            for event in self.events:
-                if event["event"] == name and \
-                        match.items() <= event["data"].items():
-                    self.events.remove(event)
-                    return event["data"]
-            self.sock.settimeout(max(0.01, end - time.monotonic()))
-            try:
-                self.events.append(self.line())
-            except socket.timeout as e:
-                raise AssertionError(f"no {name} {match}") from e
-            finally:
-                self.sock.settimeout(10)
-
-
-class Vm:
-    """A QEMU with the object, and the fake rcached it speaks to."""
-
-    def __init__(self, folder, *options, how=None, accel="qtest", ram=RAM,
-                 props="local-max=32M", machine="pc", start=True):
-        self.folder = folder
-        self.rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
-        self.rcached.how = how or {}
-        self.argv = [
-            QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
-            "-accel", accel, "-machine", machine, "-display", "none",
-            "-nodefaults", "-nic", "none", "-m", f"{ram // MIB}M",
-            "-name", "testvm", "-object",
-            f"remote-cache,id=rc0,{props},socket={folder}/vmm.sock",
-            "-qmp", f"unix:{folder}/qmp,server=on,wait=off", *options]
-        if accel == "qtest":
-            self.argv += ["-qtest", f"unix:{folder}/qtest,server=on,wait=off",
-                          "-qtest-log", "none"]
-        self.pager = None
-        if start:
-            self.start()
-
-    def start(self, ready=True):
-        self.log = open(self.folder + "/log", "ab")
-        self.process = subprocess.Popen(
-            self.argv, stdin=subprocess.DEVNULL, stdout=self.log,
-            stderr=self.log)
-        self.pager = self.rcached.accept()
-        if ready:
-            self.pager.wait("ready")
-        wait_for("QMP", lambda: os.path.exists(self.folder + "/qmp"))
-        self.qmp = Qmp(self.folder + "/qmp")
-        self.qtest = None
-        if "qtest" in self.argv:
-            self.qtest = socket.socket(socket.AF_UNIX)
-            self.qtest.connect(self.folder + "/qtest")
-            self.qtest.settimeout(10)
-
-    def output(self):
-        with open(self.folder + "/log", errors="replace") as f:
-            return f.read()
-
-    def ask(self, line, timeout=10):
-        """A qtest command; None when there is no answer in time."""
-        if line:
-            self.qtest.sendall(line.encode() + b"\n")
-        self.qtest.settimeout(timeout)
-        answer = b""
-        try:
-            while not answer.endswith(b"\n"):
-                answer += self.qtest.recv(4096)
-        except socket.timeout:
-            return None
-        return answer.decode().strip()
-
-    def write(self, address, value):
-        assert self.ask(f"writeq {address:#x} {value:#x}") == "OK"
-
-    def read(self, address, timeout=10):
-        answer = self.ask(f"readq {address:#x}", timeout)
-        return answer and int(answer.split()[1], 0)
-
-    def read_late(self, timeout=10):
-        """The answer of a read() that came to nothing before."""
-        return int(self.ask("", timeout).split()[1], 0)
-
-    def manage(self):
-        self.pager.do_manage("pc.ram")
-        self.pager.wait("managed")
-
-    def next_pager(self, ready=True):
-        self.pager = self.rcached.accept()
-        if ready:
-            self.pager.wait("ready")
-        return self.pager
-
-    def query(self):
-        return self.qmp.oob("query-remote-cache")[0]
-
-    def ended(self, seconds):
-        """QEMU's exit status, within so many seconds."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.rcached.close()
-        self.log.close()
-
-
-def page_of(address):
-    """The word of a guest address: below 3 GiB, RAM is one block."""
-    return address // fp.PAGE
-
-
-def in_thread(function):
-    import threading
-    thread = threading.Thread(target=function, daemon=True)
-    thread.start()
-    return thread
-
+from fakevm import (MIB, RAM, TEST_AT, Skip, Vm, failed, hmp,   # noqa: E402
+                    in_thread, main, outl, page_of, refused, wait_for)
 
 # ------------------------------------------------------------------ cases
 
@@ -179,20 +27,6 @@ CASES = []
 def case(function):
     CASES.append(function)
     return function
-
-
-def refused(folder, expect, *options, props="local-max=32M", m="64M",
-            path=None):
-    """QEMU must end at once, saying @expect."""
-    props = f"remote-cache,id=rc0,{props}," if props else ""
-    objects = ["-object", f"{props}socket={path or folder + '/vmm.sock'}"]
-    done = subprocess.run(
-        [QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
-         "-accel", "qtest", "-display", "none", "-nodefaults", "-nic", "none",
-         "-m", m, *objects, *options], capture_output=True, text=True,
-        timeout=20, stdin=subprocess.DEVNULL, check=False)
-    assert done.returncode == 1, f"{done.returncode}: {done.stderr}"
-    assert expect in done.stderr, f"wanted '{expect}', got: {done.stderr}"
 
 
 @case
@@ -642,15 +476,6 @@ def commands(folder):
         vm.close()
 
 
-def failed(qmp, text, command, **arguments):
-    try:
-        qmp.call(command, **arguments)
-    except LabError as e:
-        assert text in str(e), e
-    else:
-        raise AssertionError(f"{command} did not fail")
-
-
 @case
 def migration_and_removal(folder):
     """Blocked while memory is away; free, and deletable, once it is home."""
@@ -681,10 +506,6 @@ def migration_and_removal(folder):
                id="rc1", local_max=MIB, socket=folder + "/vmm.sock")
     finally:
         vm.close()
-
-
-def outl(vm, port, value):
-    assert vm.ask(f"outl {port:#x} {value:#x}") == "OK"
 
 
 @case
@@ -862,41 +683,5 @@ def hotplug(folder):
         vm.close()
 
 
-def hmp(vm, line):
-    text = vm.qmp.call("human-monitor-command", command_line=line)
-    assert "rror" not in text, text
-
-
-# ------------------------------------------------------------------- main
-
-def main():
-    if not QEMU:
-        print("skipped: RCACHED_QEMU names no patched QEMU")
-        return 77
-    wanted = sys.argv[1:]
-    bad = 0
-    for function in CASES:
-        if wanted and not any(w in function.__name__ for w in wanted):
-            continue
-        begin = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="rc-") as folder:
-            try:
-                function(folder)
-                result = "ok"
-            except Skip as e:
-                result = f"skipped: {e}"
-            except BaseException:
-                traceback.print_exc()
-                log = os.path.join(folder, "log")
-                if os.path.exists(log):
-                    with open(log, errors="replace") as f:
-                        print(f.read()[-3000:])
-                result = "FAILED"
-                bad += 1
-        print(f"{function.__name__}: {result} "
-              f"({time.monotonic() - begin:.1f} s)", flush=True)
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CASES))

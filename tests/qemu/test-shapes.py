@@ -1,0 +1,199 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The object with other machines and other memory, and what is refused once
+the VM runs; against a fake pager.
+
+    test-shapes.py [NAME...]     only the cases whose names contain NAME
+"""
+import os
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fakepager as fp                                      # noqa: E402
+from fakevm import (MIB, RAM, TEST_AT, Skip, Vm, failed,    # noqa: E402
+                    main, page_of, refused, wait_for)
+
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def fill(vm, pages, value):
+    for i in range(pages):
+        vm.write(TEST_AT + i * fp.PAGE, value + i)
+
+
+def is_there(vm, pages, value):
+    for i in range(pages):
+        assert vm.read(TEST_AT + i * fp.PAGE) == value + i
+
+
+@case
+def machines(folder):
+    for machine in ("pc", "q35", "microvm"):
+        vm = Vm(folder, machine=machine)
+        try:
+            block, = vm.pager.do_blocks()
+            fill(vm, 16, 0x1000)
+            vm.pager.do_manage(block[0])
+            vm.pager.wait("managed")
+            assert vm.pager.do_evict(page_of(TEST_AT), 16) == 16
+            assert not vm.pager.do_data(page_of(TEST_AT))
+            is_there(vm, 16, 0x1000)
+        finally:
+            vm.close()
+        for name in ("qmp", "qtest", "vmm.sock"):
+            os.unlink(f"{folder}/{name}")
+
+
+@case
+def numa(folder):
+    """Pages of two nodes go and come; they are different pages."""
+    vm = Vm(folder, "-object", "memory-backend-memfd,id=m0,size=32M",
+            "-object", "memory-backend-ram,id=m1,size=32M",
+            "-numa", "node,memdev=m0", "-numa", "node,memdev=m1")
+    try:
+        far = 40 * MIB
+        vm.write(TEST_AT, 0xaaaa)
+        vm.write(far, 0xbbbb)
+        for name in ("m0", "m1"):
+            vm.pager.do_manage(name)
+            vm.pager.wait("managed")
+        assert vm.pager.do_evict(page_of(TEST_AT)) == 1
+        assert vm.pager.do_evict(page_of(far)) == 1
+        assert vm.read(far) == 0xbbbb and vm.read(TEST_AT) == 0xaaaa
+    finally:
+        vm.close()
+
+
+@case
+def reset(folder):
+    """A reset takes nothing away, and waits for nothing that is away."""
+    vm = Vm(folder)
+    try:
+        fill(vm, 16, 0x2000)
+        vm.manage()
+        assert vm.pager.do_evict(page_of(TEST_AT), 16) == 16
+        vm.qmp.call("system_reset")
+        vm.qmp.event("RESET")
+        assert vm.pager.do_state(page_of(TEST_AT), 16) == [fp.REMOTE] * 16
+        is_there(vm, 16, 0x2000)
+    finally:
+        vm.close()
+
+
+@case
+def dump(folder):
+    """dump-guest-memory has the bytes of pages that were away."""
+    vm = Vm(folder)
+    try:
+        value = 0x70dd1e50ca5e0000
+        fill(vm, 16, value)
+        vm.manage()
+        assert vm.pager.do_evict(page_of(TEST_AT), 16) == 16
+        vm.qmp.call("dump-guest-memory", paging=False,
+                    protocol=f"file:{folder}/dump")
+        with open(folder + "/dump", "rb") as f:
+            data = f.read()
+        for i in range(16):
+            assert struct.pack("<Q", value + i) in data, i
+        assert vm.pager.do_state(page_of(TEST_AT), 16) == [fp.HOT] * 16
+    finally:
+        vm.close()
+
+
+@case
+def second_refused(folder):
+    """What comes after the object is refused by name, and nothing changes."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(folder + "/vu")
+    listener.listen(8)
+    vm = Vm(folder, "-chardev", f"socket,id=c0,path={folder}/vu")
+    try:
+        fill(vm, 16, 0x3000)
+        vm.manage()
+        assert vm.pager.do_evict(page_of(TEST_AT), 16) == 16
+        qmp = vm.qmp
+        failed(qmp, "vhost-user cannot be used together with remote-cache",
+               "device_add", driver="vhost-user-blk-pci", id="v0",
+               chardev="c0")
+        if os.path.exists("/dev/vhost-scsi"):
+            failed(qmp, "vhost-scsi cannot be used together", "device_add",
+                   driver="vhost-scsi-pci", wwpn="naa.5001405324af0985")
+        text = qmp.call("human-monitor-command", command_line="savevm s")
+        assert "keeps guest memory on other hosts" in text, text
+        failed(qmp, "remote-cache-resize with size=0", "migrate",
+               uri=f"file:{folder}/m")
+        assert vm.pager.do_state(page_of(TEST_AT), 16) == [fp.REMOTE] * 16
+        is_there(vm, 16, 0x3000)
+    finally:
+        listener.close()
+        vm.close()
+
+
+@case
+def private_dimm(folder):
+    """A DIMM that cannot be managed is not: it stays as it is."""
+    vm = Vm(folder, "-m", "64M,slots=2,maxmem=256M")
+    try:
+        vm.qmp.call("object-add", qom_type="memory-backend-ram", id="m1",
+                    size=64 * MIB, share=False)
+        vm.qmp.call("device_add", driver="pc-dimm", id="dimm1", memdev="m1")
+        at = 0x100000000
+        vm.write(at, 0x6600)
+        assert vm.read(at) == 0x6600
+        assert [b[0] for b in vm.pager.do_blocks()] == ["pc.ram"]
+        assert "is not shared memory" in vm.output()
+    finally:
+        vm.close()
+
+
+@case
+def nested_refused(folder):
+    """vmx and svm, where this KVM can give them to a guest."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise Skip("no KVM here")
+    nested = [name for name in ("vmx", "svm") if name in
+              open("/proc/cpuinfo").read().split("\nflags", 1)[1]
+              .split("\n", 1)[0].split()]
+    if not nested:
+        raise Skip("this host's KVM has no nested virtualization")
+    rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
+    try:
+        refused(folder, f"add '{nested[0]}=off' to -cpu", "-accel", "kvm",
+                "-cpu", f"host,{nested[0]}=on")
+    finally:
+        rcached.close()
+
+
+@case
+def faults_repeated(folder):
+    """A page that is asked for again and again is fetched once: the faults
+    that a dead pager had read are had from the next one, once."""
+    vm = Vm(folder, how={"lost": True})
+    try:
+        vm.write(TEST_AT, 0x7777)
+        vm.manage()
+        assert vm.pager.do_evict(page_of(TEST_AT)) == 1
+        assert vm.read(TEST_AT, 0.5) is None
+        for _ in range(3):
+            vm.pager.kill()
+            vm.next_pager()
+            assert vm.ask("", 0.3) is None, "made up"
+        vm.rcached.how = {}
+        vm.pager.kill()
+        vm.next_pager()
+        assert vm.read_late() == 0x7777
+        wait_for("nothing to wait for", lambda: "waiting" not in vm.query())
+        assert vm.pager.do_count(fp.LOST) == 0
+    finally:
+        vm.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(CASES))
