@@ -53,16 +53,9 @@ static bool unsettled(const Rcached *r)
 
 static GArray *guests_for_prediction(Rcached *r)
 {
-    g_autoptr(GPtrArray) vms = vmms_list(r->vmms);
     GArray *guests = g_array_new(FALSE, FALSE, sizeof(PredictGuest));
-    int64_t now = g_get_monotonic_time();
 
-    for (unsigned i = 0; i < vms->len; i++) {
-        PredictGuest guest;
-
-        report_predict(g_ptr_array_index(vms, i), now, &guest);
-        g_array_append_val(guests, guest);
-    }
+    report_predict_all(r->vmms, guests);
     others_predict(r->qmp, r->vmms, guests);
     return guests;
 }
@@ -179,21 +172,6 @@ static gboolean rcached_tick(gpointer opaque)
 
 /* -------------------------------------------------------------- arbiters */
 
-static void beat_vms(Rcached *r, GArray *guests, GArray *held)
-{
-    g_autoptr(GPtrArray) vms = vmms_list(r->vmms);
-    int64_t now = g_get_monotonic_time();
-
-    for (unsigned i = 0; i < vms->len; i++) {
-        WireBeatGuest guest;
-
-        report_guest(g_ptr_array_index(vms, i), now, &guest);
-        g_array_append_val(guests, guest);
-        report_held(g_ptr_array_index(vms, i), held);
-    }
-    others_beat(r->qmp, r->vmms, guests);
-}
-
 static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
 {
     Rcached *r = opaque;
@@ -206,7 +184,8 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
     unsigned left;
 
     rcached_sample(r, &lent);
-    beat_vms(r, guests, held);
+    report_beat_all(r->vmms, guests, held);
+    others_beat(r->qmp, r->vmms, guests);
     in = (BeatInput) {
         .host = {
             .mem_total = r->sample.total,
@@ -462,6 +441,11 @@ static bool start_provider(Rcached *r, GError **errp)
     return true;
 }
 
+static void rcached_pressed(void *opaque)
+{
+    rcached_tick(opaque);
+}
+
 static bool start_agent(Rcached *r, GError **errp)
 {
     PredictConfig config;
@@ -485,6 +469,18 @@ static bool start_agent(Rcached *r, GError **errp)
     r->keep = r->foreseen = PRESSURE_KEEP_ALL;
     pressure_init(&r->pressure, config.psi_some_max, config.psi_full_max);
     return true;
+}
+
+/* Without it pressure is seen at the next tick. */
+static void start_watch(Rcached *r)
+{
+    g_autoptr(GError) error = NULL;
+
+    r->watch = memory_watch_new(r->memory, rcached_pressed, r, &error);
+    if (!r->watch) {
+        g_message("nothing wakes us for memory pressure: %s",
+                  error->message);
+    }
 }
 
 static bool find_group(const char *name, gid_t *gid, GError **errp)
@@ -576,6 +572,7 @@ Rcached *rcached_new(const Options *options, GError **errp)
     }
     rcached_sample(r, &lent);
     provider_snapshot_clear(&lent);
+    start_watch(r);
     r->tick = g_timeout_add(TICK_MS, rcached_tick, r);
     return g_steal_pointer(&r);
 }
@@ -586,6 +583,7 @@ void rcached_free(Rcached *r)
         return;
     }
     g_clear_handle_id(&r->tick, g_source_remove);
+    memory_watch_free(r->watch);
     host_admin_free(r->admin);
     granter_free(r->granter);
     arbiter_clients_free(r->arbiters);

@@ -14,6 +14,7 @@
 
 #include "rcached/agent/arbiter_client.h"
 #include "rcached/agent/memory.h"
+#include "rcached/agent/memory-watch.h"
 #include "rcached/agent/predict.h"
 #include "rcached/agent/pressure.h"
 #include "rcached/agent/qmp.h"
@@ -36,6 +37,7 @@ typedef struct Rcached {
     Granter *granter;           /* NULL with it */
     MemorySource *memory;
     Predict *predict;
+    MemoryWatch *watch;         /* or NULL */
     QmpFolder *qmp;             /* or NULL */
     ArbiterClients *arbiters;
     HostAdmin *admin;

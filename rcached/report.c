@@ -114,3 +114,30 @@ void report_predict(const Vm *vm, int64_t now, PredictGuest *out)
         out->balloon_total = balloon_stat(vm, RCACHE_BALLOON_TOTAL);
     }
 }
+
+void report_predict_all(Vmms *vmms, GArray *out)
+{
+    g_autoptr(GPtrArray) vms = vmms_list(vmms);
+    int64_t now = g_get_monotonic_time();
+
+    for (unsigned i = 0; i < vms->len; i++) {
+        PredictGuest guest;
+
+        report_predict(g_ptr_array_index(vms, i), now, &guest);
+        g_array_append_val(out, guest);
+    }
+}
+
+void report_beat_all(Vmms *vmms, GArray *guests, GArray *held)
+{
+    g_autoptr(GPtrArray) vms = vmms_list(vmms);
+    int64_t now = g_get_monotonic_time();
+
+    for (unsigned i = 0; i < vms->len; i++) {
+        WireBeatGuest guest;
+
+        report_guest(g_ptr_array_index(vms, i), now, &guest);
+        g_array_append_val(guests, guest);
+        report_held(g_ptr_array_index(vms, i), held);
+    }
+}

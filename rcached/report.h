@@ -34,4 +34,10 @@ void report_held(const Vm *vm, GArray *out);
 /** report_predict() - the VM as the prediction sees it */
 void report_predict(const Vm *vm, int64_t now, PredictGuest *out);
 
+/** report_predict_all() - every VM's to @out (PredictGuest) */
+void report_predict_all(Vmms *vmms, GArray *out);
+
+/** report_beat_all() - every VM (WireBeatGuest) and its leases */
+void report_beat_all(Vmms *vmms, GArray *guests, GArray *held);
+
 #endif

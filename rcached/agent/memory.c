@@ -291,6 +291,17 @@ const char *memory_source_name(const MemorySource *source)
     return source->name;
 }
 
+bool memory_source_watched(const MemorySource *source, char **path)
+{
+    bool v1 = source->names == &cgroup_v1;
+
+    *path = v1 ? g_strdup(source->cgroup)
+          : source->cgroup ? g_build_filename(source->cgroup,
+                                              "memory.pressure", NULL)
+          : g_build_filename(source->proc, "pressure", "memory", NULL);
+    return v1;
+}
+
 bool memory_source_read(MemorySource *source, MemorySample *out,
                         GError **errp)
 {

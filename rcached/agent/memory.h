@@ -42,6 +42,14 @@ void memory_source_free(MemorySource *source);
 const char *memory_source_name(const MemorySource *source);
 
 /**
+ * memory_source_watched() - what tells that memory gets tight
+ * @path: new; a pressure file, or the folder of a cgroup of version 1
+ *
+ * Return: true if it is such a cgroup
+ */
+bool memory_source_watched(const MemorySource *source, char **path);
+
+/**
  * memory_source_read() - take a sample now
  *
  * Return: false with @errp set if it cannot be read; @out is then unchanged
