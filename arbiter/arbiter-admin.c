@@ -526,5 +526,9 @@ const AdminCommand arbiter_admin_commands[] = {
     { "hosts", "The hosts, what they have and lend.", { { 0 } }, run_hosts },
     { "leases", "Who lends how much to which VM.", { { 0 } }, run_leases },
     { "vms", "The VMs and where their memory is.", { { 0 } }, run_vms },
+    { "drain", "Tell a host to lend nothing more and ask all back.",
+      { { "host", ADMIN_ARG_STRING } }, arbiter_admin_drain },
+    { "undrain", "Tell a host to lend again.",
+      { { "host", ADMIN_ARG_STRING } }, arbiter_admin_undrain },
     { 0 }
 };

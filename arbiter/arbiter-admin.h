@@ -8,6 +8,11 @@
 
 #include "common/admin.h"
 
+/* Commands, in drain.c. */
+JsonNode *arbiter_admin_drain(JsonObject *args, void *opaque, GError **errp);
+JsonNode *arbiter_admin_undrain(JsonObject *args, void *opaque,
+                                GError **errp);
+
 /* The commands, for an Arbiter as their opaque. */
 extern const AdminCommand arbiter_admin_commands[];
 

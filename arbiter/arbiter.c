@@ -191,6 +191,7 @@ static void *on_hello(ControlConn *conn, const WireHello *hello, char *text,
         return NULL;
     }
     host->conn = conn;
+    host->features = hello->features;
     wire_text_copy(host->peer, sizeof(host->peer), control_peer(conn));
     g_message("host %s (%s): connected%s%s", host->name, host->peer,
               *address ? ", its provider is at " : "", address);

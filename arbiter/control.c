@@ -269,6 +269,14 @@ bool control_send_grant(ControlConn *conn, const WireGrant *grant)
     return frames_send(conn->frames, out);
 }
 
+bool control_send_drain(ControlConn *conn, bool drain)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    wire_append_drain(out, drain);
+    return frames_send(conn->frames, out);
+}
+
 bool control_send_reply(ControlConn *conn, uint64_t tag,
                         const WireLeaseReply *reply)
 {

@@ -68,6 +68,9 @@ const char *control_peer_host(const ControlConn *conn);
 /** control_send_grant() - false if the connection has ended */
 bool control_send_grant(ControlConn *conn, const WireGrant *grant);
 
+/** control_send_drain() - false if the connection has ended */
+bool control_send_drain(ControlConn *conn, bool drain);
+
 /** control_send_reply() - false if the connection has ended */
 bool control_send_reply(ControlConn *conn, uint64_t tag,
                         const WireLeaseReply *reply);

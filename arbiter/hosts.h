@@ -34,6 +34,7 @@ typedef struct Host {
     char address[RCACHE_NAME_MAX];      /* of its provider, or "" */
     char peer[RCACHE_NAME_MAX];         /* where its heartbeats come from */
     void *conn;                 /* the owner's; NULL: not connected */
+    uint64_t features;          /* of its HELLO */
     bool reported;              /* a heartbeat has come, of this boot */
     bool seq_valid;             /* and on this connection */
     uint64_t heard_ms;

@@ -68,8 +68,8 @@ static const Command commands[] = {
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
       evict_args, 2, true, .timeout_ms = 120000 },
     { "drain", " HOST", "Lend nothing more and ask all back", print_drain,
-      host_args, 1, true, .timeout_ms = 5000 },
-    { "undrain", " HOST", "Lend again", print_drain, host_args, 1, true,
+      host_args, 1, .timeout_ms = 5000 },
+    { "undrain", " HOST", "Lend again", print_drain, host_args, 1,
       .timeout_ms = 5000 },
 };
 

@@ -322,3 +322,26 @@ WireError wire_grant_ack_decode(const WireHead *head, const void *payload,
     }
     return wire_text_decode(out->text, raw.text, sizeof(raw.text));
 }
+
+void wire_append_drain(GByteArray *out, bool drain)
+{
+    struct RcacheDrain raw = { .drain = htole32(drain) };
+    WireHead head = { .type = RCACHE_DRAIN };
+
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_drain_decode(const void *payload, size_t len, bool *drain)
+{
+    struct RcacheDrain raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    if (raw.reserved) {
+        return WIRE_E_RESERVED;
+    }
+    *drain = raw.drain;
+    return le32toh(raw.drain) <= 1 ? WIRE_OK : WIRE_E_VALUE;
+}

@@ -109,8 +109,9 @@ static const TypeRule type_rules[] = {
     RULE(GRANT, .to = TO_HOST, .fixed = sizeof(struct RcacheGrant)),
     RULE(GRANT_ACK, .to = TO_ARBITER, .answer = true,
          .fixed = sizeof(struct RcacheGrantAck)),
+    RULE(DRAIN, .to = TO_HOST, .fixed = sizeof(struct RcacheDrain)),
 };
-_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_GRANT_ACK + 1,
+_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_DRAIN + 1,
                "type_rules[] does not match enum RcacheType");
 
 static const char *const status_names[] = {

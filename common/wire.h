@@ -364,7 +364,10 @@ void wire_append_grant(GByteArray *out, uint64_t tag, const WireGrant *grant);
 void wire_append_grant_ack(GByteArray *out, uint64_t tag,
                            const WireGrantAck *ack);
 
+void wire_append_drain(GByteArray *out, bool drain);
+
 /* Each reads the @len bytes of payload that belong to a decoded head. */
+WireError wire_drain_decode(const void *payload, size_t len, bool *drain);
 WireError wire_hello_decode(const void *payload, size_t len, WireHello *out);
 WireError wire_hello_ack_decode(const void *payload, size_t len,
                                 WireHelloAck *out);

@@ -68,6 +68,12 @@ Rcached *rcached_new(const Options *options, GError **errp);
 /** rcached_drain() - lend nothing more and ask everything back, or no longer */
 void rcached_drain(Rcached *r, bool draining);
 
+/** rcached_told_to_drain() - the same, by an arbiter; @opaque: the Rcached */
+void rcached_told_to_drain(bool draining, void *opaque);
+
+/** rcached_give_back() - ask back what the last sample says is short */
+void rcached_give_back(Rcached *r);
+
 /** rcached_free() - stop; pagers stay, and socket files go */
 void rcached_free(Rcached *r);
 

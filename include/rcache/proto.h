@@ -18,6 +18,7 @@
 
 /* Features, in HELLO and HELLO_ACK. */
 #define RCACHE_FEATURE_MOVE     (UINT64_C(1) << 0)  /* REVOKE, MOVE, ... */
+#define RCACHE_FEATURE_DRAIN    (UINT64_C(1) << 1)  /* of a host: DRAIN */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
@@ -64,7 +65,8 @@ enum RcacheType {
     RCACHE_LEASE_REQUEST = 49,
     RCACHE_LEASE_REPLY = 50,
     RCACHE_GRANT = 51,
-    RCACHE_GRANT_ACK = 52
+    RCACHE_GRANT_ACK = 52,
+    RCACHE_DRAIN = 53           /* arbiter to host, RCACHE_FEATURE_DRAIN */
 };
 
 /* Status of an answer, in the frame's head; 0 is success. */
@@ -220,6 +222,12 @@ struct RcacheGrantAck {
     uint32_t ttl_ms;
     uint32_t reserved;
     char text[128];
+} __attribute__((packed));
+
+/* An operator wants a host empty, or no longer. */
+struct RcacheDrain {
+    uint32_t drain;                     /* 1 or 0 */
+    uint32_t reserved;                  /* 0 */
 } __attribute__((packed));
 
 /*

@@ -350,6 +350,7 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
     WireHelloAck ack;
     WireLeaseReply reply;
     WireGrant grant;
+    bool draining;
     WireError err;
 
     if (head->type == RCACHE_PONG) {
@@ -375,6 +376,12 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
         err = wire_grant_decode(payload, head->length, &grant);
         if (!err) {
             arbiter_grant(a, head->tag, &grant);
+        }
+        return err;
+    case RCACHE_DRAIN:
+        err = wire_drain_decode(payload, head->length, &draining);
+        if (!err) {
+            a->clients->ops->drain(draining, a->clients->opaque);
         }
         return err;
     default:
@@ -418,6 +425,7 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
         .version_min = RCACHE_VERSION,
         .version_max = RCACHE_VERSION,
         .role = RCACHE_ROLE_HOST,
+        .features = RCACHE_FEATURE_DRAIN,
     };
 
     a->dial = NULL;

@@ -30,6 +30,8 @@ typedef struct ArbiterOps {
     /* Give it to arbiter_grant_answer(), now or later. */
     void (*grant)(ArbiterGrant *request, const WireGrant *grant,
                   void *opaque);
+    /* An operator wants this host empty, or no longer. */
+    void (*drain)(bool draining, void *opaque);
 } ArbiterOps;
 
 typedef struct ArbiterConfig {

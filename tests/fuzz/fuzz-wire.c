@@ -198,6 +198,17 @@ static void check_revoke(const Frame *f, GByteArray *out)
     SAME(WireRevoke, wire_revoke_decode);
 }
 
+static void check_drain(const Frame *f, GByteArray *out)
+{
+    bool drain;
+
+    if (!wire_drain_decode(f->payload, f->head.length, &drain)) {
+        wire_append_drain(out, drain);
+        g_assert(!memcmp(out->data + WIRE_HEAD_LEN, f->payload,
+                         f->head.length));
+    }
+}
+
 static void check_data(const Frame *f, GByteArray *out)
 {
     RcacheSlot slots[RCACHE_BATCH_FREES];
@@ -256,6 +267,7 @@ static void check_frame(const Frame *f)
         [RCACHE_LEASE_REPLY] = check_lease_reply,
         [RCACHE_GRANT] = check_grant,
         [RCACHE_GRANT_ACK] = check_grant_ack,
+        [RCACHE_DRAIN] = check_drain,
     };
     g_autoptr(GByteArray) out = g_byte_array_new();
 

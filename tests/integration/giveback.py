@@ -21,9 +21,10 @@ def scenario(function):
     return function
 
 
-def drain(c, host, undo=False):
-    return c.call(host.path("admin.sock"), "undrain" if undo else "drain",
-                  host=host.name)
+def drain(c, host, undo=False, by_arbiter=False):
+    path = c.requester.path("arbiter.sock") if by_arbiter else \
+        host.path("admin.sock")
+    return c.call(path, "undrain" if undo else "drain", host=host.name)
 
 
 def leased(c, host):
@@ -53,7 +54,7 @@ def drained(build):
         vm = busy_vm(c)
         old, new = c.providers
         before = vm.stats()["visits"]
-        drain(c, old)
+        drain(c, old, by_arbiter=True)
         wait_empty(c, old)
         status = c.status(old)
         assert status["slabs_moved_away"] > 0, status

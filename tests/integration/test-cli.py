@@ -166,7 +166,8 @@ class Rcachectl(Case):
                 (['hosts', '--explain', 'h'], 1, "no host 'h'"),
                 (['evict', 'vm', '1M'], 4, "'evict' is not known here"),
                 (['drain'], 2, 'drain HOST'),
-                (['drain', 'h'], 4, "'drain' is not known here"),
+                (['drain', 'h'], 1, 'there is no host h'),
+                (['undrain', 'h'], 1, 'there is no host h'),
                 (['top'], 4, "'top' is not in this version")):
             done = self.ctl(*args)
             self.assertEqual(done.returncode, status, args)

@@ -411,6 +411,30 @@ START_TEST(beat_has_an_end)
 }
 END_TEST
 
+START_TEST(drain_golden)
+{
+    static const uint8_t want[] = { 1, 0, 0, 0, 0, 0, 0, 0 };
+    WireHead head;
+    bool drain = false;
+
+    wire_append_drain(out, true);
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_HOST, &head), WIRE_OK);
+    ck_assert_uint_eq(head.type, RCACHE_DRAIN);
+    ck_assert_uint_eq(out->len, H + sizeof(want));
+    ck_assert_mem_eq(out->data + H, want, sizeof(want));
+    ck_assert_int_eq(wire_drain_decode(out->data + H, 8, &drain), WIRE_OK);
+    ck_assert(drain);
+    ck_assert_int_eq(wire_drain_decode(out->data + H, 7, &drain),
+                     WIRE_E_LENGTH);
+    out->data[H] = 2;
+    ck_assert_int_eq(wire_drain_decode(out->data + H, 8, &drain),
+                     WIRE_E_VALUE);
+    out->data[H + 4] = 1;
+    ck_assert_int_eq(wire_drain_decode(out->data + H, 8, &drain),
+                     WIRE_E_RESERVED);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("wire-control");
@@ -425,6 +449,7 @@ int main(void)
     tcase_add_test(tc, lease_request_round_trip);
     tcase_add_test(tc, lease_reply_round_trip);
     tcase_add_test(tc, grant_round_trip);
+    tcase_add_test(tc, drain_golden);
     tcase_add_test(tc, text_is_cut_between_characters);
     tcase_add_test(tc, beat_round_trip);
     tcase_add_test(tc, beat_unknown_and_longer_sections);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * giveback: how much of what is lent has to come back, as far as the whole
+ * daemon decides it.  agent/pressure.h says how much, provider.h asks for it.
+ */
+#include "rcached/rcached.h"
+
+/* What is short is asked back; what cannot be known is left as it was. */
+void rcached_give_back(Rcached *r)
+{
+    PressureInput in = {
+        .available = r->sample.available,
+        .reserve = r->reserve,
+        .leased = r->leased,
+        .psi_some = r->sample.psi_some_avg10,
+        .psi_full = r->sample.psi_full_avg10,
+        .draining = r->draining,
+    };
+    uint64_t before = r->asked;
+
+    if (r->sampled || r->draining) {
+        r->keep = MIN(pressure_update(&r->pressure, &in), r->foreseen);
+    }
+    if (!r->provider) {
+        return;
+    }
+    r->asked = provider_revoke(r->provider, r->keep, r->options->deadline_ms);
+    if (!before != !r->asked) {
+        g_message(r->asked ? "asking %" G_GUINT64_FORMAT " MiB of %"
+                  G_GUINT64_FORMAT " MiB back: %s"
+                  : "nothing is asked back any more (%" G_GUINT64_FORMAT
+                  " of %" G_GUINT64_FORMAT " MiB)%s",
+                  r->asked >> 20, r->leased >> 20,
+                  !r->asked ? "" : r->draining ? "this host is drained"
+                  : "less than reserve and growth is available");
+    }
+    if (r->keep != PRESSURE_KEEP_ALL) {
+        predict_cap(&r->prediction, MAX(r->keep, r->leased),
+                    r->draining ? "drained" : "asked back");
+    }
+    provider_set_limit(r->provider, MIN(r->prediction.offered, r->keep));
+}
+
+void rcached_drain(Rcached *r, bool draining)
+{
+    ProviderSnapshot lent;
+
+    r->draining = draining;
+    rcached_sample(r, &lent);
+    provider_snapshot_clear(&lent);
+}
+
+void rcached_told_to_drain(bool draining, void *opaque)
+{
+    Rcached *r = opaque;
+
+    if (r->provider && draining != r->draining) {
+        g_message("an arbiter says: %s", draining ? "drain" : "undrain");
+        rcached_drain(r, draining);
+    }
+}
