@@ -22,6 +22,14 @@ typedef struct Args {
     double quantile, sudden, slack;
 } Args;
 
+static void args_clear(Args *a)
+{
+    g_free(a->load);
+    g_free(a->csv);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Args, args_clear)
+
 /* The better of the simple rules that hold the bound; RULE_MAX_: none. */
 static Rule best_baseline(const SimResult *r)
 {
@@ -181,8 +189,8 @@ static void set_predict(const Args *a, const Load *load, double beat,
 
 int main(int argc, char **argv)
 {
-    Args a = { .hosts = 100, .seed = 1, .hours = 24, .warm_up = -1,
-               .quantile = -1, .sudden = -1, .slack = -1 };
+    g_auto(Args) a = { .hosts = 100, .seed = 1, .hours = 24, .warm_up = -1,
+                      .quantile = -1, .sudden = -1, .slack = -1 };
     g_autoptr(GError) error = NULL;
     g_autofree Load *load = NULL;
     PredictConfig predict;
