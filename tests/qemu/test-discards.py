@@ -67,11 +67,11 @@ def churn(scene):
         plugged(PLUGGED)
         balloon(scene.size - 64 * MIB)
         scene.qmp.call("remote-cache-evict", id="rc0", bytes=16 * MIB)
-        scene.progress(10000)
+        scene.progress(5000)
         plugged(PLUGGED // 2, PLUGGED // 4)
         scene.qmp.call("remote-cache-evict", id="rc0", bytes=16 * MIB)
         balloon(scene.size)
-        scene.progress(10000)
+        scene.progress(5000)
         if not turn:
             scene.kill_pager()
     stats = scene.query()["stats"]
