@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Bytes, at the least, on a host that is busy: 256 MiB a second. */
+#define ALLOCATED_PER_MS    (256u << 10)
+
 static void ask_free(void *opaque)
 {
     LeaseAsk *ask = opaque;
@@ -38,6 +41,12 @@ static unsigned asks_of(const Leases *leases, const char *requester)
     return n;
 }
 
+/* A provider allocates what it grants before it answers. */
+static uint64_t answer_ms(const Leases *leases, uint64_t bytes)
+{
+    return leases->config.answer_ms + bytes / ALLOCATED_PER_MS;
+}
+
 LeaseAsk *leases_ask_new(Leases *leases, const char *requester, uint64_t tag,
                          const WireLeaseRequest *wire, uint64_t now)
 {
@@ -51,7 +60,7 @@ LeaseAsk *leases_ask_new(Leases *leases, const char *requester, uint64_t tag,
     ask->tag = tag;
     ask->wire = *wire;
     ask->grants = g_ptr_array_new();
-    ask->deadline_ms = now + leases->config.answer_ms;
+    ask->deadline_ms = now + answer_ms(leases, wire->bytes);
     leases->asks = g_list_append(leases->asks, ask);
     return ask;
 }
@@ -79,7 +88,7 @@ Grant *leases_grant_new(Leases *leases, LeaseAsk *ask, const char *provider,
     wire_text_copy(grant->provider, sizeof(grant->provider), provider);
     wire_text_copy(grant->address, sizeof(grant->address), address);
     /* It may take as long as that to answer, and counts from then. */
-    grant->until_ms = now + leases->config.answer_ms +
+    grant->until_ms = now + answer_ms(leases, bytes) +
                       leases->config.claim_ms;
     grant->ask = ask;
     g_ptr_array_add(ask->grants, grant);

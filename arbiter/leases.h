@@ -57,7 +57,8 @@ struct LeaseAsk {
 };
 
 typedef struct LeasesConfig {
-    uint64_t answer_ms;         /* a provider has so long to answer */
+    uint64_t answer_ms;         /* a provider has so long to answer, beside */
+                                /* what it needs to allocate the memory */
     uint64_t claim_ms;          /* and a requester to claim */
     unsigned asks_max;          /* of one host at a time */
 } LeasesConfig;

@@ -22,6 +22,13 @@
 #define CLAIM_RETRY_NS  (5 * NS_PER_SEC)
 #define WANT_RETRY_NS   (2 * NS_PER_SEC)
 #define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
+/*
+ * Asked for at a time: a provider makes the slabs before it answers, and the
+ * first are of use before the last are there.  Not more steps than there is
+ * room for leases of several providers each.
+ */
+#define WANT_STEP_PAGES 262144u         /* 1 GiB */
+#define WANT_STEPS      32u
 #define WANT_ANSWER_NS  (15 * NS_PER_SEC)
 /* A provider keeps a grant no longer either, if nobody claims it. */
 #define UNCLAIMED_NS    (30 * NS_PER_SEC)
@@ -433,6 +440,7 @@ static void lease_want(Pager *p, uint64_t now)
     if (!p->managing || now < p->want_at || !lacking || claims_pending(p)) {
         return;
     }
+    lacking = MIN(lacking, MAX(WANT_STEP_PAGES, want / WANT_STEPS));
     p->want_at = now + WANT_ANSWER_NS;
     uplink_want(p, lacking * RCACHE_PAGE_SIZE);
 }
@@ -447,10 +455,8 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
     }
     p->want_tag = 0;
     p->want_at = pager_now();
-    if (!leave_lacking(p)) {
-        p->want_at += WANT_RETRY_NS;
-    } else if (!msg->nr_grants) {
-        p->want_at += MOVE_RETRY_NS;
+    if (!msg->nr_grants) {
+        p->want_at += leave_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
     }
     wire_text_copy(p->want_text, sizeof(p->want_text), msg->text);
     for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
