@@ -18,6 +18,8 @@
 
 #include "common/frames.h"
 
+/* Providers allocate what is asked for before they answer: 256 MiB/s. */
+#define ALLOCATED_PER_MS (256u << 10)
 #define BEAT_MIN_MS     100u
 #define BEAT_MAX_MS     60000u
 #define BEAT_DEFAULT_MS 1000u
@@ -203,7 +205,9 @@ static void request_next(Request *r)
     }
     g_array_append_val(r->tried, r->asked->index);
     r->tag = ++clients->tags;
-    r->timer = g_timeout_add(clients->config.answer_ms, request_late, r);
+    r->timer = g_timeout_add(clients->config.answer_ms +
+                             r->what.bytes / ALLOCATED_PER_MS, request_late,
+                             r);
     bytes = g_byte_array_new();
     wire_append_lease_request(bytes, r->tag, &r->what);
     /* If that fails the connection ends, which asks the next one. */

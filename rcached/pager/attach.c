@@ -120,8 +120,14 @@ static bool attach_page(Pager *p, uint64_t page, uint64_t word, bool data)
     uint64_t zero = page_with_slot(page_to(word, RCACHE_ZERO), 0);
 
     switch (page_state(word)) {
-    case RCACHE_UNMANAGED:
     case RCACHE_DISCARDING:
+        /* The VMM's; but its slot is not free until the flip says so. */
+        if (slots_valid(&p->slots, page_slot(word)) &&
+            !slots_used(&p->slots, page_slot(word))) {
+            slots_mark(&p->slots, page_slot(word));
+        }
+        return true;
+    case RCACHE_UNMANAGED:
     case RCACHE_LOST:
         return true;
     case RCACHE_REMOTE:

@@ -22,13 +22,9 @@
 #define CLAIM_RETRY_NS  (5 * NS_PER_SEC)
 #define WANT_RETRY_NS   (2 * NS_PER_SEC)
 #define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
-/*
- * Asked for at a time: a provider makes the slabs before it answers, and the
- * first are of use before the last are there.  Not more steps than there is
- * room for leases of several providers each.
- */
-#define WANT_STEP_PAGES 262144u         /* 1 GiB */
-#define WANT_STEPS      32u
+/* Asked for at a time: a provider makes the slabs before it answers. */
+#define WANT_STEP_PAGES 65536u          /* 256 MiB; but a VM has room for no */
+#define WANT_STEPS      32u             /* more leases than RCACHE_NR_LEASES */
 #define WANT_ANSWER_NS  (15 * NS_PER_SEC)
 /* A provider keeps a grant no longer either, if nobody claims it. */
 #define UNCLAIMED_NS    (30 * NS_PER_SEC)
@@ -196,6 +192,7 @@ static void lease_drop(Pager *p, Lease *l)
     struct RcacheSlab *slabs = guest_at(&p->guest,
                                         p->guest.state->slabs_off);
 
+    move_lease_gone(p, l);
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
         if (slabs[i].lease == l->index + 1) {
             slots_remove(&p->slots, i);
@@ -328,6 +325,9 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     if (head->status) {
         claim_refused(p, l, head->status);
         return;
+    }
+    if (l->claimed[bulk]) {
+        return;                 /* the answer to one that was sent again */
     }
     if (wire_claim_ack_decode(payload, head->length, &ack) ||
         ack.slab_pages > RCACHE_SLAB_PAGES_MAX ||

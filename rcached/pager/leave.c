@@ -82,26 +82,33 @@ static uint32_t lease_empties(const Pager *p, const Lease *l)
     return n;
 }
 
+/* Slabs that moves out of @from may go to, @enough of them. */
+static uint64_t room_for(const Pager *p, const Lease *from, uint64_t enough)
+{
+    uint64_t room = 0;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && room < enough; i++) {
+        if (lease_can_take(p->leases[i], from)) {
+            room += lease_empties(p, p->leases[i]);
+        }
+    }
+    return room;
+}
+
 uint64_t leave_lacking(const Pager *p)
 {
-    uint64_t leaving = 0, room = 0, slab_pages = 0;
+    uint64_t lacking = 0;
 
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         const Lease *l = p->leases[i];
         uint32_t excess = l ? lease_excess(l) : 0;
+        uint64_t leaving = excess ? MIN(excess, lease_filled(p, l)) : 0;
+        uint64_t room = leaving ? room_for(p, l, leaving) : 0;
 
-        if (excess) {
-            leaving += MIN(excess, lease_filled(p, l));
-            slab_pages = l->shared->slab_pages;
-        }
+        lacking += leaving > room
+                       ? (leaving - room) * l->shared->slab_pages : 0;
     }
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && room < leaving; i++) {
-        if (lease_can_take(p->leases[i], NULL)) {
-            room += lease_empties(p, p->leases[i]);
-        }
-    }
-    return leaving > room ? MIN((leaving - room) * slab_pages, STEP_PAGES)
-                          : 0;
+    return MIN(lacking, STEP_PAGES);
 }
 
 bool leave_pending(const Pager *p)
@@ -191,7 +198,8 @@ void leave_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
     for (unsigned i = 0; i < ack->nr_slabs; i++) {
         uint32_t number = wire_claim_ack_slab(payload, i);
 
-        if (!g_hash_table_contains(listed, GUINT_TO_POINTER(number))) {
+        if (!g_hash_table_contains(listed, GUINT_TO_POINTER(number)) &&
+            !move_names(p, l, number)) {
             leave_spare(l, number, 0);
         }
     }

@@ -179,6 +179,8 @@ static void move_flip(Pager *p, Move *m)
 
     move_entry_set(p, m->slab, m->to, m->number);
     slots_move(&p->slots, m->slab, m->to->index, m->number);
+    /* What could not be asked of the old provider, which may be gone. */
+    fetch_lease_ready(p, m->to);
     g_array_append_vals(m->to->to_free, m->held->data, m->held->len);
     leave_spare(m->from, old, m->slab + 1);
     g_message("vm %s: a slab has moved from %s to %s", p->name,
@@ -286,6 +288,32 @@ void move_remote_down(Pager *p, const Remote *remote)
             move_abort(p, m, "a provider is away");
         }
     }
+}
+
+void move_lease_gone(Pager *p, const Lease *l)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        Move *m = &p->move[i];
+
+        if (m->state == MOVE_WIPING && m->to == l) {
+            move_free(p, m);
+        } else if (m->state && m->state != MOVE_WIPING &&
+                   (m->to == l || m->from == l)) {
+            move_abort(p, m, "its lease ends");
+        }
+    }
+}
+
+bool move_names(const Pager *p, const Lease *to, uint32_t number)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        const Move *m = &p->move[i];
+
+        if (m->state && m->to == to && m->number == number) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void move_retry(Pager *p, uint64_t now)

@@ -445,6 +445,12 @@ void move_wipe(Pager *p, Lease *l, uint32_t number);
 /** move_answer() - to EXPECT, MOVE, CONFIRM or DROP */
 void move_answer(Pager *p, const WireHead *head, const void *payload);
 
+/** move_lease_gone() - give up what is under way from or to @l */
+void move_lease_gone(Pager *p, const Lease *l);
+
+/** move_names() - is the slab @number of @to one that something moves to? */
+bool move_names(const Pager *p, const Lease *to, uint32_t number);
+
 /** move_retry() - ask again who was busy */
 void move_retry(Pager *p, uint64_t now);
 

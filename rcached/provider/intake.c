@@ -213,6 +213,19 @@ void intake_stored(Peer *peer, const Slab *slab, uint32_t page)
     }
 }
 
+bool intake_forget(const Peer *peer, uint64_t lease, uint32_t slab)
+{
+    Intake *in = intake_find(peer, lease, slab);
+
+    if (in && in->push) {
+        return false;
+    }
+    if (in) {
+        intake_free(in);
+    }
+    return true;
+}
+
 void intake_leave(Peer *peer)
 {
     while (peer->intakes->len) {

@@ -51,4 +51,11 @@ void intake_stored(struct Peer *peer, const Slab *slab, uint32_t page);
 /** intake_leave() - a connection ends; the store's lock is held */
 void intake_leave(struct Peer *peer);
 
+/**
+ * intake_forget() - nothing is expected of a slab any more
+ *
+ * The store's lock is held.  Return: false if a push into it is under way
+ */
+bool intake_forget(const struct Peer *peer, uint64_t lease, uint32_t slab);
+
 #endif

@@ -506,9 +506,11 @@ static void request_drop(Peer *peer, const WireHead *head,
     status = request_lease_for(peer, head, &lease);
     for (i = 0; i < head->count && status == RCACHE_OK; i++) {
         slab = store_slab(store, lease, wire_slot_slab(slots[i]));
-        if (!slab || slab->expected || wire_slot_page(slots[i]) ||
-            lease->slabs->len == 1) {
+        if (!slab || wire_slot_page(slots[i]) || lease->slabs->len == 1) {
             status = RCACHE_E_SLOT;
+        } else if (!intake_forget(peer, head->lease,
+                                  wire_slot_slab(slots[i]))) {
+            status = RCACHE_E_BUSY;
         } else {
             store_drop(store, lease, slab);
         }
