@@ -132,7 +132,7 @@ void *vmm_guest_thread(void *opaque)
 {
     static _Atomic uint64_t seed = 88172645463325252ull;
     Vmm *v = opaque;
-    uint64_t random = seed += 0x9e3779b97f4a7c15ull;
+    uint64_t random = atomic_fetch_add(&seed, 0x9e3779b97f4a7c15ull);
 
     while (!v->guest_stop) {
         uint64_t r = next_random(&random) >> 8, page;

@@ -340,7 +340,6 @@ END_TEST
 
 START_TEST(debug_commands_are_there_only_if_asked_for)
 {
-    g_autoptr(JsonObject) corrupted = NULL;
 
     expect_error("debug-corrupt", NULL, ADMIN_ERROR_NOT_FOUND, "stored");
     lend(daemon_.rcached, 0xfe, MIB);

@@ -146,7 +146,6 @@ END_TEST
 
 START_TEST(files_are_refused_with_their_line)
 {
-    g_autoptr(GError) error = NULL;
 
     put("[provider]\nlend = 1G\nlends = 2G\n");
     expect_error("", "lends");
