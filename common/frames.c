@@ -8,6 +8,10 @@
  * ended (no sources but the one that calls on_closed).  It only moves
  * forward, and the reason is set once, on leaving "open".
  *
+ * Whole frames are handed out of the poller's buffer, where they have been
+ * read to; only what is left of the last one is kept.  So a connection that is
+ * quiet has no buffers, however many there are.
+ *
  * A callback may free the connection that calls it: functions that go on
  * afterwards hold a reference and look at .freed.
  */
@@ -16,11 +20,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "common/address.h"
 
-#define READ_MAX        65536u
 #define CLOSING_MS      2000u
 
 typedef enum State { OPEN, CLOSING, ENDED } State;
@@ -35,9 +41,11 @@ struct Frames {
     WireSide side;
     const FramesOps *ops;
     void *opaque;
-    GSource *in, *out, *timer, *end;
-    GByteArray *input;          /* not yet a whole frame */
-    GByteArray *queue;          /* to be sent, from .sent on */
+    Poller *poller;
+    PollerFd fd;
+    GSource *end;
+    GByteArray *input;          /* not yet a whole frame; NULL: nothing */
+    GByteArray *queue;          /* to be sent, from .sent on; NULL: nothing */
     size_t sent;
     unsigned deadline_ms;
     gint64 heard_us;
@@ -45,12 +53,9 @@ struct Frames {
     char *peer, *peer_host;
 };
 
-static void source_stop(GSource **source)
+static Frames *fd_frames(PollerFd *fd)
 {
-    if (*source) {
-        g_source_destroy(*source);
-        g_clear_pointer(source, g_source_unref);
-    }
+    return (Frames *)(void *)((char *)fd - offsetof(Frames, fd));
 }
 
 static void frames_unref(Frames *f)
@@ -58,20 +63,14 @@ static void frames_unref(Frames *f)
     if (--f->refs > 0) {
         return;
     }
-    g_byte_array_unref(f->input);
-    g_byte_array_unref(f->queue);
+    g_clear_pointer(&f->input, g_byte_array_unref);
+    g_clear_pointer(&f->queue, g_byte_array_unref);
     g_object_unref(f->conn);
+    poller_unref(f->poller);
     g_free(f->reason);
     g_free(f->peer);
     g_free(f->peer_host);
     g_free(f);
-}
-
-static void stop_sources(Frames *f)
-{
-    source_stop(&f->in);
-    source_stop(&f->out);
-    source_stop(&f->timer);
 }
 
 static gboolean tell_owner(void *opaque)
@@ -92,7 +91,7 @@ static void end(Frames *f)
         return;
     }
     f->state = ENDED;
-    stop_sources(f);
+    poller_remove(&f->fd);
     g_socket_close(f->socket, NULL);
     f->end = g_idle_source_new();
     g_source_set_priority(f->end, G_PRIORITY_DEFAULT);
@@ -115,41 +114,35 @@ static void fail(Frames *f, const char *fmt, ...)
 
 /* ---------------------------------------------------------------- sending */
 
-static gboolean writable(GSocket *socket, GIOCondition condition,
-                         void *opaque);
-
-static void watch_out(Frames *f)
+static void watch(Frames *f)
 {
-    if (!f->out) {
-        f->out = g_socket_create_source(f->socket, G_IO_OUT, NULL);
-        g_source_set_callback(f->out, G_SOURCE_FUNC(writable), f, NULL);
-        g_source_attach(f->out, NULL);
-    }
+    poller_set_events(&f->fd, f->queue ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 /* Send what the socket takes; false: it has ended. */
 static bool flush(Frames *f)
 {
-    g_autoptr(GError) error = NULL;
+    while (f->queue && f->sent < f->queue->len) {
+        ssize_t n = send(f->fd.fd, f->queue->data + f->sent,
+                         f->queue->len - f->sent,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    while (f->sent < f->queue->len) {
-        gssize n = g_socket_send(f->socket,
-                                 (const char *)f->queue->data + f->sent,
-                                 f->queue->len - f->sent, NULL, &error);
-
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 && errno == EAGAIN) {
+            watch(f);
+            return true;
+        }
         if (n < 0) {
-            if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
-                watch_out(f);
-                return true;
-            }
-            fail(f, "cannot send: %s", error->message);
+            fail(f, "cannot send: %s", g_strerror(errno));
             return false;
         }
         f->sent += n;
     }
-    g_byte_array_set_size(f->queue, 0);
+    g_clear_pointer(&f->queue, g_byte_array_unref);
     f->sent = 0;
-    source_stop(&f->out);
+    watch(f);
     if (f->state == CLOSING && !f->shut) {
         f->shut = true;
         g_socket_shutdown(f->socket, FALSE, TRUE, NULL);
@@ -157,17 +150,10 @@ static bool flush(Frames *f)
     return true;
 }
 
-static gboolean writable(GSocket *socket, GIOCondition condition,
-                         void *opaque)
-{
-    Frames *f = opaque;
-
-    flush(f);
-    return f->out ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
-}
-
 bool frames_send(Frames *f, const GByteArray *bytes)
 {
+    bool waits;
+
     if (f->state != OPEN) {
         return false;
     }
@@ -175,12 +161,16 @@ bool frames_send(Frames *f, const GByteArray *bytes)
         g_byte_array_remove_range(f->queue, 0, f->sent);
         f->sent = 0;
     }
+    waits = f->queue;
+    if (!waits) {
+        f->queue = g_byte_array_new();
+    }
     if (f->queue->len + bytes->len > FRAMES_QUEUE_MAX) {
         fail(f, "it does not read what it is sent");
         return false;
     }
     g_byte_array_append(f->queue, bytes->data, bytes->len);
-    return f->out || flush(f);
+    return waits || flush(f);
 }
 
 /* -------------------------------------------------------------- receiving */
@@ -205,81 +195,95 @@ static void take_frame(Frames *f, const WireHead *head,
     }
 }
 
-/* Hand out the whole frames of the input; the caller holds a reference. */
-static void take_input(Frames *f)
+/*
+ * Hand out the whole frames of some bytes; the caller holds a reference.
+ *
+ * Return: how many bytes they were
+ */
+static size_t take_frames(Frames *f, const uint8_t *bytes, size_t len)
 {
     size_t at = 0;
 
-    while (f->state == OPEN && !f->freed && f->input->len - at >=
-           WIRE_HEAD_LEN) {
-        const uint8_t *bytes = f->input->data + at;
+    while (f->state == OPEN && !f->freed && len - at >= WIRE_HEAD_LEN) {
         WireHead head;
-        WireError err = wire_head_decode(bytes, f->side, &head);
+        WireError err = wire_head_decode(bytes + at, f->side, &head);
 
         if (err != WIRE_OK) {
             fail(f, "a bad frame (%s): %s", wire_type_name(head.type),
                  wire_reason(err));
-            return;
-        }
-        if (f->input->len - at < WIRE_HEAD_LEN + head.length) {
             break;
         }
-        take_frame(f, &head, bytes + WIRE_HEAD_LEN);
+        if (len - at < WIRE_HEAD_LEN + head.length) {
+            break;
+        }
+        take_frame(f, &head, bytes + at + WIRE_HEAD_LEN);
         at += WIRE_HEAD_LEN + head.length;
     }
-    if (at) {
-        g_byte_array_remove_range(f->input, 0, at);
+    return at;
+}
+
+static void take_bytes(Frames *f, const uint8_t *bytes, size_t len)
+{
+    size_t taken;
+
+    if (!f->input) {
+        taken = take_frames(f, bytes, len);
+        if (taken < len) {
+            f->input = g_byte_array_new();
+            g_byte_array_append(f->input, bytes + taken, len - taken);
+        }
+        return;
+    }
+    g_byte_array_append(f->input, bytes, len);
+    taken = take_frames(f, f->input->data, f->input->len);
+    if (taken == f->input->len) {
+        g_clear_pointer(&f->input, g_byte_array_unref);
+    } else if (taken) {
+        g_byte_array_remove_range(f->input, 0, taken);
     }
 }
 
-static gboolean readable(GSocket *socket, GIOCondition condition,
-                         void *opaque)
+static void receive(Frames *f)
 {
-    Frames *f = opaque;
-    g_autoptr(GError) error = NULL;
-    uint8_t bytes[READ_MAX];
-    gssize n = g_socket_receive(socket, (char *)bytes, sizeof(bytes), NULL,
-                                &error);
-    bool goes_on;
+    uint8_t *bytes = poller_buffer(f->poller);
+    ssize_t n = recv(f->fd.fd, bytes, POLLER_BUFFER, MSG_DONTWAIT);
 
     if (n < 0) {
-        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
-            return G_SOURCE_CONTINUE;
+        if (errno != EAGAIN && errno != EINTR) {
+            fail(f, "cannot receive: %s", g_strerror(errno));
         }
-        fail(f, "cannot receive: %s", error->message);
-        return G_SOURCE_REMOVE;
-    }
-    if (n == 0) {
+    } else if (n == 0) {
         fail(f, "the peer closed it%s",
-             f->input->len ? " in the middle of a frame" : "");
-        return G_SOURCE_REMOVE;
+             f->input ? " in the middle of a frame" : "");
+    } else if (f->state == OPEN) {
+        take_bytes(f, bytes, n);
     }
-    if (f->state == CLOSING) {
-        return G_SOURCE_CONTINUE;
-    }
+}
+
+static void on_ready(PollerFd *fd, uint32_t events)
+{
+    Frames *f = fd_frames(fd);
+
     f->refs++;
-    g_byte_array_append(f->input, bytes, n);
-    take_input(f);
-    goes_on = !f->freed && f->state != ENDED;
+    if (events & EPOLLOUT) {
+        flush(f);
+    }
+    if (!f->freed && f->state != ENDED && events & ~(uint32_t)EPOLLOUT) {
+        receive(f);
+    }
     frames_unref(f);
-    return goes_on ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 /* ------------------------------------------------------------------ times */
 
-static gboolean timer_fired(void *opaque);
-
-static void timer_start(Frames *f, unsigned ms)
+static void due_in(Frames *f, gint64 ms)
 {
-    source_stop(&f->timer);
-    f->timer = g_timeout_source_new(ms);
-    g_source_set_callback(f->timer, timer_fired, f, NULL);
-    g_source_attach(f->timer, NULL);
+    poller_set_due(&f->fd, g_get_monotonic_time() + ms * 1000);
 }
 
-static gboolean timer_fired(void *opaque)
+static void on_late(PollerFd *fd)
 {
-    Frames *f = opaque;
+    Frames *f = fd_frames(fd);
     gint64 silent_ms = (g_get_monotonic_time() - f->heard_us) / 1000;
 
     if (f->state == CLOSING) {
@@ -287,9 +291,8 @@ static gboolean timer_fired(void *opaque)
     } else if (silent_ms >= f->deadline_ms) {
         fail(f, "nothing heard for %.1f s", silent_ms / 1000.0);
     } else {
-        timer_start(f, f->deadline_ms - silent_ms);
+        due_in(f, f->deadline_ms - silent_ms);
     }
-    return G_SOURCE_REMOVE;
 }
 
 void frames_set_deadline(Frames *f, unsigned ms)
@@ -300,9 +303,9 @@ void frames_set_deadline(Frames *f, unsigned ms)
     f->deadline_ms = ms;
     f->heard_us = g_get_monotonic_time();
     if (ms) {
-        timer_start(f, ms);
+        due_in(f, ms);
     } else {
-        source_stop(&f->timer);
+        poller_set_due(&f->fd, 0);
     }
 }
 
@@ -343,10 +346,16 @@ static void name_peer(Frames *f)
     }
 }
 
-Frames *frames_new(GSocketConnection *conn, WireSide side,
-                   const FramesOps *ops, void *opaque)
+static const PollerOps poller_ops = {
+    .on_ready = on_ready,
+    .on_late = on_late,
+};
+
+Frames *frames_new_in(Poller *poller, GSocketConnection *conn, WireSide side,
+                      const FramesOps *ops, void *opaque)
 {
     Frames *f = g_new0(Frames, 1);
+    int err;
 
     f->refs = 1;
     f->conn = g_object_ref(conn);
@@ -354,15 +363,26 @@ Frames *frames_new(GSocketConnection *conn, WireSide side,
     f->side = side;
     f->ops = ops;
     f->opaque = opaque;
-    f->input = g_byte_array_new();
-    f->queue = g_byte_array_new();
     f->heard_us = g_get_monotonic_time();
     name_peer(f);
     g_socket_set_blocking(f->socket, FALSE);
     g_socket_set_option(f->socket, IPPROTO_TCP, TCP_NODELAY, 1, NULL);
-    f->in = g_socket_create_source(f->socket, G_IO_IN, NULL);
-    g_source_set_callback(f->in, G_SOURCE_FUNC(readable), f, NULL);
-    g_source_attach(f->in, NULL);
+    f->poller = poller_ref(poller);
+    err = poller_add(poller, &f->fd, g_socket_get_fd(f->socket), EPOLLIN,
+                     &poller_ops);
+    if (err) {
+        fail(f, "cannot watch it: %s", g_strerror(-err));
+    }
+    return f;
+}
+
+Frames *frames_new(GSocketConnection *conn, WireSide side,
+                   const FramesOps *ops, void *opaque)
+{
+    Poller *poller = poller_new();
+    Frames *f = frames_new_in(poller, conn, side, ops, opaque);
+
+    poller_unref(poller);
     return f;
 }
 
@@ -373,7 +393,7 @@ void frames_close(Frames *f, const char *reason)
     }
     f->reason = g_strdup(reason);
     f->state = CLOSING;
-    timer_start(f, CLOSING_MS);
+    due_in(f, CLOSING_MS);
     flush(f);
 }
 
@@ -383,8 +403,11 @@ void frames_free(Frames *f)
         return;
     }
     f->freed = true;
-    stop_sources(f);
-    source_stop(&f->end);
+    poller_remove(&f->fd);
+    if (f->end) {
+        g_source_destroy(f->end);
+        g_clear_pointer(&f->end, g_source_unref);
+    }
     g_socket_close(f->socket, NULL);
     frames_unref(f);
 }

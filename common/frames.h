@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/poller.h"
 #include "common/wire.h"
 
 #define FRAMES_QUEUE_MAX        (4u * 1024u * 1024u)
@@ -42,6 +43,13 @@ typedef struct FramesOps {
  */
 Frames *frames_new(GSocketConnection *conn, WireSide side,
                    const FramesOps *ops, void *opaque);
+
+/**
+ * frames_new_in() - the same, watched by @poller together with others: for
+ * who has many.  It keeps a reference.
+ */
+Frames *frames_new_in(Poller *poller, GSocketConnection *conn, WireSide side,
+                      const FramesOps *ops, void *opaque);
 
 /** frames_free() - close at once, without on_closed; NULL is fine */
 void frames_free(Frames *frames);

@@ -12,7 +12,7 @@
 
 #include "common/address.h"
 
-#define BACKLOG         128
+#define BACKLOG         4096    /* every host at once, after a restart */
 #define PAUSE_MS        200
 
 struct Listener {
