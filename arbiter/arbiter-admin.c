@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "arbiter/arbiter.h"
+#include "arbiter/assign.h"
 #include "common/uuid.h"
 
 #define BALLOON_OLD_MS  60000u
@@ -80,12 +80,12 @@ static void host_memory(JsonObject *o, const Host *host,
 }
 
 static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
-                               uint64_t now)
+                               const Views *views, uint64_t now)
 {
     JsonObject *o = json_object_new();
-    PlacementHost view;
+    const PlacementHost *view = &views->host[host->index];
+    const char *implausible = hosts_implausible(host);
 
-    arbiter_view(arbiter, host, NULL, now, &view);
     json_object_set_string_member(o, "name", host->name);
     json_object_set_string_member(o, "address", host->address);
     if (host->conn) {
@@ -99,10 +99,14 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
         hosts_state(&arbiter->hosts, host, now)));
     json_object_set_boolean_member(o, "connected", host->conn != NULL);
     set_seconds(o, "age_seconds", (now - MIN(host->heard_ms, now)) / 1000.0);
-    json_object_set_boolean_member(o, "lends", view.lends);
-    json_object_set_boolean_member(o, "draining", view.draining);
-    host_memory(o, host, &view,
-                leases_pending(&arbiter->leases, host->name, NULL));
+    json_object_set_boolean_member(o, "lends", view->lends);
+    json_object_set_boolean_member(o, "draining", view->draining);
+    if (implausible) {
+        json_object_set_string_member(o, "implausible", implausible);
+    } else {
+        json_object_set_null_member(o, "implausible");
+    }
+    host_memory(o, host, view, views->pending[host->index]);
     set_int(o, "vms", host->guests->len);
     json_object_set_array_member(o, "terms", host_terms(host));
     return o;
@@ -114,11 +118,12 @@ static JsonNode *run_hosts(JsonObject *args, void *opaque, GError **errp)
     g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
     JsonArray *list = json_array_new();
     uint64_t now = arbiter_now();
+    g_autoptr(Views) views = views_new(arbiter, NULL, now);
 
     for (guint i = 0; i < hosts->len; i++) {
         json_array_add_object_element(list, host_object(arbiter,
                                                         hosts->pdata[i],
-                                                        now));
+                                                        views, now));
     }
     return admin_node_new_array(list);
 }
@@ -285,39 +290,55 @@ static void guest_balloon(JsonObject *o, const WireBeatGuest *g)
     }
 }
 
-/* What one host lends to a VM, as it says itself; NULL if nothing. */
-static JsonObject *guest_provider(const Host *host, const uint8_t *vm)
+static int compare_lent(gconstpointer a, gconstpointer b)
 {
-    uint64_t bytes = 0, stored = 0;
-    unsigned n = 0;
-    JsonObject *o;
+    const HostsLent *const *left = a, *const *right = b;
 
-    for (guint i = 0; i < host->leases->len; i++) {
-        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
-                                                i);
+    return strcmp((*left)->host->name, (*right)->host->name);
+}
+
+/* What one host lends to a VM, as it says itself. */
+static JsonObject *guest_provider(const HostsLent *lent, const uint8_t *vm)
+{
+    JsonObject *o = json_object_new();
+    uint64_t stored = 0;
+
+    for (guint i = 0; i < lent->host->leases->len; i++) {
+        const WireBeatLease *l = &g_array_index(lent->host->leases,
+                                                WireBeatLease, i);
 
         if (!memcmp(l->vm, vm, RCACHE_UUID_LEN)) {
-            bytes = add(bytes, l->bytes);
             stored = add(stored, l->stored);
-            n++;
         }
     }
-    if (!n) {
-        return NULL;
-    }
-    o = json_object_new();
-    json_object_set_string_member(o, "host", host->name);
-    set_int(o, "leases", n);
-    set_int(o, "bytes", bytes);
+    json_object_set_string_member(o, "host", lent->host->name);
+    set_int(o, "leases", lent->leases);
+    set_int(o, "bytes", lent->bytes);
     set_int(o, "stored_bytes", stored);
     return o;
 }
 
-static JsonObject *guest_object(const GPtrArray *hosts, const Host *host,
+static JsonArray *guest_providers(const Arbiter *arbiter, const uint8_t *vm)
+{
+    const GArray *lent = hosts_lent(&arbiter->hosts, vm);
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+    JsonArray *list = json_array_new();
+
+    for (guint i = 0; lent && i < lent->len; i++) {
+        g_ptr_array_add(sorted, &g_array_index(lent, HostsLent, i));
+    }
+    g_ptr_array_sort(sorted, compare_lent);
+    for (guint i = 0; i < sorted->len; i++) {
+        json_array_add_object_element(list, guest_provider(sorted->pdata[i],
+                                                           vm));
+    }
+    return list;
+}
+
+static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
                                 const WireBeatGuest *g)
 {
     JsonObject *o = json_object_new();
-    JsonArray *providers = json_array_new();
 
     json_object_set_string_member(o, "name", g->name);
     set_uuid(o, "uuid", g->vm);
@@ -336,14 +357,8 @@ static JsonObject *guest_object(const GPtrArray *hosts, const Host *host,
     set_seconds(o, "fault_p99_seconds", g->fault_p99_ns / 1e9);
     set_seconds(o, "stall_seconds", g->stall_ns / 1e9);
     set_int(o, "pager_restarts", g->pager_restarts);
-    for (guint i = 0; i < hosts->len; i++) {
-        JsonObject *provider = guest_provider(hosts->pdata[i], g->vm);
-
-        if (provider) {
-            json_array_add_object_element(providers, provider);
-        }
-    }
-    json_object_set_array_member(o, "providers", providers);
+    json_object_set_array_member(o, "providers",
+                                 guest_providers(arbiter, g->vm));
     return o;
 }
 
@@ -381,8 +396,8 @@ static JsonNode *run_vms(JsonObject *args, void *opaque, GError **errp)
     for (guint i = 0; i < guests->len; i++) {
         const Guest *g = &g_array_index(guests, Guest, i);
 
-        json_array_add_object_element(list, guest_object(hosts, g->host,
-                                                         g->guest));
+        json_array_add_object_element(list, guest_object(arbiter,
+                                                         g->host, g->guest));
     }
     return admin_node_new_array(list);
 }
@@ -431,25 +446,27 @@ static void sum_guests(Sums *sums, const Host *host, JsonArray *problems)
 }
 
 static void sum_host(Sums *sums, const Arbiter *arbiter, const Host *host,
-                     uint64_t now, JsonArray *problems)
+                     const Views *views, uint64_t now, JsonArray *problems)
 {
     HostState state = hosts_state(&arbiter->hosts, host, now);
-    PlacementHost view;
+    const char *implausible = hosts_implausible(host);
 
-    arbiter_view(arbiter, host, NULL, now, &view);
     sums->states[state]++;
     sums->leases += host->leases->len;
     sums->offered = add(sums->offered, host->beat.offered);
     sums->leased = add(sums->leased, host->beat.leased);
-    sums->pending = add(sums->pending, leases_pending(&arbiter->leases,
-                                                      host->name, NULL));
-    sums->free = add(sums->free, free_of(&view));
+    sums->pending = add(sums->pending, views->pending[host->index]);
+    sums->free = add(sums->free, free_of(&views->host[host->index]));
     sums->stored = add(sums->stored, host->beat.stored);
     if (state != HOST_ALIVE || !host->conn) {
         problem(problems, "host %s is %s%s, last heard %.1f s ago",
                 host->name, hosts_state_name(state),
                 host->conn ? "" : " and not connected",
                 (now - MIN(host->heard_ms, now)) / 1000.0);
+    }
+    if (implausible) {
+        problem(problems, "host %s is asked for nothing: %s", host->name,
+                implausible);
     }
     sum_guests(sums, host, problems);
 }
@@ -501,10 +518,11 @@ static JsonNode *run_status(JsonObject *args, void *opaque, GError **errp)
     JsonArray *problems = json_array_new();
     JsonObject *o = json_object_new();
     uint64_t now = arbiter_now();
+    g_autoptr(Views) views = views_new(arbiter, NULL, now);
     Sums sums = { 0 };
 
     for (guint i = 0; i < hosts->len; i++) {
-        sum_host(&sums, arbiter, hosts->pdata[i], now, problems);
+        sum_host(&sums, arbiter, hosts->pdata[i], views, now, problems);
     }
     if (!hosts->len) {
         problem(problems, "no host has reported yet");

@@ -3,21 +3,22 @@
  * arbiter: the parts, connected.  See arbiter.h.
  *
  * A heartbeat goes into the table of hosts, and settles the grants it lists.
- * A request is placed, its grants go out to the providers, and the answer to
- * the requester when they have all said yes or no or are late: pump() looks
- * for such requests after everything that could have finished one.
+ * A request is placed (assign.h), its grants go out to the providers, others
+ * are asked for what these refuse, and the answer goes to the requester when
+ * they have all said yes or no or are late: pump() looks for such requests
+ * after everything that could have finished one.
  */
 #include "arbiter/arbiter.h"
 
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "arbiter/arbiter-admin.h"
-#include "arbiter/placement.h"
+#include "arbiter/assign.h"
 #include "common/uuid.h"
 
 #define TICK_MS         100u
+#define SLEPT_MS        1000u   /* later than this, it was away */
 
 uint64_t arbiter_now(void)
 {
@@ -25,25 +26,6 @@ uint64_t arbiter_now(void)
 
     clock_gettime(CLOCK_BOOTTIME, &ts);
     return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
-}
-
-static void random_bytes(void *out, size_t len)
-{
-    /* Never short below 256 bytes; fails only where the call is missing. */
-    if (getrandom(out, len, 0) != (ssize_t)len) {
-        g_error("the system has no random numbers");
-    }
-}
-
-static uint64_t random_id(void)
-{
-    uint64_t id;
-
-    do {
-        random_bytes(&id, sizeof(id));
-        id >>= 1;
-    } while (!id);
-    return id;
 }
 
 /* --------------------------------------------------------------- replies */
@@ -64,98 +46,29 @@ static void reply(Arbiter *arbiter, LeaseAsk *ask)
     leases_ask_free(&arbiter->leases, ask);
 }
 
+/* What some providers have refused, of others. */
+static bool ask_others(Arbiter *arbiter, LeaseAsk *ask, uint64_t now)
+{
+    unsigned parts;
+    uint64_t bytes = leases_lacking(ask, now, &parts);
+
+    if (!bytes) {
+        return false;
+    }
+    leases_round(ask);
+    return assign(arbiter, ask, bytes, parts, now);
+}
+
 static void pump(Arbiter *arbiter)
 {
     uint64_t now = arbiter_now();
     LeaseAsk *ask;
 
     while ((ask = leases_next_done(&arbiter->leases, now))) {
-        reply(arbiter, ask);
-    }
-}
-
-/* -------------------------------------------------------------- placement */
-
-static uint64_t vm_bytes(const Arbiter *arbiter, const Host *host,
-                         const uint8_t *vm)
-{
-    uint64_t bytes = leases_pending(&arbiter->leases, host->name, vm);
-
-    for (guint i = 0; i < host->leases->len; i++) {
-        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
-                                                i);
-
-        if (!memcmp(l->vm, vm, RCACHE_UUID_LEN) &&
-            __builtin_add_overflow(bytes, l->bytes, &bytes)) {
-            return UINT64_MAX;
+        if (!ask_others(arbiter, ask, now)) {
+            reply(arbiter, ask);
         }
     }
-    return bytes;
-}
-
-void arbiter_view(const Arbiter *arbiter, const Host *host, const uint8_t *vm,
-                  uint64_t now, PlacementHost *out)
-{
-    const WireBeatHost *beat = &host->beat;
-    uint64_t pending = leases_pending(&arbiter->leases, host->name, NULL);
-    uint64_t gone;
-
-    if (__builtin_add_overflow(beat->leased, pending, &gone)) {
-        gone = UINT64_MAX;
-    }
-    *out = (PlacementHost) {
-        .name = host->name,
-        .alive = hosts_state(&arbiter->hosts, host, now) == HOST_ALIVE,
-        .connected = host->conn && host->reported,
-        .lends = (beat->flags & RCACHE_HOST_LENDS) && *host->address &&
-                 beat->slab_pages,
-        .draining = beat->flags & RCACHE_HOST_DRAINING,
-        .free = beat->offered > gone ? beat->offered - gone : 0,
-        .offered = beat->offered,
-        .slab = (uint64_t)beat->slab_pages * WIRE_PAGE_SIZE,
-        .psi_some = beat->psi_some_avg10,
-        .psi_full = beat->psi_full_avg10,
-        .vm_bytes = vm ? vm_bytes(arbiter, host, vm) : 0,
-    };
-}
-
-/* Ask the providers of @placement; those that cannot be asked count as lost. */
-static void send_grants(Arbiter *arbiter, LeaseAsk *ask,
-                        const GPtrArray *hosts, const Placement *placement,
-                        uint64_t now)
-{
-    for (unsigned i = 0; i < placement->nr_parts; i++) {
-        const PlacementPart *part = &placement->part[i];
-        Host *host = hosts->pdata[part->host];
-        uint8_t token[RCACHE_TOKEN_LEN];
-        Grant *grant;
-
-        random_bytes(token, sizeof(token));
-        grant = leases_grant_new(&arbiter->leases, ask, host->name,
-                                 host->address, part->bytes, random_id(),
-                                 token, now);
-        if (grant && !control_send_grant(host->conn, &grant->wire)) {
-            leases_provider_lost(&arbiter->leases, host->name);
-        }
-    }
-}
-
-static void place(Arbiter *arbiter, LeaseAsk *ask, uint64_t now)
-{
-    g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
-    g_autofree PlacementHost *views = g_new(PlacementHost, hosts->len + 1);
-    PlacementRequest request = {
-        .requester = ask->requester, .bytes = ask->wire.bytes,
-    };
-    Placement placement;
-
-    for (guint i = 0; i < hosts->len; i++) {
-        arbiter_view(arbiter, hosts->pdata[i], ask->wire.vm, now, &views[i]);
-    }
-    placement_choose(&arbiter->options->placement, views, hosts->len,
-                     &request, random_id(), &placement);
-    wire_text_copy(ask->text, sizeof(ask->text), placement.text);
-    send_grants(arbiter, ask, hosts, &placement, now);
 }
 
 /* ---------------------------------------------------------- from control */
@@ -175,11 +88,18 @@ static void *on_hello(ControlConn *conn, const WireHello *hello, char *text,
     }
     host = hosts_find(&arbiter->hosts, hello->host);
     if (host && host->conn) {
-        /* Its old connection has not been seen to end, or two share a name */
-        control_drop(host->conn, memcmp(host->boot_id, hello->boot_id,
-                                        RCACHE_UUID_LEN)
-                     ? "another boot, or another host, has taken its name"
-                     : "it has connected again");
+        const char *clash = hosts_clash(&arbiter->hosts, host, hello->boot_id,
+                                        address, arbiter_now());
+
+        if (clash) {
+            g_snprintf(text, 128, "there is a host %.32s already, at %.40s "
+                       "(%s): give one another name", hello->host,
+                       host->peer, clash);
+            return NULL;
+        }
+        /* Its old connection has not been seen to end. */
+        control_drop(host->conn, "it has connected again");
+        host->conn = NULL;
         leases_provider_lost(&arbiter->leases, host->name);
         leases_requester_lost(&arbiter->leases, host->name);
     }
@@ -204,7 +124,8 @@ static bool on_beat(ControlConn *conn, const uint8_t *payload, size_t len,
     Arbiter *arbiter = opaque;
     Host *host = control_data(conn);
 
-    switch (hosts_beat(host, payload, len, arbiter_now(), why)) {
+    switch (hosts_beat(&arbiter->hosts, host, payload, len, arbiter_now(),
+                       why)) {
     case HOSTS_BEAT_BAD:
         return false;
     case HOSTS_BEAT_OLD:
@@ -248,7 +169,7 @@ static void on_request(ControlConn *conn, uint64_t tag,
                "too many requests of this host are waiting");
         return;
     }
-    place(arbiter, ask, now);
+    assign(arbiter, ask, request->bytes, WIRE_GRANTS_MAX, now);
     pump(arbiter);
 }
 
@@ -286,11 +207,27 @@ static const ControlOps control_ops = {
 
 /* ----------------------------------------------------------------- set-up */
 
+/*
+ * If the arbiter was stopped, or its machine asleep, it could hear nobody:
+ * that is no host's fault.
+ */
+static void check_clock(Arbiter *arbiter, uint64_t now)
+{
+    uint64_t passed = now - MIN(arbiter->tick_ms, now);
+
+    if (passed > arbiter->options->hosts.heartbeat_ms + SLEPT_MS) {
+        g_message("the arbiter was away for %.1f s", passed / 1000.0);
+        hosts_slept(&arbiter->hosts, passed - TICK_MS);
+    }
+    arbiter->tick_ms = now;
+}
+
 static gboolean tick(void *opaque)
 {
     Arbiter *arbiter = opaque;
     uint64_t now = arbiter_now();
 
+    check_clock(arbiter, now);
     pump(arbiter);
     leases_expire(&arbiter->leases, now);
     hosts_forget(&arbiter->hosts, now);
@@ -341,7 +278,9 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
     g_autoptr(Arbiter) arbiter = g_new0(Arbiter, 1);
 
     arbiter->options = options;
-    arbiter->started_ms = arbiter_now();
+    arbiter->started_ms = arbiter->tick_ms = arbiter_now();
+    moves_init(&arbiter->moves, options->moves_per_minute,
+               arbiter->started_ms);
     hosts_init(&arbiter->hosts, &options->hosts);
     leases_init(&arbiter->leases, &options->leases);
     if (!start_control(arbiter, errp) || !start_admin(arbiter, errp)) {

@@ -13,6 +13,7 @@
 #include "arbiter/control.h"
 #include "arbiter/hosts.h"
 #include "arbiter/leases.h"
+#include "arbiter/moves.h"
 #include "arbiter/options.h"
 #include "common/admin.h"
 
@@ -20,10 +21,12 @@ typedef struct Arbiter {
     const Options *options;
     Hosts hosts;
     Leases leases;
+    Moves moves;
     Control *control;
     AdminServer *admin;
     guint tick;                 /* timer */
     uint64_t started_ms;
+    uint64_t tick_ms;           /* of the last one */
 } Arbiter;
 
 /**
@@ -39,10 +42,6 @@ void arbiter_free(Arbiter *arbiter);
 
 /** arbiter_now() - ms of CLOCK_BOOTTIME, the time of all its parts */
 uint64_t arbiter_now(void);
-
-/** arbiter_view() - a host as placement sees it, for this VM or for none */
-void arbiter_view(const Arbiter *arbiter, const Host *host, const uint8_t *vm,
-                  uint64_t now, PlacementHost *out);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Arbiter, arbiter_free)
 

@@ -14,24 +14,27 @@ struct Control {
     const ControlOps *ops;
     void *opaque;
     Listener *listener;
-    GList *conns;
-    unsigned nr_conns;
+    Poller *poller;
+    GQueue conns;               /* of ControlConn, with HELLO */
+    GQueue strangers;           /* and without, the oldest first */
 };
 
 struct ControlConn {
     Control *control;
     Frames *frames;
-    GList *link;                /* in control->conns */
+    GList link;                 /* in .conns or .strangers */
     void *data;                 /* NULL until HELLO has been taken */
     char host[RCACHE_NAME_MAX]; /* for the log */
 };
 
+static GQueue *queue_of(ControlConn *conn)
+{
+    return conn->data ? &conn->control->conns : &conn->control->strangers;
+}
+
 static void conn_free(ControlConn *conn)
 {
-    Control *control = conn->control;
-
-    control->conns = g_list_delete_link(control->conns, conn->link);
-    control->nr_conns--;
+    g_queue_unlink(queue_of(conn), &conn->link);
     frames_free(conn->frames);
     g_free(conn);
 }
@@ -67,6 +70,7 @@ static void take_hello(ControlConn *conn, uint64_t tag,
 {
     Control *control = conn->control;
     char text[128] = "";
+    void *data;
 
     wire_text_copy(conn->host, sizeof(conn->host), hello->host);
     if (!wire_version_choose(hello)) {
@@ -81,11 +85,14 @@ static void take_hello(ControlConn *conn, uint64_t tag,
                      "only hosts connect to");
         return;
     }
-    conn->data = control->ops->on_hello(conn, hello, text, control->opaque);
-    if (!conn->data) {
+    data = control->ops->on_hello(conn, hello, text, control->opaque);
+    if (!data) {
         refuse_hello(conn, tag, RCACHE_E_REFUSED, text);
         return;
     }
+    g_queue_unlink(&control->strangers, &conn->link);
+    conn->data = data;
+    g_queue_push_tail_link(&control->conns, &conn->link);
     answer_hello(conn, tag, RCACHE_OK, "");
     frames_set_deadline(conn->frames, control->config.silence_ms);
 }
@@ -192,23 +199,44 @@ static const FramesOps frames_ops = {
 
 /* ----------------------------------------------------------------- set-up */
 
+/*
+ * Who connects and says nothing must not keep hosts out: where there are too
+ * many the one that has been silent for the longest goes.
+ */
+static bool make_room(Control *control)
+{
+    ControlConn *oldest;
+
+    if (control->conns.length + control->strangers.length <
+        control->config.conns_max) {
+        return true;
+    }
+    if (!control->strangers.length) {
+        return false;
+    }
+    oldest = control->strangers.head->data;
+    g_debug("%s: no HELLO, and others wait", frames_peer(oldest->frames));
+    conn_free(oldest);
+    return true;
+}
+
 static void accepted(GSocketConnection *connection, void *opaque)
 {
     Control *control = opaque;
     ControlConn *conn;
 
-    if (control->nr_conns >= control->config.conns_max) {
+    if (!make_room(control)) {
         g_warning("a connection is refused: there are %u already",
-                  control->nr_conns);
+                  control->conns.length);
         return;
     }
     conn = g_new0(ControlConn, 1);
     conn->control = control;
-    conn->frames = frames_new(connection, WIRE_ARBITER, &frames_ops, conn);
+    conn->link.data = conn;
+    conn->frames = frames_new_in(control->poller, connection, WIRE_ARBITER,
+                                 &frames_ops, conn);
     frames_set_deadline(conn->frames, HELLO_MS);
-    control->conns = g_list_prepend(control->conns, conn);
-    conn->link = control->conns;
-    control->nr_conns++;
+    g_queue_push_tail_link(&control->strangers, &conn->link);
 }
 
 Control *control_new(const ControlConfig *config, const ControlOps *ops,
@@ -226,6 +254,7 @@ Control *control_new(const ControlConfig *config, const ControlOps *ops,
         g_free(control);
         return NULL;
     }
+    control->poller = poller_new();
     return control;
 }
 
@@ -235,9 +264,13 @@ void control_free(Control *control)
         return;
     }
     listener_free(control->listener);
-    while (control->conns) {
-        conn_free(control->conns->data);
+    while (control->conns.head) {
+        conn_free(control->conns.head->data);
     }
+    while (control->strangers.head) {
+        conn_free(control->strangers.head->data);
+    }
+    poller_unref(control->poller);
     g_free(control);
 }
 

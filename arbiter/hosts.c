@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hosts: the table of hosts.  See hosts.h. */
-#include "arbiter/hosts.h"
+#include "arbiter/hosts-internal.h"
 
 #include <string.h>
+
+#define PERCENT_MAX     10000u  /* in hundredths */
 
 static GArray *array_new(size_t size)
 {
@@ -33,8 +35,11 @@ static Host *host_new(const char *name)
 }
 
 /* Another boot: nothing of what the host said holds any more. */
-static void host_reset(Host *host)
+static void host_reset(Hosts *hosts, Host *host)
 {
+    hosts_lent_remove(hosts, host);
+    hosts_domain_put(hosts, host->beat.label);
+    host->domain = 0;
     host->reported = false;
     memset(&host->beat, 0, sizeof(host->beat));
     g_array_set_size(host->guests, 0);
@@ -45,13 +50,19 @@ static void host_reset(Host *host)
 
 void hosts_init(Hosts *hosts, const HostsConfig *config)
 {
-    hosts->config = *config;
+    *hosts = (Hosts) { .config = *config };
     hosts->table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                          host_free);
+    hosts->all = g_ptr_array_new();
+    hosts->scratch = host_new("");
+    hosts_lent_init(hosts);
 }
 
 void hosts_deinit(Hosts *hosts)
 {
+    hosts_lent_deinit(hosts);
+    g_clear_pointer(&hosts->scratch, host_free);
+    g_clear_pointer(&hosts->all, g_ptr_array_unref);
     g_clear_pointer(&hosts->table, g_hash_table_unref);
 }
 
@@ -77,9 +88,11 @@ Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
             return NULL;
         }
         host = host_new(name);
+        host->index = hosts->all->len;
+        g_ptr_array_add(hosts->all, host);
         g_hash_table_insert(hosts->table, host->name, host);
     } else if (memcmp(host->boot_id, boot_id, RCACHE_UUID_LEN)) {
-        host_reset(host);
+        host_reset(hosts, host);
     }
     memcpy(host->boot_id, boot_id, RCACHE_UUID_LEN);
     wire_text_copy(host->address, sizeof(host->address), address);
@@ -88,31 +101,35 @@ Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
     return host;
 }
 
-/* What a heartbeat says, until it is known to be whole. */
-typedef struct Beat {
-    WireBeatHost host;
-    GArray *guests, *leases, *held, *terms;
-} Beat;
-
-static void beat_clear(Beat *beat)
+const char *hosts_clash(const Hosts *hosts, const Host *host,
+                        const uint8_t *boot_id, const char *address,
+                        uint64_t now)
 {
-    g_array_unref(beat->guests);
-    g_array_unref(beat->leases);
-    g_array_unref(beat->held);
-    g_array_unref(beat->terms);
+    if (hosts_state(hosts, host, now) != HOST_ALIVE) {
+        return NULL;
+    }
+    if (memcmp(host->boot_id, boot_id, RCACHE_UUID_LEN)) {
+        return "another boot id";
+    }
+    return *address && *host->address && strcmp(address, host->address)
+               ? "its provider elsewhere" : NULL;
 }
 
-static WireError beat_read(Beat *beat, const void *payload, size_t len)
+static WireError beat_read(Host *beat, const void *payload, size_t len)
 {
     WireBeatIter iter;
     WireSection section;
     WireError err;
 
+    g_array_set_size(beat->guests, 0);
+    g_array_set_size(beat->leases, 0);
+    g_array_set_size(beat->held, 0);
+    g_array_set_size(beat->terms, 0);
     wire_beat_iter_init(&iter, payload, len);
     while (wire_beat_next(&iter, &section, &err)) {
         switch (section.type) {
         case RCACHE_SECTION_HOST:
-            beat->host = section.host;
+            beat->beat = section.host;
             break;
         case RCACHE_SECTION_GUEST:
             g_array_append_val(beat->guests, section.guest);
@@ -139,38 +156,79 @@ static void swap(GArray **a, GArray **b)
     *b = c;
 }
 
-HostsBeat hosts_beat(Host *host, const void *payload, size_t len,
-                     uint64_t now, const char **why)
+/* It is whole and new: the host becomes what it says. */
+static void beat_take(Hosts *hosts, Host *host, Host *beat)
 {
-    Beat beat = {
-        .guests = array_new(sizeof(WireBeatGuest)),
-        .leases = array_new(sizeof(WireBeatLease)),
-        .held = array_new(sizeof(WireBeatLease)),
-        .terms = array_new(sizeof(WireBeatTerm)),
-    };
-    WireError err = beat_read(&beat, payload, len);
-    HostsBeat result = HOSTS_BEAT_TAKEN;
+    bool same = hosts_lent_same(host->leases, beat->leases);
+
+    if (strcmp(host->beat.label, beat->beat.label)) {
+        hosts_domain_put(hosts, host->beat.label);
+        host->domain = hosts_domain_get(hosts, beat->beat.label);
+    }
+    if (!same) {
+        hosts_lent_remove(hosts, host);
+    }
+    host->beat = beat->beat;
+    swap(&host->guests, &beat->guests);
+    swap(&host->leases, &beat->leases);
+    swap(&host->held, &beat->held);
+    swap(&host->terms, &beat->terms);
+    if (!same) {
+        hosts_lent_add(hosts, host);
+    }
+}
+
+HostsBeat hosts_beat(Hosts *hosts, Host *host, const void *payload,
+                     size_t len, uint64_t now, const char **why)
+{
+    Host *beat = hosts->scratch;
+    WireError err = beat_read(beat, payload, len);
 
     if (err != WIRE_OK) {
         *why = wire_reason(err);
-        result = HOSTS_BEAT_BAD;
-    } else if (memcmp(beat.host.boot_id, host->boot_id, RCACHE_UUID_LEN)) {
-        *why = "it has another boot id than the HELLO";
-        result = HOSTS_BEAT_BAD;
-    } else if (host->seq_valid && beat.host.seq <= host->beat.seq) {
-        result = HOSTS_BEAT_OLD;
-    } else {
-        host->beat = beat.host;
-        swap(&host->guests, &beat.guests);
-        swap(&host->leases, &beat.leases);
-        swap(&host->held, &beat.held);
-        swap(&host->terms, &beat.terms);
-        host->reported = true;
-        host->seq_valid = true;
-        host->heard_ms = now;
+        return HOSTS_BEAT_BAD;
     }
-    beat_clear(&beat);
-    return result;
+    if (memcmp(beat->beat.boot_id, host->boot_id, RCACHE_UUID_LEN)) {
+        *why = "it has another boot id than the HELLO";
+        return HOSTS_BEAT_BAD;
+    }
+    if (host->seq_valid && beat->beat.seq <= host->beat.seq) {
+        return HOSTS_BEAT_OLD;
+    }
+    beat_take(hosts, host, beat);
+    host->reported = true;
+    host->seq_valid = true;
+    host->heard_ms = now;
+    return HOSTS_BEAT_TAKEN;
+}
+
+const char *hosts_implausible(const Host *host)
+{
+    const WireBeatHost *beat = &host->beat;
+
+    if (beat->offered > beat->mem_total) {
+        return "it offers more memory than it has";
+    }
+    if (beat->leased > beat->mem_total) {
+        return "it has lent more memory than it has";
+    }
+    if (beat->mem_available > beat->mem_total) {
+        return "more of its memory is available than there is";
+    }
+    if (beat->psi_some_avg10 > PERCENT_MAX ||
+        beat->psi_full_avg10 > PERCENT_MAX) {
+        return "its memory pressure is above 100 percent";
+    }
+    return NULL;
+}
+
+void hosts_slept(Hosts *hosts, uint64_t ms)
+{
+    for (guint i = 0; i < hosts->all->len; i++) {
+        Host *host = hosts->all->pdata[i];
+
+        host->heard_ms += ms;
+    }
 }
 
 static uint64_t age(const Host *host, uint64_t now)
@@ -192,19 +250,27 @@ HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now)
     return HOST_ALIVE;
 }
 
+/* The last one takes its place in the array. */
+static void host_remove(Hosts *hosts, Host *host)
+{
+    Host *last = hosts->all->pdata[hosts->all->len - 1];
+
+    host_reset(hosts, host);
+    last->index = host->index;
+    g_ptr_array_remove_index_fast(hosts->all, host->index);
+    g_hash_table_remove(hosts->table, host->name);
+}
+
 unsigned hosts_forget(Hosts *hosts, uint64_t now)
 {
-    GHashTableIter iter;
-    void *value;
     unsigned n = 0;
 
-    g_hash_table_iter_init(&iter, hosts->table);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Host *host = value;
+    for (guint i = hosts->all->len; i-- > 0;) {
+        Host *host = hosts->all->pdata[i];
 
         if (!host->conn && age(host, now) > hosts->config.forget_ms &&
             hosts_state(hosts, host, now) == HOST_DEAD) {
-            g_hash_table_iter_remove(&iter);
+            host_remove(hosts, host);
             n++;
         }
     }
@@ -225,14 +291,8 @@ static int compare_names(gconstpointer a, gconstpointer b)
 
 GPtrArray *hosts_sorted(const Hosts *hosts)
 {
-    GPtrArray *all = g_ptr_array_new();
-    GHashTableIter iter;
-    void *value;
+    GPtrArray *all = g_ptr_array_copy(hosts->all, NULL, NULL);
 
-    g_hash_table_iter_init(&iter, hosts->table);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        g_ptr_array_add(all, value);
-    }
     g_ptr_array_sort(all, compare_names);
     return all;
 }

@@ -10,7 +10,9 @@
  * another matter, since a restarted daemon is away for a moment.  A host that
  * has been dead for long is forgotten.
  *
- * A heartbeat is taken whole or not at all.
+ * A heartbeat is taken whole or not at all.  What providers say they have
+ * lent is also kept by VM and by requester, since every placement asks for
+ * it; those sums change only when a heartbeat's leases do.
  */
 #ifndef ARBITER_HOSTS_H
 #define ARBITER_HOSTS_H
@@ -29,6 +31,8 @@ typedef enum HostState {
 } HostState;
 
 typedef struct Host {
+    unsigned index;             /* in Hosts.all; changes when one goes */
+    uint32_t domain;            /* the number of its label; 0: it has none */
     char name[RCACHE_NAME_MAX];
     uint8_t boot_id[RCACHE_UUID_LEN];
     char address[RCACHE_NAME_MAX];      /* of its provider, or "" */
@@ -53,9 +57,22 @@ typedef struct HostsConfig {
     unsigned max;               /* hosts */
 } HostsConfig;
 
+/* What a host says it has lent to a VM, in all its leases. */
+typedef struct HostsLent {
+    Host *host;
+    uint64_t bytes;
+    unsigned leases;
+} HostsLent;
+
 typedef struct Hosts {
     HostsConfig config;
     GHashTable *table;          /* name -> Host, owned */
+    GPtrArray *all;             /* the same, in no order */
+    GHashTable *lent;           /* uuid of a VM -> its GArray of HostsLent */
+    GHashTable *taken;          /* name of a requester -> its sum */
+    GHashTable *domains;        /* label -> its number and users */
+    uint32_t last_domain;
+    Host *scratch;              /* what a heartbeat says, until it is whole */
 } Hosts;
 
 typedef enum HostsBeat {
@@ -82,11 +99,47 @@ Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
                   const char *address, uint64_t now);
 
 /**
+ * hosts_clash() - is a HELLO that of another host with the same name?
+ * @host: the one that is known, and connected
+ *
+ * A host that connects again has the same boot, and its provider is where it
+ * was; one that has rebooted was silent meanwhile.
+ *
+ * Return: why it is another one, or NULL; static
+ */
+const char *hosts_clash(const Hosts *hosts, const Host *host,
+                        const uint8_t *boot_id, const char *address,
+                        uint64_t now);
+
+/**
  * hosts_beat() - take a heartbeat's payload
  * @why: for HOSTS_BEAT_BAD, the reason; static
  */
-HostsBeat hosts_beat(Host *host, const void *payload, size_t len,
-                     uint64_t now, const char **why);
+HostsBeat hosts_beat(Hosts *hosts, Host *host, const void *payload,
+                     size_t len, uint64_t now, const char **why);
+
+/**
+ * hosts_implausible() - figures that no host can have
+ *
+ * Return: which, or NULL; static
+ */
+const char *hosts_implausible(const Host *host);
+
+/**
+ * hosts_slept() - the arbiter itself was away for so long: nobody could be
+ * heard meanwhile
+ */
+void hosts_slept(Hosts *hosts, uint64_t ms);
+
+/**
+ * hosts_lent() - who has lent how much to a VM
+ *
+ * Return: an array of HostsLent, good until the next heartbeat; NULL: nobody
+ */
+const GArray *hosts_lent(const Hosts *hosts, const uint8_t *vm);
+
+/** hosts_taken() - bytes that all hosts have lent to one host's VMs */
+uint64_t hosts_taken(const Hosts *hosts, const char *requester);
 
 /** hosts_state() - by the beats missed at @now */
 HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now);

@@ -6,6 +6,7 @@
 
 /* Bytes, at the least, on a host that is busy: 256 MiB a second. */
 #define ALLOCATED_PER_MS    (256u << 10)
+#define ROUNDS_MAX          4u  /* of asking others */
 
 static void ask_free(void *opaque)
 {
@@ -27,6 +28,15 @@ void leases_deinit(Leases *leases)
 {
     g_list_free_full(g_steal_pointer(&leases->asks), ask_free);
     g_clear_pointer(&leases->grants, g_hash_table_unref);
+}
+
+/* The first reason is the one that is told. */
+static void let_down(LeaseAsk *ask, const char *provider, const char *why)
+{
+    ask->let_down = true;
+    if (!*ask->text) {
+        g_snprintf(ask->text, sizeof(ask->text), "%s: %s", provider, why);
+    }
 }
 
 static unsigned asks_of(const Leases *leases, const char *requester)
@@ -120,14 +130,17 @@ bool leases_ack(Leases *leases, const char *provider,
     /* Much more than was asked is as good as nothing. */
     if (ack->status || !ack->bytes || ack->bytes / 2 > grant->wire.bytes) {
         grant->state = GRANT_REFUSED;
-        if (grant->ask && !*grant->ask->text) {
-            g_snprintf(grant->ask->text, sizeof(grant->ask->text),
-                       "%s: %s", provider,
-                       *ack->text ? ack->text
-                       : ack->status ? wire_status_name(ack->status)
-                                     : "it grants nothing");
+        if (grant->ask) {
+            let_down(grant->ask, provider,
+                     *ack->text ? ack->text
+                     : ack->status ? wire_status_name(ack->status)
+                                   : "it grants nothing");
         }
     } else {
+        grant->less = ack->bytes < grant->wire.bytes;
+        if (grant->ask && grant->less) {
+            let_down(grant->ask, provider, "it granted less");
+        }
         grant->wire.bytes = ack->bytes;
         grant->ttl_ms = ack->ttl_ms;
         grant->until_ms = now + leases->config.claim_ms;
@@ -164,9 +177,8 @@ void leases_provider_lost(Leases *leases, const char *provider)
         if (grant->state == GRANT_ASKED &&
             !strcmp(grant->provider, provider)) {
             grant->state = GRANT_LOST;
-            if (grant->ask && !*grant->ask->text) {
-                g_snprintf(grant->ask->text, sizeof(grant->ask->text),
-                           "%s: the connection was lost", provider);
+            if (grant->ask) {
+                let_down(grant->ask, provider, "the connection was lost");
             }
         }
     }
@@ -208,6 +220,41 @@ LeaseAsk *leases_next_done(const Leases *leases, uint64_t now)
     return NULL;
 }
 
+uint64_t leases_lacking(const LeaseAsk *ask, uint64_t now, unsigned *parts)
+{
+    uint64_t have = 0;
+    unsigned granted = 0;
+
+    if (!ask->let_down || ask->rounds >= ROUNDS_MAX ||
+        now >= ask->deadline_ms) {
+        return 0;
+    }
+    for (guint i = 0; i < ask->grants->len; i++) {
+        const Grant *grant = ask->grants->pdata[i];
+
+        if (grant->state == GRANT_GRANTED) {
+            granted++;
+            if (__builtin_add_overflow(have, grant->wire.bytes, &have)) {
+                return 0;
+            }
+        }
+    }
+    *parts = WIRE_GRANTS_MAX - MIN(granted, WIRE_GRANTS_MAX);
+    return *parts && have < ask->wire.bytes ? ask->wire.bytes - have : 0;
+}
+
+bool leases_gave_all(const Grant *grant)
+{
+    return !grant->less && (grant->state == GRANT_ASKED ||
+                            grant->state == GRANT_GRANTED);
+}
+
+void leases_round(LeaseAsk *ask)
+{
+    ask->rounds++;
+    ask->let_down = false;
+}
+
 static void reply_grant(WireLeaseReply *out, const Grant *grant)
 {
     WireLeaseGrant *g = &out->grant[out->nr_grants++];
@@ -231,7 +278,10 @@ void leases_reply(const LeaseAsk *ask, WireLeaseReply *out)
         const Grant *grant = ask->grants->pdata[i];
 
         if (grant->state == GRANT_GRANTED) {
-            reply_grant(out, grant);
+            /* A yes after all may come when others have been asked. */
+            if (out->nr_grants < WIRE_GRANTS_MAX) {
+                reply_grant(out, grant);
+            }
         } else if (grant->state == GRANT_ASKED) {
             late = grant->provider;
         }
@@ -284,23 +334,17 @@ void leases_expire(Leases *leases, uint64_t now)
     }
 }
 
-uint64_t leases_pending(const Leases *leases, const char *provider,
-                        const uint8_t *vm)
+void leases_each_pending(const Leases *leases,
+                         void (*each)(const Grant *grant, void *opaque),
+                         void *opaque)
 {
     GHashTableIter iter;
     void *value;
-    uint64_t bytes = 0;
 
     g_hash_table_iter_init(&iter, leases->grants);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const Grant *grant = value;
-
-        if (leases_grant_pending(grant) &&
-            !strcmp(grant->provider, provider) &&
-            (!vm || !memcmp(grant->wire.vm, vm, RCACHE_UUID_LEN)) &&
-            __builtin_add_overflow(bytes, grant->wire.bytes, &bytes)) {
-            return UINT64_MAX;
+        if (leases_grant_pending(value)) {
+            each(value, opaque);
         }
     }
-    return bytes;
 }

@@ -5,7 +5,8 @@
  *
  * A request (LeaseAsk) has a grant at each provider chosen.  It is done when
  * each of them has answered, or is lost, or at its deadline; the owner then
- * takes it (leases_next_done()), replies, and frees it.
+ * takes it (leases_next_done()), and either asks other providers for what
+ * some have refused (leases_lacking()) or replies and frees it.
  *
  * A grant counts as gone from what its provider offers until a heartbeat of
  * that provider lists the lease, from when the provider's own figures count
@@ -43,6 +44,7 @@ typedef struct Grant {
     uint32_t ttl_ms;            /* from the provider */
     uint64_t until_ms;          /* the provider has dropped it by then */
     bool listed;                /* by a heartbeat */
+    bool less;                  /* granted, but not all that was asked */
     LeaseAsk *ask;              /* NULL once replied */
 } Grant;
 
@@ -52,6 +54,9 @@ struct LeaseAsk {
     WireLeaseRequest wire;
     GPtrArray *grants;          /* of Grant, not owned */
     uint64_t deadline_ms;
+    bool let_down;              /* a provider gave less, and nobody else was */
+                                /* asked since */
+    unsigned rounds;            /* times that others were asked */
     uint16_t status;            /* why nothing was asked of anybody, or 0 */
     char text[192];             /* why it will be less than asked, or "" */
 };
@@ -110,6 +115,21 @@ void leases_requester_lost(Leases *leases, const char *requester);
 /** leases_next_done() - a request that can be replied to now, or NULL */
 LeaseAsk *leases_next_done(const Leases *leases, uint64_t now);
 
+/**
+ * leases_lacking() - what its providers have refused of a request
+ * @parts: how many further grants there is room for in the reply
+ *
+ * Return: bytes to ask other providers for; 0 if none have refused since
+ * leases_round(), or too many, or there is no time left
+ */
+uint64_t leases_lacking(const LeaseAsk *ask, uint64_t now, unsigned *parts);
+
+/** leases_gave_all() - did its provider, or may it still? */
+bool leases_gave_all(const Grant *grant);
+
+/** leases_round() - others are asked for what is lacking */
+void leases_round(LeaseAsk *ask);
+
 /** leases_reply() - the reply to it */
 void leases_reply(const LeaseAsk *ask, WireLeaseReply *out);
 
@@ -119,14 +139,12 @@ void leases_ask_free(Leases *leases, LeaseAsk *ask);
 /** leases_expire() - forget grants that their providers have dropped */
 void leases_expire(Leases *leases, uint64_t now);
 
-/**
- * leases_pending() - bytes granted at a provider and not yet listed
- * @vm: only this VM's, or NULL
- */
-uint64_t leases_pending(const Leases *leases, const char *provider,
-                        const uint8_t *vm);
-
 /** leases_grant_pending() - does this one count as gone? */
 bool leases_grant_pending(const Grant *grant);
+
+/** leases_each_pending() - call @each for all grants that count as gone */
+void leases_each_pending(const Leases *leases,
+                         void (*each)(const Grant *grant, void *opaque),
+                         void *opaque);
 
 #endif

@@ -43,6 +43,19 @@ static const ConfigKey keys[] = {
     { .section = "placement", .key = "sample", .type = CONFIG_INT,
       .fallback = "16", .min = 2, .max = 100000,
       .doc = "Of many hosts so many, at random, are compared." },
+    { .section = "placement", .key = "share", .type = CONFIG_INT,
+      .fallback = "50", .min = 1, .max = 100,
+      .doc = "Percent: one VM gets no more than so much of what a provider "
+             "offers, as long as others have room." },
+    { .section = "placement", .key = "quota", .type = CONFIG_SIZE,
+      .fallback = "0",
+      .doc = "What all VMs of one host may lease together; 0: as much as "
+             "there is." },
+    { .section = "placement", .key = "moves-per-minute", .type = CONFIG_INT,
+      .fallback = "1000", .max = 1000000,
+      .doc = "So many slabs are moved in a minute, in all, because hosts are "
+             "drained; 0: as many as can be. What a host under pressure "
+             "wants back is not counted." },
     { .section = "placement", .key = "pressure-some-max",
       .type = CONFIG_INT, .fallback = "20", .max = 100,
       .doc = "Percent: a host whose memory pressure (PSI some, ten seconds) "
@@ -162,11 +175,14 @@ static void options_view(Options *o)
     o->placement = (PlacementConfig) {
         .spread = config_int(c, "placement", "spread"),
         .sample = config_int(c, "placement", "sample"),
+        .share = config_int(c, "placement", "share"),
+        .quota = config_size(c, "placement", "quota", 0),
         .psi_some_max = 100 * config_int(c, "placement",
                                          "pressure-some-max"),
         .psi_full_max = 100 * config_int(c, "placement",
                                          "pressure-full-max"),
     };
+    o->moves_per_minute = config_int(c, "placement", "moves-per-minute");
     o->leases = (LeasesConfig) {
         .answer_ms = config_time_ms(c, "placement", "grant-timeout"),
         .claim_ms = config_time_ms(c, "placement", "claim-timeout"),

@@ -30,6 +30,7 @@ typedef struct Options {
     const char *admin_group;
     HostsConfig hosts;
     PlacementConfig placement;
+    unsigned moves_per_minute;  /* 0: no limit */
     LeasesConfig leases;
 } Options;
 

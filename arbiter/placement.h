@@ -6,13 +6,22 @@
  *
  * Only hosts that are alive, connected, lend, and are not under pressure are
  * asked, and never the requester itself.  Of many, a random sample is scored
- * by headroom and pressure, so that two arbiters or a burst of requests do
- * not all pick the same host; the whole table is looked at before a request
- * is granted in part or refused.
+ * by headroom, pressure and load, so that two arbiters or a burst of requests
+ * do not all pick the same host.  Hosts of the requester's own rack that have
+ * room for their part come first.
  *
  * A VM's memory is spread evenly over .spread providers where so many have
  * room, counting what it already leases; over more only where those do not
  * have enough: each further provider is one more whose end stalls the VM.
+ * One VM gets no more than a fair share of a provider as long as others have
+ * room.  Copies of a page stand in different failure domains: each domain is
+ * given to one copy of a request, and a request has as much of each copy as
+ * of the others.
+ *
+ * The answer is sought in three rounds, each only if the last one fell short:
+ * the sample within fair shares, all hosts within fair shares, all hosts.  So
+ * everything has been looked at before a request is granted in part or
+ * refused.
  */
 #ifndef ARBITER_PLACEMENT_H
 #define ARBITER_PLACEMENT_H
@@ -22,42 +31,56 @@
 
 #include "common/wire.h"
 
+#define PLACEMENT_COPIES_MAX    2u
+#define PLACEMENT_NO_HOST       UINT32_MAX
+
 /* A host as placement sees it. */
 typedef struct PlacementHost {
-    const char *name;
     bool alive;
     bool connected;
     bool lends;
     bool draining;
+    bool said_no;               /* to this very request */
+    uint32_t domain;            /* failure domain; 0: one of its own */
+    uint32_t leases;            /* it has given: its load */
+    uint32_t psi_some;          /* hundredths of a percent */
+    uint32_t psi_full;
     uint64_t free;              /* bytes: offered - leased - pending */
     uint64_t offered;
     uint64_t slab;              /* bytes it lends in; not 0 where it lends */
-    uint32_t psi_some;          /* hundredths of a percent */
-    uint32_t psi_full;
     uint64_t vm_bytes;          /* what this VM already leases there */
 } PlacementHost;
 
 typedef struct PlacementRequest {
-    const char *requester;      /* host */
-    uint64_t bytes;
+    uint32_t requester;         /* its index, or PLACEMENT_NO_HOST */
+    uint32_t domain;            /* the requester's; 0: not known */
+    unsigned copies;            /* 0 is 1 */
+    unsigned parts_max;         /* 0: WIRE_GRANTS_MAX */
+    uint64_t bytes;             /* of each copy */
+    uint64_t owner_bytes;       /* what its owner leases already */
 } PlacementRequest;
 
 typedef struct PlacementConfig {
     unsigned spread;            /* providers, 1 to WIRE_GRANTS_MAX */
     unsigned sample;            /* hosts to score, of many */
+    unsigned share;             /* percent of one provider's offer that one */
+                                /* VM gets while others have room */
     uint32_t psi_some_max;      /* above it a host is not asked */
     uint32_t psi_full_max;
+    uint64_t quota;             /* bytes for one owner; 0: no limit */
 } PlacementConfig;
 
 typedef struct PlacementPart {
     unsigned host;              /* index */
+    unsigned copy;              /* from 0 */
     uint64_t bytes;             /* whole slabs */
 } PlacementPart;
 
 typedef struct Placement {
     unsigned nr_parts;          /* 0: refused */
     PlacementPart part[WIRE_GRANTS_MAX];
-    uint64_t bytes;             /* in all; may be a slab more than asked */
+    uint64_t bytes;             /* of each copy; may be a slab more than */
+                                /* asked; of several the smallest */
     char text[192];             /* why it is less than asked, or "" */
 } Placement;
 

@@ -19,6 +19,7 @@
 /* The arbiter's own defaults. */
 #define SPREAD          2u
 #define SAMPLE          16u
+#define SHARE           50u
 
 typedef struct Lease {
     unsigned vm, host;
@@ -165,7 +166,7 @@ static void request_send(Market *m, unsigned vm, uint64_t bytes, double now)
 {
     Vm *v = &m->vm[vm];
     PlacementRequest request = {
-        .requester = m->name[v->host], .bytes = bytes,
+        .requester = v->host, .bytes = bytes,
     };
     WireLeaseRequest wire = { .bytes = bytes, .copies = 1 };
     double start = cpu_now();
@@ -258,7 +259,7 @@ static void view_init(Market *m, unsigned i)
 {
     g_snprintf(m->name[i], sizeof(m->name[i]), "h%05u", i);
     m->view[i] = (PlacementHost) {
-        .name = m->name[i], .slab = m->world->slab,
+        .slab = m->world->slab,
     };
     m->lent[i] = g_ptr_array_new();
 }
@@ -285,7 +286,7 @@ Market *market_new(const Load *load, World *world, double memory,
     m->world = world;
     m->random = seed;
     m->placement = (PlacementConfig) {
-        .spread = SPREAD, .sample = SAMPLE,
+        .spread = SPREAD, .sample = SAMPLE, .share = SHARE,
         .psi_some_max = UINT32_MAX, .psi_full_max = UINT32_MAX,
     };
     leases_init(&m->leases, &config);

@@ -57,7 +57,7 @@ static void make_beat(uint64_t seq, const uint8_t *boot, uint64_t offered,
 static HostsBeat beat(Host *host, uint64_t now)
 {
     const char *why = NULL;
-    HostsBeat result = hosts_beat(host, frame->data + WIRE_HEAD_LEN,
+    HostsBeat result = hosts_beat(&hosts, host, frame->data + WIRE_HEAD_LEN,
                                   frame->len - WIRE_HEAD_LEN, now, &why);
 
     ck_assert_int_eq(result == HOSTS_BEAT_BAD, why != NULL);
@@ -91,7 +91,8 @@ START_TEST(a_beat_is_taken_whole)
     make_beat(3, boot_a, 700, 9);
     for (guint cut = 1; cut < frame->len - WIRE_HEAD_LEN; cut += 7) {
         const char *why;
-        HostsBeat r = hosts_beat(host, frame->data + WIRE_HEAD_LEN,
+        HostsBeat r = hosts_beat(&hosts, host,
+                                 frame->data + WIRE_HEAD_LEN,
                                  frame->len - WIRE_HEAD_LEN - cut, 30, &why);
 
         if (r == HOSTS_BEAT_TAKEN) {
@@ -201,6 +202,174 @@ START_TEST(no_more_than_the_most)
 }
 END_TEST
 
+/* A heartbeat of a host in @label that lends @bytes to VM @vm of @to. */
+static void lend(Host *host, uint64_t seq, const char *label, char vm,
+                 const char *to, uint64_t bytes, unsigned leases)
+{
+    WireBeatHost h = { .seq = seq, .mem_total = 8192, .offered = 8192 };
+    WireBeatLease lease = { .epoch = 1, .name = "vm", .bytes = bytes,
+                            .state = RCACHE_LEASE_CLAIMED, .vm = { vm } };
+    const char *why;
+    guint start;
+
+    g_byte_array_set_size(frame, 0);
+    start = wire_beat_begin(frame);
+    g_strlcpy(h.label, label, sizeof(h.label));
+    g_strlcpy(lease.host, to, sizeof(lease.host));
+    ck_assert(wire_beat_host(frame, start, &h));
+    for (unsigned i = 0; i < leases; i++) {
+        lease.lease = 1 + i;
+        ck_assert(wire_beat_lease(frame, start, RCACHE_SECTION_LEASE,
+                                  &lease));
+    }
+    wire_beat_end(frame, start);
+    memset(host->boot_id, 0, sizeof(host->boot_id));
+    ck_assert_int_eq(hosts_beat(&hosts, host, frame->data + WIRE_HEAD_LEN,
+                                frame->len - WIRE_HEAD_LEN, 10, &why),
+                     HOSTS_BEAT_TAKEN);
+}
+
+static uint64_t lent(char vm, const Host *host)
+{
+    const uint8_t uuid[RCACHE_UUID_LEN] = { vm };
+    const GArray *array = hosts_lent(&hosts, uuid);
+
+    for (guint i = 0; array && i < array->len; i++) {
+        const HostsLent *l = &g_array_index(array, HostsLent, i);
+
+        if (l->host == host) {
+            return l->bytes;
+        }
+    }
+    return 0;
+}
+
+START_TEST(sums_follow_the_leases)
+{
+    static const uint8_t none[RCACHE_UUID_LEN];
+    Host *a = hosts_hello(&hosts, "a", none, "", 0);
+    Host *b = hosts_hello(&hosts, "b", none, "", 0);
+
+    lend(a, 1, "", 1, "me", 4096, 3);
+    lend(b, 1, "", 1, "me", 4096, 1);
+    ck_assert_uint_eq(lent(1, a), 3 * 4096);
+    ck_assert_uint_eq(lent(1, b), 4096);
+    ck_assert_uint_eq(hosts_taken(&hosts, "me"), 4 * 4096);
+    lend(a, 2, "", 1, "me", 4096, 3);
+    ck_assert_uint_eq(hosts_taken(&hosts, "me"), 4 * 4096);
+    lend(a, 3, "", 2, "you", 8192, 1);
+    ck_assert_uint_eq(lent(1, a), 0);
+    ck_assert_uint_eq(lent(2, a), 8192);
+    ck_assert_uint_eq(hosts_taken(&hosts, "me"), 4096);
+    ck_assert_uint_eq(hosts_taken(&hosts, "you"), 8192);
+    /* Figures that no host has do not wrap, and go away again. */
+    lend(b, 2, "", 1, "me", UINT64_MAX, 9);
+    ck_assert_uint_gt(hosts_taken(&hosts, "me"), 1ull << 50);
+    lend(b, 3, "", 1, "me", 4096, 1);
+    ck_assert_uint_eq(hosts_taken(&hosts, "me"), 4096);
+    /* Another boot, and a host that is forgotten, have lent nothing. */
+    hosts_hello(&hosts, "b", boot_b, "", 20);
+    ck_assert_uint_eq(hosts_taken(&hosts, "me"), 0);
+    ck_assert_uint_eq(hosts_forget(&hosts, UINT64_MAX / 2), 2);
+    ck_assert_uint_eq(hosts_taken(&hosts, "you"), 0);
+    ck_assert_uint_eq(hosts.all->len, 0);
+    ck_assert_uint_eq(g_hash_table_size(hosts.lent), 0);
+}
+END_TEST
+
+START_TEST(labels_are_numbered)
+{
+    static const uint8_t none[RCACHE_UUID_LEN];
+    Host *a = hosts_hello(&hosts, "a", none, "", 0);
+    Host *b = hosts_hello(&hosts, "b", none, "", 0);
+    uint32_t rack1;
+
+    ck_assert_uint_eq(a->domain, 0);
+    lend(a, 1, "rack1", 1, "me", 1, 0);
+    lend(b, 1, "rack1", 1, "me", 1, 0);
+    rack1 = a->domain;
+    ck_assert_uint_ne(rack1, 0);
+    ck_assert_uint_eq(b->domain, rack1);
+    lend(b, 2, "rack2", 1, "me", 1, 0);
+    ck_assert_uint_ne(b->domain, rack1);
+    lend(b, 3, "", 1, "me", 1, 0);
+    ck_assert_uint_eq(b->domain, 0);
+    /* A host that changes its label for ever costs one entry. */
+    for (unsigned i = 0; i < 100; i++) {
+        g_autofree char *label = g_strdup_printf("rack%u", i);
+
+        lend(b, 10 + i, label, 1, "me", 1, 0);
+    }
+    ck_assert_uint_eq(g_hash_table_size(hosts.domains), 2);
+}
+END_TEST
+
+START_TEST(the_last_host_takes_the_place)
+{
+    Host *a = hosts_hello(&hosts, "a", boot_a, "", 0);
+    Host *b = hosts_hello(&hosts, "b", boot_a, "", 0);
+    Host *c = hosts_hello(&hosts, "c", boot_a, "", 0);
+
+    b->conn = c->conn = &hosts;
+    ck_assert_uint_eq(hosts_forget(&hosts, UINT64_MAX / 2), 1);
+    (void)a;
+    ck_assert_uint_eq(hosts.all->len, 2);
+    ck_assert_ptr_eq(hosts.all->pdata[b->index], b);
+    ck_assert_ptr_eq(hosts.all->pdata[c->index], c);
+}
+END_TEST
+
+START_TEST(implausible_figures)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+    WireBeatHost *b = &host->beat;
+    const WireBeatHost good = { .mem_total = 100, .mem_available = 100,
+                                .offered = 100, .leased = 100,
+                                .psi_some_avg10 = 10000,
+                                .psi_full_avg10 = 10000 };
+
+    *b = good;
+    ck_assert_ptr_null(hosts_implausible(host));
+    b->offered = 101;
+    ck_assert_ptr_nonnull(strstr(hosts_implausible(host), "offers more"));
+    *b = good;
+    b->leased = UINT64_MAX;
+    ck_assert_ptr_nonnull(strstr(hosts_implausible(host), "lent more"));
+    *b = good;
+    b->mem_available = 101;
+    ck_assert_ptr_nonnull(strstr(hosts_implausible(host), "available"));
+    *b = good;
+    b->psi_full_avg10 = 10001;
+    ck_assert_ptr_nonnull(strstr(hosts_implausible(host), "pressure"));
+}
+END_TEST
+
+START_TEST(two_of_one_name)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "a:1", 0);
+    uint64_t late = 100 * config.heartbeat_ms;
+
+    ck_assert_ptr_null(hosts_clash(&hosts, host, boot_a, "a:1", 1));
+    ck_assert_ptr_null(hosts_clash(&hosts, host, boot_a, "", 1));
+    ck_assert_ptr_nonnull(hosts_clash(&hosts, host, boot_b, "a:1", 1));
+    ck_assert_ptr_nonnull(hosts_clash(&hosts, host, boot_a, "b:1", 1));
+    /* One that has been silent may have rebooted. */
+    ck_assert_ptr_null(hosts_clash(&hosts, host, boot_b, "a:1", late));
+}
+END_TEST
+
+START_TEST(an_arbiter_that_slept_blames_nobody)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+    uint64_t late = 100 * config.heartbeat_ms;
+
+    ck_assert_int_eq(hosts_state(&hosts, host, late), HOST_DEAD);
+    hosts_slept(&hosts, late);
+    ck_assert_int_eq(hosts_state(&hosts, host, late), HOST_ALIVE);
+    ck_assert_int_eq(hosts_state(&hosts, host, 2 * late), HOST_DEAD);
+}
+END_TEST
+
 static const struct {
     const char *address, *peer, *want;  /* NULL: refused */
 } addresses[] = {
@@ -245,6 +414,12 @@ int main(void)
     tcase_add_test(tc, states_by_time);
     tcase_add_test(tc, long_dead_are_forgotten);
     tcase_add_test(tc, no_more_than_the_most);
+    tcase_add_test(tc, sums_follow_the_leases);
+    tcase_add_test(tc, labels_are_numbered);
+    tcase_add_test(tc, the_last_host_takes_the_place);
+    tcase_add_test(tc, implausible_figures);
+    tcase_add_test(tc, two_of_one_name);
+    tcase_add_test(tc, an_arbiter_that_slept_blames_nobody);
     tcase_add_loop_test(tc, addresses_are_completed, 0,
                         G_N_ELEMENTS(addresses));
     suite_add_tcase(s, tc);

@@ -50,9 +50,25 @@ static bool ack(const char *provider, uint64_t lease, uint64_t bytes,
     return leases_ack(&leases, provider, &a, now);
 }
 
+typedef struct Sum {
+    const char *provider;
+    uint64_t bytes;
+} Sum;
+
+static void sum_grant(const Grant *grant, void *opaque)
+{
+    Sum *sum = opaque;
+
+    sum->bytes += strcmp(grant->provider, sum->provider)
+                      ? 0 : grant->wire.bytes;
+}
+
 static uint64_t pending(const char *provider)
 {
-    return leases_pending(&leases, provider, NULL);
+    Sum sum = { .provider = provider };
+
+    leases_each_pending(&leases, sum_grant, &sum);
+    return sum.bytes;
 }
 
 START_TEST(both_say_yes)
@@ -61,8 +77,6 @@ START_TEST(both_say_yes)
     WireLeaseReply reply;
 
     ck_assert_uint_eq(pending("a"), 64 * MIB);
-    ck_assert_uint_eq(leases_pending(&leases, "a", request.vm), 64 * MIB);
-    ck_assert_uint_eq(leases_pending(&leases, "a", token), 0);
     ck_assert_ptr_null(leases_next_done(&leases, 1));
     ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
     ck_assert_ptr_null(leases_next_done(&leases, 1));
@@ -128,6 +142,76 @@ START_TEST(both_say_no)
     ck_assert(g_str_has_prefix(reply.text, "a: "));
     leases_ask_free(&leases, ask);
     ck_assert_uint_eq(g_hash_table_size(leases.grants), 0);
+}
+END_TEST
+
+START_TEST(others_are_asked_for_what_is_refused)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+    unsigned parts;
+
+    ck_assert_uint_eq(leases_lacking(ask, 1, &parts), 0);
+    ck_assert(ack("a", 1, 0, RCACHE_E_NO_ROOM, "no", 1));
+    ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
+    ck_assert_ptr_eq(leases_next_done(&leases, 1), ask);
+    ck_assert_uint_eq(leases_lacking(ask, 1, &parts), 64 * MIB);
+    ck_assert_uint_eq(parts, WIRE_GRANTS_MAX - 1);
+    leases_round(ask);
+    ck_assert_uint_eq(leases_lacking(ask, 1, &parts), 0);
+    ck_assert_ptr_nonnull(leases_grant_new(&leases, ask, "c", "c:1",
+                                           64 * MIB, 3, token, 1));
+    ck_assert_ptr_null(leases_next_done(&leases, 1));
+    ck_assert(ack("c", 3, 64 * MIB, 0, "", 2));
+    ck_assert_ptr_eq(leases_next_done(&leases, 2), ask);
+    ck_assert_uint_eq(leases_lacking(ask, 2, &parts), 0);
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.bytes, 128 * MIB);
+    ck_assert_uint_eq(reply.nr_grants, 2);
+    ck_assert_str_eq(reply.text, "");
+    leases_ask_free(&leases, ask);
+}
+END_TEST
+
+/* Not for ever, not after its time, and less counts as well as no. */
+START_TEST(asking_others_ends)
+{
+    LeaseAsk *ask = ask_two();
+    unsigned parts, rounds = 0;
+    uint64_t id = 3;
+
+    ck_assert(ack("a", 1, 32 * MIB, 0, "", 1));
+    ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
+    ck_assert_uint_eq(leases_lacking(ask, 1, &parts), 32 * MIB);
+    ck_assert_uint_eq(leases_lacking(ask, ask->deadline_ms, &parts), 0);
+    while (leases_lacking(ask, 1, &parts)) {
+        leases_round(ask);
+        ck_assert_ptr_nonnull(leases_grant_new(&leases, ask, "c", "c:1",
+                                               32 * MIB, id, token, 1));
+        ck_assert(ack("c", id++, 0, RCACHE_E_NO_ROOM, "no", 1));
+        ck_assert_uint_lt(++rounds, 20);
+    }
+    ck_assert_uint_gt(rounds, 1);
+    leases_ask_free(&leases, ask);
+}
+END_TEST
+
+/* A yes after a lost connection, when others have said yes as well. */
+START_TEST(more_answers_than_a_reply_holds)
+{
+    LeaseAsk *ask = leases_ask_new(&leases, "me", 7, &request, 0);
+    WireLeaseReply reply;
+
+    for (uint64_t id = 1; id <= WIRE_GRANTS_MAX + 3; id++) {
+        ck_assert_ptr_nonnull(leases_grant_new(&leases, ask, "a", "a:1", MIB,
+                                               id, token, 0));
+        leases_provider_lost(&leases, "a");
+        ck_assert(ack("a", id, MIB, 0, "", 1));
+    }
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.nr_grants, WIRE_GRANTS_MAX);
+    ck_assert_uint_eq(reply.bytes, WIRE_GRANTS_MAX * MIB);
+    leases_ask_free(&leases, ask);
 }
 END_TEST
 
@@ -264,6 +348,9 @@ int main(void)
     tcase_add_test(tc, one_says_no);
     tcase_add_test(tc, both_say_no);
     tcase_add_test(tc, silence_ends);
+    tcase_add_test(tc, others_are_asked_for_what_is_refused);
+    tcase_add_test(tc, asking_others_ends);
+    tcase_add_test(tc, more_answers_than_a_reply_holds);
     tcase_add_test(tc, a_late_no_gives_it_back);
     tcase_add_test(tc, a_lost_provider_is_not_waited_for);
     tcase_add_test(tc, a_lost_requester_is_forgotten);

@@ -9,13 +9,17 @@
 #define SLAB    (64 * MIB)
 
 static const PlacementConfig config = {
-    .spread = 2, .sample = 16, .psi_some_max = 2000, .psi_full_max = 500,
+    .spread = 2, .sample = 16, .share = 100,
+    .psi_some_max = 2000, .psi_full_max = 500,
 };
 
-static PlacementHost host(const char *name, uint64_t free)
+/* Which of the hosts asks; most tests have it elsewhere. */
+static uint32_t me = PLACEMENT_NO_HOST;
+
+static PlacementHost host(uint64_t free)
 {
     return (PlacementHost) {
-        .name = name, .alive = true, .connected = true, .lends = true,
+        .alive = true, .connected = true, .lends = true,
         .free = free, .offered = free, .slab = SLAB,
     };
 }
@@ -23,7 +27,7 @@ static PlacementHost host(const char *name, uint64_t free)
 static Placement choose(const PlacementHost *hosts, unsigned n,
                         uint64_t bytes, uint64_t seed)
 {
-    PlacementRequest request = { .requester = "me", .bytes = bytes };
+    PlacementRequest request = { .requester = me, .bytes = bytes };
     Placement out;
 
     placement_choose(&config, hosts, n, &request, seed, &out);
@@ -54,7 +58,7 @@ static void check_sane(const Placement *p, const PlacementHost *hosts,
         ck_assert_uint_gt(part->bytes, 0);
         ck_assert_uint_le(part->bytes, hosts[part->host].free);
         ck_assert_uint_eq(part->bytes % hosts[part->host].slab, 0);
-        ck_assert_str_ne(hosts[part->host].name, "me");
+        ck_assert_uint_ne(part->host, me);
         total += part->bytes;
         for (unsigned j = 0; j < i; j++) {
             ck_assert_uint_ne(p->part[j].host, part->host);
@@ -66,10 +70,11 @@ static void check_sane(const Placement *p, const PlacementHost *hosts,
 
 START_TEST(split_evenly_over_two)
 {
+    me = 0;
     for (uint64_t seed = 0; seed < 50; seed++) {
-        PlacementHost hosts[] = { host("me", 9000 * MIB),
-                                  host("a", 1024 * MIB),
-                                  host("b", 2048 * MIB) };
+        PlacementHost hosts[] = { host(9000 * MIB),
+                                  host(1024 * MIB),
+                                  host(2048 * MIB) };
         Placement p = choose(hosts, 3, 384 * MIB, seed);
 
         check_sane(&p, hosts, 3, 384 * MIB);
@@ -83,7 +88,7 @@ END_TEST
 /* Small requests one after the other end up even as well. */
 START_TEST(later_requests_even_it_out)
 {
-    PlacementHost hosts[] = { host("a", 1024 * MIB), host("b", 1024 * MIB) };
+    PlacementHost hosts[] = { host(1024 * MIB), host(1024 * MIB) };
 
     for (int i = 0; i < 6; i++) {
         Placement p = choose(hosts, 2, 10 * MIB, i);
@@ -101,7 +106,7 @@ END_TEST
 
 START_TEST(uneven_room_is_used)
 {
-    PlacementHost hosts[] = { host("a", 64 * MIB), host("b", 1024 * MIB) };
+    PlacementHost hosts[] = { host(64 * MIB), host(1024 * MIB) };
     Placement p = choose(hosts, 2, 640 * MIB, 1);
 
     check_sane(&p, hosts, 2, 640 * MIB);
@@ -112,8 +117,8 @@ END_TEST
 
 START_TEST(more_than_two_only_if_needed)
 {
-    PlacementHost hosts[] = { host("a", 256 * MIB), host("b", 256 * MIB),
-                              host("c", 256 * MIB), host("d", 256 * MIB) };
+    PlacementHost hosts[] = { host(256 * MIB), host(256 * MIB),
+                              host(256 * MIB), host(256 * MIB) };
     Placement two = choose(hosts, 4, 512 * MIB, 3);
     Placement three = choose(hosts, 4, 576 * MIB, 3);
 
@@ -128,9 +133,12 @@ END_TEST
 
 START_TEST(partial_says_so)
 {
-    PlacementHost hosts[] = { host("me", 9000 * MIB), host("a", 100 * MIB),
-                              host("b", 128 * MIB), host("c", 63 * MIB) };
-    Placement p = choose(hosts, 4, 512 * MIB, 1);
+    PlacementHost hosts[] = { host(9000 * MIB), host(100 * MIB),
+                              host(128 * MIB), host(63 * MIB) };
+    Placement p;
+
+    me = 0;
+    p = choose(hosts, 4, 512 * MIB, 1);
 
     check_sane(&p, hosts, 4, 512 * MIB);
     ck_assert_uint_eq(p.bytes, 192 * MIB);
@@ -142,12 +150,12 @@ END_TEST
 START_TEST(refusals_say_why)
 {
     PlacementHost hosts[] = {
-        host("me", SLAB), host("dead", SLAB), host("gone", SLAB),
-        host("mean", SLAB), host("drain", SLAB), host("some", SLAB),
-        host("full", SLAB), host("small", SLAB - 1), host("odd", SLAB),
+        host(SLAB), host(SLAB), host(SLAB), host(SLAB), host(SLAB),
+        host(SLAB), host(SLAB), host(SLAB - 1), host(SLAB), host(SLAB),
     };
     Placement p;
 
+    me = 0;
     hosts[1].alive = false;
     hosts[2].connected = false;
     hosts[3].lends = false;
@@ -155,12 +163,15 @@ START_TEST(refusals_say_why)
     hosts[5].psi_some = 2001;
     hosts[6].psi_full = 501;
     hosts[8].slab = 0;
-    p = choose(hosts, 9, SLAB, 1);
-    check_sane(&p, hosts, 9, SLAB);
+    hosts[9].said_no = true;
+    p = choose(hosts, 10, SLAB, 1);
+    check_sane(&p, hosts, 10, SLAB);
     ck_assert_uint_eq(p.nr_parts, 0);
     ck_assert_str_eq(p.text, "no host has room: 1 the requester itself, "
                      "1 not alive, 1 not connected, 1 not lending, "
-                     "1 draining, 2 under memory pressure, 2 full");
+                     "1 draining, 2 under memory pressure, 2 full, "
+                     "1 said no");
+    me = PLACEMENT_NO_HOST;
     p = choose(NULL, 0, SLAB, 1);
     ck_assert_str_eq(p.text, "no host has room");
 }
@@ -171,9 +182,9 @@ START_TEST(pressure_counts)
     int calm = 0;
 
     for (uint64_t seed = 0; seed < 100; seed++) {
-        PlacementHost hosts[] = { host("a", 1024 * MIB),
-                                  host("b", 1024 * MIB),
-                                  host("c", 1024 * MIB) };
+        PlacementHost hosts[] = { host(1024 * MIB),
+                                  host(1024 * MIB),
+                                  host(1024 * MIB) };
         Placement p;
 
         hosts[1].psi_some = 1000;
@@ -189,7 +200,7 @@ START_TEST(a_vm_stays_where_it_is)
     PlacementHost hosts[20];
 
     for (int i = 0; i < 20; i++) {
-        hosts[i] = host("x", 1024 * MIB);
+        hosts[i] = host(1024 * MIB);
     }
     hosts[7].vm_bytes = hosts[19].vm_bytes = 10 * SLAB;
     for (uint64_t seed = 0; seed < 100; seed++) {
@@ -212,7 +223,7 @@ START_TEST(many_hosts)
     Placement p, again;
 
     for (unsigned i = 0; i < N; i++) {
-        hosts[i] = host("x", 1024 * MIB);
+        hosts[i] = host(1024 * MIB);
     }
     for (uint64_t seed = 0; seed < 1000; seed++) {
         p = choose(hosts, N, 2 * SLAB, seed);
@@ -250,7 +261,7 @@ START_TEST(hostile_figures)
         uint64_t asked = values[i / 216 % 6];
 
         for (unsigned j = 0; j < 3; j++) {
-            hosts[j] = host("x", values[(i + j) % 6]);
+            hosts[j] = host(values[(i + j) % 6]);
             hosts[j].slab = values[i / 6 % 6];
             hosts[j].offered = values[(i / 6 + j) % 6];
             hosts[j].vm_bytes = values[i / 36 % 6];
@@ -262,6 +273,224 @@ START_TEST(hostile_figures)
             check_sane(&p, hosts, 3, asked);
         }
     }
+}
+END_TEST
+
+/* ------------------------------------------- shares, racks, copies, quotas */
+
+static Placement choose_with(const PlacementConfig *c,
+                             const PlacementHost *hosts, unsigned n,
+                             const PlacementRequest *request, uint64_t seed)
+{
+    Placement out;
+
+    placement_choose(c, hosts, n, request, seed, &out);
+    return out;
+}
+
+START_TEST(a_fair_share_if_others_have_room)
+{
+    PlacementConfig half = config;
+
+    half.share = 50;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        PlacementHost hosts[] = { host(8 * SLAB), host(8 * SLAB),
+                                  host(8 * SLAB), host(8 * SLAB) };
+        PlacementRequest request = { .requester = PLACEMENT_NO_HOST,
+                                     .bytes = 12 * SLAB };
+        Placement p = choose_with(&half, hosts, 4, &request, seed);
+
+        check_sane(&p, hosts, 4, 12 * SLAB);
+        ck_assert_uint_eq(p.nr_parts, 3);
+        for (unsigned i = 0; i < p.nr_parts; i++) {
+            ck_assert_uint_eq(p.part[i].bytes, 4 * SLAB);
+        }
+
+        /* What it has there already counts. */
+        hosts[0].vm_bytes = hosts[1].vm_bytes = 3 * SLAB;
+        request.bytes = 4 * SLAB;
+        p = choose_with(&half, hosts, 4, &request, seed);
+        check_sane(&p, hosts, 4, 4 * SLAB);
+        ck_assert_uint_eq(p.bytes, 4 * SLAB);
+        ck_assert_uint_le(part_of(&p, 0), SLAB);
+        ck_assert_uint_le(part_of(&p, 1), SLAB);
+
+        /* Nobody else has room: the share is no wall. */
+        hosts[2].free = hosts[3].free = 0;
+        p = choose_with(&half, hosts, 4, &request, seed);
+        ck_assert_uint_eq(p.bytes, 4 * SLAB);
+        ck_assert_uint_eq(part_of(&p, 0), 2 * SLAB);
+    }
+}
+END_TEST
+
+/* A provider that lends a slab or two still gives a VM its first one. */
+START_TEST(a_first_slab_is_fair)
+{
+    PlacementConfig half = config;
+    PlacementHost hosts[] = { host(SLAB), host(SLAB) };
+    PlacementRequest request = { .requester = PLACEMENT_NO_HOST,
+                                 .bytes = 2 * SLAB };
+    Placement p;
+
+    half.share = 10;
+    p = choose_with(&half, hosts, 2, &request, 1);
+    check_sane(&p, hosts, 2, 2 * SLAB);
+    ck_assert_uint_eq(p.bytes, 2 * SLAB);
+}
+END_TEST
+
+/* Two of a thousand share the requester's rack; no sample needs luck. */
+START_TEST(the_same_rack_first)
+{
+    enum { N = 1000 };
+    g_autofree PlacementHost *hosts = g_new0(PlacementHost, N);
+    PlacementRequest request = { .requester = 0, .domain = 7,
+                                 .bytes = 4 * SLAB };
+
+    for (unsigned i = 0; i < N; i++) {
+        hosts[i] = host(64 * SLAB);
+        hosts[i].domain = 100 + i % 50;
+    }
+    hosts[0].domain = hosts[500].domain = hosts[900].domain = 7;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        Placement p = choose_with(&config, hosts, N, &request, seed);
+
+        ck_assert_uint_eq(part_of(&p, 500), 2 * SLAB);
+        ck_assert_uint_eq(part_of(&p, 900), 2 * SLAB);
+    }
+    /* Not one that lacks room for its part, nor one under pressure. */
+    hosts[500].free = SLAB;
+    hosts[900].psi_some = 2001;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        Placement p = choose_with(&config, hosts, N, &request, seed);
+
+        ck_assert_uint_eq(p.bytes, 4 * SLAB);
+        ck_assert_uint_eq(part_of(&p, 500) + part_of(&p, 900), 0);
+    }
+}
+END_TEST
+
+START_TEST(load_counts)
+{
+    int idle = 0;
+
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        PlacementHost hosts[] = { host(1024 * MIB), host(1024 * MIB),
+                                  host(1024 * MIB) };
+        Placement p;
+
+        hosts[1].leases = 60;
+        p = choose(hosts, 3, 2 * SLAB, seed);
+        idle += !part_of(&p, 1);
+    }
+    ck_assert_int_eq(idle, 100);
+}
+END_TEST
+
+static uint64_t copy_bytes(const Placement *p, unsigned copy)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < p->nr_parts; i++) {
+        bytes += p->part[i].copy == copy ? p->part[i].bytes : 0;
+    }
+    return bytes;
+}
+
+/* No domain has parts of both copies. */
+static void check_apart(const Placement *p, const PlacementHost *hosts)
+{
+    for (unsigned i = 0; i < p->nr_parts; i++) {
+        const PlacementPart *a = &p->part[i];
+
+        for (unsigned j = 0; j < i; j++) {
+            const PlacementPart *b = &p->part[j];
+
+            ck_assert(a->host != b->host);
+            ck_assert(a->copy == b->copy || !hosts[a->host].domain ||
+                      hosts[a->host].domain != hosts[b->host].domain);
+        }
+    }
+}
+
+START_TEST(copies_are_apart)
+{
+    enum { N = 60 };
+    PlacementHost hosts[N];
+    PlacementRequest request = { .requester = PLACEMENT_NO_HOST, .copies = 2,
+                                 .bytes = 6 * SLAB };
+
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        unsigned n = 2 + seed % (N - 2), domains = 2 + seed % 7;
+        Placement p;
+
+        for (unsigned i = 0; i < n; i++) {
+            hosts[i] = host((1 + (i * 7 + seed) % 5) * SLAB);
+            hosts[i].domain = (i * 13 + seed) % domains;
+        }
+        p = choose_with(&config, hosts, n, &request, seed);
+        check_apart(&p, hosts);
+        if (p.bytes >= request.bytes) {
+            ck_assert_str_eq(p.text, "");
+        } else {
+            ck_assert_str_ne(p.text, "");
+        }
+        for (unsigned copy = 0; copy < 2; copy++) {
+            ck_assert_uint_eq(copy_bytes(&p, copy), p.bytes);
+        }
+    }
+}
+END_TEST
+
+START_TEST(copies_need_domains)
+{
+    PlacementHost hosts[] = { host(8 * SLAB), host(8 * SLAB),
+                              host(2 * SLAB) };
+    PlacementRequest request = { .requester = PLACEMENT_NO_HOST, .copies = 2,
+                                 .bytes = 4 * SLAB };
+    Placement p;
+
+    hosts[0].domain = hosts[1].domain = 3;
+    hosts[2].domain = 4;
+    /* Both have as much as the smaller. */
+    p = choose_with(&config, hosts, 3, &request, 1);
+    check_apart(&p, hosts);
+    ck_assert_uint_eq(p.bytes, 2 * SLAB);
+    ck_assert_uint_eq(copy_bytes(&p, 0), 2 * SLAB);
+    ck_assert_uint_eq(copy_bytes(&p, 1), 2 * SLAB);
+    ck_assert_str_eq(p.text, "128 of 256 MiB is all there is");
+
+    hosts[2].alive = false;
+    p = choose_with(&config, hosts, 3, &request, 1);
+    ck_assert_uint_eq(p.nr_parts, 0);
+    ck_assert_str_eq(p.text, "2 copies need as many failure domains, and 1 "
+                     "with room is there: of the others 1 not alive");
+}
+END_TEST
+
+START_TEST(a_quota_is_kept)
+{
+    PlacementConfig few = config;
+    PlacementHost hosts[] = { host(100 * SLAB), host(100 * SLAB) };
+    PlacementRequest request = { .requester = PLACEMENT_NO_HOST,
+                                 .bytes = 8 * SLAB,
+                                 .owner_bytes = 5 * SLAB };
+    Placement p;
+
+    few.quota = 8 * SLAB + SLAB / 2;
+    p = choose_with(&few, hosts, 2, &request, 1);
+    ck_assert_uint_eq(p.bytes, 3 * SLAB);
+    ck_assert_str_eq(p.text, "192 of 512 MiB is what the quota leaves: its "
+                     "owner has 320 of 544 MiB already");
+    request.owner_bytes = 9 * SLAB;
+    p = choose_with(&few, hosts, 2, &request, 1);
+    ck_assert_uint_eq(p.nr_parts, 0);
+    ck_assert_str_eq(p.text, "0 of 512 MiB is what the quota leaves: its "
+                     "owner has 576 of 544 MiB already");
+    few.quota = 0;
+    p = choose_with(&few, hosts, 2, &request, 1);
+    ck_assert_uint_eq(p.bytes, 8 * SLAB);
 }
 END_TEST
 
@@ -283,6 +512,13 @@ int main(void)
     tcase_add_test(tc, a_vm_stays_where_it_is);
     tcase_add_test(tc, many_hosts);
     tcase_add_test(tc, hostile_figures);
+    tcase_add_test(tc, a_fair_share_if_others_have_room);
+    tcase_add_test(tc, a_first_slab_is_fair);
+    tcase_add_test(tc, the_same_rack_first);
+    tcase_add_test(tc, load_counts);
+    tcase_add_test(tc, copies_are_apart);
+    tcase_add_test(tc, copies_need_domains);
+    tcase_add_test(tc, a_quota_is_kept);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

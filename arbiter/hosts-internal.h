@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hosts-internal: between hosts.c and hosts-lent.c. */
+#ifndef ARBITER_HOSTS_INTERNAL_H
+#define ARBITER_HOSTS_INTERNAL_H
+
+#include "arbiter/hosts.h"
+
+/* What the VMs of one requester have leased, all together. */
+typedef struct HostsTaken {
+    uint64_t bytes;
+    unsigned leases;
+} HostsTaken;
+
+void hosts_lent_init(Hosts *hosts);
+void hosts_lent_deinit(Hosts *hosts);
+
+/** hosts_lent_add() - count the leases that @host now has */
+void hosts_lent_add(Hosts *hosts, Host *host);
+
+/** hosts_lent_remove() - the opposite; before they change or it goes */
+void hosts_lent_remove(Hosts *hosts, Host *host);
+
+/** hosts_lent_same() - are these leases the same to the sums? */
+bool hosts_lent_same(const GArray *a, const GArray *b);
+
+/** hosts_domain_get() - the number of a label, which gains a user */
+uint32_t hosts_domain_get(Hosts *hosts, const char *label);
+
+/** hosts_domain_put() - it loses one */
+void hosts_domain_put(Hosts *hosts, const char *label);
+
+#endif

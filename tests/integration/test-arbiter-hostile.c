@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A real arbiter with hosts that are mad, silent, too many, or impostors. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/integration/fake-host.h"
+
+#define MIB     (1ull << 20)
+
+static ArbiterProcess arbiter;
+static FakeHost me, a, b;
+
+static void set_up(void)
+{
+    arbiter_start(&arbiter, 100);
+    fake_host_init(&me, "me", 0);
+    fake_host_init(&a, "a", 1024 * MIB);
+    fake_host_init(&b, "b", 1024 * MIB);
+    me.vm = true;
+}
+
+static void tear_down(void)
+{
+    fake_host_deinit(&me);
+    fake_host_deinit(&a);
+    fake_host_deinit(&b);
+    arbiter_stop(&arbiter);
+}
+
+static void join_all(void)
+{
+    fake_host_join(&me, &arbiter);
+    fake_host_join(&a, &arbiter);
+    fake_host_join(&b, &arbiter);
+}
+
+static gint64 host_int(const char *name, const char *field)
+{
+    g_autoptr(JsonObject) o = arbiter_host(&arbiter, name);
+
+    ck_assert_ptr_nonnull(o);
+    return json_object_get_int_member(o, field);
+}
+
+static bool host_is(const char *name, const char *state)
+{
+    g_autoptr(JsonObject) o = arbiter_host(&arbiter, name);
+
+    return o ? !strcmp(json_object_get_string_member(o, "state"), state)
+             : !strcmp(state, "forgotten");
+}
+
+static bool text_has(const char *command, const char *part)
+{
+    g_autofree char *text = arbiter_text(&arbiter, command);
+
+    return strstr(text, part);
+}
+
+/* --------------------------------------------------------------- bad hosts */
+
+typedef void Spoil(GByteArray *frame);
+
+static void bad_magic(GByteArray *f)
+{
+    f->data[0] ^= 1;
+}
+
+static void bad_version(GByteArray *f)
+{
+    f->data[4] = 9;
+}
+
+static void bad_type(GByteArray *f)
+{
+    f->data[5] = RCACHE_PUT;
+}
+
+static void too_long(GByteArray *f)
+{
+    f->data[11] = 0x7f;         /* the top byte of its length */
+}
+
+static void short_section(GByteArray *f)
+{
+    f->data[WIRE_HEAD_LEN + 4] -= 1;
+}
+
+static void endless_section(GByteArray *f)
+{
+    memset(f->data + WIRE_HEAD_LEN + 4, 0xff, 4);
+}
+
+static void no_host_section(GByteArray *f)
+{
+    f->data[WIRE_HEAD_LEN] = RCACHE_SECTION_TERM;
+}
+
+static void other_boot(GByteArray *f)
+{
+    f->data[WIRE_HEAD_LEN + 8 + 8] ^= 1;
+}
+
+static void loose_text(GByteArray *f)
+{
+    size_t end = WIRE_HEAD_LEN + 8 + sizeof(struct RcacheBeatHost);
+
+    memset(f->data + end - RCACHE_NAME_MAX, 'x', RCACHE_NAME_MAX);
+}
+
+static void again_hello(GByteArray *f)
+{
+    WireHello hello = { .version_min = 1, .version_max = 1,
+                        .role = RCACHE_ROLE_HOST, .host = "bad" };
+
+    g_byte_array_set_size(f, 0);
+    wire_append_hello(f, 1, &hello);
+}
+
+static Spoil *const spoils[] = {
+    bad_magic, bad_version, bad_type, too_long, short_section,
+    endless_section, no_host_section, other_boot, loose_text, again_hello,
+};
+
+START_TEST(a_bad_host_ends_alone)
+{
+    g_autoptr(GByteArray) frame = NULL;
+    uint64_t sent;
+    FakeHost bad;
+
+    fake_host_join(&a, &arbiter);
+    fake_host_init(&bad, "bad", 64 * MIB);
+    fake_host_join(&bad, &arbiter);
+    bad.beats = false;
+    frame = fake_host_frame(&bad);
+    spoils[_i](frame);
+    frames_send(bad.frames, frame);
+    fake_wait(!bad.frames);
+    sent = a.beats_sent;
+    fake_wait(a.beats_sent > sent + 2);
+    ck_assert_ptr_nonnull(a.frames);
+    ck_assert(host_is("a", "alive"));
+    ck_assert_int_eq(host_int("bad", "offered_bytes"), 64 * MIB);
+    fake_host_deinit(&bad);
+}
+END_TEST
+
+/* Any byte of a heartbeat, any value: nothing but that connection ends. */
+START_TEST(mutated_heartbeats)
+{
+    GRand *rand = g_rand_new_with_seed(4711);
+
+    fake_host_join(&a, &arbiter);
+    for (int i = 0; i < 150; i++) {
+        g_autoptr(GByteArray) frame = NULL;
+        FakeHost bad;
+
+        fake_host_init(&bad, "bad", 64 * MIB);
+        bad.vm = true;
+        bad.beats = false;
+        fake_host_connect(&bad, &arbiter);
+        fake_wait(bad.welcome || !bad.frames);
+        frame = fake_host_frame(&bad);
+        for (int j = g_rand_int_range(rand, 1, 9); j > 0; j--) {
+            frame->data[g_rand_int_range(rand, 0, frame->len)] =
+                g_rand_int(rand);
+        }
+        if (g_rand_boolean(rand)) {
+            g_byte_array_set_size(frame, g_rand_int_range(rand, 1,
+                                                          frame->len));
+        }
+        frames_send(bad.frames, frame);
+        fake_spin(2);
+        fake_host_deinit(&bad);
+    }
+    g_rand_free(rand);
+    ck_assert_ptr_nonnull(a.frames);
+    ck_assert(host_is("a", "alive"));
+    g_free(arbiter_text(&arbiter, "vms"));
+    g_free(arbiter_text(&arbiter, "status"));
+}
+END_TEST
+
+START_TEST(hello_comes_first)
+{
+    gint64 start = g_get_monotonic_time();
+
+    a.rude = true;
+    fake_host_connect(&a, &arbiter);
+    fake_wait(!a.frames);
+    ck_assert_int_lt(g_get_monotonic_time() - start, 3 * G_USEC_PER_SEC);
+    ck_assert(host_is("a", "forgotten"));
+}
+END_TEST
+
+START_TEST(refused_hellos)
+{
+    static const struct {
+        uint16_t version_min, version_max;
+        uint32_t role;
+        const char *address;
+        uint16_t status;
+        const char *text;
+    } cases[] = {
+        { 2, 3, RCACHE_ROLE_HOST, "", RCACHE_E_VERSION,
+          "no version in common" },
+        { 1, 1, RCACHE_ROLE_BULK, "", RCACHE_E_REFUSED,
+          "this is an arbiter" },
+        { 1, 1, RCACHE_ROLE_HOST, "nowhere", RCACHE_E_REFUSED,
+          "is no address" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        WireHello hello = { .version_min = cases[i].version_min,
+                            .version_max = cases[i].version_max,
+                            .role = cases[i].role, .host = "h", .vm = "v",
+                            .incarnation = 1, .session = 1 };
+        g_autoptr(GByteArray) out = g_byte_array_new();
+        g_autoptr(GSocketClient) client = g_socket_client_new();
+        g_autoptr(GSocketConnection) conn = NULL;
+        uint8_t bytes[4096];
+        gint64 start = g_get_monotonic_time();
+        gsize n = 0;
+        WireHelloAck ack;
+        WireHead head;
+
+        g_strlcpy(hello.address, cases[i].address, sizeof(hello.address));
+        wire_append_hello(out, 9, &hello);
+        conn = g_socket_client_connect_to_host(client, arbiter.listen, 0,
+                                               NULL, NULL);
+        ck_assert_ptr_nonnull(conn);
+        ck_assert(g_output_stream_write_all(
+            g_io_stream_get_output_stream(G_IO_STREAM(conn)), out->data,
+            out->len, NULL, NULL, NULL));
+        /* All of it, to the end: it is closed after the answer. */
+        g_input_stream_read_all(
+            g_io_stream_get_input_stream(G_IO_STREAM(conn)), bytes,
+            sizeof(bytes), &n, NULL, NULL);
+        ck_assert_int_lt(g_get_monotonic_time() - start, 3 * G_USEC_PER_SEC);
+        ck_assert_uint_ge(n, WIRE_HEAD_LEN);
+        ck_assert_int_eq(wire_head_decode(bytes, WIRE_HOST, &head), WIRE_OK);
+        ck_assert_uint_eq(n, WIRE_HEAD_LEN + head.length);
+        ck_assert_uint_eq(head.type, RCACHE_HELLO_ACK);
+        ck_assert_uint_eq(head.tag, 9);
+        ck_assert_uint_eq(head.status, cases[i].status);
+        ck_assert_int_eq(wire_hello_ack_decode(bytes + WIRE_HEAD_LEN,
+                                               head.length, &ack), WIRE_OK);
+        ck_assert_ptr_nonnull(strstr(ack.text, cases[i].text));
+    }
+}
+END_TEST
+
+START_TEST(figures_that_no_host_has)
+{
+    a.offered = b.offered = 1ull << 50;
+    join_all();
+    ck_assert_int_eq(host_int("a", "free_bytes"), 0);
+    ck_assert(text_has("status", "host a is asked for nothing: it offers "
+                                 "more memory than it has"));
+    fake_host_request(&me, 1, MIB, 1);
+    fake_wait(me.replies == 1);
+    ck_assert_uint_eq(me.reply.status, RCACHE_E_NO_ROOM);
+    ck_assert_ptr_nonnull(strstr(me.reply.text, "2 not lending"));
+    ck_assert_uint_eq(a.grants + b.grants, 0);
+    /* What it says next may be true. */
+    a.offered = 128 * MIB;
+    fake_wait(host_int("a", "free_bytes") == 128 * MIB);
+}
+END_TEST
+
+START_TEST(an_arbiter_that_was_stopped)
+{
+    uint64_t sent;
+
+    join_all();
+    g_subprocess_send_signal(arbiter.process, SIGSTOP);
+    sent = b.beats_sent;
+    fake_wait(b.beats_sent > sent + 30);        /* ten are dead */
+    g_subprocess_send_signal(arbiter.process, SIGCONT);
+    ck_assert(!host_is("b", "dead"));
+    sent = b.beats_sent;
+    fake_wait(b.beats_sent > sent + 5);
+    ck_assert(host_is("b", "alive"));
+    ck_assert_ptr_nonnull(b.frames);
+    ck_assert_ptr_nonnull(a.frames);
+}
+END_TEST
+
+/* More connections without a word than there may be hosts. */
+START_TEST(silent_connections)
+{
+    GSocketConnection *silent[200];
+    g_autoptr(GSocketClient) client = g_socket_client_new();
+
+    fake_host_join(&a, &arbiter);
+    for (unsigned i = 0; i < G_N_ELEMENTS(silent); i++) {
+        silent[i] = g_socket_client_connect_to_host(client, arbiter.listen,
+                                                    0, NULL, NULL);
+        ck_assert_ptr_nonnull(silent[i]);
+    }
+    fake_host_join(&b, &arbiter);
+    ck_assert_ptr_nonnull(a.frames);
+    for (unsigned i = 0; i < G_N_ELEMENTS(silent); i++) {
+        g_object_unref(silent[i]);
+    }
+}
+END_TEST
+
+START_TEST(more_hosts_than_allowed)
+{
+    FakeHost many[22];
+    char name[22][8];
+    unsigned refused = 0;
+
+    for (unsigned i = 0; i < 22; i++) {
+        g_snprintf(name[i], sizeof(name[i]), "h%u", i);
+        fake_host_init(&many[i], name[i], 0);
+        fake_host_connect(&many[i], &arbiter);
+        fake_wait(many[i].welcome || many[i].ack_status);
+        refused += many[i].ack_status == RCACHE_E_REFUSED;
+    }
+    ck_assert_uint_eq(refused, 2);
+    ck_assert_ptr_nonnull(strstr(many[21].ack.text, "20 hosts already"));
+    for (unsigned i = 0; i < 22; i++) {
+        fake_host_deinit(&many[i]);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("arbiter-hostile");
+    TCase *tc = tcase_create("arbiter-hostile");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    if (!g_getenv("ARBITER")) {
+        puts("skipped: ARBITER does not name the program");
+        return 77;
+    }
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, a_bad_host_ends_alone, 0, G_N_ELEMENTS(spoils));
+    tcase_add_test(tc, mutated_heartbeats);
+    tcase_add_test(tc, hello_comes_first);
+    tcase_add_test(tc, refused_hellos);
+    tcase_add_test(tc, figures_that_no_host_has);
+    tcase_add_test(tc, an_arbiter_that_was_stopped);
+    tcase_add_test(tc, silent_connections);
+    tcase_add_test(tc, more_hosts_than_allowed);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
