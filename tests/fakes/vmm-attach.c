@@ -61,18 +61,33 @@ static const struct Row {
 
 _Static_assert(G_N_ELEMENTS(rows) == VMM_ATTACH_ROWS, "room for all rows");
 
-/* The next page from @page on that the row can be made from. */
+static bool is_taken(const Vmm *v, uint64_t page)
+{
+    for (unsigned i = 0; i < VMM_ATTACH_ROWS * VMM_ATTACH_EACH; i++) {
+        if (v->attach_page[i] == page + 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * The next page from @page on, round the end, that the row can be made from;
+ * .pages if there is none.
+ */
 static uint64_t row_page(const Vmm *v, const struct Row *row, uint64_t page)
 {
     enum RcachePageState want = row->from == FROM_HERE ? RCACHE_HOT
                                                        : RCACHE_REMOTE;
 
-    while (page < v->config.pages &&
-           (vmm_page_state(v, page) != want || !v->version[page] ||
-            v->version[page] == VMM_VERSION_LOST)) {
-        page++;
+    for (uint64_t n = 0; n < v->config.pages; n++) {
+        if (vmm_page_state(v, page) == want && v->version[page] &&
+            v->version[page] != VMM_VERSION_LOST && !is_taken(v, page)) {
+            return page;
+        }
+        page = (page + 1) % v->config.pages;
     }
-    return page;
+    return v->config.pages;
 }
 
 static void page_write(Vmm *v, uint64_t page, const void *bytes)

@@ -2,6 +2,7 @@
 """cluster: real daemons in a lab, and fake VMMs on the requester."""
 import json
 import os
+import random
 import select
 import subprocess
 import sys
@@ -22,15 +23,16 @@ class Vm:
 
     def __init__(self, host, number=1, socket=None, **options):
         self.host = host
+        self.name = f"vm{number}"
         self.rest = b""
         argv = ["ip", "netns", "exec", host.netns,
                 os.path.join(host.lab.build, "tests", "fakes", "fake-vmm"),
                 f"--socket={socket or host.path('vmm.sock')}",
-                f"--vm={number}", f"--name=vm{number}"]
+                f"--vm={number}", f"--name={self.name}"]
         for name, value in options.items():
             option = "--" + name.replace("_", "-")
             argv.append(option if value is True else f"{option}={value}")
-        self.log = os.path.join(host.lab.dir, f"vm{number}.log")
+        self.log = os.path.join(host.lab.dir, f"{self.name}.log")
         with open(self.log, "ab") as err:
             self.popen = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -165,6 +167,16 @@ class Cluster(Lab):
             return True
         except LabError:
             return False        # between two of them
+
+    def kill_pagers(self, vm, nr, pause):
+        """Kill so many, each some time after it has attached."""
+        for _ in range(nr):
+            attaches = vm.stats()["attaches"]
+            time.sleep(pause * random.uniform(0.2, 1.5))
+            wait_for("the pager to be killed",
+                     lambda: self.kill_pager(vm.name))
+            wait_for("the next pager",
+                     lambda: vm.stats()["attaches"] > attaches, 30)
 
     # ------------------------------------------------------------ the end
 

@@ -128,10 +128,8 @@ def resize(build):
         vm = Vm(c.requester, mem=128, local_max=96, seconds=600, threads=4,
                 pattern="sweep")
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 40)
-        start = time.monotonic()
         answer = vm.call(f"resize {96 * MIB} {32 * MIB}")
         assert answer["status"] == 0, answer
-        assert time.monotonic() - start < 10
         assert vm.stats()["memfd"] <= (32 + 16) * MIB, vm.stats()
         wait_for("the figures to agree",
                  lambda: vm.stats()["local_max"] == 32 * MIB, 5)
@@ -185,30 +183,14 @@ def two_vms(build):
 
 # ------------------------------------------------------------- things break
 
-def kill_until_done(c, vm, pause, most):
-    """Kill the pager again and again; the VM's result."""
-    end = time.monotonic() + most
-    kills = 0
-    while vm.popen.poll() is None and time.monotonic() < end:
-        kills += c.kill_pager()
-        time.sleep(pause * random.uniform(0.5, 1.5))
-        if not vm.popen.stdout.closed:
-            import select
-            if select.select([vm.popen.stdout], [], [], 0)[0]:
-                break
-    result = vm.result(120)
-    assert result["attaches"] >= min(kills, 2), (kills, result)
-    return result
-
-
 @scenario
 def pager_kills(build):
     """Pagers die at any point; nothing is lost (rules 2 and 3)."""
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=128, local_max=32, seconds=20, threads=6)
-        result = kill_until_done(c, vm, 0.5, 60)
-        expect_clean(result)
-        assert result["attaches"] >= 10, result
+        vm = Vm(c.requester, mem=128, local_max=32, seconds=600, threads=6)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000)
+        c.kill_pagers(vm, 20, 0.5)
+        expect_clean(vm.quit())
         assert "stretched" not in vm.said(), vm.said()
         c.shut_down()
 
@@ -216,9 +198,11 @@ def pager_kills(build):
 @scenario
 def pager_kills_with_discards(build):
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=96, local_max=32, seconds=15, threads=6,
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=600, threads=6,
                 discard_permille=50)
-        expect_clean(kill_until_done(c, vm, 0.5, 60))
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000)
+        c.kill_pagers(vm, 15, 0.5)
+        expect_clean(vm.quit())
         c.shut_down()
 
 
@@ -250,7 +234,7 @@ def slow_zaps(build):
 def rcached_restarts(build):
     """The requester's daemon goes and comes: its pagers stay."""
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=96, local_max=32, seconds=14, threads=4)
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=600, threads=4)
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 20)
         for _ in range(2):
             process = c.requester.processes["rcached"]
@@ -262,7 +246,10 @@ def rcached_restarts(build):
                      lambda: [v for v in c.call(
                          c.requester.path("admin.sock"), "vms")
                          if v["remote_bytes"]], 10)
-        result = vm.result()
+        away = vm.stats()["evicted_pages"]
+        wait_for("evictions to go on",
+                 lambda: vm.stats()["evicted_pages"] > away + 5000, 20)
+        result = vm.quit()
         expect_clean(result)
         assert result["attaches"] == 1, result
         c.shut_down()
@@ -272,7 +259,7 @@ def rcached_restarts(build):
 def arbiter_dies(build):
     """Guests go on; new leases wait."""
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=96, local_max=32, seconds=10, threads=4)
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=600, threads=4)
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 20)
         process = c.requester.processes["arbiter"]
         process.popen.kill()
@@ -280,7 +267,7 @@ def arbiter_dies(build):
         before = vm.stats()["evicted_pages"]
         wait_for("evictions to go on",
                  lambda: vm.stats()["evicted_pages"] > before + 2000, 20)
-        expect_clean(vm.result())
+        expect_clean(vm.quit())
         os.unlink(c.requester.path("arbiter.sock"))
         c.shut_down()
 
@@ -289,18 +276,21 @@ def arbiter_dies(build):
 def provider_hangs(build):
     """A provider stops answering: the guest waits, then goes on."""
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=96, local_max=32, seconds=24, threads=4)
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=600, threads=4)
         wait_for("both to store",
                  lambda: min(c.status(h)["stored_bytes"]
                              for h in c.providers) > 4 * MIB, 20)
         process = c.providers[0].processes["rcached"]
         process.popen.send_signal(19)
-        time.sleep(4)
+        wait_for("a page to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] > 3e9, 20)
         stats = vm.stats()
         assert stats["waiting_pages"] > 0, stats
         assert stats["waiting_for"] == "provider0", stats
         process.popen.send_signal(18)
-        result = vm.result()
+        wait_for("no page to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] < 1e9, 20)
+        result = vm.quit()
         expect_clean(result)
         assert result["longest_ms"] > 2000, result
         c.shut_down()
@@ -311,16 +301,19 @@ def provider_cut_off(build):
     """The network to a provider goes and comes back."""
     from lab import run
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=96, local_max=32, seconds=30, threads=4)
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=600, threads=4)
         wait_for("both to store",
                  lambda: min(c.status(h)["stored_bytes"]
                              for h in c.providers) > 4 * MIB, 20)
         netns = c.providers[1].netns
         run("ip", "-n", netns, "link", "set", "eth0", "down")
-        time.sleep(12)
-        assert vm.stats()["waiting_pages"] > 0
+        # Longer than a session lives without a word.
+        wait_for("a page to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] > 11e9, 20)
         run("ip", "-n", netns, "link", "set", "eth0", "up")
-        expect_clean(vm.result())
+        wait_for("no page to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] < 1e9, 20)
+        expect_clean(vm.quit())
         c.shut_down()
 
 
@@ -485,7 +478,7 @@ def noticed(build, broken, kills=0, **options):
     """A VMM that breaks a rule: the oracle, or the pager, must notice."""
     with Cluster(build) as c:
         vm = Vm(c.requester, **{"break": broken}, **options)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while time.monotonic() < end and vm.popen.poll() is None:
             time.sleep(0.4)
             if kills:
@@ -498,20 +491,20 @@ def noticed(build, broken, kills=0, **options):
 
 @scenario
 def without_rule_4(build):
-    noticed(build, "no-pin-check", mem=64, local_max=24, seconds=70,
+    noticed(build, "no-pin-check", mem=64, local_max=24, seconds=200,
             threads=2, dma=True)
 
 
 @scenario
 def without_rule_6(build):
-    noticed(build, "discard-without-cas", mem=96, local_max=32, seconds=70,
+    noticed(build, "discard-without-cas", mem=96, local_max=32, seconds=200,
             threads=6, discard_permille=100, kills=1)
 
 
 @scenario
 def without_rule_11(build):
     noticed(build, "fallback-ignores-table", mem=96, local_max=32,
-            seconds=70, threads=6, kills=1)
+            seconds=200, threads=6, kills=1)
 
 
 # ------------------------------------------------------------------ the big
