@@ -12,8 +12,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import (MIB, RAM, TEST_AT, Skip, Vm, failed,    # noqa: E402
-                    main, page_of, refused, wait_for)
+from fakevm import (MIB, TEST_AT, Skip, Vm, failed, main,   # noqa: E402
+                    page_of, refused, wait_for)
 
 CASES = []
 
