@@ -540,10 +540,14 @@ static JsonNode *run_status(JsonObject *args, void *opaque, GError **errp)
 }
 
 const AdminCommand arbiter_admin_commands[] = {
-    { "status", "Whether all is well, and the sums.", { { 0 } }, run_status },
-    { "hosts", "The hosts, what they have and lend.", { { 0 } }, run_hosts },
-    { "leases", "Who lends how much to which VM.", { { 0 } }, run_leases },
-    { "vms", "The VMs and where their memory is.", { { 0 } }, run_vms },
+    { "status", "Whether all is well, and the sums.",
+      .run = run_status, .reads = true },
+    { "hosts", "The hosts, what they have and lend.",
+      .run = run_hosts, .reads = true },
+    { "leases", "Who lends how much to which VM.",
+      .run = run_leases, .reads = true },
+    { "vms", "The VMs and where their memory is.",
+      .run = run_vms, .reads = true },
     { "drain", "Tell a host to lend nothing more and ask all back.",
       { { "host", ADMIN_ARG_STRING } }, arbiter_admin_drain },
     { "undrain", "Tell a host to lend again.",

@@ -269,6 +269,7 @@ static bool start_admin(Arbiter *arbiter, GError **errp)
 
     g_mkdir_with_parents(folder, 0755);
     arbiter->admin = admin_server_new(o->admin_socket, o->admin_group,
+                                      o->admin_read_group,
                                       arbiter_admin_commands, arbiter, errp);
     return arbiter->admin;
 }

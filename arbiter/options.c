@@ -76,7 +76,13 @@ static const ConfigKey keys[] = {
       .doc = "Where rcachectl connects." },
     { .section = "admin", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
-      .doc = "The group whose members may do so, beside root." },
+      .doc = "The group whose members may run all of its commands, beside "
+             "root and this daemon's user." },
+    { .section = "admin", .key = "read-group", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "The group whose members may run those that change nothing. The "
+             "socket's file is then open to all, and who connects is asked "
+             "for his groups." },
 };
 
 /* What the command line says, before it is put into the configuration. */
@@ -165,6 +171,7 @@ static void options_view(Options *o)
     o->listen = config_string(c, "arbiter", "listen");
     o->admin_socket = config_string(c, "admin", "socket");
     o->admin_group = config_string(c, "admin", "group");
+    o->admin_read_group = config_string(c, "admin", "read-group");
     o->hosts = (HostsConfig) {
         .heartbeat_ms = config_time_ms(c, "arbiter", "heartbeat"),
         .suspect_beats = config_int(c, "arbiter", "suspect-beats"),

@@ -28,6 +28,7 @@ typedef struct Options {
     bool beyond_loopback;       /* and tls=none was written */
     const char *admin_socket;
     const char *admin_group;
+    const char *admin_read_group;
     HostsConfig hosts;
     PlacementConfig placement;
     unsigned moves_per_minute;  /* 0: no limit */

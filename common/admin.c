@@ -11,24 +11,25 @@
  */
 #include "common/admin.h"
 
-#include <errno.h>
 #include <gio/gio.h>
-#include <grp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/admin-rights.h"
 #include "common/listener.h"
 
 #define CONNS_MAX       64u
-#define GROUPS_MAX      256u
+#define READERS_MAX     48u     /* of them, for clients that may only look */
+#define WARN_US         (60 * G_USEC_PER_SEC)
 #define READ_MAX        4096u
 
 struct AdminServer {
     Listener *listener;
     const AdminCommand *commands;
     void *opaque;
-    gid_t gid;                  /* who may connect too, or (gid_t)-1 */
+    AdminGroups groups;         /* who may do what */
+    int64_t warned;             /* of a client that was refused */
     GList *conns;
     unsigned nr_conns;
 };
@@ -36,6 +37,7 @@ struct AdminServer {
 typedef struct AdminConn {
     int refs;
     AdminServer *server;        /* NULL: closed */
+    AdminRights rights;
     GSocketConnection *conn;
     GSocket *socket;
     GSource *in, *out;
@@ -247,12 +249,14 @@ static void list_command(JsonArray *list, const AdminCommand *command)
         json_array_add_object_element(args, a);
     }
     json_object_set_array_member(object, "arguments", args);
+    json_object_set_boolean_member(object, "reads", command->reads);
     json_array_add_object_element(list, object);
 }
 
 static const AdminCommand query_commands = {
     .name = "query-commands",
     .doc = "The commands of this socket.",
+    .reads = true,
 };
 
 static JsonNode *run_query_commands(const AdminServer *server)
@@ -280,6 +284,21 @@ static const AdminCommand *command_find(const AdminServer *server,
     g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NO_COMMAND,
                 "the command '%.64s' is not known here", name);
     return NULL;
+}
+
+/* May this client run it?  A refusal says who may. */
+static bool may_run(const AdminConn *conn, const AdminCommand *command,
+                    GError **errp)
+{
+    g_autofree char *who = NULL;
+
+    if (conn->rights == ADMIN_RIGHTS_ALL || command->reads) {
+        return true;
+    }
+    who = admin_groups_who(&conn->server->groups, ADMIN_RIGHTS_ALL);
+    g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                "you may look, but %s is for %s", command->name, who);
+    return false;
 }
 
 static void conn_execute(AdminConn *conn, const AdminCommand *command,
@@ -315,7 +334,8 @@ static void conn_line(AdminConn *conn, const char *line, size_t len)
     if (admin_call_parse(line, len, &call, &error)) {
         command = command_find(conn->server, call.execute, &error);
     }
-    if (command && admin_args_check(command, call.arguments, &error)) {
+    if (command && may_run(conn, command, &error) &&
+        admin_args_check(command, call.arguments, &error)) {
         conn_execute(conn, command, &call);
     } else {
         conn_answer_error(conn, error, g_steal_pointer(&call.id));
@@ -441,56 +461,40 @@ static gboolean readable(GSocket *socket, GIOCondition condition,
 
 /* ------------------------------------------------------------ connections */
 
-static bool in_group(int fd, const struct ucred *peer, gid_t gid)
+/* A client that may do nothing is told so, and that is the end of it. */
+static char *refusal_of(AdminServer *server, AdminRights rights)
 {
-    gid_t groups[GROUPS_MAX];
-    socklen_t len = sizeof(groups);
+    g_autofree char *who = NULL;
+    int64_t now = g_get_monotonic_time();
 
-    if (peer->gid == gid) {
-        return true;
-    }
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0) {
-        return false;
-    }
-    for (unsigned i = 0; i < len / sizeof(groups[0]); i++) {
-        if (groups[i] == gid) {
-            return true;
-        }
-    }
-    return false;
-}
+    if (rights != ADMIN_RIGHTS_NONE) {
+        /* Those who may only look leave room for those who must act. */
+        unsigned max = rights == ADMIN_RIGHTS_ALL ? CONNS_MAX : READERS_MAX;
 
-static bool peer_allowed(const AdminServer *server, int fd)
-{
-    struct ucred peer;
-    socklen_t len = sizeof(peer);
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
-        return false;
+        return server->nr_conns < max ? NULL
+               : g_strdup("too many connections");
     }
-    if (peer.uid == 0 || peer.uid == geteuid() ||
-        (server->gid != (gid_t)-1 && in_group(fd, &peer, server->gid))) {
-        return true;
+    if (!server->warned || now - server->warned > WARN_US) {
+        server->warned = now;
+        g_warning("admin: a client was refused: it is neither root nor in a "
+                  "group that may use this socket");
     }
-    g_warning("admin: refused pid %d of uid %u", peer.pid, peer.uid);
-    return false;
+    who = admin_groups_who(&server->groups, ADMIN_RIGHTS_READ);
+    return g_strconcat("this socket is for ", who, NULL);
 }
 
 static void accepted(GSocketConnection *connection, void *opaque)
 {
     AdminServer *server = opaque;
+    int fd = g_socket_get_fd(g_socket_connection_get_socket(connection));
+    AdminRights rights = admin_groups_peer(&server->groups, fd);
+    g_autofree char *refusal = refusal_of(server, rights);
     AdminConn *conn;
-    const char *refusal = NULL;
 
-    if (!peer_allowed(server,
-            g_socket_get_fd(g_socket_connection_get_socket(connection)))) {
-        refusal = "you may not use this socket";
-    } else if (server->nr_conns >= CONNS_MAX) {
-        refusal = "too many connections";
-    }
     conn = g_new0(AdminConn, 1);
     conn->refs = 1;
     conn->server = server;
+    conn->rights = rights;
     conn->conn = g_object_ref(connection);
     conn->socket = g_socket_connection_get_socket(connection);
     conn->input = g_byte_array_new();
@@ -511,42 +515,26 @@ static void accepted(GSocketConnection *connection, void *opaque)
     conn_watch(conn);
 }
 
-static bool group_find(const char *name, gid_t *gid, GError **errp)
-{
-    struct group *group;
-
-    *gid = (gid_t)-1;
-    if (!name || !*name) {
-        return true;
-    }
-    group = getgrnam(name);
-    if (!group) {
-        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED,
-                    "there is no group '%s'", name);
-        return false;
-    }
-    *gid = group->gr_gid;
-    return true;
-}
-
 AdminServer *admin_server_new(const char *path, const char *group,
+                              const char *read_group,
                               const AdminCommand *commands, void *opaque,
                               GError **errp)
 {
-    AdminServer *server;
+    AdminServer *server = g_new0(AdminServer, 1);
+    mode_t mode;
     gid_t gid;
 
-    if (!group_find(group, &gid, errp)) {
+    if (!admin_groups_init(&server->groups, group, read_group, errp)) {
+        g_free(server);
         return NULL;
     }
-    server = g_new0(AdminServer, 1);
     server->commands = commands;
     server->opaque = opaque;
-    server->gid = gid;
-    server->listener = listener_new_unix(path,
-                                         gid == (gid_t)-1 ? 0600 : 0660, gid,
-                                         accepted, server, errp);
+    mode = admin_groups_mode(&server->groups, &gid);
+    server->listener = listener_new_unix(path, mode, gid, accepted, server,
+                                         errp);
     if (!server->listener) {
+        admin_groups_deinit(&server->groups);
         g_free(server);
         return NULL;
     }
@@ -562,5 +550,6 @@ void admin_server_free(AdminServer *server)
     while (server->conns) {
         conn_close(server->conns->data);
     }
+    admin_groups_deinit(&server->groups);
     g_free(server);
 }

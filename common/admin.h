@@ -15,7 +15,8 @@
  * line longer than ADMIN_LINE_MAX as well, and then the connection ends.
  *
  * Root, the daemon's own user and, where one is configured, the members of a
- * group may connect.  All of it runs in GLib's main loop.
+ * group may run all commands; the members of a second group those that change
+ * nothing (admin-rights.h).  All of it runs in GLib's main loop.
  */
 #ifndef RCACHE_ADMIN_H
 #define RCACHE_ADMIN_H
@@ -85,6 +86,7 @@ typedef struct AdminCommand {
     AdminArg args[ADMIN_ARGS_MAX];
     AdminRun *run;              /* this one or the next */
     AdminStart *start;
+    bool reads;                 /* it changes nothing */
 } AdminCommand;
 
 /* ---------------------------------------------------------------- server */
@@ -94,13 +96,15 @@ typedef struct AdminServer AdminServer;
 /**
  * admin_server_new() - listen
  * @path: the socket; a stale one is removed, a live one is an error
- * @group: whose members may connect too; NULL or "" for nobody
+ * @group: whose members may run all commands; NULL or "" for nobody
+ * @read_group: whose members may run those that change nothing; the same
  * @commands: must outlive the server; "query-commands" is added to them
  * @opaque: for the commands
  *
  * Return: the server, or NULL with @errp set
  */
 AdminServer *admin_server_new(const char *path, const char *group,
+                              const char *read_group,
                               const AdminCommand *commands, void *opaque,
                               GError **errp);
 

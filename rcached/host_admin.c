@@ -252,13 +252,14 @@ static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
 
 #define COMMANDS \
     { .name = "status", .doc = "How this host is, with a verdict.", \
-      .run = run_status }, \
+      .run = run_status, .reads = true }, \
     { .name = "hosts", .doc = "This host: its memory and what it lends.", \
-      .run = run_hosts }, \
+      .run = run_hosts, .reads = true }, \
     { .name = "leases", \
       .doc = "Leases that this host has given, and that VMs here hold.", \
-      .run = run_leases }, \
-    { .name = "vms", .doc = "The VMs of this host.", .run = run_vms }, \
+      .run = run_leases, .reads = true }, \
+    { .name = "vms", .doc = "The VMs of this host.", \
+      .run = run_vms, .reads = true }, \
     { .name = "evict", .doc = "Send cold pages of a VM away now.", \
       .args = { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } }, \
       .start = start_evict }, \
@@ -293,6 +294,7 @@ HostAdmin *host_admin_new(Rcached *r, GError **errp)
     admin->evicts = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                           g_free);
     admin->server = admin_server_new(path, r->options->admin_group,
+                                     r->options->admin_read_group,
                                      r->options->debug_commands
                                      ? debug_commands : commands,
                                      admin, errp);

@@ -97,7 +97,13 @@ static const ConfigKey keys[] = {
              "any of them is asked for leases." },
     { .section = "admin", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
-      .doc = "The group whose members may use admin.sock, beside root." },
+      .doc = "The group whose members may run all commands of admin.sock, "
+             "beside root and this daemon's user." },
+    { .section = "admin", .key = "read-group", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "The group whose members may run those that change nothing. The "
+             "socket's file is then open to all, and who connects is asked "
+             "for his groups." },
 };
 
 /* Options of the command line that set a key (or the same key of two). */
@@ -257,6 +263,7 @@ static void options_view(Options *o)
     o->arbiters = config_list(c, "agent", "arbiters");
     o->vmm_group = config_string(c, "pager", "group");
     o->admin_group = config_string(c, "admin", "group");
+    o->admin_read_group = config_string(c, "admin", "read-group");
 }
 
 /* An address is one, and is on this host unless tls=none was written. */

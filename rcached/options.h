@@ -45,6 +45,7 @@ typedef struct Options {
     const char *const *arbiters;
     const char *vmm_group;
     const char *admin_group;
+    const char *admin_read_group;
 } Options;
 
 /**

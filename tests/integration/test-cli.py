@@ -8,6 +8,7 @@ usage: test-cli.py ARBITER RCACHECTL TOP
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -147,6 +148,42 @@ class Arbiter(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn(f'cannot listen on 127.0.0.1:{port}', done.stderr)
         self.assertFalse(os.path.exists(self.socket))
+
+
+def as_member(group, *args):
+    """Run it as nobody, with one supplementary group."""
+    return run('setpriv', '--reuid=65534', '--regid=65534',
+               f'--groups={group}', *args)
+
+
+@unittest.skipIf(os.geteuid(), 'only root can be somebody else')
+class Rights(Case):
+    def test_two_groups(self):
+        os.chmod(self.folder, 0o755)
+        config = self.write('r.conf', '[admin]\ngroup = games\n'
+                                      'read-group = users\n')
+        self.start('--config', config)
+        self.assertEqual(stat.S_IMODE(os.stat(self.socket).st_mode), 0o666)
+        # Where the program was built, nobody else may be able to read.
+        ctl = (shutil.copy(RCACHECTL, self.folder), '--socket', self.socket)
+        for group, args, status, text in (
+                ('users', ['status'], 0, ''), ('users', ['hosts'], 0, ''),
+                ('users', ['leases'], 0, ''), ('users', ['vms'], 0, ''),
+                ('users', ['drain', 'h'], 4, 'drain is for root'),
+                ('users', ['undrain', 'h'], 4, 'members of the group games'),
+                ('games', ['status'], 0, ''),
+                ('games', ['drain', 'h'], 1, 'there is no host h'),
+                ('nogroup', ['status'], 4, 'members of the group users')):
+            done = as_member(group, *ctl, *args)
+            self.assertEqual(done.returncode, status, (group, args, done))
+            self.assertIn(text, done.stderr)
+
+    def test_no_such_group(self):
+        config = self.write('r.conf', '[admin]\nread-group = no-such\n')
+        done = run(ARBITER, '--config', config, '--listen', '127.0.0.1:0',
+                   '--admin-socket', self.socket)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no group 'no-such'", done.stderr)
 
 
 class Rcachectl(Case):

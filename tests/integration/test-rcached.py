@@ -4,6 +4,7 @@
 
 usage: test-rcached.py RCACHED SOURCE-ROOT
 """
+import json
 import os
 import select
 import signal
@@ -63,6 +64,28 @@ def say_hello(folder, copies=1):
     assert struct.unpack_from("=IH", data) == (VMM_MAGIC, HELLO_ACK)
     status, = struct.unpack_from("=i", data, 28)
     return vmm, status, data[40:].split(b"\0")[0].decode(), fds
+
+
+ASK = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+try:
+    s.sendall(sys.argv[2].encode())
+    s.shutdown(socket.SHUT_WR)
+except OSError:
+    pass                        # it has said why it closed
+print(s.makefile().read())
+"""
+
+
+def ask_as_member(group, folder, command, **arguments):
+    """What nobody, with one supplementary group, is answered."""
+    line = json.dumps({"execute": command, "arguments": arguments})
+    return subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", f"--groups={group}",
+         "/usr/bin/python3", "-c", ASK, os.path.join(folder, "admin.sock"),
+         line], capture_output=True, text=True, timeout=60).stdout
 
 
 def is_dead(pidfd):
@@ -131,6 +154,25 @@ class Program(unittest.TestCase):
         self.assertIn("another rcached", done.stderr)
         # And it has not harmed the first one.
         self.assertEqual(sorted(os.listdir(self.folder)), sorted(SOCKETS))
+
+    @unittest.skipIf(os.geteuid(), "only root can be somebody else")
+    def test_two_groups(self):
+        os.chmod(self.tmp.name, 0o755)
+        config = os.path.join(self.tmp.name, "conf")
+        with open(config, "w") as f:
+            f.write("[admin]\ngroup = games\nread-group = users\n")
+        self.start(f"--config={config}")
+        for group, command, word in (
+                ("users", "status", '"return"'), ("users", "vms", '"return"'),
+                ("users", "hosts", '"return"'), ("users", "leases", "return"),
+                ("users", "drain", "drain is for root"),
+                ("users", "evict", "evict is for root"),
+                ("games", "drain", '"draining":true'),
+                ("games", "undrain", '"draining":false'),
+                ("nogroup", "status", "the group users")):
+            arguments = {"host": "here"} if "drain" in command else {}
+            self.assertIn(word, ask_as_member(group, self.folder, command,
+                                              **arguments), (group, command))
 
     def test_a_clean_end(self):
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -193,7 +193,7 @@ static void set_up(void)
 {
     folder = g_dir_make_tmp("admin-XXXXXX", NULL);
     path = g_build_filename(folder, "s", NULL);
-    server = admin_server_new(path, NULL, commands, NULL, NULL);
+    server = admin_server_new(path, NULL, NULL, commands, NULL, NULL);
     ck_assert_ptr_nonnull(server);
 }
 
@@ -400,7 +400,8 @@ START_TEST(sockets_and_files)
     struct stat st;
 
     /* Somebody listens. */
-    ck_assert_ptr_null(admin_server_new(path, NULL, commands, NULL, &error));
+    ck_assert_ptr_null(admin_server_new(path, NULL, NULL, commands, NULL,
+                                        &error));
     ck_assert_ptr_nonnull(strstr(error->message, "another daemon"));
     g_clear_error(&error);
     ck_assert_int_eq(stat(path, &st), 0);
@@ -408,20 +409,22 @@ START_TEST(sockets_and_files)
 
     /* Not a socket. */
     ck_assert(g_file_set_contents(file, "x", 1, NULL));
-    ck_assert_ptr_null(admin_server_new(file, NULL, commands, NULL, &error));
+    ck_assert_ptr_null(admin_server_new(file, NULL, NULL, commands, NULL,
+                                        &error));
     g_clear_error(&error);
     ck_assert_int_eq(g_unlink(file), 0);
 
     /* Too long to be one, and a group that is none. */
-    ck_assert_ptr_null(admin_server_new(longer, NULL, commands, NULL, NULL));
-    ck_assert_ptr_null(admin_server_new(stale, "no-such-group", commands,
+    ck_assert_ptr_null(admin_server_new(longer, NULL, NULL, commands, NULL,
+                                        NULL));
+    ck_assert_ptr_null(admin_server_new(stale, "no-such-group", NULL, commands,
                                         NULL, NULL));
 
     /* Left behind by the dead. */
     g_strlcpy(addr.sun_path, stale, sizeof(addr.sun_path));
     ck_assert_int_eq(bind(fd, (void *)&addr, sizeof(addr)), 0);
     close(fd_steal(&fd));
-    second = admin_server_new(stale, "root", commands, NULL, &error);
+    second = admin_server_new(stale, "root", NULL, commands, NULL, &error);
     ck_assert_ptr_nonnull(second);
     ck_assert_int_eq(stat(stale, &st), 0);
     ck_assert_int_eq(st.st_mode & 0777, 0660);
