@@ -535,6 +535,7 @@ static JsonNode *run_status(JsonObject *args, void *opaque, GError **errp)
                                   control_address(arbiter->control));
     set_seconds(o, "heartbeat_seconds",
                 arbiter->options->hosts.heartbeat_ms / 1000.0);
+    set_int(o, "heartbeats", arbiter->beats);
     status_figures(o, &sums);
     return admin_node_new(o);
 }

@@ -131,6 +131,7 @@ static bool on_beat(ControlConn *conn, const uint8_t *payload, size_t len,
     case HOSTS_BEAT_OLD:
         return true;
     case HOSTS_BEAT_TAKEN:
+        arbiter->beats++;
         break;
     }
     for (guint i = 0; i < host->leases->len; i++) {

@@ -26,6 +26,7 @@ typedef struct Arbiter {
     AdminServer *admin;
     guint tick;                 /* timer */
     uint64_t started_ms;
+    uint64_t beats;             /* heartbeats taken */
     uint64_t tick_ms;           /* of the last one */
 } Arbiter;
 

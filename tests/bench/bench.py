@@ -23,6 +23,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+import arbiterload  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
 
 MIB = 1 << 20
@@ -32,7 +33,11 @@ TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.3),
            ("fault-latency", "held_p50"): ("ratio <=", 2.0),
            ("evict", "rate"): ("ratio >=", 0.5),
            ("idle", "cpu"): ("value <", 1.0),
-           ("giveback", "time"): ("value <", 10)}
+           ("giveback", "time"): ("value <", 10),
+           ("arbiter-load", "cpu"): ("value <", 1.0),
+           ("arbiter-load", "memory"): ("value <", 256),
+           ("arbiter-load", "assign_p99"): ("value <=", 5.0),
+           ("arbiter-load", "known_again"): ("value <", 5.0)}
 
 
 def free_port():
@@ -389,8 +394,6 @@ class Bench:
         return {name: (cpu_seconds(pid) - before[name]) / took * 100
                 for name, pid in pids.items()}
 
-    # --------------------------------------------------------------- output
-
     def giveback(self):
         """
         A host with a memory hog: from less than its reserve being free until
@@ -410,6 +413,11 @@ class Bench:
         self.add("giveback", "time", "s", took,
                  through_loopback(back),
                  {"bytes": back, "guest_visits": visits})
+
+    def arbiter_load(self):
+        arbiterload.run(self, cpu_seconds)
+
+    # --------------------------------------------------------------- output
 
     def verdict(self, r):
         if r["metric"] == "pager_memory":
@@ -449,6 +457,9 @@ class Bench:
                  ("scan", "back_hand"), ("idle", "cpu"),
                  ("giveback", "time"),
                  ("idle", "pager_memory")}
+        want |= {("arbiter-load", m) for m in
+                 ("cpu", "heartbeats", "assign_p50", "assign_p99", "memory",
+                  "known_again")}
         problems = [f"{b} {m} is missing" for b, m in want - names]
         for r in self.results:
             name = f"{r['bench']} {r['metric']}"
@@ -458,6 +469,8 @@ class Bench:
                     r["value"] < 1e6 and r["ratio"] > 0.3):
                 problems.append(f"{name}: {r['value']} us beside "
                                 f"{r['floor']} us")
+            if r["metric"] == "heartbeats" and not 0.2 < r["ratio"] < 5:
+                problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "rate" and not 0.01 < r["ratio"] < 3:
                 problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "pager_memory" and \
@@ -476,7 +489,8 @@ def arguments():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    known = ["fault-latency", "evict", "scan", "idle", "giveback"]
+    known = ["fault-latency", "evict", "scan", "idle", "giveback",
+             "arbiter-load"]
     for name in args.names:
         if name not in known:
             parser.error(f"{name}: there are {', '.join(known)}")
