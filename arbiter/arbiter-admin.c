@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "arbiter/assign.h"
+#include "arbiter/views.h"
 #include "common/uuid.h"
 
 #define BALLOON_OLD_MS  60000u

@@ -11,6 +11,7 @@
 #include "arbiter/arbiter.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "arbiter/arbiter-admin.h"
@@ -246,13 +247,31 @@ static void read_boot_id(uint8_t *boot_id)
     }
 }
 
+/*
+ * A host that comes back may do so before its end was seen.  And there must
+ * be descriptors left to accept one more, so that it can take the place of one
+ * that says nothing.
+ */
+static unsigned conns_max(unsigned hosts)
+{
+    struct rlimit limit;
+    rlim_t most = hosts + 16;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+        limit.rlim_cur < most + ARBITER_DESCRIPTORS) {
+        most = limit.rlim_cur > 2 * ARBITER_DESCRIPTORS
+                   ? limit.rlim_cur - ARBITER_DESCRIPTORS
+                   : limit.rlim_cur / 2;
+    }
+    return most;
+}
+
 static bool start_control(Arbiter *arbiter, GError **errp)
 {
     const Options *o = arbiter->options;
     ControlConfig config = {
         .listen = o->listen,
-        /* A host that comes back may do so before its end was seen. */
-        .conns_max = o->hosts.max + 16,
+        .conns_max = conns_max(o->hosts.max),
         .heartbeat_ms = o->hosts.heartbeat_ms,
         .silence_ms = (o->hosts.dead_beats + 1) * o->hosts.heartbeat_ms,
     };

@@ -17,6 +17,9 @@
 #include "arbiter/options.h"
 #include "common/admin.h"
 
+/* What it opens beside the connections of hosts, admin clients among it. */
+#define ARBITER_DESCRIPTORS     128u
+
 typedef struct Arbiter {
     const Options *options;
     Hosts hosts;

@@ -23,10 +23,10 @@ void hosts_lent_remove(Hosts *hosts, Host *host);
 /** hosts_lent_same() - are these leases the same to the sums? */
 bool hosts_lent_same(const GArray *a, const GArray *b);
 
-/** hosts_domain_get() - the number of a label, which gains a user */
-uint32_t hosts_domain_get(Hosts *hosts, const char *label);
+/** hosts_domain_join() - @host now has the label of its heartbeat */
+void hosts_domain_join(Hosts *hosts, Host *host);
 
-/** hosts_domain_put() - it loses one */
-void hosts_domain_put(Hosts *hosts, const char *label);
+/** hosts_domain_leave() - before that changes or the host goes */
+void hosts_domain_leave(Hosts *hosts, Host *host);
 
 #endif

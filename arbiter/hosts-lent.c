@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * hosts-lent: the sums of what hosts have lent, by VM and by requester, and
- * the numbers of failure domains.
+ * failure domains, which have a number and a list of their hosts.
  *
  * A host's leases are taken off before they are replaced and added after, so
  * that no sum is ever counted from the start.  Each lease counts as no more
@@ -19,7 +19,7 @@ typedef struct Uuid {
 
 typedef struct Domain {
     uint32_t number;
-    unsigned users;
+    GPtrArray *hosts;           /* at their .domain_at */
 } Domain;
 
 static guint uuid_hash(gconstpointer key)
@@ -37,6 +37,14 @@ static gboolean uuid_equal(gconstpointer a, gconstpointer b)
     return !memcmp(a, b, sizeof(Uuid));
 }
 
+static void domain_free(void *opaque)
+{
+    Domain *domain = opaque;
+
+    g_ptr_array_unref(domain->hosts);
+    g_free(domain);
+}
+
 static void array_free(void *array)
 {
     g_array_unref(array);
@@ -49,7 +57,7 @@ void hosts_lent_init(Hosts *hosts)
     hosts->taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                          g_free);
     hosts->domains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                           g_free);
+                                           domain_free);
 }
 
 void hosts_lent_deinit(Hosts *hosts)
@@ -183,29 +191,49 @@ uint64_t hosts_taken(const Hosts *hosts, const char *requester)
 
 /* ---------------------------------------------------------------- domains */
 
-uint32_t hosts_domain_get(Hosts *hosts, const char *label)
+void hosts_domain_join(Hosts *hosts, Host *host)
 {
+    const char *label = host->beat.label;
     Domain *domain;
 
     if (!*label) {
-        return 0;
+        return;
     }
     domain = g_hash_table_lookup(hosts->domains, label);
     if (!domain) {
         domain = g_new0(Domain, 1);
         domain->number = ++hosts->last_domain;
+        domain->hosts = g_ptr_array_new();
         g_hash_table_insert(hosts->domains, g_strdup(label), domain);
     }
-    domain->users++;
-    return domain->number;
+    host->domain = domain->number;
+    host->domain_at = domain->hosts->len;
+    g_ptr_array_add(domain->hosts, host);
 }
 
-void hosts_domain_put(Hosts *hosts, const char *label)
+/* The last one takes its place. */
+void hosts_domain_leave(Hosts *hosts, Host *host)
 {
-    Domain *domain = *label ? g_hash_table_lookup(hosts->domains, label)
-                            : NULL;
+    Domain *domain;
+    Host *last;
 
-    if (domain && !--domain->users) {
-        g_hash_table_remove(hosts->domains, label);
+    if (!host->domain) {
+        return;
     }
+    domain = g_hash_table_lookup(hosts->domains, host->beat.label);
+    last = domain->hosts->pdata[domain->hosts->len - 1];
+    last->domain_at = host->domain_at;
+    g_ptr_array_remove_index_fast(domain->hosts, host->domain_at);
+    host->domain = 0;
+    if (!domain->hosts->len) {
+        g_hash_table_remove(hosts->domains, host->beat.label);
+    }
+}
+
+const GPtrArray *hosts_domain(const Hosts *hosts, const Host *host)
+{
+    const Domain *domain = host->domain
+        ? g_hash_table_lookup(hosts->domains, host->beat.label) : NULL;
+
+    return domain ? domain->hosts : NULL;
 }

@@ -38,8 +38,7 @@ static Host *host_new(const char *name)
 static void host_reset(Hosts *hosts, Host *host)
 {
     hosts_lent_remove(hosts, host);
-    hosts_domain_put(hosts, host->beat.label);
-    host->domain = 0;
+    hosts_domain_leave(hosts, host);
     host->reported = false;
     memset(&host->beat, 0, sizeof(host->beat));
     g_array_set_size(host->guests, 0);
@@ -160,10 +159,10 @@ static void swap(GArray **a, GArray **b)
 static void beat_take(Hosts *hosts, Host *host, Host *beat)
 {
     bool same = hosts_lent_same(host->leases, beat->leases);
+    bool moved = strcmp(host->beat.label, beat->beat.label);
 
-    if (strcmp(host->beat.label, beat->beat.label)) {
-        hosts_domain_put(hosts, host->beat.label);
-        host->domain = hosts_domain_get(hosts, beat->beat.label);
+    if (moved) {
+        hosts_domain_leave(hosts, host);
     }
     if (!same) {
         hosts_lent_remove(hosts, host);
@@ -175,6 +174,9 @@ static void beat_take(Hosts *hosts, Host *host, Host *beat)
     swap(&host->terms, &beat->terms);
     if (!same) {
         hosts_lent_add(hosts, host);
+    }
+    if (moved) {
+        hosts_domain_join(hosts, host);
     }
 }
 

@@ -33,6 +33,7 @@ typedef enum HostState {
 typedef struct Host {
     unsigned index;             /* in Hosts.all; changes when one goes */
     uint32_t domain;            /* the number of its label; 0: it has none */
+    unsigned domain_at;         /* its place among the hosts of it */
     char name[RCACHE_NAME_MAX];
     uint8_t boot_id[RCACHE_UUID_LEN];
     char address[RCACHE_NAME_MAX];      /* of its provider, or "" */
@@ -70,7 +71,7 @@ typedef struct Hosts {
     GPtrArray *all;             /* the same, in no order */
     GHashTable *lent;           /* uuid of a VM -> its GArray of HostsLent */
     GHashTable *taken;          /* name of a requester -> its sum */
-    GHashTable *domains;        /* label -> its number and users */
+    GHashTable *domains;        /* label -> its number and hosts */
     uint32_t last_domain;
     Host *scratch;              /* what a heartbeat says, until it is whole */
 } Hosts;
@@ -140,6 +141,14 @@ const GArray *hosts_lent(const Hosts *hosts, const uint8_t *vm);
 
 /** hosts_taken() - bytes that all hosts have lent to one host's VMs */
 uint64_t hosts_taken(const Hosts *hosts, const char *requester);
+
+/**
+ * hosts_domain() - the hosts with the same label as this one
+ *
+ * Return: an array of Host, itself among them, in no order, good until the
+ * next heartbeat; NULL if it has no label
+ */
+const GPtrArray *hosts_domain(const Hosts *hosts, const Host *host);
 
 /** hosts_state() - by the beats missed at @now */
 HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now);

@@ -8,27 +8,96 @@
 #define ALLOCATED_PER_MS    (256u << 10)
 #define ROUNDS_MAX          4u  /* of asking others */
 
-static void ask_free(void *opaque)
-{
-    LeaseAsk *ask = opaque;
+/* ----------------------------------------------------------------- queues */
 
+static LeaseParty *party_get(Leases *leases, const char *name)
+{
+    LeaseParty *party = g_hash_table_lookup(leases->parties, name);
+
+    if (!party) {
+        party = g_new0(LeaseParty, 1);
+        wire_text_copy(party->name, sizeof(party->name), name);
+        g_hash_table_insert(leases->parties, party->name, party);
+    }
+    return party;
+}
+
+static void party_put(Leases *leases, LeaseParty *party)
+{
+    if (!party->asks.length && !party->given.length && !party->taken.length) {
+        g_hash_table_remove(leases->parties, party->name);
+    }
+}
+
+static void push(GQueue *queue, GList *link, void *data)
+{
+    link->data = data;
+    g_queue_push_tail_link(queue, link);
+}
+
+static void grant_unlink(Leases *leases, Grant *grant)
+{
+    g_queue_unlink(&grant->giver->given, &grant->given);
+    party_put(leases, grant->giver);
+    g_queue_unlink(&grant->taker->taken, &grant->taken);
+    party_put(leases, grant->taker);
+}
+
+static void grant_remove(Leases *leases, Grant *grant)
+{
+    grant_unlink(leases, grant);
+    g_hash_table_remove(leases->grants, &grant->wire.lease);
+}
+
+/* One grant more, or less, is waited for. */
+static void ask_wait(Leases *leases, LeaseAsk *ask, int more)
+{
+    bool was_done = !ask->waiting;
+
+    ask->waiting += more;
+    if (was_done && ask->waiting) {
+        g_queue_unlink(&leases->done, &ask->done);
+    } else if (!was_done && !ask->waiting) {
+        push(&leases->done, &ask->done, ask);
+    }
+}
+
+/* It is not waited for any more, if it was. */
+static void grant_settle(Leases *leases, Grant *grant, GrantState state)
+{
+    if (grant->state == GRANT_ASKED && grant->ask) {
+        ask_wait(leases, grant->ask, -1);
+    }
+    grant->state = state;
+}
+
+static void ask_free(LeaseAsk *ask)
+{
     g_ptr_array_unref(ask->grants);
     g_free(ask);
 }
 
 void leases_init(Leases *leases, const LeasesConfig *config)
 {
-    leases->config = *config;
-    leases->asks = NULL;
+    *leases = (Leases) { .config = *config };
     leases->grants = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                            g_free);
+    leases->parties = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                            g_free);
 }
 
 void leases_deinit(Leases *leases)
 {
-    g_list_free_full(g_steal_pointer(&leases->asks), ask_free);
+    GList *link;
+
+    while ((link = g_queue_pop_head_link(&leases->asks))) {
+        ask_free(link->data);
+    }
     g_clear_pointer(&leases->grants, g_hash_table_unref);
+    g_clear_pointer(&leases->parties, g_hash_table_unref);
 }
+
+/* --------------------------------------------------------------- requests */
 
 /* The first reason is the one that is told. */
 static void let_down(LeaseAsk *ask, const char *provider, const char *why)
@@ -37,18 +106,6 @@ static void let_down(LeaseAsk *ask, const char *provider, const char *why)
     if (!*ask->text) {
         g_snprintf(ask->text, sizeof(ask->text), "%s: %s", provider, why);
     }
-}
-
-static unsigned asks_of(const Leases *leases, const char *requester)
-{
-    unsigned n = 0;
-
-    for (GList *at = leases->asks; at; at = at->next) {
-        LeaseAsk *ask = at->data;
-
-        n += !strcmp(ask->requester, requester);
-    }
-    return n;
 }
 
 /* A provider allocates what it grants before it answers. */
@@ -60,18 +117,26 @@ static uint64_t answer_ms(const Leases *leases, uint64_t bytes)
 LeaseAsk *leases_ask_new(Leases *leases, const char *requester, uint64_t tag,
                          const WireLeaseRequest *wire, uint64_t now)
 {
+    LeaseParty *party = party_get(leases, requester);
     LeaseAsk *ask;
 
-    if (asks_of(leases, requester) >= leases->config.asks_max) {
+    if (party->asks.length >= leases->config.asks_max) {
+        party_put(leases, party);
         return NULL;
     }
     ask = g_new0(LeaseAsk, 1);
+    ask->party = party;
     wire_text_copy(ask->requester, sizeof(ask->requester), requester);
     ask->tag = tag;
     ask->wire = *wire;
     ask->grants = g_ptr_array_new();
     ask->deadline_ms = now + answer_ms(leases, wire->bytes);
-    leases->asks = g_list_append(leases->asks, ask);
+    leases->due_ms = leases->asks.length
+                         ? MIN(leases->due_ms, ask->deadline_ms)
+                         : ask->deadline_ms;
+    push(&leases->asks, &ask->all, ask);
+    push(&party->asks, &ask->of_party, ask);
+    push(&leases->done, &ask->done, ask);
     return ask;
 }
 
@@ -101,7 +166,12 @@ Grant *leases_grant_new(Leases *leases, LeaseAsk *ask, const char *provider,
     grant->until_ms = now + answer_ms(leases, bytes) +
                       leases->config.claim_ms;
     grant->ask = ask;
+    grant->giver = party_get(leases, provider);
+    grant->taker = ask->party;
+    push(&grant->giver->given, &grant->given, grant);
+    push(&grant->taker->taken, &grant->taken, grant);
     g_ptr_array_add(ask->grants, grant);
+    ask_wait(leases, ask, 1);
     g_hash_table_insert(leases->grants, &grant->wire.lease, grant);
     return grant;
 }
@@ -129,7 +199,7 @@ bool leases_ack(Leases *leases, const char *provider,
     }
     /* Much more than was asked is as good as nothing. */
     if (ack->status || !ack->bytes || ack->bytes / 2 > grant->wire.bytes) {
-        grant->state = GRANT_REFUSED;
+        grant_settle(leases, grant, GRANT_REFUSED);
         if (grant->ask) {
             let_down(grant->ask, provider,
                      *ack->text ? ack->text
@@ -145,10 +215,11 @@ bool leases_ack(Leases *leases, const char *provider,
         grant->ttl_ms = ack->ttl_ms;
         grant->until_ms = now + leases->config.claim_ms;
         /* Too late for the reply: nobody will claim it. */
-        grant->state = grant->ask ? GRANT_GRANTED : GRANT_LOST;
+        grant_settle(leases, grant,
+                     grant->ask ? GRANT_GRANTED : GRANT_LOST);
     }
     if (grant_unused(grant, now)) {
-        g_hash_table_remove(leases->grants, &ack->lease);
+        grant_remove(leases, grant);
     }
     return true;
 }
@@ -160,23 +231,20 @@ void leases_listed(Leases *leases, const char *provider, uint64_t lease)
     if (grant && !strcmp(grant->provider, provider)) {
         grant->listed = true;
         if (!grant->ask) {
-            g_hash_table_remove(leases->grants, &lease);
+            grant_remove(leases, grant);
         }
     }
 }
 
 void leases_provider_lost(Leases *leases, const char *provider)
 {
-    GHashTableIter iter;
-    void *value;
+    LeaseParty *party = g_hash_table_lookup(leases->parties, provider);
 
-    g_hash_table_iter_init(&iter, leases->grants);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Grant *grant = value;
+    for (GList *at = party ? party->given.head : NULL; at; at = at->next) {
+        Grant *grant = at->data;
 
-        if (grant->state == GRANT_ASKED &&
-            !strcmp(grant->provider, provider)) {
-            grant->state = GRANT_LOST;
+        if (grant->state == GRANT_ASKED) {
+            grant_settle(leases, grant, GRANT_LOST);
             if (grant->ask) {
                 let_down(grant->ask, provider, "the connection was lost");
             }
@@ -186,37 +254,33 @@ void leases_provider_lost(Leases *leases, const char *provider)
 
 void leases_requester_lost(Leases *leases, const char *requester)
 {
-    GList *at = leases->asks;
+    LeaseParty *party;
 
-    while (at) {
+    while ((party = g_hash_table_lookup(leases->parties, requester)) &&
+           party->asks.head) {
+        leases_ask_free(leases, party->asks.head->data);
+    }
+}
+
+LeaseAsk *leases_next_done(Leases *leases, uint64_t now)
+{
+    uint64_t due_ms = UINT64_MAX;
+
+    if (leases->done.head) {
+        return leases->done.head->data;
+    }
+    if (now < leases->due_ms) {
+        return NULL;
+    }
+    for (GList *at = leases->asks.head; at; at = at->next) {
         LeaseAsk *ask = at->data;
 
-        at = at->next;
-        if (!strcmp(ask->requester, requester)) {
-            leases_ask_free(leases, ask);
+        if (now >= ask->deadline_ms) {
+            return ask;
         }
+        due_ms = MIN(due_ms, ask->deadline_ms);
     }
-}
-
-static bool ask_done(const LeaseAsk *ask, uint64_t now)
-{
-    for (guint i = 0; i < ask->grants->len; i++) {
-        const Grant *grant = ask->grants->pdata[i];
-
-        if (grant->state == GRANT_ASKED) {
-            return now >= ask->deadline_ms;
-        }
-    }
-    return true;
-}
-
-LeaseAsk *leases_next_done(const Leases *leases, uint64_t now)
-{
-    for (GList *at = leases->asks; at; at = at->next) {
-        if (ask_done(at->data, now)) {
-            return at->data;
-        }
-    }
+    leases->due_ms = due_ms;
     return NULL;
 }
 
@@ -309,15 +373,18 @@ void leases_ask_free(Leases *leases, LeaseAsk *ask)
     for (guint i = 0; i < ask->grants->len; i++) {
         Grant *grant = ask->grants->pdata[i];
 
-        grant->ask = NULL;
         if (grant->state == GRANT_ASKED) {
-            grant->state = GRANT_LOST;
+            grant_settle(leases, grant, GRANT_LOST);
         }
+        grant->ask = NULL;
         if (!leases_grant_pending(grant)) {
-            g_hash_table_remove(leases->grants, &grant->wire.lease);
+            grant_remove(leases, grant);
         }
     }
-    leases->asks = g_list_remove(leases->asks, ask);
+    g_queue_unlink(&leases->done, &ask->done);
+    g_queue_unlink(&leases->asks, &ask->all);
+    g_queue_unlink(&ask->party->asks, &ask->of_party);
+    party_put(leases, ask->party);
     ask_free(ask);
 }
 
@@ -329,13 +396,13 @@ void leases_expire(Leases *leases, uint64_t now)
     g_hash_table_iter_init(&iter, leases->grants);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         if (grant_unused(value, now)) {
+            grant_unlink(leases, value);
             g_hash_table_iter_remove(&iter);
         }
     }
 }
 
-void leases_each_pending(const Leases *leases,
-                         void (*each)(const Grant *grant, void *opaque),
+void leases_each_pending(const Leases *leases, LeasesEach *each,
                          void *opaque)
 {
     GHashTableIter iter;
@@ -346,5 +413,35 @@ void leases_each_pending(const Leases *leases,
         if (leases_grant_pending(value)) {
             each(value, opaque);
         }
+    }
+}
+
+static void each_of(const GQueue *grants, LeasesEach *each, void *opaque)
+{
+    for (const GList *at = grants->head; at; at = at->next) {
+        if (leases_grant_pending(at->data)) {
+            each(at->data, opaque);
+        }
+    }
+}
+
+void leases_each_given(const Leases *leases, const char *provider,
+                       LeasesEach *each, void *opaque)
+{
+    const LeaseParty *party = g_hash_table_lookup(leases->parties, provider);
+
+    if (party) {
+        each_of(&party->given, each, opaque);
+    }
+}
+
+void leases_each_taken(const Leases *leases, const char *requester,
+                       LeasesEach *each, void *opaque)
+{
+    const LeaseParty *party = g_hash_table_lookup(leases->parties,
+                                                  requester);
+
+    if (party) {
+        each_of(&party->taken, each, opaque);
     }
 }

@@ -14,6 +14,10 @@
  * it because nobody claimed it.  It so outlives the request: a provider that
  * answers late has its memory counted all the same.
  *
+ * Both are also kept by the names of who is concerned, and requests that are
+ * done in a queue of their own: after a failure every host may ask at once,
+ * and nothing here walks over the requests of others.
+ *
  *     ASKED -> GRANTED -> (listed: removed)
  *       |   \-> REFUSED -> (removed with the request)
  *       \-----> LOST: the reply went without it
@@ -36,6 +40,14 @@ typedef enum GrantState {
 
 typedef struct LeaseAsk LeaseAsk;
 
+/* What there is of one name. */
+typedef struct LeaseParty {
+    char name[RCACHE_NAME_MAX];
+    GQueue asks;                /* of LeaseAsk: of this requester */
+    GQueue given;               /* of Grant: by this provider */
+    GQueue taken;               /* of Grant: for this requester */
+} LeaseParty;
+
 typedef struct Grant {
     GrantState state;
     WireGrant wire;             /* .bytes: asked for; then what was granted */
@@ -46,6 +58,8 @@ typedef struct Grant {
     bool listed;                /* by a heartbeat */
     bool less;                  /* granted, but not all that was asked */
     LeaseAsk *ask;              /* NULL once replied */
+    LeaseParty *giver, *taker;
+    GList given, taken;         /* links */
 } Grant;
 
 struct LeaseAsk {
@@ -53,6 +67,9 @@ struct LeaseAsk {
     uint64_t tag;               /* of the request */
     WireLeaseRequest wire;
     GPtrArray *grants;          /* of Grant, not owned */
+    unsigned waiting;           /* of them, GRANT_ASKED */
+    LeaseParty *party;
+    GList all, of_party, done;  /* links; .done while none is waiting */
     uint64_t deadline_ms;
     bool let_down;              /* a provider gave less, and nobody else was */
                                 /* asked since */
@@ -70,8 +87,11 @@ typedef struct LeasesConfig {
 
 typedef struct Leases {
     LeasesConfig config;
-    GList *asks;                /* of LeaseAsk, owned */
+    GQueue asks;                /* of LeaseAsk, owned, the oldest first */
+    GQueue done;                /* of LeaseAsk: with nobody to wait for */
+    uint64_t due_ms;            /* no request is late before that */
     GHashTable *grants;         /* lease id -> Grant, owned */
+    GHashTable *parties;        /* name -> LeaseParty, owned */
 } Leases;
 
 void leases_init(Leases *leases, const LeasesConfig *config);
@@ -113,7 +133,7 @@ void leases_provider_lost(Leases *leases, const char *provider);
 void leases_requester_lost(Leases *leases, const char *requester);
 
 /** leases_next_done() - a request that can be replied to now, or NULL */
-LeaseAsk *leases_next_done(const Leases *leases, uint64_t now);
+LeaseAsk *leases_next_done(Leases *leases, uint64_t now);
 
 /**
  * leases_lacking() - what its providers have refused of a request
@@ -142,9 +162,18 @@ void leases_expire(Leases *leases, uint64_t now);
 /** leases_grant_pending() - does this one count as gone? */
 bool leases_grant_pending(const Grant *grant);
 
+typedef void LeasesEach(const Grant *grant, void *opaque);
+
 /** leases_each_pending() - call @each for all grants that count as gone */
-void leases_each_pending(const Leases *leases,
-                         void (*each)(const Grant *grant, void *opaque),
+void leases_each_pending(const Leases *leases, LeasesEach *each,
                          void *opaque);
+
+/** leases_each_given() - the same, for those of one provider */
+void leases_each_given(const Leases *leases, const char *provider,
+                       LeasesEach *each, void *opaque);
+
+/** leases_each_taken() - the same, for those of one requester */
+void leases_each_taken(const Leases *leases, const char *requester,
+                       LeasesEach *each, void *opaque);
 
 #endif

@@ -19,15 +19,28 @@ static gboolean end_loop(void *opaque)
     return G_SOURCE_CONTINUE;
 }
 
-/* A descriptor for each host: as many as the system allows. */
-static void raise_limits(void)
+/* A descriptor for each host: the hard limit too, if that may be raised. */
+static void raise_limits(const Options *options)
 {
+    rlim_t want = options->hosts.max + ARBITER_DESCRIPTORS;
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return;
     }
+    if (limit.rlim_max < want) {
+        struct rlimit more = { want, want };
+
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0) {
+            return;
+        }
+        g_warning("there may be %u hosts (max-hosts), but only %llu "
+                  "descriptors: raise LimitNOFILE of the service, or ulimit "
+                  "-n", options->hosts.max,
+                  (unsigned long long)limit.rlim_max);
+    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int run(const Options *options)
@@ -38,7 +51,7 @@ static int run(const Options *options)
     guint term = g_unix_signal_add(SIGTERM, end_loop, loop);
     guint interrupt = g_unix_signal_add(SIGINT, end_loop, loop);
 
-    raise_limits();
+    raise_limits(options);
     arbiter = arbiter_new(options, &error);
     if (!arbiter) {
         g_printerr("arbiter: %s\n", error->message);

@@ -34,8 +34,9 @@ static const ConfigKey keys[] = {
       .fallback = "1h", .min = 1000,
       .doc = "How long a dead host is still shown." },
     { .section = "arbiter", .key = "max-hosts", .type = CONFIG_INT,
-      .fallback = "4096", .min = 1, .max = 100000,
-      .doc = "More hosts are refused, and so are more connections." },
+      .fallback = "16384", .min = 1, .max = 100000,
+      .doc = "More hosts are refused, and so are more connections. Each takes "
+             "a descriptor." },
     { .section = "placement", .key = "spread", .type = CONFIG_INT,
       .fallback = "2", .min = 1, .max = WIRE_GRANTS_MAX,
       .doc = "Over how many providers a VM's memory is spread evenly, where "

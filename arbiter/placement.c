@@ -487,6 +487,10 @@ void placement_choose(const PlacementConfig *config,
     if (out->bytes < job.bytes && sample < nr) {
         choose(&job, c, nr, true, out);
     }
+    if (request->few && out->bytes < request->bytes) {
+        memset(out, 0, sizeof(*out));
+        return;
+    }
     if (out->bytes < job.bytes) {
         choose(&job, c, nr, false, out);
     }

@@ -21,7 +21,8 @@
  * The answer is sought in three rounds, each only if the last one fell short:
  * the sample within fair shares, all hosts within fair shares, all hosts.  So
  * everything has been looked at before a request is granted in part or
- * refused.
+ * refused.  Where there are many hosts the owner first offers only some of
+ * them (.few): what that does not settle it asks again with all.
  */
 #ifndef ARBITER_PLACEMENT_H
 #define ARBITER_PLACEMENT_H
@@ -58,6 +59,8 @@ typedef struct PlacementRequest {
     unsigned parts_max;         /* 0: WIRE_GRANTS_MAX */
     uint64_t bytes;             /* of each copy */
     uint64_t owner_bytes;       /* what its owner leases already */
+    bool few;                   /* these are some of the hosts only: all that */
+                                /* is asked, within fair shares, or nothing */
 } PlacementRequest;
 
 typedef struct PlacementConfig {

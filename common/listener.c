@@ -13,6 +13,7 @@
 #include "common/address.h"
 
 #define BACKLOG         4096    /* every host at once, after a restart */
+#define ACCEPTS         512     /* at a time: others wait as well */
 #define PAUSE_MS        200
 
 struct Listener {
@@ -38,21 +39,43 @@ static gboolean resume(void *opaque)
     return G_SOURCE_REMOVE;
 }
 
-static gboolean readable(GSocket *socket, GIOCondition condition,
-                         void *opaque)
+/* Return: false if there is none more, or @errp is set. */
+static bool take_one(Listener *listener, GError **errp)
 {
-    Listener *listener = opaque;
     g_autoptr(GError) error = NULL;
-    g_autoptr(GSocket) accepted = g_socket_accept(socket, NULL, &error);
+    g_autoptr(GSocket) accepted = g_socket_accept(listener->socket, NULL,
+                                                  &error);
     g_autoptr(GSocketConnection) conn = NULL;
 
     if (accepted) {
         conn = g_socket_connection_factory_create_connection(accepted);
         listener->accept(conn, listener->opaque);
-        return G_SOURCE_CONTINUE;
+        return true;
     }
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK) ||
-        g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED)) {
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED)) {
+        return true;
+    }
+    if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+        g_propagate_error(errp, g_steal_pointer(&error));
+    }
+    return false;
+}
+
+/*
+ * What arrives faster than it is taken off is dropped, and comes again only
+ * after a second: so several at once.
+ */
+static gboolean readable(GSocket *socket, GIOCondition condition,
+                         void *opaque)
+{
+    Listener *listener = opaque;
+    g_autoptr(GError) error = NULL;
+    unsigned n = 0;
+
+    while (n < ACCEPTS && take_one(listener, &error)) {
+        n++;
+    }
+    if (!error) {
         return G_SOURCE_CONTINUE;
     }
     /* No descriptors, most likely: it stays readable, so look away. */

@@ -14,7 +14,11 @@
 
 typedef struct Listener Listener;
 
-/** ListenerAccept - a connection has come; take a reference to keep it */
+/**
+ * ListenerAccept - a connection has come; take a reference to keep it
+ *
+ * It must not free the listener.
+ */
 typedef void ListenerAccept(GSocketConnection *conn, void *opaque);
 
 /**

@@ -187,20 +187,37 @@ void wire_text_copy(char *to, size_t size, const char *from)
     }
 }
 
+/* Nearly all names are; a heartbeat has dozens. */
+static bool text_is_plain(const char *p, const char *end)
+{
+    while (p < end && *p >= ' ' && *p <= '~') {
+        p++;
+    }
+    return p == end;
+}
+
+static bool text_is_printable(const char *p, const char *end)
+{
+    if (!g_utf8_validate_len(p, end - p, NULL)) {
+        return false;
+    }
+    for (; p < end; p = g_utf8_next_char(p)) {
+        if (!g_unichar_isprint(g_utf8_get_char(p))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 WireError wire_text_decode(char *to, const char *from, size_t size)
 {
     const char *end = memchr(from, '\0', size);
-    const char *p;
 
-    if (!end || !g_utf8_validate_len(from, end - from, NULL)) {
+    if (!end || (!text_is_plain(from, end) && !text_is_printable(from, end))) {
         return WIRE_E_TEXT;
     }
-    for (p = from; p < end; p = g_utf8_next_char(p)) {
-        if (!g_unichar_isprint(g_utf8_get_char(p))) {
-            return WIRE_E_TEXT;
-        }
-    }
-    wire_text_copy(to, size, from);
+    memcpy(to, from, end - from);
+    memset(to + (end - from), 0, size - (end - from));
     return WIRE_OK;
 }
 

@@ -304,6 +304,40 @@ START_TEST(labels_are_numbered)
 }
 END_TEST
 
+static unsigned in_domain_of(const Host *host, const Host *other)
+{
+    const GPtrArray *domain = hosts_domain(&hosts, host);
+
+    return domain && domain->pdata[other->domain_at] == other ? domain->len
+                                                              : 0;
+}
+
+START_TEST(a_label_has_its_hosts)
+{
+    static const uint8_t none[RCACHE_UUID_LEN];
+    Host *h[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        h[i] = hosts_hello(&hosts, (const char *[]){ "a", "b", "c" }[i], none,
+                           "", 0);
+        ck_assert_ptr_null(hosts_domain(&hosts, h[i]));
+        lend(h[i], 1, "rack1", 1, "me", 1, 0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_eq(in_domain_of(h[0], h[i]), 3);
+    }
+    lend(h[0], 2, "rack2", 1, "me", 1, 0);
+    ck_assert_uint_eq(in_domain_of(h[0], h[0]), 1);
+    ck_assert_uint_eq(in_domain_of(h[1], h[2]), 2);
+    ck_assert_uint_eq(in_domain_of(h[2], h[1]), 2);
+    /* Another boot says its label anew; who is forgotten is nowhere. */
+    hosts_hello(&hosts, "c", boot_b, "", 20);
+    ck_assert_uint_eq(in_domain_of(h[1], h[1]), 1);
+    ck_assert_uint_eq(hosts_forget(&hosts, UINT64_MAX / 2), 3);
+    ck_assert_uint_eq(g_hash_table_size(hosts.domains), 0);
+}
+END_TEST
+
 START_TEST(the_last_host_takes_the_place)
 {
     Host *a = hosts_hello(&hosts, "a", boot_a, "", 0);
@@ -416,6 +450,7 @@ int main(void)
     tcase_add_test(tc, no_more_than_the_most);
     tcase_add_test(tc, sums_follow_the_leases);
     tcase_add_test(tc, labels_are_numbered);
+    tcase_add_test(tc, a_label_has_its_hosts);
     tcase_add_test(tc, the_last_host_takes_the_place);
     tcase_add_test(tc, implausible_figures);
     tcase_add_test(tc, two_of_one_name);

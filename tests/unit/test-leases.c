@@ -63,6 +63,14 @@ static void sum_grant(const Grant *grant, void *opaque)
                       ? 0 : grant->wire.bytes;
 }
 
+static void add_bytes(const Grant *grant, void *opaque)
+{
+    *(uint64_t *)opaque += grant->wire.bytes;
+}
+
+typedef void LeasesOf(const Leases *l, const char *name, LeasesEach *each,
+                      void *opaque);
+
 static uint64_t pending(const char *provider)
 {
     Sum sum = { .provider = provider };
@@ -282,6 +290,63 @@ START_TEST(a_lost_requester_is_forgotten)
 }
 END_TEST
 
+static uint64_t pending_of(LeasesOf *of, const char *name)
+{
+    uint64_t bytes = 0;
+
+    of(&leases, name, add_bytes, &bytes);
+    return bytes;
+}
+
+START_TEST(grants_by_name)
+{
+    LeaseAsk *ask = ask_two();
+
+    ck_assert_uint_eq(pending_of(leases_each_given, "a"), 64 * MIB);
+    ck_assert_uint_eq(pending_of(leases_each_given, "me"), 0);
+    ck_assert_uint_eq(pending_of(leases_each_taken, "me"), 128 * MIB);
+    ck_assert_uint_eq(pending_of(leases_each_taken, "a"), 0);
+    ck_assert(ack("b", 2, 0, RCACHE_E_NO_ROOM, "", 1));
+    ck_assert_uint_eq(pending_of(leases_each_taken, "me"), 64 * MIB);
+    ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
+    leases_ask_free(&leases, ask);
+    leases_listed(&leases, "a", 1);
+    ck_assert_uint_eq(pending_of(leases_each_taken, "me"), 0);
+    /* Nothing is kept of names that nothing is left of. */
+    ck_assert_uint_eq(g_hash_table_size(leases.parties), 0);
+}
+END_TEST
+
+/* The first to be done is not the first that asked, or the first in time. */
+START_TEST(done_in_any_order)
+{
+    WireLeaseRequest small = request, large = request;
+    LeaseAsk *first, *second, *third;
+
+    small.bytes = MIB;
+    large.bytes = 4096 * MIB;
+    first = leases_ask_new(&leases, "me", 1, &large, 0);
+    leases_grant_new(&leases, first, "a", "a:1", MIB, 1, token, 0);
+    second = leases_ask_new(&leases, "you", 2, &small, 0);
+    leases_grant_new(&leases, second, "a", "a:1", MIB, 2, token, 0);
+    third = leases_ask_new(&leases, "you", 3, &small, 10);
+    leases_grant_new(&leases, third, "b", "b:1", MIB, 3, token, 10);
+    ck_assert_ptr_null(leases_next_done(&leases, 1999));
+    ck_assert(ack("b", 3, MIB, 0, "", 1999));
+    ck_assert_ptr_eq(leases_next_done(&leases, 1999), third);
+    /* Others are asked after all, and it waits again. */
+    leases_grant_new(&leases, third, "c", "c:1", MIB, 4, token, 1999);
+    ck_assert_ptr_null(leases_next_done(&leases, 1999));
+    ck_assert_ptr_eq(leases_next_done(&leases, second->deadline_ms), second);
+    leases_ask_free(&leases, second);
+    ck_assert_ptr_null(leases_next_done(&leases, third->deadline_ms - 1));
+    ck_assert_ptr_eq(leases_next_done(&leases, third->deadline_ms), third);
+    leases_requester_lost(&leases, "you");
+    ck_assert_ptr_null(leases_next_done(&leases, first->deadline_ms - 1));
+    ck_assert_ptr_eq(leases_next_done(&leases, first->deadline_ms), first);
+}
+END_TEST
+
 /* The heartbeat may overtake the answer. */
 START_TEST(listed_before_the_answer)
 {
@@ -354,6 +419,8 @@ int main(void)
     tcase_add_test(tc, a_late_no_gives_it_back);
     tcase_add_test(tc, a_lost_provider_is_not_waited_for);
     tcase_add_test(tc, a_lost_requester_is_forgotten);
+    tcase_add_test(tc, grants_by_name);
+    tcase_add_test(tc, done_in_any_order);
     tcase_add_test(tc, listed_before_the_answer);
     tcase_add_test(tc, wrong_answers);
     tcase_add_test(tc, nothing_to_ask);

@@ -414,6 +414,34 @@ static void check_apart(const Placement *p, const PlacementHost *hosts)
     }
 }
 
+/* Of a few hosts: all that is asked, within fair shares, or nothing. */
+START_TEST(a_few_give_all_or_nothing)
+{
+    PlacementConfig half = config;
+    PlacementRequest request = { .requester = PLACEMENT_NO_HOST,
+                                 .bytes = 4 * SLAB, .few = true };
+    PlacementHost hosts[] = { host(8 * SLAB), host(8 * SLAB) };
+    Placement p;
+
+    half.share = 50;
+    p = choose_with(&half, hosts, 2, &request, 1);
+    ck_assert_uint_eq(p.bytes, 4 * SLAB);
+    /* More than fair shares; more than there is; more than the quota. */
+    request.bytes = 10 * SLAB;
+    p = choose_with(&half, hosts, 2, &request, 1);
+    ck_assert_uint_eq(p.nr_parts + p.bytes, 0);
+    ck_assert_uint_eq(choose_with(&config, hosts, 2, &request, 1).bytes,
+                      10 * SLAB);
+    request.bytes = 17 * SLAB;
+    p = choose_with(&config, hosts, 2, &request, 1);
+    ck_assert_uint_eq(p.nr_parts + p.bytes, 0);
+    half.quota = 2 * SLAB;
+    request.bytes = 4 * SLAB;
+    p = choose_with(&half, hosts, 2, &request, 1);
+    ck_assert_uint_eq(p.nr_parts + p.bytes, 0);
+}
+END_TEST
+
 START_TEST(copies_are_apart)
 {
     enum { N = 60 };
@@ -516,6 +544,7 @@ int main(void)
     tcase_add_test(tc, a_first_slab_is_fair);
     tcase_add_test(tc, the_same_rack_first);
     tcase_add_test(tc, load_counts);
+    tcase_add_test(tc, a_few_give_all_or_nothing);
     tcase_add_test(tc, copies_are_apart);
     tcase_add_test(tc, copies_need_domains);
     tcase_add_test(tc, a_quota_is_kept);

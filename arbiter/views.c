@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* views: hosts as placement sees them.  See views.h. */
+#include "arbiter/views.h"
+
+#include <string.h>
+
+#define FEW             4u      /* times the sample, at random; as many may */
+                                /* be of the requester's rack */
+#define MANY            4u      /* times that, and a few will do */
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+static void view_host(const Hosts *hosts, const Host *host, uint64_t pending,
+                      uint64_t now, PlacementHost *view)
+{
+    const WireBeatHost *beat = &host->beat;
+    uint64_t gone = add(beat->leased, pending);
+
+    view->alive = hosts_state(hosts, host, now) == HOST_ALIVE;
+    view->connected = host->conn && host->reported;
+    view->lends = (beat->flags & RCACHE_HOST_LENDS) && *host->address &&
+                  beat->slab_pages && !hosts_implausible(host);
+    view->draining = beat->flags & RCACHE_HOST_DRAINING;
+    view->domain = host->domain;
+    view->leases = host->leases->len;
+    view->psi_some = beat->psi_some_avg10;
+    view->psi_full = beat->psi_full_avg10;
+    view->free = beat->offered > gone ? beat->offered - gone : 0;
+    view->offered = beat->offered;
+    view->slab = (uint64_t)beat->slab_pages * WIRE_PAGE_SIZE;
+}
+
+/* ----------------------------------------------------------------- grants */
+
+typedef struct Walk {
+    const Arbiter *arbiter;
+    const uint8_t *vm;          /* or NULL */
+    Views *views;
+} Walk;
+
+static void walk_grant(const Grant *grant, void *opaque)
+{
+    Walk *walk = opaque;
+    Views *views = walk->views;
+    uint32_t at = views_find(views, hosts_find(&walk->arbiter->hosts,
+                                               grant->provider));
+
+    if (at == VIEWS_NONE) {
+        return;
+    }
+    views->pending[at] = add(views->pending[at], grant->wire.bytes);
+    if (walk->vm && !memcmp(walk->vm, grant->wire.vm, RCACHE_UUID_LEN)) {
+        views->host[at].vm_bytes = add(views->host[at].vm_bytes,
+                                       grant->wire.bytes);
+    }
+}
+
+static void take_lent(Walk *walk)
+{
+    const GArray *lent = walk->vm ? hosts_lent(&walk->arbiter->hosts,
+                                               walk->vm) : NULL;
+
+    for (guint i = 0; lent && i < lent->len; i++) {
+        const HostsLent *l = &g_array_index(lent, HostsLent, i);
+
+        walk->views->host[views_find(walk->views, l->host)].vm_bytes =
+            l->bytes;
+    }
+}
+
+/* ----------------------------------------------------------------- choice */
+
+/* Room for @n of them. */
+static Views *views_alloc(const Arbiter *arbiter, unsigned n)
+{
+    unsigned all = arbiter->hosts.all->len;
+    Views *views = g_new0(Views, 1);
+
+    views->host = g_new0(PlacementHost, n);
+    views->pending = g_new0(uint64_t, n);
+    views->of = g_new0(Host *, n);
+    views->at = g_new(uint32_t, all);
+    memset(views->at, 0xff, all * sizeof(*views->at));
+    return views;
+}
+
+static void views_add(Views *views, Host *host)
+{
+    if (host && views->at[host->index] == VIEWS_NONE) {
+        views->at[host->index] = views->n;
+        views->of[views->n++] = host;
+    }
+}
+
+Views *views_new(const Arbiter *arbiter, const uint8_t *vm, uint64_t now)
+{
+    const GPtrArray *all = arbiter->hosts.all;
+    Views *views = views_alloc(arbiter, all->len);
+    Walk walk = { arbiter, vm, views };
+
+    for (guint i = 0; i < all->len; i++) {
+        views_add(views, all->pdata[i]);
+    }
+    take_lent(&walk);
+    leases_each_pending(&arbiter->leases, walk_grant, &walk);
+    for (unsigned i = 0; i < views->n; i++) {
+        view_host(&arbiter->hosts, views->of[i], views->pending[i], now,
+                  &views->host[i]);
+    }
+    return views;
+}
+
+/* So many in a row, from a random one on. */
+static void add_row(Views *views, const GPtrArray *hosts, unsigned n)
+{
+    guint start = hosts->len ? g_random_int_range(0, hosts->len) : 0;
+
+    for (guint i = 0; i < MIN(n, hosts->len); i++) {
+        views_add(views, hosts->pdata[(start + i) % hosts->len]);
+    }
+}
+
+static void add_random(Views *views, const GPtrArray *hosts, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        views_add(views, hosts->pdata[g_random_int_range(0, hosts->len)]);
+    }
+}
+
+typedef struct InUse {
+    const Arbiter *arbiter;
+    const uint8_t *vm;
+    GPtrArray *hosts;
+} InUse;
+
+static void add_in_use(const Grant *grant, void *opaque)
+{
+    InUse *use = opaque;
+
+    if (!memcmp(use->vm, grant->wire.vm, RCACHE_UUID_LEN)) {
+        g_ptr_array_add(use->hosts, hosts_find(&use->arbiter->hosts,
+                                               grant->provider));
+    }
+}
+
+/* Who lends to this VM, or is about to. */
+static GPtrArray *hosts_in_use(const Arbiter *arbiter, const LeaseAsk *ask)
+{
+    const GArray *lent = hosts_lent(&arbiter->hosts, ask->wire.vm);
+    GPtrArray *hosts = g_ptr_array_new();
+    InUse use = { arbiter, ask->wire.vm, hosts };
+
+    for (guint i = 0; lent && i < lent->len; i++) {
+        g_ptr_array_add(hosts, g_array_index(lent, HostsLent, i).host);
+    }
+    leases_each_taken(&arbiter->leases, ask->requester, add_in_use, &use);
+    return hosts;
+}
+
+Views *views_new_few(const Arbiter *arbiter, const LeaseAsk *ask,
+                     uint64_t now)
+{
+    const Hosts *hosts = &arbiter->hosts;
+    const Host *requester = hosts_find(hosts, ask->requester);
+    const GPtrArray *rack = requester ? hosts_domain(hosts, requester) : NULL;
+    unsigned few = FEW * arbiter->options->placement.sample;
+    g_autoptr(GPtrArray) used = NULL;
+    Views *views;
+    Walk walk;
+
+    if (hosts->all->len / MANY < few) {
+        return NULL;
+    }
+    used = hosts_in_use(arbiter, ask);
+    views = views_alloc(arbiter, 2 * few + used->len);
+    for (guint i = 0; i < used->len; i++) {
+        views_add(views, used->pdata[i]);
+    }
+    if (rack) {
+        add_row(views, rack, few);
+    }
+    add_random(views, hosts->all, few);
+    walk = (Walk) { arbiter, ask->wire.vm, views };
+    take_lent(&walk);
+    for (unsigned i = 0; i < views->n; i++) {
+        leases_each_given(&arbiter->leases, views->of[i]->name, walk_grant,
+                          &walk);
+        view_host(hosts, views->of[i], views->pending[i], now,
+                  &views->host[i]);
+    }
+    return views;
+}
+
+void views_free(Views *views)
+{
+    g_free(views->host);
+    g_free(views->pending);
+    g_free(views->of);
+    g_free(views->at);
+    g_free(views);
+}
+
+uint32_t views_find(const Views *views, const Host *host)
+{
+    return host ? views->at[host->index] : VIEWS_NONE;
+}
