@@ -258,6 +258,15 @@ void ring_read(Ring *ring, RingOp *op, int fd, void *buf, size_t len,
     io_uring_sqe_set_data(sqe, op);
 }
 
+void ring_write(Ring *ring, RingOp *op, int fd, const void *buf, size_t len,
+                uint64_t offset)
+{
+    struct io_uring_sqe *sqe = ring_start(ring, op);
+
+    io_uring_prep_write(sqe, fd, buf, len, offset);
+    io_uring_sqe_set_data(sqe, op);
+}
+
 void ring_timeout(Ring *ring, RingOp *op, uint64_t ns)
 {
     struct io_uring_sqe *sqe = ring_start(ring, op);

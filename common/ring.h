@@ -96,6 +96,8 @@ void ring_sendmsg(Ring *ring, RingOp *op, int fd, const struct msghdr *msg,
                   int flags);
 void ring_read(Ring *ring, RingOp *op, int fd, void *buf, size_t len,
                uint64_t offset);
+void ring_write(Ring *ring, RingOp *op, int fd, const void *buf, size_t len,
+                uint64_t offset);
 /** ring_timeout() - done(op, -ETIME, false) after @ns nanoseconds */
 void ring_timeout(Ring *ring, RingOp *op, uint64_t ns);
 /** ring_cancel() - ask for the end of @op; done() is still called once */
