@@ -18,6 +18,8 @@ static const struct {
     { "growth-sudden", "what can come with no warning, beyond those two" },
     { "slack", "not offered, so that noise calls nothing back" },
     { "pressure", "memory pressure is high: nothing more is lent" },
+    { "spilled", "slabs on its disk, which come back first" },
+    { "spill file", "more than its spill file could take" },
     { "lend-max", "more than it may lend, by its configuration" },
     { "asked back", "the host is short and wants memory back" },
     { "drained", "an operator drains it" },

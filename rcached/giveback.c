@@ -5,13 +5,26 @@
  */
 #include "rcached/rcached.h"
 
+/*
+ * No more is offered than the spill file could take; nothing, while it cannot
+ * be written to.  Without one that is no limit.
+ */
+static void cap_by_spill(Rcached *r, const ProviderSnapshot *lent)
+{
+    if (lent->spill_size) {
+        predict_cap(&r->prediction,
+                    MAX(lent->spill_failing ? 0 : lent->spill_size,
+                        r->leased), "spill file");
+    }
+}
+
 /* What is short is asked back; what cannot be known is left as it was. */
-void rcached_give_back(Rcached *r)
+void rcached_give_back(Rcached *r, const ProviderSnapshot *lent)
 {
     PressureInput in = {
         .available = r->sample.available,
         .reserve = r->reserve,
-        .leased = r->leased,
+        .leased = r->leased - r->spilled,
         .psi_some = r->sample.psi_some_avg10,
         .psi_full = r->sample.psi_full_avg10,
         .draining = r->draining,
@@ -24,7 +37,9 @@ void rcached_give_back(Rcached *r)
     if (!r->provider) {
         return;
     }
-    r->asked = provider_revoke(r->provider, r->keep, r->options->deadline_ms);
+    r->asked = provider_revoke(r->provider, r->keep,
+                               r->sampled ? r->prediction.room : 0,
+                               r->options->deadline_ms);
     if (!before != !r->asked) {
         g_message(r->asked ? "asking %" G_GUINT64_FORMAT " MiB of %"
                   G_GUINT64_FORMAT " MiB back: %s"
@@ -32,13 +47,19 @@ void rcached_give_back(Rcached *r)
                   " of %" G_GUINT64_FORMAT " MiB)%s",
                   r->asked >> 20, r->leased >> 20,
                   !r->asked ? "" : r->draining ? "this host is drained"
+                  : r->keep == PRESSURE_KEEP_ALL ? "it is in the spill file"
                   : "less than reserve and growth is available");
     }
+    cap_by_spill(r, lent);
     if (r->keep != PRESSURE_KEEP_ALL) {
         predict_cap(&r->prediction, MAX(r->keep, r->leased),
                     r->draining ? "drained" : "asked back");
     }
-    provider_set_limit(r->provider, MIN(r->prediction.offered, r->keep));
+    /* What is short is in memory; what is spilled is leased all the same. */
+    provider_set_limit(r->provider,
+                       MIN(r->prediction.offered,
+                           r->keep == PRESSURE_KEEP_ALL
+                               ? r->keep : r->keep + r->spilled));
 }
 
 void rcached_drain(Rcached *r, bool draining)

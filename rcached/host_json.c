@@ -237,6 +237,7 @@ static void set_lending(JsonObject *o, Rcached *r)
     json_object_set_int_member(o, "free_bytes",
                                r->prediction.offered - r->leased);
     json_object_set_int_member(o, "stored_bytes", lent.stored);
+    json_object_set_int_member(o, "spilled_bytes", lent.spilled);
     json_object_set_int_member(o, "asked_back_bytes", r->asked);
     json_object_set_int_member(o, "slabs_moved_away", lent.slabs_out);
     json_object_set_int_member(o, "slabs_moved_here", lent.slabs_in);
@@ -338,6 +339,31 @@ static void vm_problems(const Vm *vm, JsonArray *problems)
     }
 }
 
+/* The spill file, and why it is worth a look. */
+static void set_spill(JsonObject *o, Rcached *r, JsonArray *problems)
+{
+    g_autofree char *spilled = NULL;
+    ProviderSnapshot lent;
+
+    rcached_sample(r, &lent);
+    json_object_set_int_member(o, "spill_size_bytes", lent.spill_size);
+    json_object_set_int_member(o, "spill_stored_bytes", lent.in_file);
+    json_object_set_int_member(o, "spill_slabs_out", lent.spill_slabs_out);
+    json_object_set_int_member(o, "spill_slabs_back", lent.spill_slabs_back);
+    json_object_set_int_member(o, "spill_get_pages", lent.spill_get_pages);
+    json_object_set_int_member(o, "spill_put_pages", lent.spill_put_pages);
+    json_object_set_int_member(o, "spill_errors", lent.spill_errors);
+    if (lent.spilled) {
+        spilled = g_format_size_full(lent.spilled, G_FORMAT_SIZE_IEC_UNITS);
+        add_problem(problems, "%s of what is lent is in the spill file: "
+                    "guests wait longer for it", spilled);
+    }
+    if (*lent.spill_problem) {
+        add_problem(problems, "%s", lent.spill_problem);
+    }
+    provider_snapshot_clear(&lent);
+}
+
 static unsigned set_vms(JsonObject *o, Rcached *r, JsonArray *problems)
 {
     g_autoptr(GPtrArray) vms = vmms_list(r->vmms);
@@ -396,6 +422,7 @@ JsonObject *host_json_status(Rcached *r, int64_t started)
     json_object_set_int_member(o, "leases", json_array_get_length(leases));
     json_array_unref(leases);
     set_lending(o, r);
+    set_spill(o, r, problems);
     nr_vms = set_vms(o, r, problems);
     json_object_set_array_member(o, "other_vms", others_json(r->qmp));
     if (!r->sampled) {

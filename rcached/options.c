@@ -56,6 +56,17 @@ static const ConfigKey keys[] = {
     { .section = "provider", .key = "lock-memory", .type = CONFIG_BOOL,
       .fallback = "no",
       .doc = "Lock lent memory even where there is no swap." },
+    { .section = "provider", .key = "spill-dir", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "A directory on a local disk for the spill file: slabs that "
+             "no other host takes by the deadline go there, encrypted with a "
+             "key that is only in memory, and this host has its memory back. "
+             "No more is lent than it has room for. Empty: no spill file; "
+             "such slabs stay in memory." },
+    { .section = "provider", .key = "spill-size", .type = CONFIG_SIZE,
+      .fallback = "25%", .percent = true,
+      .doc = "Room to set aside for it; a share is one of this host's "
+             "memory." },
     { .section = "provider", .key = "poll-us", .type = CONFIG_INT,
       .fallback = "0", .max = 1000 * 1000,
       .doc = "Spin for so many microseconds before sleeping: quicker "
@@ -118,6 +129,8 @@ static const struct {
     { "lend", "provider", "lend", NULL },
     { "reserve", "provider", "reserve", NULL },
     { "slab-size", "provider", "slab-size", NULL },
+    { "spill-dir", "provider", "spill-dir", NULL },
+    { "spill-size", "provider", "spill-size", NULL },
     { "memory-source", "agent", "memory-source", NULL },
     { "poll-us", "pager", "poll-us", "provider" },
 };
@@ -168,6 +181,8 @@ static GOptionContext *context_new(CommandLine *line)
         SETTER("lend", "Lend at most so much; 0: nothing", "SIZE|PERCENT"),
         SETTER("reserve", "Always keep so much free", "SIZE|PERCENT"),
         SETTER("slab-size", "The unit of lending", "SIZE"),
+        SETTER("spill-dir", "Spill to a file there", "DIR"),
+        SETTER("spill-size", "Room to set aside for it", "SIZE|PERCENT"),
         SETTER("memory-source", "Whose memory is lent",
                "host|cgroup:PATH"),
         SETTER("poll-us", "Spin so long before sleeping", "MICROSECONDS"),
@@ -251,6 +266,7 @@ static void options_view(Options *o)
     o->slab_size = config_size(c, "provider", "slab-size", 0);
     o->ttl_ms = config_time_ms(c, "provider", "lease-ttl");
     o->orphan_ms = config_time_ms(c, "provider", "orphan-time");
+    o->spill_dir = config_string(c, "provider", "spill-dir");
     o->lock_memory = config_bool(c, "provider", "lock-memory");
     o->provider_poll_us = config_int(c, "provider", "poll-us");
     o->pager_poll_us = config_int(c, "pager", "poll-us");
@@ -392,6 +408,11 @@ void options_free(Options *o)
 uint64_t options_lend(const Options *o, uint64_t total)
 {
     return config_size(o->config, "provider", "lend", total);
+}
+
+uint64_t options_spill_size(const Options *o, uint64_t total)
+{
+    return config_size(o->config, "provider", "spill-size", total);
 }
 
 uint64_t options_reserve(const Options *o, uint64_t total)

@@ -34,6 +34,7 @@ typedef struct Options {
     uint64_t ttl_ms;
     uint64_t orphan_ms;
     bool lock_memory;
+    const char *spill_dir;      /* or "" */
     unsigned provider_poll_us;
     unsigned pager_poll_us;
     const char *memory_source;
@@ -60,6 +61,9 @@ void options_free(Options *options);
 
 /** options_lend() - the most to lend; @total: the host's memory in bytes */
 uint64_t options_lend(const Options *options, uint64_t total);
+
+/** options_spill_size() - bytes to set aside for the spill file */
+uint64_t options_spill_size(const Options *options, uint64_t total);
 
 /** options_reserve() - what is never lent */
 uint64_t options_reserve(const Options *options, uint64_t total);

@@ -39,10 +39,11 @@ static void lent_now(Rcached *r, ProviderSnapshot *lent)
             .leases = g_array_new(FALSE, FALSE, sizeof(WireBeatLease)),
         };
     }
-    if (lent->leased != r->leased) {
-        r->leased = lent->leased;
+    if (lent->leased - lent->spilled != r->leased - r->spilled) {
         r->leased_changed = now;
     }
+    r->leased = lent->leased;
+    r->spilled = lent->spilled;
 }
 
 static bool unsettled(const Rcached *r)
@@ -91,6 +92,7 @@ void rcached_sample(Rcached *r, ProviderSnapshot *lent)
     in.total = r->sample.total;
     in.available = r->sample.available;
     in.leased = r->leased;
+    in.spilled = r->spilled;
     in.reserve = r->reserve;
     in.lend_max = r->provider ? options_lend(r->options, r->sample.total) : 0;
     in.psi_some = r->sample.psi_some_avg10;
@@ -99,14 +101,14 @@ void rcached_sample(Rcached *r, ProviderSnapshot *lent)
     predict_update(r->predict, g_get_monotonic_time() / 1000, &in,
                    &r->prediction);
     if (!in.unsettled) {
-        r->foreseen = r->prediction.keep < r->leased ? r->prediction.keep
-                                                     : PRESSURE_KEEP_ALL;
+        r->foreseen = r->prediction.keep < r->leased - r->spilled
+                          ? r->prediction.keep : PRESSURE_KEEP_ALL;
     }
     if (r->prediction.vetoed != vetoed) {
         g_message("memory pressure is %s: lending %s",
                   vetoed ? "over" : "high", vetoed ? "again" : "no more");
     }
-    rcached_give_back(r);
+    rcached_give_back(r, lent);
 }
 
 static gboolean rcached_tick(gpointer opaque)
@@ -377,6 +379,8 @@ static bool start_provider(Rcached *r, GError **errp)
         config.ttl_ms = o->ttl_ms;
         config.orphan_ms = o->orphan_ms;
         config.lock_memory = o->lock_memory;
+        config.spill_dir = o->spill_dir;
+        config.spill_size = options_spill_size(o, r->sample.total);
         config.keep = service_keeps() ? keep_fd : NULL;
         config.kept = kept;
         config.nr_kept = n;

@@ -49,10 +49,11 @@ typedef struct Rcached {
     PredictOutput prediction;
     uint64_t reserve;
     uint64_t leased;
+    uint64_t spilled;           /* of it: in the spill file, not in memory */
     int64_t leased_changed;     /* g_get_monotonic_time() */
     Pressure pressure;
     bool draining;              /* an operator wants it empty */
-    uint64_t keep;              /* bytes that may stay leased */
+    uint64_t keep;              /* bytes that may stay leased, in memory */
     uint64_t foreseen;          /* the same, as far as growth asks for it */
     uint64_t asked;             /* bytes asked back and still leased */
 } Rcached;
@@ -71,8 +72,9 @@ void rcached_drain(Rcached *r, bool draining);
 /** rcached_told_to_drain() - the same, by an arbiter; @opaque: the Rcached */
 void rcached_told_to_drain(bool draining, void *opaque);
 
-/** rcached_give_back() - ask back what the last sample says is short */
-void rcached_give_back(Rcached *r);
+/** rcached_give_back() - ask back what the last sample says is short;
+ * @lent: what the provider has */
+void rcached_give_back(Rcached *r, const ProviderSnapshot *lent);
 
 /** rcached_free() - stop; pagers stay, and socket files go */
 void rcached_free(Rcached *r);

@@ -250,7 +250,7 @@ static uint64_t predict_window(const Predict *predict)
 static void predict_learn(Predict *predict, uint64_t now,
                           const PredictInput *in, const GuestSums *guests)
 {
-    uint64_t away = in->available + in->leased;
+    uint64_t away = in->available + in->leased - in->spilled;
     uint64_t own = in->total > away ? in->total - away : 0;
     uint64_t rest = own > guests->resident ? own - guests->resident : 0;
     uint64_t window = predict_window(predict);
@@ -321,15 +321,15 @@ void predict_update(Predict *predict, uint64_t now_ms,
 {
     const PredictConfig *config = &predict->config;
     GuestSums guests = guests_sum(in);
-    uint64_t left = in->available, of_host, of_guests, sudden;
+    uint64_t left = in->available, of_host, of_guests, sudden, need;
 
     predict_learn(predict, now_ms, in, &guests);
     of_host = track_growth(&predict->rest);
     of_guests = guests_growth(in, track_growth(&predict->guests));
     sudden = less(sudden_growth(predict, in->total), of_host + of_guests);
+    need = in->reserve + of_host + of_guests + sudden;
     *out = (PredictOutput) {
-        .keep = less(in->leased, less(in->reserve + of_host + of_guests +
-                                      sudden, in->available)),
+        .keep = less(in->leased - in->spilled, less(need, in->available)),
         .vetoed = in->psi_some > config->psi_some_max ||
                   in->psi_full > config->psi_full_max,
     };
@@ -341,6 +341,10 @@ void predict_update(Predict *predict, uint64_t now_ms,
     take_off(out, "growth-sudden", sudden, &left);
     take_off(out, "slack", config->slack * in->total, &left);
     take_off(out, "pressure", out->vetoed ? left : 0, &left);
+    out->room = left;
+    if (in->spilled) {
+        take_off(out, "spilled", in->spilled, &left);
+    }
     take_off(out, "lend-max", less(in->leased + left, in->lend_max), &left);
     out->offered = in->leased + left;
 }

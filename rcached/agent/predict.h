@@ -2,12 +2,16 @@
 /*
  * predict: how much memory a host can lend.  Pure.
  *
- *     offered = leased + max(0, available - reserve - growth - slack)
- *     keep    = leased - max(0, reserve + growth - available)
+ *     room    = max(0, available - reserve - growth - slack)
+ *     offered = leased + max(0, room - spilled)
+ *     keep    = leased - spilled - max(0, reserve + growth - available)
  *
  * The slabs that are leased are allocated, so that `available` has them taken
- * off already.  Growth is what the host's own demand may take before what is
- * called back now is back: one deadline, and the time to the next look.  It is
+ * off already; but for what is spilled, which has given its memory back and
+ * comes back to it before anything more is lent.
+ *
+ * Growth is what the host's own demand may take before what is called back now
+ * is back: one deadline, and the time to the next look.  It is
  * the greater of
  *
  *   what the past shows: for every moment, by how much had demand risen above
@@ -39,7 +43,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PREDICT_TERMS   11u
+#define PREDICT_TERMS   13u
 
 typedef struct PredictConfig {
     uint64_t deadline_ms;       /* within which what is lent comes back */
@@ -67,6 +71,7 @@ typedef struct PredictInput {
     uint64_t total;             /* bytes, and so are the next */
     uint64_t available;
     uint64_t leased;
+    uint64_t spilled;           /* of leased: not in memory but on disk */
     uint64_t reserve;
     uint64_t lend_max;          /* never offer more in all */
     uint32_t psi_some;          /* hundredths of a percent; 0: not known */
@@ -84,8 +89,10 @@ typedef struct PredictTerm {
 
 typedef struct PredictOutput {
     uint64_t offered;
-    uint64_t keep;              /* what may stay leased; the rest has to be
-                                 * called back now */
+    uint64_t keep;              /* what may stay leased and in memory; the
+                                 * rest has to be called back now */
+    uint64_t room;              /* for what is spilled to come back, and for
+                                 * new leases */
     bool vetoed;                /* by pressure */
     unsigned nr_terms;
     PredictTerm term[PREDICT_TERMS];    /* they add up to offered */

@@ -26,7 +26,7 @@ typedef struct Pressure {
 typedef struct PressureInput {
     uint64_t available;         /* bytes, and so are the next */
     uint64_t reserve;
-    uint64_t leased;
+    uint64_t leased;            /* and in memory */
     uint32_t psi_some;          /* hundredths of a percent */
     uint32_t psi_full;
     bool draining;              /* everything is to go */

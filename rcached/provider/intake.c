@@ -205,11 +205,11 @@ bool intake_may_touch(const Peer *peer, const Slab *slab)
            slab->number == in->slab;
 }
 
-void intake_stored(Peer *peer, const Slab *slab, uint32_t page)
+void intake_stored(Peer *peer, const uint8_t *bytes, uint32_t page)
 {
     if (peer->intake && !peer->intake->done) {
         peer->intake->got.pages++;
-        peer->intake->got.digest += slab_digest(slab, page);
+        peer->intake->got.digest += slab_digest(bytes, page);
     }
 }
 

@@ -45,8 +45,9 @@ const char *intake_pushed(struct Peer *peer, const WireHead *head,
 /** intake_may_touch() - may @peer PUT to or GET from a slab of its lease? */
 bool intake_may_touch(const struct Peer *peer, const Slab *slab);
 
-/** intake_stored() - a push has filled a page; the store's lock is held */
-void intake_stored(struct Peer *peer, const Slab *slab, uint32_t page);
+/** intake_stored() - a push has filled a page with @bytes; the store's lock
+ * is held */
+void intake_stored(struct Peer *peer, const uint8_t *bytes, uint32_t page);
 
 /** intake_leave() - a connection ends; the store's lock is held */
 void intake_leave(struct Peer *peer);

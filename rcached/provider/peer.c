@@ -136,6 +136,7 @@ void peer_put_let_go(Peer *peer)
     PeerPut *put = &peer->put;
     unsigned i;
 
+    spill_put_free(peer);
     for (i = 0; i < put->head.count; i++) {
         store_unuse_slab(put->slabs[i]);
     }
@@ -156,6 +157,7 @@ static void out_free(Server *server, PeerOut *out)
     if (out->frame) {
         g_byte_array_unref(out->frame);
     }
+    secret_free(out->secret, out->secret_bytes);
     g_free(out);
 }
 
@@ -190,7 +192,8 @@ static void peer_let_go(Peer *peer)
 
 bool peer_finish(Peer *peer)
 {
-    if (ring_op_busy(&peer->rx) || ring_op_busy(&peer->tx)) {
+    if (ring_op_busy(&peer->rx) || ring_op_busy(&peer->tx) ||
+        peer->spilling) {
         return false;
     }
     peer_let_go(peer);
@@ -236,6 +239,7 @@ PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages)
     out->slabs = (Slab **)(out->iov + 1 + pages);
     out->nr_slabs = 0;
     out->frame = NULL;
+    out->secret = NULL;
     out->at = 0;
     out->nr = 1;
     wire_head_encode(out->head, head);
@@ -374,7 +378,7 @@ static void peer_receive(Peer *peer)
 {
     size_t size = PEER_BUF_SIZE;
 
-    if (ring_op_busy(&peer->rx) || peer->nr_out >= PEER_OUT_MAX) {
+    if (ring_op_busy(&peer->rx) || peer_is_full(peer)) {
         return;
     }
     switch (peer->state) {
@@ -487,7 +491,7 @@ static bool peer_frame(Peer *peer)
 void peer_go(Peer *peer)
 {
     while ((peer->state == PEER_OPEN || peer->state == PEER_HELLO) &&
-           !peer->put.active && peer->nr_out < PEER_OUT_MAX &&
+           !peer->put.active && !peer_is_full(peer) &&
            !ring_op_busy(&peer->rx) && peer_frame(peer)) {
         /* one after the other */
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * peer: one requester's connection, or one of another provider that pushes a
- * slab.  Only server.c, peer.c, request.c, intake.c and push.c include this.
+ * slab.  Only the files that run on the server's thread include this.
  *
  *   HELLO --older sessions there--> FENCING --they are gone--> OPEN
  *     |  \------none there-------------------------------------^
@@ -32,6 +32,7 @@
 #include "rcached/provider/intake.h"
 #include "rcached/provider/server.h"
 #include "rcached/provider/session.h"
+#include "rcached/provider/spill.h"
 #include "rcached/provider/store.h"
 
 #define PEER_BUF_SIZE           16384u  /* any request but PUT fits */
@@ -61,6 +62,8 @@ typedef struct PeerOut {
     struct PeerOut *next;
     StoreLease *lease;          /* whose pages it sends, or NULL */
     GByteArray *frame;          /* its own bytes, if not only a head */
+    void *secret;               /* pages that are not in a slab, or NULL */
+    size_t secret_bytes;
     Slab **slabs;               /* of each page, in use; behind iov */
     unsigned nr_slabs;
     unsigned at;                /* iovs sent */
@@ -78,6 +81,8 @@ typedef struct PeerPut {
     size_t left;                /* bytes of pages still to come */
     unsigned at;
     unsigned nr;
+    uint8_t *buf;               /* for pages that go to the file, or NULL */
+    uint64_t to_file;           /* which those are: bits; filing in slabs */
     RcacheSlot slots[RCACHE_BATCH_PAGES];
     Slab *slabs[RCACHE_BATCH_PAGES];    /* of each, in use if lease is */
     struct iovec iov[RCACHE_BATCH_PAGES + 1];
@@ -116,6 +121,7 @@ typedef struct Peer {
     PeerOut *out_first;
     PeerOut **out_last;
     unsigned nr_out;
+    unsigned spilling;          /* pages between it and the spill file */
     struct msghdr tx_msg;
     struct iovec tx_iov[PEER_TX_IOVS];
     char name[64];
@@ -177,6 +183,29 @@ bool peer_open(Peer *peer);
 /** peer_put_let_go() - a PUT no longer uses its lease; lock held */
 void peer_put_let_go(Peer *peer);
 
+/** peer_is_full() - must answers go before anything more is looked at? */
+static inline bool peer_is_full(const Peer *peer)
+{
+    return peer->nr_out >= PEER_OUT_MAX ||
+           peer->spilling >= RCACHE_BATCH_PAGES;
+}
+
+/* -- spill-serve.c */
+
+/** spill_serve_get() - answer a GET of which pages are in the file; the
+ * lease and the slabs are in use and stay so until it is answered */
+void spill_serve_get(Peer *peer, const WireHead *head, StoreLease *lease,
+                     const RcacheSlot *slots, Slab *const *slabs);
+
+/** spill_put_page() - the buffer for page @i of a PUT; NULL: no memory */
+uint8_t *spill_put_page(Peer *peer, unsigned i);
+
+/** spill_put_free() - a PUT's buffer is of no use any more; lock held */
+void spill_put_free(Peer *peer);
+
+/** spill_serve_put() - a PUT is here of which pages go to the file */
+void spill_serve_put(Peer *peer);
+
 /* -- push.c */
 
 /** push_move() - MOVE; NULL, or why the connection is to end */
@@ -188,6 +217,23 @@ void push_leave(Peer *peer);
 
 /** push_tick() - end those that do not get on */
 void push_tick(Server *server);
+
+/* -- request-pages.c */
+
+/** request_put_begin() - a PUT's head and slots are here */
+void request_put_begin(Peer *peer, const WireHead *head,
+                       const uint8_t *slots);
+
+/** request_put_stored() - a page of a PUT is in memory; lock held */
+void request_put_stored(Peer *peer, StoreLease *lease, Slab *slab,
+                        RcacheSlot slot);
+
+/** request_put_end() - its last page is here */
+void request_put_end(Peer *peer);
+
+/** request_get(), request_free() - the whole frame */
+void request_get(Peer *peer, const WireHead *head, const uint8_t *payload);
+void request_free(Peer *peer, const WireHead *head, const uint8_t *payload);
 
 /* -- request.c */
 
@@ -207,13 +253,6 @@ void request_hello_answer(Peer *peer);
 
 /** request_refuse() - answer HELLO with a status and a text, then close */
 void request_refuse(Peer *peer, enum RcacheStatus status, const char *text);
-
-/** request_put_begin() - a PUT's head and slots are here */
-void request_put_begin(Peer *peer, const WireHead *head,
-                       const uint8_t *slots);
-
-/** request_put_end() - its last page is here */
-void request_put_end(Peer *peer);
 
 /** request_handle() - any other frame, whole; NULL, or why it is wrong */
 const char *request_handle(Peer *peer, const WireHead *head,

@@ -23,8 +23,7 @@
 
 #include "common/address.h"
 #include "common/cleanup.h"
-#include "rcached/provider/server.h"
-#include "rcached/provider/store.h"
+#include "rcached/provider/provider-internal.h"
 
 /*
  * The kernel takes an io_uring apart after its process is gone: the socket of
@@ -32,30 +31,6 @@
  */
 #define LISTEN_TRIES    40
 #define LISTEN_PAUSE_US 50000
-
-#define KEPT_TABLE      "leases"
-#define KEPT_SLAB       "slab-"
-
-struct Provider {
-    ServerConfig server_config;
-    Server *server;             /* made and freed on the server's thread */
-    GThread *thread;
-    pthread_mutex_t lock;       /* of the store, and of the next */
-    pthread_cond_t started;
-    bool start_over;            /* the thread has set server or start_error */
-    GError *start_error;
-    Store *store;
-    SlabGuard guard;
-    bool lock_memory;
-    uint32_t slab_pages;
-    uint32_t claim_max_ms;
-    ProviderKeep *keep;
-    void *keep_opaque;
-    int listen_fd;
-    int wake_fd;
-    int stop;
-    char *address;
-};
 
 void provider_config_init(ProviderConfig *config)
 {
@@ -67,6 +42,7 @@ void provider_config_init(ProviderConfig *config)
         .hello_ms = 5000,
         .stall_ms = 60 * 1000,
         .conns_max = 4096,
+        .spill_pause_ms = 10 * 1000,
     };
 }
 
@@ -189,6 +165,7 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
         .conns_max = config->conns_max,
         .guard = provider->guard,
         .store = provider->store,
+        .spill = provider->spill,
         .store_lock = &provider->lock,
         .stop = &provider->stop,
     };
@@ -213,7 +190,7 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
     return true;
 }
 
-/* ------------------------------------------------------------- restarts */
+/* ------------------------------------------------------------------ new */
 
 static void keep_slab(Provider *provider, uint32_t number, int fd)
 {
@@ -227,106 +204,22 @@ static void keep_slab(Provider *provider, uint32_t number, int fd)
 
 static void slab_gone(const Slab *slab, void *opaque)
 {
-    keep_slab(opaque, slab->number, -1);
+    Provider *provider = opaque;
+
+    keep_slab(provider, slab->number, -1);
+    if (provider->spill) {
+        spill_forget(provider->spill, slab);
+    }
 }
 
-static bool kept_is_in_use(const Provider *provider, const char *name)
+/* A slab of the daemon before is in the spill file: is that here? */
+static bool slab_away(const Slab *slab, void *opaque)
 {
-    uint64_t number;
+    Provider *provider = opaque;
 
-    return g_str_has_prefix(name, KEPT_SLAB) &&
-           g_ascii_string_to_unsigned(name + strlen(KEPT_SLAB), 10, 0,
-                                      UINT32_MAX, &number, NULL) &&
-           store_has_slab(provider->store, number);
+    return provider->spill &&
+           spill_file_take_this(provider->spill->file, slab->away->area);
 }
-
-static int kept_table(const ProviderConfig *config)
-{
-    for (unsigned i = 0; i < config->nr_kept; i++) {
-        if (!strcmp(config->kept[i].name, KEPT_TABLE)) {
-            return config->kept[i].fd;
-        }
-    }
-    return -1;
-}
-
-/* Slabs are of one size: while any is kept, that of those. */
-static uint32_t kept_slab_pages(const ProviderConfig *config)
-{
-    uint32_t want = config->slab_size / WIRE_PAGE_SIZE;
-    int table = kept_table(config);
-    uint32_t pages = table < 0 ? 0 : store_table_slab_pages(table);
-
-    if (!pages || pages == want) {
-        return want;
-    }
-    g_warning("provider: slab-size stays %" G_GUINT64_FORMAT " while the "
-              "daemon's predecessor has left slabs of that size",
-              (uint64_t)pages * WIRE_PAGE_SIZE);
-    return pages;
-}
-
-/* What could not be taken over is not given up: another daemon may do it. */
-static bool provider_adopt_failed(int error, GError **errp)
-{
-    g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-error),
-                "cannot take over the leases of the daemon before: %s.  "
-                "Nothing has been given up: %s",
-                error == -EINVAL ? "they are of another release"
-                                 : g_strerror(-error),
-                error == -EINVAL
-                    ? "start the release that made them, or stop the service "
-                      "to lose what others have stored here"
-                    : "make sure that this host has the memory and may lock "
-                      "it, and start again");
-    return false;
-}
-
-/* Take over what an earlier daemon left; what is of no use is not kept. */
-static bool provider_adopt(Provider *provider, const ProviderConfig *config,
-                           GError **errp)
-{
-    g_autofree int *fds = g_new(int, config->nr_kept + 1);
-    int table = -1, leases = 0;
-    unsigned i, n = 0;
-
-    for (i = 0; i < config->nr_kept; i++) {
-        if (!strcmp(config->kept[i].name, KEPT_TABLE) && table < 0) {
-            table = config->kept[i].fd;
-        } else {
-            fds[n++] = config->kept[i].fd;
-        }
-    }
-    if (table >= 0) {
-        leases = store_adopt(provider->store, table, fds, n, provider->guard,
-                             boottime_ms());
-        if (leases < 0) {
-            return provider_adopt_failed(leases, errp);
-        }
-    }
-    for (i = 0; i < n; i++) {
-        if (fds[i] >= 0) {
-            close(fds[i]);
-        }
-    }
-    if (table >= 0) {
-        g_message("provider: took over %d leases of the daemon before",
-                  leases);
-    }
-    if (!provider->keep) {
-        return true;
-    }
-    for (i = 0; i < config->nr_kept; i++) {
-        if (!kept_is_in_use(provider, config->kept[i].name)) {
-            provider->keep(config->kept[i].name, -1, provider->keep_opaque);
-        }
-    }
-    provider->keep(KEPT_TABLE, store_table_fd(provider->store),
-                   provider->keep_opaque);
-    return true;
-}
-
-/* ------------------------------------------------------------------ new */
 
 static bool provider_set_up(Provider *provider, const ProviderConfig *config,
                             GError **errp)
@@ -336,6 +229,7 @@ static bool provider_set_up(Provider *provider, const ProviderConfig *config,
         .ttl_ms = config->ttl_ms,
         .orphan_ms = config->orphan_ms,
         .slab_gone = slab_gone,
+        .slab_away = slab_away,
         .opaque = provider,
     };
 
@@ -362,6 +256,22 @@ static bool provider_set_up(Provider *provider, const ProviderConfig *config,
            provider_start(provider, config, errp);
 }
 
+/* What happens to slabs that nobody takes. */
+static void provider_tell_spill(const Provider *provider)
+{
+    g_autofree char *size = NULL;
+
+    if (!provider->spill) {
+        g_message("provider: no spill file (spill-dir): slabs that no other "
+                  "host takes by the deadline stay in memory");
+        return;
+    }
+    size = g_format_size_full(spill_file_size(provider->spill->file),
+                              G_FORMAT_SIZE_IEC_UNITS);
+    g_message("provider: up to %s of slabs go to the spill file, encrypted, "
+              "when nobody takes them", size);
+}
+
 Provider *provider_new(const ProviderConfig *config, GError **errp)
 {
     Provider *provider;
@@ -383,6 +293,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
         provider_free(provider);
         return NULL;
     }
+    provider_tell_spill(provider);
     if (config->tls_none) {
         g_warning("provider: tls=none: pages travel unencrypted and anyone "
                   "who can reach %s can talk to it", provider->address);
@@ -409,6 +320,7 @@ void provider_free(Provider *provider)
     }
     server_free(provider->server);
     store_free(provider->store);
+    spill_free(provider->spill);
     g_clear_error(&provider->start_error);
     if (provider->listen_fd >= 0) {
         close(provider->listen_fd);
@@ -439,15 +351,15 @@ void provider_set_limit(Provider *provider, uint64_t bytes)
     pthread_mutex_unlock(&provider->lock);
 }
 
-uint64_t provider_revoke(Provider *provider, uint64_t keep,
+uint64_t provider_revoke(Provider *provider, uint64_t keep, uint64_t room,
                          uint32_t deadline_ms)
 {
     uint64_t slab_bytes = (uint64_t)provider->slab_pages * WIRE_PAGE_SIZE;
     uint64_t asked;
 
     pthread_mutex_lock(&provider->lock);
-    asked = store_revoke(provider->store, keep / slab_bytes,
-                         boottime_ms() + deadline_ms);
+    asked = store_need(provider->store, keep, room, boottime_ms(),
+                       deadline_ms);
     pthread_mutex_unlock(&provider->lock);
     provider_wake(provider);
     return asked * slab_bytes;
@@ -539,6 +451,20 @@ bool provider_end_lease(Provider *provider, uint64_t id)
     return lease != NULL;
 }
 
+/* With the lock held. */
+static void snapshot_spill(const Spill *spill, ProviderSnapshot *out)
+{
+    out->spill_size = spill_file_size(spill->file);
+    out->spill_failing = spill_failing(spill, boottime_ms());
+    out->spill_slabs_out = spill->counts.slabs_out;
+    out->spill_slabs_back = spill->counts.slabs_back;
+    out->spill_get_pages = spill->counts.get_pages;
+    out->spill_put_pages = spill->counts.put_pages;
+    out->spill_errors = spill->counts.errors;
+    g_strlcpy(out->spill_problem, spill->problem,
+              sizeof(out->spill_problem));
+}
+
 void provider_snapshot(Provider *provider, ProviderSnapshot *out)
 {
     ServerCounts counts;
@@ -551,10 +477,15 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
     store_totals(provider->store, &totals);
     store_list(provider->store, boottime_ms(), out->leases);
     server_counts(provider->server, &counts);
+    if (provider->spill) {
+        snapshot_spill(provider->spill, out);
+    }
     pthread_mutex_unlock(&provider->lock);
     out->offered = MAX(totals.limit, totals.leased);
     out->leased = totals.leased;
     out->stored = totals.stored;
+    out->spilled = totals.given_back;
+    out->in_file = totals.in_file;
     out->slab_pages = totals.slab_pages;
     out->get_pages = counts.get_pages;
     out->put_pages = counts.put_pages;

@@ -48,6 +48,9 @@ typedef struct ProviderConfig {
     unsigned stall_ms;          /* one stuck in a frame may live */
     unsigned conns_max;
     bool lock_memory;           /* mlock even where there is no swap */
+    const char *spill_dir;      /* for the spill file, or NULL or "": none */
+    uint64_t spill_size;        /* bytes to set aside there */
+    uint32_t spill_pause_ms;    /* after a write to it that failed */
     ProviderKeep *keep;         /* or NULL */
     void *keep_opaque;
     const ProviderKept *kept;
@@ -58,12 +61,23 @@ typedef struct ProviderSnapshot {
     uint64_t offered;           /* bytes, and so are the next: may be leased */
     uint64_t leased;
     uint64_t stored;
+    uint64_t spilled;           /* of leased: memory that is given back, since
+                                 * the slabs are in the spill file */
+    uint64_t in_file;           /* of stored: what that file holds */
+    uint64_t spill_size;        /* slabs it has room for in all; 0: none */
     uint32_t slab_pages;
     uint64_t get_pages;         /* counts since the start, and so the next */
     uint64_t put_pages;
     uint64_t freed_slots;
     uint64_t slabs_out;         /* pushed to other providers */
     uint64_t slabs_in;          /* that other providers have filled */
+    uint64_t spill_slabs_out;   /* that went to the spill file */
+    uint64_t spill_slabs_back;  /* that came back to memory */
+    uint64_t spill_get_pages;   /* GETs answered from it */
+    uint64_t spill_put_pages;   /* PUTs that went to it */
+    uint64_t spill_errors;
+    bool spill_failing;         /* nothing can be written to it just now */
+    char spill_problem[160];    /* the last, or "" */
     uint64_t conns;             /* now */
     uint64_t conns_accepted;
     GArray *leases;             /* of WireBeatLease */
@@ -96,15 +110,19 @@ void provider_set_limit(Provider *provider, uint64_t bytes);
 
 /**
  * provider_revoke() - ask requesters to leave slabs, or no longer
- * @keep: bytes that may stay leased in all; UINT64_MAX asks for nothing
+ * @keep: bytes that may stay leased and in memory; UINT64_MAX: all of them
+ * @room: bytes of memory by which slabs may come back from the spill file
  * @deadline_ms: for those that are asked for from now on
  *
  * It is said again as often as one likes: what has been asked for before
- * counts.  Grants are not refused by it, see provider_set_limit().
+ * counts.  Grants are not refused by it, see provider_set_limit().  Slabs in
+ * the spill file that there is no room for are asked for as well.  What is
+ * still in memory at the deadline beyond @keep goes to the spill file, if
+ * there is one.
  *
  * Return: bytes that have been asked for and are still leased
  */
-uint64_t provider_revoke(Provider *provider, uint64_t keep,
+uint64_t provider_revoke(Provider *provider, uint64_t keep, uint64_t room,
                          uint32_t deadline_ms);
 
 /**

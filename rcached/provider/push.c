@@ -19,8 +19,10 @@
 #include "common/cleanup.h"
 #include "common/conn.h"
 #include "rcached/provider/peer.h"
+#include "rcached/provider/slab-away.h"
 
 #define PUSH_WINDOW     8u      /* PUTs not yet answered */
+#define PUSH_READS      4u      /* of those, read from the spill file */
 #define PUSHES_MAX      16u     /* of all requesters */
 #define PUSH_STALL_MS   8000u   /* without an answer */
 
@@ -32,6 +34,20 @@ typedef enum PushState {
     PUSH_ENDING,
     PUSH_OVER
 } PushState;
+
+struct Push;
+
+/* Pages that come from the spill file: read, sent, and then answered. */
+typedef struct PushRead {
+    struct Push *push;
+    bool used;
+    bool reading;
+    uint32_t first;
+    unsigned n;
+    uint8_t *buf;
+    SpillSeal seals[RCACHE_BATCH_PAGES];
+    SpillXfer xfer;
+} PushRead;
 
 typedef struct Push {
     Server *server;
@@ -48,7 +64,9 @@ typedef struct Push {
     Slab *slab;                 /* in use */
     uint64_t *bits;             /* what was stored */
     uint32_t at;                /* next page to look at */
-    unsigned out;               /* PUTs not yet answered */
+    unsigned out;               /* PUTs not yet answered, or being read */
+    bool closed;                /* and freed when nothing is being read */
+    PushRead *reads[PUSH_READS];    /* NULL: not needed so far */
     WireMoved sent;
     uint64_t progress;          /* ms */
 } Push;
@@ -61,22 +79,24 @@ static WireHead push_head(const Push *push, uint8_t type)
     };
 }
 
-/* The next run of stored pages from push->at on; 0: there is none. */
-static unsigned push_next_run(Push *push, uint32_t *first)
+/* The next run of stored pages from push->at on, all of them in memory or all
+ * in the file; 0: there is none. */
+static unsigned push_next_run(const Push *push, uint32_t *first)
 {
     const uint64_t *bits = push->bits;
+    const Slab *slab = push->slab;
     uint32_t page = push->at, end;
 
-    while (page < push->slab->pages && !(bits[page / 64] >> page % 64 & 1)) {
+    while (page < slab->pages && !(bits[page / 64] >> page % 64 & 1)) {
         page++;
     }
     end = page;
-    while (end < push->slab->pages && end - page < RCACHE_BATCH_PAGES &&
-           bits[end / 64] >> end % 64 & 1) {
+    while (end < slab->pages && end - page < RCACHE_BATCH_PAGES &&
+           bits[end / 64] >> end % 64 & 1 &&
+           slab_in_file(slab, end) == slab_in_file(slab, page)) {
         end++;
     }
     *first = page;
-    push->at = end;
     return end - page;
 }
 
@@ -90,32 +110,6 @@ static void push_send_pushed(Push *push)
     conn_send_bytes(&push->conn, frame);
 }
 
-static void push_send_pages(Push *push)
-{
-    RcacheSlot slots[RCACHE_BATCH_PAGES];
-    WireHead head = push_head(push, RCACHE_PUT);
-    uint32_t first, i, n;
-
-    while (push->out < PUSH_WINDOW) {
-        n = push_next_run(push, &first);
-        if (!n) {
-            if (!push->out) {
-                push_send_pushed(push);
-            }
-            return;
-        }
-        for (i = 0; i < n; i++) {
-            slots[i] = wire_slot(push->move.to_slab, first + i);
-            push->sent.digest += slab_digest(push->slab, first + i);
-        }
-        push->sent.pages += n;
-        push->out++;
-        head.count = n;
-        conn_send(&push->conn, &head, slots, slab_page(push->slab, first),
-                  (size_t)n * WIRE_PAGE_SIZE);
-    }
-}
-
 static void push_end(Push *push, enum RcacheStatus status, const char *why)
 {
     if (push->state != PUSH_OVER) {
@@ -123,6 +117,142 @@ static void push_end(Push *push, enum RcacheStatus status, const char *why)
         push->status = status;
         conn_close(&push->conn, "%s", why);
     }
+}
+
+/* @tag: of the read that holds the bytes, or 0. */
+static void push_send_run(Push *push, uint32_t first, unsigned n,
+                          const uint8_t *bytes, uint64_t tag)
+{
+    RcacheSlot slots[RCACHE_BATCH_PAGES];
+    WireHead head = push_head(push, RCACHE_PUT);
+
+    for (unsigned i = 0; i < n; i++) {
+        slots[i] = wire_slot(push->move.to_slab, first + i);
+        push->sent.digest += slab_digest(bytes + (size_t)i * WIRE_PAGE_SIZE,
+                                         first + i);
+    }
+    push->sent.pages += n;
+    head.count = n;
+    head.tag = tag;
+    conn_send(&push->conn, &head, slots, bytes, (size_t)n * WIRE_PAGE_SIZE);
+}
+
+static void push_free(Push *push);
+
+static bool read_unseal(PushRead *read)
+{
+    Push *push = read->push;
+
+    for (unsigned i = 0; i < read->n; i++) {
+        SpillPlace place = spill_place(push->slab, read->first + i);
+
+        if (!spill_unseal(push->server->config.spill->key, &place,
+                          read->buf + (size_t)i * WIRE_PAGE_SIZE,
+                          &read->seals[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void read_done(SpillXfer *xfer, int error)
+{
+    PushRead *read = container_of(xfer, PushRead, xfer);
+    Push *push = read->push;
+
+    read->reading = false;
+    if (push->closed) {
+        push_free(push);
+    } else if (push->state == PUSH_OVER) {
+        return;
+    } else if (error || !read_unseal(read)) {
+        spill_failed(push->server->config.spill, false,
+                     error ? g_strerror(-error)
+                           : "a page is not what was written");
+        push_end(push, RCACHE_E_REFUSED, "the spill file cannot be read");
+    } else {
+        unsigned tag = 1;
+
+        while (push->reads[tag - 1] != read) {
+            tag++;
+        }
+        push_send_run(push, read->first, read->n, read->buf, tag);
+    }
+}
+
+/* One that is not in use, or NULL. */
+static PushRead *push_read_idle(Push *push)
+{
+    for (unsigned i = 0; i < PUSH_READS; i++) {
+        PushRead *read = push->reads[i];
+
+        if (!read) {
+            read = g_new0(PushRead, 1);
+            read->push = push;
+            read->buf = secret_alloc(RCACHE_BATCH_PAGES * WIRE_PAGE_SIZE,
+                                     push->server->config.guard);
+            push->reads[i] = read;
+        }
+        if (!read->used && read->buf) {
+            return read;
+        }
+    }
+    return NULL;
+}
+
+static bool push_read_run(Push *push, uint32_t first, unsigned n)
+{
+    PushRead *read = push_read_idle(push);
+
+    if (!read) {
+        return false;
+    }
+    read->used = read->reading = true;
+    read->first = first;
+    read->n = n;
+    memcpy(read->seals, push->slab->away->seals + first,
+           n * sizeof(read->seals[0]));
+    spill_xfer_init(&read->xfer, read_done);
+    spill_xfer_add(push->server->config.spill, &read->xfer, false,
+                   push->slab, first, read->buf, n);
+    spill_xfer_go(&read->xfer);
+    return true;
+}
+
+static void push_send_pages(Push *push)
+{
+    uint32_t first;
+    unsigned n;
+
+    while (push->out < PUSH_WINDOW) {
+        n = push_next_run(push, &first);
+        if (!n && !push->out) {
+            push_send_pushed(push);
+        }
+        if (!n) {
+            return;
+        }
+        if (!slab_in_file(push->slab, first)) {
+            push_send_run(push, first, n, slab_page(push->slab, first), 0);
+        } else if (!push_read_run(push, first, n)) {
+            if (!push->out) {
+                push_end(push, RCACHE_E_BUSY, "no memory for a buffer");
+            }
+            return;
+        }
+        push->out++;
+        push->at = first + n;
+    }
+}
+
+/* A PUT has been answered. */
+static void push_answered(Push *push, uint64_t tag)
+{
+    if (tag && tag <= PUSH_READS && push->reads[tag - 1]) {
+        push->reads[tag - 1]->used = false;
+    }
+    push->out--;
+    push_send_pages(push);
 }
 
 /* ---------------------------------------------------------------- frames */
@@ -197,8 +327,7 @@ static void push_frame(Conn *conn, const WireHead *head, const void *payload)
         push_open(push);
         break;
     case PUSH_SENDING:
-        push->out--;
-        push_send_pages(push);
+        push_answered(push, head->tag);
         break;
     case PUSH_OPENING:
         push->state = PUSH_SENDING;
@@ -230,16 +359,39 @@ static void push_answer(Push *push, const char *reason)
     peer_go(push->peer);
 }
 
+static bool push_reading(const Push *push)
+{
+    for (unsigned i = 0; i < PUSH_READS; i++) {
+        if (push->reads[i] && push->reads[i]->reading) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Free it now, or when the last read of the spill file is done. */
 static void push_free(Push *push)
 {
     Server *server = push->server;
 
+    push->closed = true;
+    if (push_reading(push)) {
+        return;
+    }
     server_lock(server);
+    push->slab->pushes--;
     store_unuse_slab(push->slab);
     store_unuse(server->config.store, push->lease);
     server_unlock(server);
     g_queue_unlink(&server->pushes, &push->link);
     conn_deinit(&push->conn);
+    for (unsigned i = 0; i < PUSH_READS; i++) {
+        if (push->reads[i]) {
+            secret_free(push->reads[i]->buf,
+                        RCACHE_BATCH_PAGES * WIRE_PAGE_SIZE);
+            g_free(push->reads[i]);
+        }
+    }
     g_free(push->bits);
     g_free(push);
 }
@@ -279,6 +431,7 @@ static Push *push_new(Peer *peer, const WireHead *head, const WireMove *move,
     push->bits = slab_stored_bits(slab);
     store_use(lease);
     store_use_slab(slab);
+    slab->pushes++;
     conn_init(&push->conn, peer->server->ring, &push_ops, push);
     g_queue_push_tail_link(&peer->server->pushes, &push->link);
     return push;

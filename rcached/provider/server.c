@@ -4,8 +4,9 @@
  *
  * A round of the loop: let the ring run what has completed; finish the
  * connections that nothing is busy on any more, and let new sessions in that
- * waited for them; give back one piece of memory of leases that have ended.
- * The ring sleeps only when the last of these has nothing to do.
+ * waited for them; give back one piece of memory of leases that have ended;
+ * move a piece of a slab to the spill file or back.  The ring sleeps only when
+ * the last two of these have nothing to do.
  *
  * Silent connections cost little and not for long: there are at most
  * PEER_HELLOS_MAX that have not said HELLO, the oldest gives way to the
@@ -188,6 +189,13 @@ static void tell_revoked(Server *server)
     }
 }
 
+static void server_look(Server *server)
+{
+    if (server->config.spill) {
+        spill_look(server->config.spill);
+    }
+}
+
 static void tick_done(RingOp *op, int res, bool more)
 {
     Server *server = container_of(op, Server, tick);
@@ -200,6 +208,7 @@ static void tick_done(RingOp *op, int res, bool more)
     close_overdue(server, &server->open);
     log_window(server);
     push_tick(server);
+    server_look(server);
     server_lock(server);
     store_tick(server->config.store, server->now, lease_told, NULL);
     server_unlock(server);
@@ -217,6 +226,7 @@ static void wake_done(RingOp *op, int res, bool more)
     if (!server_stopping(server)) {
         (void)!read(server->config.wake_fd, &n, sizeof(n));
         tell_revoked(server);
+        server_look(server);
         ring_poll(server->ring, &server->wake, server->config.wake_fd,
                   POLLIN);
     }
@@ -272,6 +282,15 @@ static bool reap(Server *server)
     return more;
 }
 
+/* A piece of whatever is done beside answering; return whether there is more
+ * of it. */
+static bool work(Server *server)
+{
+    bool more = reap(server);
+
+    return (server->config.spill && spill_step(server->config.spill)) || more;
+}
+
 static void server_stop(Server *server)
 {
     while (server->hellos.head) {
@@ -283,12 +302,18 @@ static void server_stop(Server *server)
     ring_cancel(server->ring, &server->accept);
     ring_cancel(server->ring, &server->tick);
     ring_cancel(server->ring, &server->wake);
+    if (server->config.spill) {
+        spill_stop(server->config.spill);
+    }
     while (ring_in_flight(server->ring) || server->closing.head ||
            server->pushes.head) {
         finish_closing(server);
         if (ring_in_flight(server->ring)) {
             ring_run_once(server->ring, true);
         }
+    }
+    if (server->config.spill) {
+        spill_stop(server->config.spill);
     }
 }
 
@@ -304,7 +329,7 @@ void server_run(Server *server)
         server->now = boottime_ms();
         ret = ring_run_once(server->ring, !more);
         finish_closing(server);
-        more = reap(server);
+        more = work(server);
     }
     if (ret < 0) {
         g_critical("provider: the ring failed: %s", g_strerror(-ret));
@@ -338,6 +363,12 @@ Server *server_new(const ServerConfig *config, GError **errp)
     ring_op_init(&server->wake, wake_done);
     ring_op_init(&server->tick, tick_done);
     ring_set_busy_poll(ring, config->poll_us);
+    if (config->spill && !spill_attach(config->spill, server)) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_FAILED,
+                    "spill file: no memory for its buffers");
+        server_free(server);
+        return NULL;
+    }
     return server;
 }
 

@@ -26,6 +26,7 @@ typedef struct ServerConfig {
     unsigned conns_max;
     SlabGuard guard;
     Store *store;
+    struct Spill *spill;        /* or NULL: no spill file */
     pthread_mutex_t *store_lock;
     const int *stop;            /* g_atomic: not 0 when it is to end */
     uint8_t boot_id[RCACHE_UUID_LEN];

@@ -14,39 +14,7 @@
 #include <xxhash.h>
 
 #include "common/cleanup.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
-#define SLAB_MAGIC      0x62616c73u     /* "slab" */
-#define SLAB_VERSION    1u
-
-/* Host order: a slab never leaves the host. */
-struct SlabTail {
-    uint32_t magic;
-    uint32_t version;
-    uint32_t pages;
-    uint32_t number;
-    uint64_t lease;
-    uint64_t leaving;           /* 1: dropped from its lease, or nearly */
-    uint64_t reserved[4];
-    uint64_t bitmap[];
-};
-
-static size_t slab_bytes(uint32_t pages)
-{
-    return (size_t)pages * WIRE_PAGE_SIZE;
-}
-
-/* Pages and tail, in whole pages. */
-static size_t slab_file_bytes(uint32_t pages)
-{
-    size_t tail = sizeof(struct SlabTail) + (pages + 63) / 64 * 8;
-
-    return slab_bytes(pages) + (tail + WIRE_PAGE_SIZE - 1) / WIRE_PAGE_SIZE *
-           WIRE_PAGE_SIZE;
-}
+#include "rcached/provider/slab-internal.h"
 
 /* ---------------------------------------------------------------- guard */
 
@@ -140,13 +108,16 @@ const char *slab_guard_name(SlabGuard guard)
     return names[guard];
 }
 
-static int memory_protect(void *base, size_t bytes, SlabGuard guard)
+/* @whole: locking it may bring all of it into memory. */
+static int memory_protect(void *base, size_t bytes, SlabGuard guard,
+                          bool whole)
 {
     if (madvise(base, bytes, MADV_DONTDUMP) ||
         madvise(base, bytes, MADV_DONTFORK)) {
         return -errno;
     }
-    if (guard == SLAB_GUARD_MLOCK && mlock(base, bytes)) {
+    if (guard == SLAB_GUARD_MLOCK &&
+        mlock2(base, bytes, whole ? 0 : MLOCK_ONFAULT)) {
         return -errno;
     }
     return 0;
@@ -160,7 +131,7 @@ void *secret_alloc(size_t size, SlabGuard guard)
     if (buf == MAP_FAILED) {
         return NULL;
     }
-    if (memory_protect(buf, size, guard)) {
+    if (memory_protect(buf, size, guard, true)) {
         munmap(buf, size);
         return NULL;
     }
@@ -176,10 +147,18 @@ void secret_free(void *buf, size_t size)
 
 /* ----------------------------------------------------------------- slab */
 
-/* Map @fd; the descriptor becomes the slab's. */
-static int slab_map(int fd, uint32_t pages, SlabGuard guard, Slab **out)
+/* Before Linux 5.14 transfers take the faults: slower, not wrong. */
+static int memory_populate(void *base, size_t bytes)
 {
-    size_t bytes = slab_file_bytes(pages);
+    return madvise(base, bytes, MADV_POPULATE_WRITE) && errno != EINVAL
+           ? -errno : 0;
+}
+
+/* Map @fd; the descriptor becomes the slab's.  @whole: all is in memory. */
+static int slab_map(int fd, uint32_t pages, SlabGuard guard, bool whole,
+                    Slab **out)
+{
+    size_t bytes = slab_file_bytes(pages), tail = slab_bytes(pages);
     uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
                          0);
     int ret;
@@ -187,14 +166,12 @@ static int slab_map(int fd, uint32_t pages, SlabGuard guard, Slab **out)
     if (base == MAP_FAILED) {
         return -errno;
     }
-    ret = memory_protect(base, bytes, guard);
-    if (ret) {
-        munmap(base, bytes);
-        return ret;
+    ret = memory_protect(base, bytes, guard, whole);
+    if (!ret) {
+        ret = memory_populate(whole ? base : base + tail,
+                              whole ? bytes : bytes - tail);
     }
-    /* Before Linux 5.14 transfers take the faults: slower, not wrong. */
-    if (madvise(base, bytes, MADV_POPULATE_WRITE) && errno != EINVAL) {
-        ret = -errno;
+    if (ret) {
         munmap(base, bytes);
         return ret;
     }
@@ -203,7 +180,7 @@ static int slab_map(int fd, uint32_t pages, SlabGuard guard, Slab **out)
         .fd = fd,
         .pages = pages,
         .base = base,
-        .tail = (struct SlabTail *)(base + slab_bytes(pages)),
+        .tail = (struct SlabTail *)(base + tail),
     };
     return 0;
 }
@@ -234,10 +211,13 @@ int slab_new(uint32_t pages, SlabGuard guard, Slab **out)
     if (ret) {
         return ret;
     }
+    if (ftruncate(fd, slab_file_bytes(pages) + slab_away_bytes(pages))) {
+        return -errno;
+    }
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         return -errno;
     }
-    ret = slab_map(fd, pages, guard, out);
+    ret = slab_map(fd, pages, guard, true, out);
     if (ret) {
         return ret;
     }
@@ -248,23 +228,34 @@ int slab_new(uint32_t pages, SlabGuard guard, Slab **out)
     return 0;
 }
 
+/* Is it a slab of this size?  Its head, as far as it is known by now. */
+static bool slab_is_ours(int fd, uint32_t pages, struct SlabTail *head)
+{
+    struct stat st;
+
+    return !fstat(fd, &st) &&
+           st.st_size == (off_t)(slab_file_bytes(pages) +
+                                 slab_away_bytes(pages)) &&
+           fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK &&
+           pread(fd, head, sizeof(*head), slab_bytes(pages)) ==
+           sizeof(*head) &&
+           head->magic == SLAB_MAGIC &&
+           (head->version == SLAB_VERSION ||
+            head->version == SLAB_VERSION_AWAY) && head->pages == pages;
+}
+
 int slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease,
                Slab **out)
 {
     struct SlabTail head;
-    struct stat st;
     Slab *slab;
     uint32_t i;
     int ret;
 
-    if (fstat(fd, &st) || st.st_size != (off_t)slab_file_bytes(pages) ||
-        !(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) ||
-        pread(fd, &head, sizeof(head), slab_bytes(pages)) != sizeof(head) ||
-        head.magic != SLAB_MAGIC || head.version != SLAB_VERSION ||
-        head.pages != pages) {
+    if (!slab_is_ours(fd, pages, &head)) {
         return -EINVAL;
     }
-    ret = slab_map(fd, pages, guard, &slab);
+    ret = slab_map(fd, pages, guard, !head.away, &slab);
     if (ret) {
         return ret;
     }
@@ -272,6 +263,12 @@ int slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease,
     *lease = head.lease;
     for (i = 0; i < (pages + 63) / 64; i++) {
         slab->stored += __builtin_popcountll(slab->tail->bitmap[i]);
+    }
+    ret = head.away ? slab_away_adopt(slab) : 0;
+    if (ret) {
+        munmap(slab->base, slab_file_bytes(pages));
+        g_free(slab);
+        return ret;
     }
     *out = slab;
     return 0;
@@ -282,6 +279,7 @@ void slab_free(Slab *slab)
     if (!slab) {
         return;
     }
+    slab_away_unmap(slab);
     munmap(slab->base, slab_file_bytes(slab->pages));
     close(slab->fd);
     g_free(slab);
@@ -315,9 +313,9 @@ void slab_forget(Slab *slab)
     slab->stored = 0;
 }
 
-uint64_t slab_digest(const Slab *slab, uint32_t page)
+uint64_t slab_digest(const uint8_t *bytes, uint32_t page)
 {
-    return XXH3_64bits_withSeed(slab_page(slab, page), WIRE_PAGE_SIZE, page);
+    return XXH3_64bits_withSeed(bytes, WIRE_PAGE_SIZE, page);
 }
 
 bool slab_punch(Slab *slab, uint32_t pages)
@@ -325,10 +323,11 @@ bool slab_punch(Slab *slab, uint32_t pages)
     uint32_t left = slab->pages - slab->punched;
 
     if (pages >= left) {
-        /* The last piece takes the tail with it. */
+        /* The last piece takes the tail and all behind it. */
         fallocate(slab->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                   slab_bytes(slab->punched),
-                  slab_file_bytes(slab->pages) - slab_bytes(slab->punched));
+                  slab_file_bytes(slab->pages) +
+                  slab_away_bytes(slab->pages) - slab_bytes(slab->punched));
         slab->punched = slab->pages;
         return true;
     }

@@ -6,7 +6,9 @@
  * can never fail, and mapped and populated, so that no transfer has to fault.
  * Behind its pages it carries a tail: which slab it is, whose lease it belongs
  * to, and a bit for each page that has something stored.  A slab can thus be
- * understood by the next daemon that is given its descriptor.
+ * understood by the next daemon that is given its descriptor.  Behind the tail
+ * there is room for what is to be known of pages in the spill file, which is
+ * allocated only while there are any (slab-away.h).
  *
  * The bytes of guests never reach swap or a core dump: slab_guard_find() says
  * how that is ensured on this host, and nothing is lent where it is not.
@@ -29,14 +31,35 @@ typedef enum SlabGuard {
 
 struct StoreLease;
 
+#define SLAB_CHUNK      64u     /* pages that go to the spill file at a time */
+
+/* What it takes to read a page that was encrypted: see spill-key.h. */
+typedef struct SpillSeal {
+    uint64_t count;
+    uint8_t tag[16];
+} SpillSeal;
+
+/* Of a slab that is in the spill file or on its way: see slab-away.h. */
+typedef struct SlabAway {
+    uint32_t area;              /* of the file */
+    uint64_t lease;             /* it was away of; authenticated */
+    bool back;                  /* it is to come back */
+    uint64_t *bits;             /* pages that are in the file */
+    SpillSeal *seals;           /* of those */
+    uint64_t punched[];         /* chunks of which the memory is given back */
+} SlabAway;
+
 typedef struct Slab {
     int fd;
     uint32_t number;
     uint32_t pages;
     uint32_t stored;            /* bits set in the bitmap */
     uint32_t punched;           /* pages given back so far, while it ends */
-    unsigned users;             /* transfers that touch its pages */
+    unsigned users;             /* transfers of its pages, and pushes */
+    unsigned filing;            /* those of them that touch only the file */
+    unsigned pushes;            /* of it to another provider */
     bool expected;              /* a push is to fill it: see intake.c */
+    SlabAway *away;             /* NULL: all of it is in memory */
     uint8_t *base;
     struct SlabTail *tail;
     struct StoreLease *lease;
@@ -97,8 +120,9 @@ uint64_t *slab_stored_bits(const Slab *slab);
 /** slab_forget() - nothing is stored in any of its pages any more */
 void slab_forget(Slab *slab);
 
-/** slab_digest() - a page's part of the digest of a move (protocol.rst) */
-uint64_t slab_digest(const Slab *slab, uint32_t page);
+/** slab_digest() - a page's part of the digest of a move (protocol.rst);
+ * @bytes: of page number @page */
+uint64_t slab_digest(const uint8_t *bytes, uint32_t page);
 
 /**
  * slab_punch() - give some of the slab's memory back to the host

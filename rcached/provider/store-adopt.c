@@ -94,6 +94,13 @@ static void adopt_records(Store *store)
     }
 }
 
+static bool slab_is_whole(const Store *store, const Slab *slab)
+{
+    return !slab->away ||
+           (store->config.slab_away &&
+            store->config.slab_away(slab, store->config.opaque));
+}
+
 /* A slab to the lease it names, if that has a place for it. */
 static void adopt_place(Store *store, Slab *slab, uint64_t id)
 {
@@ -102,7 +109,7 @@ static void adopt_place(Store *store, Slab *slab, uint64_t id)
     if (!lease || slab->number >= STORE_LEASES_MAX * 256u ||
         lease->slabs->len == lease->rec->nr_slabs ||
         (slab->number < store->slabs->len &&
-         store->slabs->pdata[slab->number])) {
+         store->slabs->pdata[slab->number]) || !slab_is_whole(store, slab)) {
         slab_free(slab);
         return;
     }

@@ -26,6 +26,11 @@ struct Store {
     uint64_t limit;             /* bytes */
     uint64_t nr_slabs;          /* allocated */
     uint64_t nr_reserved;       /* promised, not yet allocated */
+    uint64_t keep;              /* bytes that may stay in memory */
+    uint64_t room;              /* bytes by which slabs may come back */
+    uint64_t short_by;          /* ms: when what is short is to be back; 0:
+                                 * nothing is */
+    uint32_t deadline_ms;       /* from the asking to that moment */
 };
 
 static inline uint64_t store_slab_bytes(const Store *store)
@@ -41,5 +46,8 @@ StoreLease *store_lease_new(Store *store, StoreRecord *rec);
 
 /** store_lease_add_slab() - the lease has one slab more, numbered already */
 void store_lease_add_slab(Store *store, StoreLease *lease, Slab *slab);
+
+/** store_totals_away() - the part of @out that is about the spill file */
+void store_totals_away(const Store *store, StoreTotals *out);
 
 #endif

@@ -99,6 +99,7 @@ void store_totals(const Store *store, StoreTotals *out)
                   store_slab_bytes(store),
         .slab_pages = store->config.slab_pages,
     };
+    store_totals_away(store, out);
     g_hash_table_iter_init(&iter, store->leases);
     while (g_hash_table_iter_next(&iter, NULL, &lease)) {
         out->stored += ((StoreLease *)lease)->stored * WIRE_PAGE_SIZE;

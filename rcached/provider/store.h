@@ -37,11 +37,15 @@
 
 typedef void StoreSlabGone(const Slab *slab, void *opaque);
 
+/* Is what a slab of the daemon before has in the spill file to be had? */
+typedef bool StoreSlabAway(const Slab *slab, void *opaque);
+
 typedef struct StoreConfig {
     uint32_t slab_pages;        /* a power of two */
     uint32_t ttl_ms;            /* a lease's life without RENEW */
     uint64_t orphan_ms;         /* from expiry to the end */
     StoreSlabGone *slab_gone;   /* before a slab is freed; or NULL */
+    StoreSlabAway *slab_away;   /* or NULL: it is not */
     void *opaque;
 } StoreConfig;
 
@@ -84,6 +88,8 @@ typedef struct StoreTotals {
     uint64_t limit;             /* bytes, and so are the next */
     uint64_t leased;            /* allocated, dying leases included */
     uint64_t stored;
+    uint64_t given_back;        /* of leased: its bytes are in a file */
+    uint64_t in_file;           /* of stored */
     uint32_t slab_pages;
 } StoreTotals;
 
@@ -225,6 +231,40 @@ void store_forget(StoreLease *lease, Slab *slab);
  * Return: slabs that have been asked for and are still leased
  */
 uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline);
+
+/**
+ * store_need() - how much memory the host can spare, now
+ * @keep: bytes that may stay leased and in memory
+ * @room: bytes of memory by which slabs may come back from the spill file
+ * @deadline_ms: within which the others are to be back
+ *
+ * Asks for slabs by store_revoke(): for as many as are short, and for those
+ * in the file that there is no room for.
+ *
+ * Return: slabs that have been asked for and are still leased
+ */
+uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
+                    uint32_t deadline_ms);
+
+/**
+ * store_spill_next() - a slab that is to go to the spill file now
+ * @rate: bytes that can be written in a second: it begins so early that the
+ *        memory is back at the deadline, but leaves the requesters half of
+ *        the time
+ *
+ * First those of expired leases, then those that were asked for and not left,
+ * then those that nobody could be asked for; the emptiest of them first.
+ *
+ * Return: the slab, which may be away in part already, or NULL
+ */
+Slab *store_spill_next(Store *store, uint64_t now, uint64_t rate);
+
+/** store_is_short() - is more in memory than may be? */
+bool store_is_short(const Store *store);
+
+/** store_spill_back() - a slab that there is room for again, or NULL; the
+ * room counts as taken */
+Slab *store_spill_back(Store *store);
 
 /**
  * store_drop() - take a slab out of its lease

@@ -343,18 +343,18 @@ START_TEST(revoke_is_told)
     WireRevoke revoke;
 
     store_some(1);
-    ck_assert_uint_eq(provider_revoke(provider, 3 * SLAB, 60000), SLAB);
+    ck_assert_uint_eq(provider_revoke(provider, 3 * SLAB, 0, 60000), SLAB);
     revoke = revoked(NEW);
     ck_assert_uint_eq(revoke.keep, 1);
     ck_assert_uint_gt(revoke.deadline_ms, 1000);
     ck_assert_uint_le(revoke.deadline_ms, 60000);
-    ck_assert_uint_eq(provider_revoke(provider, 3 * SLAB, 60000), SLAB);
+    ck_assert_uint_eq(provider_revoke(provider, 3 * SLAB, 0, 60000), SLAB);
     ck_assert_uint_eq(client_bare(&c, RCACHE_PING), 0);
 
-    ck_assert_uint_eq(provider_revoke(provider, 0, 60000), 4 * SLAB);
+    ck_assert_uint_eq(provider_revoke(provider, 0, 0, 60000), 4 * SLAB);
     ck_assert_uint_eq(revoked(NEW).keep, 0);
     ck_assert_uint_eq(revoked(OLD).keep, 0);
-    ck_assert_uint_eq(provider_revoke(provider, UINT64_MAX, 60000), 0);
+    ck_assert_uint_eq(provider_revoke(provider, UINT64_MAX, 0, 60000), 0);
     ck_assert_uint_ge(revoked(NEW).keep, 2);
     ck_assert_uint_ge(revoked(OLD).keep, 2);
 }
@@ -365,7 +365,7 @@ START_TEST(revoke_is_told_again)
 {
     Client plain;
 
-    ck_assert_uint_eq(provider_revoke(provider, 0, 60000), 4 * SLAB);
+    ck_assert_uint_eq(provider_revoke(provider, 0, 0, 60000), 4 * SLAB);
     revoked(NEW);
     revoked(OLD);
     client_close(&c);

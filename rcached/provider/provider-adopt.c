@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * provider: what it takes over from an earlier daemon: the table of leases,
+ * the slabs, and the spill file with its key.
+ */
+#include <errno.h>
+#include <gio/gio.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rcached/provider/provider-internal.h"
+
+#define KEPT_TABLE      "leases"
+#define KEPT_SPILL_KEY  "spill-key"
+#define KEPT_SPILL_FILE "spill-file"
+
+static bool kept_is_in_use(const Provider *provider, const char *name)
+{
+    uint64_t number;
+
+    if (!strcmp(name, KEPT_SPILL_KEY) || !strcmp(name, KEPT_SPILL_FILE)) {
+        return provider->spill != NULL;
+    }
+    return g_str_has_prefix(name, KEPT_SLAB) &&
+           g_ascii_string_to_unsigned(name + strlen(KEPT_SLAB), 10, 0,
+                                      UINT32_MAX, &number, NULL) &&
+           store_has_slab(provider->store, number);
+}
+
+/* The first descriptor kept under that name, or -1. */
+static int kept_find(const ProviderConfig *config, const char *name)
+{
+    for (unsigned i = 0; i < config->nr_kept; i++) {
+        if (!strcmp(config->kept[i].name, name)) {
+            return config->kept[i].fd;
+        }
+    }
+    return -1;
+}
+
+/* Slabs are of one size: while any is kept, that of those. */
+uint32_t kept_slab_pages(const ProviderConfig *config)
+{
+    uint32_t want = config->slab_size / WIRE_PAGE_SIZE;
+    int table = kept_find(config, KEPT_TABLE);
+    uint32_t pages = table < 0 ? 0 : store_table_slab_pages(table);
+
+    if (!pages || pages == want) {
+        return want;
+    }
+    g_warning("provider: slab-size stays %" G_GUINT64_FORMAT " while the "
+              "daemon's predecessor has left slabs of that size",
+              (uint64_t)pages * WIRE_PAGE_SIZE);
+    return pages;
+}
+
+/* What could not be taken over is not given up: another daemon may do it. */
+static bool provider_adopt_failed(int error, GError **errp)
+{
+    g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-error),
+                "cannot take over the leases of the daemon before: %s.  "
+                "Nothing has been given up: %s",
+                error == -EINVAL ? "they are of another release"
+                                 : g_strerror(-error),
+                error == -EINVAL
+                    ? "start the release that made them, or stop the service "
+                      "to lose what others have stored here"
+                    : "make sure that this host has the memory and may lock "
+                      "it, and start again");
+    return false;
+}
+
+/* ----------------------------------------------------------- spill file */
+
+static uint64_t area_bytes(const Provider *provider)
+{
+    return (uint64_t)provider->slab_pages * WIRE_PAGE_SIZE;
+}
+
+/* Try @file out; it and @key are taken over in any case. */
+static bool spill_begin(Provider *provider, const ProviderConfig *config,
+                        SpillFile *file, SpillKey *key, GError **errp)
+{
+    uint64_t rate = 0;
+
+    if (!file || !key ||
+        !spill_file_check(file, key, provider->guard, &rate, errp)) {
+        spill_file_free(file);
+        spill_key_free(key);
+        return false;
+    }
+    provider->spill = spill_new(file, key, provider->guard, rate,
+                                config->spill_pause_ms);
+    return true;
+}
+
+/* That of the daemon before, if it left one. */
+static bool spill_adopt(Provider *provider, const ProviderConfig *config,
+                        GError **errp)
+{
+    int key_fd = kept_find(config, KEPT_SPILL_KEY);
+    int file_fd = kept_find(config, KEPT_SPILL_FILE);
+    SpillFile *file;
+    SpillKey *key;
+
+    if (key_fd < 0 || file_fd < 0) {
+        return true;
+    }
+    file = spill_file_adopt(file_fd, area_bytes(provider), errp);
+    key = file ? spill_key_adopt(key_fd, provider->guard, errp) : NULL;
+    if (!key) {
+        spill_file_free(file);
+        return false;
+    }
+    /* What it holds is not known yet: nothing is written to try it out. */
+    provider->spill = spill_new(file, key, provider->guard, 0,
+                                config->spill_pause_ms);
+    return true;
+}
+
+/* One that holds nothing gives way to one as configured. */
+static void spill_drop_empty(Provider *provider)
+{
+    if (provider->spill && !spill_file_used(provider->spill->file)) {
+        g_clear_pointer(&provider->spill, spill_free);
+    }
+}
+
+static bool spill_make(Provider *provider, const ProviderConfig *config,
+                       GError **errp)
+{
+    SpillFile *file;
+
+    if (provider->spill) {
+        g_message("provider: going on with the spill file of the daemon "
+                  "before: there are slabs in it");
+        return true;
+    }
+    if (!config->spill_dir || !*config->spill_dir) {
+        return true;
+    }
+    file = spill_file_new(config->spill_dir, config->spill_size,
+                          area_bytes(provider), errp);
+    return file && spill_begin(provider, config, file,
+                               spill_key_new(provider->guard, errp), errp);
+}
+
+static void spill_keep(const Provider *provider)
+{
+    if (provider->spill) {
+        provider->keep(KEPT_SPILL_KEY, spill_key_fd(provider->spill->key),
+                       provider->keep_opaque);
+        provider->keep(KEPT_SPILL_FILE, spill_file_fd(provider->spill->file),
+                       provider->keep_opaque);
+    }
+}
+
+/* ------------------------------------------------------------- all of it */
+
+/* Leases and slabs; descriptors of slabs that are of no use are closed. */
+static bool adopt_leases(Provider *provider, const ProviderConfig *config,
+                         GError **errp)
+{
+    g_autofree int *fds = g_new(int, config->nr_kept + 1);
+    int table = kept_find(config, KEPT_TABLE), leases = 0;
+    unsigned i, n = 0;
+
+    for (i = 0; i < config->nr_kept; i++) {
+        if (config->kept[i].fd != table) {
+            fds[n++] = config->kept[i].fd;
+        }
+    }
+    if (table >= 0) {
+        leases = store_adopt(provider->store, table, fds, n, provider->guard,
+                             boottime_ms());
+        if (leases < 0) {
+            return provider_adopt_failed(leases, errp);
+        }
+    }
+    for (i = 0; i < n; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+    if (table >= 0) {
+        g_message("provider: took over %d leases of the daemon before",
+                  leases);
+    }
+    return true;
+}
+
+bool provider_adopt(Provider *provider, const ProviderConfig *config,
+                    GError **errp)
+{
+    if (!spill_adopt(provider, config, errp) ||
+        !adopt_leases(provider, config, errp)) {
+        return false;
+    }
+    spill_drop_empty(provider);
+    for (unsigned i = 0; provider->keep && i < config->nr_kept; i++) {
+        if (!kept_is_in_use(provider, config->kept[i].name)) {
+            provider->keep(config->kept[i].name, -1, provider->keep_opaque);
+        }
+    }
+    if (!spill_make(provider, config, errp)) {
+        return false;
+    }
+    if (provider->keep) {
+        provider->keep(KEPT_TABLE, store_table_fd(provider->store),
+                       provider->keep_opaque);
+        spill_keep(provider);
+    }
+    return true;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the provider share; for nobody else. */
+#ifndef RCACHED_PROVIDER_INTERNAL_H
+#define RCACHED_PROVIDER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "rcached/provider/provider.h"
+#include "rcached/provider/server.h"
+#include "rcached/provider/spill.h"
+#include "rcached/provider/store.h"
+
+#define KEPT_SLAB       "slab-"
+
+struct Provider {
+    ServerConfig server_config;
+    Server *server;             /* made and freed on the server's thread */
+    GThread *thread;
+    pthread_mutex_t lock;       /* of the store, and of the next */
+    pthread_cond_t started;
+    bool start_over;            /* the thread has set server or start_error */
+    GError *start_error;
+    Store *store;
+    Spill *spill;               /* or NULL: no spill file */
+    SlabGuard guard;
+    bool lock_memory;
+    uint32_t slab_pages;
+    uint32_t claim_max_ms;
+    ProviderKeep *keep;
+    void *keep_opaque;
+    int listen_fd;
+    int wake_fd;
+    int stop;
+    char *address;
+};
+
+/* -- provider-adopt.c */
+
+/** kept_slab_pages() - the size that slabs will have: that of those kept */
+uint32_t kept_slab_pages(const ProviderConfig *config);
+
+/** provider_adopt() - take over what an earlier daemon left, and make what is
+ * lacking; the store is empty */
+bool provider_adopt(Provider *provider, const ProviderConfig *config,
+                    GError **errp);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * request: PUT, GET and FREE.  request.c says how a request is judged.
+ *
+ * Pages go between the socket and the slabs' memory; those that are in the
+ * spill file, or belong there, take the way of spill-serve.c.
+ */
+#include "rcached/provider/peer.h"
+#include "rcached/provider/slab-away.h"
+
+/* Where page @i of a PUT is received: its slot, or a buffer; NULL: nowhere. */
+static uint8_t *put_page(Peer *peer, unsigned i, Slab *slab, uint8_t *page)
+{
+    uint32_t number = wire_slot_page(peer->put.slots[i]);
+
+    if (slab_puts_to_file(slab, number)) {
+        return spill_put_page(peer, i);
+    }
+    if (slab->away) {
+        spill_touched(peer->server->config.spill, slab, number);
+    }
+    return page;
+}
+
+void request_put_begin(Peer *peer, const WireHead *head,
+                       const uint8_t *slots)
+{
+    Store *store = peer->server->config.store;
+    PeerPut *put = &peer->put;
+    StoreLease *lease;
+    unsigned i;
+
+    put->active = true;
+    put->head = *head;
+    put->lease = NULL;
+    put->left = (size_t)head->count * WIRE_PAGE_SIZE;
+    put->at = put->nr = 0;
+    put->buf = NULL;
+    put->to_file = 0;
+    wire_slots_decode(slots, put->slots, head->count);
+
+    server_lock(peer->server);
+    put->status = request_lease_for(peer, head, &lease);
+    for (i = 0; i < head->count && put->status == RCACHE_OK; i++) {
+        Slab *slab;
+        uint8_t *page = store_find(store, lease, put->slots[i], false, &slab);
+
+        if (!page || !intake_may_touch(peer, slab)) {
+            put->status = RCACHE_E_SLOT;
+            break;
+        }
+        put->slabs[i] = slab;
+        page = put_page(peer, i, slab, page);
+        if (page) {
+            put->nr = iov_add(put->iov, put->nr, page);
+        } else {
+            put->status = RCACHE_E_BUSY;
+        }
+    }
+    if (put->status == RCACHE_OK) {
+        put->lease = lease;
+        store_use(lease);
+        for (i = 0; i < head->count; i++) {
+            store_use_slab(put->slabs[i]);
+        }
+    } else {
+        spill_put_free(peer);
+    }
+    server_unlock(peer->server);
+}
+
+void request_put_stored(Peer *peer, StoreLease *lease, Slab *slab,
+                        RcacheSlot slot)
+{
+    uint32_t page = wire_slot_page(slot);
+
+    if (slab->away) {
+        spill_touched(peer->server->config.spill, slab, page);
+    }
+    store_mark(peer->server->config.store, lease, slab, slot, true);
+    intake_stored(peer, slab_page(slab, page), page);
+}
+
+void request_put_end(Peer *peer)
+{
+    Store *store = peer->server->config.store;
+    PeerPut *put = &peer->put;
+    unsigned i;
+
+    put->active = false;
+    if (put->buf) {
+        spill_serve_put(peer);
+        return;
+    }
+    if (put->lease) {
+        server_lock(peer->server);
+        put->status = store_check(put->lease, put->head.epoch);
+        for (i = 0; i < put->head.count && put->status == RCACHE_OK; i++) {
+            Slab *slab;
+
+            if (store_find(store, put->lease, put->slots[i], false, &slab)) {
+                request_put_stored(peer, put->lease, slab, put->slots[i]);
+            }
+        }
+        peer->server->counts.put_pages += put->head.count;
+        peer_put_let_go(peer);
+        server_unlock(peer->server);
+    }
+    peer_reply(peer, &put->head, RCACHE_PUT_ACK, put->status);
+}
+
+void request_get(Peer *peer, const WireHead *head,
+                        const uint8_t *payload)
+{
+    Store *store = peer->server->config.store;
+    RcacheSlot slots[RCACHE_BATCH_PAGES];
+    uint8_t *pages[RCACHE_BATCH_PAGES];
+    Slab *slabs[RCACHE_BATCH_PAGES];
+    WireHead reply = {
+        .type = RCACHE_GET_REPLY,
+        .count = head->count,
+        .length = head->count * WIRE_PAGE_SIZE,
+        .tag = head->tag,
+        .lease = head->lease,
+        .epoch = head->epoch,
+    };
+    enum RcacheStatus status;
+    StoreLease *lease;
+    bool in_file = false;
+    PeerOut *out;
+    unsigned i;
+
+    wire_slots_decode(payload, slots, head->count);
+    server_lock(peer->server);
+    status = request_lease_for(peer, head, &lease);
+    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
+        /* A slot that nothing was put in would be answered with zeros. */
+        pages[i] = store_find(store, lease, slots[i], true, &slabs[i]);
+        if (!pages[i] || !intake_may_touch(peer, slabs[i])) {
+            status = RCACHE_E_SLOT;
+            break;
+        }
+        in_file |= slab_in_file(slabs[i], wire_slot_page(slots[i]));
+    }
+    if (status == RCACHE_OK) {
+        store_use(lease);
+        for (i = 0; i < head->count; i++) {
+            store_use_slab(slabs[i]);
+        }
+        peer->server->counts.get_pages += head->count;
+    }
+    server_unlock(peer->server);
+    if (status != RCACHE_OK) {
+        peer_reply(peer, head, RCACHE_GET_REPLY, status);
+        return;
+    }
+    if (in_file) {
+        spill_serve_get(peer, head, lease, slots, slabs);
+        return;
+    }
+    out = peer_out_new(peer, &reply, head->count);
+    out->lease = lease;
+    out->nr_slabs = head->count;
+    for (i = 0; i < head->count; i++) {
+        out->slabs[i] = slabs[i];
+        out->nr = iov_add(out->iov, out->nr, pages[i]);
+    }
+}
+
+void request_free(Peer *peer, const WireHead *head,
+                         const uint8_t *payload)
+{
+    Store *store = peer->server->config.store;
+    RcacheSlot slots[RCACHE_BATCH_FREES];
+    enum RcacheStatus status;
+    StoreLease *lease;
+    Slab *slab;
+    unsigned i;
+
+    wire_slots_decode(payload, slots, head->count);
+    server_lock(peer->server);
+    status = request_lease_for(peer, head, &lease);
+    /* All of them or none. */
+    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
+        if (!store_find(store, lease, slots[i], false, &slab)) {
+            status = RCACHE_E_SLOT;
+        }
+    }
+    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
+        store_find(store, lease, slots[i], false, &slab);
+        store_mark(store, lease, slab, slots[i], false);
+    }
+    if (status == RCACHE_OK) {
+        peer->server->counts.freed_slots += head->count;
+    }
+    server_unlock(peer->server);
+    peer_reply(peer, head, RCACHE_FREE_ACK, status);
+}

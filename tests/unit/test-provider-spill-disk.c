@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Spill files that are full, too small, or not what was written. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spill-fixture.h"
+
+/* ------------------------------------------------------------ the disk lies */
+
+START_TEST(no_page_is_readable_on_disk)
+{
+    g_autofree uint8_t *bytes = g_malloc(AREAS * SLAB);
+    uint8_t page[WIRE_PAGE_SIZE];
+    RcacheSlot slot = client_slot(&c, 3);
+    int fd;
+
+    spill_put(0, 100, 1);
+    spill_go_out();
+    client_fill(page, &slot, 1, 1);
+    fd = spill_open();
+    ck_assert_int_eq(pread(fd, bytes, AREAS * SLAB, 0), AREAS * SLAB);
+    ck_assert_ptr_null(memmem(bytes, AREAS * SLAB, page, 16));
+    close(fd);
+}
+END_TEST
+
+/* Flip a bit of every page; return the descriptor to undo it with. */
+static void flip_all(int fd)
+{
+    for (uint64_t at = 1234; at < AREAS * SLAB; at += WIRE_PAGE_SIZE) {
+        uint8_t byte;
+
+        ck_assert_int_eq(pread(fd, &byte, 1, at), 1);
+        byte ^= 4;
+        ck_assert_int_eq(pwrite(fd, &byte, 1, at), 1);
+    }
+    ck_assert_int_eq(fsync(fd), 0);
+}
+
+START_TEST(a_changed_byte_is_caught)
+{
+    uint8_t page[WIRE_PAGE_SIZE];
+    RcacheSlot slot = client_slot(&c, 3);
+    int fd;
+
+    spill_put(0, 100, 1);
+    spill_go_out();
+    fd = spill_open();
+    flip_all(fd);
+    ck_assert_uint_eq(client_get(&c, &slot, 1, page), RCACHE_E_SLOT);
+    ck_assert_uint_gt(snapshot().spill_errors, 0);
+    ck_assert_str_ne(snapshot().spill_problem, "");
+    /* It does not come back as something else either. */
+    provider_revoke(provider, ALL, 64 * SLAB, LATER);
+    WAIT_FOR(snapshot().spill_failing);
+    ck_assert_uint_eq(client_get(&c, &slot, 1, page), RCACHE_E_SLOT);
+    still_serves();
+    flip_all(fd);
+    spill_check(0, 100, 1);
+    close(fd);
+}
+END_TEST
+
+START_TEST(older_bytes_are_caught)
+{
+    g_autofree uint8_t *old = g_malloc(AREAS * SLAB);
+    uint8_t page[WIRE_PAGE_SIZE];
+    RcacheSlot slot = client_slot(&c, 3);
+    int fd;
+
+    spill_put(0, 10, 1);
+    spill_go_out();
+    fd = spill_open();
+    ck_assert_int_eq(pread(fd, old, AREAS * SLAB, 0), AREAS * SLAB);
+    spill_put(3, 1, 2);
+    spill_check(3, 1, 2);
+    ck_assert_int_eq(pwrite(fd, old, AREAS * SLAB, 0), AREAS * SLAB);
+    ck_assert_int_eq(fsync(fd), 0);
+    ck_assert_uint_eq(client_get(&c, &slot, 1, page), RCACHE_E_SLOT);
+    spill_check(4, 6, 1);
+    close(fd);
+}
+END_TEST
+
+/* Every write fails with ENOSPC: the slabs stay, and it is said. */
+START_TEST(a_full_disk_loses_nothing)
+{
+    int fd = spill_fd(), saved = dup(fd), full = open("/dev/full", O_RDWR);
+
+    spill_put(0, 400, 1);
+    ck_assert_int_eq(dup2(full, fd), fd);
+    provider_revoke(provider, 0, 0, NOW);
+    WAIT_FOR(snapshot().spill_failing);
+    spill_check(0, 400, 1);
+    ck_assert_uint_eq(snapshot().in_file, 0);
+    ck_assert_ptr_nonnull(strstr(snapshot().spill_problem, "No space"));
+    spill_put(400, 20, 2);
+    spill_check(400, 20, 2);
+    ck_assert_int_eq(dup2(saved, fd), fd);
+    close(saved);
+    close(full);
+    /* When it can be written to again they go. */
+    WAIT_FOR(snapshot().spilled == SLABS * SLAB);
+    ck_assert_str_eq(snapshot().spill_problem, "");
+    spill_check(0, 400, 1);
+    spill_check(400, 20, 2);
+}
+END_TEST
+
+/* A PUT that the disk does not take is kept in memory. */
+START_TEST(a_put_to_a_full_disk_stays_in_memory)
+{
+    int fd = spill_fd(), saved = dup(fd), full = open("/dev/full", O_RDWR);
+
+    spill_put(0, 50, 1);
+    spill_go_out();
+    ck_assert_int_eq(dup2(full, fd), fd);
+    spill_put(20, 1, 2);
+    spill_put(100, 40, 2);
+    spill_check(20, 1, 2);
+    spill_check(100, 40, 2);
+    ck_assert_int_eq(dup2(saved, fd), fd);
+    close(saved);
+    close(full);
+    spill_check(0, 20, 1);
+    spill_check(20, 1, 2);
+    spill_check(21, 29, 1);
+    spill_check(100, 40, 2);
+}
+END_TEST
+
+START_TEST(a_bad_directory_is_refused)
+{
+    static const struct {
+        const char *dir, *says;
+        uint64_t size;
+    } bad[] = {
+        { "/dev/shm", "tmpfs", SLAB },
+        { "/nonexistent", "No such file", SLAB },
+        { ".", "less than a slab", SLAB - 1 },
+        { ".", "set", UINT64_C(1) << 60 },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        ProviderConfig other = config;
+
+        other.listen = "127.0.0.1:0";
+        other.keep = NULL;
+        other.spill_dir = bad[i].dir;
+        other.spill_size = bad[i].size;
+        ck_assert_ptr_null(provider_new(&other, &error));
+        ck_assert_ptr_nonnull(error);
+        ck_assert_msg(strstr(error->message, bad[i].says) != NULL, "%s",
+                      error->message);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("provider-spill-disk");
+    TCase *tc = tcase_create("provider-spill-disk");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_set_timeout(tc, 100);
+    tcase_add_checked_fixture(tc, spill_set_up, spill_tear_down);
+    tcase_add_test(tc, no_page_is_readable_on_disk);
+    tcase_add_test(tc, a_changed_byte_is_caught);
+    tcase_add_test(tc, older_bytes_are_caught);
+    tcase_add_test(tc, a_full_disk_loses_nothing);
+    tcase_add_test(tc, a_put_to_a_full_disk_stays_in_memory);
+    tcase_add_test(tc, a_bad_directory_is_refused);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

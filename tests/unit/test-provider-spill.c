@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Slabs that go to the spill file and come back, while they are in use. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spill-fixture.h"
+
+START_TEST(slabs_go_and_come_back)
+{
+    uint64_t before = spill_slab_blocks();
+
+    spill_put(0, 300, 1);
+    spill_put(500, 5, 2);
+    ck_assert_uint_eq(snapshot().spill_size, AREAS * SLAB);
+    spill_go_out();
+    /* A page of the tail and a few of seals are all that a slab keeps. */
+    ck_assert_uint_lt(spill_slab_blocks(), before / 20);
+    ck_assert_uint_eq(snapshot().in_file, 305 * WIRE_PAGE_SIZE);
+    ck_assert_uint_eq(snapshot().stored, 305 * WIRE_PAGE_SIZE);
+    ck_assert_uint_eq(snapshot().leased, SLABS * SLAB);
+    ck_assert_uint_eq(snapshot().spill_slabs_out, SLABS);
+    spill_check(0, 300, 1);
+    spill_check(500, 5, 2);
+    ck_assert_uint_eq(snapshot().spill_get_pages, 305);
+    ck_assert_uint_lt(spill_slab_blocks(), before / 20);
+
+    spill_come_back();
+    WAIT_FOR(snapshot().spill_slabs_back == SLABS);
+    ck_assert_uint_eq(spill_slab_blocks(), before);
+    spill_check(0, 300, 1);
+    spill_check(500, 5, 2);
+    ck_assert_uint_eq(snapshot().spill_get_pages, 305);
+    ck_assert_uint_eq(snapshot().spill_errors, 0);
+}
+END_TEST
+
+/* One GET of pages here and pages there. */
+START_TEST(a_get_of_both_kinds)
+{
+    RcacheSlot slots[4];
+    uint8_t have[4 * WIRE_PAGE_SIZE], want[4 * WIRE_PAGE_SIZE];
+
+    spill_put(0, 2, 1);               /* its slab is the emptiest: it goes */
+    spill_put(PAGES, 5, 1);
+    spill_put(2 * PAGES, 6, 1);
+    provider_revoke(provider, 2 * SLAB, 0, NOW);
+    WAIT_FOR(snapshot().spilled == SLAB);
+    slots[0] = client_slot(&c, 0);
+    slots[1] = client_slot(&c, PAGES);
+    slots[2] = client_slot(&c, 1);
+    slots[3] = client_slot(&c, 2 * PAGES + 5);
+    client_fill(want, slots, 4, 1);
+    ck_assert_uint_eq(client_get(&c, slots, 4, have), RCACHE_OK);
+    ck_assert_mem_eq(have, want, sizeof(want));
+    ck_assert_uint_eq(snapshot().in_file, 2 * WIRE_PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(puts_and_frees_while_away)
+{
+    RcacheSlot slots[10];
+
+    spill_put(0, 100, 1);
+    spill_go_out();
+    spill_put(100, 70, 2);
+    for (unsigned i = 0; i < 10; i++) {
+        slots[i] = client_slot(&c, i);
+    }
+    ck_assert_uint_eq(client_free(&c, slots, 10), RCACHE_OK);
+    ck_assert(spill_empty(3));
+    spill_put(0, 5, 3);
+    spill_put(50, 10, 4);             /* without FREE, as after a call-off */
+    ck_assert_uint_eq(snapshot().spill_put_pages, 85);
+    ck_assert_uint_eq(snapshot().in_file, 165 * WIRE_PAGE_SIZE);
+    for (unsigned round = 0; round < 2; round++) {
+        spill_check(0, 5, 3);
+        ck_assert(spill_empty(7));
+        spill_check(10, 40, 1);
+        spill_check(50, 10, 4);
+        spill_check(60, 40, 1);
+        spill_check(100, 70, 2);
+        spill_come_back();
+    }
+    spill_put(200, 3, 5);
+    spill_check(200, 3, 5);
+}
+END_TEST
+
+/* Until the time is over requesters have it to themselves. */
+START_TEST(nothing_goes_before_the_deadline)
+{
+    spill_put(0, 10, 1);
+    provider_revoke(provider, 0, 0, LATER);
+    for (unsigned i = 0; i < 40; i++) {
+        ck_assert_uint_eq(client_bare(&c, RCACHE_PING), 0);
+        g_usleep(10000);
+    }
+    ck_assert_uint_eq(snapshot().in_file, 0);
+    /* The need is gone: the time begins anew with the next. */
+    provider_revoke(provider, ALL, 0, LATER);
+    provider_revoke(provider, 2 * SLAB, 0, NOW);
+    WAIT_FOR(snapshot().spilled == SLAB);
+}
+END_TEST
+
+/* No more goes than is short, and no more comes than there is room for. */
+START_TEST(as_much_as_there_is_room_for)
+{
+    spill_put(0, SLABS * PAGES, 1);
+    provider_revoke(provider, SLAB, 0, NOW);
+    WAIT_FOR(snapshot().spilled == 2 * SLAB);
+    provider_revoke(provider, SLAB, 0, NOW);
+    ck_assert_uint_eq(provider_revoke(provider, ALL, SLAB, LATER), 0);
+    WAIT_FOR(snapshot().spilled == SLAB);
+    ck_assert_uint_eq(provider_revoke(provider, ALL, SLAB - 1, LATER), 0);
+    ck_assert_uint_eq(snapshot().spilled, SLAB);
+    spill_check(0, SLABS * PAGES, 1);
+}
+END_TEST
+
+/* -------------------------------------------------------- leases and slabs */
+
+START_TEST(a_lease_that_ends_leaves_room)
+{
+    spill_put(0, 300, 1);
+    spill_go_out();
+    ck_assert_uint_eq(client_bare(&c, RCACHE_RELEASE), RCACHE_OK);
+    WAIT_FOR(snapshot().leased == 0);
+    ck_assert_uint_eq(snapshot().spilled, 0);
+    /* All of the file can be used again, several times over. */
+    provider_revoke(provider, ALL, 0, LATER);
+    for (unsigned i = 2; i < 8; i++) {
+        ck_assert_uint_eq(give(i, VM_A, 10).bytes, 10 * SLAB);
+        ck_assert_uint_eq(client_claim(&c, i), RCACHE_OK);
+        spill_put(0, 10, i);
+        provider_revoke(provider, 0, 0, NOW);
+        WAIT_FOR(snapshot().spilled == 10 * SLAB);
+        spill_check(0, 10, i);
+        provider_revoke(provider, ALL, 0, LATER);
+        ck_assert_uint_eq(client_bare(&c, RCACHE_RELEASE), RCACHE_OK);
+        WAIT_FOR(snapshot().leased == 0);
+    }
+}
+END_TEST
+
+/* More slabs than the file has room for: the others stay, and it is said. */
+START_TEST(a_file_that_is_too_small)
+{
+    ck_assert_uint_eq(give(2, VM_A, 20).bytes, 20 * SLAB);
+    provider_revoke(provider, 0, 0, NOW);
+    WAIT_FOR(snapshot().spilled == AREAS * SLAB);
+    WAIT_FOR(snapshot().spill_failing);
+    ck_assert_ptr_nonnull(strstr(snapshot().spill_problem, "stays in"));
+    still_serves();
+}
+END_TEST
+
+/* A daemon in the place of the last, with what is kept. */
+static void restart(void)
+{
+    static uint64_t session = 1;
+    static ProviderKept list[32];
+    GHashTableIter iter;
+    gpointer name, fd;
+
+    client_close(&c);
+    provider_free(provider);
+    config.nr_kept = 0;
+    g_hash_table_iter_init(&iter, kept);
+    while (g_hash_table_iter_next(&iter, &name, &fd)) {
+        list[config.nr_kept++] = (ProviderKept) {
+            name, dup(GPOINTER_TO_INT(fd))
+        };
+    }
+    config.kept = list;
+    fixture_start();
+    c = client_session(provider_address(provider), VM_A, ++session);
+}
+
+/* The same slabs in the same order, whatever CLAIM_ACK says. */
+static void claim_again(const Client *before)
+{
+    ck_assert_uint_eq(client_claim(&c, 1), RCACHE_OK);
+    ck_assert_uint_eq(c.nr_slabs, before->nr_slabs);
+    memcpy(c.slabs, before->slabs, sizeof(c.slabs));
+}
+
+START_TEST(a_restart_loses_nothing)
+{
+    Client before = c;
+
+    spill_put(0, 500, 1);
+    spill_go_out();
+    spill_put(500, 20, 2);
+    restart();
+    claim_again(&before);
+    ck_assert_uint_eq(snapshot().spilled, SLABS * SLAB);
+    ck_assert_uint_eq(snapshot().in_file, 520 * WIRE_PAGE_SIZE);
+    spill_check(0, 500, 1);
+    spill_put(520, 10, 3);
+    spill_check(500, 20, 2);
+    spill_come_back();
+    spill_check(0, 500, 1);
+    spill_check(500, 20, 2);
+    spill_check(520, 10, 3);
+    spill_go_out();
+    restart();
+    claim_again(&before);
+    spill_come_back();
+    spill_check(0, 500, 1);
+}
+END_TEST
+
+/* Without the key nothing can be read: the lease is gone, not its bytes
+ * wrong. */
+START_TEST(without_its_key_a_lease_is_gone)
+{
+    uint8_t page[WIRE_PAGE_SIZE];
+    RcacheSlot slot = client_slot(&c, 3);
+
+    spill_put(0, 10, 1);
+    spill_go_out();
+    g_hash_table_remove(kept, "spill-key");
+    restart();
+    ck_assert_uint_eq(client_claim(&c, 1), RCACHE_E_LEASE);
+    c.lease = 1;
+    ck_assert_uint_eq(client_get(&c, &slot, 1, page), RCACHE_E_LEASE);
+    ck_assert_uint_eq(snapshot().leased, 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------------- all */
+
+/* Everything at once: what is stored is what is read, all the time. */
+START_TEST(back_and_forth_while_in_use)
+{
+    enum { N = SLABS * PAGES };
+    static uint64_t value[N];
+    uint64_t next = 1;
+
+    srand(1);
+    for (unsigned round = 0; round < 1200; round++) {
+        uint32_t page = rand() % N;
+        RcacheSlot slot = client_slot(&c, page);
+
+        if (round % 60 == 0) {
+            provider_revoke(provider, (rand() % (SLABS + 1)) * SLAB, 0, NOW);
+        } else if (round % 60 == 30) {
+            provider_revoke(provider, ALL, 64 * SLAB, LATER);
+        }
+        if (rand() % 3) {
+            uint32_t n = 1 + rand() % 64;
+
+            n = MIN(n, N - page);
+            spill_put(page, n, next);
+            for (uint32_t i = 0; i < n; i++) {
+                value[page + i] = next;
+            }
+            next++;
+        } else if (value[page] && rand() % 4 == 0) {
+            ck_assert_uint_eq(client_free(&c, &slot, 1), RCACHE_OK);
+            value[page] = 0;
+        }
+        page = rand() % N;
+        if (value[page]) {
+            ck_assert_msg(client_has(&c, client_slot(&c, page),
+                                     value[page]), "page %u", page);
+        }
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        if (value[i]) {
+            spill_check(i, 1, value[i]);
+        } else {
+            ck_assert(spill_empty(i));
+        }
+    }
+    ck_assert_uint_gt(snapshot().spill_slabs_out, 5);
+    ck_assert_uint_gt(snapshot().spill_slabs_back, 5);
+    ck_assert_uint_eq(snapshot().spill_errors, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("provider-spill");
+    TCase *tc = tcase_create("provider-spill");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_set_timeout(tc, 100);
+    tcase_add_checked_fixture(tc, spill_set_up, spill_tear_down);
+    tcase_add_test(tc, slabs_go_and_come_back);
+    tcase_add_test(tc, a_get_of_both_kinds);
+    tcase_add_test(tc, puts_and_frees_while_away);
+    tcase_add_test(tc, nothing_goes_before_the_deadline);
+    tcase_add_test(tc, as_much_as_there_is_room_for);
+    tcase_add_test(tc, a_lease_that_ends_leaves_room);
+    tcase_add_test(tc, a_file_that_is_too_small);
+    tcase_add_test(tc, a_restart_loses_nothing);
+    tcase_add_test(tc, without_its_key_a_lease_is_gone);
+    tcase_add_test(tc, back_and_forth_while_in_use);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
