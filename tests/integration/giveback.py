@@ -162,7 +162,7 @@ class PressedCluster(Cluster):
         return host.start_rcached(
             "--slab-size", self.slab, "--reserve", str(self.reserve),
             "--memory-source", f"cgroup:{host.cgroup.path}",
-            "--enable-debug-commands", *self.arbiter)
+            "--enable-debug-commands", *self.arbiter, *self.provider_options)
 
     def hog(self, host, size):
         """A process on @host that takes @size bytes."""

@@ -4,7 +4,7 @@
 usage: scenarios.py BUILD NAME...   (NAME "list" prints all)
 
 Each scenario is a function; it starts its cluster, and ends it cleanly.
-Those of accounts.py, giveback.py and network.py are among them.
+Those of accounts.py, giveback.py, network.py and spill.py are among them.
 RCACHED_TEST_SCALE makes the big one smaller (a divisor).
 """
 import os
@@ -18,11 +18,12 @@ import time
 import accounts
 import giveback
 import network
+import spill
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
 SCENARIOS = {**accounts.SCENARIOS, **giveback.SCENARIOS,
-             **network.SCENARIOS}
+             **network.SCENARIOS, **spill.SCENARIOS}
 
 
 def scenario(function):

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""spill: providers that want memory back when there is nobody to take it.
+
+Scenarios for scenarios.py, which runs them.
+"""
+import os
+import random
+import time
+
+from cluster import MIB, Vm, expect_clean, wait_for
+from giveback import KeepingCluster, PressedCluster, drain, leased
+
+SCENARIOS = {}
+DEADLINE = 2        # seconds
+
+
+def scenario(function):
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+def options(c, host, size):
+    """What gives @host a spill file of @size on the disk of the build."""
+    config = os.path.join(c.dir, f"{host.name}.conf")
+    with open(config, "w") as f:
+        f.write(f"[agent]\ndeadline = {DEADLINE}s\n")
+    return ["--config", config, "--spill-dir", c.build,
+            "--spill-size", str(size)]
+
+
+class PressedSpilling(PressedCluster):
+    """One provider in a cgroup, with a spill file as large as that."""
+
+    def start_provider(self, host):
+        self.provider_options = options(self, host, self.limit)
+        return super().start_provider(host)
+
+
+class KeepingSpilling(KeepingCluster):
+    """One provider that may be killed, with a spill file."""
+
+    def start_provider(self, host):
+        self.provider_options = options(self, host, 512 * MIB)
+        return super().start_provider(host)
+
+
+def spilled(c, host):
+    return c.status(host)["spilled_bytes"]
+
+
+def rises(c, vm, seconds=60):
+    """The guest gets on."""
+    before = vm.stats()["visits"]
+    wait_for("visits", lambda: vm.stats()["visits"] > before + 500, seconds)
+
+
+@scenario
+def spill(build):
+    """
+    A host that runs short and finds nobody to move slabs to has its memory
+    back by the deadline; the slabs come back when the pressure is gone.
+    """
+    back = 64 * MIB
+    reserve = back * 5 // 4
+    with PressedSpilling(build, back * 6, reserve, slab="4M",
+                         providers=1) as c:
+        host, = c.providers
+        vm = Vm(c.requester, mem=back * 7 // 4 // MIB, seconds=600,
+                local_max=back // 4 // MIB, threads=2, pattern="sweep")
+        wait_for("enough to be stored",
+                 lambda: c.status(host)["stored_bytes"] > back * 9 // 8, 60)
+        status = c.status(host)
+        assert status["spilled_bytes"] == 0, status
+        assert status["offered_bytes"] <= status["spill_size_bytes"], status
+        hog = c.hog(host, host.cgroup.free() - reserve // 2)
+        wait_for("pressure", lambda: host.cgroup.free() < reserve, 60, 0.002)
+        began = time.monotonic()
+        wait_for("the memory to be back",
+                 lambda: host.cgroup.free() >= reserve, 60, 0.05)
+        took = time.monotonic() - began
+        status = c.status(host)
+        assert status["spilled_bytes"] > 0, status
+        assert not status["ok"], status
+        assert status["slabs_moved_away"] == 0, status
+        rises(c, vm)
+        assert c.status(host)["spill_get_pages"] > 0, c.status(host)
+        hog.popen.kill()
+        hog.popen.wait()
+        c.processes.remove(hog)
+        wait_for("the slabs to come back", lambda: not spilled(c, host), 60)
+        rises(c, vm)
+        expect_clean(vm.quit())
+        status = c.status(host)
+        assert status["spill_errors"] == 0, status
+        print(f"back after {took:.1f} s, {status['spill_get_pages']} pages "
+              f"read and {status['spill_put_pages']} written meanwhile")
+        c.shut_down()
+
+
+@scenario
+def spilled_then_moved(build):
+    """Slabs in the file go on to another provider when there is one."""
+    with KeepingSpilling(build, slab="1M") as c:
+        old, new = c.providers
+        drain(c, new)
+        vm = Vm(c.requester, mem=96, local_max=24, seconds=600, threads=2,
+                pattern="sweep")
+        wait_for("enough to be stored",
+                 lambda: c.status(old)["stored_bytes"] > 48 * MIB, 60)
+        drain(c, old)
+        wait_for("all of it to be in the file",
+                 lambda: spilled(c, old) > 0 and
+                 spilled(c, old) == leased(c, old), 60)
+        rises(c, vm)
+        drain(c, new, undo=True)
+        wait_for("the old one to be empty", lambda: not leased(c, old), 60)
+        status = c.status(old)
+        assert status["slabs_moved_away"] > 0, status
+        assert status["spilled_bytes"] == 0, status
+        rises(c, vm)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def killed_while_spilling(build):
+    """A provider is killed at many moments of slabs going out and back."""
+    rng = random.Random(1)
+    with KeepingSpilling(build, slab="1M", providers=1) as c:
+        host, = c.providers
+        vm = Vm(c.requester, mem=96, local_max=24, seconds=600, threads=2,
+                pattern="sweep")
+        wait_for("enough to be stored",
+                 lambda: c.status(host)["stored_bytes"] > 48 * MIB, 60)
+        hits = 0
+        for _ in range(3):
+            drain(c, host)
+            wait_for("a slab to go", lambda: spilled(c, host) > 0, 30, 0.001)
+            time.sleep(rng.uniform(0, 0.05))
+            hits += spilled(c, host) < leased(c, host)
+            c.restart_provider(host)
+            wait_for("a slab to come back",
+                     lambda: c.status(host)["spill_slabs_back"] > 0, 30,
+                     0.001)
+            time.sleep(rng.uniform(0, 0.05))
+            hits += spilled(c, host) > 0
+            c.restart_provider(host)
+            rises(c, vm)
+        assert hits, "no kill came while a slab was on its way"
+        wait_for("the slabs to come back", lambda: not spilled(c, host), 60)
+        expect_clean(vm.quit())
+        print(f"{hits} hits")
+        c.shut_down()
