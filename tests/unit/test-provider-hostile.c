@@ -349,22 +349,38 @@ START_TEST(a_transfer_in_progress_is_ended)
 }
 END_TEST
 
-/* What a killed process had sent arrives after a new one has connected. */
+/*
+ * What a killed process had sent arrives after a new one has connected.  The
+ * process makes no assertion: each would be written to libcheck's file, and
+ * the kill would cut one in two.
+ */
 static pid_t writer(RcacheSlot slot, uint64_t session)
 {
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        Client c = client_session(provider_address(provider), VM_A, session);
+    struct {
+        uint8_t head[WIRE_HEAD_LEN];
+        uint8_t slot[8];
         uint8_t page[WIRE_PAGE_SIZE];
+    } put;
+    Client c = client_session(provider_address(provider), VM_A, session);
+    WireHead head = {
+        .type = RCACHE_PUT, .count = 1, .length = 8 + WIRE_PAGE_SIZE,
+        .tag = 77, .lease = 1, .epoch = 1,
+    };
+    pid_t pid;
 
-        client_claim(&c, 1);
-        client_fill(page, &slot, 1, session);
+    ck_assert_uint_eq(client_claim(&c, 1), RCACHE_OK);
+    wire_head_encode(put.head, &head);
+    wire_slots_encode(put.slot, &slot, 1);
+    client_fill(put.page, &slot, 1, session);
+    pid = fork();
+    if (pid == 0) {
         for (;;) {
-            client_put_begin(&c, &slot, 1);
-            client_send(&c, page, sizeof(page));
+            if (send(c.fd, &put, sizeof(put), MSG_NOSIGNAL) < 0) {
+                _exit(1);
+            }
         }
     }
+    client_close(&c);
     return pid;
 }
 
