@@ -4,11 +4,11 @@
 
 #include <string.h>
 
+#include "arbiter/status.h"
 #include "arbiter/views.h"
 #include "common/uuid.h"
 
 #define BALLOON_OLD_MS  60000u
-#define STALL_NS        1000000000u
 
 /* JSON's integers are signed here; a peer's figure may be anything. */
 static void set_int(JsonObject *o, const char *name, uint64_t value)
@@ -259,7 +259,7 @@ static const char *guest_state(const WireBeatGuest *g)
     if (!(g->flags & RCACHE_GUEST_PAGER)) {
         return "no pager";
     }
-    return g->stall_ns > STALL_NS ? "waiting" : "attached";
+    return g->stall_ns > STATUS_STALL_NS ? "waiting" : "attached";
 }
 
 static void guest_balloon(JsonObject *o, const WireBeatGuest *g)
@@ -411,83 +411,43 @@ typedef struct Sums {
     uint64_t guest, resident, remote, zero;
 } Sums;
 
-G_GNUC_PRINTF(2, 3)
-static void problem(JsonArray *problems, const char *fmt, ...)
-{
-    g_autofree char *text = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    text = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    json_array_add_string_element(problems, text);
-}
-
-static void sum_guests(Sums *sums, const Host *host, JsonArray *problems)
+static void sum_guests(Sums *sums, const Host *host)
 {
     for (guint i = 0; i < host->guests->len; i++) {
         const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
                                                 i);
-        const char *state = guest_state(g);
 
         sums->vms++;
         sums->guest = add(sums->guest, g->guest);
         sums->resident = add(sums->resident, g->resident);
         sums->remote = add(sums->remote, g->remote);
         sums->zero = add(sums->zero, g->zero);
-        if (!strcmp(state, "no pager")) {
-            problem(problems, "vm %s on %s has no pager", g->name,
-                    host->name);
-        } else if (!strcmp(state, "waiting")) {
-            problem(problems, "vm %s on %s has waited for a page for %.1f s",
-                    g->name, host->name, g->stall_ns / 1e9);
-        }
     }
 }
 
 static void sum_host(Sums *sums, const Arbiter *arbiter, const Host *host,
-                     const Views *views, uint64_t now, JsonArray *problems)
+                     const Views *views, uint64_t now)
 {
-    HostState state = hosts_state(&arbiter->hosts, host, now);
-    const char *implausible = hosts_implausible(host);
-
-    sums->states[state]++;
+    sums->states[hosts_state(&arbiter->hosts, host, now)]++;
     sums->leases += host->leases->len;
     sums->offered = add(sums->offered, host->beat.offered);
     sums->leased = add(sums->leased, host->beat.leased);
     sums->pending = add(sums->pending, views->pending[host->index]);
     sums->free = add(sums->free, free_of(&views->host[host->index]));
     sums->stored = add(sums->stored, host->beat.stored);
-    if (state != HOST_ALIVE || !host->conn) {
-        problem(problems, "host %s is %s%s, last heard %.1f s ago",
-                host->name, hosts_state_name(state),
-                host->conn ? "" : " and not connected",
-                (now - MIN(host->heard_ms, now)) / 1000.0);
-    }
-    if (implausible) {
-        problem(problems, "host %s is asked for nothing: %s", host->name,
-                implausible);
-    }
-    sum_guests(sums, host, problems);
+    sum_guests(sums, host);
 }
 
-static void status_verdict(JsonObject *o, const Sums *sums,
-                           JsonArray *problems)
+static char *status_summary(const Sums *sums)
 {
-    unsigned n = json_array_get_length(problems);
     unsigned hosts = sums->states[HOST_ALIVE] + sums->states[HOST_SUSPECT] +
                      sums->states[HOST_DEAD];
-    g_autofree char *more = n ? g_strdup_printf("; %u problem%s", n,
-                                                n > 1 ? "s" : "") : NULL;
-    g_autofree char *text = g_strdup_printf(
-        "%s%u of %u hosts alive, %u VM%s, %" G_GUINT64_FORMAT " MiB remote, %"
-        G_GUINT64_FORMAT " MiB free to lend%s", n ? "degraded: " : "ok: ",
-        sums->states[HOST_ALIVE], hosts, sums->vms, sums->vms == 1 ? "" : "s",
-        sums->remote >> 20, sums->free >> 20, more ? more : "");
 
-    json_object_set_boolean_member(o, "ok", !n);
-    json_object_set_string_member(o, "verdict", text);
-    json_object_set_array_member(o, "problems", problems);
+    return g_strdup_printf("%u of %u hosts alive, %u VM%s, %" G_GUINT64_FORMAT
+                           " MiB remote, %" G_GUINT64_FORMAT " MiB free to "
+                           "lend", sums->states[HOST_ALIVE], hosts, sums->vms,
+                           sums->vms == 1 ? "" : "s", sums->remote >> 20,
+                           sums->free >> 20);
 }
 
 static void status_figures(JsonObject *o, const Sums *sums)
@@ -515,21 +475,23 @@ static JsonNode *run_status(JsonObject *args, void *opaque, GError **errp)
 {
     const Arbiter *arbiter = opaque;
     g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
-    JsonArray *problems = json_array_new();
+    g_autoptr(Verdict) verdict = verdict_new();
+    g_autofree char *summary = NULL;
     JsonObject *o = json_object_new();
     uint64_t now = arbiter_now();
     g_autoptr(Views) views = views_new(arbiter, NULL, now);
     Sums sums = { 0 };
 
     for (guint i = 0; i < hosts->len; i++) {
-        sum_host(&sums, arbiter, hosts->pdata[i], views, now, problems);
+        sum_host(&sums, arbiter, hosts->pdata[i], views, now);
     }
-    if (!hosts->len) {
-        problem(problems, "no host has reported yet");
-    }
+    status_judge(&arbiter->hosts, &arbiter->options->placement, sums.free,
+                 now, verdict);
+    summary = status_summary(&sums);
     json_object_set_string_member(o, "daemon", "arbiter");
     json_object_set_string_member(o, "version", RCACHED_VERSION);
-    status_verdict(o, &sums, problems);
+    verdict_set(verdict, o, summary);
+    json_object_set_string_member(o, "summary", summary);
     set_seconds(o, "uptime_seconds", (now - arbiter->started_ms) / 1000.0);
     json_object_set_string_member(o, "listen",
                                   control_address(arbiter->control));

@@ -380,7 +380,7 @@ static char *label_of(const char *name)
     return format_text(label);
 }
 
-static void append_problems(GString *out, JsonNode *node)
+static void append_texts(GString *out, JsonNode *node, const char *kind)
 {
     JsonArray *list = node && JSON_NODE_HOLDS_ARRAY(node)
                           ? json_node_get_array(node) : NULL;
@@ -389,12 +389,16 @@ static void append_problems(GString *out, JsonNode *node)
         g_autofree char *text = format_any("",
             json_array_get_element(list, i));
 
-        g_string_append_printf(out, "  %s\n", text);
+        g_string_append_printf(out, "  %s%s\n", kind, text);
     }
 }
 
 char *print_status(JsonNode *answer)
 {
+    /* What the first lines say. */
+    static const char *const above[] = {
+        "verdict", "problems", "notes", "ok", "level", "summary", NULL
+    };
     GString *out = g_string_new(NULL);
     g_autofree char *verdict = NULL;
     g_autoptr(GList) names = NULL;
@@ -406,14 +410,19 @@ char *print_status(JsonNode *answer)
     o = json_node_get_object(answer);
     verdict = format_field(o, "verdict", KIND_TEXT);
     g_string_append_printf(out, "%s\n", verdict);
-    append_problems(out, json_object_get_member(o, "problems"));
+    append_texts(out, json_object_get_member(o, "problems"), "");
+    if (!is_true(o, "ok") && json_object_has_member(o, "summary")) {
+        g_autofree char *summary = format_field(o, "summary", KIND_TEXT);
+
+        g_string_append_printf(out, "  %s\n", summary);
+    }
+    append_texts(out, json_object_get_member(o, "notes"), "note: ");
     names = json_object_get_members(o);
     for (GList *at = names; at; at = at->next) {
         g_autofree char *label = label_of(at->data);
         g_autofree char *value = NULL;
 
-        if (!strcmp(at->data, "verdict") || !strcmp(at->data, "problems") ||
-            !strcmp(at->data, "ok")) {
+        if (g_strv_contains(above, at->data)) {
             continue;
         }
         value = format_any(at->data, json_object_get_member(o, at->data));

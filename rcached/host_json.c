@@ -10,11 +10,15 @@
 #include <string.h>
 
 #include "common/uuid.h"
+#include "common/verdict.h"
 #include "rcached/others.h"
 #include "rcached/report.h"
 
 /* A fault that is older than this is told as waiting. */
 #define WAITING_NS      (UINT64_C(1000) * 1000 * 1000)
+#define STRETCH_MIN     (UINT64_C(16) << 20)    /* above local-max: told */
+#define EXPIRES_SOON_MS 5000u   /* a lease is renewed long before */
+#define RESTARTED_US    (60 * G_USEC_PER_SEC)   /* told as a problem */
 
 static void set_seconds(JsonObject *o, const char *name, double seconds)
 {
@@ -284,21 +288,7 @@ JsonObject *host_json_host(Rcached *r)
 
 /* --------------------------------------------------------------- status */
 
-static void add_problem(JsonArray *list, const char *fmt, ...)
-    G_GNUC_PRINTF(2, 3);
-
-static void add_problem(JsonArray *list, const char *fmt, ...)
-{
-    g_autofree char *text = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    text = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    json_array_add_string_element(list, text);
-}
-
-static JsonArray *arbiters_json(Rcached *r, JsonArray *problems)
+static JsonArray *arbiters_json(Rcached *r, Verdict *verdict)
 {
     JsonArray *list = json_array_new();
 
@@ -313,36 +303,39 @@ static JsonArray *arbiters_json(Rcached *r, JsonArray *problems)
         set_text_or_null(o, "error", a.connected ? NULL : a.error);
         json_array_add_object_element(list, o);
         if (!a.connected) {
-            add_problem(problems, "arbiter %s is not connected: %s",
+            verdict_add(verdict, VERDICT_DEGRADED,
+                        "arbiter %s is not connected: %s",
                         a.address, *a.error ? a.error : "connecting");
         }
     }
     return list;
 }
 
-static void vm_problems(const Vm *vm, JsonArray *problems)
+/* What a VM waits for, and what it has lost. */
+static void judge_faults(const Vm *vm, Verdict *verdict)
 {
     const struct RcacheVmmStats *s = &vm->stats;
 
     if (!vm->attached) {
-        add_problem(problems, "vm %s has no pager attached", vm->name);
+        verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager attached",
+                    vm->name);
     } else if (s->oldest_wait > WAITING_NS) {
-        add_problem(problems, "vm %s has waited %.1f s for %s (block %u, "
-                    "offset %" G_GUINT64_FORMAT ")", vm->name,
+        verdict_add(verdict, VERDICT_FAILING, "vm %s has waited %.1f s for %s "
+                    "(block %u, offset %" G_GUINT64_FORMAT ")", vm->name,
                     s->oldest_wait / 1e9,
                     *s->waiting_for ? s->waiting_for : "a page",
                     s->waiting_block, s->waiting_offset);
     }
     if (s->lost) {
-        add_problem(problems, "vm %s has lost %" G_GUINT64_FORMAT " bytes",
-                    vm->name, s->lost);
+        verdict_add(verdict, VERDICT_FAILING, "vm %s has lost %"
+                    G_GUINT64_FORMAT " bytes", vm->name, s->lost);
     }
 }
 
 /* The spill file, and why it is worth a look. */
-static void set_spill(JsonObject *o, Rcached *r, JsonArray *problems)
+static void set_spill(JsonObject *o, Rcached *r, Verdict *verdict)
 {
-    g_autofree char *spilled = NULL;
+    char spilled[32];
     ProviderSnapshot lent;
 
     rcached_sample(r, &lent);
@@ -354,17 +347,63 @@ static void set_spill(JsonObject *o, Rcached *r, JsonArray *problems)
     json_object_set_int_member(o, "spill_put_pages", lent.spill_put_pages);
     json_object_set_int_member(o, "spill_errors", lent.spill_errors);
     if (lent.spilled) {
-        spilled = g_format_size_full(lent.spilled, G_FORMAT_SIZE_IEC_UNITS);
-        add_problem(problems, "%s of what is lent is in the spill file: "
-                    "guests wait longer for it", spilled);
+        verdict_add(verdict, VERDICT_DEGRADED, "%s of what is lent is in the "
+                    "spill file: guests wait longer for it",
+                    verdict_size(lent.spilled, spilled));
     }
     if (*lent.spill_problem) {
-        add_problem(problems, "%s", lent.spill_problem);
+        verdict_add(verdict, VERDICT_DEGRADED, "%s", lent.spill_problem);
     }
     provider_snapshot_clear(&lent);
 }
 
-static unsigned set_vms(JsonObject *o, Rcached *r, JsonArray *problems)
+static void judge_pager(const Vm *vm, Verdict *verdict)
+{
+    const struct RcacheVmmStats *s = &vm->stats;
+    uint64_t slack = MAX(s->local_max / 20, STRETCH_MIN);
+    int64_t age = g_get_monotonic_time() - vm->started_at;
+
+    if (s->local_max < s->guest && s->resident > s->local_max &&
+        s->resident - s->local_max > slack) {
+        verdict_add(verdict, VERDICT_DEGRADED, "vm %s has %" G_GUINT64_FORMAT
+                    " MiB here, above its local-max of %" G_GUINT64_FORMAT
+                    " MiB", vm->name, s->resident >> 20, s->local_max >> 20);
+    }
+    if (vm_restarts(vm)) {
+        verdict_add(verdict, vm->started_at && age < RESTARTED_US
+                    ? VERDICT_DEGRADED : VERDICT_NOTE,
+                    "the pager of vm %s has been started again %u time%s",
+                    vm->name, vm_restarts(vm),
+                    vm_restarts(vm) > 1 ? "s" : "");
+    }
+}
+
+static void judge_held(const Vm *vm, Verdict *verdict)
+{
+    for (unsigned i = 0; i < vm->held->len; i++) {
+        const struct LinkHeld *h = &g_array_index(vm->held, struct LinkHeld,
+                                                  i);
+
+        if (!h->connected && h->stored) {
+            verdict_add(verdict, VERDICT_DEGRADED, "vm %s cannot reach "
+                        "provider %s, which has %" G_GUINT64_FORMAT " MiB of "
+                        "it", vm->name, h->provider, h->stored >> 20);
+        } else if (h->connected && h->expires_ms < EXPIRES_SOON_MS) {
+            verdict_add(verdict, VERDICT_DEGRADED, "a lease of vm %s on %s "
+                        "ends in %.1f s and is not renewed", vm->name,
+                        h->provider, h->expires_ms / 1e3);
+        }
+    }
+}
+
+static void judge_vm(const Vm *vm, Verdict *verdict)
+{
+    judge_faults(vm, verdict);
+    judge_pager(vm, verdict);
+    judge_held(vm, verdict);
+}
+
+static unsigned set_vms(JsonObject *o, Rcached *r, Verdict *verdict)
 {
     g_autoptr(GPtrArray) vms = vmms_list(r->vmms);
     struct RcacheVmmStats sum = { 0 };
@@ -376,7 +415,7 @@ static unsigned set_vms(JsonObject *o, Rcached *r, JsonArray *problems)
         sum.resident += vm->stats.resident;
         sum.remote += vm->stats.remote;
         sum.zero += vm->stats.zero;
-        vm_problems(vm, problems);
+        judge_vm(vm, verdict);
     }
     json_object_set_int_member(o, "vms", vms->len);
     json_object_set_int_member(o, "guest_bytes", sum.guest);
@@ -386,30 +425,44 @@ static unsigned set_vms(JsonObject *o, Rcached *r, JsonArray *problems)
     return vms->len;
 }
 
-static void set_verdict(JsonObject *o, Rcached *r, JsonArray *problems,
-                        unsigned nr_vms)
+static void judge_host(Rcached *r, Verdict *verdict)
 {
-    unsigned n = json_array_get_length(problems);
-    g_autofree char *offered = g_format_size_full(
-        r->prediction.offered, G_FORMAT_SIZE_IEC_UNITS);
-    g_autofree char *leased = g_format_size_full(r->leased,
-                                                 G_FORMAT_SIZE_IEC_UNITS);
-    g_autofree char *text = NULL;
+    if (!r->sampled) {
+        verdict_add(verdict, VERDICT_DEGRADED,
+                    "cannot read how much memory is free");
+    }
+    if (r->prediction.vetoed) {
+        verdict_add(verdict, VERDICT_DEGRADED,
+                    "memory pressure is high: nothing more is lent");
+    }
+    if (r->asked) {
+        verdict_add(verdict, r->draining ? VERDICT_NOTE : VERDICT_DEGRADED,
+                    "%" G_GUINT64_FORMAT " MiB of %" G_GUINT64_FORMAT " MiB "
+                    "that are lent have been asked back: %s", r->asked >> 20,
+                    r->leased >> 20, r->draining ? "this host is drained"
+                    : "it needs them itself");
+    } else if (r->draining) {
+        verdict_add(verdict, VERDICT_NOTE, "this host is drained%s",
+                    r->leased ? "" : " and empty");
+    }
+}
 
-    text = n ? g_strdup_printf("degraded: %u problem%s", n, n > 1 ? "s" : "")
-             : g_strdup_printf("ok: %u VM%s; offers %s, %s leased", nr_vms,
-                               nr_vms == 1 ? "" : "s", offered, leased);
-    json_object_set_boolean_member(o, "ok", !n);
-    json_object_set_string_member(o, "verdict", text);
-    json_object_set_array_member(o, "problems", problems);
+static char *status_summary(const Rcached *r, unsigned nr_vms)
+{
+    char offered[32], leased[32];
+
+    return g_strdup_printf("%u VM%s; offers %s, %s leased", nr_vms,
+                           nr_vms == 1 ? "" : "s",
+                           verdict_size(r->prediction.offered, offered),
+                           verdict_size(r->leased, leased));
 }
 
 JsonObject *host_json_status(Rcached *r, int64_t started)
 {
     JsonObject *o = json_object_new();
-    JsonArray *problems = json_array_new();
+    g_autoptr(Verdict) verdict = verdict_new();
+    g_autofree char *summary = NULL;
     JsonArray *leases = host_json_leases(r);
-    unsigned nr_vms;
 
     json_object_set_string_member(o, "daemon", "rcached");
     json_object_set_string_member(o, "version", RCACHED_VERSION);
@@ -418,20 +471,15 @@ JsonObject *host_json_status(Rcached *r, int64_t started)
                 (g_get_monotonic_time() - started) / 1e6);
     set_text_or_null(o, "listen",
                      r->provider ? provider_address(r->provider) : NULL);
-    json_object_set_array_member(o, "arbiters", arbiters_json(r, problems));
+    json_object_set_array_member(o, "arbiters", arbiters_json(r, verdict));
     json_object_set_int_member(o, "leases", json_array_get_length(leases));
     json_array_unref(leases);
     set_lending(o, r);
-    set_spill(o, r, problems);
-    nr_vms = set_vms(o, r, problems);
+    set_spill(o, r, verdict);
+    summary = status_summary(r, set_vms(o, r, verdict));
     json_object_set_array_member(o, "other_vms", others_json(r->qmp));
-    if (!r->sampled) {
-        add_problem(problems, "cannot read how much memory is free");
-    }
-    if (r->prediction.vetoed) {
-        add_problem(problems, "memory pressure is high: nothing more is "
-                    "lent");
-    }
-    set_verdict(o, r, problems, nr_vms);
+    judge_host(r, verdict);
+    verdict_set(verdict, o, summary);
+    json_object_set_string_member(o, "summary", summary);
     return o;
 }

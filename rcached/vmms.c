@@ -187,6 +187,7 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
         return;
     }
     vm->starts++;
+    vm->started_at = g_get_monotonic_time();
     note.pid = pager_proc_pid(vm->pager);
     note.starts = vm->starts;
     g_strlcpy(note.name, vm->name, sizeof(note.name));

@@ -36,6 +36,7 @@ typedef struct Vm {
     unsigned starts;            /* pagers started for this incarnation */
     PagerProc *pager;           /* or NULL */
     int64_t pagerless_since;    /* g_get_monotonic_time() */
+    int64_t started_at;         /* the same, of its pager; 0: not by us */
     VmWaiting *waiting;         /* a connection that waits for its pager */
 
     struct Link *link;          /* the pager's link, or NULL */

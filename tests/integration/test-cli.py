@@ -214,8 +214,8 @@ class Rcachectl(Case):
     def test_output(self):
         self.start()
         first = self.ctl('status').stdout.splitlines()
-        self.assertTrue(first[0].startswith('degraded: 0 of 0 hosts'))
-        self.assertEqual(first[1], '  no host has reported yet')
+        self.assertEqual(first[0], 'degraded: no host has reported yet')
+        self.assertIn('  0 of 0 hosts alive, 0 VMs', first[2])
         self.assertEqual(self.ctl('vms').stdout, 'no VMs\n')
         self.assertEqual(json.loads(self.ctl('--json', 'hosts').stdout), [])
         status = json.loads(self.ctl('status', '--json').stdout)

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * status: see status.h.
+ *
+ * A VM that waits is told with the providers that may be why: those of its
+ * leases that it has no connection to, or that are not alive.
+ */
+#include "arbiter/status.h"
+
+#include <string.h>
+
+#define EXPIRES_SOON_MS         5000u   /* a third of a lease is far more */
+#define NAMES_MAX               3u
+
+typedef struct Judge {
+    const Hosts *hosts;
+    const PlacementConfig *config;
+    uint64_t now;
+    uint64_t free;
+    Verdict *verdict;
+} Judge;
+
+/* A few names in a text, each once: "a, b, c, ..." */
+typedef struct Names {
+    GString *text;
+    unsigned n;
+    GHashTable *seen;
+} Names;
+
+static void names_init(Names *names)
+{
+    *names = (Names) { g_string_new(NULL), 0,
+                       g_hash_table_new(g_str_hash, g_str_equal) };
+}
+
+static void names_deinit(Names *names)
+{
+    g_string_free(names->text, TRUE);
+    g_hash_table_unref(names->seen);
+}
+
+static void names_add(Names *names, const char *name)
+{
+    if (!g_hash_table_add(names->seen, (char *)name)) {
+        return;
+    }
+    if (names->n < NAMES_MAX) {
+        g_string_append_printf(names->text, "%s%s", names->n ? ", " : "",
+                               name);
+    } else if (names->n == NAMES_MAX) {
+        g_string_append(names->text, ", ...");
+    }
+    names->n++;
+}
+
+/* ------------------------------------------------------------------- VMs */
+
+static bool provider_away(const Judge *judge, const WireBeatLease *held)
+{
+    const Host *provider = hosts_find(judge->hosts, held->host);
+
+    return held->state == RCACHE_LEASE_GRANTED ||
+           (provider && hosts_state(judge->hosts, provider, judge->now) !=
+            HOST_ALIVE);
+}
+
+static void judge_waiting(const Judge *judge, const Host *host,
+                          const WireBeatGuest *g)
+{
+    Names away;
+
+    names_init(&away);
+    for (guint i = 0; i < host->held->len; i++) {
+        const WireBeatLease *l = &g_array_index(host->held, WireBeatLease, i);
+
+        if (!memcmp(l->vm, g->vm, RCACHE_UUID_LEN) &&
+            provider_away(judge, l)) {
+            names_add(&away, l->host);
+        }
+    }
+    verdict_add(judge->verdict, VERDICT_FAILING,
+                "vm %s on %s has waited for a page for %.1f s%s%s", g->name,
+                host->name, g->stall_ns / 1e9,
+                away.n ? "; it cannot reach " : "", away.text->str);
+    names_deinit(&away);
+}
+
+static void judge_guest(const Judge *judge, const Host *host,
+                        const WireBeatGuest *g)
+{
+    if (!(g->flags & RCACHE_GUEST_MANAGED)) {
+        return;
+    }
+    if (!(g->flags & RCACHE_GUEST_PAGER)) {
+        verdict_add(judge->verdict, VERDICT_FAILING,
+                    "vm %s on %s has no pager", g->name, host->name);
+    } else if (g->stall_ns > STATUS_STALL_NS) {
+        judge_waiting(judge, host, g);
+    }
+    if (status_stretched(g->resident, g->local_max, g->guest)) {
+        char here[32], max[32];
+
+        verdict_add(judge->verdict, VERDICT_DEGRADED,
+                    "vm %s on %s has %s here, above its local-max of %s%s",
+                    g->name, host->name, verdict_size(g->resident, here),
+                    verdict_size(g->local_max, max),
+                    judge->free ? "" : ": no host has memory to lend");
+    }
+    if (g->pager_restarts) {
+        verdict_add(judge->verdict, VERDICT_NOTE,
+                    "the pager of vm %s on %s has been started again %u "
+                    "time%s", g->name, host->name, g->pager_restarts,
+                    g->pager_restarts > 1 ? "s" : "");
+    }
+}
+
+/* ----------------------------------------------------------------- leases */
+
+static void judge_leases(const Judge *judge, const Host *host)
+{
+    Names expired, soon;
+
+    names_init(&expired);
+    names_init(&soon);
+    for (guint i = 0; i < host->leases->len; i++) {
+        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
+                                                i);
+
+        if (l->state == RCACHE_LEASE_EXPIRED) {
+            names_add(&expired, l->name);
+        } else if (l->state == RCACHE_LEASE_CLAIMED &&
+                   l->expires_ms < EXPIRES_SOON_MS) {
+            names_add(&soon, l->name);
+        }
+    }
+    if (expired.n) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED,
+                    "leases on %s have expired, its host may take the memory "
+                    "back: of vm %s", host->name, expired.text->str);
+    }
+    if (soon.n) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED,
+                    "leases on %s end within %u s and are not renewed: of vm "
+                    "%s", host->name, EXPIRES_SOON_MS / 1000,
+                    soon.text->str);
+    }
+    names_deinit(&expired);
+    names_deinit(&soon);
+}
+
+/* ------------------------------------------------------------------ hosts */
+
+/* Whose bytes are on a host that is not there. */
+static void judge_away(const Judge *judge, const Host *host, HostState state)
+{
+    uint64_t stored = 0;
+    char size[32];
+    Names vms;
+
+    names_init(&vms);
+    for (guint i = 0; i < host->leases->len; i++) {
+        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
+                                                i);
+
+        if (l->stored) {
+            stored = MIN(l->stored, UINT64_MAX - stored) + stored;
+            names_add(&vms, l->name);
+        }
+    }
+    verdict_add(judge->verdict, VERDICT_DEGRADED,
+                "host %s is %s%s, last heard %.1f s ago%s%s%s%s", host->name,
+                hosts_state_name(state),
+                host->conn ? "" : " and not connected",
+                (judge->now - MIN(host->heard_ms, judge->now)) / 1000.0,
+                vms.n ? "; it has " : "",
+                vms.n ? verdict_size(stored, size) : "",
+                vms.n ? " of vm " : "", vms.text->str);
+    names_deinit(&vms);
+}
+
+static void judge_pressure(const Judge *judge, const Host *host)
+{
+    const WireBeatHost *beat = &host->beat;
+
+    if (beat->psi_some_avg10 > judge->config->psi_some_max ||
+        beat->psi_full_avg10 > judge->config->psi_full_max) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED,
+                    "host %s is short of memory (PSI some %.1f %%, full %.1f "
+                    "%%): it is asked for nothing new", host->name,
+                    beat->psi_some_avg10 / 100.0,
+                    beat->psi_full_avg10 / 100.0);
+    }
+}
+
+static void judge_draining(const Judge *judge, const Host *host)
+{
+    char size[32];
+
+    if (!(host->beat.flags & RCACHE_HOST_DRAINING)) {
+        return;
+    }
+    if (host->beat.leased) {
+        verdict_add(judge->verdict, VERDICT_NOTE, "host %s is being drained: "
+                    "%s are still lent", host->name,
+                    verdict_size(host->beat.leased, size));
+    } else {
+        verdict_add(judge->verdict, VERDICT_NOTE, "host %s is drained and "
+                    "empty", host->name);
+    }
+}
+
+static void judge_host(const Judge *judge, const Host *host)
+{
+    HostState state = hosts_state(judge->hosts, host, judge->now);
+    const char *implausible = hosts_implausible(host);
+
+    if (state != HOST_ALIVE || !host->conn) {
+        judge_away(judge, host, state);
+    } else if (implausible) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED,
+                    "host %s is asked for nothing: %s", host->name,
+                    implausible);
+    } else {
+        judge_pressure(judge, host);
+        judge_leases(judge, host);
+    }
+    judge_draining(judge, host);
+    for (guint i = 0; i < host->guests->len; i++) {
+        judge_guest(judge, host,
+                    &g_array_index(host->guests, WireBeatGuest, i));
+    }
+}
+
+void status_judge(const Hosts *hosts, const PlacementConfig *config,
+                  uint64_t free, uint64_t now, Verdict *verdict)
+{
+    g_autoptr(GPtrArray) sorted = hosts_sorted(hosts);
+    const Judge judge = { hosts, config, now, free, verdict };
+
+    for (guint i = 0; i < sorted->len; i++) {
+        judge_host(&judge, sorted->pdata[i]);
+    }
+    if (!sorted->len) {
+        verdict_add(verdict, VERDICT_DEGRADED, "no host has reported yet");
+    }
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verdict: its line, and what the arbiter finds wrong in heartbeats. */
+#include <check.h>
+#include <string.h>
+
+#include "arbiter/status.h"
+#include "tests/unit/hosts-fixture.h"
+
+static const PlacementConfig config = { .psi_some_max = 2000,
+                                        .psi_full_max = 500 };
+static Hosts hosts;
+static HostsSaid said_a, said_b;
+static Host *a, *b;
+
+static void set_up(void)
+{
+    hosts_fixture_init(&hosts);
+    a = hosts_fixture_add(&hosts, "a");
+    b = hosts_fixture_add(&hosts, "b");
+    said_a = said_b = hosts_fixture_said();
+}
+
+static void tear_down(void)
+{
+    hosts_deinit(&hosts);
+}
+
+/* Both hosts have just reported; the line, whose summary is "fine". */
+static char *judge_at(uint64_t now, VerdictLevel *level)
+{
+    g_autoptr(Verdict) verdict = verdict_new();
+
+    status_judge(&hosts, &config, 0, now, verdict);
+    *level = verdict_level(verdict);
+    return verdict_line(verdict, "fine");
+}
+
+static void expect(VerdictLevel level, const char *text)
+{
+    VerdictLevel got;
+    g_autofree char *line = NULL;
+
+    hosts_fixture_beat(&hosts, a, &said_a, 1000);
+    hosts_fixture_beat(&hosts, b, &said_b, 1000);
+    line = judge_at(1000, &got);
+    ck_assert_str_eq(line, text);
+    ck_assert_int_eq(got, level);
+}
+
+START_TEST(all_is_well)
+{
+    hosts_fixture_guest(&said_a, "web", 1);
+    hosts_fixture_lease(&said_b, "web", 1, "a", 64 * MIB, 10 * MIB);
+    expect(VERDICT_NOTE, "ok: fine");
+    /* Restarts and drains are told, and are no problem. */
+    said_a.guest[0].pager_restarts = 2;
+    said_b.host.flags |= RCACHE_HOST_DRAINING;
+    expect(VERDICT_NOTE, "ok: fine");
+}
+END_TEST
+
+START_TEST(a_vm_that_waits)
+{
+    WireBeatGuest *g = hosts_fixture_guest(&said_a, "web", 1);
+    WireBeatLease held = { .vm = { 1 }, .host = "b", .lease = 5,
+                           .state = RCACHE_LEASE_CLAIMED };
+
+    said_a.held[said_a.nr_held++] = held;
+    g->stall_ns = STATUS_STALL_NS;
+    expect(VERDICT_NOTE, "ok: fine");
+    g->stall_ns = 12 * STATUS_STALL_NS;
+    expect(VERDICT_FAILING,
+           "failing: vm web on a has waited for a page for 12.0 s");
+    said_a.held[0].state = RCACHE_LEASE_GRANTED;        /* not connected */
+    expect(VERDICT_FAILING, "failing: vm web on a has waited for a page for "
+           "12.0 s; it cannot reach b");
+    /* Another VM's providers are not its. */
+    said_a.held[0].vm[0] = 2;
+    expect(VERDICT_FAILING,
+           "failing: vm web on a has waited for a page for 12.0 s");
+}
+END_TEST
+
+START_TEST(no_pager_and_no_room)
+{
+    WireBeatGuest *g = hosts_fixture_guest(&said_a, "web", 1);
+
+    g->resident = g->local_max + 16 * MIB;
+    expect(VERDICT_NOTE, "ok: fine");
+    g->resident++;
+    expect(VERDICT_DEGRADED, "degraded: vm web on a has 80.0 MiB here, above "
+           "its local-max of 64.0 MiB: no host has memory to lend");
+    g->flags &= ~RCACHE_GUEST_PAGER;
+    expect(VERDICT_FAILING, "failing: vm web on a has no pager; vm web on a "
+           "has 80.0 MiB here, above its local-max of 64.0 MiB: no host has "
+           "memory to lend");
+    /* A VM without a remote cache has none to miss. */
+    g->flags = 0;
+    expect(VERDICT_NOTE, "ok: fine");
+}
+END_TEST
+
+START_TEST(hosts_that_are_away)
+{
+    VerdictLevel level;
+    g_autofree char *suspect = NULL, *dead = NULL, *gone = NULL;
+
+    hosts_fixture_lease(&said_b, "web", 1, "a", 64 * MIB, 10 * MIB);
+    hosts_fixture_lease(&said_b, "web", 1, "a", 64 * MIB, 10 * MIB);
+    hosts_fixture_lease(&said_b, "db", 2, "a", 64 * MIB, 0);
+    hosts_fixture_beat(&hosts, b, &said_b, 1000);
+    hosts_fixture_beat(&hosts, a, &said_a, 6000);
+    suspect = judge_at(6000, &level);
+    ck_assert_str_eq(suspect, "degraded: host b is suspect, last heard 5.0 s "
+                     "ago; it has 20.0 MiB of vm web");
+    hosts_fixture_beat(&hosts, a, &said_a, 13000);
+    b->conn = NULL;
+    dead = judge_at(13000, &level);
+    ck_assert_str_eq(dead, "degraded: host b is dead and not connected, last "
+                     "heard 12.0 s ago; it has 20.0 MiB of vm web");
+    hosts_fixture_beat(&hosts, b, &said_b, 13000);
+    gone = judge_at(13000, &level);
+    ck_assert_ptr_nonnull(strstr(gone, "b is alive and not connected"));
+    ck_assert_int_eq(level, VERDICT_DEGRADED);
+}
+END_TEST
+
+START_TEST(leases_that_end)
+{
+    WireBeatLease *l = hosts_fixture_lease(&said_b, "web", 1, "a", MIB, MIB);
+
+    l->expires_ms = 4000;
+    expect(VERDICT_DEGRADED, "degraded: leases on b end within 5 s and are "
+           "not renewed: of vm web");
+    l->state = RCACHE_LEASE_GRANTED;    /* not claimed yet: that is short */
+    expect(VERDICT_NOTE, "ok: fine");
+    l->state = RCACHE_LEASE_EXPIRED;
+    expect(VERDICT_DEGRADED, "degraded: leases on b have expired, its host "
+           "may take the memory back: of vm web");
+}
+END_TEST
+
+START_TEST(pressure_and_nonsense)
+{
+    said_a.host.psi_some_avg10 = 2000;
+    said_a.host.psi_full_avg10 = 500;
+    expect(VERDICT_NOTE, "ok: fine");
+    said_a.host.psi_full_avg10 = 501;
+    expect(VERDICT_DEGRADED, "degraded: host a is short of memory (PSI some "
+           "20.0 %, full 5.0 %): it is asked for nothing new");
+    said_a.host.offered = said_a.host.mem_total + 1;
+    expect(VERDICT_DEGRADED, "degraded: host a is asked for nothing: it "
+           "offers more memory than it has");
+}
+END_TEST
+
+START_TEST(the_line_is_a_line)
+{
+    g_autoptr(Verdict) v = verdict_new();
+    g_autoptr(JsonObject) o = json_object_new();
+    g_autofree char *line = NULL;
+    JsonArray *problems;
+
+    for (int i = 0; i < 300; i++) {
+        verdict_add(v, VERDICT_DEGRADED, "d%d", i);
+    }
+    verdict_add(v, VERDICT_FAILING, "f");
+    verdict_add(v, VERDICT_NOTE, "n");
+    line = verdict_line(v, "");
+    ck_assert_str_eq(line, "failing: f; d0; d1; and 298 more");
+    verdict_set(v, o, "");
+    ck_assert(!json_object_get_boolean_member(o, "ok"));
+    ck_assert_str_eq(json_object_get_string_member(o, "level"), "failing");
+    problems = json_object_get_array_member(o, "problems");
+    ck_assert_uint_eq(json_array_get_length(problems), 258);
+    ck_assert_str_eq(json_array_get_string_element(problems, 0), "f");
+    ck_assert_str_eq(json_array_get_string_element(problems, 257),
+                     "and 44 more");
+    ck_assert_uint_eq(json_array_get_length(
+        json_object_get_array_member(o, "notes")), 1);
+}
+END_TEST
+
+START_TEST(nobody_is_there)
+{
+    Hosts none;
+    g_autoptr(Verdict) v = verdict_new();
+    g_autofree char *line = NULL;
+
+    hosts_fixture_init(&none);
+    status_judge(&none, &config, 0, 0, v);
+    line = verdict_line(v, "");
+    ck_assert_str_eq(line, "degraded: no host has reported yet");
+    hosts_deinit(&none);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("status");
+    TCase *tc = tcase_create("status");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, all_is_well);
+    tcase_add_test(tc, a_vm_that_waits);
+    tcase_add_test(tc, no_pager_and_no_room);
+    tcase_add_test(tc, hosts_that_are_away);
+    tcase_add_test(tc, leases_that_end);
+    tcase_add_test(tc, pressure_and_nonsense);
+    tcase_add_test(tc, the_line_is_a_line);
+    tcase_add_test(tc, nobody_is_there);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
