@@ -75,7 +75,7 @@ try:
     s.shutdown(socket.SHUT_WR)
 except OSError:
     pass                        # it has said why it closed
-print(s.makefile().read())
+print(s.makefile().readline())
 """
 
 
