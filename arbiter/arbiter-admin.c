@@ -119,11 +119,16 @@ static JsonNode *run_hosts(JsonObject *args, void *opaque, GError **errp)
     JsonArray *list = json_array_new();
     uint64_t now = arbiter_now();
     g_autoptr(Views) views = views_new(arbiter, NULL, now);
+    const char *only = json_object_get_string_member_with_default(args,
+        "host", NULL);
 
     for (guint i = 0; i < hosts->len; i++) {
-        json_array_add_object_element(list, host_object(arbiter,
-                                                        hosts->pdata[i],
-                                                        views, now));
+        const Host *host = hosts->pdata[i];
+
+        if (!only || !strcmp(host->name, only)) {
+            json_array_add_object_element(list, host_object(arbiter, host,
+                                                            views, now));
+        }
     }
     return admin_node_new_array(list);
 }
@@ -506,11 +511,15 @@ const AdminCommand arbiter_admin_commands[] = {
     { "status", "Whether all is well, and the sums.",
       .run = run_status, .reads = true },
     { "hosts", "The hosts, what they have and lend.",
+      { { "host", ADMIN_ARG_STRING, .optional = true } },
       .run = run_hosts, .reads = true },
     { "leases", "Who lends how much to which VM.",
       .run = run_leases, .reads = true },
     { "vms", "The VMs and where their memory is.",
       .run = run_vms, .reads = true },
+    { "whatif", "What VMs would feel if a host died, or was drained.",
+      { { "host", ADMIN_ARG_STRING } }, arbiter_admin_whatif,
+      .reads = true },
     { "drain", "Tell a host to lend nothing more and ask all back.",
       { { "host", ADMIN_ARG_STRING } }, arbiter_admin_drain },
     { "undrain", "Tell a host to lend again.",

@@ -13,6 +13,9 @@ JsonNode *arbiter_admin_drain(JsonObject *args, void *opaque, GError **errp);
 JsonNode *arbiter_admin_undrain(JsonObject *args, void *opaque,
                                 GError **errp);
 
+/* In whatif-admin.c. */
+JsonNode *arbiter_admin_whatif(JsonObject *args, void *opaque, GError **errp);
+
 /* The commands, for an Arbiter as their opaque. */
 extern const AdminCommand arbiter_admin_commands[];
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define PERCENT_MAX     10000u  /* in hundredths */
+#define DRAIN_MS        (10 * 60 * 1000u)       /* older drains fade */
 
 static GArray *array_new(size_t size)
 {
@@ -180,6 +181,33 @@ static void beat_take(Hosts *hosts, Host *host, Host *beat)
     }
 }
 
+/* How fast a drained host gets empty; a beat in which nothing went says only
+ * that there was no room. */
+static void drain_measure(Hosts *hosts, const Host *host,
+                          const WireBeatHost *next, uint64_t now)
+{
+    const WireBeatHost *last = &host->beat;
+
+    if (!host->seq_valid || !(last->flags & RCACHE_HOST_DRAINING) ||
+        !(next->flags & RCACHE_HOST_DRAINING) ||
+        next->leased >= last->leased || now <= host->heard_ms) {
+        return;
+    }
+    if (hosts->drained_ms > DRAIN_MS) {
+        hosts->drained_ms /= 2;
+        hosts->drained_bytes /= 2;
+    }
+    hosts->drained_ms += now - host->heard_ms;
+    hosts->drained_bytes += MIN(last->leased - next->leased,
+                                UINT64_MAX - hosts->drained_bytes);
+}
+
+double hosts_drain_rate(const Hosts *hosts)
+{
+    return hosts->drained_ms
+               ? hosts->drained_bytes * 1000.0 / hosts->drained_ms : 0;
+}
+
 HostsBeat hosts_beat(Hosts *hosts, Host *host, const void *payload,
                      size_t len, uint64_t now, const char **why)
 {
@@ -197,6 +225,7 @@ HostsBeat hosts_beat(Hosts *hosts, Host *host, const void *payload,
     if (host->seq_valid && beat->beat.seq <= host->beat.seq) {
         return HOSTS_BEAT_OLD;
     }
+    drain_measure(hosts, host, &beat->beat, now);
     beat_take(hosts, host, beat);
     host->reported = true;
     host->seq_valid = true;

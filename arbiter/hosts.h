@@ -73,6 +73,8 @@ typedef struct Hosts {
     GHashTable *taken;          /* name of a requester -> its sum */
     GHashTable *domains;        /* label -> its number and hosts */
     uint32_t last_domain;
+    uint64_t drained_bytes;     /* seen to leave hosts that were drained, */
+    uint64_t drained_ms;        /* and in how long */
     Host *scratch;              /* what a heartbeat says, until it is whole */
 } Hosts;
 
@@ -149,6 +151,10 @@ uint64_t hosts_taken(const Hosts *hosts, const char *requester);
  * next heartbeat; NULL if it has no label
  */
 const GPtrArray *hosts_domain(const Hosts *hosts, const Host *host);
+
+/** hosts_drain_rate() - bytes a second that left hosts that were drained,
+ * lately; 0: none did */
+double hosts_drain_rate(const Hosts *hosts);
 
 /** hosts_state() - by the beats missed at @now */
 HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now);

@@ -27,7 +27,7 @@ typedef struct Column {
 
 /* ----------------------------------------------------------------- values */
 
-static char *format_bytes(double bytes)
+char *print_bytes(double bytes)
 {
     static const char units[] = "BKMGTPE";
     unsigned unit = 0;
@@ -157,7 +157,7 @@ static char *format_value(JsonNode *node, Kind kind)
     }
     switch (kind) {
     case KIND_BYTES:
-        return format_bytes(json_node_get_double(node));
+        return print_bytes(json_node_get_double(node));
     case KIND_SECONDS:
         return format_seconds(json_node_get_double(node));
     case KIND_PERCENT:
@@ -306,6 +306,52 @@ char *print_vms(JsonNode *answer)
     };
 
     return print_table(answer, columns, G_N_ELEMENTS(columns), "no VMs\n");
+}
+
+char *print_whatif(JsonNode *answer)
+{
+    static const Column columns[] = {
+        { "VM", "name", KIND_TEXT },
+        { "HOST", "host", KIND_TEXT },
+        { "GUEST", "guest_bytes", KIND_BYTES },
+        { "LEASED", "leased_bytes", KIND_BYTES },
+        { "STORED", "stored_bytes", KIND_BYTES },
+        { "DIED", "if_died", KIND_TEXT },
+        { "PLACED", "placed_bytes", KIND_BYTES },
+        { "DRAINED", "if_drained", KIND_TEXT },
+        { "WHY", "why", KIND_TEXT },
+    };
+    g_autofree char *died = NULL, *drained = NULL, *vms = NULL;
+    JsonObject *o;
+    JsonNode *list;
+
+    if (!JSON_NODE_HOLDS_OBJECT(answer)) {
+        return g_strdup("-\n");
+    }
+    o = json_node_get_object(answer);
+    died = format_field(o, "if_died", KIND_TEXT);
+    drained = format_field(o, "if_drained", KIND_TEXT);
+    list = json_object_get_member(o, "vms");
+    vms = list && JSON_NODE_HOLDS_ARRAY(list)
+              ? print_table(list, columns, G_N_ELEMENTS(columns),
+                            "no VM has memory there\n")
+              : g_strdup("-\n");
+    return g_strdup_printf("died now: %s\ndrained:  %s\n%s", died, drained,
+                           vms);
+}
+
+char *print_why(JsonNode *vm)
+{
+    g_autofree char *name = NULL, *why = NULL;
+    JsonObject *o = JSON_NODE_HOLDS_OBJECT(vm) ? json_node_get_object(vm)
+                                               : NULL;
+
+    if (!o || !is_text(json_object_get_member(o, "why"))) {
+        return NULL;
+    }
+    name = format_field(o, "name", KIND_TEXT);
+    why = format_field(o, "why", KIND_TEXT);
+    return g_strdup_printf("vm %s cannot move: %s", name, why);
 }
 
 /* ----------------------------------------------------------------- status */

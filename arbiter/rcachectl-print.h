@@ -11,6 +11,15 @@
  * of another type is shown as "-": the daemon may be of another version.
  */
 char *print_status(JsonNode *answer);
+char *print_whatif(JsonNode *answer);
+
+/** print_bytes() - "1.5G", new */
+char *print_bytes(double bytes);
+
+/** print_why() - of a VM in the answer of whatif: why it cannot move, or
+ * NULL */
+char *print_why(JsonNode *vm);
+
 char *print_hosts(JsonNode *answer);
 char *print_leases(JsonNode *answer);
 char *print_vms(JsonNode *answer);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arbiter/rcachectl.h"
+#include "arbiter/rcachectl-drain.h"
 #include "arbiter/rcachectl-explain.h"
 #include "arbiter/rcachectl-print.h"
 #include "common/admin.h"
@@ -15,14 +17,6 @@
 
 #define ARBITER_SOCKET  "/run/rcached/arbiter.sock"
 #define HOST_SOCKET     "/run/rcached/admin.sock"
-
-enum {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_NO_DAEMON = 3,
-    EXIT_REFUSED = 4
-};
 
 typedef struct Command {
     const char *name;
@@ -49,12 +43,17 @@ static JsonObject *evict_args(char **argv, GError **errp)
     return args;
 }
 
-static JsonObject *host_args(char **argv, GError **errp)
+JsonObject *rcachectl_host_args(const char *host)
 {
     JsonObject *args = json_object_new();
 
-    json_object_set_string_member(args, "host", argv[0]);
+    json_object_set_string_member(args, "host", host);
     return args;
+}
+
+static JsonObject *host_args(char **argv, GError **errp)
+{
+    return rcachectl_host_args(argv[0]);
 }
 
 static const Command commands[] = {
@@ -67,6 +66,8 @@ static const Command commands[] = {
       .timeout_ms = 5000 },
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
       evict_args, 2, true, .timeout_ms = 120000 },
+    { "whatif", " HOST", "What VMs feel if it dies, or is drained",
+      print_whatif, host_args, 1, .timeout_ms = 5000 },
     { "drain", " HOST", "Lend nothing more and ask all back", print_drain,
       host_args, 1, .timeout_ms = 5000 },
     { "undrain", " HOST", "Lend again", print_drain, host_args, 1,
@@ -75,12 +76,12 @@ static const Command commands[] = {
 
 /* They have a place in the design and are not built yet. */
 static const char *const later[] = {
-    "whatif", "top", "metrics",
+    "top", "metrics",
 };
 
 typedef struct CommandLine {
     char *socket, *timeout, *explain;
-    gboolean json, version;
+    gboolean json, wait, version;
     unsigned timeout_ms;
     bool timeout_set;
 } CommandLine;
@@ -111,6 +112,8 @@ static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
           "How long to wait; 0: for ever", "TIME" },
         { "explain", 0, 0, G_OPTION_ARG_STRING, &line->explain,
           "With hosts: why HOST offers what it offers", "HOST" },
+        { "wait", 0, 0, G_OPTION_ARG_NONE, &line->wait,
+          "With drain: show how far it is, until HOST is empty", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
           "Print the version", NULL },
         { 0 }
@@ -181,37 +184,60 @@ static int exit_status(const GError *error)
     }
 }
 
-static int run(const CommandLine *line, const Command *command,
-               JsonObject *args)
+int rcachectl_fail(const GError *error)
 {
-    const char *path = line->socket ? line->socket : default_socket(command);
-    unsigned timeout_ms = line->timeout_set ? line->timeout_ms
-                                            : command->timeout_ms;
+    g_printerr("rcachectl: %s\n", error->message);
+    return exit_status(error);
+}
+
+int rcachectl_put(JsonNode *answer, const char *text)
+{
+    g_autofree char *json = text ? NULL : json_to_string(answer, TRUE);
+
+    if (fputs(text ? text : json, stdout) < 0 ||
+        (json && putchar('\n') < 0) || fflush(stdout) < 0) {
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+/* One command and its answer. */
+static int run(const CommandLine *line, const Command *command,
+               const char *path, JsonObject *args)
+{
+    unsigned timeout_ms = line->timeout_set && !line->wait
+                              ? line->timeout_ms : command->timeout_ms;
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) answer = admin_execute(path, command->name, args,
                                                timeout_ms, &error);
     g_autofree char *text = NULL;
     JsonNode *shown = answer;
 
-    if (!answer) {
-        g_printerr("rcachectl: %s\n", error->message);
-        return exit_status(error);
-    }
-    if (line->explain) {
+    if (answer && line->explain) {
         shown = explain_find(answer, line->explain, &error);
-        if (!shown) {
-            g_printerr("rcachectl: %s\n", error->message);
-            return EXIT_FAILED;
-        }
     }
-    text = line->json ? json_to_string(shown, TRUE)
-                      : (line->explain ? explain_print : command->print)
-                            (shown);
-    if (fputs(text, stdout) < 0 || (line->json && putchar('\n') < 0) ||
-        fflush(stdout) < 0) {
-        return EXIT_FAILED;
+    if (!shown) {
+        return rcachectl_fail(error);
     }
-    return EXIT_DONE;
+    if (line->wait && line->json) {
+        return EXIT_DONE;       /* its end is what is printed */
+    }
+    if (!line->json) {
+        text = (line->explain ? explain_print : command->print)(shown);
+    }
+    return rcachectl_put(shown, text);
+}
+
+static int run_all(const CommandLine *line, const Command *command,
+                   char **argv, JsonObject *args)
+{
+    const char *path = line->socket ? line->socket : default_socket(command);
+    int status = run(line, command, path, args);
+
+    if (status == EXIT_DONE && line->wait) {
+        status = drain_wait(path, argv[0], line->timeout_ms, line->json);
+    }
+    return status;
 }
 
 static int dispatch(const CommandLine *line, int argc, char **argv)
@@ -237,6 +263,11 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
                    command->name);
         return EXIT_USAGE;
     }
+    if (line->wait && strcmp(command->name, "drain")) {
+        g_printerr("rcachectl: --wait goes with drain, not with %s\n",
+                   command->name);
+        return EXIT_USAGE;
+    }
     if ((unsigned)argc - 2 != command->nr_args) {
         g_printerr("usage: rcachectl [OPTION...] %s%s\n", command->name,
                    command->args);
@@ -249,7 +280,7 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
             return EXIT_USAGE;
         }
     }
-    return run(line, command, args);
+    return run_all(line, command, argv + 2, args);
 }
 
 int main(int argc, char **argv)

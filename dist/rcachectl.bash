@@ -2,49 +2,63 @@
 # bash completion for rcachectl
 # shellcheck shell=bash
 
+# The names in a list that the daemon answers to a command.
+_rcachectl_names() {
+    local socket=() word
+    # "--socket=PATH" arrives as three words, since = breaks words.
+    for ((word = 1; word < COMP_CWORD; word++)); do
+        if [ "${COMP_WORDS[word]}" = --socket ]; then
+            socket=(--socket="${COMP_WORDS[word+2]}")
+        fi
+    done
+    rcachectl "${socket[@]}" --timeout=1s --json "$1" 2>/dev/null |
+        sed -n 's/^    "name" : "\([^"\\ ]*\)".*/\1/p'
+}
+
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status hosts leases vms evict drain undrain"
-    local options="--socket= --json --timeout= --explain= --help --version"
-    local socket=() word command="" vms
+    local commands="status hosts leases vms evict whatif drain undrain"
+    local options="--socket= --json --timeout= --explain= --wait --help
+        --version"
+    local word command="" given=0
 
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in
-        status|hosts|leases|vms|evict|drain|undrain) command=$word ;;
-        esac
+        if [ -n "$command" ] && [[ $word != -* ]]; then
+            given=$((given + 1))
+        elif [[ " $commands " = *" $word "* ]]; then
+            command=$word
+        fi
     done
-    # "--socket=PATH" arrives as three words, since = breaks words.
     if [ "$prev" = "=" ]; then
         prev=${COMP_WORDS[COMP_CWORD-2]}
     fi
+    [ "$cur" != "=" ] || cur=
     case $prev in
     --socket)
-        [ "$cur" != "=" ] || cur=
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return ;;
-    --timeout)
+    --explain)
+        mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names hosts)" \
+                                         -- "$cur")
         return ;;
-    evict)
-        for ((word = 1; word < COMP_CWORD; word++)); do
-            if [ "${COMP_WORDS[word]}" = --socket ]; then
-                socket=(--socket="${COMP_WORDS[word+2]}")
-            fi
-        done
-        vms=$(rcachectl "${socket[@]}" --timeout=1s --json vms 2>/dev/null |
-            sed -n 's/^    "name" : "\([^"\\ ]*\)".*/\1/p')
-        mapfile -t COMPREPLY < <(compgen -W "$vms" -- "$cur")
+    --timeout)
         return ;;
     esac
     case $cur in
     -*)
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
         [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
-        ;;
-    *)
-        [ -n "$command" ] ||
-            mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur")
-        ;;
+        return ;;
+    esac
+    case $command/$given in
+    /*) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+    evict/0)
+        mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names vms)" \
+                                         -- "$cur") ;;
+    whatif/0|drain/0|undrain/0)
+        mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names hosts)" \
+                                         -- "$cur") ;;
     esac
 }
 complete -F _rcachectl rcachectl

@@ -43,8 +43,12 @@ static JsonNode *run_hosts(JsonObject *args, void *opaque, GError **errp)
 {
     HostAdmin *admin = opaque;
     JsonArray *list = json_array_new();
+    const char *only = json_object_get_string_member_with_default(args,
+        "host", admin->r->options->host);
 
-    json_array_add_object_element(list, host_json_host(admin->r));
+    if (!strcmp(only, admin->r->options->host)) {
+        json_array_add_object_element(list, host_json_host(admin->r));
+    }
     return admin_node_new_array(list);
 }
 
@@ -254,6 +258,7 @@ static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
     { .name = "status", .doc = "How this host is, with a verdict.", \
       .run = run_status, .reads = true }, \
     { .name = "hosts", .doc = "This host: its memory and what it lends.", \
+      .args = { { "host", ADMIN_ARG_STRING, .optional = true } }, \
       .run = run_hosts, .reads = true }, \
     { .name = "leases", \
       .doc = "Leases that this host has given, and that VMs here hold.", \

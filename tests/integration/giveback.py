@@ -3,8 +3,10 @@
 
 Scenarios for scenarios.py, which runs them.
 """
+import json
 import os
 import random
+import subprocess
 import sys
 import time
 
@@ -47,6 +49,24 @@ def busy_vm(c, **options):
     return vm
 
 
+def rcachectl(c, *args):
+    """What it prints, at the arbiter's socket."""
+    return subprocess.run(
+        [os.path.join(c.build, "arbiter", "rcachectl"),
+         f"--socket={c.requester.path('arbiter.sock')}", *args],
+        check=True, capture_output=True, text=True, timeout=90).stdout
+
+
+def expect_whatif(c, old, name):
+    """The arbiter says that this VM depends on @old, and could leave it."""
+    answer = json.loads(rcachectl(c, "--json", "whatif", old.name))
+    vm, = answer["vms"]
+    assert (vm["name"], vm["if_died"], vm["if_drained"]) == (
+        name, "waits", "moves"), answer
+    assert 0 < vm["stored_bytes"] <= vm["leased_bytes"], answer
+    assert name in rcachectl(c, "whatif", old.name)
+
+
 @scenario
 def drained(build):
     """A host that is drained ends empty; its guests go on (rule 9)."""
@@ -54,8 +74,9 @@ def drained(build):
         vm = busy_vm(c)
         old, new = c.providers
         before = vm.stats()["visits"]
-        drain(c, old, by_arbiter=True)
-        wait_empty(c, old)
+        expect_whatif(c, old, vm.name)
+        said = rcachectl(c, "--timeout=60s", "drain", "--wait", old.name)
+        assert said.endswith(f"{old.name} is empty\n"), said
         status = c.status(old)
         assert status["slabs_moved_away"] > 0, status
         assert status["asked_back_bytes"] == 0, status

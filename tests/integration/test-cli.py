@@ -205,6 +205,10 @@ class Rcachectl(Case):
                 (['drain'], 2, 'drain HOST'),
                 (['drain', 'h'], 1, 'there is no host h'),
                 (['undrain', 'h'], 1, 'there is no host h'),
+                (['whatif', 'h'], 1, 'there is no host h'),
+                (['whatif'], 2, 'whatif HOST'),
+                (['drain', '--wait', 'h'], 1, 'there is no host h'),
+                (['--wait', 'status'], 2, '--wait goes with drain'),
                 (['top'], 4, "'top' is not in this version")):
             done = self.ctl(*args)
             self.assertEqual(done.returncode, status, args)
@@ -266,6 +270,75 @@ class Rcachectl(Case):
         self.assertIn('no answer in time', done.stderr)
 
 
+    def serve(self, answers):
+        """A daemon; @answers: a function of command and how many before."""
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(self.socket)
+        server.listen()
+        seen = []
+
+        def loop():
+            while True:
+                try:
+                    peer = server.accept()[0]
+                except OSError:
+                    return
+                with peer, peer.makefile('rw') as lines:
+                    call = json.loads(lines.readline())
+                    seen.append(call)
+                    answer = answers(call['execute'], sum(
+                        c['execute'] == call['execute'] for c in seen))
+                    lines.write(json.dumps(answer) + '\n')
+
+        thread = threading.Thread(target=loop)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.close)
+        self.addCleanup(server.shutdown, socket.SHUT_RDWR)
+        return seen
+
+    def drain(self, look, *options):
+        def answers(command, n):
+            if command == 'whatif':
+                return {'return': {'vms': [{'name': 'web', 'why': 'full'}]}}
+            if command == 'drain':
+                return {'return': {'host': 'h', 'draining': True,
+                                   'leased_bytes': 8 << 20,
+                                   'asked_back_bytes': 8 << 20}}
+            left, draining = look(n)
+            return {'return': [{'name': 'h', 'leased_bytes': left,
+                                'draining': draining}]}
+
+        self.serve(answers)
+        done = self.ctl('drain', '--wait', 'h', *options)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_drain_waits(self):
+        # A heartbeat later it drains; then there is less and less.
+        status, text = self.drain(
+            lambda n: (max(8 - n, 0) << 20, n > 2))
+        self.assertEqual(status, 0, text)
+        self.assertIn('h is draining: 8.0M are leased', text)
+        self.assertIn('h: 5.0M of 5.0M left\n', text)
+        self.assertTrue(text.endswith('h is empty\n'), text)
+
+    def test_drain_waits_in_json(self):
+        status, text = self.drain(lambda n: (0, True), '--json')
+        self.assertEqual(status, 0)
+        self.assertEqual(json.loads(text), {'name': 'h', 'leased_bytes': 0,
+                                            'draining': True})
+
+    def test_drain_is_called_off(self):
+        status, text = self.drain(lambda n: (1 << 20, n == 1))
+        self.assertEqual(status, 1)
+        self.assertIn('not being drained any more', text)
+
+    def test_drain_without_room(self):
+        status, text = self.drain(lambda n: (1 << 20, True), '--timeout=7s')
+        self.assertEqual(status, 1)
+        self.assertIn('vm web cannot move: full\n', text)
+        self.assertIn('not empty in time: 1.0M are left', text)
+
     def test_explain(self):
         terms = [('leased', 1 << 30), ('available', 4 << 30),
                  ('growth-host', -(3 << 29)), ('new\x1b[2J', -(1 << 20))]
@@ -317,7 +390,8 @@ class Completion(Case):
         for option in options:
             self.assertRegex(manual, rf'(?m)^{option}')
 
-    def test_names_vms(self):
+    def names(self, command, *words):
+        """Completion with a daemon that answers @command with two names."""
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(self.socket)
             server.listen()
@@ -325,15 +399,28 @@ class Completion(Case):
             def serve():
                 peer = server.accept()[0]
                 with peer:
-                    peer.recv(4096)
-                    peer.sendall(b'{"return": [{"name": "web1"}, '
-                                 b'{"name": "db1"}]}\n')
+                    asked = json.loads(peer.recv(4096))['execute']
+                    text = '[{"name": "web1"}, {"name": "db1"}]'
+                    if asked != command:
+                        text = '[]'
+                    peer.sendall(b'{"return": ' + text.encode() + b'}\n')
 
             thread = threading.Thread(target=serve)
             thread.start()
-            self.assertEqual(self.complete('--socket', '=', self.socket,
-                                           'evict', 'w'), ['web1'])
+            found = self.complete('--socket', '=', self.socket, *words)
             thread.join()
+        os.unlink(self.socket)
+        return found
+
+    def test_names_vms_and_hosts(self):
+        self.assertEqual(self.names('vms', 'evict', 'w'), ['web1'])
+        for command in ('drain', 'undrain', 'whatif'):
+            self.assertEqual(self.names('hosts', command, 'd'), ['db1'])
+        self.assertEqual(self.names('hosts', 'drain', '--wait', ''),
+                         ['web1', 'db1'])
+        self.assertEqual(self.names('hosts', 'hosts', '--explain', '=', 'w'),
+                         ['web1'])
+        self.assertEqual(self.complete('evict', 'web1', ''), [])
 
 
 if __name__ == '__main__':

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* whatif-admin: the command "whatif": whatif.h's answer, with a summary. */
+#include "arbiter/arbiter-admin.h"
+
+#include "arbiter/assign.h"
+#include "arbiter/views.h"
+#include "arbiter/whatif.h"
+#include "common/uuid.h"
+#include "common/verdict.h"
+
+static void set_bytes(JsonObject *o, const char *name, uint64_t value)
+{
+    json_object_set_int_member(o, name, MIN(value, INT64_MAX));
+}
+
+static void set_text(JsonObject *o, const char *name, const char *text)
+{
+    if (*text) {
+        json_object_set_string_member(o, name, text);
+    } else {
+        json_object_set_null_member(o, name);
+    }
+}
+
+static JsonObject *vm_object(const WhatifVm *vm)
+{
+    JsonObject *o = json_object_new();
+    char uuid[UUID_TEXT_LEN];
+
+    uuid_format(vm->uuid, uuid);
+    json_object_set_string_member(o, "name", vm->name);
+    json_object_set_string_member(o, "uuid", uuid);
+    json_object_set_string_member(o, "host", vm->host);
+    if (vm->guest) {
+        set_bytes(o, "guest_bytes", vm->guest);
+    } else {
+        json_object_set_null_member(o, "guest_bytes");
+    }
+    set_bytes(o, "leased_bytes", vm->leased);
+    set_bytes(o, "stored_bytes", vm->stored);
+    json_object_set_string_member(o, "if_died", vm->stored ? "waits"
+                                                           : "loses room");
+    set_bytes(o, "placed_bytes", vm->placed);
+    json_object_set_string_member(o, "if_drained",
+                                  vm->placed >= vm->leased ? "moves"
+                                  : vm->placed ? "moves in part" : "stays");
+    set_text(o, "why", vm->text);
+    return o;
+}
+
+static JsonArray *runs_array(const Host *host)
+{
+    JsonArray *list = json_array_new();
+
+    for (guint i = 0; i < host->guests->len; i++) {
+        json_array_add_string_element(list,
+            g_array_index(host->guests, WireBeatGuest, i).name);
+    }
+    return list;
+}
+
+/* "2 VMs wait for 1.5 GiB: web, db, ..." */
+static char *if_died_text(const Whatif *whatif, const Host *host)
+{
+    GString *names = g_string_new(NULL);
+    unsigned waits = 0;
+    char *text, stored[32];
+
+    for (guint i = 0; i < whatif->vms->len; i++) {
+        const WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
+
+        if (vm->stored && waits++ < 4) {
+            g_string_append_printf(names, "%s%s", names->len ? ", " : ": ",
+                                   waits > 3 ? "..." : vm->name);
+        }
+    }
+    text = !waits ? g_strdup_printf("no VM elsewhere waits; %u that run%s "
+                                    "there end", host->guests->len,
+                                    host->guests->len == 1 ? "s" : "")
+           : g_strdup_printf("%u VM%s for %s until it is back%s; %u that "
+                             "run%s there end", waits,
+                             waits > 1 ? "s wait" : " waits",
+                             verdict_size(whatif->stored, stored), names->str,
+                             host->guests->len,
+                             host->guests->len == 1 ? "s" : "");
+    g_string_free(names, TRUE);
+    return text;
+}
+
+static char *if_drained_text(const Whatif *whatif, double seconds)
+{
+    char leased[32], stays[32];
+    g_autofree char *time = seconds < 0 ? g_strdup("")
+        : g_strdup_printf(", in about %.0f s", MAX(seconds, 1));
+
+    if (!whatif->leased) {
+        return g_strdup("nothing is lent: it is empty at once");
+    }
+    verdict_size(whatif->leased, leased);
+    if (whatif->placed >= whatif->leased) {
+        return g_strdup_printf("there is room elsewhere for all of %s%s",
+                               leased, time);
+    }
+    return g_strdup_printf("%s of %s stay: there is no room for them",
+                           verdict_size(whatif->leased - whatif->placed,
+                                        stays), leased);
+}
+
+static void set_drain(JsonObject *o, Arbiter *arbiter, const Whatif *whatif,
+                      uint64_t now)
+{
+    double rate = hosts_drain_rate(&arbiter->hosts);
+    double seconds = whatif_drain_seconds(whatif, rate,
+        arbiter->options->moves_per_minute,
+        moves_left(&arbiter->moves, now));
+    g_autofree char *text = if_drained_text(whatif, seconds);
+
+    json_object_set_string_member(o, "if_drained", text);
+    set_bytes(o, "placed_bytes", whatif->placed);
+    if (rate > 0) {
+        json_object_set_double_member(o, "drain_bytes_per_second", rate);
+    } else {
+        json_object_set_null_member(o, "drain_bytes_per_second");
+    }
+    if (seconds >= 0 && whatif->placed >= whatif->leased) {
+        json_object_set_double_member(o, "drain_seconds", seconds);
+    } else {
+        json_object_set_null_member(o, "drain_seconds");
+    }
+}
+
+static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
+                                 const Whatif *whatif, uint64_t now)
+{
+    JsonObject *o = json_object_new();
+    JsonArray *vms = json_array_new();
+    g_autofree char *died = if_died_text(whatif, host);
+
+    json_object_set_string_member(o, "host", host->name);
+    json_object_set_string_member(o, "if_died", died);
+    set_drain(o, arbiter, whatif, now);
+    set_bytes(o, "leased_bytes", whatif->leased);
+    set_bytes(o, "stored_bytes", whatif->stored);
+    json_object_set_array_member(o, "runs", runs_array(host));
+    for (guint i = 0; i < whatif->vms->len; i++) {
+        json_array_add_object_element(vms,
+            vm_object(&g_array_index(whatif->vms, WhatifVm, i)));
+    }
+    json_object_set_array_member(o, "vms", vms);
+    return o;
+}
+
+JsonNode *arbiter_admin_whatif(JsonObject *args, void *opaque, GError **errp)
+{
+    Arbiter *arbiter = opaque;
+    const char *name = json_object_get_string_member(args, "host");
+    const Host *host = hosts_find(&arbiter->hosts, name);
+    uint64_t now = arbiter_now(), seed;
+    g_autoptr(Views) views = NULL;
+    JsonObject *o;
+    Whatif whatif;
+
+    if (!host) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    "there is no host %s", name);
+        return NULL;
+    }
+    views = views_new(arbiter, NULL, now);
+    random_bytes(&seed, sizeof(seed));
+    whatif_init(&whatif, &arbiter->hosts, host, views->host,
+                &arbiter->options->placement, seed);
+    o = whatif_object(arbiter, host, &whatif, now);
+    whatif_deinit(&whatif);
+    return admin_node_new(o);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* whatif: see whatif.h. */
+#include "arbiter/whatif.h"
+
+#include <string.h>
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* ------------------------------------------------------ who is there at all */
+
+static WhatifVm *vm_of(Whatif *whatif, const WireBeatLease *lease)
+{
+    WhatifVm vm = { .leased = 0 };
+
+    for (guint i = 0; i < whatif->vms->len; i++) {
+        WhatifVm *known = &g_array_index(whatif->vms, WhatifVm, i);
+
+        if (!memcmp(known->uuid, lease->vm, RCACHE_UUID_LEN)) {
+            return known;
+        }
+    }
+    memcpy(vm.uuid, lease->vm, sizeof(vm.uuid));
+    wire_text_copy(vm.name, sizeof(vm.name), lease->name);
+    wire_text_copy(vm.host, sizeof(vm.host), lease->host);
+    g_array_append_val(whatif->vms, vm);
+    return &g_array_index(whatif->vms, WhatifVm, whatif->vms->len - 1);
+}
+
+static uint64_t guest_memory(const Hosts *hosts, const WhatifVm *vm)
+{
+    const Host *host = hosts_find(hosts, vm->host);
+
+    for (guint i = 0; host && i < host->guests->len; i++) {
+        const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
+                                                i);
+
+        if (!memcmp(g->vm, vm->uuid, RCACHE_UUID_LEN)) {
+            return g->guest;
+        }
+    }
+    return 0;
+}
+
+static int compare_vms(gconstpointer a, gconstpointer b)
+{
+    const WhatifVm *left = a, *right = b;
+
+    if (left->leased != right->leased) {
+        return left->leased > right->leased ? -1 : 1;
+    }
+    return strcmp(left->name, right->name);
+}
+
+static void collect(Whatif *whatif, const Hosts *hosts, const Host *host)
+{
+    for (guint i = 0; i < host->leases->len; i++) {
+        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
+                                                i);
+        WhatifVm *vm = vm_of(whatif, l);
+
+        vm->leased = add(vm->leased, l->bytes);
+        vm->stored = add(vm->stored, l->stored);
+        whatif->leased = add(whatif->leased, l->bytes);
+        whatif->stored = add(whatif->stored, l->stored);
+    }
+    for (guint i = 0; i < whatif->vms->len; i++) {
+        WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
+
+        vm->guest = guest_memory(hosts, vm);
+    }
+    g_array_sort(whatif->vms, compare_vms);
+}
+
+/* --------------------------------------------------------- room elsewhere */
+
+typedef struct Search {
+    const Hosts *hosts;
+    PlacementHost *views;
+    const PlacementConfig *config;
+    uint64_t seed;
+} Search;
+
+/* What the VM leases anywhere counts in where it is put. */
+static void views_of_vm(const Search *search, const WhatifVm *vm)
+{
+    const GArray *lent = hosts_lent(search->hosts, vm->uuid);
+
+    for (guint i = 0; i < search->hosts->all->len; i++) {
+        search->views[i].vm_bytes = 0;
+    }
+    for (guint i = 0; lent && i < lent->len; i++) {
+        const HostsLent *l = &g_array_index(lent, HostsLent, i);
+
+        search->views[l->host->index].vm_bytes = l->bytes;
+    }
+}
+
+/* What one choice has given is gone for the next. */
+static void take(const Search *search, const Placement *placement)
+{
+    for (unsigned i = 0; i < placement->nr_parts; i++) {
+        const PlacementPart *part = &placement->part[i];
+        PlacementHost *view = &search->views[part->host];
+
+        view->free -= MIN(part->bytes, view->free);
+        view->vm_bytes = add(view->vm_bytes, part->bytes);
+        view->leases++;
+    }
+}
+
+/* Several choices, since one has a limited number of parts. */
+static void place(Search *search, WhatifVm *vm)
+{
+    const Host *requester = hosts_find(search->hosts, vm->host);
+    PlacementRequest request = {
+        .requester = requester ? requester->index : PLACEMENT_NO_HOST,
+        .domain = requester ? requester->domain : 0,
+        .owner_bytes = hosts_taken(search->hosts, vm->host),
+    };
+    Placement placement;
+
+    views_of_vm(search, vm);
+    do {
+        request.bytes = vm->leased - vm->placed;
+        placement_choose(search->config, search->views,
+                         search->hosts->all->len, &request, search->seed++,
+                         &placement);
+        take(search, &placement);
+        vm->placed = MIN(add(vm->placed, placement.bytes), vm->leased);
+        request.owner_bytes = add(request.owner_bytes, placement.bytes);
+    } while (placement.nr_parts && vm->placed < vm->leased);
+    if (vm->placed < vm->leased) {
+        wire_text_copy(vm->text, sizeof(vm->text), placement.text);
+    }
+}
+
+void whatif_init(Whatif *whatif, const Hosts *hosts, const Host *host,
+                 PlacementHost *views, const PlacementConfig *config,
+                 uint64_t seed)
+{
+    uint64_t slab = views[host->index].slab;
+    Search search = { hosts, views, config, seed };
+
+    *whatif = (Whatif) { .vms = g_array_new(FALSE, TRUE, sizeof(WhatifVm)) };
+    collect(whatif, hosts, host);
+    whatif->slabs = slab ? whatif->leased / slab : 0;
+    views[host->index].draining = true;
+    for (guint i = 0; i < whatif->vms->len; i++) {
+        WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
+
+        place(&search, vm);
+        whatif->placed = add(whatif->placed, vm->placed);
+    }
+}
+
+void whatif_deinit(Whatif *whatif)
+{
+    g_array_unref(whatif->vms);
+}
+
+double whatif_drain_seconds(const Whatif *whatif, double bytes_per_second,
+                            unsigned moves_per_minute, uint64_t moves_left)
+{
+    double copying = -1, waiting = -1;
+
+    if (!whatif->leased) {
+        return 0;
+    }
+    if (bytes_per_second > 0) {
+        copying = whatif->leased / bytes_per_second;
+    }
+    if (moves_per_minute && whatif->slabs > moves_left) {
+        waiting = (whatif->slabs - moves_left) * 60.0 / moves_per_minute;
+    }
+    return MAX(copying, waiting);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * whatif: what VMs would feel if a host died now, or if it was drained.
+ *
+ * Died: a VM that has pages there waits when it touches one of them, until
+ * the host is back, since this version keeps one copy of a page; a VM that
+ * only leases room there loses that room; a VM that runs there ends with it.
+ *
+ * Drained: each VM's slabs have to find room elsewhere.  That is asked of the
+ * very function that would choose the places, VM by VM, the largest first,
+ * with what the ones before have been given taken off.  It is asked for all
+ * that is leased: a slab with nothing in it needs no move, but which those
+ * are is the VM's to know, so this errs on the side of too little room.
+ *
+ * Pure: nothing is changed by asking.
+ */
+#ifndef ARBITER_WHATIF_H
+#define ARBITER_WHATIF_H
+
+#include "arbiter/hosts.h"
+#include "arbiter/placement.h"
+
+typedef struct WhatifVm {
+    uint8_t uuid[RCACHE_UUID_LEN];
+    char name[RCACHE_NAME_MAX];
+    char host[RCACHE_NAME_MAX]; /* which runs it */
+    uint64_t leased;            /* bytes on the host in question */
+    uint64_t stored;            /* of them, in use */
+    uint64_t guest;             /* its memory; 0: not known */
+    uint64_t placed;            /* of .leased, there is room elsewhere for */
+    char text[192];             /* why that is less, or "" */
+} WhatifVm;
+
+typedef struct Whatif {
+    GArray *vms;                /* of WhatifVm, the largest first */
+    uint64_t leased, stored, placed;    /* their sums */
+    uint64_t slabs;             /* that would have to move */
+} Whatif;
+
+/**
+ * whatif_init() - ask
+ * @host: one of @hosts
+ * @views: of all hosts, at Host.index, of no VM; changed
+ * @seed: for the choice
+ */
+void whatif_init(Whatif *whatif, const Hosts *hosts, const Host *host,
+                 PlacementHost *views, const PlacementConfig *config,
+                 uint64_t seed);
+void whatif_deinit(Whatif *whatif);
+
+/**
+ * whatif_drain_seconds() - about how long a drain would take
+ * @bytes_per_second: of drains that were seen; 0: none was
+ * @moves_per_minute: that are allowed; 0: any number
+ * @moves_left: of them, at once
+ *
+ * Return: seconds, or a negative number: nothing is known
+ */
+double whatif_drain_seconds(const Whatif *whatif, double bytes_per_second,
+                            unsigned moves_per_minute, uint64_t moves_left);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What VMs would feel if a host died or was drained. */
+#include <check.h>
+#include <string.h>
+
+#include "arbiter/whatif.h"
+#include "tests/unit/hosts-fixture.h"
+
+static PlacementConfig config;
+static Hosts hosts;
+static HostsSaid said[4];       /* requester, old, and two others */
+static Host *host[4];
+static PlacementHost views[4];
+static Whatif whatif;
+
+static void set_up(void)
+{
+    static const char *const names[] = { "me", "old", "x", "y" };
+
+    config = (PlacementConfig) { .spread = 2, .sample = 16, .share = 50,
+                                 .psi_some_max = 2000, .psi_full_max = 500 };
+    hosts_fixture_init(&hosts);
+    for (unsigned i = 0; i < 4; i++) {
+        host[i] = hosts_fixture_add(&hosts, names[i]);
+        said[i] = hosts_fixture_said();
+    }
+    said[0].host.flags = 0;     /* lends nothing */
+    hosts_fixture_guest(&said[0], "web", 1);
+    hosts_fixture_guest(&said[0], "db", 2);
+}
+
+static void tear_down(void)
+{
+    hosts_deinit(&hosts);
+}
+
+static void ask(void)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        const WireBeatHost *beat = &said[i].host;
+
+        hosts_fixture_beat(&hosts, host[i], &said[i], 1000);
+        views[host[i]->index] = (PlacementHost) {
+            .alive = true, .connected = true,
+            .lends = beat->flags & RCACHE_HOST_LENDS,
+            .slab = beat->slab_pages * 4096ull, .offered = beat->offered,
+            .free = beat->offered - beat->leased,
+        };
+    }
+    whatif_init(&whatif, &hosts, host[1], views, &config, 7);
+}
+
+static const WhatifVm *vm(unsigned i)
+{
+    ck_assert_uint_lt(i, whatif.vms->len);
+    return &g_array_index(whatif.vms, WhatifVm, i);
+}
+
+START_TEST(a_host_without_leases)
+{
+    hosts_fixture_lease(&said[2], "web", 1, "me", 64 * MIB, 64 * MIB);
+    ask();
+    ck_assert_uint_eq(whatif.vms->len, 0);
+    ck_assert_uint_eq(whatif.leased, 0);
+    ck_assert(whatif_drain_seconds(&whatif, 0, 0, UINT64_MAX) == 0);
+    whatif_deinit(&whatif);
+}
+END_TEST
+
+START_TEST(who_has_what_there)
+{
+    hosts_fixture_lease(&said[1], "web", 1, "me", 32 * MIB, 0);
+    hosts_fixture_lease(&said[1], "db", 2, "me", 48 * MIB, 5 * MIB);
+    hosts_fixture_lease(&said[1], "web", 1, "me", 32 * MIB, 3 * MIB);
+    hosts_fixture_lease(&said[1], "far", 3, "unknown", MIB, 0);
+    ask();
+    ck_assert_uint_eq(whatif.vms->len, 3);
+    ck_assert_str_eq(vm(0)->name, "web");
+    ck_assert_uint_eq(vm(0)->leased, 64 * MIB);
+    ck_assert_uint_eq(vm(0)->stored, 3 * MIB);
+    ck_assert_uint_eq(vm(0)->guest, 256 * MIB);
+    ck_assert_uint_eq(vm(1)->stored, 5 * MIB);
+    ck_assert_str_eq(vm(2)->host, "unknown");
+    ck_assert_uint_eq(vm(2)->guest, 0);
+    ck_assert_uint_eq(whatif.stored, 8 * MIB);
+    ck_assert_uint_eq(whatif.leased, 113 * MIB);
+    ck_assert_uint_eq(whatif.slabs, 113);
+    /* And there is room for all of it. */
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_eq(vm(i)->placed, vm(i)->leased);
+        ck_assert_str_eq(vm(i)->text, "");
+    }
+    ck_assert_uint_eq(whatif.placed, whatif.leased);
+    whatif_deinit(&whatif);
+}
+END_TEST
+
+/* Room that one VM was given is not given again. */
+START_TEST(room_is_given_once)
+{
+    hosts_fixture_lease(&said[1], "web", 1, "me", 80 * MIB, MIB);
+    hosts_fixture_lease(&said[1], "db", 2, "me", 60 * MIB, MIB);
+    said[2].host.offered = 50 * MIB;
+    said[3].host.offered = 50 * MIB;
+    ask();
+    ck_assert_uint_eq(vm(0)->placed, 80 * MIB);
+    ck_assert_uint_eq(vm(1)->placed, 20 * MIB);
+    ck_assert_ptr_nonnull(strstr(vm(1)->text, "no host has room"));
+    ck_assert_uint_eq(whatif.placed, 100 * MIB);
+    whatif_deinit(&whatif);
+}
+END_TEST
+
+START_TEST(neither_itself_nor_the_requester)
+{
+    hosts_fixture_lease(&said[1], "web", 1, "x", 64 * MIB, MIB);
+    said[3].host.offered = 0;
+    ask();
+    ck_assert_uint_eq(vm(0)->placed, 0);
+    ck_assert_ptr_nonnull(strstr(vm(0)->text, "the requester itself"));
+    ck_assert_ptr_nonnull(strstr(vm(0)->text, "1 draining"));
+    whatif_deinit(&whatif);
+}
+END_TEST
+
+/* What moves counts twice for a while, and so does the quota. */
+START_TEST(quota)
+{
+    hosts_fixture_lease(&said[1], "web", 1, "me", 64 * MIB, MIB);
+    config.quota = 80 * MIB;    /* and 64 are leased while they move */
+    ask();
+    ck_assert_uint_eq(vm(0)->placed, 16 * MIB);
+    ck_assert_ptr_nonnull(strstr(vm(0)->text, "quota"));
+    whatif_deinit(&whatif);
+}
+END_TEST
+
+START_TEST(how_long)
+{
+    Whatif w = { .leased = 1000, .slabs = 100 };
+
+    ck_assert(whatif_drain_seconds(&w, 0, 0, UINT64_MAX) < 0);
+    ck_assert(whatif_drain_seconds(&w, 10, 0, UINT64_MAX) == 100);
+    ck_assert(whatif_drain_seconds(&w, 0, 60, 100) < 0);
+    ck_assert(whatif_drain_seconds(&w, 0, 60, 40) == 60);
+    ck_assert(whatif_drain_seconds(&w, 10, 60, 40) == 100);
+    ck_assert(whatif_drain_seconds(&w, 100, 60, 40) == 60);
+}
+END_TEST
+
+/* The rate is of the beats in which something went. */
+START_TEST(drains_are_measured)
+{
+    HostsSaid *s = &said[1];
+
+    ck_assert(hosts_drain_rate(&hosts) == 0);
+    hosts_fixture_lease(s, "web", 1, "me", 100 * MIB, MIB);
+    hosts_fixture_beat(&hosts, host[1], s, 1000);
+    s->host.leased = 90 * MIB;
+    hosts_fixture_beat(&hosts, host[1], s, 2000);       /* given back freely */
+    ck_assert(hosts_drain_rate(&hosts) == 0);
+    s->host.flags |= RCACHE_HOST_DRAINING;
+    hosts_fixture_beat(&hosts, host[1], s, 3000);
+    s->host.leased = 70 * MIB;
+    hosts_fixture_beat(&hosts, host[1], s, 4000);
+    ck_assert(hosts_drain_rate(&hosts) == 20.0 * MIB);
+    hosts_fixture_beat(&hosts, host[1], s, 60000);      /* no room */
+    s->host.leased = 60 * MIB;
+    hosts_fixture_beat(&hosts, host[1], s, 61000);
+    ck_assert(hosts_drain_rate(&hosts) == 15.0 * MIB);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("whatif");
+    TCase *tc = tcase_create("whatif");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, a_host_without_leases);
+    tcase_add_test(tc, who_has_what_there);
+    tcase_add_test(tc, room_is_given_once);
+    tcase_add_test(tc, neither_itself_nor_the_requester);
+    tcase_add_test(tc, quota);
+    tcase_add_test(tc, how_long);
+    tcase_add_test(tc, drains_are_measured);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
