@@ -41,7 +41,7 @@ static void drop_times(JsonNode *node)
 {
     static const char *const times[] = {
         "age_seconds", "uptime_seconds", "peer", "expires_seconds", "verdict",
-        "heartbeats", "problems",
+        "heartbeats",
     };
 
     if (JSON_NODE_HOLDS_OBJECT(node)) {
