@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A real arbiter with hosts that are mad, silent, too many, or impostors. */
+#include <arpa/inet.h>
 #include <check.h>
+#include <gio/gunixsocketaddress.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/integration/fake-host.h"
 
@@ -288,23 +295,208 @@ START_TEST(an_arbiter_that_was_stopped)
 }
 END_TEST
 
-/* More connections without a word than there may be hosts. */
+/* As many as there may be, each left open. */
+static unsigned connect_silently(int *fd, unsigned n)
+{
+    struct rlimit limit;
+    struct sockaddr_in addr = { .sin_family = AF_INET };
+    const char *colon = strrchr(arbiter.listen, ':');
+
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_port = htons(atoi(colon + 1));
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (unsigned i = 0; i < n; i++) {
+        fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd[i] < 0 ||
+            connect(fd[i], (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+            return i;
+        }
+    }
+    return n;
+}
+
+/*
+ * Ten thousand connections without a word, many more than there may be hosts:
+ * those who speak are heard, and the others keep no descriptor.
+ */
 START_TEST(silent_connections)
 {
-    GSocketConnection *silent[200];
-    g_autoptr(GSocketClient) client = g_socket_client_new();
+    enum { N = 10000 };
+    g_autofree int *fd = g_new(int, N);
+    g_autofree char *folder = NULL;
+    g_autoptr(GDir) dir = NULL;
+    unsigned n, open = 0;
 
     fake_host_join(&a, &arbiter);
-    for (unsigned i = 0; i < G_N_ELEMENTS(silent); i++) {
-        silent[i] = g_socket_client_connect_to_host(client, arbiter.listen,
-                                                    0, NULL, NULL);
-        ck_assert_ptr_nonnull(silent[i]);
-    }
+    n = connect_silently(fd, N);
+    ck_assert_uint_gt(n, 500);  /* what this test may open, at the least */
     fake_host_join(&b, &arbiter);
     ck_assert_ptr_nonnull(a.frames);
-    for (unsigned i = 0; i < G_N_ELEMENTS(silent); i++) {
-        g_object_unref(silent[i]);
+    folder = g_strdup_printf("/proc/%s/fd",
+                             g_subprocess_get_identifier(arbiter.process));
+    dir = g_dir_open(folder, 0, NULL);
+    while (dir && g_dir_read_name(dir)) {
+        open++;
     }
+    ck_assert_uint_gt(open, 2);
+    ck_assert_uint_lt(open, 100);
+    for (unsigned i = 0; i < n; i++) {
+        close(fd[i]);
+    }
+}
+END_TEST
+
+/* ----------------------------------------------------- said twice, too much */
+
+static void send_ack(FakeHost *h, uint64_t lease, uint64_t bytes)
+{
+    WireGrantAck ack = { .lease = lease, .bytes = bytes, .ttl_ms = 30000 };
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    wire_append_grant_ack(out, lease, &ack);
+    ck_assert(frames_send(h->frames, out));
+}
+
+/*
+ * A heartbeat that comes again is dropped.  An answer that comes again, or
+ * from another than was asked, changes nothing: tokens and leases are of who
+ * they were given to.
+ */
+START_TEST(replayed_frames)
+{
+    g_autoptr(GByteArray) old = NULL, new = NULL;
+    uint64_t lease;
+
+    join_all();
+    a.beats = false;
+    old = fake_host_frame(&a);
+    a.offered = 256 * MIB;
+    new = fake_host_frame(&a);
+    frames_send(a.frames, new);
+    frames_send(a.frames, old);
+    frames_send(a.frames, new);
+    fake_wait(host_int("a", "offered_bytes") == 256 * MIB);
+    fake_spin(50);
+    ck_assert_int_eq(host_int("a", "offered_bytes"), 256 * MIB);
+    a.beats = true;
+
+    a.answer = b.answer = FAKE_SILENT;
+    fake_host_request(&me, 1, 64 * MIB, 1);
+    fake_wait(a.grants + b.grants == 1);
+    lease = a.grants ? a.grant.lease : b.grant.lease;
+    send_ack(a.grants ? &b : &a, lease, 64 * MIB);      /* not its own */
+    send_ack(&me, lease, 64 * MIB);
+    fake_wait(me.replies == 1);         /* when the provider was late */
+    ck_assert_uint_eq(me.reply.nr_grants, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        send_ack(a.grants ? &a : &b, lease, 64 * MIB);
+    }
+    send_ack(&a, 12345, 64 * MIB);      /* nobody's */
+    fake_wait(text_has("status", "\"pending_bytes\" : 67108864"));
+    fake_spin(50);
+    ck_assert(text_has("status", "\"pending_bytes\" : 67108864"));
+    ck_assert_uint_eq(me.replies, 1);
+    ck_assert(a.frames && b.frames && me.frames);
+}
+END_TEST
+
+/* All bits set wherever a figure may be: shown, and not a negative one. */
+START_TEST(figures_without_end)
+{
+    static const char *const commands[] = { "status", "hosts", "leases",
+                                            "vms" };
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    WireBeatHost host = { .slab_pages = UINT32_MAX, .seq = INT64_MAX,
+                          .flags = RCACHE_HOST_LENDS };
+    WireBeatGuest guest = { .name = "g", .vm = "v" };
+    WireBeatLease lease = { .lease = INT64_MAX, .name = "g", .host = "me",
+                            .state = RCACHE_LEASE_CLAIMED };
+    WireBeatTerm term = { .name = "t", .bytes = INT64_MIN };
+    guint start;
+
+    fake_host_join(&b, &arbiter);
+    fake_host_join(&a, &arbiter);
+    a.beats = false;
+    memcpy(host.boot_id, a.boot_id, RCACHE_UUID_LEN);
+    memset(&host.mem_total, 0xff, 6 * sizeof(uint64_t));
+    host.psi_some_avg10 = host.psi_full_avg10 = 10000;
+    memset(&guest.flags, 0xff, sizeof(guest) -
+                               offsetof(WireBeatGuest, flags));
+    lease.bytes = lease.stored = lease.expires_ms = UINT64_MAX;
+    start = wire_beat_begin(out);
+    ck_assert(wire_beat_host(out, start, &host));
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(wire_beat_guest(out, start, &guest));
+        ck_assert(wire_beat_lease(out, start, RCACHE_SECTION_LEASE, &lease));
+        ck_assert(wire_beat_lease(out, start, RCACHE_SECTION_HELD, &lease));
+    }
+    ck_assert(wire_beat_term(out, start, &term));
+    wire_beat_end(out, start);
+    frames_send(a.frames, out);
+    fake_wait(host_int("a", "mem_total_bytes") == INT64_MAX);
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *text = arbiter_text(&arbiter, commands[i]);
+        char *end = strstr(text, "-9223372036854775808");
+
+        /* The term is the one figure that has a sign. */
+        ck_assert_int_eq(!!end, !strcmp(commands[i], "hosts"));
+        ck_assert_ptr_null(strstr(end ? end + 2 : text, " : -"));
+    }
+    ck_assert_int_eq(host_int("a", "free_bytes"), 0);
+    fake_host_join(&me, &arbiter);
+    fake_host_request(&me, 1, 64 * MIB, 1);
+    fake_wait(me.replies == 1);
+    ck_assert_str_eq(me.reply.grant[0].host, "b");
+}
+END_TEST
+
+/* ------------------------------------------------------------ admin socket */
+
+START_TEST(bad_admin_commands)
+{
+    static const struct {
+        const char *line, *answer;
+    } cases[] = {
+        { "{\"execute\": \"explode\"}", "CommandNotFound" },
+        { "{\"execute\": \"\"}", "error" },
+        { "{\"execute\": 5}", "error" },
+        { "{\"run\": \"status\"}", "error" },
+        { "[]", "error" },
+        { "}{", "error" },
+        { "\xff\xfe\x01", "error" },
+        { "{\"execute\": \"status\", \"arguments\": {\"x\": 1}}", "error" },
+        { "{\"execute\": \"drain\"}", "error" },
+        { "{\"execute\": \"drain\", \"arguments\": {\"host\": 1}}",
+          "error" },
+        { "{\"execute\": \"drain\", \"arguments\": {\"host\": \"no\"}}",
+          "no" },
+    };
+    g_autoptr(GSocketClient) client = g_socket_client_new();
+    g_autoptr(GSocketAddress) address =
+        g_unix_socket_address_new(arbiter.socket);
+
+    fake_host_join(&a, &arbiter);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GSocketConnection) conn = g_socket_client_connect(
+            client, G_SOCKET_CONNECTABLE(address), NULL, NULL);
+        g_autoptr(GDataInputStream) in = NULL;
+        g_autofree char *line = g_strconcat(cases[i].line, "\n", NULL);
+        g_autofree char *answer = NULL;
+
+        ck_assert_ptr_nonnull(conn);
+        in = g_data_input_stream_new(
+            g_io_stream_get_input_stream(G_IO_STREAM(conn)));
+        ck_assert(g_output_stream_write_all(
+            g_io_stream_get_output_stream(G_IO_STREAM(conn)), line,
+            strlen(line), NULL, NULL, NULL));
+        answer = g_data_input_stream_read_line(in, NULL, NULL, NULL);
+        ck_assert_msg(answer && g_str_has_prefix(answer, "{\"error\"") &&
+                      strstr(answer, cases[i].answer), "%s: %s",
+                      cases[i].line, answer);
+    }
+    ck_assert(host_is("a", "alive"));
 }
 END_TEST
 
@@ -349,6 +541,9 @@ int main(void)
     tcase_add_test(tc, figures_that_no_host_has);
     tcase_add_test(tc, an_arbiter_that_was_stopped);
     tcase_add_test(tc, silent_connections);
+    tcase_add_test(tc, replayed_frames);
+    tcase_add_test(tc, figures_without_end);
+    tcase_add_test(tc, bad_admin_commands);
     tcase_add_test(tc, more_hosts_than_allowed);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);

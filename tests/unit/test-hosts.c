@@ -392,6 +392,26 @@ START_TEST(two_of_one_name)
 }
 END_TEST
 
+/* Whatever the clock does nobody is lost for it, and nothing wraps. */
+START_TEST(a_clock_that_jumps)
+{
+    static const uint8_t none[RCACHE_UUID_LEN];
+    Host *host = hosts_hello(&hosts, "h", none, "", 50000);
+
+    ck_assert_int_eq(hosts_state(&hosts, host, 0), HOST_ALIVE);
+    ck_assert_uint_eq(hosts_forget(&hosts, 0), 0);
+    lend(host, 1, "", 1, "me", 4096, 1);        /* its time is 10 */
+    ck_assert_uint_eq(host->heard_ms, 10);
+    ck_assert_int_eq(hosts_state(&hosts, host, 11), HOST_ALIVE);
+    ck_assert_int_eq(hosts_state(&hosts, host, UINT64_MAX), HOST_DEAD);
+    lend(host, 2, "", 1, "me", 4096, 1);
+    ck_assert_int_eq(hosts_state(&hosts, host, 11), HOST_ALIVE);
+    host->conn = &hosts;
+    ck_assert_uint_eq(hosts_forget(&hosts, UINT64_MAX), 0);
+    ck_assert_uint_eq(hosts_taken(&hosts, "me"), 4096);
+}
+END_TEST
+
 START_TEST(an_arbiter_that_slept_blames_nobody)
 {
     Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
@@ -454,6 +474,7 @@ int main(void)
     tcase_add_test(tc, the_last_host_takes_the_place);
     tcase_add_test(tc, implausible_figures);
     tcase_add_test(tc, two_of_one_name);
+    tcase_add_test(tc, a_clock_that_jumps);
     tcase_add_test(tc, an_arbiter_that_slept_blames_nobody);
     tcase_add_loop_test(tc, addresses_are_completed, 0,
                         G_N_ELEMENTS(addresses));

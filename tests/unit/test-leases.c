@@ -347,6 +347,31 @@ START_TEST(done_in_any_order)
 }
 END_TEST
 
+/* Back: nobody is late for it.  Ahead: all are, and nothing is left. */
+START_TEST(a_clock_that_jumps)
+{
+    LeaseAsk *ask = leases_ask_new(&leases, "me", 7, &request, 50000);
+
+    leases_grant_new(&leases, ask, "a", "a:1", MIB, 1, token, 50000);
+    ck_assert_ptr_null(leases_next_done(&leases, 0));
+    leases_expire(&leases, 0);
+    ck_assert_uint_eq(pending("a"), MIB);
+    /* Asked at an earlier time than the one before. */
+    ck_assert_ptr_nonnull(leases_grant_new(
+        &leases, leases_ask_new(&leases, "me", 8, &request, 5), "b", "b:1",
+        MIB, 2, token, 5));
+    ck_assert_ptr_null(leases_next_done(&leases, 6));
+    for (unsigned i = 0; i < 2; i++) {
+        ask = leases_next_done(&leases, UINT64_MAX);
+        ck_assert_ptr_nonnull(ask);
+        leases_ask_free(&leases, ask);
+    }
+    ck_assert_ptr_null(leases_next_done(&leases, UINT64_MAX));
+    leases_expire(&leases, UINT64_MAX);
+    ck_assert_uint_eq(g_hash_table_size(leases.grants), 0);
+}
+END_TEST
+
 /* The heartbeat may overtake the answer. */
 START_TEST(listed_before_the_answer)
 {
@@ -421,6 +446,7 @@ int main(void)
     tcase_add_test(tc, a_lost_requester_is_forgotten);
     tcase_add_test(tc, grants_by_name);
     tcase_add_test(tc, done_in_any_order);
+    tcase_add_test(tc, a_clock_that_jumps);
     tcase_add_test(tc, listed_before_the_answer);
     tcase_add_test(tc, wrong_answers);
     tcase_add_test(tc, nothing_to_ask);
