@@ -273,6 +273,7 @@ static void on_frame(Frames *frames, const WireHead *head,
         ck_assert_int_eq(wire_lease_reply_decode(head, payload, head->length,
                                                  &h->reply), WIRE_OK);
         h->reply_tag = head->tag;
+        h->granted += h->reply.bytes;
         h->replies++;
         break;
     default:

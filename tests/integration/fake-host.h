@@ -82,6 +82,7 @@ typedef struct FakeHost {
     WireLeaseReply reply;       /* the last one */
     uint64_t reply_tag;
     unsigned replies;
+    uint64_t granted;           /* bytes, in all of them */
     guint timer;
 } FakeHost;
 
