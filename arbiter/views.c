@@ -78,7 +78,7 @@ static void take_lent(Walk *walk)
 /* Room for @n of them. */
 static Views *views_alloc(const Arbiter *arbiter, unsigned n)
 {
-    unsigned all = arbiter->hosts.all->len;
+    unsigned all = arbiter->hosts.all->len + 1;     /* never none */
     Views *views = g_new0(Views, 1);
 
     views->host = g_new0(PlacementHost, n);

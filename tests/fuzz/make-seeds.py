@@ -75,6 +75,74 @@ FRAMES = {
 }
 
 
+def arbiter_seeds():
+    """Rows of steps of hosts, see fuzz-arbiter.c: name -> bytes."""
+    def hello(host, boot=UUID, name=None):
+        return bytes([host]) + frame(1, struct.pack('<HHIQ', 1, 1, 3, 0) +
+                                     boot + bytes(32) +
+                                     text(name or f'host{host}', 64) +
+                                     text('[::]:9470', 64))
+
+    def beat(host, seq, offered, leases=(), boot=UUID, flags=1, label='rack'):
+        own = section(1, struct.pack('<Q', seq) + boot + struct.pack(
+            '<QQQQQQ', 1 << 36, 1 << 35, offered,
+            sum(size for _, size, _ in leases), 0, 0) +
+            struct.pack('<IIII', 100, 0, flags, 16384) + text(label, 64))
+        given = b''.join(section(3, struct.pack('<QII', lease, 1, 2) + UUID +
+                                 text('vm', 64) + text(to, 64) +
+                                 struct.pack('<QQQ', size, 0, 1000))
+                         for lease, size, to in leases)
+        return bytes([host]) + frame(48, own + BEAT_GUEST + given + BEAT_TERM)
+
+    def request(host, size):
+        return bytes([host]) + frame(49, UUID + text('vm', 64) +
+                                     struct.pack('<QII', size, 1, 0))
+
+    def ack(host, lease, size, status=0):
+        return bytes([host]) + frame(52, struct.pack(
+            '<QQII', lease, 0 if status else size,
+            0 if status else 30000, 0) + text('', 128), status=status)
+
+    def gone(host):
+        return bytes([0x80 + host])
+
+    def after(which):
+        return bytes([0xc0 + which])
+
+    gib, slab = 1 << 30, 1 << 26
+    three = b''.join(hello(h) + beat(h, 1, h * gib) for h in range(3))
+    many = b''.join(hello(h) + beat(h, 1, gib, label=f'rack{h % 2}')
+                    for h in range(6))
+    yes = ack(1, 1, slab) + ack(2, 1, slab) + ack(1, 2, slab) + \
+        ack(2, 2, slab)
+    other = bytes([9]) * 16
+    return {
+        'beats': three + beat(1, 2, gib, [(7, slab, 'host0')]) +
+        beat(1, 3, gib, [(7, slab, 'host0'), (8, slab, 'host2')]) +
+        beat(1, 4, gib) + beat(1, 2, 0),
+        'ask': three + request(0, 2 * slab) + yes,
+        'listed': three + request(0, 2 * slab) + yes +
+        beat(1, 2, gib, [(1, slab, 'host0')]) + after(5) + after(5),
+        'refused': three + request(0, 2 * slab) + ack(1, 1, 0, 7) +
+        ack(2, 2, 0, 7) + ack(1, 2, 0, 7) + ack(2, 1, 0, 7),
+        'late': three + request(0, 2 * slab) + after(4) + yes + after(5),
+        'leaves': three + request(0, 2 * slab) + gone(1) + gone(0) + gone(2),
+        'reboots': three + after(3) + after(3) + hello(3, other, 'host1') +
+        beat(3, 1, gib, boot=other),
+        'drains': three + beat(1, 2, gib, [(7, slab, 'host0')], flags=3) +
+        15 * request(0, 2 * slab) + yes,
+        'many': many + hello(6) + hello(7) + request(0, 20 * slab) +
+        request(1, 200 * slab) + yes + after(7) + after(6),
+        'labels': many + beat(0, 2, 0, label='') +
+        beat(1, 2, 0, label='rack9') + gone(2) + after(5) + after(5) +
+        after(4),
+        'endless': three + beat(2, 2, gib, [(9, slab, 'host0')]) +
+        beat(1, 2, (1 << 64) - 1, [(7, (1 << 64) - 1 >> n, 'host0')
+                                   for n in range(1, 4)]) +
+        request(0, (1 << 64) - 1) + beat(1, 3, gib, [(7, slab, 'host0')]),
+    }
+
+
 def main():
     here = os.path.dirname(os.path.abspath(sys.argv[0]))
 
@@ -91,6 +159,8 @@ def main():
             write('provider', name + '-pieces', b'\xa7' + content)
     write('wire', 'all', bytes([ANY]) +
           b''.join(content for _, content in FRAMES.values()))
+    for name, content in arbiter_seeds().items():
+        write('arbiter', name, content)
     session = b''.join(content for side, content in FRAMES.values()
                        if side == PROVIDER)
     write('provider', 'hello', b'\0' + HELLO)
