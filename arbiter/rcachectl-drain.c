@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "arbiter/rcachectl-cell.h"
 #include "arbiter/rcachectl-print.h"
 #include "arbiter/rcachectl.h"
 #include "common/admin.h"
@@ -82,14 +83,14 @@ static void say(const Drain *d, const char *text)
 
 static void show_progress(Drain *d, int64_t now)
 {
-    g_autofree char *left = print_bytes(d->leased);
-    g_autofree char *first = print_bytes(d->first);
+    g_autofree char *left = cell_bytes(d->leased);
+    g_autofree char *first = cell_bytes(d->first);
     double seconds = (now - d->first_at) / 1e6;
     double rate = seconds > 0 ? (d->first - d->leased) / seconds : 0;
     g_autofree char *text = NULL;
 
     if (rate > 0) {
-        g_autofree char *speed = print_bytes(rate);
+        g_autofree char *speed = cell_bytes(rate);
 
         text = g_strdup_printf("%s: %s of %s left, %s/s, about %.0f s",
                                d->host, left, first, speed,
@@ -193,7 +194,7 @@ static JsonNode *wait_empty(Drain *d, GError **errp)
             return NULL;
         }
         if (d->until && now > d->until) {
-            g_autofree char *left = print_bytes(d->leased);
+            g_autofree char *left = cell_bytes(d->leased);
 
             g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED, d->seen
                         ? "host %s is not empty in time: %s are left, and it "

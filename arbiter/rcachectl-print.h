@@ -13,9 +13,6 @@
 char *print_status(JsonNode *answer);
 char *print_whatif(JsonNode *answer);
 
-/** print_bytes() - "1.5G", new */
-char *print_bytes(double bytes);
-
 /** print_why() - of a VM in the answer of whatif: why it cannot move, or
  * NULL */
 char *print_why(JsonNode *vm);

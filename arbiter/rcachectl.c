@@ -12,11 +12,14 @@
 #include "arbiter/rcachectl-drain.h"
 #include "arbiter/rcachectl-explain.h"
 #include "arbiter/rcachectl-print.h"
+#include "arbiter/top-screen.h"
 #include "common/admin.h"
 #include "common/config.h"
 
 #define ARBITER_SOCKET  "/run/rcached/arbiter.sock"
 #define HOST_SOCKET     "/run/rcached/admin.sock"
+#define INTERVAL_MS     1000u   /* of top */
+#define INTERVAL_MIN_MS 100u
 
 typedef struct Command {
     const char *name;
@@ -66,6 +69,8 @@ static const Command commands[] = {
       .timeout_ms = 5000 },
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
       evict_args, 2, true, .timeout_ms = 120000 },
+    { "top", "", "Hosts and VMs, live, on the terminal",
+      .timeout_ms = 5000 },
     { "whatif", " HOST", "What VMs feel if it dies, or is drained",
       print_whatif, host_args, 1, .timeout_ms = 5000 },
     { "drain", " HOST", "Lend nothing more and ask all back", print_drain,
@@ -76,13 +81,13 @@ static const Command commands[] = {
 
 /* They have a place in the design and are not built yet. */
 static const char *const later[] = {
-    "top", "metrics",
+    "metrics",
 };
 
 typedef struct CommandLine {
-    char *socket, *timeout, *explain;
+    char *socket, *timeout, *explain, *interval;
     gboolean json, wait, version;
-    unsigned timeout_ms;
+    unsigned timeout_ms, interval_ms;
     bool timeout_set;
 } CommandLine;
 
@@ -97,6 +102,28 @@ static char *commands_text(void)
         g_string_append_printf(out, "  %-28s %s\n", name, commands[i].doc);
     }
     return g_string_free(out, FALSE);
+}
+
+/* @text: NULL leaves it as it is. */
+static bool parse_time(const char *option, const char *text, unsigned min,
+                       unsigned *out, GError **errp)
+{
+    uint64_t ms = 0;
+
+    if (!text) {
+        return true;
+    }
+    if (!config_parse_time(text, &ms, errp)) {
+        g_prefix_error(errp, "%s: ", option);
+        return false;
+    }
+    if (ms < min) {
+        g_set_error(errp, CONFIG_ERROR, 0, "%s: %s is less than %u ms",
+                    option, text, min);
+        return false;
+    }
+    *out = MIN(ms, G_MAXINT);
+    return true;
 }
 
 static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
@@ -114,28 +141,26 @@ static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
           "With hosts: why HOST offers what it offers", "HOST" },
         { "wait", 0, 0, G_OPTION_ARG_NONE, &line->wait,
           "With drain: show how far it is, until HOST is empty", NULL },
+        { "interval", 0, 0, G_OPTION_ARG_STRING, &line->interval,
+          "With top: how often to look", "TIME" },
         { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
           "Print the version", NULL },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new("COMMAND");
     g_autofree char *text = commands_text();
-    uint64_t ms = 0;
 
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_summary(context, text);
     if (!g_option_context_parse(context, argc, argv, errp)) {
         return false;
     }
-    if (line->timeout) {
-        if (!config_parse_time(line->timeout, &ms, errp)) {
-            g_prefix_error(errp, "--timeout: ");
-            return false;
-        }
-        line->timeout_ms = MIN(ms, G_MAXUINT);
-        line->timeout_set = true;
-    }
-    return true;
+    line->interval_ms = INTERVAL_MS;
+    line->timeout_set = line->timeout;
+    return parse_time("--timeout", line->timeout, 0, &line->timeout_ms,
+                      errp) &&
+           parse_time("--interval", line->interval, INTERVAL_MIN_MS,
+                      &line->interval_ms, errp);
 }
 
 static const Command *command_find(const char *name)
@@ -232,8 +257,12 @@ static int run_all(const CommandLine *line, const Command *command,
                    char **argv, JsonObject *args)
 {
     const char *path = line->socket ? line->socket : default_socket(command);
-    int status = run(line, command, path, args);
+    int status;
 
+    if (!strcmp(command->name, "top")) {
+        return top_run(path, line->interval_ms, line->json);
+    }
+    status = run(line, command, path, args);
     if (status == EXIT_DONE && line->wait) {
         status = drain_wait(path, argv[0], line->timeout_ms, line->json);
     }
@@ -260,6 +289,11 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
     }
     if (line->explain && strcmp(command->name, "hosts")) {
         g_printerr("rcachectl: --explain goes with hosts, not with %s\n",
+                   command->name);
+        return EXIT_USAGE;
+    }
+    if (line->interval && strcmp(command->name, "top")) {
+        g_printerr("rcachectl: --interval goes with top, not with %s\n",
                    command->name);
         return EXIT_USAGE;
     }
@@ -300,5 +334,6 @@ int main(int argc, char **argv)
     g_free(line.socket);
     g_free(line.timeout);
     g_free(line.explain);
+    g_free(line.interval);
     return status;
 }

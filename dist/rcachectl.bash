@@ -17,9 +17,9 @@ _rcachectl_names() {
 
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status hosts leases vms evict whatif drain undrain"
-    local options="--socket= --json --timeout= --explain= --wait --help
-        --version"
+    local commands="status hosts leases vms evict top whatif drain undrain"
+    local options="--socket= --json --timeout= --explain= --interval= --wait
+        --help --version"
     local word command="" given=0
 
     COMPREPLY=()
@@ -42,7 +42,7 @@ _rcachectl() {
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names hosts)" \
                                          -- "$cur")
         return ;;
-    --timeout)
+    --timeout|--interval)
         return ;;
     esac
     case $cur in
