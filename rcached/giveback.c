@@ -5,6 +5,9 @@
  */
 #include "rcached/rcached.h"
 
+/* In the run folder: an operator wants this host empty. */
+#define DRAINING        "draining"
+
 /*
  * No more is offered than the spill file could take; nothing, while it cannot
  * be written to.  Without one that is no limit.
@@ -64,11 +67,25 @@ void rcached_give_back(Rcached *r, const ProviderSnapshot *lent)
 
 void rcached_drain(Rcached *r, bool draining)
 {
+    g_autoptr(GError) error = NULL;
     ProviderSnapshot lent;
 
     r->draining = draining;
+    if (!rundir_set_mark(r->dir, DRAINING, draining, &error)) {
+        g_warning("the next daemon will not know that this host is %s: %s",
+                  draining ? "drained" : "drained no more", error->message);
+    }
     rcached_sample(r, &lent);
     provider_snapshot_clear(&lent);
+}
+
+void rcached_resume_drain(Rcached *r)
+{
+    r->draining = r->provider && rundir_has_mark(r->dir, DRAINING);
+    if (r->draining) {
+        g_message("this host is still being drained: an operator has said "
+                  "so; \"rcachectl undrain\" lets it lend again");
+    }
 }
 
 void rcached_told_to_drain(bool draining, void *opaque)

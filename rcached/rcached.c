@@ -525,6 +525,7 @@ Rcached *rcached_new(const Options *options, GError **errp)
         !start_vms(r, errp) || !start_qmp(r, errp)) {
         return NULL;
     }
+    rcached_resume_drain(r);
     start_arbiters(r);
     r->admin = host_admin_new(r, errp);
     if (!r->admin) {

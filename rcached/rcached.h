@@ -69,6 +69,9 @@ Rcached *rcached_new(const Options *options, GError **errp);
 /** rcached_drain() - lend nothing more and ask everything back, or no longer */
 void rcached_drain(Rcached *r, bool draining);
 
+/** rcached_resume_drain() - as an earlier daemon was told; at start */
+void rcached_resume_drain(Rcached *r);
+
 /** rcached_told_to_drain() - the same, by an arbiter; @opaque: the Rcached */
 void rcached_told_to_drain(bool draining, void *opaque);
 

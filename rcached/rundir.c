@@ -57,6 +57,31 @@ char *rundir_path(const RunDir *dir, const char *name)
     return g_build_filename(dir->path, name, NULL);
 }
 
+/* ---------------------------------------------------------------- marks */
+
+bool rundir_set_mark(const RunDir *dir, const char *name, bool set,
+                     GError **errp)
+{
+    g_autofree char *path = rundir_path(dir, name);
+
+    if (set) {
+        return g_file_set_contents(path, "", 0, errp);
+    }
+    if (unlink(path) && errno != ENOENT) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(errno),
+                    "cannot remove %s: %s", path, g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool rundir_has_mark(const RunDir *dir, const char *name)
+{
+    g_autofree char *path = rundir_path(dir, name);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 /* --------------------------------------------------------------- pagers */
 
 static char *pager_file(const uint8_t *uuid)

@@ -10,6 +10,9 @@
  * daemon that starts anew knows which pagers still run before they have
  * reported themselves.  The file says the pager's pid, its VM's incarnation
  * and name, and how many pagers that incarnation has had.
+ *
+ * Beside them lie marks, empty files: what an operator has said and the next
+ * daemon has to know.  They last until the host boots.
  */
 #ifndef RCACHED_RUNDIR_H
 #define RCACHED_RUNDIR_H
@@ -64,6 +67,17 @@ void rundir_forget_pager(RunDir *dir, const uint8_t *uuid);
 
 /** rundir_scan() - report pagers that are alive, remove what others left */
 void rundir_scan(RunDir *dir, RunDirSeen *seen, void *opaque);
+
+/**
+ * rundir_set_mark() - make the mark @name, or remove it
+ *
+ * Return: false with @errp set if the next daemon will not know
+ */
+bool rundir_set_mark(const RunDir *dir, const char *name, bool set,
+                     GError **errp);
+
+/** rundir_has_mark() - has this daemon or an earlier one made it? */
+bool rundir_has_mark(const RunDir *dir, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunDir, rundir_free)
 

@@ -96,7 +96,7 @@ static void remote_is_down(Remote *remote, const char *reason)
             had |= l->claimed[0];
             l->claimed[0] = l->claimed[1] = l->renewing = false;
             g_array_set_size(l->spare, 0);      /* CLAIM_ACK tells */
-            l->dropping = 0;
+            g_array_set_size(l->drops, 0);
             l->releasing = false;       /* to be claimed, or refused as gone */
             freeing_requeue(l);
         }
@@ -181,6 +181,7 @@ static Lease *lease_new(Pager *p, uint32_t index)
     l->remote = remote_get(p, l->shared->address, l->shared->provider);
     l->to_free = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     l->spare = g_array_new(FALSE, FALSE, sizeof(Spare));
+    l->drops = g_array_new(FALSE, FALSE, sizeof(Drop));
     l->keep = UINT32_MAX;
     g_queue_init(&l->frees);
     p->leases[index] = l;
@@ -203,6 +204,7 @@ static void lease_drop(Pager *p, Lease *l)
     p->leases[l->index] = NULL;
     g_array_free(l->to_free, TRUE);
     g_array_free(l->spare, TRUE);
+    g_array_free(l->drops, TRUE);
     g_queue_clear_full(&l->frees, g_free);
     g_free(l);
 }

@@ -22,13 +22,14 @@
  */
 #define STEP_PAGES      (MOVES_MAX * RCACHE_SLAB_PAGES_MAX)
 #define TAG_DROP        0x0800000000000000ull   /* see lease.c */
+#define DROP_BUSY_NS    (50 * NS_PER_MS)
 
 /* ------------------------------------------------------ what is to be left */
 
 /* Slabs that a lease has to lose and that no DROP is out for. */
 static uint32_t lease_excess(const Lease *l)
 {
-    uint32_t has = l->nr_slabs - MIN(l->dropping, l->nr_slabs);
+    uint32_t has = l->nr_slabs - MIN(l->drops->len, l->nr_slabs);
 
     return l->releasing || has <= l->keep ? 0 : has - l->keep;
 }
@@ -133,15 +134,18 @@ void leave_spare(Lease *l, uint32_t number, uint32_t was)
 static void lease_drop_slab(Pager *p, Lease *l, uint32_t number)
 {
     RcacheSlot slot = wire_slot(number, 0);
-    bool last = l->nr_slabs - l->dropping == 1;
+    bool last = l->nr_slabs - l->drops->len == 1;
+    Drop drop = { ++p->serial, number };
     WireHead head = { .type = last ? RCACHE_RELEASE : RCACHE_DROP,
                       .count = !last, .lease = l->shared->id,
                       .epoch = l->shared->epoch };
 
     head.tag = last ? TAG_RELEASE | l->index
-                    : TAG_DROP | (uint64_t)l->index << 32 | ++p->serial;
+                    : TAG_DROP | (uint64_t)l->index << 32 | drop.serial;
     l->releasing = last;
-    l->dropping += !last;
+    if (!last) {
+        g_array_append_val(l->drops, drop);
+    }
     conn_send(&l->remote->bulk, &head, last ? NULL : &slot, NULL, 0);
 }
 
@@ -204,22 +208,50 @@ void leave_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
         }
     }
     l->nr_slabs = ack->nr_slabs;
-    l->dropping = 0;
+    g_array_set_size(l->drops, 0);
+    l->drop_at = 0;
     l->keep = UINT32_MAX;       /* REVOKE follows if not */
 }
 
+/* An answer takes its entry away; the slab's number, or UINT32_MAX. */
+static uint32_t lease_take_drop(Lease *l, uint32_t serial)
+{
+    for (guint i = 0; i < l->drops->len; i++) {
+        Drop drop = g_array_index(l->drops, Drop, i);
+
+        if (drop.serial == serial) {
+            g_array_remove_index_fast(l->drops, i);
+            return drop.number;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/*
+ * A slab that is BUSY there (an older push into it has not ended yet) is still
+ * this lease's: spare again, to be given back a little later.
+ */
 void leave_dropped(Pager *p, const WireHead *head)
 {
     uint32_t index = head->tag >> 32 & 0xffffff;
     Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+    uint32_t number;
 
-    if (l && l->shared->id == head->lease && l->dropping) {
-        l->dropping--;
-        l->nr_slabs -= !head->status;
-        if (head->status) {
-            g_warning("vm %s: provider %s: DROP: %s", p->name,
-                      l->remote->host, wire_status_name(head->status));
-        }
+    if (!l || l->shared->id != head->lease) {
+        return;
+    }
+    number = lease_take_drop(l, (uint32_t)head->tag);
+    if (number == UINT32_MAX) {
+        return;
+    }
+    if (head->status == RCACHE_E_BUSY) {
+        leave_spare(l, number, 0);
+        l->drop_at = pager_now() + DROP_BUSY_NS;
+    } else if (head->status) {
+        g_warning("vm %s: provider %s: DROP: %s", p->name, l->remote->host,
+                  wire_status_name(head->status));
+    } else {
+        l->nr_slabs--;
     }
 }
 
@@ -297,7 +329,8 @@ static void lease_leave(Pager *p, Lease *l, uint64_t now)
 {
     uint32_t number;
 
-    while (lease_excess(l) && lease_take_empty(p, l, &number)) {
+    while (lease_excess(l) && now >= l->drop_at &&
+           lease_take_empty(p, l, &number)) {
         lease_drop_slab(p, l, number);
     }
     while (lease_excess(l) > moves_from(p, l) && now >= l->move_at &&

@@ -129,7 +129,8 @@ struct Lease {
     /* leave.c */
     uint32_t nr_slabs;          /* that the provider says it has; 0: unknown */
     uint32_t keep;              /* that it may keep */
-    uint32_t dropping;          /* whose DROP is out */
+    GArray *drops;              /* of Drop: whose DROP is out */
+    uint64_t drop_at;           /* ns, no DROP before: one met BUSY */
     uint64_t move_at;           /* ns, no move from here before */
     GArray *spare;              /* of Spare: slabs the table does not name */
     GArray *to_free;            /* slots */
@@ -141,6 +142,12 @@ typedef struct Spare {
     uint32_t number;            /* the provider's */
     uint32_t was;               /* its index before it moved, plus one; 0 */
 } Spare;
+
+/* A spare slab that is being given back: spare again if that fails. */
+typedef struct Drop {
+    uint32_t serial;            /* of its tag */
+    uint32_t number;            /* the provider's */
+} Drop;
 
 enum MoveState {
     MOVE_NONE,

@@ -119,8 +119,6 @@ def drain_and_kill(c, old, new, victim, after):
         c.kill_pager()
     else:
         c.restart_provider(victim)
-        if victim is old:
-            drain(c, old)       # the next daemon knows nothing of it
     wait_empty(c, old)
     return busy
 

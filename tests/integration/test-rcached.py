@@ -88,6 +88,16 @@ def ask_as_member(group, folder, command, **arguments):
          line], capture_output=True, text=True, timeout=60).stdout
 
 
+def ask(folder, command, **arguments):
+    """What root is answered."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(60)
+        s.connect(os.path.join(folder, "admin.sock"))
+        line = json.dumps({"execute": command, "arguments": arguments})
+        s.sendall(line.encode() + b"\n")
+        return json.loads(s.makefile().readline())["return"]
+
+
 def is_dead(pidfd):
     return bool(select.select([pidfd], [], [], 0)[0])
 
@@ -189,6 +199,19 @@ class Program(unittest.TestCase):
         vmm.close()
         self.assertEqual(status, 0, text)
         self.assertEqual(daemon.end(signal.SIGTERM), 0)
+
+    def test_a_drain_outlives_it(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            daemon = self.start()
+            self.assertFalse(ask(self.folder, "hosts")[0]["draining"])
+            ask(self.folder, "drain", host="here")
+            daemon.end(number)
+            daemon = self.start()
+            self.assertTrue(ask(self.folder, "hosts")[0]["draining"])
+            ask(self.folder, "undrain", host="here")
+            daemon.end(number)
+        self.start()
+        self.assertFalse(ask(self.folder, "hosts")[0]["draining"])
 
     def test_pagers_outlive_it(self):
         daemon = self.start()
