@@ -55,10 +55,18 @@ static void send_grants(Arbiter *arbiter, LeaseAsk *ask, const Views *views,
     }
 }
 
-/* Who has refused this request is not asked again for it. */
+/* Who has refused this request, or is to be avoided, is not asked for it. */
 static void mark_refusals(const Arbiter *arbiter, const LeaseAsk *ask,
                           Views *views)
 {
+    for (unsigned i = 0; i < ask->wire.nr_avoid; i++) {
+        uint32_t at = views_find(views, hosts_find(&arbiter->hosts,
+                                                   ask->wire.avoid[i]));
+
+        if (at != VIEWS_NONE) {
+            views->host[at].avoided = true;
+        }
+    }
     for (guint i = 0; i < ask->grants->len; i++) {
         const Grant *grant = ask->grants->pdata[i];
         uint32_t at = views_find(views, hosts_find(&arbiter->hosts,

@@ -49,6 +49,7 @@ static void answer_hello(ControlConn *conn, uint64_t tag, uint16_t status,
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     if (!status) {
+        ack.features = RCACHE_FEATURE_AVOID;
         ack.heartbeat_ms = config->heartbeat_ms;
     }
     memcpy(ack.boot_id, config->boot_id, RCACHE_UUID_LEN);

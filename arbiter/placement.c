@@ -26,6 +26,7 @@ typedef enum Bar {
     BAR_DRAINING,
     BAR_PRESSURE,
     BAR_FULL,
+    BAR_AVOIDED,
     BAR_SAID_NO,
     BAR_MAX_
 } Bar;
@@ -96,6 +97,9 @@ static Bar bar_of(const Job *job, unsigned i)
     }
     if (!room_of(h)) {
         return BAR_FULL;
+    }
+    if (h->avoided) {
+        return BAR_AVOIDED;
     }
     return h->said_no ? BAR_SAID_NO : BAR_NONE;
 }
@@ -395,6 +399,7 @@ static void explain_hosts(const unsigned bars[BAR_MAX_], GString *text,
         [BAR_DRAINING] = "draining",
         [BAR_PRESSURE] = "under memory pressure",
         [BAR_FULL] = "full",
+        [BAR_AVOIDED] = "slow or out of reach",
         [BAR_SAID_NO] = "said no",
     };
 

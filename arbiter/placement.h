@@ -42,6 +42,7 @@ typedef struct PlacementHost {
     bool lends;
     bool draining;
     bool said_no;               /* to this very request */
+    bool avoided;               /* the request names it */
     uint32_t domain;            /* failure domain; 0: one of its own */
     uint32_t leases;            /* it has given: its load */
     uint32_t psi_some;          /* hundredths of a percent */

@@ -114,33 +114,56 @@ WireError wire_hello_ack_decode(const void *payload, size_t len,
 void wire_append_lease_request(GByteArray *out, uint64_t tag,
                                const WireLeaseRequest *req)
 {
-    WireHead head = { .type = RCACHE_LEASE_REQUEST, .tag = tag };
-    struct RcacheLeaseRequest raw = {
-        .bytes = htole64(req->bytes),
-        .copies = htole32(req->copies),
+    WireHead head = {
+        .type = RCACHE_LEASE_REQUEST, .tag = tag,
+        .count = MIN(req->nr_avoid, RCACHE_AVOID_MAX),
+    };
+    struct {
+        struct RcacheLeaseRequest req;
+        struct RcacheAvoid avoid[RCACHE_AVOID_MAX];
+    } raw = {
+        .req = {
+            .bytes = htole64(req->bytes),
+            .copies = htole32(req->copies),
+        },
     };
 
-    memcpy(raw.vm, req->vm, sizeof(raw.vm));
-    wire_text_copy(raw.name, sizeof(raw.name), req->name);
-    wire_append_frame(out, &head, &raw, sizeof(raw));
+    memcpy(raw.req.vm, req->vm, sizeof(raw.req.vm));
+    wire_text_copy(raw.req.name, sizeof(raw.req.name), req->name);
+    for (unsigned i = 0; i < head.count; i++) {
+        wire_text_copy(raw.avoid[i].host, sizeof(raw.avoid[i].host),
+                       req->avoid[i]);
+    }
+    wire_append_frame(out, &head, &raw,
+                      sizeof(raw.req) + head.count * sizeof(raw.avoid[0]));
 }
 
 WireError wire_lease_request_decode(const void *payload, size_t len,
                                     WireLeaseRequest *out)
 {
+    const uint8_t *at = (const uint8_t *)payload;
     struct RcacheLeaseRequest raw;
+    struct RcacheAvoid avoid;
+    size_t n = len < sizeof(raw) ? 0 : (len - sizeof(raw)) / sizeof(avoid);
 
-    if (len != sizeof(raw)) {
+    if (len != sizeof(raw) + n * sizeof(avoid) || n > RCACHE_AVOID_MAX) {
         return WIRE_E_LENGTH;
     }
-    memcpy(&raw, payload, sizeof(raw));
+    memcpy(&raw, at, sizeof(raw));
     *out = (WireLeaseRequest) {
         .bytes = le64toh(raw.bytes),
         .copies = le32toh(raw.copies),
+        .nr_avoid = n,
     };
     memcpy(out->vm, raw.vm, sizeof(raw.vm));
     if (!out->bytes || !out->copies) {
         return WIRE_E_VALUE;
+    }
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&avoid, at + sizeof(raw) + i * sizeof(avoid), sizeof(avoid));
+        if (wire_text_decode(out->avoid[i], avoid.host, sizeof(avoid.host))) {
+            return WIRE_E_TEXT;
+        }
     }
     return wire_text_decode(out->name, raw.name, sizeof(raw.name));
 }

@@ -123,6 +123,8 @@ typedef struct WireLeaseRequest {
     char name[RCACHE_NAME_MAX];
     uint64_t bytes;
     uint32_t copies;
+    uint32_t nr_avoid;          /* at most RCACHE_AVOID_MAX */
+    char avoid[RCACHE_AVOID_MAX][RCACHE_NAME_MAX];
 } WireLeaseRequest;
 
 typedef struct WireLeaseGrant {

@@ -80,6 +80,9 @@ struct LinkBalloon {
 struct LinkWant {
     struct LinkHdr hdr;
     uint64_t bytes;
+    uint32_t nr_avoid;          /* providers that it is not to be of */
+    uint32_t reserved;
+    char avoid[RCACHE_AVOID_MAX][RCACHE_NAME_MAX];
 };
 
 struct LinkGrants {

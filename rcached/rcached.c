@@ -305,6 +305,11 @@ static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
     want->tag = msg->hdr.tag;
     memcpy(request.vm, vm->uuid, sizeof(request.vm));
     wire_text_copy(request.name, sizeof(request.name), vm->name);
+    request.nr_avoid = MIN(msg->nr_avoid, RCACHE_AVOID_MAX);
+    for (unsigned i = 0; i < request.nr_avoid; i++) {
+        wire_text_copy(request.avoid[i], sizeof(request.avoid[i]),
+                       msg->avoid[i]);
+    }
     arbiter_request(r->arbiters, &request, want_answered, want);
 }
 

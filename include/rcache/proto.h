@@ -19,6 +19,8 @@
 /* Features, in HELLO and HELLO_ACK. */
 #define RCACHE_FEATURE_MOVE     (UINT64_C(1) << 0)  /* REVOKE, MOVE, ... */
 #define RCACHE_FEATURE_DRAIN    (UINT64_C(1) << 1)  /* of a host: DRAIN */
+#define RCACHE_FEATURE_AVOID    (UINT64_C(1) << 2)  /* of an arbiter: hosts */
+                                                    /* to avoid are taken */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
@@ -186,6 +188,13 @@ struct RcacheLeaseRequest {
     uint64_t bytes;
     uint32_t copies;
     uint32_t reserved;
+} __attribute__((packed));
+
+/* hdr.count of them follow RcacheLeaseRequest: no grant is to be there. */
+#define RCACHE_AVOID_MAX        8u
+
+struct RcacheAvoid {
+    char host[RCACHE_NAME_MAX];
 } __attribute__((packed));
 
 /* hdr.status and text say why there is less than was asked for. */

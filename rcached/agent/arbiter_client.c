@@ -34,6 +34,7 @@ typedef struct Arbiter {
     FramesDial *dial;
     Frames *frames;
     uint64_t connection;        /* number of this one */
+    uint64_t features;          /* of its HELLO_ACK */
     bool greeted;
     guint timer;                /* of the next attempt, or heartbeat */
     unsigned pause_ms;          /* before the next attempt */
@@ -195,6 +196,7 @@ static gboolean request_nobody(gpointer opaque)
 static void request_next(Request *r)
 {
     ArbiterClients *clients = r->clients;
+    WireLeaseRequest what = r->what;
     GByteArray *bytes;
 
     g_clear_handle_id(&r->timer, g_source_remove);
@@ -208,8 +210,11 @@ static void request_next(Request *r)
     r->timer = g_timeout_add(clients->config.answer_ms +
                              r->what.bytes / ALLOCATED_PER_MS, request_late,
                              r);
+    if (!(r->asked->features & RCACHE_FEATURE_AVOID)) {
+        what.nr_avoid = 0;
+    }
     bytes = g_byte_array_new();
-    wire_append_lease_request(bytes, r->tag, &r->what);
+    wire_append_lease_request(bytes, r->tag, &what);
     /* If that fails the connection ends, which asks the next one. */
     frames_send_bytes(r->asked->frames, bytes);
 }
@@ -323,6 +328,7 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
     }
     g_message("arbiter %s (%s): connected", a->address, ack->host);
     g_strlcpy(a->host, ack->host, sizeof(a->host));
+    a->features = ack->features;
     a->greeted = true;
     a->said = false;
     g_clear_pointer(&a->error, g_free);

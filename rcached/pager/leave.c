@@ -34,12 +34,14 @@ static uint32_t lease_excess(const Lease *l)
     return l->releasing || has <= l->keep ? 0 : has - l->keep;
 }
 
-static bool lease_can_take(const Lease *l, const Lease *from)
+static bool lease_can_take(const Pager *p, const Lease *l,
+                           const Lease *from, uint64_t now)
 {
     return l && l != from && lease_ready(l) && !l->releasing && !l->lost &&
            !l->sweep && l->keep >= l->nr_slabs &&
            l->remote->features & RCACHE_FEATURE_MOVE &&
            (!from || (l->remote != from->remote &&
+                      !avoid_is(p->avoid, from->remote, l->remote, now) &&
                       l->shared->slab_pages == from->shared->slab_pages));
 }
 
@@ -86,10 +88,10 @@ static uint32_t lease_empties(const Pager *p, const Lease *l)
 /* Slabs that moves out of @from may go to, @enough of them. */
 static uint64_t room_for(const Pager *p, const Lease *from, uint64_t enough)
 {
-    uint64_t room = 0;
+    uint64_t room = 0, now = pager_now();
 
     for (unsigned i = 0; i < RCACHE_NR_LEASES && room < enough; i++) {
-        if (lease_can_take(p->leases[i], from)) {
+        if (lease_can_take(p, p->leases[i], from, now)) {
             room += lease_empties(p, p->leases[i]);
         }
     }
@@ -110,6 +112,34 @@ uint64_t leave_lacking(const Pager *p)
                        ? (leaving - room) * l->shared->slab_pages : 0;
     }
     return MIN(lacking, STEP_PAGES);
+}
+
+/* Can some provider that is to be left not push to @to? */
+static bool is_out_of_reach(const Pager *p, const Remote *to, uint64_t now)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        const Lease *l = p->leases[i];
+
+        if (l && lease_excess(l) && avoid_is(p->avoid, l->remote, to, now)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+unsigned leave_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
+{
+    uint64_t now = pager_now();
+    unsigned n = 0;
+
+    for (guint i = 0; i < p->remotes->len && n < RCACHE_AVOID_MAX; i++) {
+        const Remote *remote = p->remotes->pdata[i];
+
+        if (*remote->host && is_out_of_reach(p, remote, now)) {
+            names[n++] = remote->host;
+        }
+    }
+    return n;
 }
 
 bool leave_pending(const Pager *p)
@@ -311,12 +341,13 @@ static unsigned moves_from(const Pager *p, const Lease *l)
 static bool lease_move_one(Pager *p, Lease *l)
 {
     uint32_t slab = lease_least_used(p, l), number;
+    uint64_t now = pager_now();
 
     for (unsigned i = 0; i < RCACHE_NR_LEASES && slab < RCACHE_NR_SLABS;
          i++) {
         Lease *to = p->leases[i];
 
-        if (lease_can_take(to, l) && lease_take_empty(p, to, &number)) {
+        if (lease_can_take(p, to, l, now) && lease_take_empty(p, to, &number)) {
             move_begin(p, l, slab, to, number);
             return true;
         }
@@ -367,7 +398,7 @@ void leave_tick(Pager *p, uint64_t now)
         leaving |= l && lease_excess(l);
     }
     for (unsigned i = 0; i < RCACHE_NR_LEASES && !leaving; i++) {
-        if (lease_can_take(p->leases[i], NULL)) {
+        if (lease_can_take(p, p->leases[i], NULL, now)) {
             lease_list_spares(p, p->leases[i]);
         }
     }

@@ -172,6 +172,22 @@ static void move_abort(Pager *p, Move *m, const char *why)
     move_free(p, m);
 }
 
+/* The old provider could not push it: too often, and another one is asked. */
+static void move_unpushed(Pager *p, Move *m, uint16_t status)
+{
+    uint64_t now = pager_now();
+    uint64_t until = avoid_failed(p->avoid, m->from->remote, m->to->remote,
+                                  now);
+
+    if (until > now) {
+        g_warning("vm %s: provider %s cannot move slabs to %s: not tried "
+                  "again for %u s", p->name, m->from->remote->host,
+                  m->to->remote->host,
+                  (unsigned)((until - now) / NS_PER_SEC));
+    }
+    move_abort(p, m, wire_status_name(status));
+}
+
 /* The new provider has it all: from this store on it is the slab's. */
 static void move_flip(Pager *p, Move *m)
 {
@@ -237,8 +253,13 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
 
     if (head->status ||
         wire_moved_decode(payload, head->length, &moved)) {
-        move_abort(p, m, wire_status_name(head->status));
+        if (m->state == MOVE_MOVING) {
+            move_unpushed(p, m, head->status);
+        } else {
+            move_abort(p, m, wire_status_name(head->status));
+        }
     } else if (m->state == MOVE_MOVING) {
+        avoid_worked(p->avoid, m->from->remote, m->to->remote);
         m->moved = moved;
         m->state = MOVE_CONFIRMING;
         move_send_token(p, m, RCACHE_CONFIRM);

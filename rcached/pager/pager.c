@@ -270,6 +270,7 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     p->stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     p->lost = g_array_new(FALSE, FALSE, sizeof(LostWait));
     p->remotes = g_ptr_array_new();
+    p->avoid = avoid_new();
     for (unsigned i = 0; i < BATCH_MAX; i++) {
         p->batch[i].bytes = g_malloc(RCACHE_BATCH_PAGES * RCACHE_PAGE_SIZE);
     }
@@ -311,6 +312,7 @@ static void pager_free(Pager *p)
         g_free(p->batch[i].bytes);
     }
     g_ptr_array_free(p->remotes, TRUE);
+    g_array_free(p->avoid, TRUE);
     g_array_free(p->room, TRUE);
     g_array_free(p->retry, TRUE);
     g_array_free(p->stuck, TRUE);

@@ -41,6 +41,7 @@
 #include "common/histogram.h"
 #include "common/ring.h"
 #include "rcached/link.h"
+#include "rcached/pager/avoid.h"
 #include "rcached/pager/clock.h"
 #include "rcached/pager/guest.h"
 #include "rcached/pager/remote.h"
@@ -255,6 +256,7 @@ struct Pager {
     /* move.c */
     Move move[MOVES_MAX];
     unsigned nr_moves;
+    GArray *avoid;              /* of Avoid: Remotes out of others' reach */
 
     /* command.c */
     Command command;
@@ -394,15 +396,20 @@ static inline bool lease_ready(const Lease *l)
     return l->claimed[0] && l->claimed[1] && l->remote->state == REMOTE_UP;
 }
 
-/** lease_is_coming() - has more been asked for, or is one being claimed? */
-bool lease_is_coming(const Pager *p);
-
 /** lease_release_all() - give everything back, waiting up to 3 s */
 void lease_release_all(Pager *p);
 
 /** lease_close_all() - end all sessions and wait until they are quiet */
 void lease_close_all(Pager *p);
 extern const RemoteOps lease_remote_ops;
+
+/* ---- want.c ---- */
+
+/** want_tick() - ask for more, or give back what is too much */
+void want_tick(Pager *p, uint64_t now);
+
+/** lease_is_coming() - has more been asked for, or is one being claimed? */
+bool lease_is_coming(const Pager *p);
 
 /* ---- leave.c ---- */
 
@@ -426,6 +433,14 @@ void leave_tick(Pager *p, uint64_t now);
 
 /** leave_lacking() - pages of empty slabs that have to be leased for that */
 uint64_t leave_lacking(const Pager *p);
+
+/**
+ * leave_avoids() - providers whose memory would be of no use for that
+ * @names: theirs, for as long as the remotes live
+ *
+ * Return: how many
+ */
+unsigned leave_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX]);
 
 /** leave_pending() - is there any slab to leave, or on its way? */
 bool leave_pending(const Pager *p);

@@ -114,7 +114,12 @@ void uplink_want(Pager *p, uint64_t bytes)
                  .size = sizeof(msg), .tag = ++p->serial },
         .bytes = bytes,
     };
+    const char *names[RCACHE_AVOID_MAX];
 
+    msg.nr_avoid = leave_avoids(p, names);
+    for (unsigned i = 0; i < msg.nr_avoid; i++) {
+        wire_text_copy(msg.avoid[i], sizeof(msg.avoid[i]), names[i]);
+    }
     if (p->link.fd < 0) {
         wire_text_copy(p->want_text, sizeof(p->want_text),
                        "rcached is not there to ask for leases");

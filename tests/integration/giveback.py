@@ -89,6 +89,28 @@ def drained(build):
         c.shut_down()
 
 
+@scenario
+def out_of_reach(build):
+    """One provider cannot be pushed to by another: a third one is taken."""
+    with Cluster(build, providers=3) as c:
+        old, cut, third = c.providers
+        subprocess.run(["ip", "-n", old.netns, "route", "add", "unreachable",
+                        f"{cut.address}/32"], check=True)
+        # All that is not at the old one is at the one that is out of reach.
+        drain(c, third)
+        vm = busy_vm(c, threads=2)
+        drain(c, old)
+        log = c.requester.processes["rcached"].log
+        wait_for("the pair to be left alone", lambda: b"cannot move slabs to "
+                 + cut.name.encode() in open(log, "rb").read(), 60)
+        assert leased(c, third) == 0
+        drain(c, third, undo=True)
+        wait_empty(c, old)
+        assert leased(c, third) > 0
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 class KeepingCluster(Cluster):
     """Its providers may be killed: what they lent is kept for the next."""
 

@@ -152,6 +152,7 @@ START_TEST(refusals_say_why)
     PlacementHost hosts[] = {
         host(SLAB), host(SLAB), host(SLAB), host(SLAB), host(SLAB),
         host(SLAB), host(SLAB), host(SLAB - 1), host(SLAB), host(SLAB),
+        host(SLAB),
     };
     Placement p;
 
@@ -164,13 +165,14 @@ START_TEST(refusals_say_why)
     hosts[6].psi_full = 501;
     hosts[8].slab = 0;
     hosts[9].said_no = true;
-    p = choose(hosts, 10, SLAB, 1);
-    check_sane(&p, hosts, 10, SLAB);
+    hosts[10].avoided = true;
+    p = choose(hosts, 11, SLAB, 1);
+    check_sane(&p, hosts, 11, SLAB);
     ck_assert_uint_eq(p.nr_parts, 0);
     ck_assert_str_eq(p.text, "no host has room: 1 the requester itself, "
                      "1 not alive, 1 not connected, 1 not lending, "
                      "1 draining, 2 under memory pressure, 2 full, "
-                     "1 said no");
+                     "1 slow or out of reach, 1 said no");
     me = PLACEMENT_NO_HOST;
     p = choose(NULL, 0, SLAB, 1);
     ck_assert_str_eq(p.text, "no host has room");

@@ -160,6 +160,21 @@ START_TEST(lease_request_round_trip)
     ck_assert_int_eq(wire_lease_request_decode(out->data + H, head.length,
                                                &back), WIRE_OK);
     ck_assert_mem_eq(&back, &req, sizeof(req));
+    req.nr_avoid = 2;
+    g_strlcpy(req.avoid[0], "slow", sizeof(req.avoid[0]));
+    g_strlcpy(req.avoid[1], "far away", sizeof(req.avoid[1]));
+    g_byte_array_set_size(out, 0);
+    wire_append_lease_request(out, 1, &req);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_uint_eq(head.count, 2);
+    ck_assert_uint_eq(head.length, sizeof(struct RcacheLeaseRequest) +
+                                   2 * sizeof(struct RcacheAvoid));
+    ck_assert_int_eq(wire_lease_request_decode(out->data + H, head.length,
+                                               &back), WIRE_OK);
+    ck_assert_mem_eq(&back, &req, sizeof(req));
+    ck_assert_int_eq(wire_lease_request_decode(out->data + H, head.length - 1,
+                                               &back), WIRE_E_LENGTH);
+    req.nr_avoid = 0;
     req.bytes = 0;
     g_byte_array_set_size(out, 0);
     wire_append_lease_request(out, 1, &req);
