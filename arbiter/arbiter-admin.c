@@ -73,6 +73,7 @@ static void host_memory(JsonObject *o, const Host *host,
     set_int(o, "pending_bytes", pending);
     set_int(o, "free_bytes", free_of(view));
     set_int(o, "stored_bytes", beat->stored);
+    set_int(o, "spilled_bytes", beat->spilled);
     json_object_set_double_member(o, "psi_some_percent",
                                   beat->psi_some_avg10 / 100.0);
     json_object_set_double_member(o, "psi_full_percent",
@@ -412,7 +413,7 @@ static JsonNode *run_vms(JsonObject *args, void *opaque, GError **errp)
 typedef struct Sums {
     unsigned states[HOST_STATE_MAX_];
     unsigned vms, leases;
-    uint64_t offered, leased, pending, free, stored;
+    uint64_t offered, leased, pending, free, stored, spilled;
     uint64_t guest, resident, remote, zero;
 } Sums;
 
@@ -440,6 +441,7 @@ static void sum_host(Sums *sums, const Arbiter *arbiter, const Host *host,
     sums->pending = add(sums->pending, views->pending[host->index]);
     sums->free = add(sums->free, free_of(&views->host[host->index]));
     sums->stored = add(sums->stored, host->beat.stored);
+    sums->spilled = add(sums->spilled, host->beat.spilled);
     sum_guests(sums, host);
 }
 
@@ -470,6 +472,7 @@ static void status_figures(JsonObject *o, const Sums *sums)
     set_int(o, "pending_bytes", sums->pending);
     set_int(o, "free_bytes", sums->free);
     set_int(o, "stored_bytes", sums->stored);
+    set_int(o, "spilled_bytes", sums->spilled);
     set_int(o, "guest_bytes", sums->guest);
     set_int(o, "resident_bytes", sums->resident);
     set_int(o, "remote_bytes", sums->remote);

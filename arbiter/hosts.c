@@ -243,6 +243,9 @@ const char *hosts_implausible(const Host *host)
     if (beat->leased > beat->mem_total) {
         return "it has lent more memory than it has";
     }
+    if (beat->spilled > beat->leased) {
+        return "it has spilled more memory than it has lent";
+    }
     if (beat->mem_available > beat->mem_total) {
         return "more of its memory is available than there is";
     }

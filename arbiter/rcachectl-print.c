@@ -107,6 +107,7 @@ char *print_hosts(JsonNode *answer)
         { "OFFERED", "offered_bytes", CELL_BYTES },
         { "LEASED", "leased_bytes", CELL_BYTES },
         { "STORED", "stored_bytes", CELL_BYTES },
+        { "SPILLED", "spilled_bytes", CELL_BYTES },
         { "FREE", "free_bytes", CELL_BYTES },
         { "PSI", "psi_some_percent", CELL_PERCENT },
         { "VMS", "vms", CELL_COUNT },

@@ -192,6 +192,18 @@ static void judge_pressure(const Judge *judge, const Host *host)
     }
 }
 
+static void judge_spilled(const Judge *judge, const Host *host)
+{
+    char size[32];
+
+    if (host->beat.spilled) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED,
+                    "host %s has %s of what it lends in its spill file: "
+                    "guests wait longer for it", host->name,
+                    verdict_size(host->beat.spilled, size));
+    }
+}
+
 static void judge_draining(const Judge *judge, const Host *host)
 {
     char size[32];
@@ -222,6 +234,7 @@ static void judge_host(const Judge *judge, const Host *host)
                     implausible);
     } else {
         judge_pressure(judge, host);
+        judge_spilled(judge, host);
         judge_leases(judge, host);
     }
     judge_draining(judge, host);

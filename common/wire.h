@@ -172,6 +172,7 @@ typedef struct WireBeatHost {
     uint64_t offered;
     uint64_t leased;
     uint64_t stored;
+    uint64_t spilled;           /* of leased: on disk, not in memory */
     uint64_t reserve;
     uint32_t psi_some_avg10;    /* hundredths of a percent */
     uint32_t psi_full_avg10;

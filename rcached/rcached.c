@@ -150,6 +150,7 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
             .offered = r->prediction.offered,
             .leased = lent.leased,
             .stored = lent.stored,
+            .spilled = lent.spilled,
             .reserve = r->reserve,
             .psi_some_avg10 = r->sample.psi_some_avg10,
             .psi_full_avg10 = r->sample.psi_full_avg10,

@@ -269,6 +269,7 @@ struct RcacheBeatHost {
     uint64_t offered;                   /* leased + free to lend */
     uint64_t leased;
     uint64_t stored;
+    uint64_t spilled;                   /* of leased: on disk, not in memory */
     uint64_t reserve;
     uint32_t psi_some_avg10;            /* hundredths of a percent */
     uint32_t psi_full_avg10;

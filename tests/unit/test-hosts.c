@@ -370,6 +370,9 @@ START_TEST(implausible_figures)
     b->leased = UINT64_MAX;
     ck_assert_ptr_nonnull(strstr(hosts_implausible(host), "lent more"));
     *b = good;
+    b->spilled = 101;
+    ck_assert_ptr_nonnull(strstr(hosts_implausible(host), "spilled more"));
+    *b = good;
     b->mem_available = 101;
     ck_assert_ptr_nonnull(strstr(hosts_implausible(host), "available"));
     *b = good;

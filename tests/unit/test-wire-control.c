@@ -281,7 +281,8 @@ END_TEST
 
 static guint beat_sample(void)
 {
-    WireBeatHost host = { .seq = 3, .stored = 5, .slab_pages = 16384,
+    WireBeatHost host = { .seq = 3, .stored = 5, .spilled = 2,
+                          .slab_pages = 16384,
                           .flags = RCACHE_HOST_LENDS, .label = "rack 1" };
     WireBeatGuest guest = { .name = "vm", .fault_p99_ns = 9, .stall_ns = 1 };
     WireBeatLease lease = { .lease = 4, .epoch = 1,
@@ -328,6 +329,7 @@ START_TEST(beat_round_trip)
     ck_assert_int_eq(section.type, RCACHE_SECTION_HOST);
     ck_assert_uint_eq(section.host.seq, 3);
     ck_assert_uint_eq(section.host.stored, 5);
+    ck_assert_uint_eq(section.host.spilled, 2);
     ck_assert_uint_eq(section.host.flags, RCACHE_HOST_LENDS);
     ck_assert_str_eq(section.host.label, "rack 1");
     ck_assert(wire_beat_next(&iter, &section, &err));
