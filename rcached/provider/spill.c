@@ -523,7 +523,7 @@ bool spill_step(Spill *spill)
     if (slab) {
         begun = job_begin(spill, slab, false);
     } else {
-        slab = store_spill_back(store);
+        slab = store_spill_back(store, now);
         begun = slab && job_begin(spill, slab, true);
     }
     server_unlock(spill->server);

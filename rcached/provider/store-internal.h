@@ -30,6 +30,7 @@ struct Store {
     uint64_t room;              /* bytes by which slabs may come back */
     uint64_t short_by;          /* ms: when what is short is to be back; 0:
                                  * nothing is */
+    uint64_t calm_from;         /* ms: nothing has been short since */
     uint32_t deadline_ms;       /* from the asking to that moment */
 };
 

@@ -6,7 +6,9 @@
  * A host that is short asks for slabs (store_need()).  Those that are neither
  * left nor moved when the time is nearly over go to the file; so do those of
  * leases whose requesters cannot be asked.  A slab in the file is still asked
- * for until there is room for it here.
+ * for until there is room for it here.  It comes back when the host has not
+ * been short for as long as it gives requesters, so that a host at the edge
+ * does not send the same slabs to and fro.
  */
 #include "rcached/provider/store.h"
 
@@ -92,6 +94,9 @@ uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
     store->room = room = room > taken ? room - taken : 0;
     store->deadline_ms = deadline_ms;
     if (here <= may) {
+        if (store->short_by) {
+            store->calm_from = now;
+        }
         store->short_by = 0;
         may = here + MIN(out, room / slab_bytes);
     } else if (!store->short_by) {
@@ -102,13 +107,20 @@ uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
 
 /* ------------------------------------------------------------- going out */
 
+/* Bytes of slabs that are in memory, or on their way there. */
+static uint64_t here_bytes(const Store *store)
+{
+    uint64_t slabs, out;
+
+    count(store, &slabs, &out);
+    return (slabs - out) * store_slab_bytes(store);
+}
+
 /* Bytes in memory beyond those that may stay. */
 static uint64_t excess_bytes(const Store *store)
 {
-    uint64_t slabs, out, here;
+    uint64_t here = here_bytes(store);
 
-    count(store, &slabs, &out);
-    here = (slabs - out) * store_slab_bytes(store);
     return here > store->keep ? here - store->keep : 0;
 }
 
@@ -200,9 +212,19 @@ bool store_is_short(const Store *store)
     return store->short_by != 0;
 }
 
-Slab *store_spill_back(Store *store)
+/* What has just been short may soon be again: one deadline of calm first. */
+static bool may_come_back(const Store *store, uint64_t now)
 {
-    if (store->short_by || store->room < store_slab_bytes(store)) {
+    uint64_t slab = store_slab_bytes(store);
+
+    return !store->short_by && now - store->calm_from >= store->deadline_ms &&
+           store->room >= slab && store->keep >= slab &&
+           here_bytes(store) <= store->keep - slab;
+}
+
+Slab *store_spill_back(Store *store, uint64_t now)
+{
+    if (!may_come_back(store, now)) {
         return NULL;
     }
     for (guint i = 0; i < store->slabs->len; i++) {

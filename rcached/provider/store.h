@@ -262,9 +262,9 @@ Slab *store_spill_next(Store *store, uint64_t now, uint64_t rate);
 /** store_is_short() - is more in memory than may be? */
 bool store_is_short(const Store *store);
 
-/** store_spill_back() - a slab that there is room for again, or NULL; the
- * room counts as taken */
-Slab *store_spill_back(Store *store);
+/** store_spill_back() - a slab that there is room for again, after a deadline
+ * without any shortage, or NULL; the room counts as taken */
+Slab *store_spill_back(Store *store, uint64_t now);
 
 /**
  * store_drop() - take a slab out of its lease

@@ -151,6 +151,6 @@ void spill_go_out(void)
 
 void spill_come_back(void)
 {
-    provider_revoke(provider, ALL, 64 * SLAB, LATER);
+    provider_revoke(provider, ALL, 64 * SLAB, NOW);
     WAIT_FOR(snapshot().spilled == 0 && snapshot().in_file == 0);
 }

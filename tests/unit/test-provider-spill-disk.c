@@ -54,7 +54,7 @@ START_TEST(a_changed_byte_is_caught)
     ck_assert_uint_gt(snapshot().spill_errors, 0);
     ck_assert_str_ne(snapshot().spill_problem, "");
     /* It does not come back as something else either. */
-    provider_revoke(provider, ALL, 64 * SLAB, LATER);
+    provider_revoke(provider, ALL, 64 * SLAB, NOW);
     WAIT_FOR(snapshot().spill_failing);
     ck_assert_uint_eq(client_get(&c, &slot, 1, page), RCACHE_E_SLOT);
     still_serves();

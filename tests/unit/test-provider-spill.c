@@ -100,7 +100,7 @@ START_TEST(nothing_goes_before_the_deadline)
     }
     ck_assert_uint_eq(snapshot().in_file, 0);
     /* The need is gone: the time begins anew with the next. */
-    provider_revoke(provider, ALL, 0, LATER);
+    provider_revoke(provider, ALL, 0, NOW);
     provider_revoke(provider, 2 * SLAB, 0, NOW);
     WAIT_FOR(snapshot().spilled == SLAB);
 }
@@ -113,9 +113,9 @@ START_TEST(as_much_as_there_is_room_for)
     provider_revoke(provider, SLAB, 0, NOW);
     WAIT_FOR(snapshot().spilled == 2 * SLAB);
     provider_revoke(provider, SLAB, 0, NOW);
-    ck_assert_uint_eq(provider_revoke(provider, ALL, SLAB, LATER), 0);
+    ck_assert_uint_eq(provider_revoke(provider, ALL, SLAB, NOW), 0);
     WAIT_FOR(snapshot().spilled == SLAB);
-    ck_assert_uint_eq(provider_revoke(provider, ALL, SLAB - 1, LATER), 0);
+    ck_assert_uint_eq(provider_revoke(provider, ALL, SLAB - 1, NOW), 0);
     ck_assert_uint_eq(snapshot().spilled, SLAB);
     spill_check(0, SLABS * PAGES, 1);
 }
@@ -131,7 +131,7 @@ START_TEST(a_lease_that_ends_leaves_room)
     WAIT_FOR(snapshot().leased == 0);
     ck_assert_uint_eq(snapshot().spilled, 0);
     /* All of the file can be used again, several times over. */
-    provider_revoke(provider, ALL, 0, LATER);
+    provider_revoke(provider, ALL, 0, NOW);
     for (unsigned i = 2; i < 8; i++) {
         ck_assert_uint_eq(give(i, VM_A, 10).bytes, 10 * SLAB);
         ck_assert_uint_eq(client_claim(&c, i), RCACHE_OK);
@@ -139,7 +139,7 @@ START_TEST(a_lease_that_ends_leaves_room)
         provider_revoke(provider, 0, 0, NOW);
         WAIT_FOR(snapshot().spilled == 10 * SLAB);
         spill_check(0, 10, i);
-        provider_revoke(provider, ALL, 0, LATER);
+        provider_revoke(provider, ALL, 0, NOW);
         ck_assert_uint_eq(client_bare(&c, RCACHE_RELEASE), RCACHE_OK);
         WAIT_FOR(snapshot().leased == 0);
     }
@@ -249,7 +249,7 @@ START_TEST(back_and_forth_while_in_use)
         if (round % 60 == 0) {
             provider_revoke(provider, (rand() % (SLABS + 1)) * SLAB, 0, NOW);
         } else if (round % 60 == 30) {
-            provider_revoke(provider, ALL, 64 * SLAB, LATER);
+            provider_revoke(provider, ALL, 64 * SLAB, NOW);
         }
         if (rand() % 3) {
             uint32_t n = 1 + rand() % 64;
