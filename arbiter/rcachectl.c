@@ -11,7 +11,9 @@
 #include "arbiter/rcachectl.h"
 #include "arbiter/rcachectl-drain.h"
 #include "arbiter/rcachectl-explain.h"
+#include "arbiter/rcachectl-metrics.h"
 #include "arbiter/rcachectl-print.h"
+#include "arbiter/top-look.h"
 #include "arbiter/top-screen.h"
 #include "common/admin.h"
 #include "common/config.h"
@@ -69,19 +71,14 @@ static const Command commands[] = {
       .timeout_ms = 5000 },
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
       evict_args, 2, true, .timeout_ms = 120000 },
-    { "top", "", "Hosts and VMs, live, on the terminal",
-      .timeout_ms = 5000 },
+    { "top", "", "Hosts and VMs, live, on the terminal" },
+    { "metrics", "", "All figures in Prometheus' text format" },
     { "whatif", " HOST", "What VMs feel if it dies, or is drained",
       print_whatif, host_args, 1, .timeout_ms = 5000 },
     { "drain", " HOST", "Lend nothing more and ask all back", print_drain,
       host_args, 1, .timeout_ms = 5000 },
     { "undrain", " HOST", "Lend again", print_drain, host_args, 1,
       .timeout_ms = 5000 },
-};
-
-/* They have a place in the design and are not built yet. */
-static const char *const later[] = {
-    "metrics",
 };
 
 typedef struct CommandLine {
@@ -173,19 +170,6 @@ static const Command *command_find(const char *name)
     return NULL;
 }
 
-static int unknown_command(const char *name)
-{
-    for (unsigned i = 0; i < G_N_ELEMENTS(later); i++) {
-        if (!strcmp(later[i], name)) {
-            g_printerr("rcachectl: '%s' is not in this version\n", name);
-            return EXIT_REFUSED;
-        }
-    }
-    g_printerr("rcachectl: there is no command '%s'; see rcachectl --help\n",
-               name);
-    return EXIT_USAGE;
-}
-
 static const char *default_socket(const Command *command)
 {
     return !command->host && g_file_test(ARBITER_SOCKET, G_FILE_TEST_EXISTS)
@@ -260,7 +244,11 @@ static int run_all(const CommandLine *line, const Command *command,
     int status;
 
     if (!strcmp(command->name, "top")) {
-        return top_run(path, line->interval_ms, line->json);
+        return line->json ? top_once(path, NULL)
+                          : top_run(path, line->interval_ms);
+    }
+    if (!strcmp(command->name, "metrics")) {
+        return top_once(path, line->json ? NULL : metrics_text);
     }
     status = run(line, command, path, args);
     if (status == EXIT_DONE && line->wait) {
@@ -285,7 +273,9 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
     }
     command = command_find(argv[1]);
     if (!command) {
-        return unknown_command(argv[1]);
+        g_printerr("rcachectl: there is no command '%s'; see rcachectl "
+                   "--help\n", argv[1]);
+        return EXIT_USAGE;
     }
     if (line->explain && strcmp(command->name, "hosts")) {
         g_printerr("rcachectl: --explain goes with hosts, not with %s\n",

@@ -17,31 +17,11 @@
 
 #include "arbiter/rcachectl.h"
 #include "arbiter/top-layout.h"
-#include "common/admin.h"
+#include "arbiter/top-look.h"
 
-#define ANSWER_MS       3000u
 #define EARLY_US        100000
 #define ERRORS_MAX      20u
 #define STYLES          (TOP_FAINT + 1)
-
-static bool look(TopModel *model, const char *path, GError **errp)
-{
-    static const char *const commands[] = { "status", "hosts", "vms" };
-    JsonNode *answers[G_N_ELEMENTS(commands)] = { NULL };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
-        answers[i] = admin_execute(path, commands[i], NULL, ANSWER_MS, errp);
-        if (!answers[i]) {
-            while (i--) {
-                json_node_unref(answers[i]);
-            }
-            return false;
-        }
-    }
-    top_model_update(model, answers[0], answers[1], answers[2],
-                     g_get_monotonic_time());
-    return true;
-}
 
 /* ----------------------------------------------------------------- drawing */
 
@@ -171,7 +151,7 @@ static void loop(Screen *screen, unsigned interval_ms)
         g_autoptr(GError) error = NULL;
 
         next = g_get_monotonic_time() + interval_ms * INT64_C(1000);
-        if (!look(&screen->model, screen->view.socket, &error)) {
+        if (!top_look(&screen->model, screen->view.socket, &error)) {
             top_model_fail(&screen->model, error->message);
         }
         draw(screen);
@@ -206,7 +186,7 @@ static int show(Screen *screen, unsigned interval_ms)
     return EXIT_DONE;
 }
 
-int top_run(const char *path, unsigned interval_ms, bool json)
+int top_run(const char *path, unsigned interval_ms)
 {
     Screen screen = { .view = { .socket = path, .focus = TOP_VMS } };
     g_autoptr(GError) error = NULL;
@@ -214,15 +194,8 @@ int top_run(const char *path, unsigned interval_ms, bool json)
 
     top_model_init(&screen.model);
     /* What cannot be asked at all is better said before the screen goes. */
-    if (!look(&screen.model, path, &error)) {
-        status = rcachectl_fail(error);
-    } else if (json) {
-        g_autoptr(JsonNode) all = top_model_json(&screen.model);
-
-        status = rcachectl_put(all, NULL);
-    } else {
-        status = show(&screen, interval_ms);
-    }
+    status = top_look(&screen.model, path, &error)
+                 ? show(&screen, interval_ms) : rcachectl_fail(error);
     top_model_deinit(&screen.model);
     return status;
 }

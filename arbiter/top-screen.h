@@ -3,16 +3,13 @@
 #ifndef ARBITER_TOP_SCREEN_H
 #define ARBITER_TOP_SCREEN_H
 
-#include <stdbool.h>
-
 /**
  * top_run() - show it until the user quits
  * @path: the admin socket
  * @interval_ms: between two looks
- * @json: look once, and print one object
  *
  * Return: the exit status; what is wrong has been said
  */
-int top_run(const char *path, unsigned interval_ms, bool json);
+int top_run(const char *path, unsigned interval_ms);
 
 #endif

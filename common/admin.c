@@ -38,6 +38,7 @@ typedef struct AdminConn {
     int refs;
     AdminServer *server;        /* NULL: closed */
     AdminRights rights;
+    int64_t active;             /* when it came, or last sent something */
     GSocketConnection *conn;
     GSocket *socket;
     GSource *in, *out;
@@ -452,6 +453,7 @@ static gboolean readable(GSocket *socket, GIOCondition condition,
         source_stop(&conn->in);
     }
     g_byte_array_append(conn->input, bytes, n);
+    conn->active = g_get_monotonic_time();
     conn->refs++;
     conn_next(conn);
     goes_on = conn->in ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
@@ -460,6 +462,28 @@ static gboolean readable(GSocket *socket, GIOCondition condition,
 }
 
 /* ------------------------------------------------------------ connections */
+
+/*
+ * Silent clients keep nobody out: the one that has been idle for longest goes,
+ * but not for a client that may do less.
+ */
+static bool make_room(AdminServer *server, AdminRights rights)
+{
+    AdminConn *oldest = NULL;
+
+    for (GList *at = server->conns; at; at = at->next) {
+        AdminConn *conn = at->data;
+
+        if (!conn->busy && !conn->looping && conn->rights <= rights &&
+            (!oldest || conn->active < oldest->active)) {
+            oldest = conn;
+        }
+    }
+    if (oldest) {
+        conn_close(oldest);
+    }
+    return oldest;
+}
 
 /* A client that may do nothing is told so, and that is the end of it. */
 static char *refusal_of(AdminServer *server, AdminRights rights)
@@ -471,8 +495,8 @@ static char *refusal_of(AdminServer *server, AdminRights rights)
         /* Those who may only look leave room for those who must act. */
         unsigned max = rights == ADMIN_RIGHTS_ALL ? CONNS_MAX : READERS_MAX;
 
-        return server->nr_conns < max ? NULL
-               : g_strdup("too many connections");
+        return server->nr_conns < max || make_room(server, rights)
+                   ? NULL : g_strdup("too many connections");
     }
     if (!server->warned || now - server->warned > WARN_US) {
         server->warned = now;
@@ -495,6 +519,7 @@ static void accepted(GSocketConnection *connection, void *opaque)
     conn->refs = 1;
     conn->server = server;
     conn->rights = rights;
+    conn->active = g_get_monotonic_time();
     conn->conn = g_object_ref(connection);
     conn->socket = g_socket_connection_get_socket(connection);
     conn->input = g_byte_array_new();

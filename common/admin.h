@@ -16,7 +16,9 @@
  *
  * Root, the daemon's own user and, where one is configured, the members of a
  * group may run all commands; the members of a second group those that change
- * nothing (admin-rights.h).  All of it runs in GLib's main loop.
+ * nothing (admin-rights.h).  Where there are many connections, the one that
+ * has been silent for longest makes room for the next.  All of it runs in
+ * GLib's main loop.
  */
 #ifndef RCACHE_ADMIN_H
 #define RCACHE_ADMIN_H

@@ -17,7 +17,8 @@ _rcachectl_names() {
 
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status hosts leases vms evict top whatif drain undrain"
+    local commands="status hosts leases vms evict top metrics whatif drain
+        undrain"
     local options="--socket= --json --timeout= --explain= --interval= --wait
         --help --version"
     local word command="" given=0
@@ -26,7 +27,7 @@ _rcachectl() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         if [ -n "$command" ] && [[ $word != -* ]]; then
             given=$((given + 1))
-        elif [[ " $commands " = *" $word "* ]]; then
+        elif [[ " ${commands//$'\n'/ } " = *" $word "* ]]; then
             command=$word
         fi
     done

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Figures in Prometheus' text format. */
+#include <check.h>
+#include <string.h>
+
+#include "arbiter/rcachectl-metrics.h"
+
+static char *text_of(const char *answers)
+{
+    g_autoptr(JsonNode) node = json_from_string(answers, NULL);
+
+    ck_assert_ptr_nonnull(node);
+    return metrics_text(node);
+}
+
+static void expect(const char *text, const char *line)
+{
+    g_autofree char *whole = g_strconcat("\n", line, "\n", NULL);
+
+    ck_assert_msg(strstr(text, whole) != NULL, "no %s in %s", line, text);
+}
+
+START_TEST(figures_and_labels)
+{
+    g_autofree char *text = text_of(
+        "{\"status\":{\"ok\":false,\"uptime_seconds\":1.5},\"hosts\":["
+        "{\"name\":\"a\",\"connected\":true,\"free_bytes\":1073741824,"
+        "\"psi_some_percent\":null},{\"name\":\"b\",\"connected\":false,"
+        "\"free_bytes\":0}],\"vms\":[{\"name\":\"w\\\"e\\\\b\\n1\","
+        "\"uuid\":\"u\",\"host\":\"a\",\"faults\":12345678901}]}");
+
+    ck_assert(g_str_has_prefix(text, "# HELP rcache_ok "));
+    expect(text, "# TYPE rcache_ok gauge");
+    expect(text, "rcache_ok 0");
+    expect(text, "rcache_uptime_seconds 1.5");
+    expect(text, "rcache_host_connected{host=\"a\"} 1");
+    expect(text, "rcache_host_connected{host=\"b\"} 0");
+    expect(text, "rcache_host_free_bytes{host=\"a\"} 1073741824");
+    expect(text, "rcache_host_free_bytes{host=\"b\"} 0");
+    expect(text, "# TYPE rcache_vm_faults_total counter");
+    expect(text, "rcache_vm_faults_total{vm=\"w\\\"e\\\\b\\n1\",uuid=\"u\","
+           "host=\"a\"} 12345678901");
+    /* What is not known is not zero. */
+    ck_assert_ptr_null(strstr(text, "rcache_host_pressure_some_percent{"));
+    ck_assert_ptr_null(strstr(text, "rcache_vm_guest_bytes{"));
+}
+END_TEST
+
+START_TEST(odd_answers)
+{
+    g_autofree char *none = text_of("{}");
+    g_autofree char *odd = text_of("{\"status\":7,\"hosts\":{},"
+                                   "\"vms\":[7,{\"faults\":\"x\"}]}");
+
+    ck_assert_str_eq(none, "");
+    ck_assert_ptr_null(strchr(odd, '{'));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("metrics");
+    TCase *tc = tcase_create("metrics");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_test(tc, figures_and_labels);
+    tcase_add_test(tc, odd_answers);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
