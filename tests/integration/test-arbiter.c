@@ -339,6 +339,7 @@ START_TEST(every_field_is_documented)
 
         check_names(each, manual);
     }
+    fake_wait(host_int("a", "leased_bytes") > 0);
     json_object_set_string_member(args, "host", "a");
     answer = admin_execute(arbiter.socket, "whatif", args, 5000, NULL);
     ck_assert_ptr_nonnull(answer);
