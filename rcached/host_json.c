@@ -378,16 +378,38 @@ static void judge_pager(const Vm *vm, Verdict *verdict)
     }
 }
 
+/* What stands on a provider that the VM has no connection to; 0 if this has
+ * been told with an earlier one of its leases. */
+static uint64_t out_of_reach(const Vm *vm, unsigned first)
+{
+    const struct LinkHeld *held = (const void *)vm->held->data;
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < vm->held->len; i++) {
+        if (held[i].connected || !held[i].stored ||
+            strcmp(held[i].provider, held[first].provider)) {
+            continue;
+        }
+        if (i < first) {
+            return 0;
+        }
+        bytes += held[i].stored;
+    }
+    return bytes;
+}
+
 static void judge_held(const Vm *vm, Verdict *verdict)
 {
     for (unsigned i = 0; i < vm->held->len; i++) {
         const struct LinkHeld *h = &g_array_index(vm->held, struct LinkHeld,
                                                   i);
+        uint64_t bytes = h->connected ? 0 : out_of_reach(vm, i);
+        char size[32];
 
-        if (!h->connected && h->stored) {
+        if (bytes) {
             verdict_add(verdict, VERDICT_DEGRADED, "vm %s cannot reach "
-                        "provider %s, which has %" G_GUINT64_FORMAT " MiB of "
-                        "it", vm->name, h->provider, h->stored >> 20);
+                        "provider %s, which has %s of it", vm->name,
+                        h->provider, verdict_size(bytes, size));
         } else if (h->connected && h->expires_ms < EXPIRES_SOON_MS) {
             verdict_add(verdict, VERDICT_DEGRADED, "a lease of vm %s on %s "
                         "ends in %.1f s and is not renewed", vm->name,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/admin.h"
+#include "rcached/host_json.h"
 #include "tests/unit/daemon-fixture.h"
 
 #define MIB     (INT64_C(1) << 20)
@@ -206,6 +207,59 @@ START_TEST(vms_are_listed_with_their_figures)
 }
 END_TEST
 
+static char *problem_of(unsigned i)
+{
+    g_autoptr(JsonObject) o = host_json_status(daemon_.rcached, 0);
+    JsonArray *problems = json_object_get_array_member(o, "problems");
+
+    return g_strdup(i < json_array_get_length(problems)
+                        ? json_array_get_string_element(problems, i) : "");
+}
+
+/* What a pager tells of its leases, its faults and its memory. */
+START_TEST(the_verdict_has_reasons)
+{
+    int fd = start_vm(5, "web");
+    Vm *vm = vmms_find(daemon_.rcached->vmms, "web");
+    struct LinkHeld held = { .stored = 3 * MIB, .expires_ms = 20000,
+                             .provider = "far" };
+    g_autofree char *away = NULL, *none = NULL, *ends = NULL, *waits = NULL;
+    g_autofree char *lost = NULL, *above = NULL;
+
+    /* Once for each provider. */
+    g_array_set_size(vm->held, 0);
+    g_array_append_val(vm->held, held);
+    g_array_append_val(vm->held, held);
+    away = problem_of(0);
+    ck_assert_str_eq(away, "vm web cannot reach provider far, which has "
+                     "6.0 MiB of it");
+    none = problem_of(1);
+    ck_assert_str_eq(none, "");
+    g_array_index(vm->held, struct LinkHeld, 0).connected = 1;
+    g_array_index(vm->held, struct LinkHeld, 1).connected = 1;
+    g_array_index(vm->held, struct LinkHeld, 1).expires_ms = 1500;
+    ends = problem_of(0);
+    ck_assert_str_eq(ends, "a lease of vm web on far ends in 1.5 s and is "
+                     "not renewed");
+    g_array_set_size(vm->held, 0);
+
+    vm->stats.local_max = vm->stats.guest / 2;
+    vm->stats.resident = vm->stats.local_max + 17 * MIB;
+    above = problem_of(0);
+    ck_assert_ptr_nonnull(strstr(above, "above its local-max"));
+    vm->stats.resident = vm->stats.local_max;
+    vm->stats.oldest_wait = 2000000000;
+    g_strlcpy(vm->stats.waiting_for, "far", sizeof(vm->stats.waiting_for));
+    waits = problem_of(0);
+    ck_assert(g_str_has_prefix(waits, "vm web has waited 2.0 s for far "));
+    vm->stats.oldest_wait = 0;
+    vm->stats.lost = 4096;
+    lost = problem_of(0);
+    ck_assert_str_eq(lost, "vm web has lost 4096 bytes");
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_vm_without_pager_degrades_the_verdict)
 {
     int fd = start_vm(5, "web");
@@ -369,6 +423,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, leases_given_are_listed);
     tcase_add_test(tc, leases_held_are_listed);
     tcase_add_test(tc, vms_are_listed_with_their_figures);
+    tcase_add_test(tc, the_verdict_has_reasons);
     tcase_add_test(tc, a_vm_without_pager_degrades_the_verdict);
     tcase_add_test(tc, evict_goes_to_the_pager_and_comes_back);
     tcase_add_test(tc, evict_fails_with_its_pager);
