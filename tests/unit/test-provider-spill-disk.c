@@ -132,6 +132,125 @@ START_TEST(a_put_to_a_full_disk_stays_in_memory)
 }
 END_TEST
 
+/* ------------------------------------------------------------ a slow disk */
+
+#define FEW     8u              /* pages: they fit a pipe, twice */
+
+/* The slab with most in it goes last, and so to this area. */
+#define LAST    ((SLABS - 1) * SLAB)
+
+/* The file's descriptor is one end of a pipe for a while. */
+typedef struct Slow {
+    int fd, saved, end[2];
+} Slow;
+
+static Slow slow_begin(bool writes)
+{
+    Slow slow = { .fd = spill_fd() };
+
+    slow.saved = dup(slow.fd);
+    ck_assert_int_eq(pipe2(slow.end, O_CLOEXEC), 0);
+    ck_assert_int_eq(dup2(slow.end[writes], slow.fd), slow.fd);
+    return slow;
+}
+
+static void slow_end(Slow *slow)
+{
+    ck_assert_int_eq(dup2(slow->saved, slow->fd), slow->fd);
+    close(slow->saved);
+    close(slow->end[0]);
+    close(slow->end[1]);
+}
+
+/* What is PUT while its page is read stays, and so do its neighbours. */
+START_TEST(a_put_while_its_page_comes_back)
+{
+    uint8_t bytes[FEW * WIRE_PAGE_SIZE];
+    Slow slow;
+    int fd;
+
+    spill_put(0, FEW, 1);
+    spill_go_out();
+    fd = spill_open();
+    ck_assert_int_eq(pread(fd, bytes, sizeof(bytes), LAST), sizeof(bytes));
+    slow = slow_begin(false);
+    provider_revoke(provider, ALL, 64 * SLAB, NOW);
+    WAIT_FOR(snapshot().spilled < SLABS * SLAB);
+    WAIT_FOR(snapshot().spilled <= SLABS * SLAB - FEW * WIRE_PAGE_SIZE);
+    spill_put(3, 1, 2);
+    spill_check(3, 1, 2);
+    ck_assert_int_eq(write(slow.end[1], bytes, sizeof(bytes)),
+                     sizeof(bytes));
+    WAIT_FOR(snapshot().in_file == 0);
+    slow_end(&slow);
+    spill_come_back();
+    spill_check(0, 3, 1);
+    spill_check(3, 1, 2);
+    spill_check(4, FEW - 4, 1);
+    ck_assert_uint_eq(snapshot().spill_errors, 0);
+    close(fd);
+}
+END_TEST
+
+/* A PUT that began before its slab went: begin it, and see that it has. */
+static void put_begin(RcacheSlot slot)
+{
+    struct {
+        uint8_t ping[WIRE_HEAD_LEN];
+        uint8_t head[WIRE_HEAD_LEN];
+        uint8_t slot[8];
+    } frames;
+    WireHead ping = { .type = RCACHE_PING, .tag = ++c.tag };
+    WireHead head = {
+        .type = RCACHE_PUT, .count = 1, .length = 8 + WIRE_PAGE_SIZE,
+        .tag = c.tag + 1, .lease = c.lease, .epoch = c.epoch,
+    };
+
+    wire_head_encode(frames.ping, &ping);
+    wire_head_encode(frames.head, &head);
+    wire_slots_encode(frames.slot, &slot, 1);
+    client_send(&c, &frames, sizeof(frames));
+    ck_assert_uint_eq(client_answer(&c, RCACHE_PONG, NULL, NULL), RCACHE_OK);
+    c.tag++;
+}
+
+/* Its page was stored already, and is written when its bytes come. */
+START_TEST(a_put_while_its_page_goes)
+{
+    static uint8_t all[65536];
+    uint8_t page[WIRE_PAGE_SIZE];
+    RcacheSlot slot = client_slot(&c, 3);
+    Slow slow;
+    int fd = spill_open();
+    ssize_t n;
+
+    spill_put(0, FEW, 1);
+    put_begin(slot);
+    slow = slow_begin(true);
+    ck_assert_int_eq(write(slow.end[1], all, sizeof(all)), sizeof(all));
+    provider_revoke(provider, 0, 0, NOW);
+    /* The others have nothing to write; this one's write waits. */
+    WAIT_FOR(snapshot().spill_slabs_out == SLABS - 1);
+    WAIT_FOR(snapshot().spilled > (SLABS - 1) * SLAB - 1);
+    g_usleep(300000);           /* if it has not begun the test is weaker */
+    client_fill(page, &slot, 1, 2);
+    client_send(&c, page, sizeof(page));
+    ck_assert_uint_eq(client_answer(&c, RCACHE_PUT_ACK, NULL, NULL),
+                      RCACHE_OK);
+    ck_assert_int_eq(read(slow.end[0], all, sizeof(all)), sizeof(all));
+    n = read(slow.end[0], all, sizeof(all));
+    ck_assert_int_eq(n, FEW * WIRE_PAGE_SIZE);
+    ck_assert_int_eq(pwrite(fd, all, n, LAST), n);
+    slow_end(&slow);
+    spill_go_out();
+    spill_check(0, 3, 1);
+    spill_check(3, 1, 2);
+    spill_check(4, FEW - 4, 1);
+    ck_assert_uint_eq(snapshot().spill_errors, 0);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_bad_directory_is_refused)
 {
     static const struct {
@@ -174,6 +293,8 @@ int main(void)
     tcase_add_test(tc, older_bytes_are_caught);
     tcase_add_test(tc, a_full_disk_loses_nothing);
     tcase_add_test(tc, a_put_to_a_full_disk_stays_in_memory);
+    tcase_add_test(tc, a_put_while_its_page_comes_back);
+    tcase_add_test(tc, a_put_while_its_page_goes);
     tcase_add_test(tc, a_bad_directory_is_refused);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
