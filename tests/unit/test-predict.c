@@ -130,6 +130,38 @@ START_TEST(what_the_past_shows_counts_towards_it)
 }
 END_TEST
 
+/* Slabs on disk come back before anything more is lent; that their memory is
+ * free for now is no change of the host's own demand. */
+START_TEST(what_is_spilled_comes_first)
+{
+    in.leased = 10 * GIB;
+    in.available = 70 * GIB;
+    run(61);
+    ck_assert_uint_eq(out.offered, 75 * GIB);
+    in.spilled = 4 * GIB;
+    in.available += 4 * GIB;
+    run(30);
+    in.spilled = 3 * GIB;
+    in.available -= GIB;
+    run(30);
+    ck_assert_int_eq(term("growth-host"), 0);
+    ck_assert_int_eq(term("spilled"), -(int64_t)(3 * GIB));
+    ck_assert_uint_eq(out.room, 68 * GIB);
+    ck_assert_uint_eq(out.offered, 75 * GIB);
+    restart(0, 0, 0);
+    in.available = 7 * GIB;             /* room for two of the three */
+    run(1);
+    ck_assert_uint_eq(out.room, 2 * GIB);
+    ck_assert_uint_eq(out.offered, 10 * GIB);
+    ck_assert_uint_eq(out.keep, 7 * GIB);
+    in.available = 4 * GIB;
+    restart(0, 0, 0);
+    run(1);
+    ck_assert_uint_eq(out.room, 0);
+    ck_assert_uint_eq(out.keep, 6 * GIB);
+}
+END_TEST
+
 START_TEST(slack_is_not_offered_but_calls_nothing_back)
 {
     restart(0, 0, 0.02);
@@ -449,6 +481,7 @@ int main(void)
     tcase_add_test(tc,
                    what_comes_with_no_warning_is_a_share_of_a_small_host);
     tcase_add_test(tc, what_the_past_shows_counts_towards_it);
+    tcase_add_test(tc, what_is_spilled_comes_first);
     tcase_add_test(tc, slack_is_not_offered_but_calls_nothing_back);
     tcase_add_test(tc, what_reserve_and_growth_lack_is_called_back);
     tcase_add_test(tc, what_is_leased_is_offered_and_not_counted_twice);

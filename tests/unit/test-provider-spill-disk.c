@@ -238,11 +238,19 @@ START_TEST(a_put_while_its_page_goes)
     ck_assert_uint_eq(client_answer(&c, RCACHE_PUT_ACK, NULL, NULL),
                       RCACHE_OK);
     ck_assert_int_eq(read(slow.end[0], all, sizeof(all)), sizeof(all));
-    n = read(slow.end[0], all, sizeof(all));
+    n = read(slow.end[0], all, FEW * WIRE_PAGE_SIZE);
     ck_assert_int_eq(n, FEW * WIRE_PAGE_SIZE);
     ck_assert_int_eq(pwrite(fd, all, n, LAST), n);
-    slow_end(&slow);
+    ck_assert_int_eq(dup2(slow.saved, slow.fd), slow.fd);
     spill_go_out();
+    /* It has been written again: to the file, or still to the pipe. */
+    ck_assert_int_eq(fcntl(slow.end[0], F_SETFL, O_NONBLOCK), 0);
+    n = read(slow.end[0], all, sizeof(all));
+    if (n > 0) {
+        ck_assert_int_eq(n, WIRE_PAGE_SIZE);
+        ck_assert_int_eq(pwrite(fd, all, n, LAST + 3 * WIRE_PAGE_SIZE), n);
+    }
+    slow_end(&slow);
     spill_check(0, 3, 1);
     spill_check(3, 1, 2);
     spill_check(4, FEW - 4, 1);
