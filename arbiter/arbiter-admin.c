@@ -8,6 +8,7 @@
 #include "arbiter/views.h"
 #include "common/uuid.h"
 
+#define ROWS_MAX        20000u
 #define BALLOON_OLD_MS  60000u
 
 /* JSON's integers are signed here; a peer's figure may be anything. */
@@ -113,6 +114,31 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
     return o;
 }
 
+/*
+ * A list is made in one go, and nobody is served meanwhile: of large clusters
+ * it has to be one host's.
+ */
+static bool rows_allowed(unsigned rows, const char *what, GError **errp)
+{
+    if (rows <= ROWS_MAX) {
+        return true;
+    }
+    g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED, "there are %u %s, and "
+                "no more than %u are listed at once: name a host", rows, what,
+                ROWS_MAX);
+    return false;
+}
+
+static const char *only_host(JsonObject *args)
+{
+    return json_object_get_string_member_with_default(args, "host", NULL);
+}
+
+static bool is_asked(const char *only, const char *name)
+{
+    return !only || !strcmp(only, name);
+}
+
 static JsonNode *run_hosts(JsonObject *args, void *opaque, GError **errp)
 {
     const Arbiter *arbiter = opaque;
@@ -120,13 +146,12 @@ static JsonNode *run_hosts(JsonObject *args, void *opaque, GError **errp)
     JsonArray *list = json_array_new();
     uint64_t now = arbiter_now();
     g_autoptr(Views) views = views_new(arbiter, NULL, now);
-    const char *only = json_object_get_string_member_with_default(args,
-        "host", NULL);
+    const char *only = only_host(args);
 
     for (guint i = 0; i < hosts->len; i++) {
         const Host *host = hosts->pdata[i];
 
-        if (!only || !strcmp(host->name, only)) {
+        if (is_asked(only, host->name)) {
             json_array_add_object_element(list, host_object(arbiter, host,
                                                             views, now));
         }
@@ -184,38 +209,43 @@ static JsonObject *lease_object(const WireBeatLease *l, const char *requester,
     return o;
 }
 
-/* What providers say they have given. */
+/* What a provider says it has given; to @only, or NULL: to whomever. */
 static void leases_given(const Arbiter *arbiter, const Host *host,
-                         JsonArray *list)
+                         const char *only, JsonArray *list)
 {
     for (guint i = 0; i < host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
                                                 i);
-        const Host *requester = hosts_find(&arbiter->hosts, l->host);
+        const Host *requester;
 
-        json_array_add_object_element(list,
-            lease_object(l, l->host, host->name, lease_state_name(l->state),
-                         requester && held_find(requester, l->lease)));
+        if (is_asked(only, l->host)) {
+            requester = hosts_find(&arbiter->hosts, l->host);
+            json_array_add_object_element(list,
+                lease_object(l, l->host, host->name,
+                             lease_state_name(l->state),
+                             requester && held_find(requester, l->lease)));
+        }
     }
 }
 
-/* What requesters use and no provider has told of. */
+/* What a requester uses and no provider has told of; of @only, or NULL. */
 static void leases_held(const Arbiter *arbiter, const Host *host,
-                        JsonArray *list)
+                        const char *only, JsonArray *list)
 {
     for (guint i = 0; i < host->held->len; i++) {
         const WireBeatLease *l = &g_array_index(host->held, WireBeatLease, i);
         const Host *provider = hosts_find(&arbiter->hosts, l->host);
 
-        if (!provider || !hosts_lease_find(provider, l->lease)) {
+        if (is_asked(only, l->host) &&
+            (!provider || !hosts_lease_find(provider, l->lease))) {
             json_array_add_object_element(list,
                 lease_object(l, host->name, l->host, "unconfirmed", true));
         }
     }
 }
 
-static void leases_granted(const Arbiter *arbiter, uint64_t now,
-                           JsonArray *list)
+static void leases_granted(const Arbiter *arbiter, const char *only,
+                           uint64_t now, JsonArray *list)
 {
     GHashTableIter iter;
     void *value;
@@ -230,7 +260,9 @@ static void leases_granted(const Arbiter *arbiter, uint64_t now,
             .expires_ms = grant->until_ms - MIN(grant->until_ms, now),
         };
 
-        if (!leases_grant_pending(grant)) {
+        if (!leases_grant_pending(grant) ||
+            !(is_asked(only, grant->provider) ||
+              is_asked(only, grant->wire.host))) {
             continue;
         }
         memcpy(l.vm, grant->wire.vm, sizeof(l.vm));
@@ -241,17 +273,32 @@ static void leases_granted(const Arbiter *arbiter, uint64_t now,
     }
 }
 
+/* With a host only those that it gives or takes. */
 static JsonNode *run_leases(JsonObject *args, void *opaque, GError **errp)
 {
     const Arbiter *arbiter = opaque;
     g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
-    JsonArray *list = json_array_new();
+    unsigned rows = g_hash_table_size(arbiter->leases.grants);
+    const char *only = only_host(args);
+    JsonArray *list;
 
     for (guint i = 0; i < hosts->len; i++) {
-        leases_given(arbiter, hosts->pdata[i], list);
-        leases_held(arbiter, hosts->pdata[i], list);
+        const Host *host = hosts->pdata[i];
+
+        rows += host->leases->len + host->held->len;
     }
-    leases_granted(arbiter, arbiter_now(), list);
+    if (!only && !rows_allowed(rows, "leases", errp)) {
+        return NULL;
+    }
+    list = json_array_new();
+    for (guint i = 0; i < hosts->len; i++) {
+        const Host *host = hosts->pdata[i];
+        bool all = is_asked(only, host->name);
+
+        leases_given(arbiter, host, all ? NULL : only, list);
+        leases_held(arbiter, host, all ? NULL : only, list);
+    }
+    leases_granted(arbiter, only, arbiter_now(), list);
     return admin_node_new_array(list);
 }
 
@@ -386,18 +433,24 @@ static JsonNode *run_vms(JsonObject *args, void *opaque, GError **errp)
     const Arbiter *arbiter = opaque;
     g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
     g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(Guest));
-    JsonArray *list = json_array_new();
+    const char *only = only_host(args);
+    JsonArray *list;
 
     for (guint i = 0; i < hosts->len; i++) {
         const Host *host = hosts->pdata[i];
+        bool asked = is_asked(only, host->name);
 
-        for (guint j = 0; j < host->guests->len; j++) {
+        for (guint j = 0; asked && j < host->guests->len; j++) {
             Guest g = { host, &g_array_index(host->guests, WireBeatGuest,
                                              j) };
 
             g_array_append_val(guests, g);
         }
     }
+    if (!rows_allowed(guests->len, "VMs", errp)) {
+        return NULL;
+    }
+    list = json_array_new();
     g_array_sort(guests, compare_guests);
     for (guint i = 0; i < guests->len; i++) {
         const Guest *g = &g_array_index(guests, Guest, i);
@@ -517,8 +570,10 @@ const AdminCommand arbiter_admin_commands[] = {
       { { "host", ADMIN_ARG_STRING, .optional = true } },
       .run = run_hosts, .reads = true },
     { "leases", "Who lends how much to which VM.",
+      { { "host", ADMIN_ARG_STRING, .optional = true } },
       .run = run_leases, .reads = true },
     { "vms", "The VMs and where their memory is.",
+      { { "host", ADMIN_ARG_STRING, .optional = true } },
       .run = run_vms, .reads = true },
     { "whatif", "What VMs would feel if a host died, or was drained.",
       { { "host", ADMIN_ARG_STRING } }, arbiter_admin_whatif,

@@ -30,6 +30,7 @@ typedef struct Command {
     char *(*print)(JsonNode *answer);
     JsonObject *(*make_args)(char **argv, GError **errp);
     unsigned nr_args;
+    unsigned nr_more;           /* that may be left out */
     bool host;                  /* a host's socket is the default */
     unsigned timeout_ms;
 } Command;
@@ -65,12 +66,12 @@ static const Command commands[] = {
     { "status", "", "Whether all is well", print_status, .timeout_ms = 5000 },
     { "hosts", "", "What hosts have, lend and store", print_hosts,
       .timeout_ms = 5000 },
-    { "leases", "", "Who lends how much to which VM", print_leases,
-      .timeout_ms = 5000 },
-    { "vms", "", "VMs, their sizes, where their memory is", print_vms,
-      .timeout_ms = 5000 },
+    { "leases", " [HOST]", "Who lends how much to which VM", print_leases,
+      host_args, 0, 1, .timeout_ms = 5000 },
+    { "vms", " [HOST]", "VMs, their sizes, where their memory is", print_vms,
+      host_args, 0, 1, .timeout_ms = 5000 },
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
-      evict_args, 2, true, .timeout_ms = 120000 },
+      evict_args, 2, .host = true, .timeout_ms = 120000 },
     { "top", "", "Hosts and VMs, live, on the terminal" },
     { "metrics", "", "All figures in Prometheus' text format" },
     { "whatif", " HOST", "What VMs feel if it dies, or is drained",
@@ -292,12 +293,13 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
                    command->name);
         return EXIT_USAGE;
     }
-    if ((unsigned)argc - 2 != command->nr_args) {
+    if ((unsigned)argc - 2 < command->nr_args ||
+        (unsigned)argc - 2 > command->nr_args + command->nr_more) {
         g_printerr("usage: rcachectl [OPTION...] %s%s\n", command->name,
                    command->args);
         return EXIT_USAGE;
     }
-    if (command->make_args) {
+    if (command->make_args && argc > 2) {
         args = command->make_args(argv + 2, &error);
         if (!args) {
             g_printerr("rcachectl: %s: %s\n", command->name, error->message);

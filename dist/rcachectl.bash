@@ -57,7 +57,7 @@ _rcachectl() {
     evict/0)
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names vms)" \
                                          -- "$cur") ;;
-    whatif/0|drain/0|undrain/0)
+    whatif/0|drain/0|undrain/0|leases/0|vms/0)
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names hosts)" \
                                          -- "$cur") ;;
     esac

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/admin.h"
 #include "tests/integration/fake-host.h"
 
 #define MIB     (1ull << 20)
@@ -509,6 +510,84 @@ START_TEST(bad_admin_commands)
 }
 END_TEST
 
+enum { CROWD = 18, ROWS = 1150 };        /* more than 20000 in all */
+
+/* A heartbeat with as many guests, or leases, as one frame takes. */
+static void send_crowd(FakeHost *h, bool leases)
+{
+    WireBeatHost host = { .seq = ++h->seq, .mem_total = 1ull << 40 };
+    WireBeatGuest guest = { .name = "g" };
+    WireBeatLease lease = { .name = "g", .host = "c0", .bytes = MIB,
+                            .state = RCACHE_LEASE_CLAIMED };
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    guint start = wire_beat_begin(out);
+    bool fits = true;
+
+    memcpy(host.boot_id, h->boot_id, RCACHE_UUID_LEN);
+    ck_assert(wire_beat_host(out, start, &host));
+    for (unsigned i = 0; i < ROWS; i++) {
+        lease.lease = i + 1;
+        fits = fits && (leases ? wire_beat_lease(out, start,
+                                                 RCACHE_SECTION_LEASE, &lease)
+                               : wire_beat_guest(out, start, &guest));
+    }
+    ck_assert(fits);
+    wire_beat_end(out, start);
+    ck_assert(frames_send(h->frames, out));
+}
+
+static unsigned rows_of(const char *command, const char *host, GError **errp)
+{
+    JsonObject *args = json_object_new();
+    g_autoptr(JsonNode) answer = NULL;
+
+    if (host) {
+        json_object_set_string_member(args, "host", host);
+    }
+    answer = admin_execute(arbiter.socket, command, args, 30000, errp);
+    json_object_unref(args);
+    return answer ? json_array_get_length(json_node_get_array(answer)) : 0;
+}
+
+/* Long lists are refused, with what to do; one host's are given. */
+START_TEST(lists_have_an_end)
+{
+    static const char *const commands[] = { "vms", "leases" };
+    FakeHost many[CROWD];
+    char name[CROWD][8];
+
+    be_patient();
+    for (unsigned i = 0; i < CROWD; i++) {
+        g_snprintf(name[i], sizeof(name[i]), "c%u", i);
+        fake_host_init(&many[i], name[i], 0);
+        many[i].beats = false;
+        fake_host_connect(&many[i], &arbiter);
+        fake_wait(many[i].welcome);
+    }
+    for (unsigned list = 0; list < 2; list++) {
+        const char *command = commands[list];
+        g_autoptr(GError) error = NULL;
+
+        send_crowd(&many[0], list);
+        fake_wait(rows_of(command, NULL, NULL) == ROWS);
+        for (unsigned i = 1; i < CROWD; i++) {
+            send_crowd(&many[i], list);
+        }
+        fake_wait(!rows_of(command, NULL, NULL));       /* all have come */
+        ck_assert_uint_eq(rows_of(command, NULL, &error), 0);
+        ck_assert(g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_REFUSED));
+        ck_assert_ptr_nonnull(strstr(error->message, "name a host"));
+        ck_assert_uint_eq(rows_of(command, "c3", NULL), ROWS);
+        ck_assert_uint_eq(rows_of(command, "none", NULL), 0);
+    }
+    /* It takes leases from all. */
+    ck_assert_uint_eq(rows_of("leases", "c0", NULL), CROWD * (ROWS));
+    for (unsigned i = 0; i < CROWD; i++) {
+        fake_host_deinit(&many[i]);
+    }
+}
+END_TEST
+
 START_TEST(more_hosts_than_allowed)
 {
     FakeHost many[22];
@@ -553,6 +632,7 @@ int main(void)
     tcase_add_test(tc, replayed_frames);
     tcase_add_test(tc, figures_without_end);
     tcase_add_test(tc, bad_admin_commands);
+    tcase_add_test(tc, lists_have_an_end);
     tcase_add_test(tc, more_hosts_than_allowed);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);

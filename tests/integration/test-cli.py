@@ -376,7 +376,7 @@ class Completion(Case):
 
     def test_knows_all(self):
         text = run(RCACHECTL, '--help').stdout
-        commands = re.findall(r'^  ([a-z]+)(?: [A-Z]+)* {2,}', text,
+        commands = re.findall(r'^  ([a-z]+)(?: \[?[A-Z]+\]?)* {2,}', text,
                               re.MULTILINE)
         options = re.findall(r'^  (?:-h, )?(--[a-z]+=?)', text, re.MULTILINE)
         self.assertIn('evict', commands)
