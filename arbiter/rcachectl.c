@@ -227,6 +227,11 @@ static int run(const CommandLine *line, const Command *command,
         shown = explain_find(answer, line->explain, &error);
     }
     if (!shown) {
+        if (g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_NO_COMMAND)) {
+            g_prefix_error(&error, "%s is for %s to answer (see --socket): ",
+                           command->name, command->host
+                           ? "the VM's host" : "an arbiter of this version");
+        }
         return rcachectl_fail(error);
     }
     if (line->wait && line->json) {
