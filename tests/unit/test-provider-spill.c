@@ -234,6 +234,31 @@ END_TEST
 
 /* ------------------------------------------------------------------- all */
 
+/* Locked slabs give their memory back as others do, and are locked again. */
+START_TEST(locked_slabs_go_too)
+{
+    uint64_t before;
+
+    if (geteuid()) {
+        return;                 /* it may not be allowed to lock so much */
+    }
+    client_close(&c);
+    provider_free(provider);
+    config.lock_memory = true;
+    config.keep = NULL;
+    fixture_start();
+    c = leased(1, SLABS);
+    before = spill_slab_blocks();
+    spill_put(0, 300, 1);
+    spill_go_out();
+    ck_assert_uint_lt(spill_slab_blocks(), before / 20);
+    spill_check(0, 300, 1);
+    spill_come_back();
+    ck_assert_uint_eq(spill_slab_blocks(), before);
+    spill_check(0, 300, 1);
+}
+END_TEST
+
 /* The host's need comes and goes, whatever the requester does. */
 static gpointer flip(gpointer opaque)
 {
@@ -315,6 +340,7 @@ int main(void)
     tcase_add_test(tc, a_file_that_is_too_small);
     tcase_add_test(tc, a_restart_loses_nothing);
     tcase_add_test(tc, without_its_key_a_lease_is_gone);
+    tcase_add_test(tc, locked_slabs_go_too);
     tcase_add_test(tc, back_and_forth_while_in_use);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
