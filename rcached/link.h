@@ -11,6 +11,7 @@
  *
  * rcached starts a pager as
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME [--poll-us=N]
+ *             [--keep-unused-ms=N]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread.
  * The pager never waits for rcached on the fault path.
  */

@@ -74,6 +74,10 @@ static const ConfigKey keys[] = {
     { .section = "pager", .key = "poll-us", .type = CONFIG_INT,
       .fallback = "0", .max = 1000 * 1000,
       .doc = "The same for the pagers of the VMs here." },
+    { .section = "pager", .key = "keep-unused", .type = CONFIG_TIME,
+      .fallback = "60s", .min = 1000, .max = 86400 * 1000,
+      .doc = "How long a VM keeps memory of other hosts that it makes no use "
+             "of." },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
       .doc = "The group whose members may connect VMs to vmm.sock, beside "
@@ -270,6 +274,7 @@ static void options_view(Options *o)
     o->lock_memory = config_bool(c, "provider", "lock-memory");
     o->provider_poll_us = config_int(c, "provider", "poll-us");
     o->pager_poll_us = config_int(c, "pager", "poll-us");
+    o->keep_unused_ms = config_time_ms(c, "pager", "keep-unused");
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
     o->history_ms = config_time_ms(c, "agent", "history");

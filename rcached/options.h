@@ -37,6 +37,7 @@ typedef struct Options {
     const char *spill_dir;      /* or "" */
     unsigned provider_poll_us;
     unsigned pager_poll_us;
+    unsigned keep_unused_ms;    /* leases of VMs here */
     const char *memory_source;
     uint64_t deadline_ms;
     uint64_t history_ms;

@@ -115,11 +115,13 @@ PagerProc *pager_proc_spawn(const PagerSpawn *s, PagerEnded *ended,
     g_autofree char *link = g_strdup_printf("--link=%s", s->link);
     g_autofree char *host = g_strdup_printf("--host=%s", s->host);
     g_autofree char *poll = g_strdup_printf("--poll-us=%u", s->poll_us);
+    g_autofree char *keep = g_strdup_printf("--keep-unused-ms=%u",
+                                            s->keep_unused_ms);
     pid_t pid;
     int err, pidfd;
 
     g_strv_builder_add_many(builder, "rcached", "--pager", "--vmm-fd=3", link,
-                            host, poll, NULL);
+                            host, poll, keep, NULL);
     argv = g_strv_builder_end(builder);
     err = spawn(s, argv, &pid);
     if (err) {

@@ -30,6 +30,7 @@ typedef struct PagerSpawn {
     const char *link;           /* path of the link's socket */
     const char *host;
     unsigned poll_us;
+    unsigned keep_unused_ms;
     int vmm_fd;                 /* both stay the caller's */
     int lock_fd;                /* held open by the pager, see rundir.h */
 } PagerSpawn;

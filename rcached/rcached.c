@@ -478,6 +478,7 @@ static bool start_vms(Rcached *r, GError **errp)
     config.link_path = link;
     config.host = r->options->host;
     config.poll_us = r->options->pager_poll_us;
+    config.keep_unused_ms = r->options->keep_unused_ms;
     config.admit = probe_vms;
     if (!find_group(r->options->vmm_group, &config.vmm_gid, errp)) {
         return false;

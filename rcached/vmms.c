@@ -40,7 +40,7 @@
 struct Vmms {
     RunDir *dir;
     char *exe, *link_path, *host;
-    unsigned poll_us, pager_exit_ms, forget_ms;
+    unsigned poll_us, keep_unused_ms, pager_exit_ms, forget_ms;
     bool (*admit)(GError **errp);
     VmmListener *listener;
     GHashTable *vms;            /* uuid (in the Vm) to Vm */
@@ -66,6 +66,7 @@ void vmms_config_init(VmmsConfig *config)
 {
     *config = (VmmsConfig) {
         .vmm_gid = (gid_t)-1,
+        .keep_unused_ms = 60 * 1000,
         .hello_ms = 5000,
         .pager_exit_ms = 5000,
         .forget_ms = 30 * 1000,
@@ -177,6 +178,7 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
         .link = vmms->link_path,
         .host = vmms->host,
         .poll_us = vmms->poll_us,
+        .keep_unused_ms = vmms->keep_unused_ms,
         .vmm_fd = vmm_fd,
         .lock_fd = lock_fd,
     };
@@ -451,6 +453,7 @@ Vmms *vmms_new(const VmmsConfig *config, GError **errp)
     vmms->link_path = g_strdup(config->link_path);
     vmms->host = g_strdup(config->host);
     vmms->poll_us = config->poll_us;
+    vmms->keep_unused_ms = config->keep_unused_ms;
     vmms->pager_exit_ms = config->pager_exit_ms;
     vmms->forget_ms = config->forget_ms;
     vmms->admit = config->admit;

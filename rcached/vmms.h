@@ -57,6 +57,7 @@ typedef struct VmmsConfig {
     const char *link_path;
     const char *host;
     unsigned poll_us;
+    unsigned keep_unused_ms;    /* a pager's leases */
     unsigned hello_ms;          /* a connection may say nothing */
     unsigned pager_exit_ms;     /* a pager that ought to end may take */
     unsigned forget_ms;         /* a VM without pager and known VMM is kept */

@@ -422,6 +422,16 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
 
 /* ----------------------------------------------------------------- time */
 
+void lease_release(Pager *p, Lease *l)
+{
+    WireHead head = { .type = RCACHE_RELEASE,
+                      .tag = TAG_RELEASE | l->index,
+                      .lease = l->shared->id, .epoch = l->shared->epoch };
+
+    l->releasing = true;
+    conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
+}
+
 static void lease_renew(Pager *p, Lease *l, uint64_t now)
 {
     WireHead head = { .type = RCACHE_RENEW, .tag = TAG_RENEW | l->index,
@@ -482,13 +492,9 @@ void lease_release_all(Pager *p)
 
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         Lease *l = p->leases[i];
-        WireHead head = { .type = RCACHE_RELEASE, .tag = TAG_RELEASE | i };
 
         if (l && l->remote->state == REMOTE_UP) {
-            l->releasing = true;
-            head.lease = l->shared->id;
-            head.epoch = l->shared->epoch;
-            conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
+            lease_release(p, l);
         }
     }
     while (any_lease_to_release(p) && pager_now() < end) {

@@ -370,6 +370,28 @@ static void lease_leave(Pager *p, Lease *l, uint64_t now)
     }
 }
 
+/* Not a lease's last slab: that is a RELEASE, and lease.c's. */
+uint64_t leave_give_back(Pager *p, uint64_t pages)
+{
+    uint64_t gone = 0;
+    uint32_t number;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (!l || !lease_can_take(p, l, NULL, 0) || l->to_free->len) {
+            continue;
+        }
+        while (gone + l->shared->slab_pages <= pages &&
+               l->nr_slabs > l->drops->len + 1 &&
+               lease_take_empty(p, l, &number)) {
+            lease_drop_slab(p, l, number);
+            gone += l->shared->slab_pages;
+        }
+    }
+    return gone;
+}
+
 /* Put spare slabs that no move needs to use. */
 static void lease_list_spares(Pager *p, Lease *l)
 {

@@ -330,7 +330,7 @@ static void pager_free(Pager *p)
 int pager_main(int argc, char **argv)
 {
     g_autofree char *link = NULL, *host = NULL;
-    int vmm_fd = -1, poll_us = 0;
+    int vmm_fd = -1, poll_us = 0, keep_ms = 60 * 1000;
     gboolean is_pager = FALSE;
     const GOptionEntry options[] = {
         { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager, "be a pager", NULL },
@@ -342,6 +342,8 @@ int pager_main(int argc, char **argv)
           "NAME" },
         { "poll-us", 0, 0, G_OPTION_ARG_INT, &poll_us,
           "spin so long before sleeping", "N" },
+        { "keep-unused-ms", 0, 0, G_OPTION_ARG_INT, &keep_ms,
+          "keep leases so long without using them", "N" },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -350,7 +352,7 @@ int pager_main(int argc, char **argv)
 
     g_option_context_add_main_entries(context, options, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
-        vmm_fd < 0 || !link || !host || poll_us < 0) {
+        vmm_fd < 0 || !link || !host || poll_us < 0 || keep_ms <= 0) {
         g_printerr("rcached --pager: %s\n", error ? error->message :
                    "--vmm-fd, --link and --host are needed");
         return 2;
@@ -359,6 +361,7 @@ int pager_main(int argc, char **argv)
         !(p = pager_new(vmm_fd, link, host, poll_us))) {
         return 1;
     }
+    demand_init(&p->demand, keep_ms * NS_PER_MS);
     pager_run(p);
     if (p->attached && (p->bye || vmm_is_dead(p))) {
         lease_release_all(p);

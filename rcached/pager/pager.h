@@ -43,6 +43,7 @@
 #include "rcached/link.h"
 #include "rcached/pager/avoid.h"
 #include "rcached/pager/clock.h"
+#include "rcached/pager/demand.h"
 #include "rcached/pager/guest.h"
 #include "rcached/pager/remote.h"
 #include "rcached/pager/seqsock.h"
@@ -252,6 +253,7 @@ struct Pager {
     uint64_t want_tag;          /* of the WANT that is out; 0: none */
     uint64_t want_at;           /* ns, ask again */
     char want_text[192];        /* what rcached answered last */
+    Demand demand;
 
     /* move.c */
     Move move[MOVES_MAX];
@@ -396,6 +398,9 @@ static inline bool lease_ready(const Lease *l)
     return l->claimed[0] && l->claimed[1] && l->remote->state == REMOTE_UP;
 }
 
+/** lease_release() - give a lease back, whose provider is up */
+void lease_release(Pager *p, Lease *l);
+
 /** lease_release_all() - give everything back, waiting up to 3 s */
 void lease_release_all(Pager *p);
 
@@ -441,6 +446,14 @@ uint64_t leave_lacking(const Pager *p);
  * Return: how many
  */
 unsigned leave_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX]);
+
+/**
+ * leave_give_back() - give empty slabs back that nobody has asked for
+ * @pages: at most so many
+ *
+ * Return: how many
+ */
+uint64_t leave_give_back(Pager *p, uint64_t pages);
 
 /** leave_pending() - is there any slab to leave, or on its way? */
 bool leave_pending(const Pager *p);

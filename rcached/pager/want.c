@@ -22,10 +22,20 @@ static uint64_t leased_pages(const Pager *p)
     return pages;
 }
 
-/* What is needed: size, and room for slots whose FREE is on its way. */
-static uint64_t wanted_pages(const Pager *p)
+/* The most there may be: size, and room for slots whose FREE is on its way. */
+static uint64_t most_pages(const Pager *p)
 {
     return p->size ? p->size + p->size / 64 + 1024 : 0;
+}
+
+static uint64_t used_pages(const Pager *p)
+{
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        pages += p->leases[i] ? slots_used_in(&p->slots, i) : 0;
+    }
+    return pages;
 }
 
 static bool claims_pending(const Pager *p)
@@ -52,52 +62,67 @@ bool lease_is_coming(const Pager *p)
     return coming;
 }
 
-static void lease_want(Pager *p, uint64_t now)
+static void want_more(Pager *p, uint64_t lacking, uint64_t now)
 {
-    uint64_t have = leased_pages(p), want = wanted_pages(p);
-    uint64_t lacking = leave_lacking(p);
+    uint64_t most = most_pages(p), step = most / WANT_STEPS;
 
-    if (!lacking) {
-        lacking = want > have ? want - have : 0;
-    }
     if (!p->managing || now < p->want_at || !lacking || claims_pending(p)) {
         return;
     }
-    lacking = MIN(lacking, MAX(WANT_STEP_PAGES, want / WANT_STEPS));
+    lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
     p->want_at = now + WANT_ANSWER_NS;
     uplink_want(p, lacking * RCACHE_PAGE_SIZE);
+    if (p->want_tag) {
+        demand_asked(&p->demand, now);
+    }
 }
 
-/* A lease nobody needs: empty, and the rest is enough without it. */
-static void lease_release_spare(Pager *p)
+/* Whole leases that are empty, as long as @pages is not gone beyond. */
+static uint64_t release_empty(Pager *p, uint64_t pages)
 {
-    uint64_t have = leased_pages(p), want = wanted_pages(p);
+    uint64_t gone = 0;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && have > want &&
-         !leave_pending(p); i++) {
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && gone < pages; i++) {
         Lease *l = p->leases[i];
-        uint64_t pages;
 
         if (!l || l->releasing || l->sweep || !lease_ready(l) ||
-            l->to_free->len || slots_used_in(&p->slots, i)) {
+            l->to_free->len || slots_used_in(&p->slots, i) ||
+            leave_keeps(p, l) > pages - gone) {
             continue;
         }
-        pages = leave_keeps(p, l);
-        if (have - pages >= want) {
-            WireHead head = { .type = RCACHE_RELEASE,
-                              .tag = TAG_RELEASE | l->index,
-                              .lease = l->shared->id,
-                              .epoch = l->shared->epoch };
+        gone += leave_keeps(p, l);
+        lease_release(p, l);
+    }
+    return gone;
+}
 
-            l->releasing = true;
-            conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
-            have -= pages;
-        }
+static void give_back(Pager *p, uint64_t pages)
+{
+    uint64_t gone = release_empty(p, pages);
+
+    gone += leave_give_back(p, pages - gone);
+    if (gone) {
+        g_message("vm %s: %" G_GUINT64_FORMAT " MiB of other hosts' memory "
+                  "are not needed: given back", p->name,
+                  gone / (1048576 / RCACHE_PAGE_SIZE));
+        demand_given(&p->demand);
     }
 }
 
 void want_tick(Pager *p, uint64_t now)
 {
-    lease_want(p, now);
-    lease_release_spare(p);
+    uint64_t low = evict_low_water(p), here = pager_resident(p);
+    uint64_t leaving = leave_lacking(p);
+    DemandInput in = {
+        .limit = most_pages(p), .used = used_pages(p),
+        .excess = MAX(here > low ? here - low : 0, command_wants(p)),
+        .have = leased_pages(p), .pending = lease_is_coming(p),
+    };
+    DemandOutput out;
+
+    demand_update(&p->demand, &in, now, &out);
+    want_more(p, leaving ? leaving : out.ask, now);
+    if (out.give && !leave_pending(p)) {
+        give_back(p, out.give);
+    }
 }

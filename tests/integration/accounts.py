@@ -4,6 +4,7 @@
 The guest touches its memory, then stands still; then what one side says must
 be what the other side has.
 """
+import os
 import time
 
 from cluster import (Cluster, MIB, Vm, expect_clean, expect_within, wait_for)
@@ -191,6 +192,43 @@ def provider_loses_all(build):
         c.shut_down()
 
 
+def held(c):
+    return sum(c.status(h)["leased_bytes"] for h in c.providers)
+
+
+def no_more_than_needed(build):
+    """Leased in steps, ahead of need; what is not used any more goes back."""
+    with Cluster(build, slab="1M") as c:
+        conf = os.path.join(c.dir, "requester.conf")
+        with open(conf, "w") as f:
+            f.write("[pager]\nkeep-unused = 1s\n")
+        c.requester.processes["rcached"].stop(20)
+        c.requester_options = ["--config", conf]
+        c.start_requester()
+        wait_for("the arbiter to know it again", c.all_known, 30)
+        vm = Vm(c.requester, mem=96, local_max=32, size=512, seconds=600,
+                threads=2, pattern="sweep")
+        wait_for("most of it to be away",
+                 lambda: vm.stats()["remote"] > 48 * MIB, 60)
+        # 64M may be away, and a sixteenth of size is held ready: what a
+        # burst asked for beyond that goes back.
+        wait_for("no more to be leased than is needed",
+                 lambda: held(c) <= (64 + 32) * 5 // 4 * MIB, 60)
+        assert held(c) >= c.stored(), (held(c), c.stored())
+        before = held(c)
+        answer = vm.call(f"resize {512 * MIB} {96 * MIB}")
+        assert answer["status"] == 0, answer
+        # The guest's own visits bring it all home.
+        wait_for("the rest to go back", lambda: held(c) <= 60 * MIB, 60)
+        assert 32 * MIB <= held(c) < before, (held(c), before)
+        answer = vm.call(f"resize {512 * MIB} {32 * MIB}")
+        assert answer["status"] == 0, answer
+        wait_for("it to be away again",
+                 lambda: vm.stats()["remote"] > 48 * MIB, 60)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 SCENARIOS = {f.__name__: f for f in (
     attach_table, evict_value, discards_free_slots, figures_add_up, blocks,
-    lease_refused, provider_loses_all)}
+    lease_refused, no_more_than_needed, provider_loses_all)}

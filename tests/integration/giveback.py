@@ -75,6 +75,8 @@ def drained(build):
     with Cluster(build) as c:
         vm = busy_vm(c)
         old, new = c.providers
+        wait_for("the arbiter to know of it", lambda: json.loads(rcachectl(
+            c, "--json", "whatif", old.name))["stored_bytes"], 30)
         before = vm.stats()["visits"]
         expect_whatif(c, old, vm.name)
         said = rcachectl(c, "--timeout=60s", "drain", "--wait", old.name)
