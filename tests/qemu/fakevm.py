@@ -62,16 +62,19 @@ class Vm:
     """A QEMU with the object, and the fake rcached it speaks to."""
 
     def __init__(self, folder, *options, how=None, accel="qtest", ram=RAM,
-                 props="local-max=32M", machine="pc", start=True):
+                 props="local-max=32M", machine="pc", start=True, late=False):
         self.folder = folder
+        self.late = late            # the object comes with add()
+        self.props = props
         self.rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
         self.rcached.how = how or {}
         self.argv = [
             QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
             "-accel", accel, "-machine", machine, "-display", "none",
             "-nodefaults", "-nic", "none", "-m", f"{ram // MIB}M",
-            "-name", "testvm", "-object",
-            f"remote-cache,id=rc0,{props},socket={folder}/vmm.sock",
+            "-name", "testvm", *(() if late else (
+                "-object",
+                f"remote-cache,id=rc0,{props},socket={folder}/vmm.sock")),
             "-qmp", f"unix:{folder}/qmp,server=on,wait=off", *options]
         if accel == "qtest":
             self.argv += ["-qtest", f"unix:{folder}/qtest,server=on,wait=off",
@@ -85,9 +88,8 @@ class Vm:
         self.process = subprocess.Popen(
             self.argv, stdin=subprocess.DEVNULL, stdout=self.log,
             stderr=self.log)
-        self.pager = self.rcached.accept()
-        if ready:
-            self.pager.wait("ready")
+        if not self.late:
+            self.next_pager(ready)
         wait_for("QMP", lambda: os.path.exists(self.folder + "/qmp"))
         self.qmp = Qmp(self.folder + "/qmp")
         self.qtest = None
@@ -95,6 +97,12 @@ class Vm:
             self.qtest = socket.socket(socket.AF_UNIX)
             self.qtest.connect(self.folder + "/qtest")
             self.qtest.settimeout(10)
+
+    def add(self, **props):
+        """object-add on the running VM."""
+        self.qmp.call("object-add", qom_type="remote-cache", id="rc0",
+                      socket=self.folder + "/vmm.sock", **props)
+        self.next_pager()
 
     def output(self):
         with open(self.folder + "/log", errors="replace") as f:

@@ -14,8 +14,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import (MIB, QEMU, LabError, Skip, Vm, main,    # noqa: E402
-                    page_of, wait_for)
+from fakevm import (MIB, QEMU, LabError, Skip, Vm,          # noqa: E402
+                    failed, main, page_of, wait_for)
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest",
                       "bare.c")
@@ -50,12 +50,12 @@ def firmware(folder):
 
 
 class Guest:
-    def __init__(self, folder, accel, how=None):
+    def __init__(self, folder, accel, *options, **how):
         self.console = folder + "/console"
         self.vm = Vm(folder, "-bios", firmware(folder), "-chardev",
                      f"file,id=con,path={self.console}", "-device",
-                     "isa-debugcon,iobase=0xe9,chardev=con", accel=accel,
-                     how=how)
+                     "isa-debugcon,iobase=0xe9,chardev=con", *options,
+                     accel=accel, **how)
 
     def verified(self):
         with open(self.console, encoding="ascii") as f:
@@ -101,6 +101,39 @@ def through_all(folder, accel):
         vm.process.terminate()
         assert vm.ended(5) == 0, "SIGTERM"
         print(f"{guest.verified()} pages verified, {evicted} evicted")
+    finally:
+        vm.close()
+
+
+def evict_all(vm):
+    return sum(vm.pager.do_evict(at, 64)
+               for at in range(page_of(FIRST), page_of(LAST), 64))
+
+
+def comes_late(folder, accel):
+    """The object is added to a VM that runs, taken away, and added again."""
+    shared = ("-object", "memory-backend-memfd,id=ram,size=64M,share=on",
+              "-machine", "memory-backend=ram")
+    guest = Guest(folder, accel, *shared, late=True)
+    vm = guest.vm
+    try:
+        wait_for("the guest", guest.verified, 60)
+        for _ in range(2):
+            vm.add(local_max=32 * MIB)
+            vm.pager.do_manage("ram")
+            vm.pager.wait("managed")
+            evicted = evict_all(vm)
+            assert evicted > (LAST - FIRST) // fp.PAGE // 2, evicted
+            failed(vm.qmp, "in use", "object-del", id="rc0")
+            guest.rounds(2)
+            wait_for("all to be here", lambda: not any(
+                vm.pager.do_count(state) for state in
+                (fp.REMOTE, fp.FETCHING, fp.FILLING)))
+            assert vm.qmp.call("query-status")["status"] == "running"
+            vm.qmp.call("remote-cache-resize", id="rc0", size=0)
+            vm.qmp.call("object-del", id="rc0")
+            guest.rounds(1)
+        print(f"{guest.verified()} pages verified")
     finally:
         vm.close()
 
@@ -160,6 +193,57 @@ def tcg(folder):
 def kvm(folder):
     need_kvm(folder)
     through_all(folder, "kvm")
+
+
+@case
+def tcg_late(folder):
+    comes_late(folder, "tcg")
+
+
+@case
+def kvm_late(folder):
+    need_kvm(folder)
+    comes_late(folder, "kvm")
+
+
+@case
+def late_refused(folder):
+    """RAM that is not shared is refused, and nothing has changed."""
+    guest = Guest(folder, "tcg", late=True)
+    vm = guest.vm
+    try:
+        wait_for("the guest", guest.verified, 60)
+        for _ in range(2):
+            failed(vm.qmp, "is not shared memory", "object-add",
+                   qom_type="remote-cache", id="rc0", local_max=32 * MIB,
+                   socket=folder + "/vmm.sock")
+            guest.rounds(1)
+    finally:
+        vm.close()
+
+
+@case
+def late_mapped(folder):
+    """A device that keeps memory mapped, from before it was noted which."""
+    said = folder + "/firmware"
+    vm = Vm(folder, "-object", "memory-backend-memfd,id=ram,size=64M,share=on",
+            "-machine", "memory-backend=ram", "-blockdev",
+            "null-co,node-name=disk,read-zeroes=on", "-device",
+            "ide-hd,drive=disk", "-chardev", f"file,id=fw,path={said}",
+            "-device", "isa-debugcon,iobase=0x402,chardev=fw", accel="tcg",
+            machine="q35", late=True)
+
+    def firmware_says(text):
+        with open(said, encoding="ascii", errors="replace") as f:
+            return text in f.read()
+    try:
+        wait_for("the firmware to use AHCI",
+                 lambda: firmware_says("AHCI/"), 60)
+        failed(vm.qmp, "have mapped guest memory", "object-add",
+               qom_type="remote-cache", id="rc0", local_max=32 * MIB,
+               socket=folder + "/vmm.sock")
+    finally:
+        vm.close()
 
 
 @case
