@@ -24,6 +24,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import arbiterload  # noqa: E402
+import guestload  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
 
 MIB = 1 << 20
@@ -34,6 +35,8 @@ TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.3),
            ("evict", "rate"): ("ratio >=", 0.5),
            ("idle", "cpu"): ("value <", 1.0),
            ("giveback", "time"): ("value <", 10),
+           ("guest-overhead", "boot_cpu"): ("ratio <=", 1.02),
+           ("guest-overhead", "page_cpu"): ("ratio <=", 1.02),
            ("arbiter-load", "cpu"): ("value <", 1.0),
            ("arbiter-load", "memory"): ("value <", 256),
            ("arbiter-load", "assign_p99"): ("value <=", 5.0),
@@ -154,6 +157,8 @@ class Product:
                                      f"{mem + 256}M", "--reserve", "256M")
         self.requester = self.rcached("requester", cpus.pager, "--lend", "0")
         wait_for("the arbiter to know both hosts", self.hosts_known, 15)
+        if local_max is None:
+            return              # the guest is another one
         self.vmm = Vmm([
             self.bench.program("tests", "bench", "bench-vmm"),
             self.path("requester", "vmm.sock"), f"--mem={mem}",
@@ -414,6 +419,9 @@ class Bench:
                  through_loopback(back),
                  {"bytes": back, "guest_visits": visits})
 
+    def guest_overhead(self):
+        guestload.run(self, Product, cpu_seconds)
+
     def arbiter_load(self):
         arbiterload.run(self, cpu_seconds)
 
@@ -460,6 +468,9 @@ class Bench:
         want |= {("arbiter-load", m) for m in
                  ("cpu", "heartbeats", "assign_p50", "assign_p99", "memory",
                   "known_again")}
+        want |= {("guest-overhead", m) for m in
+                 ("boot", "boot_cpu", "page", "page_cpu")}
+        want = {(b, m) for b, m in want if b in self.args.names}
         problems = [f"{b} {m} is missing" for b, m in want - names]
         for r in self.results:
             name = f"{r['bench']} {r['metric']}"
@@ -490,7 +501,7 @@ def arguments():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     known = ["fault-latency", "evict", "scan", "idle", "giveback",
-             "arbiter-load"]
+             "guest-overhead", "arbiter-load"]
     for name in args.names:
         if name not in known:
             parser.error(f"{name}: there are {', '.join(known)}")
