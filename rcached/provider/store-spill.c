@@ -98,7 +98,7 @@ uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
             store->calm_from = now;
         }
         store->short_by = 0;
-        may = here + MIN(out, room / slab_bytes);
+        may = MIN(may, here + MIN(out, room / slab_bytes));
     } else if (!store->short_by) {
         store->short_by = now + deadline_ms;
     }

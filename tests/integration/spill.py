@@ -144,6 +144,7 @@ def killed_while_spilling(build):
             time.sleep(rng.uniform(0, 0.05))
             hits += spilled(c, host) < leased(c, host)
             c.restart_provider(host)
+            drain(c, host, undo=True)
             wait_for("a slab to come back",
                      lambda: c.status(host)["spill_slabs_back"] > 0, 30,
                      0.001)
