@@ -113,6 +113,7 @@ bool guest_map_state(Guest *guest, int fd, GError **error)
                       g_strerror(errno));
     }
     guest->state_size = st.st_size;
+    guest->layout = head;
     return true;
 }
 
@@ -120,7 +121,7 @@ static bool block_is_sane(const Guest *guest, const struct RcacheVmmBlock *m,
                           uint64_t fd_size, GError **error)
 {
     uint64_t pages = m->length / RCACHE_PAGE_SIZE;
-    uint64_t nr = guest->state->nr_pages;
+    uint64_t nr = guest->layout.nr_pages;
 
     if (m->block >= RCACHE_BLOCKS_MAX || guest->block[m->block].present) {
         return refuse(error, "block id %u is taken or too high", m->block);

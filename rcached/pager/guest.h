@@ -38,6 +38,7 @@ typedef struct Guest {
     int state_fd;
     int pagemap_fd;
     struct RcacheState *state;  /* mapped; NULL before guest_map_state() */
+    struct RcacheState layout;  /* as checked: where tables are, how many */
     uint64_t state_size;
 } Guest;
 
@@ -60,9 +61,38 @@ bool guest_add_block(Guest *guest, const struct RcacheVmmBlock *msg, int fd,
                      GError **error);
 void guest_del_block(Guest *guest, uint32_t block);
 
+/*
+ * The tables of the state memfd.  Where they are is taken from .layout, never
+ * from .state again: the VMM could have changed it after the check.
+ */
 static inline void *guest_at(const Guest *guest, uint64_t offset)
 {
     return (char *)guest->state + offset;
+}
+
+static inline uint64_t *guest_words(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.words_off);
+}
+
+static inline uint64_t *guest_sums(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.sums_off);
+}
+
+static inline uint64_t *guest_frames(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.frames_off);
+}
+
+static inline struct RcacheLease *guest_leases(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.leases_off);
+}
+
+static inline struct RcacheSlab *guest_slabs(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.slabs_off);
 }
 
 /** guest_block_of_page() - the block that has this word, or NULL */

@@ -166,15 +166,16 @@ const RemoteOps lease_remote_ops = {
 static Lease *lease_new(Pager *p, uint32_t index)
 {
     Lease *l = g_new0(Lease, 1);
-    struct RcacheLease *table = guest_at(&p->guest,
-                                         p->guest.state->leases_off);
+    struct RcacheLease entry;
+    struct RcacheLease *table = guest_leases(&p->guest);
 
     l->index = index;
     l->since = pager_now();
     l->shared = &table[index];
-    l->shared->provider[sizeof(l->shared->provider) - 1] = '\0';
-    l->shared->address[sizeof(l->shared->address) - 1] = '\0';
-    l->remote = remote_get(p, l->shared->address, l->shared->provider);
+    entry = *l->shared;         /* the VMM can write there */
+    entry.provider[sizeof(entry.provider) - 1] = '\0';
+    entry.address[sizeof(entry.address) - 1] = '\0';
+    l->remote = remote_get(p, entry.address, entry.provider);
     l->to_free = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     l->spare = g_array_new(FALSE, FALSE, sizeof(Spare));
     l->drops = g_array_new(FALSE, FALSE, sizeof(Drop));
@@ -186,8 +187,7 @@ static Lease *lease_new(Pager *p, uint32_t index)
 
 static void lease_drop(Pager *p, Lease *l)
 {
-    struct RcacheSlab *slabs = guest_at(&p->guest,
-                                        p->guest.state->slabs_off);
+    struct RcacheSlab *slabs = guest_slabs(&p->guest);
 
     move_lease_gone(p, l);
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
@@ -207,23 +207,27 @@ static void lease_drop(Pager *p, Lease *l)
 
 void lease_load(Pager *p)
 {
-    struct RcacheLease *leases = guest_at(&p->guest,
-                                          p->guest.state->leases_off);
-    struct RcacheSlab *slabs = guest_at(&p->guest,
-                                        p->guest.state->slabs_off);
+    struct RcacheLease *leases = guest_leases(&p->guest);
+    struct RcacheSlab *slabs = guest_slabs(&p->guest);
 
     for (uint32_t i = 0; i < RCACHE_NR_LEASES; i++) {
-        if (leases[i].id && leases[i].slab_pages <= RCACHE_SLAB_PAGES_MAX) {
-            lease_new(p, i)->sweep = true;
+        uint32_t pages = __atomic_load_n(&leases[i].slab_pages,
+                                         __ATOMIC_RELAXED);
+
+        if (leases[i].id && pages <= RCACHE_SLAB_PAGES_MAX) {
+            Lease *l = lease_new(p, i);
+
+            l->sweep = true;
+            l->slab_pages = pages;
         }
     }
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
         struct RcacheSlab s = slabs[i];
 
         if (s.lease && s.lease <= RCACHE_NR_LEASES &&
-            p->leases[s.lease - 1] && leases[s.lease - 1].slab_pages) {
+            p->leases[s.lease - 1] && p->leases[s.lease - 1]->slab_pages) {
             slots_add(&p->slots, i, s.lease - 1, s.number,
-                      leases[s.lease - 1].slab_pages);
+                      p->leases[s.lease - 1]->slab_pages);
         }
     }
 }
@@ -268,14 +272,13 @@ Lease *lease_for_put(Pager *p)
 static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
                         const void *payload)
 {
-    struct RcacheSlab *slabs = guest_at(&p->guest,
-                                        p->guest.state->slabs_off);
+    struct RcacheSlab *slabs = guest_slabs(&p->guest);
     uint32_t at = 0;
 
-    if (l->shared->slab_pages) {
-        return l->shared->slab_pages == ack->slab_pages;
+    if (l->slab_pages) {
+        return l->slab_pages == ack->slab_pages;
     }
-    l->shared->slab_pages = ack->slab_pages;
+    l->slab_pages = l->shared->slab_pages = ack->slab_pages;
     if (leave_lacking(p)) {
         return true;            /* spare, then: somebody waits for them */
     }
@@ -387,8 +390,7 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
 
 void lease_grants(Pager *p, const struct LinkGrants *msg)
 {
-    struct RcacheLease *leases = guest_at(&p->guest,
-                                          p->guest.state->leases_off);
+    struct RcacheLease *leases = guest_leases(&p->guest);
 
     if (!p->want_tag || msg->hdr.tag != p->want_tag) {
         return;
@@ -450,7 +452,7 @@ void lease_tick(Pager *p, uint64_t now)
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         Lease *l = p->leases[i];
 
-        if (l && !l->shared->slab_pages && now - l->since > UNCLAIMED_NS) {
+        if (l && !l->slab_pages && now - l->since > UNCLAIMED_NS) {
             g_warning("vm %s: provider %s cannot be reached: its grant of "
                       "lease %016" G_GINT64_MODIFIER "x is given up", p->name,
                       l->remote->host, l->shared->id);

@@ -42,7 +42,7 @@ static bool lease_can_take(const Pager *p, const Lease *l,
            l->remote->features & RCACHE_FEATURE_MOVE &&
            (!from || (l->remote != from->remote &&
                       !avoid_is(p->avoid, from->remote, l->remote, now) &&
-                      l->shared->slab_pages == from->shared->slab_pages));
+                      l->slab_pages == from->slab_pages));
 }
 
 static bool slab_is_empty(const Pager *p, uint32_t i, const Lease *l)
@@ -55,7 +55,7 @@ static bool slab_is_empty(const Pager *p, uint32_t i, const Lease *l)
 uint64_t leave_keeps(const Pager *p, const Lease *l)
 {
     uint64_t listed = p->slots.pages[l->index];
-    uint64_t slab_pages = l->shared->slab_pages;
+    uint64_t slab_pages = l->slab_pages;
 
     return MIN(MAX(listed, l->nr_slabs * slab_pages),
                l->keep * slab_pages);
@@ -109,7 +109,7 @@ uint64_t leave_lacking(const Pager *p)
         uint64_t room = leaving ? room_for(p, l, leaving) : 0;
 
         lacking += leaving > room
-                       ? (leaving - room) * l->shared->slab_pages : 0;
+                       ? (leaving - room) * l->slab_pages : 0;
     }
     return MIN(lacking, STEP_PAGES);
 }
@@ -382,11 +382,11 @@ uint64_t leave_give_back(Pager *p, uint64_t pages)
         if (!l || !lease_can_take(p, l, NULL, 0) || l->to_free->len) {
             continue;
         }
-        while (gone + l->shared->slab_pages <= pages &&
+        while (gone + l->slab_pages <= pages &&
                l->nr_slabs > l->drops->len + 1 &&
                lease_take_empty(p, l, &number)) {
             lease_drop_slab(p, l, number);
-            gone += l->shared->slab_pages;
+            gone += l->slab_pages;
         }
     }
     return gone;

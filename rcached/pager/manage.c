@@ -204,7 +204,7 @@ void manage_discards(Pager *p)
 {
     struct RcacheState *state = p->guest.state;
     uint64_t seq = __atomic_load_n(&state->discard_seq, __ATOMIC_ACQUIRE);
-    uint64_t *bits = guest_at(&p->guest, state->frames_off);
+    uint64_t *bits = guest_frames(&p->guest);
     uint64_t nr = (p->table.nr + RCACHE_FRAME_PAGES - 1) / RCACHE_FRAME_PAGES;
 
     if (seq == p->discard_seq) {

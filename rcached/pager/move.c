@@ -27,8 +27,7 @@
 
 static struct RcacheSlab *slab_entry(const Pager *p, uint32_t slab)
 {
-    struct RcacheSlab *slabs = guest_at(&p->guest,
-                                        p->guest.state->slabs_off);
+    struct RcacheSlab *slabs = guest_slabs(&p->guest);
 
     return &slabs[slab];
 }
@@ -223,7 +222,7 @@ static void move_list(Pager *p, Move *m)
     if (at < RCACHE_NR_SLABS) {
         move_entry_set(p, at, m->to, m->number);
         slots_add(&p->slots, at, m->to->index, m->number,
-                  m->to->shared->slab_pages);
+                  m->to->slab_pages);
     }
     move_free(p, m);
 }

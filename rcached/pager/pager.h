@@ -117,7 +117,8 @@ typedef struct FreeOut {
 
 struct Lease {
     uint32_t index;             /* in the state memfd's table */
-    struct RcacheLease *shared; /* there */
+    struct RcacheLease *shared; /* there; the VMM could write to it */
+    uint32_t slab_pages;        /* once claimed; as checked, see .shared */
     Remote *remote;
     bool claimed[2];            /* on the fault and the bulk connection */
     bool lost;                  /* the provider does not know it */

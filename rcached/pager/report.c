@@ -117,8 +117,7 @@ static void stats_leases(const Pager *p, struct RcacheVmmStats *s)
         out->bytes = p->slots.pages[i] * RCACHE_PAGE_SIZE;
         out->stored = used * RCACHE_PAGE_SIZE;
         out->connected = lease_ready(l);
-        wire_text_copy(out->provider, sizeof(out->provider),
-                       l->shared->provider);
+        wire_text_copy(out->provider, sizeof(out->provider), l->remote->host);
         s->nr_leases++;
     }
 }

@@ -62,7 +62,7 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
         .expires_ms = l->shared->expires_ns > now
                           ? (l->shared->expires_ns - now) / NS_PER_MS : 0,
     };
-    wire_text_copy(h->provider, sizeof(h->provider), l->shared->provider);
+    wire_text_copy(h->provider, sizeof(h->provider), l->remote->host);
 }
 
 static void uplink_stats(Pager *p, uint64_t now)

@@ -43,7 +43,7 @@ static bool claims_pending(const Pager *p)
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         const Lease *l = p->leases[i];
 
-        if (l && !l->shared->slab_pages) {
+        if (l && !l->slab_pages) {
             return true;
         }
     }

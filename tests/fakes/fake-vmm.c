@@ -58,6 +58,7 @@ static const struct {
     { "limits", VMM_BAD_LIMITS },
     { "hugetlb", VMM_BAD_HUGETLB },
     { "words", VMM_BAD_WORDS },
+    { "moved", VMM_BAD_MOVED },
 };
 
 /* Every 100 ms, whatever the commands are waiting for. */

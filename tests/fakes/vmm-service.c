@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <stdio.h>
@@ -152,6 +153,21 @@ static bool send_block(Service *s, unsigned block)
     return send_message(s, &msg, sizeof(msg), &v->ram_fd[block], 1);
 }
 
+/* Once the pager has got to the last block it has looked at the layout. */
+static void move_tables(Service *s)
+{
+    struct RcacheState *state = s->vmm->state;
+    int unread = 0;
+
+    while (!ioctl(s->sock, SIOCOUTQ, &unread) && unread) {
+        usleep(1000);
+    }
+    state->words_off = state->sums_off = 1ull << 40;
+    state->leases_off = state->slabs_off = 1ull << 40;
+    state->frames_off = 1ull << 40;
+    state->nr_pages = 1;
+}
+
 static bool send_memory(Service *s)
 {
     Vmm *v = s->vmm;
@@ -167,6 +183,9 @@ static bool send_memory(Service *s)
 
     for (unsigned i = 0; i < v->nr_blocks; i++) {
         good = good && send_block(s, i);
+    }
+    if (v->config.bad & VMM_BAD_MOVED) {
+        move_tables(s);
     }
     good = good && send_message(s, &start, sizeof(start), NULL, 0);
     close(pagemap);

@@ -47,6 +47,7 @@ enum VmmBad {
     VMM_BAD_COPIES = 1 << 5,
     VMM_BAD_LIMITS = 1 << 6,
     VMM_BAD_HUGETLB = 1 << 7,
+    VMM_BAD_MOVED = 1 << 9,             /* tables that move after a look */
     VMM_BAD_WORDS = 1 << 8,             /* words in states that do not exist */
 };
 

@@ -396,6 +396,13 @@ def bad_set_up(build):
             result = vm.result(30)
             assert result["exit"] == 3, (bad, result)
             assert word in result["refused"], (bad, result)
+        # Tables that move once they have been checked: nobody looks again.
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=2,
+                bad="moved")
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000)
+        result = vm.quit()
+        expect_clean(result)
+        assert result["attaches"] == 1, result
         text = open(log, errors="replace").read()
         for reason in ("layout version", "not a memfd sealed", "state that "
                        "does not exist"):
