@@ -81,11 +81,10 @@ static void add_lease(unsigned i, uint32_t filled, uint32_t spare)
     remote[i].state = REMOTE_UP;
     remote[i].features = RCACHE_FEATURE_MOVE;
     g_ptr_array_add(p.remotes, &remote[i]);
-    shared[i] = (struct RcacheLease) {
-        .id = i + 1, .epoch = 1, .slab_pages = PAGES,
-    };
+    shared[i] = (struct RcacheLease) { .id = i + 1, .epoch = 1 };
     *l = (Lease) {
         .index = i, .shared = &shared[i], .remote = &remote[i],
+        .slab_pages = PAGES,
         .claimed = { true, true }, .nr_slabs = filled + spare,
         .keep = UINT32_MAX,
         .spare = g_array_new(FALSE, FALSE, sizeof(Spare)),
