@@ -9,6 +9,7 @@ happened inside.  Addresses are 10.213.N.0/24, inside the namespaces only.
 import ctypes
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -37,6 +38,7 @@ def die_with_parent():
 # Limits are what a quiet machine needs with room to spare; a busy one gets
 # more.  Who passes does not wait, so that this costs only failures.
 PATIENCE = 4
+FOLDER = "rcached-lab-"
 
 
 def wait_for(what, check, seconds=10.0, pause=0.05):
@@ -184,6 +186,29 @@ class Host:
         return process
 
 
+def end_by_signal(number, frame):
+    """As with Ctrl-C: what has been made is taken away on the way out."""
+    raise KeyboardInterrupt
+
+
+def sweep():
+    """Take away what labs have left that were killed: each name has the pid
+    of its owner."""
+    there = os.path.isdir("/run/netns")
+    for name in os.listdir("/run/netns") if there else ():
+        owner = re.fullmatch(r"rc(\d+)n(br|\d+)", name)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):
+            try:
+                Lab.end_netns(name)
+            except LabError:
+                pass            # another lab was faster
+    for name in os.listdir(tempfile.gettempdir()):
+        owner = re.match(FOLDER + r"(\d+)-", name)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):
+            shutil.rmtree(os.path.join(tempfile.gettempdir(), name),
+                          ignore_errors=True)
+
+
 class Lab:
     """See the head of the file."""
 
@@ -198,7 +223,10 @@ class Lab:
         self.dir = None
 
     def __enter__(self):
-        self.dir = tempfile.mkdtemp(prefix="rcached-lab-")
+        sweep()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, end_by_signal)
+        self.dir = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
         try:
             run("ip", "netns", "add", self.bridge)
             run("ip", "-n", self.bridge, "link", "add", "br0", "type",
@@ -220,8 +248,8 @@ class Lab:
     def add_host(self, name):
         number = len(self.hosts) + 1
         host = Host(self, name, number)
+        self.hosts[name] = host     # before it is there: so it goes as well
         run("ip", "netns", "add", host.netns)
-        self.hosts[name] = host
         run("ip", "-n", self.bridge, "link", "add", f"h{number}", "type",
             "veth", "peer", "name", "eth0", "netns", host.netns)
         run("ip", "-n", self.bridge, "link", "set", f"h{number}", "master",

@@ -21,7 +21,7 @@ START_TEST(slabs_go_and_come_back)
     ck_assert_uint_eq(snapshot().in_file, 305 * WIRE_PAGE_SIZE);
     ck_assert_uint_eq(snapshot().stored, 305 * WIRE_PAGE_SIZE);
     ck_assert_uint_eq(snapshot().leased, SLABS * SLAB);
-    ck_assert_uint_eq(snapshot().spill_slabs_out, SLABS);
+    WAIT_FOR(snapshot().spill_slabs_out == SLABS);
     spill_check(0, 300, 1);
     spill_check(500, 5, 2);
     ck_assert_uint_eq(snapshot().spill_get_pages, 305);

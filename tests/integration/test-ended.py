@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A scenario that is ended by a signal leaves nothing behind; what one leaves
+that was killed, the next one takes away.
+
+    test-ended.py BUILD
+"""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from lab import FOLDER, sweep, wait_for                     # noqa: E402
+
+
+def left(pid):
+    """Namespaces and folders of a lab."""
+    return [name for folder, prefix in (
+                ("/run/netns", f"rc{pid}n"),
+                (tempfile.gettempdir(), f"{FOLDER}{pid}-"))
+            for name in os.listdir(folder) if name.startswith(prefix)]
+
+
+def started(build):
+    """A scenario that is under way."""
+    popen = subprocess.Popen(
+        [sys.executable, os.path.join(HERE, "scenarios.py"), build, "smoke"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    wait_for("the scenario's hosts", lambda: len(left(popen.pid)) >= 4, 30)
+    return popen
+
+
+def main():
+    if os.geteuid():
+        print("skip: network namespaces need root")
+        return 77
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        popen = started(sys.argv[1])
+        popen.send_signal(number)
+        assert popen.wait(120) != 0, number
+        assert not left(popen.pid), (number, left(popen.pid))
+    popen = started(sys.argv[1])
+    popen.kill()
+    popen.wait()
+    assert left(popen.pid), "there is nothing to sweep"
+    sweep()
+    assert not left(popen.pid), left(popen.pid)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
