@@ -36,6 +36,22 @@ def size(text):
     return int(text) // MIB * MIB
 
 
+# What a run may end with, to be said in a line.
+FAULTS = (LabError, OSError, KeyError, ValueError,
+          subprocess.SubprocessError)
+# The daemons, QEMU itself, and what providers keep free.
+BESIDE_GUEST = 1024 * MIB
+
+
+def available():
+    """Bytes that programs can still have."""
+    with open("/proc/meminfo", encoding="ascii") as f:
+        for line in f:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    return 0
+
+
 def arguments():
     parser = argparse.ArgumentParser(
         prog="demo", add_help=False, allow_abbrev=False,
@@ -57,6 +73,11 @@ def arguments():
     if args.local_max < 64 * MIB or args.guest_mem < 2 * args.local_max:
         parser.error("--local-max: at least 64M, and at most half of "
                      "--guest-mem")
+    need, there = args.guest_mem + BESIDE_GUEST, available()
+    if need > there:
+        parser.error(f"--guest-mem: {mib(args.guest_mem)} and what is beside "
+                     f"it need {mib(need)}, and this machine has {mib(there)} "
+                     "available: take a smaller guest")
     # What the demo does on its way; less only where there is less.
     args.resize_to = min(96 * MIB, args.local_max // 4 * 3 // MIB * MIB)
     args.evict = min(32 * MIB, args.resize_to // 3)
@@ -439,11 +460,8 @@ def run_demo(args, lab):
     demo = Demo(args, lab)
     try:
         demo.run()
-        good = demo.summary()
-        if args.keep:
-            print(f"logs: {lab.dir}", file=demo.view.out)
-        return good
-    except (LabError, OSError, KeyError):
+        return demo.summary()
+    except FAULTS:
         for process in lab.processes:
             print(f"--- {process.name}\n{process.tail(8)}", file=sys.stderr)
         raise
@@ -453,6 +471,8 @@ def run_demo(args, lab):
             signal.signal(number, signal.SIG_IGN)
         if demo.memory:
             demo.memory.stop()
+        if args.keep:
+            print(f"logs: {lab.dir}", file=demo.view.out)
 
 
 def interrupted(signum, frame):
@@ -469,10 +489,13 @@ def main():
         with Lab(args.build, keep=args.keep) as lab:
             good = run_demo(args, lab)
     except KeyboardInterrupt:
-        print("demo: interrupted; nothing is left behind", file=sys.stderr)
+        left = "only logs are" if args.keep else "nothing is"
+        print(f"demo: interrupted; {left} left behind", file=sys.stderr)
         return 130
-    except (LabError, OSError) as error:
-        print(f"demo: {error}", file=sys.stderr)
+    except FAULTS as error:
+        print(f"demo: {type(error).__name__}: {error}"
+              if isinstance(error, (KeyError, ValueError))
+              else f"demo: {error}", file=sys.stderr)
         return 1
     return 0 if good else 1
 
