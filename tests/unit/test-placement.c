@@ -14,7 +14,13 @@ static const PlacementConfig config = {
 };
 
 /* Which of the hosts asks; most tests have it elsewhere. */
-static uint32_t me = PLACEMENT_NO_HOST;
+static uint32_t me;
+
+/* Without a process of its own, a test finds what the last one left. */
+static void set_up(void)
+{
+    me = PLACEMENT_NO_HOST;
+}
 
 static PlacementHost host(uint64_t free)
 {
@@ -532,6 +538,7 @@ int main(void)
     int failed;
 
     tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_add_test(tc, split_evenly_over_two);
     tcase_add_test(tc, later_requests_even_it_out);
     tcase_add_test(tc, uneven_room_is_used);
