@@ -219,7 +219,7 @@ static void check_clock(Arbiter *arbiter, uint64_t now)
 
     if (passed > arbiter->options->hosts.heartbeat_ms + SLEPT_MS) {
         g_message("the arbiter was away for %.1f s", passed / 1000.0);
-        hosts_slept(&arbiter->hosts, passed - TICK_MS);
+        hosts_slept(&arbiter->hosts, passed - TICK_MS, now);
     }
     arbiter->tick_ms = now;
 }

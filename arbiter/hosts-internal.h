@@ -6,8 +6,11 @@
 #include "arbiter/hosts.h"
 
 /* What the VMs of one requester have leased, all together. */
+/* More than 64 bits: what many hosts make up must not wrap to nothing. */
+__extension__ typedef unsigned __int128 HostsSum;
+
 typedef struct HostsTaken {
-    uint64_t bytes;
+    HostsSum bytes;
     unsigned leases;
 } HostsTaken;
 

@@ -186,7 +186,7 @@ uint64_t hosts_taken(const Hosts *hosts, const char *requester)
 {
     const HostsTaken *taken = g_hash_table_lookup(hosts->taken, requester);
 
-    return taken ? taken->bytes : 0;
+    return taken ? MIN(taken->bytes, UINT64_MAX) : 0;
 }
 
 /* ---------------------------------------------------------------- domains */

@@ -148,12 +148,24 @@ static WireError beat_read(Host *beat, const void *payload, size_t len)
     return err;
 }
 
-static void swap(GArray **a, GArray **b)
+/*
+ * What is read goes into a copy of its own size.  To exchange the arrays would
+ * hand the largest one on from host to host, until each host had one.
+ */
+static void replace(GArray **array, const GArray *with)
 {
-    GArray *c = *a;
+    if ((*array)->len != with->len) {
+        guint size = g_array_get_element_size((GArray *)with);
 
-    *a = *b;
-    *b = c;
+        g_array_unref(*array);
+        *array = g_array_sized_new(FALSE, FALSE, size, with->len);
+        g_array_set_size(*array, with->len);
+    }
+    if (with->len) {
+        memcpy((*array)->data, with->data,
+               (size_t)with->len *
+               g_array_get_element_size((GArray *)with));
+    }
 }
 
 /* It is whole and new: the host becomes what it says. */
@@ -169,10 +181,10 @@ static void beat_take(Hosts *hosts, Host *host, Host *beat)
         hosts_lent_remove(hosts, host);
     }
     host->beat = beat->beat;
-    swap(&host->guests, &beat->guests);
-    swap(&host->leases, &beat->leases);
-    swap(&host->held, &beat->held);
-    swap(&host->terms, &beat->terms);
+    replace(&host->guests, beat->guests);
+    replace(&host->leases, beat->leases);
+    replace(&host->held, beat->held);
+    replace(&host->terms, beat->terms);
     if (!same) {
         hosts_lent_add(hosts, host);
     }
@@ -256,12 +268,12 @@ const char *hosts_implausible(const Host *host)
     return NULL;
 }
 
-void hosts_slept(Hosts *hosts, uint64_t ms)
+void hosts_slept(Hosts *hosts, uint64_t ms, uint64_t now)
 {
     for (guint i = 0; i < hosts->all->len; i++) {
         Host *host = hosts->all->pdata[i];
 
-        host->heard_ms += ms;
+        host->heard_ms = MIN(host->heard_ms + ms, MAX(host->heard_ms, now));
     }
 }
 

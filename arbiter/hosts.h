@@ -132,7 +132,7 @@ const char *hosts_implausible(const Host *host);
  * hosts_slept() - the arbiter itself was away for so long: nobody could be
  * heard meanwhile
  */
-void hosts_slept(Hosts *hosts, uint64_t ms);
+void hosts_slept(Hosts *hosts, uint64_t ms, uint64_t now);
 
 /**
  * hosts_lent() - who has lent how much to a VM

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of hosts: heartbeats in, states by time, boots and addresses. */
 #include <check.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "arbiter/hosts.h"
@@ -421,9 +422,50 @@ START_TEST(an_arbiter_that_slept_blames_nobody)
     uint64_t late = 100 * config.heartbeat_ms;
 
     ck_assert_int_eq(hosts_state(&hosts, host, late), HOST_DEAD);
-    hosts_slept(&hosts, late);
+    hosts_slept(&hosts, late, late);
     ck_assert_int_eq(hosts_state(&hosts, host, late), HOST_ALIVE);
     ck_assert_int_eq(hosts_state(&hosts, host, 2 * late), HOST_DEAD);
+    /* Who was heard just now, from what had queued up, not again so long. */
+    lend(host, 1, "", 1, "me", 4096, 1);
+    host->heard_ms = late;
+    hosts_slept(&hosts, late, late);
+    ck_assert_uint_eq(host->heard_ms, late);
+}
+END_TEST
+
+/* Not even what many hosts make up. */
+START_TEST(sums_do_not_wrap)
+{
+    hosts.config.max = 14;
+    for (unsigned i = 0; i < 14; i++) {
+        g_autofree char *name = g_strdup_printf("liar%u", i);
+
+        lend(hosts_hello(&hosts, name, boot_a, "", 0), 1, "", 1, "me",
+             UINT64_MAX, 1300);
+    }
+    ck_assert_uint_eq(hosts_taken(&hosts, "me"), UINT64_MAX);
+    for (unsigned i = 0; i < 14; i++) {
+        g_autofree char *name = g_strdup_printf("liar%u", i);
+
+        lend(hosts_find(&hosts, name), 2, "", 1, "me", 4096, 1);
+    }
+    ck_assert_uint_eq(hosts_taken(&hosts, "me"), 14 * 4096);
+}
+END_TEST
+
+/* The room for one host's many leases is not handed on to the others. */
+START_TEST(each_has_room_for_its_own)
+{
+    Host *busy = hosts_hello(&hosts, "busy", boot_a, "", 0);
+    Host *idle = hosts_hello(&hosts, "idle", boot_a, "", 0);
+
+    lend(busy, 1, "", 1, "me", 4096, 1300);
+    for (uint64_t seq = 2; seq < 5; seq++) {
+        lend(busy, seq, "", 1, "me", 4096, 1);
+        lend(idle, seq, "", 1, "me", 4096, 1);
+    }
+    ck_assert_uint_lt(malloc_usable_size(busy->leases->data), 4096);
+    ck_assert_uint_lt(malloc_usable_size(idle->leases->data), 4096);
 }
 END_TEST
 
@@ -479,6 +521,8 @@ int main(void)
     tcase_add_test(tc, two_of_one_name);
     tcase_add_test(tc, a_clock_that_jumps);
     tcase_add_test(tc, an_arbiter_that_slept_blames_nobody);
+    tcase_add_test(tc, sums_do_not_wrap);
+    tcase_add_test(tc, each_has_room_for_its_own);
     tcase_add_loop_test(tc, addresses_are_completed, 0,
                         G_N_ELEMENTS(addresses));
     suite_add_tcase(s, tc);
