@@ -28,6 +28,7 @@ struct Poller {
     GPtrArray *fds;             /* of PollerFd, not owned */
     gint64 ready_us;            /* of the source; 0: none */
     struct epoll_event event[BATCH];
+    unsigned full;              /* batches in a row that were */
     int nr_events, at;          /* being dispatched */
     uint8_t *buffer;
 };
@@ -91,7 +92,11 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
         }
     }
     poller->nr_events = 0;
-    if (n < BATCH && poller->ready_us && now >= poller->ready_us) {
+    poller->full = n == BATCH ? poller->full + 1 : 0;
+    /* The set goes round: by then whoever had something has been read. */
+    if (poller->ready_us && now >= poller->ready_us &&
+        (!poller->full || poller->full > poller->fds->len / BATCH + 1)) {
+        poller->full = 0;
         check_deadlines(poller, now);
     }
     poller_unref(poller);

@@ -9,8 +9,9 @@
  *
  * Callbacks run from the main loop, with nothing of the poller's in hand:
  * they may add and remove any descriptor, their own as well.  A deadline is
- * looked at only when nothing waits to be read, so that a process that was
- * stopped for a while does not take its peers for silent.
+ * looked at only when all that waited has been read once, so that a process
+ * that was stopped for a while does not take its peers for silent, and peers
+ * that always have more to say do not hold the deadlines up.
  */
 #ifndef RCACHE_POLLER_H
 #define RCACHE_POLLER_H
