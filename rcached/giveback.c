@@ -54,6 +54,9 @@ void rcached_give_back(Rcached *r, const ProviderSnapshot *lent)
                   : "less than reserve and growth is available");
     }
     cap_by_spill(r, lent);
+    if (r->divide.squeezed) {
+        predict_cap(&r->prediction, r->leased, "own VMs");
+    }
     if (r->keep != PRESSURE_KEEP_ALL) {
         predict_cap(&r->prediction, MAX(r->keep, r->leased),
                     r->draining ? "drained" : "asked back");

@@ -33,7 +33,9 @@ enum LinkType {
     LINK_WANT = 4,      /* pager: lease this much more */
     LINK_GRANTS = 5,    /* rcached: the answer, under the same tag */
     LINK_EVICT = 6,     /* rcached: as RCACHE_VMM_EVICT */
-    LINK_RESULT = 7     /* pager: the answer to LINK_EVICT */
+    LINK_RESULT = 7,    /* pager: the answer to LINK_EVICT */
+    LINK_AUTO = 8,      /* pager: say how much of the guest may be here */
+    LINK_LIMIT = 9      /* rcached: so much may, for a pager that said AUTO */
 };
 
 struct LinkHdr {
@@ -99,6 +101,16 @@ struct LinkEvict {
     uint32_t what;              /* RCACHE_EVICT_BYTES or _TARGET */
     uint32_t reserved;
     uint64_t bytes;
+};
+
+struct LinkAuto {
+    struct LinkHdr hdr;
+    uint64_t least;             /* bytes; 0: leave it alone from now on */
+};
+
+struct LinkLimit {
+    struct LinkHdr hdr;
+    uint64_t local_max;         /* bytes */
 };
 
 struct LinkResult {

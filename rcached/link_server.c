@@ -75,6 +75,8 @@ static size_t link_min_size(uint32_t type)
         return sizeof(struct LinkWant);
     case LINK_RESULT:
         return sizeof(struct LinkResult);
+    case LINK_AUTO:
+        return sizeof(struct LinkAuto);
     default:
         return 0;
     }
@@ -174,6 +176,9 @@ static void link_dispatch(Link *link, void *msg)
         break;
     case LINK_WANT:
         ops->want(link->vm, msg, opaque);
+        break;
+    case LINK_AUTO:
+        ops->automatic(link->vm, msg, opaque);
         break;
     case LINK_RESULT:
         text_clean(result->text, sizeof(result->text));

@@ -25,6 +25,7 @@ typedef struct LinkOps {
     void (*stats)(Vm *vm, const struct LinkStats *msg, void *opaque);
     void (*balloon)(Vm *vm, const struct LinkBalloon *msg, void *opaque);
     void (*want)(Vm *vm, const struct LinkWant *msg, void *opaque);
+    void (*automatic)(Vm *vm, const struct LinkAuto *msg, void *opaque);
     void (*result)(Vm *vm, const struct LinkResult *msg, void *opaque);
     /* The last call for a link; @vm's link is NULL by then. */
     void (*closed)(Vm *vm, void *opaque);

@@ -108,6 +108,7 @@ void rcached_sample(Rcached *r, ProviderSnapshot *lent)
         g_message("memory pressure is %s: lending %s",
                   vetoed ? "over" : "high", vetoed ? "again" : "no more");
     }
+    rcached_divide(r);
     rcached_give_back(r, lent);
 }
 
@@ -314,6 +315,12 @@ static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
     arbiter_request(r->arbiters, &request, want_answered, want);
 }
 
+static void rcached_link_auto(Vm *vm, const struct LinkAuto *msg,
+                              void *opaque)
+{
+    vm->auto_least = msg->least;
+}
+
 static void rcached_link_result(Vm *vm, const struct LinkResult *msg,
                                 void *opaque)
 {
@@ -335,6 +342,7 @@ static const LinkOps link_ops = {
     .stats = rcached_link_stats,
     .balloon = rcached_link_balloon,
     .want = rcached_link_want,
+    .automatic = rcached_link_auto,
     .result = rcached_link_result,
     .closed = rcached_link_closed,
 };

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "rcached/agent/arbiter_client.h"
+#include "rcached/agent/divide.h"
 #include "rcached/agent/memory.h"
 #include "rcached/agent/memory-watch.h"
 #include "rcached/agent/predict.h"
@@ -52,6 +53,9 @@ typedef struct Rcached {
     uint64_t spilled;           /* of it: in the spill file, not in memory */
     int64_t leased_changed;     /* g_get_monotonic_time() */
     Pressure pressure;
+    Divide divide;
+    uint64_t budget;            /* of the VMs in it, smoothed */
+    unsigned nr_divided;
     bool draining;              /* an operator wants it empty */
     uint64_t keep;              /* bytes that may stay leased, in memory */
     uint64_t foreseen;          /* the same, as far as growth asks for it */
@@ -78,6 +82,10 @@ void rcached_told_to_drain(bool draining, void *opaque);
 /** rcached_give_back() - ask back what the last sample says is short;
  * @lent: what the provider has */
 void rcached_give_back(Rcached *r, const ProviderSnapshot *lent);
+
+/** rcached_divide() - say how much memory the VMs with local-max=auto may
+ * take, by the last sample */
+void rcached_divide(Rcached *r);
 
 /** rcached_free() - stop; pagers stay, and socket files go */
 void rcached_free(Rcached *r);

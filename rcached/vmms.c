@@ -156,6 +156,8 @@ static void vm_clear_figures(Vm *vm)
     vm->has_stats = vm->attached = vm->has_balloon = false;
     memset(&vm->stats, 0, sizeof(vm->stats));
     memset(&vm->balloon, 0, sizeof(vm->balloon));
+    memset(&vm->divide, 0, sizeof(vm->divide));
+    vm->auto_least = 0;
     g_array_set_size(vm->held, 0);
 }
 

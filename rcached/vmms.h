@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "rcached/agent/divide.h"
 #include "rcached/link.h"
 #include "rcached/pager_proc.h"
 #include "rcached/rundir.h"
@@ -47,6 +48,8 @@ typedef struct Vm {
     bool has_balloon;
     struct RcacheVmmBalloon balloon;
     int64_t balloon_at;         /* g_get_monotonic_time() */
+    uint64_t auto_least;        /* bytes; 0: its local-max is not for us */
+    DivideVm divide;
 } Vm;
 
 typedef struct VmmsConfig {

@@ -162,6 +162,7 @@ struct RcacheVmmHdr {
 };
 
 #define RCACHE_VMM_F_BALLOON    (1ull << 0)     /* BALLOON is understood */
+#define RCACHE_VMM_F_AUTO       (1ull << 1)     /* local_max is the least */
 
 struct RcacheVmmHello {
     struct RcacheVmmHdr hdr;

@@ -43,7 +43,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PREDICT_TERMS   13u
+#define PREDICT_TERMS   14u
 
 typedef struct PredictConfig {
     uint64_t deadline_ms;       /* within which what is lent comes back */

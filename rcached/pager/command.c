@@ -120,6 +120,9 @@ void command_resize(Pager *p, const struct RcacheVmmResize *msg)
     command_begin(p, COMMAND_RESIZE, false, msg->hdr.id, 0);
     p->command.old_size = p->size;
     p->command.old_local_max = p->local_max;
+    if (p->auto_least && (msg->what & RCACHE_RESIZE_LOCAL_MAX || !size)) {
+        limit_end(p);           /* somebody knows better */
+    }
     p->size = size;
     p->local_max = local_max;
     p->home_at = 0;

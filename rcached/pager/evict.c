@@ -32,6 +32,9 @@ uint64_t evict_low_water(const Pager *p)
 {
     uint64_t room = CLAMP(p->local_max / 32, 64, 4096);
 
+    if (limit_is_all(p)) {
+        return p->local_max;
+    }
     return p->local_max > room ? p->local_max - room : 0;
 }
 

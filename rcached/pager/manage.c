@@ -62,6 +62,10 @@ void manage_tick(Pager *p, uint64_t now)
         return;
     }
     p->unmanaged_blocks = guest_blocks_bytes(&p->guest);
+    if (!p->managing && limit_is_all(p)) {
+        p->unmanaged_at = now + 100 * NS_PER_MS;
+        return;
+    }
     if (!p->managing && p->unmanaged_blocks < limit) {
         uint64_t wait = (limit - p->unmanaged_blocks) * 1000 / GROWTH_PER_SEC;
 

@@ -113,6 +113,7 @@ static void tick_done(RingOp *op, int res, bool more)
     fetch_retry(p, now);
     lease_tick(p, now);
     command_tick(p, now);
+    limit_tick(p);
     uplink_tick(p, now);
     report_tick(p, now);
 }

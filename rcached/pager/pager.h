@@ -221,6 +221,10 @@ struct Pager {
     uint64_t size;
     uint64_t ram;
 
+    /* limit.c, pages */
+    uint64_t auto_least;        /* 0: local_max is not rcached's to choose */
+    uint64_t auto_limit;        /* what local_max is to be */
+
     /* manage.c */
     bool managing;              /* RAM is coming, or has come, under it */
     bool managed;               /* all of it has */
@@ -514,6 +518,21 @@ void freeing_sweep(Pager *p, Lease *l);
 void freeing_requeue(Lease *l);
 
 /* ---- command.c ---- */
+/* limit.c */
+
+/** limit_begin() - rcached chooses local_max, from what it is now to @ram */
+void limit_begin(Pager *p, uint64_t ram);
+
+/** limit_end() - it does no longer */
+void limit_end(Pager *p);
+
+/** limit_told() - rcached has chosen */
+void limit_told(Pager *p, uint64_t bytes);
+void limit_tick(Pager *p);
+
+/** limit_is_all() - rcached lets all of the guest be here */
+bool limit_is_all(const Pager *p);
+
 void command_resize(Pager *p, const struct RcacheVmmResize *msg);
 void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
                    uint64_t bytes);
@@ -537,6 +556,8 @@ void uplink_tick(Pager *p, uint64_t now);
 void uplink_want(Pager *p, uint64_t bytes);
 void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,
                    const char *text);
+/** uplink_auto() - whether rcached chooses local_max, and from what on */
+void uplink_auto(Pager *p);
 void uplink_balloon(Pager *p, const struct RcacheVmmBalloon *msg);
 
 /* ---- report.c ---- */

@@ -32,6 +32,19 @@ static void uplink_hello(Pager *p)
     seqsock_send(&p->link, &msg, sizeof(msg), -1);
 }
 
+void uplink_auto(Pager *p)
+{
+    struct LinkAuto msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_AUTO,
+                 .size = sizeof(msg) },
+        .least = p->auto_least * RCACHE_PAGE_SIZE,
+    };
+
+    if (p->link.fd >= 0) {
+        seqsock_send(&p->link, &msg, sizeof(msg), -1);
+    }
+}
+
 static void uplink_connect(Pager *p)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -47,6 +60,7 @@ static void uplink_connect(Pager *p)
     p->want_tag = 0;            /* whatever was asked is forgotten there */
     p->want_at = 0;
     uplink_hello(p);
+    uplink_auto(p);
 }
 
 static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
@@ -160,6 +174,7 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
     Pager *p = sock->owner;
     const struct LinkHdr *hdr = msg;
     const struct LinkEvict *evict = msg;
+    const struct LinkLimit *limit = msg;
 
     if (len < sizeof(*hdr) || hdr->magic != LINK_MAGIC || hdr->size != len) {
         seqsock_close(sock, "a message without a proper head");
@@ -167,6 +182,8 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
         lease_grants(p, msg);
     } else if (hdr->type == LINK_EVICT && len >= sizeof(*evict)) {
         command_evict(p, true, hdr->tag, evict->what, evict->bytes);
+    } else if (hdr->type == LINK_LIMIT && len >= sizeof(*limit)) {
+        limit_told(p, limit->local_max);
     }
 }
 

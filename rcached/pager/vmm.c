@@ -36,7 +36,8 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_HELLO_ACK,
                  .size = sizeof(ack) },
         .version = RCACHE_VMM_VERSION,
-        .features = msg->features & RCACHE_VMM_F_BALLOON,
+        .features = msg->features & (RCACHE_VMM_F_BALLOON |
+                                     RCACHE_VMM_F_AUTO),
     };
 
     if (p->self.incarnation) {
@@ -62,6 +63,9 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
     memcpy(p->self.vm, msg->uuid, sizeof(msg->uuid));
     p->self.incarnation = msg->incarnation;
     p->local_max = msg->local_max / RCACHE_PAGE_SIZE;
+    if (msg->features & RCACHE_VMM_F_AUTO) {
+        limit_begin(p, msg->ram_bytes / RCACHE_PAGE_SIZE);
+    }
     p->size = msg->size / RCACHE_PAGE_SIZE;
     memcpy(p->name, msg->name, sizeof(p->name) - 1);
     for (char *c = p->name; *c; c++) {

@@ -373,7 +373,7 @@ static unsigned bits_of(const char *text, const void *table, size_t n,
 }
 
 typedef struct CommandLine {
-    char *socket, *name, *breaks, *bads, *pattern;
+    char *socket, *name, *breaks, *bads, *pattern, *local;
     int mem, blocks, local_max, size, hot, threads;
     int seconds, most_seconds, until, write_percent, zero_percent;
     int discard_permille, zap_delay_us, vm;
@@ -389,7 +389,8 @@ static bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "mem", 0, 0, G_OPTION_ARG_INT, &c->mem, "guest memory", "MIB" },
         { "blocks", 0, 0, G_OPTION_ARG_INT, &c->blocks, "1 to 8",
           "N" },
-        { "local-max", 0, 0, G_OPTION_ARG_INT, &c->local_max, "", "MIB" },
+        { "local-max", 0, 0, G_OPTION_ARG_STRING, &c->local,
+          "auto is not below an eighth", "MIB|auto" },
         { "size", 0, 0, G_OPTION_ARG_INT, &c->size, "(mem - local-max)",
           "MIB" },
         { "threads", 0, 0, G_OPTION_ARG_INT, &c->threads, "", "N" },
@@ -421,6 +422,9 @@ static bool command_line_parse(CommandLine *c, int argc, char **argv)
         fprintf(stderr, "fake-vmm: %s\n", error->message);
         return false;
     }
+    if (c->local) {
+        c->local_max = strcmp(c->local, "auto") ? atoi(c->local) : c->mem / 8;
+    }
     return c->socket && c->mem > 0 && c->local_max > 0 && c->threads >= 0 &&
            c->threads <= 64;
 }
@@ -432,6 +436,7 @@ static void command_line_clear(CommandLine *c)
     g_free(c->breaks);
     g_free(c->bads);
     g_free(c->pattern);
+    g_free(c->local);
 }
 
 static bool config_fill(VmmConfig *v, const CommandLine *c)
@@ -443,6 +448,7 @@ static bool config_fill(VmmConfig *v, const CommandLine *c)
         .uuid = { 0xfa, 0x4e, c->vm },
         .pages = c->mem * MIB / RCACHE_PAGE_SIZE, .blocks = c->blocks,
         .local_max = c->local_max * MIB / RCACHE_PAGE_SIZE,
+        .automatic = !g_strcmp0(c->local, "auto"),
         .size = (c->size ? c->size : MAX(c->mem - c->local_max, 0)) * MIB /
                 RCACHE_PAGE_SIZE,
         .threads = c->threads, .write_percent = c->write_percent,

@@ -98,6 +98,9 @@ static bool send_hello(Service *s)
     } };
     size_t len = sizeof(msg.hello);
 
+    if (c->automatic) {
+        msg.hello.features |= RCACHE_VMM_F_AUTO;
+    }
     memcpy(msg.hello.uuid, c->uuid, sizeof(c->uuid));
     g_strlcpy(msg.hello.name, c->name, sizeof(msg.hello.name));
     if (c->bad & VMM_BAD_LIMITS) {

@@ -58,6 +58,7 @@ typedef struct VmmConfig {
     uint64_t pages;
     unsigned blocks;                    /* as many memfds; 0 is 1 */
     uint64_t local_max;                 /* pages */
+    bool automatic;                     /* that is the least */
     uint64_t size;                      /* pages */
     unsigned threads;
     unsigned write_percent;

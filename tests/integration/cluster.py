@@ -36,8 +36,13 @@ class Vm:
         with open(self.log, "ab") as err:
             self.popen = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=err, preexec_fn=die_with_parent)
+                stderr=err, preexec_fn=self.in_child)
         host.lab.vms.append(self)
+
+    def in_child(self):
+        die_with_parent()
+        if self.host.cgroup:
+            self.host.cgroup.join()
 
     def line(self, seconds):
         """The next object it prints."""

@@ -16,13 +16,15 @@ import sys
 import time
 
 import accounts
+import auto
 import giveback
 import network
 import spill
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
-SCENARIOS = {**accounts.SCENARIOS, **giveback.SCENARIOS,
+SCENARIOS = {**accounts.SCENARIOS, **auto.SCENARIOS,
+             **giveback.SCENARIOS,
              **network.SCENARIOS, **spill.SCENARIOS}
 
 
