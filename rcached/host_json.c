@@ -398,6 +398,19 @@ static uint64_t out_of_reach(const Vm *vm, unsigned first)
     return bytes;
 }
 
+/* Is a provider slow, and has no earlier lease of the VM told so? */
+static bool is_slow_first(const Vm *vm, unsigned at)
+{
+    const struct LinkHeld *held = (const void *)vm->held->data;
+
+    for (unsigned i = 0; i < at; i++) {
+        if (!strcmp(held[i].provider, held[at].provider)) {
+            return false;
+        }
+    }
+    return held[at].slow_s;
+}
+
 static void judge_held(const Vm *vm, Verdict *verdict)
 {
     for (unsigned i = 0; i < vm->held->len; i++) {
@@ -406,6 +419,11 @@ static void judge_held(const Vm *vm, Verdict *verdict)
         uint64_t bytes = h->connected ? 0 : out_of_reach(vm, i);
         char size[32];
 
+        if (is_slow_first(vm, i)) {
+            verdict_add(verdict, VERDICT_DEGRADED, "provider %s is slow for "
+                        "vm %s since %u s: others are preferred",
+                        h->provider, vm->name, h->slow_s);
+        }
         if (bytes) {
             verdict_add(verdict, VERDICT_DEGRADED, "vm %s cannot reach "
                         "provider %s, which has %s of it", vm->name,

@@ -11,7 +11,8 @@
  *
  * rcached starts a pager as
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME [--poll-us=N]
- *             [--keep-unused-ms=N]
+ *             [--keep-unused-ms=N] [--slow-window-ms=N]
+ *             [--moves-per-minute=N]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread.
  * The pager never waits for rcached on the fault path.
  */
@@ -60,7 +61,8 @@ struct LinkHello {
 struct LinkHeld {
     uint64_t lease;
     uint32_t epoch;
-    uint32_t connected;
+    uint16_t connected;
+    uint16_t slow_s;            /* its provider is slow since; 0: is not */
     uint64_t bytes;
     uint64_t stored;
     uint64_t expires_ms;        /* from now */

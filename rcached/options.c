@@ -78,6 +78,14 @@ static const ConfigKey keys[] = {
       .fallback = "60s", .min = 1000, .max = 86400 * 1000,
       .doc = "How long a VM keeps memory of other hosts that it makes no use "
              "of." },
+    { .section = "pager", .key = "slow-window", .type = CONFIG_TIME,
+      .fallback = "10s", .min = 100, .max = 3600 * 1000,
+      .doc = "Answers of providers are compared over so long; one that is "
+             "much slower than the others three times in a row is slow." },
+    { .section = "pager", .key = "moves-per-minute", .type = CONFIG_INT,
+      .fallback = "6", .max = 6000,
+      .doc = "How many slabs of a VM may leave slow providers in a minute; "
+             "0: none does." },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
       .doc = "The group whose members may connect VMs to vmm.sock, beside "
@@ -275,6 +283,8 @@ static void options_view(Options *o)
     o->provider_poll_us = config_int(c, "provider", "poll-us");
     o->pager_poll_us = config_int(c, "pager", "poll-us");
     o->keep_unused_ms = config_time_ms(c, "pager", "keep-unused");
+    o->slow_window_ms = config_time_ms(c, "pager", "slow-window");
+    o->moves_per_minute = config_int(c, "pager", "moves-per-minute");
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
     o->history_ms = config_time_ms(c, "agent", "history");

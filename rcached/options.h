@@ -38,6 +38,8 @@ typedef struct Options {
     unsigned provider_poll_us;
     unsigned pager_poll_us;
     unsigned keep_unused_ms;    /* leases of VMs here */
+    unsigned slow_window_ms;    /* their pagers watch a provider */
+    unsigned moves_per_minute;
     const char *memory_source;
     uint64_t deadline_ms;
     uint64_t history_ms;

@@ -117,11 +117,15 @@ PagerProc *pager_proc_spawn(const PagerSpawn *s, PagerEnded *ended,
     g_autofree char *poll = g_strdup_printf("--poll-us=%u", s->poll_us);
     g_autofree char *keep = g_strdup_printf("--keep-unused-ms=%u",
                                             s->keep_unused_ms);
+    g_autofree char *window = g_strdup_printf("--slow-window-ms=%u",
+                                              s->slow_window_ms);
+    g_autofree char *moves = g_strdup_printf("--moves-per-minute=%u",
+                                             s->moves_per_minute);
     pid_t pid;
     int err, pidfd;
 
     g_strv_builder_add_many(builder, "rcached", "--pager", "--vmm-fd=3", link,
-                            host, poll, keep, NULL);
+                            host, poll, keep, window, moves, NULL);
     argv = g_strv_builder_end(builder);
     err = spawn(s, argv, &pid);
     if (err) {

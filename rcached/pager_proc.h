@@ -31,6 +31,8 @@ typedef struct PagerSpawn {
     const char *host;
     unsigned poll_us;
     unsigned keep_unused_ms;
+    unsigned slow_window_ms;
+    unsigned moves_per_minute;
     int vmm_fd;                 /* both stay the caller's */
     int lock_fd;                /* held open by the pager, see rundir.h */
 } PagerSpawn;

@@ -40,6 +40,7 @@
 struct Vmms {
     RunDir *dir;
     char *exe, *link_path, *host;
+    unsigned slow_window_ms, moves_per_minute;
     unsigned poll_us, keep_unused_ms, pager_exit_ms, forget_ms;
     bool (*admit)(GError **errp);
     VmmListener *listener;
@@ -67,6 +68,8 @@ void vmms_config_init(VmmsConfig *config)
     *config = (VmmsConfig) {
         .vmm_gid = (gid_t)-1,
         .keep_unused_ms = 60 * 1000,
+        .slow_window_ms = 10 * 1000,
+        .moves_per_minute = 6,
         .hello_ms = 5000,
         .pager_exit_ms = 5000,
         .forget_ms = 30 * 1000,
@@ -181,6 +184,8 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
         .host = vmms->host,
         .poll_us = vmms->poll_us,
         .keep_unused_ms = vmms->keep_unused_ms,
+        .slow_window_ms = vmms->slow_window_ms,
+        .moves_per_minute = vmms->moves_per_minute,
         .vmm_fd = vmm_fd,
         .lock_fd = lock_fd,
     };
@@ -456,6 +461,8 @@ Vmms *vmms_new(const VmmsConfig *config, GError **errp)
     vmms->host = g_strdup(config->host);
     vmms->poll_us = config->poll_us;
     vmms->keep_unused_ms = config->keep_unused_ms;
+    vmms->slow_window_ms = config->slow_window_ms;
+    vmms->moves_per_minute = config->moves_per_minute;
     vmms->pager_exit_ms = config->pager_exit_ms;
     vmms->forget_ms = config->forget_ms;
     vmms->admit = config->admit;

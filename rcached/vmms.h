@@ -61,6 +61,8 @@ typedef struct VmmsConfig {
     const char *host;
     unsigned poll_us;
     unsigned keep_unused_ms;    /* a pager's leases */
+    unsigned slow_window_ms;    /* how long a pager watches a provider */
+    unsigned moves_per_minute;  /* slabs that leave slow ones */
     unsigned hello_ms;          /* a connection may say nothing */
     unsigned pager_exit_ms;     /* a pager that ought to end may take */
     unsigned forget_ms;         /* a VM without pager and known VMM is kept */

@@ -190,6 +190,7 @@ bool fetch_answer(Pager *p, const Remote *remote, const WireHead *head,
     }
     f->out = false;
     histogram_add(&p->network_ns, now - f->sent, now);
+    judge_add(&f->remote->judge, now - f->sent);
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
         return true;

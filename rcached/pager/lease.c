@@ -117,6 +117,11 @@ static uint64_t remote_session(Remote *remote)
     return ++p->guest.state->session;
 }
 
+static void remote_pong(Remote *remote)
+{
+    judge_add(&remote->judge, pager_now() - remote->pinged);
+}
+
 static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
                           const void *payload)
 {
@@ -158,6 +163,7 @@ const RemoteOps lease_remote_ops = {
     .session = remote_session,
     .up = remote_is_up,
     .down = remote_is_down,
+    .pong = remote_pong,
     .answer = remote_answer,
 };
 
@@ -238,8 +244,8 @@ Lease *lease_of_slot(const Pager *p, uint64_t slot)
 }
 
 /*
- * The lease that is used least, but one that is wanted back only if there is
- * no other: what goes there has to move again.
+ * The lease that is used least, but one of a slow provider only if there is no
+ * other, and last one that is wanted back: what goes there has to move again.
  */
 Lease *lease_for_put(Pager *p)
 {
@@ -257,6 +263,9 @@ Lease *lease_for_put(Pager *p)
         used = slots_used_in(&p->slots, i);
         if (l->keep < l->nr_slabs) {
             used += UINT64_MAX / 2;
+        }
+        if (l->remote->judge.slow) {
+            used += UINT64_MAX / 4;
         }
         if (used < least) {
             best = l;
@@ -398,6 +407,7 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
     p->want_tag = 0;
     p->want_at = pager_now();
     if (!msg->nr_grants) {
+        slow_refused(p, p->want_at);
         p->want_at += leave_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
     }
     wire_text_copy(p->want_text, sizeof(p->want_text), msg->text);
@@ -471,6 +481,7 @@ void lease_tick(Pager *p, uint64_t now)
         }
     }
     freeing_flush(p, true);
+    slow_tick(p, now);
     leave_tick(p, now);
     want_tick(p, now);
 }

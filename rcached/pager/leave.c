@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * leave: slabs that providers want back: which, and in what order.
+ * leave: slabs that providers want back, or that slow ones lose (slow.c):
+ * which, and in what order.
  *
  * REVOKE says how many slabs a lease may keep.  What is beyond goes in this
  * order: slabs that the slab table does not name (DROP), slabs in which
@@ -26,21 +27,33 @@
 
 /* ------------------------------------------------------ what is to be left */
 
+static uint32_t lease_keep(const Lease *l)
+{
+    return l->ceding ? MIN(l->keep, l->cede_to) : l->keep;
+}
+
+/* Does it lose slabs for being slow only? */
+static bool lease_only_cedes(const Lease *l)
+{
+    return l->ceding && l->keep >= l->nr_slabs;
+}
+
 /* Slabs that a lease has to lose and that no DROP is out for. */
 static uint32_t lease_excess(const Lease *l)
 {
     uint32_t has = l->nr_slabs - MIN(l->drops->len, l->nr_slabs);
 
-    return l->releasing || has <= l->keep ? 0 : has - l->keep;
+    return l->releasing || has <= lease_keep(l) ? 0 : has - lease_keep(l);
 }
 
 static bool lease_can_take(const Pager *p, const Lease *l,
                            const Lease *from, uint64_t now)
 {
     return l && l != from && lease_ready(l) && !l->releasing && !l->lost &&
-           !l->sweep && l->keep >= l->nr_slabs &&
+           !l->sweep && lease_keep(l) >= l->nr_slabs &&
            l->remote->features & RCACHE_FEATURE_MOVE &&
            (!from || (l->remote != from->remote &&
+                      !(lease_only_cedes(from) && l->remote->judge.slow) &&
                       !avoid_is(p->avoid, from->remote, l->remote, now) &&
                       l->slab_pages == from->slab_pages));
 }
@@ -58,7 +71,7 @@ uint64_t leave_keeps(const Pager *p, const Lease *l)
     uint64_t slab_pages = l->slab_pages;
 
     return MIN(MAX(listed, l->nr_slabs * slab_pages),
-               l->keep * slab_pages);
+               lease_keep(l) * slab_pages);
 }
 
 /* Slabs of @l that something is stored in and that are not on their way. */
@@ -135,7 +148,9 @@ unsigned leave_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
     for (guint i = 0; i < p->remotes->len && n < RCACHE_AVOID_MAX; i++) {
         const Remote *remote = p->remotes->pdata[i];
 
-        if (*remote->host && is_out_of_reach(p, remote, now)) {
+        bool slow = remote->judge.slow && now >= p->slow_taken_until;
+
+        if (*remote->host && (slow || is_out_of_reach(p, remote, now))) {
             names[n++] = remote->host;
         }
     }
@@ -240,6 +255,7 @@ void leave_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
     l->nr_slabs = ack->nr_slabs;
     g_array_set_size(l->drops, 0);
     l->drop_at = 0;
+    l->ceding = false;
     l->keep = UINT32_MAX;       /* REVOKE follows if not */
 }
 

@@ -332,6 +332,7 @@ int pager_main(int argc, char **argv)
 {
     g_autofree char *link = NULL, *host = NULL;
     int vmm_fd = -1, poll_us = 0, keep_ms = 60 * 1000;
+    int window_ms = 10 * 1000, moves = 6;
     gboolean is_pager = FALSE;
     const GOptionEntry options[] = {
         { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager, "be a pager", NULL },
@@ -345,6 +346,10 @@ int pager_main(int argc, char **argv)
           "spin so long before sleeping", "N" },
         { "keep-unused-ms", 0, 0, G_OPTION_ARG_INT, &keep_ms,
           "keep leases so long without using them", "N" },
+        { "slow-window-ms", 0, 0, G_OPTION_ARG_INT, &window_ms,
+          "judge providers' answers over so long", "N" },
+        { "moves-per-minute", 0, 0, G_OPTION_ARG_INT, &moves,
+          "slabs that leave slow providers", "N" },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -353,7 +358,8 @@ int pager_main(int argc, char **argv)
 
     g_option_context_add_main_entries(context, options, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
-        vmm_fd < 0 || !link || !host || poll_us < 0 || keep_ms <= 0) {
+        vmm_fd < 0 || !link || !host || poll_us < 0 || keep_ms <= 0 ||
+        window_ms <= 0 || moves < 0) {
         g_printerr("rcached --pager: %s\n", error ? error->message :
                    "--vmm-fd, --link and --host are needed");
         return 2;
@@ -363,6 +369,8 @@ int pager_main(int argc, char **argv)
         return 1;
     }
     demand_init(&p->demand, keep_ms * NS_PER_MS);
+    p->slow_window = window_ms * NS_PER_MS;
+    p->moves_per_minute = moves;
     pager_run(p);
     if (p->attached && (p->bye || vmm_is_dead(p))) {
         lease_release_all(p);

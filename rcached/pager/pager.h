@@ -16,6 +16,7 @@
  *     freeing.c  the way back of slots
  *     leave.c    slabs that providers want back
  *     move.c     a slab goes from one provider to another
+ *     slow.c     providers that answer slowly are left
  *     command.c  resize and evict, and bringing pages home
  *     vmm.c      the VMM's socket
  *     uplink.c   rcached's socket
@@ -133,6 +134,8 @@ struct Lease {
     uint32_t nr_slabs;          /* that the provider says it has; 0: unknown */
     uint32_t keep;              /* that it may keep */
     GArray *drops;              /* of Drop: whose DROP is out */
+    bool ceding;                /* to .cede_to: it is slow, see slow.c */
+    uint32_t cede_to;           /* slabs */
     uint64_t drop_at;           /* ns, no DROP before: one met BUSY */
     uint64_t move_at;           /* ns, no move from here before */
     GArray *spare;              /* of Spare: slabs the table does not name */
@@ -264,6 +267,12 @@ struct Pager {
     Move move[MOVES_MAX];
     unsigned nr_moves;
     GArray *avoid;              /* of Avoid: Remotes out of others' reach */
+
+    /* slow.c */
+    uint64_t slow_window;       /* ns */
+    unsigned moves_per_minute;
+    uint64_t judge_at, cede_at; /* ns, not before */
+    uint64_t slow_taken_until;  /* ns: the others have no memory */
 
     /* command.c */
     Command command;
@@ -465,6 +474,14 @@ bool leave_pending(const Pager *p);
 
 /** leave_keeps() - pages of the slabs that a lease may keep */
 uint64_t leave_keeps(const Pager *p, const Lease *l);
+
+/* ---- slow.c ---- */
+
+/** slow_tick() - judge providers, and begin to leave slow ones */
+void slow_tick(Pager *p, uint64_t now);
+
+/** slow_refused() - no more leases can be had */
+void slow_refused(Pager *p, uint64_t now);
 
 /* ---- move.c ---- */
 

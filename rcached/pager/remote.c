@@ -95,6 +95,8 @@ static void remote_connect(Remote *r, uint64_t now)
     }
     r->state = REMOTE_CONNECTING;
     r->session = r->ops->session(r);
+    r->pinged = 0;
+    judge_forget(&r->judge);
     r->hellos = 2;
     r->features = RCACHE_FEATURE_MOVE;
     r->alive_at = now;
@@ -144,6 +146,15 @@ static void remote_hello_ack(Remote *r, Conn *conn, const WireHead *head,
     }
 }
 
+/* So that a provider that nothing is asked of can be judged as well. */
+static void remote_pong(Remote *r, const Conn *conn)
+{
+    if (conn == &r->fault && r->pinged && r->ops->pong) {
+        r->ops->pong(r);
+        r->pinged = 0;
+    }
+}
+
 static void remote_frame(Conn *conn, const WireHead *head,
                          const void *payload)
 {
@@ -154,6 +165,7 @@ static void remote_frame(Conn *conn, const WireHead *head,
         remote_hello_ack(r, conn, head, payload);
         break;
     case RCACHE_PONG:
+        remote_pong(r, conn);
         break;
     default:
         if (r->state == REMOTE_UP) {
@@ -205,6 +217,7 @@ static void remote_ping(Remote *r, uint64_t now)
     WireHead head = { .type = RCACHE_PING };
 
     r->ping_at = now + PING_NS;
+    r->pinged = r->pinged ? r->pinged : now;
     conn_send(&r->fault, &head, NULL, NULL, 0);
     head = (WireHead) { .type = RCACHE_PING };
     conn_send(&r->bulk, &head, NULL, NULL, 0);

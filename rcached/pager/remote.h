@@ -16,6 +16,7 @@
 #define PAGER_REMOTE_H
 
 #include "common/conn.h"
+#include "rcached/pager/judge.h"
 
 typedef struct Remote Remote;
 
@@ -31,6 +32,8 @@ typedef struct RemoteOps {
     uint64_t (*session)(Remote *remote);
     void (*up)(Remote *remote);
     void (*down)(Remote *remote, const char *reason);
+    /* To the PING of .pinged on the fault connection; or NULL. */
+    void (*pong)(Remote *remote);
     /* An answer; @payload lives until the callback returns. */
     void (*answer)(Remote *remote, bool bulk, const WireHead *head,
                    const void *payload);
@@ -59,6 +62,8 @@ struct Remote {
     uint64_t retry_ns;
     uint64_t alive_at;          /* ns, bytes last came on both */
     uint64_t ping_at;
+    uint64_t pinged;            /* ns, a PING is out on .fault; 0 */
+    Judge judge;                /* how long its answers take */
     uint64_t seen_fault, seen_bulk;
     char why[160];              /* it is not up */
 };

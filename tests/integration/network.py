@@ -5,6 +5,7 @@ Each provider listens on its own loopback and says so; what answers at that
 address on the requester is a relay, which connects to the provider inside its
 namespace and does to the bytes what a scenario tells it.
 """
+import json
 import os
 import select
 import subprocess
@@ -47,6 +48,25 @@ class Relay:
     def stop(self):
         self.popen.stdin.close()
         self.popen.wait(10)
+
+
+def slabs_at(c, host):
+    """How many slabs of guests it has."""
+    return c.status(host)["leased_bytes"] // (4 * MIB)
+
+
+def calls_slow(c, host):
+    """Does the requester say that it is slow?"""
+    status = c.status(c.requester)
+    return any(f"{host.name} is slow for" in json.dumps(problem)
+               for problem in status["problems"])
+
+
+def grown(c, host, low):
+    """Does it store more than the least that was seen?"""
+    stored = c.status(host)["stored_bytes"]
+    low[0] = min(low[0], stored)
+    return stored > low[0] + MIB // 4
 
 
 class RelayCluster(Cluster):
@@ -132,6 +152,37 @@ def slow_network(build):
         end_cleanly(c, vm)
 
 
+class QuickJudge(RelayCluster):
+    """Whose pagers judge a provider, and leave it, in seconds."""
+
+    def start_requester(self):
+        conf = os.path.join(self.dir, "requester.conf")
+        with open(conf, "w") as f:
+            f.write("[pager]\nslow-window = 300ms\nmoves-per-minute = 12\n")
+        self.requester_options = ["--config", conf]
+        return super().start_requester()
+
+
+def slow_provider(build):
+    """One provider is slow: it is left gradually; later it is used again."""
+    with QuickJudge(build) as c:
+        slow = c.providers[0]
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        wait_for("slabs there", lambda: slabs_at(c, slow) > 2, 60)
+        leased = slabs_at(c, slow)
+        c.relays[0].tell("delay 30")
+        wait_for("it to be called slow", lambda: calls_slow(c, slow), 60)
+        wait_for("a slab to leave it",
+                 lambda: slabs_at(c, slow) < leased, 60)
+        low = [c.status(slow)["stored_bytes"]]
+        c.relays[0].tell("delay 0")
+        wait_for("it to be well again", lambda: not calls_slow(c, slow), 60)
+        # What is needed more now is asked of all again, and stored evenly.
+        wait_for("it to be used again", lambda: grown(c, slow, low), 60)
+        end_cleanly(c, vm)
+
+
 def pieces(build):
     """Frames that arrive in pieces, in both directions."""
     with RelayCluster(build) as c:
@@ -200,5 +251,5 @@ def cut_while_evicting(build):
 
 
 SCENARIOS = {f.__name__: f for f in (
-    bits_flip, heads_flip, slow_network, pieces, resets, half_open,
-    cut_and_mended, cut_while_evicting)}
+    bits_flip, heads_flip, slow_network, slow_provider, pieces, resets,
+    half_open, cut_and_mended, cut_while_evicting)}
