@@ -13,7 +13,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from lab import FOLDER, sweep, wait_for                     # noqa: E402
+from lab import FOLDER, Lab, sweep, wait_for                # noqa: E402
 
 
 def left(pid):
@@ -34,10 +34,18 @@ def started(build):
     return popen
 
 
+def handlers_come_back(build):
+    before = [signal.getsignal(n) for n in Lab.SIGNALS]
+    with Lab(build):
+        assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    assert [signal.getsignal(n) for n in Lab.SIGNALS] == before
+
+
 def main():
     if os.geteuid():
         print("skip: network namespaces need root")
         return 77
+    handlers_come_back(sys.argv[1])
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         popen = started(sys.argv[1])
         popen.send_signal(number)

@@ -203,7 +203,7 @@ def sweep():
             except LabError:
                 pass            # another lab was faster
     for name in os.listdir(tempfile.gettempdir()):
-        owner = re.match(FOLDER + r"(\d+)-", name)
+        owner = re.fullmatch(FOLDER + r"(\d+)-\w+", name)
         if owner and not os.path.exists(f"/proc/{owner[1]}"):
             shutil.rmtree(os.path.join(tempfile.gettempdir(), name),
                           ignore_errors=True)
@@ -211,6 +211,8 @@ def sweep():
 
 class Lab:
     """See the head of the file."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self, build, keep=False):
         self.build = os.path.abspath(build)
@@ -221,13 +223,15 @@ class Lab:
         self.prefix = f"rc{os.getpid()}n"
         self.bridge = f"{self.prefix}br"
         self.dir = None
+        self.handlers = {}
 
     def __enter__(self):
         sweep()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, end_by_signal)
-        self.dir = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
+        self.handlers = {n: signal.getsignal(n) for n in self.SIGNALS}
         try:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, end_by_signal)
+            self.dir = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
             run("ip", "netns", "add", self.bridge)
             run("ip", "-n", self.bridge, "link", "add", "br0", "type",
                 "bridge")
@@ -273,6 +277,16 @@ class Lab:
         wait_for(f"{process.name} to listen on {path}", there)
 
     def clean(self):
+        # A second signal must not stop this.
+        for number in self.handlers:
+            signal.signal(number, signal.SIG_IGN)
+        try:
+            self.take_away()
+        finally:
+            for number, handler in self.handlers.items():
+                signal.signal(number, handler)
+
+    def take_away(self):
         for process in reversed(self.processes):
             process.stop()
         for host in self.hosts.values():
