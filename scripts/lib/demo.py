@@ -137,7 +137,7 @@ class Background(threading.Thread):
     def run(self):
         try:
             self.value = self.call()
-        except (LabError, OSError) as error:
+        except FAULTS as error:
             self.error = error
 
 
