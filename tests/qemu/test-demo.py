@@ -162,7 +162,7 @@ def usage():
             (["--seconds", "soon"], "invalid int value"),
             (["--local-max", "1G"], "at most half of --guest-mem"),
             (["--local-max", "12M"], "at least 64M"),
-            (["--guest-mem", "900T"], "this machine has"),
+            (["--guest-mem", "900000G"], "this machine has"),
             (["--guest-mem", "lots"], "invalid size value")):
         status, _, err = demo(*options)
         check(status == 2 and text in err, f"{options}: {status}")
