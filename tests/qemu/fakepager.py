@@ -80,6 +80,8 @@ class Pager:
         self.seq = 0
         self.balloon = None
         self.waiting = set()
+        self.asked = {}             # messages for each page
+        self.fetched = {}           # and what came of them
         self.next_stats = 0.0
 
     # ------------------------------------------------------ the protocol
@@ -283,6 +285,7 @@ class Pager:
                                (address - block.address) // PAGE)
 
     def fault(self, page):
+        self.asked[page] = self.asked.get(page, 0) + 1
         state = self.word(page) & 0xf
         if state in (HOT, ZAPPING, ZAPPED, EVICTING, CACHED):
             self.to(page, HOT)
@@ -299,6 +302,7 @@ class Pager:
             self.fetch(page)
 
     def fetch(self, page):
+        self.fetched[page] = self.fetched.get(page, 0) + 1
         word = self.word(page)
         self.store.seek(((word >> 28) - 1) * PAGE)
         data = ctypes.create_string_buffer(self.store.read(PAGE), PAGE)
@@ -382,6 +386,14 @@ class Pager:
 
     def do_blocks(self):
         return [(b.name, b.first, b.pages) for b in self.blocks.values()]
+
+    def do_asked(self):
+        """The messages there were for the page with most of them, and how
+        often a page was fetched at most, since this was asked last."""
+        answer = (max(self.asked.values(), default=0),
+                  max(self.fetched.values(), default=0))
+        self.asked, self.fetched = {}, {}
+        return answer
 
     def do_balloon(self):
         return self.balloon

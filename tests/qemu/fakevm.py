@@ -13,16 +13,13 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import fakepager as fp                                      # noqa: E402
+from bare import Skip                                       # noqa: E402
 from lab import JsonSocket, LabError, wait_for              # noqa: E402
 
 QEMU = os.environ.get("RCACHED_QEMU", "")
 MIB = 1 << 20
 RAM = 64 * MIB
 TEST_AT = 16 * MIB              # guest address that nothing else uses
-
-
-class Skip(Exception):
-    pass
 
 
 class Qmp(JsonSocket):

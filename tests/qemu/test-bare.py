@@ -7,20 +7,16 @@ killed pager, and verifies each of its pages: under KVM where there is one
     test-bare.py [NAME...]     only the cases whose names contain NAME
 """
 import os
-import struct
-import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import (MIB, QEMU, LabError, Skip, Vm,          # noqa: E402
-                    failed, main, page_of, wait_for)
+from bare import FIRST, LAST, Console, need_kvm            # noqa: E402
+from fakevm import (MIB, Qmp, Vm, failed, in_thread,       # noqa: E402
+                    main, page_of, wait_for)
 
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest",
-                      "bare.c")
-TEXT = 0xf0000
-FIRST, LAST = 2 * MIB, 18 * MIB
 CASES = []
 
 
@@ -29,50 +25,14 @@ def case(function):
     return function
 
 
-def firmware(folder):
-    """The path of the guest, as -bios wants it."""
-    elf, flat, path = (f"{folder}/bare.{s}" for s in ("elf", "bin", "rom"))
-    subprocess.run(
-        ["cc", "-m32", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
-         "-nostdlib", "-static", "-no-pie", "-fno-pic", "-fcf-protection=none",
-         "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
-         f"-Wl,-Ttext={TEXT:#x},--build-id=none,-z,noexecstack,"
-         "-N,--no-warn-rwx-segments", "-o", elf,
-         SOURCE], check=True)
-    subprocess.run(["objcopy", "-O", "binary", elf, flat], check=True)
-    with open(flat, "rb") as f:
-        image = bytearray(f.read().ljust(65536, b"\0"))
-    assert len(image) == 65536
-    image[0xfff0:0xfff5] = struct.pack("<BHH", 0xea, 0, TEXT >> 4)
-    with open(path, "wb") as f:
-        f.write(image)
-    return path
-
-
-class Guest:
+class Guest(Console):
     def __init__(self, folder, accel, *options, **how):
-        self.console = folder + "/console"
-        self.vm = Vm(folder, "-bios", firmware(folder), "-chardev",
-                     f"file,id=con,path={self.console}", "-device",
-                     "isa-debugcon,iobase=0xe9,chardev=con", *options,
-                     accel=accel, **how)
+        super().__init__(folder)
+        self.vm = Vm(folder, *self.options, *options, accel=accel, **how)
 
     def verified(self):
-        # In one piece: a line's end may be written while its begin is read.
-        with open(self.console, encoding="ascii") as f:
-            lines = f.read().split("\n")[:-1]
-        if not lines:
-            assert self.vm.process.poll() is None, self.vm.output()
-            return 0
-        words = dict(w.split("=") for w in lines[-1].split()[1:])
-        assert words["mismatches"] == "0", lines[-1]
-        return int(words["verified"])
-
-    def rounds(self, nr):
-        """Until it has verified everything so many times more."""
-        goal = self.verified() + nr * (LAST - FIRST) // fp.PAGE
-        wait_for(f"{goal} pages to be verified",
-                 lambda: self.verified() >= goal, 60)
+        assert self.vm.process.poll() is None, self.vm.output()
+        return super().verified()
 
 
 def through_all(folder, accel):
@@ -99,9 +59,10 @@ def through_all(folder, accel):
         # With pages away it still ends when it is told to.
         for at in range(first, first + pages, 64):
             vm.pager.do_evict(at, 64)
+        verified = guest.verified()
         vm.process.terminate()
         assert vm.ended(5) == 0, "SIGTERM"
-        print(f"{guest.verified()} pages verified, {evicted} evicted")
+        print(f"{verified} pages verified, {evicted} evicted")
     finally:
         vm.close()
 
@@ -162,27 +123,40 @@ def waiting_ends(folder, accel):
         vm.close()
 
 
-def need_kvm(folder):
-    """A probe with a time limit: /dev/kvm may be there and not work."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        raise Skip("no KVM here")
-    console = folder + "/probe"
-    qemu = subprocess.Popen(
-        [QEMU, "-accel", "kvm", "-m", "32M", "-nodefaults", "-display",
-         "none", "-bios", firmware(folder), "-L", "/usr/share/qemu",
-         "-chardev", f"file,id=con,path={console}",
-         "-device", "isa-debugcon,iobase=0xe9,chardev=con"],
-        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def stop_waits(folder, accel):
+    """stop while the CPU waits for a page.  It ends at once where the wait
+    can be interrupted, else with it.  However often the page is asked for
+    meanwhile, it is fetched once; and cont finds everything as it was."""
+    guest = Guest(folder, accel, "-qmp",
+                  f"unix:{folder}/qmp2,server=on,wait=off",
+                  how={"lost": True})
+    vm = guest.vm
     try:
-        wait_for("KVM", lambda: qemu.poll() is not None or
-                 os.path.exists(console) and os.path.getsize(console), 30)
-        if qemu.poll() is not None:
-            raise Skip("KVM does not work here")
-    except LabError as e:
-        raise Skip("KVM runs no guest here") from e
+        wait_for("the guest", guest.verified, 60)
+        vm.manage()
+        evict_all(vm)
+        wait_for("the guest to wait", lambda: vm.query().get("waiting"))
+        vm.pager.do_asked()
+        second = Qmp(folder + "/qmp2")
+        stopped = threading.Event()
+        in_thread(lambda: (second.call("stop"), stopped.set()))
+        time.sleep(1)
+        # The main loop may wait as well; this it answers.
+        assert vm.query()["waiting"]["pages"] == 1
+        how = "at once" if stopped.is_set() else "with the wait"
+        asked = vm.pager.do_asked()[0]
+        vm.pager.do_how({"lost": False})
+        wait_for("stop to end", stopped.is_set)
+        assert vm.qmp.call("query-status")["status"] == "paused"
+        assert vm.pager.do_asked()[1] == 1, "fetched more than once"
+        before = guest.verified()
+        vm.qmp.call("cont")
+        guest.rounds(2)
+        assert vm.pager.do_count(fp.LOST) == 0
+        print(f"stop ended {how}; {asked} faults meanwhile, {before} pages "
+              f"verified before and {guest.verified()} after")
     finally:
-        qemu.kill()
-        qemu.wait()
+        vm.close()
 
 
 @case
@@ -253,6 +227,17 @@ def late_mapped(folder):
 def kvm_waiting(folder):
     need_kvm(folder)
     waiting_ends(folder, "kvm")
+
+
+@case
+def kvm_stop(folder):
+    need_kvm(folder)
+    stop_waits(folder, "kvm")
+
+
+@case
+def tcg_stop(folder):
+    stop_waits(folder, "tcg")
 
 
 if __name__ == "__main__":
