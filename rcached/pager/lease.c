@@ -54,6 +54,8 @@ static Remote *remote_get(Pager *p, const char *address, const char *host)
 
 static void lease_claim(Pager *p, Lease *l)
 {
+    uint64_t now = pager_now();
+
     for (int bulk = 0; bulk < 2; bulk++) {
         g_autoptr(GByteArray) bytes = g_byte_array_new();
         WireHead head = { .type = RCACHE_CLAIM, .lease = l->shared->id,
@@ -66,7 +68,9 @@ static void lease_claim(Pager *p, Lease *l)
                             bytes);
         }
     }
-    l->retry_at = pager_now() + CLAIM_RETRY_NS;
+    /* An answer may be that to the first of several: its time counts. */
+    l->claim_sent = l->claim_sent ? l->claim_sent : now;
+    l->retry_at = now + CLAIM_RETRY_NS;
 }
 
 static void remote_is_up(Remote *remote)
@@ -91,6 +95,7 @@ static void remote_is_down(Remote *remote, const char *reason)
         if (l && l->remote == remote) {
             had |= l->claimed[0];
             l->claimed[0] = l->claimed[1] = l->renewing = false;
+            l->claim_sent = 0;
             g_array_set_size(l->spare, 0);      /* CLAIM_ACK tells */
             g_array_set_size(l->drops, 0);
             l->releasing = false;       /* to be claimed, or refused as gone */
@@ -350,8 +355,10 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     if (bulk) {
         leave_claimed(p, l, &ack, payload);
     }
-    l->renew_at = pager_now() + ack.ttl_ms * NS_PER_MS / 3;
+    l->renew_at = l->claim_sent + ack.ttl_ms * NS_PER_MS / 3;
+    l->shared->expires_ns = l->claim_sent + ack.ttl_ms * NS_PER_MS;
     if (lease_ready(l)) {
+        l->claim_sent = 0;
         p->last_progress = pager_now();
         if (l->sweep) {
             freeing_sweep(p, l);

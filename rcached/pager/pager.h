@@ -127,6 +127,7 @@ struct Lease {
     bool releasing;
     bool renewing;              /* a RENEW is out */
     uint64_t since;             /* ns, known to this pager */
+    uint64_t claim_sent;        /* ns; 0: none is out */
     uint64_t retry_at;          /* ns, claim again */
     uint64_t renew_at;          /* ns */
     uint64_t renew_sent;        /* ns */

@@ -196,6 +196,18 @@ def held(c):
     return sum(c.status(h)["leased_bytes"] for h in c.providers)
 
 
+def lease_life(build):
+    """How long a lease lasts is known from its claim on."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=32, seconds=600, threads=2,
+                pattern="sweep")
+        while vm.stats()["remote"] < 48 * MIB:
+            problems = c.status(c.requester)["problems"]
+            assert "not renewed" not in str(problems), problems
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 def no_more_than_needed(build):
     """Leased in steps, ahead of need; what is not used any more goes back."""
     with Cluster(build, slab="1M") as c:
@@ -232,4 +244,4 @@ def no_more_than_needed(build):
 
 SCENARIOS = {f.__name__: f for f in (
     attach_table, evict_value, discards_free_slots, figures_add_up, blocks,
-    lease_refused, no_more_than_needed, provider_loses_all)}
+    lease_life, lease_refused, no_more_than_needed, provider_loses_all)}
