@@ -401,9 +401,10 @@ class Bench:
 
     def giveback(self):
         """
-        A host with a memory hog: from less than its reserve being free until
-        1 GiB of what it had lent is its own again, while a guest goes on and
-        verifies all it reads. The floor is the bytes through one connection.
+        A host with a memory hog: from less than its reserve being free, or
+        foreseen to be, until 1 GiB of what it had lent is its own again,
+        while a guest goes on and verifies all it reads. The floor is the
+        bytes through one connection.
         """
         sys.path.insert(0, os.path.join(HERE, "..", "integration"))
         from giveback import press

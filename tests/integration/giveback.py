@@ -232,9 +232,10 @@ class PressedCluster(Cluster):
 def press(build, back, slab):
     """
     A provider that has lent more than @back bytes gets a hog. Returns how
-    long it takes from the moment that less than the reserve is free until
-    @back bytes are its own again, and how many pages the guest visited from
-    the hog's start till then.
+    long it takes from the moment that less than the reserve is free, or that
+    the provider sees this coming and asks for memory back, whichever is
+    first, until @back bytes are its own again; and how many pages the guest
+    visited from the hog's start till then.
     """
     reserve = back * 5 // 4
     with PressedCluster(build, back * 6, reserve, slab=slab) as c:
@@ -252,7 +253,8 @@ def press(build, back, slab):
         before = leased(c, old)
         visits = vm.stats()["visits"]
         hogs += [c.hog(old, old.cgroup.free() - reserve // 4)]
-        wait_for("pressure", lambda: old.cgroup.free() < reserve, 60, 0.002)
+        wait_for("pressure", lambda: old.cgroup.free() < reserve or
+                 c.status(old)["asked_back_bytes"], 60, 0.002)
         began = time.monotonic()
         wait_for("the memory to be back",
                  lambda: leased(c, old) <= before - back, 60, 0.1)
