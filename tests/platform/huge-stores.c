@@ -4,9 +4,13 @@
  * bring in 512 pages of zeros, over pages that are away.  MADV_NOHUGEPAGE on
  * the mapping keeps a store to one page, and UFFDIO_COPY always fills one:
  * rule 7, and "written by COPY and ZEROPAGE only".
+ *
+ * What a large folio would cost: punching one of its pages gives that page
+ * back, but while another one is pinned it only turns to zeros, with no hole.
  */
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/uio.h>
 
 #include "platform.h"
 
@@ -60,6 +64,42 @@ static char *map_frames(int fd, size_t frames)
     return at;
 }
 
+static void punch_page(int fd, size_t page)
+{
+    NEED(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * PAGE,
+                   PAGE) == 0);
+}
+
+static bool is_hole(int fd, size_t page)
+{
+    return lseek(fd, page * PAGE, SEEK_HOLE) == (off_t)(page * PAGE);
+}
+
+/* @store: the first frame of @fd, a large folio */
+static void punch_large(int fd, char *store)
+{
+    struct iovec pinned = { store + 100 * PAGE, PAGE };
+    size_t before = blocks(fd);
+    char bytes[PAGE];
+    int ends[2];
+
+    memset(store, 'h', FRAME);
+    NEED(pipe(ends) == 0);
+    NEED(vmsplice(ends[1], &pinned, 1, 0) == (ssize_t)PAGE);
+    punch_page(fd, 5);
+    EXPECT_EQ(store[5 * PAGE], 0, "a byte of what was punched");
+    EXPECT_EQ(is_hole(fd, 5), false, "a hole while another page is pinned");
+
+    NEED(read(ends[0], bytes, PAGE) == (ssize_t)PAGE);
+    punch_page(fd, 5);
+    EXPECT_EQ(is_hole(fd, 5), true, "a hole when it no longer is");
+    EXPECT_EQ(before - blocks(fd), 1, "pages given back");
+    EXPECT_EQ(store[4 * PAGE], 'h', "the page before");
+    EXPECT_EQ(store[6 * PAGE], 'h', "the page behind");
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     char *store, *managed;
@@ -88,5 +128,7 @@ int main(void)
     NEED(uffd_register(uffd, managed, 3 * FRAME / PAGE, UFFD_MODES) == 0);
     EXPECT_EQ(uffd_copy(uffd, managed + 2 * FRAME, page_of('c')), 0, "COPY");
     EXPECT_EQ(blocks(fd) - before, 1, "pages a COPY brings in");
+
+    punch_large(fd, store);
     return 0;
 }

@@ -59,14 +59,15 @@ class Vm:
     """A QEMU with the object, and the fake rcached it speaks to."""
 
     def __init__(self, folder, *options, how=None, accel="qtest", ram=RAM,
-                 props="local-max=32M", machine="pc", start=True, late=False):
+                 props="local-max=32M", machine="pc", start=True, late=False,
+                 prefix=()):
         self.folder = folder
         self.late = late            # the object comes with add()
         self.props = props
         self.rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
         self.rcached.how = how or {}
         self.argv = [
-            QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
+            *prefix, QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
             "-accel", accel, "-machine", machine, "-display", "none",
             "-nodefaults", "-nic", "none", "-m", f"{ram // MIB}M",
             "-name", "testvm", *(() if late else (
@@ -87,13 +88,20 @@ class Vm:
             stderr=self.log)
         if not self.late:
             self.next_pager(ready)
-        wait_for("QMP", lambda: os.path.exists(self.folder + "/qmp"))
-        self.qmp = Qmp(self.folder + "/qmp")
+        self.qmp = wait_for("QMP", self.connect)
         self.qtest = None
         if "qtest" in self.argv:
             self.qtest = socket.socket(socket.AF_UNIX)
             self.qtest.connect(self.folder + "/qtest")
             self.qtest.settimeout(10)
+
+    def connect(self):
+        """None while nobody listens: there may be a socket before."""
+        assert self.process.poll() is None, self.output()
+        try:
+            return Qmp(self.folder + "/qmp")
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None
 
     def add(self, **props):
         """object-add on the running VM."""
@@ -187,12 +195,12 @@ def failed(qmp, text, command, **arguments):
 
 
 def refused(folder, expect, *options, props="local-max=32M", m="64M",
-            path=None):
+            path=None, prefix=()):
     """QEMU must end at once, saying @expect."""
     props = f"remote-cache,id=rc0,{props}," if props else ""
     objects = ["-object", f"{props}socket={path or folder + '/vmm.sock'}"]
     done = subprocess.run(
-        [QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
+        [*prefix, QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
          "-accel", "qtest", "-display", "none", "-nodefaults", "-nic", "none",
          "-m", m, *objects, *options], capture_output=True, text=True,
         timeout=20, stdin=subprocess.DEVNULL, check=False)

@@ -44,9 +44,12 @@ def start(lab, folder, accel):
     def qmp():
         if not qemu.alive():
             raise LabError(f"QEMU ended:\n{qemu.tail()}")
-        return os.path.exists(folder + "/qmp")
-    wait_for("QMP", qmp, 20)
-    return console, Qmp(folder + "/qmp"), provider.processes["rcached"].popen
+        try:
+            return Qmp(folder + "/qmp")
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None
+    return (console, wait_for("QMP", qmp, 20),
+            provider.processes["rcached"].popen)
 
 
 def query(qmp):

@@ -674,11 +674,7 @@ def hotplug(folder):
             if turn:                    # unplugged while there is no pager
                 vm.pager.kill()
                 wait_for("the end", lambda: not vm.query()["attached"])
-            vm.qmp.call("device_del", id="dimm1")
-            outl(vm, 0xa00, 0)
-            assert vm.ask("outb 0xa14 0x8") == "OK"     # the guest ejects it
-            vm.qmp.event("DEVICE_DELETED", device="dimm1")
-            vm.qmp.call("object-del", id="m1")
+            unplug(vm, "dimm1", "m1")
             if not turn:
                 assert vm.pager.wait("unblock") == ("m1",)
         # QEMU may have connected, and named the DIMM, before it went.
@@ -687,6 +683,55 @@ def hotplug(folder):
                                             vm.pager.do_blocks()] ==
                  ["pc.ram"])
         assert vm.pager.do_word(page) == 0
+    finally:
+        vm.close()
+
+
+def unplug(vm, dimm, memory):
+    """Remove a DIMM, as a guest does that agrees."""
+    vm.qmp.call("device_del", id=dimm)
+    outl(vm, 0xa00, 0)
+    assert vm.ask("outb 0xa14 0x8") == "OK"
+    vm.qmp.event("DEVICE_DELETED", device=dimm)
+    vm.qmp.call("object-del", id=memory)
+
+
+@case
+def hotplug_no_place(folder):
+    """A DIMM that is plugged before the pager has let go of the last one is
+    managed when it has."""
+    vm = Vm(folder, "-m", "64M,slots=2,maxmem=128M")
+
+    def plug(name):
+        vm.qmp.call("object-add", qom_type="memory-backend-ram", id="m" + name,
+                    size=64 * MIB)
+        vm.qmp.call("device_add", driver="pc-dimm", id="d" + name,
+                    memdev="m" + name)
+    try:
+        plug("1")
+        assert vm.pager.wait("block") == ("m1",)
+        vm.pager.do_mute()
+        unplug(vm, "d1", "m1")
+        plug("2")
+        assert "no place left for RAM block 'm2'" in vm.output()
+        assert not vm.pager.told
+        vm.pager.do_speak()
+        assert vm.pager.wait("unblock") == ("m1",)
+        assert vm.pager.wait("block") == ("m2",)
+        vm.pager.do_manage("m2")
+        vm.pager.wait("managed")
+        at, page = 0x100000000, RAM // fp.PAGE
+        vm.write(at, 0x6600)
+        assert vm.pager.do_evict(page) == 1
+        assert vm.read(at) == 0x6600
+        # The same where there is no pager that could let go.
+        vm.pager.kill()
+        wait_for("the end", lambda: not vm.query()["attached"])
+        unplug(vm, "d2", "m2")
+        plug("3")
+        vm.next_pager()
+        wait_for("the third", lambda: [b[0] for b in vm.pager.do_blocks()] ==
+                 ["pc.ram", "m3"])
     finally:
         vm.close()
 

@@ -153,6 +153,48 @@ def private_dimm(folder):
         vm.close()
 
 
+def with_folios(folder, mode):
+    """What to start QEMU with, for it to see a host whose shmem_enabled says
+    @mode: the setting itself is everybody's."""
+    if os.geteuid():
+        raise Skip("needs root, for a mount namespace")
+    setting = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+    if not os.path.exists(setting):
+        raise Skip("a kernel without large folios")
+    said = f"{folder}/{mode}"
+    with open(said, "w", encoding="ascii") as f:
+        f.write(" ".join(f"[{m}]" if m == mode else m for m in
+                         ("always", "within_size", "advise", "never")))
+    return ["unshare", "--mount", "sh", "-c",
+            'mount --bind "$0" "$1" && shift && exec "$@"', said, setting]
+
+
+@case
+def large_folios(folder):
+    """RAM that may be in large folios is refused, and no other."""
+    memory = ("-machine", "memory-backend=ram", "-object",
+              "memory-backend-memfd,id=ram,size=64M,share=on")
+    in_use = (*memory[:-1], memory[-1] + ",prealloc=on")
+    rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
+    try:
+        refused(folder, "cannot manage RAM in large folios", *memory,
+                prefix=with_folios(folder, "always"))
+        refused(folder, "may be in large folios", *in_use,
+                prefix=with_folios(folder, "advise"))
+    finally:
+        rcached.close()
+    for mode, options in (("advise", memory), ("never", in_use)):
+        Vm(folder, *options, prefix=with_folios(folder, mode)).close()
+    vm = Vm(folder, *memory, late=True, prefix=with_folios(folder, "advise"))
+    try:
+        vm.write(TEST_AT, 1)
+        failed(vm.qmp, "may be in large folios", "object-add",
+               qom_type="remote-cache", id="rc0", local_max=32 * MIB,
+               socket=folder + "/vmm.sock")
+    finally:
+        vm.close()
+
+
 @case
 def nested_refused(folder):
     """vmx and svm, where this KVM can give them to a guest."""
