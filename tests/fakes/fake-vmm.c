@@ -45,7 +45,6 @@ static const struct {
 } rules[] = {
     { "no-pin-check", VMM_BREAK_PINS },
     { "discard-without-cas", VMM_BREAK_DISCARD },
-    { "discard-skips-nothing", VMM_BREAK_SKIP },
     { "fallback-ignores-table", VMM_BREAK_FALLBACK },
     { "uffd-not-kept", VMM_BREAK_UFFD },
 }, bads[] = {

@@ -191,13 +191,10 @@ uint64_t vmm_resident(const Vmm *vmm)
 }
 
 /* May a page in this state be taken away now? */
-static bool discard_may_begin(const Vmm *vmm, enum RcachePageState state)
+static bool discard_may_begin(enum RcachePageState state)
 {
-    if (state == RCACHE_DISCARDING || state == RCACHE_LOST) {
-        return false;
-    }
-    return (state != RCACHE_FILLING && state != RCACHE_PUNCHING) ||
-           vmm->config.rules_off & VMM_BREAK_SKIP;
+    return state != RCACHE_DISCARDING && state != RCACHE_LOST &&
+           state != RCACHE_FILLING && state != RCACHE_PUNCHING;
 }
 
 static void punch(Vmm *vmm, uint64_t page)
@@ -266,7 +263,7 @@ bool vmm_discard(Vmm *vmm, uint64_t page)
         return true;
     }
     do {
-        if (!discard_may_begin(vmm, old & RCACHE_STATE_MASK)) {
+        if (!discard_may_begin(old & RCACHE_STATE_MASK)) {
             return false;
         }
         new = (old & ~(RCACHE_STATE_MASK | RCACHE_CLEAN)) |

@@ -32,9 +32,8 @@
 enum VmmBreak {
     VMM_BREAK_PINS = 1 << 0,            /* 4: pins are not named */
     VMM_BREAK_DISCARD = 1 << 1,         /* 6: punched without a flip */
-    VMM_BREAK_SKIP = 1 << 2,            /* 6: FILLING, PUNCHING not skipped */
-    VMM_BREAK_FALLBACK = 1 << 3,        /* 11: by the message, not the table */
-    VMM_BREAK_UFFD = 1 << 4,            /* 1: the userfaultfd is not kept */
+    VMM_BREAK_FALLBACK = 1 << 2,        /* 11: by the message, not the table */
+    VMM_BREAK_UFFD = 1 << 3,            /* 1: the userfaultfd is not kept */
 };
 
 /* Ways to misbehave at set-up, each to be refused. */

@@ -517,6 +517,12 @@ def without_rule_11(build):
             seconds=200, threads=6, kills=1)
 
 
+@scenario
+def without_a_kept_uffd(build):
+    noticed(build, "uffd-not-kept", mem=96, local_max=32, seconds=200,
+            threads=6, kills=1)
+
+
 # ------------------------------------------------------------------ the big
 
 def kill_until_done(c, vm, pause):
