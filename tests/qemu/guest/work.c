@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #define PAGE        4096ul
+#define HUGE        (2ul << 20)
 #define REQUEST     (256ul * 1024)
 #define DEPTH       8u
 #define CHUNK       (4ul << 20)
@@ -241,8 +242,10 @@ static void run_disk(Report *r)
 static void run_free(Report *r)
 {
     uint64_t size = argument("mib", 256) << 20;
-    char *memory = take(size), line[64];
+    char *taken = take(size + HUGE), line[64];
+    char *memory = (char *)(((uintptr_t)taken + HUGE - 1) & ~(HUGE - 1));
 
+    /* Whole huge pages, since less than one is not reported. */
     madvise(memory, size, MADV_HUGEPAGE);
     for (uint64_t i = 0; i < size / PAGE; i++) {
         stamp((uint64_t *)(memory + i * PAGE), i);
@@ -251,7 +254,7 @@ static void run_free(Report *r)
     if (!fgets(line, sizeof(line), stdin)) {
         fail("stdin");
     }
-    munmap(memory, size);
+    munmap(taken, size + HUGE);
     for (;;) {
         report(r, "freed");
         sleep(1);
