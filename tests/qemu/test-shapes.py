@@ -12,8 +12,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import (MIB, TEST_AT, Skip, Vm, failed, main,   # noqa: E402
-                    page_of, refused, wait_for)
+from fakevm import (MIB, RAM, TEST_AT, LabError, Skip, Vm,  # noqa: E402
+                    failed, main, page_of, refused, wait_for)
 
 CASES = []
 
@@ -103,6 +103,93 @@ def dump(folder):
         for i in range(16):
             assert struct.pack("<Q", value + i) in data, i
         assert vm.pager.do_state(page_of(TEST_AT), 16) == [fp.HOT] * 16
+    finally:
+        vm.close()
+
+
+def job_done(qmp, name):
+    """The end of a job, which must be a good one."""
+    def ended():
+        for job in qmp.call("query-jobs"):
+            if job["id"] == name and job["status"] == "concluded":
+                return job
+        return None
+    job = wait_for(name, ended, 60)
+    qmp.call("job-dismiss", id=name)
+    assert "error" not in job, job
+
+
+def add_disk(qmp, folder):
+    """A qcow2 disk that can hold snapshots, as the node d0."""
+    path = folder + "/disk.qcow2"
+    qmp.call("blockdev-create", job_id="c0",
+             options={"driver": "file", "filename": path, "size": 0})
+    job_done(qmp, "c0")
+    qmp.call("blockdev-add", driver="file", node_name="f0", filename=path)
+    qmp.call("blockdev-create", job_id="c1",
+             options={"driver": "qcow2", "file": "f0", "size": MIB})
+    job_done(qmp, "c1")
+    qmp.call("blockdev-add", driver="qcow2", node_name="d0", file="f0")
+
+
+@case
+def loadvm(folder):
+    """A snapshot that was made with everything home is loaded over pages that
+    are away."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    snapshot = {"tag": "s0", "vmstate": "d0", "devices": ["d0"]}
+    try:
+        add_disk(qmp, folder)
+        fill(vm, 16, 0x4000)
+        vm.manage()
+        assert vm.pager.do_evict(page_of(TEST_AT), 16) == 16
+        qmp.call("snapshot-save", job_id="j0", **snapshot)
+        try:
+            job_done(qmp, "j0")
+        except AssertionError as e:
+            assert "keeps guest memory on other hosts" in str(e), e
+        else:
+            raise AssertionError("a snapshot with pages away")
+        qmp.call("remote-cache-resize", id="rc0", size=0)
+        qmp.call("snapshot-save", job_id="j1", **snapshot)
+        job_done(qmp, "j1")
+        qmp.call("remote-cache-resize", id="rc0", size=RAM)
+        fill(vm, 32, 0x5000)
+        assert vm.pager.do_evict(page_of(TEST_AT), 32) == 32
+        qmp.call("snapshot-load", job_id="j2", **snapshot)
+        job_done(qmp, "j2")
+        is_there(vm, 16, 0x4000)
+        for i in range(16, 32):
+            assert vm.read(TEST_AT + i * fp.PAGE) == 0
+        assert vm.pager.do_evict(page_of(TEST_AT), 16) == 16
+        is_there(vm, 16, 0x4000)
+    finally:
+        vm.close()
+
+
+@case
+def background_snapshot(folder):
+    """Its userfaultfd and ours do not go together; without the object it
+    works on the same memory."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    wanted = [{"capability": "background-snapshot", "state": True}]
+    try:
+        fill(vm, 16, 0x6000)
+        vm.manage()
+        qmp.call("remote-cache-resize", id="rc0", size=0)
+        failed(qmp, "not compatible with guest memory",
+               "migrate-set-capabilities", capabilities=wanted)
+        qmp.call("object-del", id="rc0")
+        try:
+            qmp.call("migrate-set-capabilities", capabilities=wanted)
+        except LabError as e:
+            raise Skip(f"this kernel cannot: {e}") from e
+        qmp.call("migrate", uri=f"file:{folder}/snapshot")
+        wait_for("the snapshot", lambda: qmp.call("query-migrate")["status"]
+                 == "completed", 60)
+        is_there(vm, 16, 0x6000)
     finally:
         vm.close()
 
