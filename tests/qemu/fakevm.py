@@ -195,44 +195,59 @@ def failed(qmp, text, command, **arguments):
 
 
 def refused(folder, expect, *options, props="local-max=32M", m="64M",
-            path=None, prefix=()):
+            path=None, prefix=(), accel="qtest", stdin=subprocess.DEVNULL):
     """QEMU must end at once, saying @expect."""
     props = f"remote-cache,id=rc0,{props}," if props else ""
     objects = ["-object", f"{props}socket={path or folder + '/vmm.sock'}"]
     done = subprocess.run(
         [*prefix, QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
-         "-accel", "qtest", "-display", "none", "-nodefaults", "-nic", "none",
+         "-accel", accel, "-display", "none", "-nodefaults", "-nic", "none",
          "-m", m, *objects, *options], capture_output=True, text=True,
-        timeout=20, stdin=subprocess.DEVNULL, check=False)
+        timeout=60, stdin=stdin, check=False)
     assert done.returncode == 1, f"{done.returncode}: {done.stderr}"
     assert expect in done.stderr, f"wanted '{expect}', got: {done.stderr}"
 
 
+def run_case(function):
+    """How it went: "ok", "FAILED" or "skipped: REASON"."""
+    with tempfile.TemporaryDirectory(prefix="rc-") as folder:
+        try:
+            function(folder)
+        except Skip as e:
+            return f"skipped: {e}"
+        except BaseException:
+            traceback.print_exc()
+            log = os.path.join(folder, "log")
+            if os.path.exists(log):
+                with open(log, errors="replace") as f:
+                    print(f.read()[-3000:])
+            return "FAILED"
+    return "ok"
+
+
+def chosen(cases, wanted):
+    """Those whose names contain one of @wanted; where one is the whole name
+    of a case, that case only."""
+    names = {f.__name__ for f in cases}
+    return [f for f in cases if not wanted or any(
+        w == f.__name__ or (w not in names and w in f.__name__)
+        for w in wanted)]
+
+
 def main(cases):
-    """Run those whose names contain one of the arguments; the exit status."""
+    """Run those that the arguments name; the exit status, which is a failure
+    if one failed, and else a skip if one was skipped."""
     if not QEMU:
         print("skipped: RCACHED_QEMU names no patched QEMU")
         return 77
-    wanted = sys.argv[1:]
-    bad = 0
-    for function in cases:
-        if wanted and not any(w in function.__name__ for w in wanted):
-            continue
+    results = []
+    for function in chosen(cases, sys.argv[1:]):
         begin = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="rc-") as folder:
-            try:
-                function(folder)
-                result = "ok"
-            except Skip as e:
-                result = f"skipped: {e}"
-            except BaseException:
-                traceback.print_exc()
-                log = os.path.join(folder, "log")
-                if os.path.exists(log):
-                    with open(log, errors="replace") as f:
-                        print(f.read()[-3000:])
-                result = "FAILED"
-                bad += 1
-        print(f"{function.__name__}: {result} "
+        results.append(run_case(function))
+        print(f"{function.__name__}: {results[-1]} "
               f"({time.monotonic() - begin:.1f} s)", flush=True)
-    return 1 if bad else 0
+    if not results:
+        print(f"no case is called {' or '.join(sys.argv[1:])}")
+    if not results or "FAILED" in results:
+        return 1
+    return 0 if set(results) == {"ok"} else 77

@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import (MIB, RAM, TEST_AT, Skip, Vm, failed, hmp,   # noqa: E402
+from fakevm import (MIB, RAM, TEST_AT, Vm, failed, hmp,     # noqa: E402
                     in_thread, main, outl, page_of, refused, wait_for)
 
 # ------------------------------------------------------------------ cases
@@ -77,55 +77,6 @@ def memory_refused(folder):
         refused(folder, "cannot connect to", path=folder + "/nope")
         refused(folder, "longer than", path=folder + "/" + "x" * 100)
     finally:
-        rcached.close()
-
-
-@case
-def hugetlb_refused(folder):
-    sizes = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
-    if not os.path.exists(sizes):
-        raise Skip("this kernel has no huge pages")
-    with open(sizes) as f:
-        before = f.read()
-    try:
-        with open(sizes, "w") as f:
-            f.write("40")
-    except OSError as e:
-        raise Skip("only root can reserve huge pages") from e
-    try:
-        with open(sizes) as f:
-            if int(f.read()) < 32:
-                raise Skip("no 64 MiB of huge pages to be had")
-        rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
-        try:
-            refused(folder, "'m0' is in huge pages", "-object",
-                    "memory-backend-memfd,id=m0,size=64M,hugetlb=on",
-                    "-machine", "memory-backend=m0")
-        finally:
-            rcached.close()
-    finally:
-        with open(sizes, "w") as f:
-            f.write(before)
-
-
-@case
-def foreign_refused(folder):
-    rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(folder + "/vu.sock")
-    listener.listen(8)
-    try:
-        refused(folder, "vhost-user cannot be used together with remote-cache",
-                "-chardev", f"socket,id=c0,path={folder}/vu.sock",
-                "-device", "vhost-user-blk-pci,chardev=c0")
-        if os.path.exists("/dev/vhost-scsi"):
-            refused(folder, "vhost-scsi cannot be used together", "-device",
-                    "vhost-scsi-pci,wwpn=naa.5001405324af0985")
-        if os.path.exists("/dev/udmabuf"):
-            refused(folder, "virtio-gpu with blob=on cannot be used together",
-                    "-device", "virtio-gpu-pci,blob=on")
-    finally:
-        listener.close()
         rcached.close()
 
 

@@ -1,12 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The object with other machines and other memory, and what is refused once
-the VM runs; against a fake pager.
+"""The object with other machines and other memory, against a fake pager.
 
     test-shapes.py [NAME...]     only the cases whose names contain NAME
 """
 import os
-import socket
 import struct
 import sys
 
@@ -195,35 +193,6 @@ def background_snapshot(folder):
 
 
 @case
-def second_refused(folder):
-    """What comes after the object is refused by name, and nothing changes."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(folder + "/vu")
-    listener.listen(8)
-    vm = Vm(folder, "-chardev", f"socket,id=c0,path={folder}/vu")
-    try:
-        fill(vm, 16, 0x3000)
-        vm.manage()
-        assert vm.pager.do_evict(page_of(TEST_AT), 16) == 16
-        qmp = vm.qmp
-        failed(qmp, "vhost-user cannot be used together with remote-cache",
-               "device_add", driver="vhost-user-blk-pci", id="v0",
-               chardev="c0")
-        if os.path.exists("/dev/vhost-scsi"):
-            failed(qmp, "vhost-scsi cannot be used together", "device_add",
-                   driver="vhost-scsi-pci", wwpn="naa.5001405324af0985")
-        text = qmp.call("human-monitor-command", command_line="savevm s")
-        assert "keeps guest memory on other hosts" in text, text
-        failed(qmp, "remote-cache-resize with size=0", "migrate",
-               uri=f"file:{folder}/m")
-        assert vm.pager.do_state(page_of(TEST_AT), 16) == [fp.REMOTE] * 16
-        is_there(vm, 16, 0x3000)
-    finally:
-        listener.close()
-        vm.close()
-
-
-@case
 def private_dimm(folder):
     """A DIMM that cannot be managed is not: it stays as it is."""
     vm = Vm(folder, "-m", "64M,slots=2,maxmem=256M")
@@ -280,24 +249,6 @@ def large_folios(folder):
                socket=folder + "/vmm.sock")
     finally:
         vm.close()
-
-
-@case
-def nested_refused(folder):
-    """vmx and svm, where this KVM can give them to a guest."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        raise Skip("no KVM here")
-    nested = [name for name in ("vmx", "svm") if name in
-              open("/proc/cpuinfo").read().split("\nflags", 1)[1]
-              .split("\n", 1)[0].split()]
-    if not nested:
-        raise Skip("this host's KVM has no nested virtualization")
-    rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
-    try:
-        refused(folder, f"add '{nested[0]}=off' to -cpu", "-accel", "kvm",
-                "-cpu", f"host,{nested[0]}=on")
-    finally:
-        rcached.close()
 
 
 @case
