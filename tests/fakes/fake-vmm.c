@@ -34,7 +34,7 @@ typedef struct Run {
     _Atomic bool sampled_enough;
     uint64_t resident_max;      /* since the first eviction: of the memfds */
     uint64_t reported_max;      /* and as the pager says */
-    char line[256];
+    char line[1024];
     size_t line_len;
     bool quit;
 } Run;
@@ -178,12 +178,27 @@ static void run_attach_table(Vmm *v)
     printf("{\"pages\": %u, \"wrong\": %u}\n", made, vmm_attach_check(v));
 }
 
+/* @hex: two digits a byte. */
+static void run_say(Vmm *v, const char *hex)
+{
+    uint8_t bytes[sizeof(((Run *)0)->line) / 2];
+    size_t n = 0;
+
+    for (; n < sizeof(bytes) && sscanf(hex + 2 * n, "%2hhx", &bytes[n]) == 1;
+         n++) {
+    }
+    vmm_say(v, bytes, n);
+    print_stats(v);
+}
+
 static void run_command(Run *run, const char *line)
 {
     unsigned long a = 0, b = 0;
     int n;
 
-    if (sscanf(line, "evict %lu", &a) == 1) {
+    if (g_str_has_prefix(line, "say ")) {
+        run_say(run->vmm, line + strlen("say "));
+    } else if (sscanf(line, "evict %lu", &a) == 1) {
         run_evict(run->vmm, RCACHE_EVICT_BYTES, a);
     } else if (sscanf(line, "evict-to %lu", &a) == 1) {
         run_evict(run->vmm, RCACHE_EVICT_TARGET, a);

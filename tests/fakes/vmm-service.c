@@ -522,18 +522,32 @@ void *vmm_service(void *opaque)
     return NULL;
 }
 
+/* With the lock held. */
+static bool vmm_queue(Vmm *vmm, const void *bytes, size_t len)
+{
+    uint64_t one = 1;
+
+    g_queue_push_tail(&vmm->requests, g_bytes_new(bytes, len));
+    return write(vmm->wake_fd, &one, sizeof(one)) == sizeof(one);
+}
+
+void vmm_say(Vmm *vmm, const void *bytes, size_t len)
+{
+    pthread_mutex_lock(&vmm->lock);
+    vmm_queue(vmm, bytes, len);
+    pthread_mutex_unlock(&vmm->lock);
+}
+
 bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds)
 {
     struct timespec end;
-    uint64_t one = 1;
     bool good;
 
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += seconds;
     pthread_mutex_lock(&vmm->lock);
     vmm->have_result = false;
-    g_queue_push_tail(&vmm->requests, g_bytes_new(msg, msg->size));
-    good = write(vmm->wake_fd, &one, sizeof(one)) == sizeof(one);
+    good = vmm_queue(vmm, msg, msg->size);
     while (good && !vmm->have_result) {
         good = !pthread_cond_timedwait(&vmm->changed, &vmm->lock, &end);
     }

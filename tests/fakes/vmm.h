@@ -174,6 +174,9 @@ static inline enum RcachePageState vmm_page_state(const Vmm *vmm,
 /* ---- vmm-service.c ---- */
 void *vmm_service(void *vmm);
 
+/** vmm_say() - send @len bytes as they are, which nobody may understand */
+void vmm_say(Vmm *vmm, const void *bytes, size_t len);
+
 /** vmm_request() - send a RESIZE or EVICT and wait for its RESULT */
 bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds);
 

@@ -482,6 +482,59 @@ def hostile_frames(build):
         c.shut_down()
 
 
+def messages(rng):
+    """What a VMM should not say once it is set up; (bytes, ends it)."""
+    body = bytes(rng.randrange(256) for _ in range(200))
+    magic, hello, state, block_del, start = 0x766d6372, 1, 3, 5, 7
+    managed, zap_done, resize, evict, stats = 10, 12, 13, 14, 16
+
+    def message(kind, length, say=None, what=magic):
+        return struct.pack("<IHHIIQ", what, kind, 0, say or length, 0,
+                           rng.randrange(1 << 64)) + body[:length - 24]
+
+    yield body[:10], True
+    yield message(evict, 40, what=magic + 1), True
+    yield message(evict, 40, say=48), True
+    yield message(evict, 32), True
+    for kind in (0, stats, 99, 0xffff):
+        yield message(kind, 200), True
+    for kind in (hello, state, start, block_del):
+        yield message(kind, 200), True
+    # Of more pages than are in it.
+    yield message(zap_done, 24) + struct.pack("<QiI", 1, 0, 0xffffffff), True
+    yield message(zap_done, 60), True
+    # These are well-formed, and of things that there are not.
+    yield message(zap_done, 40)[:24] + struct.pack("<QiI", 1 << 63, 0, 0), \
+        False
+    for _ in range(20):
+        yield message(managed, 56), False
+        yield message(evict, 40)[:24] + struct.pack(
+            "<IIQ", rng.randrange(3, 1 << 32), 0, rng.randrange(1 << 64)), \
+            False
+        yield message(resize, 48)[:24] + struct.pack(
+            "<IIQQ", rng.randrange(1 << 30) << 2, 0, 0, 0), False
+
+
+@scenario
+def hostile_vmm(build):
+    """What a VMM says wrong ends the conversation, and no page is lost."""
+    with Cluster(build, providers=1) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=2)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 30)
+        rcached = c.requester.processes["rcached"].popen
+        for data, ends in messages(random.Random(3)):
+            attaches = vm.stats()["attaches"]
+            vm.call("say " + data.hex())
+            if ends:
+                wait_for(f"the next pager after {data[:24].hex()}",
+                         lambda n=attaches: vm.stats()["attaches"] > n, 20)
+        assert rcached.poll() is None
+        log = open(c.requester.processes["rcached"].log).read()
+        assert "has died" not in log and "signal" not in log, log[-2000:]
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 # ------------------------------------------------- rules that are taken out
 
 def noticed(build, broken, kills=0, **options):
