@@ -93,8 +93,8 @@ class Cluster(Lab):
     """An arbiter, a requester, and providers (two if not told otherwise)."""
 
     def __init__(self, build, providers=2, arbiter=True, slab="4M",
-                 requester=(), provider=()):
-        super().__init__(build)
+                 requester=(), provider=(), ipv6=False):
+        super().__init__(build, ipv6=ipv6)
         self.vms = []
         self.nr_providers = providers
         self.with_arbiter = arbiter
@@ -118,8 +118,7 @@ class Cluster(Lab):
         self.arbiter = []
         if self.with_arbiter:
             self.requester.start_arbiter(heartbeat_ms=200)
-            self.arbiter = ["--arbiter",
-                            f"{self.requester.address}:9471"]
+            self.arbiter = ["--arbiter", self.requester.at(9471)]
         for host in self.providers:
             self.start_provider(host)
         self.start_requester()

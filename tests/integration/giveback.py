@@ -94,6 +94,23 @@ def drained(build):
 
 
 @scenario
+def over_ipv6(build):
+    """Heartbeats, faults, a killed pager, slabs that move: all of it."""
+    with Cluster(build, ipv6=True) as c:
+        vm = busy_vm(c, threads=2)
+        old, new = c.providers
+        hosts = c.call(c.requester.path("arbiter.sock"), "hosts")
+        assert all(h["peer"].startswith("[fd21:") for h in hosts), hosts
+        c.kill_pager()
+        drain(c, old, by_arbiter=True)
+        wait_empty(c, old)
+        assert c.status(old)["slabs_moved_away"] > 0, c.status(old)
+        assert leased(c, new) > 0
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
 def out_of_reach(build):
     """One provider cannot be pushed to by another: a third one is taken."""
     with Cluster(build, providers=3) as c:

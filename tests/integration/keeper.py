@@ -60,7 +60,7 @@ class Keeper:
         process = host.start("rcached", [
             "/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh",
             host.lab.program("rcached"), "--run-dir", host.run,
-            "--host", host.name, "--listen", f"{host.address}:9470",
+            "--host", host.name, "--listen", host.at(9470),
             "--tls", "none", *options],
             env=env, close_fds=False, in_child=place)
         host.lab.wait_socket(process, admin)

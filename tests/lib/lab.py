@@ -145,13 +145,19 @@ class Host:
         self.lab = lab
         self.name = name
         self.netns = f"{lab.prefix}{number}"
-        self.address = f"10.213.{lab.net}.{number}"
+        self.address = (f"fd21:3:{lab.net:x}::{number:x}" if lab.ipv6
+                        else f"10.213.{lab.net}.{number}")
         # What "ip netns exec" does, but /sys stays what it is.
         self.enter = ["nsenter", f"--net=/run/netns/{self.netns}"]
         self.cgroup = None
         self.run = os.path.join(lab.dir, name)
         os.mkdir(self.run, 0o700)
         self.processes = {}
+
+    def at(self, port):
+        """That port of this host, as options take it."""
+        return (f"[{self.address}]:{port}" if self.lab.ipv6
+                else f"{self.address}:{port}")
 
     def start(self, name, argv, **popen):
         if self.cgroup:
@@ -171,7 +177,7 @@ class Host:
 
     def start_arbiter(self, heartbeat_ms=500):
         process = self.start("arbiter", [
-            self.lab.program("arbiter"), "--listen", f"{self.address}:9471",
+            self.lab.program("arbiter"), "--listen", self.at(9471),
             "--tls", "none", "--admin-socket", self.path("arbiter.sock"),
             "--heartbeat", str(heartbeat_ms)])
         self.lab.wait_socket(process, self.path("arbiter.sock"))
@@ -180,7 +186,7 @@ class Host:
     def start_rcached(self, *options):
         process = self.start("rcached", [
             self.lab.program("rcached"), "--run-dir", self.run,
-            "--host", self.name, "--listen", f"{self.address}:9470",
+            "--host", self.name, "--listen", self.at(9470),
             "--tls", "none", *options])
         self.lab.wait_socket(process, self.path("admin.sock"))
         return process
@@ -214,8 +220,9 @@ class Lab:
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def __init__(self, build, keep=False):
+    def __init__(self, build, keep=False, ipv6=False):
         self.build = os.path.abspath(build)
+        self.ipv6 = ipv6
         self.keep = keep
         self.hosts = {}
         self.processes = []
@@ -258,8 +265,9 @@ class Lab:
             "veth", "peer", "name", "eth0", "netns", host.netns)
         run("ip", "-n", self.bridge, "link", "set", f"h{number}", "master",
             "br0", "up")
-        run("ip", "-n", host.netns, "addr", "add", f"{host.address}/24",
-            "dev", "eth0")
+        run("ip", "-n", host.netns, "addr", "add",
+            host.address + ("/64" if self.ipv6 else "/24"), "dev", "eth0",
+            *(["nodad"] if self.ipv6 else []))
         run("ip", "-n", host.netns, "link", "set", "eth0", "up")
         run("ip", "-n", host.netns, "link", "set", "lo", "up")
         return host
