@@ -120,6 +120,7 @@ void command_resize(Pager *p, const struct RcacheVmmResize *msg)
     command_begin(p, COMMAND_RESIZE, false, msg->hdr.id, 0);
     p->command.old_size = p->size;
     p->command.old_local_max = p->local_max;
+    p->command.old_auto_least = p->auto_least;
     if (p->auto_least && (msg->what & RCACHE_RESIZE_LOCAL_MAX || !size)) {
         limit_end(p);           /* somebody knows better */
     }
@@ -168,6 +169,9 @@ void command_tick(Pager *p, uint64_t now)
     if (c->kind == COMMAND_RESIZE) {
         p->size = c->old_size;
         p->local_max = c->old_local_max;
+        if (c->old_auto_least && !p->auto_least) {
+            limit_resume(p, c->old_auto_least);
+        }
         command_end(p, -ETIME, "no progress for 10 s; the limits are what "
                     "they were (is there a provider with room, and can it be "
                     "reached?)");

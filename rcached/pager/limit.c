@@ -25,6 +25,12 @@ void limit_end(Pager *p)
     uplink_auto(p);
 }
 
+void limit_resume(Pager *p, uint64_t least)
+{
+    p->auto_least = least;
+    uplink_auto(p);
+}
+
 void limit_told(Pager *p, uint64_t bytes)
 {
     if (p->auto_least) {

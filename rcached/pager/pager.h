@@ -193,6 +193,7 @@ typedef struct Command {
     uint64_t deadline;          /* ns, moved on by progress */
     uint64_t seen;              /* what progress was measured by */
     uint64_t old_size, old_local_max;   /* pages, to roll back to */
+    uint64_t old_auto_least;    /* the same; 0: it was not rcached's */
 } Command;
 
 struct Pager {
@@ -543,6 +544,9 @@ void limit_begin(Pager *p, uint64_t ram);
 
 /** limit_end() - it does no longer */
 void limit_end(Pager *p);
+
+/** limit_resume() - it does again, from @least pages on: a resize has failed */
+void limit_resume(Pager *p, uint64_t least);
 
 /** limit_told() - rcached has chosen */
 void limit_told(Pager *p, uint64_t bytes);

@@ -73,7 +73,9 @@ class Scene:
     """A requester with a guest that has more remote than local, and two
     providers.
 
-    @guest, @local_max: bytes; @memory: what else -m is to say
+    @guest, @local_max: bytes, or "auto" for @local_max
+    @memory: what else -m is to say
+    @daemon: more options of the requester's rcached
     @append: for the kernel's command line
     @extra: options of QEMU; a function is called with the scene for them
     @boot: options of make-initramfs
@@ -82,8 +84,10 @@ class Scene:
     """
 
     def __init__(self, lab, guest=256 * MIB, local_max=64 * MIB, memory="",
-                 append="", extra=(), boot=(), ready="run", lend=0):
+                 append="", extra=(), boot=(), ready="run", lend=0,
+                 daemon=()):
         self.lab = lab
+        self.daemon = daemon
         self.size = guest
         self.local_max = local_max
         self.requester = lab.add_host("requester")
@@ -103,7 +107,7 @@ class Scene:
         self.guest = Guest(
             self.requester, os.environ["RCACHED_QEMU"], self.kernel,
             self.initrd, self.memory, f"remote-cache,id=rc0,local-max="
-            f"{local_max // MIB}M,socket={self.requester.path('vmm.sock')}",
+            f"{local_max},socket={self.requester.path('vmm.sock')}",
             append=append, extra=extra(self) if callable(extra) else extra)
         self.qmp = Qmp(self.requester.path("qmp.sock"))
         wait_for(f"the guest's state={ready}",
@@ -111,7 +115,7 @@ class Scene:
 
     def start_requester(self):
         self.requester.start_rcached("--arbiter", self.arbiter, "--lend", "0",
-                                     "--enable-debug-commands")
+                                     "--enable-debug-commands", *self.daemon)
 
     def known(self):
         admin = self.requester.admin()

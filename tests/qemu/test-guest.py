@@ -6,7 +6,7 @@ wrong byte.
 The migration's target is a QEMU without the object; RCACHED_PLAIN_QEMU names
 an unpatched one ("scripts/qemu-tree build --plain") to take for it.
 
-    test-guest.py kills|daemons|home|frozen|migrate
+    test-guest.py auto|kills|daemons|home|frozen|migrate
 """
 import os
 import random
@@ -172,6 +172,35 @@ def migrate(scene):
     scene.guest = other
 
 
+def auto(scene):
+    """rcached chooses local-max on a host that has nothing to spare, until
+    somebody else does."""
+    info = scene.query()
+    check(info["local-max-auto"] and info["local-min"] == scene.size // 8,
+          f"{info}")
+    info = wait_for("pages to leave for a lower local-max", lambda: (
+        lambda i: i["local-max"] < scene.size // 2 and
+        i.get("stats", {}).get("remote", 0) > scene.size // 4 and i)(
+            scene.query()), 60)
+    check(info["local-max"] >= info["local-min"], f"{info}")
+    scene.progress()
+    scene.qmp.call("remote-cache-resize", id="rc0", local_max=scene.size // 2)
+    scene.kill_pager()
+    wait_for("a pager", lambda: scene.vm()["state"] == "attached", 20)
+    scene.progress()
+    info = scene.query()
+    check(not info["local-max-auto"] and "local-min" not in info and
+          info["local-max"] == scene.size // 2, f"{info}")
+    vm = scene.vm()
+    check(vm["local_max_bytes"] == scene.size // 2, f"{vm}")
+
+
+def all_memory():
+    return str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
 if __name__ == "__main__":
-    run({"kills": kills, "daemons": daemons, "home": home, "frozen": frozen,
+    run({"auto": (auto, {"local_max": "auto",
+                         "daemon": ("--reserve", all_memory())}),
+         "kills": kills, "daemons": daemons, "home": home, "frozen": frozen,
          "migrate": migrate})

@@ -44,8 +44,14 @@ def options_refused(folder):
                 ("threads=0", "threads must be at least 1"),
                 ("size=16M", "is below the guest's memory"),
                 ("memdev=nope", "no memory backend that is the guest's"),
+                ("local-min=16M", "local-min is for local-max=auto only"),
                 ("frob=1", "frob")):
             refused(folder, expect, props="local-max=32M," + prop)
+        for value in ("much", "-1", "true", "2G2"):
+            refused(folder, "local-max must be a size (2G) or 'auto'",
+                    props="local-max=" + value)
+        refused(folder, "local-min must be a multiple of 4096",
+                props="local-max=auto,local-min=5000001")
         refused(folder, "local-max", props="size=64M")
         refused(folder, "needs local-max", props="local-max=0")
         refused(folder, "multiple of 4096", props="local-max=5000001")
@@ -423,6 +429,59 @@ def commands(folder):
         vm.pager.do_event(3, 0, "a provider is away")
         qmp.event("REMOTE_CACHE_STATE_CHANGED", state="degraded",
                   reason="a provider is away")
+    finally:
+        vm.close()
+
+
+@case
+def local_max_auto(folder):
+    """rcached chooses local-max, until a size is given."""
+    vm = Vm(folder, props="local-max=auto")
+    qmp = vm.qmp
+    auto = 2                            # RCACHE_VMM_F_AUTO
+
+    def limits(name="local-max"):
+        info = vm.query()
+        return (info["local-max-auto"], info.get("local-min"), info[name])
+    try:
+        hello = vm.pager.do_hello()
+        assert hello[2] & auto and hello[5:8] == (RAM, RAM * 7 // 8, RAM // 8)
+        # The fake pager's STATS say what HELLO said.
+        wait_for("what the pager says", lambda: limits() ==
+                 (True, RAM // 8, RAM // 8))
+        assert limits("size")[2] == RAM * 7 // 8
+        text = qmp.call("human-monitor-command",
+                        command_line="info remote-cache")
+        assert "local-min:" in text
+        assert qmp.call("qom-get", path="/objects/rc0",
+                        property="local-max") == "auto"
+        failed(qmp, "use remote-cache-resize", "qom-set", path="/objects/rc0",
+               property="local-max", value=MIB)
+        # A resize of size alone leaves it to rcached; one that fails, too.
+        qmp.call("remote-cache-resize", id="rc0", size=48 * MIB)
+        assert limits()[0]
+        vm.pager.do_how({"result": (-errno.ETIME, 0, "no room")})
+        failed(qmp, "no room", "remote-cache-resize", id="rc0",
+               local_max=24 * MIB)
+        assert limits()[0]
+        vm.pager.do_how({"result": (0, 0, "")})
+        qmp.call("remote-cache-resize", id="rc0", local_max=24 * MIB)
+        assert limits() == (False, None, 24 * MIB)
+        vm.pager.kill()
+        vm.next_pager()
+        hello = vm.pager.do_hello()
+        assert not hello[2] & auto
+        assert hello[6:8] == (48 * MIB, 24 * MIB), hello
+        qmp.call("remote-cache-resize", id="rc0", size=0)
+        qmp.call("object-del", id="rc0")
+        vm.add(local_max="auto", local_min=4 * MIB)
+        assert vm.pager.do_hello()[7] == 4 * MIB
+        # All of it at home ends it as well.
+        qmp.call("remote-cache-resize", id="rc0", size=0)
+        assert limits() == (False, None, RAM)
+        qmp.call("object-del", id="rc0")
+        vm.add(local_max="16M")
+        assert limits() == (False, None, 16 * MIB)
     finally:
         vm.close()
 
