@@ -30,12 +30,16 @@ class Qmp(JsonSocket):
 
     def oob(self, execute):
         self.sock.sendall(b'{"exec-oob": "%s"}\n' % execute.encode())
+        return self.line_of("return")
+
+    def line_of(self, what):
+        """What the next answer has as its "return" or "error"."""
         while True:
             answer = self.line()
             if "event" in answer:
                 self.events.append(answer)
             else:
-                return answer["return"]
+                return answer[what]
 
     def event(self, name, timeout=5, **match):
         """The next event of that name whose data has @match."""

@@ -144,6 +144,12 @@ class Scene:
     def query(self):
         return self.qmp.call("query-remote-cache")[0]
 
+    def states(self):
+        """Those that REMOTE_CACHE_STATE_CHANGED has told of until now."""
+        self.query()
+        return {event["data"]["state"] for event in self.qmp.events
+                if event["event"] == "REMOTE_CACHE_STATE_CHANGED"}
+
     def progress(self, pages=20000, seconds=60):
         """Until the guest has verified so many more."""
         start = self.status("verified")

@@ -37,6 +37,7 @@ def kills(scene):
     wait_for("all to be as before", scene.is_settled, 30)
     check(scene.vm()["pager_restarts"] >= killed, "pager_restarts")
     check(scene.query()["stats"]["lost"] == 0, "pages were lost")
+    check(scene.states() >= {"attached", "degraded"}, f"{scene.states()}")
     scene.progress()
 
 
@@ -116,6 +117,7 @@ def frozen(scene):
              1e9, 10)
     wait_for("all to be as before", scene.is_settled, 30)
     check(scene.query()["stats"]["lost"] == 0, "pages were lost")
+    check(scene.states() >= {"waiting", "recovered"}, f"{scene.states()}")
 
 
 def refused(scene, text, command, **arguments):

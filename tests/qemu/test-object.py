@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import (MIB, RAM, TEST_AT, Vm, failed, hmp,     # noqa: E402
+from fakevm import (MIB, RAM, TEST_AT, Qmp, Vm, failed, hmp,     # noqa: E402
                     in_thread, main, outl, page_of, refused, wait_for)
 
 # ------------------------------------------------------------------ cases
@@ -80,7 +80,8 @@ def memory_refused(folder):
         refused(folder, "-incoming", "-incoming", "defer")
         refused(folder, "already ('rc0')", "-object",
                 "remote-cache,id=rc1,local-max=32M,socket=/nope")
-        refused(folder, "cannot connect to", path=folder + "/nope")
+        refused(folder, "start rcached, or say with socket=",
+                path=folder + "/nope")
         refused(folder, "longer than", path=folder + "/" + "x" * 100)
     finally:
         rcached.close()
@@ -422,13 +423,58 @@ def commands(folder):
         # The next pager hears of the limits as they are now.
         vm.next_pager()
         assert vm.pager.do_hello()[6:8] == (48 * MIB, 16 * MIB)
-        vm.pager.do_event(5, page_of(TEST_AT), "gone")
+    finally:
+        vm.close()
+
+
+@case
+def events(folder):
+    """Each that there is; and no flood of pages that are lost."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    try:
+        for number, state in enumerate(("attached", "waiting", "degraded",
+                                        "recovered"), 1):
+            vm.pager.do_event(number, 0, "for " + state)
+            assert qmp.event("REMOTE_CACHE_STATE_CHANGED",
+                             reason="for " + state) == {
+                "id": "rc0", "state": state, "reason": "for " + state}
+        page = page_of(TEST_AT)
+        for n in range(100):
+            vm.pager.do_event(5, page + n, f"gone {n}")
         lost = qmp.event("REMOTE_CACHE_PAGE_LOST")
         assert lost == {"id": "rc0", "block": "pc.ram", "offset": TEST_AT,
-                        "reason": "gone"}, lost
-        vm.pager.do_event(3, 0, "a provider is away")
-        qmp.event("REMOTE_CACHE_STATE_CHANGED", state="degraded",
-                  reason="a provider is away")
+                        "reason": "gone 0"}, lost
+        vm.pager.do_event(4, 0, "all sent")     # comes after them
+        qmp.event("REMOTE_CACHE_STATE_CHANGED", reason="all sent")
+        vm.ask(f"clock_step {10 ** 9 + 1}")
+        lost = qmp.event("REMOTE_CACHE_PAGE_LOST")
+        assert lost["reason"] == "gone 99", lost
+        assert not [e for e in qmp.events
+                    if e["event"] == "REMOTE_CACHE_PAGE_LOST"]
+    finally:
+        vm.close()
+
+
+@case
+def monitors_meanwhile(folder):
+    """While a resize waits for the pager, all monitors answer what is asked
+    out of band; another command waits, on whichever of them."""
+    vm = Vm(folder, "-qmp", f"unix:{folder}/qmp2,server=on,wait=off")
+    try:
+        first, second = vm.qmp, Qmp(folder + "/qmp2")
+        for qmp in (first, second):
+            assert qmp.oob("query-remote-cache")[0]["attached"]
+        vm.pager.do_how({"no_result": True})
+        first.sock.sendall(b'{"execute": "remote-cache-resize", "arguments": '
+                           b'{"id": "rc0", "size": 1048576}}\n')
+        vm.pager.wait("command")
+        second.sock.sendall(b'{"execute": "query-status", "id": "late"}\n')
+        for qmp in (first, second):
+            assert qmp.oob("query-remote-cache")[0]["attached"]
+        vm.pager.kill()
+        assert "connection to the pager" in first.line_of("error")["desc"]
+        assert second.line_of("return")["status"]
     finally:
         vm.close()
 
@@ -497,6 +543,7 @@ def migration_and_removal(folder):
         vm.manage()
         vm.pager.do_evict(page_of(TEST_AT), 32)
         failed(qmp, "rc0", "object-del", id="rc0")
+        assert "size=0 brings it home" in vm.output()
         failed(qmp, "keeps guest memory on other hosts", "migrate",
                uri=f"file:{folder}/mig")
         qmp.call("remote-cache-resize", id="rc0", size=0)

@@ -212,6 +212,33 @@ def vfio(folder):
                                      "sysfsdev": folder + "/card"})
 
 
+@case
+def nvme_driver(folder):
+    """The block driver that maps guest RAM for a device of the host; there is
+    no device here, so it cannot come first."""
+    text = "nvme:// cannot be used together with remote-cache"
+    options = {"driver": "nvme", "node-name": "n0", "device": "ffff:1f:1f.7",
+               "namespace": "1"}
+    refused_setting(folder, text, "-blockdev", as_option(options)
+                    .replace("nvme,", "driver=nvme,", 1))
+    vm = Vm(folder, *SHARED)
+    try:
+        for _ in range(2):
+            failed(vm.qmp, text, "blockdev-add", **{
+                **options, "namespace": 1})
+            failed(vm.qmp, "use host_device", "blockdev-add", **{
+                **options, "namespace": 1})
+    finally:
+        vm.close()
+    vm = Vm(folder, *SHARED, late=True)
+    try:
+        failed(vm.qmp, "Failed to", "blockdev-add", **{
+            **options, "namespace": 1})
+        vm.add(local_max=32 * MIB)              # it has left nothing behind
+    finally:
+        vm.close()
+
+
 # ------------------------------------------------------- multi-process
 
 @contextlib.contextmanager
