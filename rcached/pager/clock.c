@@ -18,7 +18,11 @@ static void clock_front_step(Clock *clock, uint64_t nr)
 unsigned clock_front(Clock *clock, Table *table, uint64_t start, uint64_t end,
                      uint64_t *out, unsigned max)
 {
-    unsigned most = MIN(CLOCK_SCAN_MAX, table->nr);     /* one turn */
+    /*
+     * Less than a turn: in a whole one it would push the back hand past the
+     * page that this hand is at, whenever their turn comes round.
+     */
+    unsigned most = MIN(CLOCK_SCAN_MAX, table->nr - 1);
     unsigned n = 0;
 
     for (unsigned scanned = 0; scanned < most && n < max; scanned++) {

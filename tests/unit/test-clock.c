@@ -65,6 +65,25 @@ START_TEST(credit_is_a_turn_each)
 }
 END_TEST
 
+/* It was zapped when the back hand had just passed it. */
+START_TEST(a_page_left_behind_comes_up_again)
+{
+    unsigned found = 0;
+
+    for (uint64_t i = 0; i < NR; i++) {
+        set_state(i, RCACHE_REMOTE);
+    }
+    set_state(5, RCACHE_ZAPPED);
+    hands = (Clock) { .front = 5, .back = 6, .between = NR - 1 };
+    for (int round = 0; round < 3 && !found; round++) {
+        found = clock_back(&hands, &table, out, 1);
+        clock_front(&hands, &table, 0, NR, out + 1, NR - 1);
+    }
+    ck_assert_uint_eq(found, 1);
+    ck_assert_uint_eq(out[0], 5);
+}
+END_TEST
+
 START_TEST(credit_has_a_top)
 {
     uint64_t w = RCACHE_HOT;
@@ -139,6 +158,7 @@ int main(void)
     tcase_add_test(tc, front_picks_hot_pages_in_order);
     tcase_add_test(tc, front_stops_at_the_end_of_a_block);
     tcase_add_test(tc, credit_is_a_turn_each);
+    tcase_add_test(tc, a_page_left_behind_comes_up_again);
     tcase_add_test(tc, credit_has_a_top);
     tcase_add_test(tc, back_follows_and_never_passes);
     tcase_add_test(tc, back_waits_for_a_zap_without_answer);
