@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A QEMU without a guest whose pager is rcached's own: the test reads and
+writes guest RAM by the qtest protocol, and looks at the page words.
+
+A page's content is a function of its address and a version (content()), and
+is compared whole.
+"""
+import base64
+import hashlib
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import fakepager as fp                                      # noqa: E402
+from fakevm import MIB, QEMU, Qmp, Vm                       # noqa: E402
+from lab import Lab, LabError, wait_for                     # noqa: E402
+
+PAGE = fp.PAGE
+AT_ONCE = 16                    # pages that one command reads or writes
+
+
+def content(address, version):
+    return hashlib.shake_128(f"{address}/{version}".encode()).digest(PAGE)
+
+
+def is_stopped(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rsplit(")", 1)[1].split()[0] == "T"
+
+
+class Stopped:
+    """with Stopped(pid): it does nothing."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        wait_for(f"{self.pid} to stop", lambda: is_stopped(self.pid))
+
+    def __exit__(self, *what):
+        os.kill(self.pid, signal.SIGCONT)
+
+
+class Table:
+    """The page words, in the state memfd that QEMU has open."""
+
+    def __init__(self, pid):
+        folder = f"/proc/{pid}/fd"
+        for name in os.listdir(folder):
+            path = f"{folder}/{name}"
+            if "memfd:remote-cache-state" in os.readlink(path):
+                break
+        else:
+            raise LabError("QEMU has no state memfd")
+        with open(path, "rb") as f:
+            self.map = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+        head = fp.STATE_HEAD.unpack_from(self.map)
+        self.nr, self.words_at = head[5], head[9]
+
+    def word(self, page):
+        return struct.unpack_from("=Q", self.map, self.words_at + 8 * page)[0]
+
+    def words(self):
+        return struct.unpack_from(f"={self.nr}Q", self.map, self.words_at)
+
+    def state(self, page):
+        return self.word(page) & 0xf
+
+    def pages(self, *states):
+        return [n for n, w in enumerate(self.words()) if w & 0xf in states]
+
+    def slots(self):
+        return sum(w & fp.SLOT_MASK != 0 for w in self.words())
+
+
+class RealVm(Vm):
+    """One of a stage.  Its pages' versions are what the test wrote last."""
+
+    def __init__(self, stage, *options, ram=64 * MIB, props="local-max=8M",
+                 machine="pc", memory=""):
+        self.stage = stage
+        self.versions = {}
+        self.places = [(0, ram, 0)]     # address, size, first word
+        host = stage.requester
+        self.folder = host.run
+        for name in ("qmp", "qmp2", "qtest"):
+            if os.path.exists(host.path(name)):
+                os.unlink(host.path(name))
+        self.child = host.start("qemu", [
+            QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
+            "-accel", "qtest", "-machine", machine, "-display", "none",
+            "-nodefaults", "-nic", "none", "-m", f"{ram // MIB}M{memory}",
+            "-name", "realvm", *((
+                "-object", f"remote-cache,id=rc0,{props},"
+                f"socket={host.path('vmm.sock')}") if props else ()),
+            "-qmp", f"unix:{host.path('qmp')},server=on,wait=off",
+            "-qmp", f"unix:{host.path('qmp2')},server=on,wait=off",
+            "-qtest", f"unix:{host.path('qtest')},server=on,wait=off",
+            "-qtest-log", "none", *options])
+        self.process = self.child.popen
+        wait_for("QMP", self.listens)
+        self.qmp = Qmp(host.path("qmp"))
+        self.qmp2 = Qmp(host.path("qmp2"))
+        for qmp in (self.qmp, self.qmp2):
+            qmp.sock.settimeout(60)
+        self.qtest = socket.socket(socket.AF_UNIX)
+        self.qtest.connect(host.path("qtest"))
+        if props:
+            self.attached()
+
+    def listens(self):
+        if not self.child.alive():
+            raise LabError(f"QEMU ended:\n{self.child.tail()}")
+        return os.path.exists(f"{self.folder}/qtest")
+
+    def attached(self):
+        wait_for("a pager", lambda: self.query()["attached"], 20)
+        self.table = Table(self.process.pid)
+
+    def pager_pid(self):
+        """The name is enough: there is one VM."""
+        for pid in subprocess.run(
+                ["ip", "netns", "pids", self.stage.requester.netns],
+                capture_output=True, text=True, check=True).stdout.split():
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if b"--pager" in f.read():
+                    return int(pid)
+        raise LabError("no pager")
+
+    # ------------------------------------------------------------- memory
+
+    def put(self, address, data):
+        text = base64.b64encode(data).decode()
+        assert self.ask(f"b64write {address:#x} {len(data):#x} {text}",
+                        60) == "OK"
+
+    def get(self, address, size):
+        answer = self.ask(f"b64read {address:#x} {size:#x}", 60)
+        assert answer and answer.startswith("OK "), answer
+        return base64.b64decode(answer[3:])
+
+    def page_of(self, address):
+        """The index of its word."""
+        for first, size, word in self.places:
+            if first <= address < first + size:
+                return word + (address - first) // PAGE
+        raise KeyError(address)
+
+    def write_pages(self, first, size, version):
+        """Guest addresses; @version 0 stands for zeros."""
+        for at in range(first, first + size, AT_ONCE * PAGE):
+            pages = range(at, min(at + AT_ONCE * PAGE, first + size), PAGE)
+            self.put(at, b"".join(content(p, version) for p in pages))
+            self.versions.update((p, version) for p in pages)
+
+    def discarded(self, *pages):
+        """From now on they are zero."""
+        self.versions.update((p, 0) for p in pages)
+
+    def forget(self, first, size):
+        for page in range(first, first + size, PAGE):
+            self.versions.pop(page, None)
+
+    def verify(self, pages=None):
+        """Every page that was written or discarded, or those of @pages."""
+        for at in sorted(self.versions if pages is None else pages):
+            version = self.versions[at]
+            right = content(at, version) if version else bytes(PAGE)
+            found = self.get(at, PAGE)
+            assert found == right, \
+                f"{at:#x}: not version {version}, but {found[:8].hex()}..., " \
+                f"its word is {self.table.word(self.page_of(at)):#x}"
+        return len(self.versions if pages is None else pages)
+
+    # ------------------------------------------------------------ evicting
+
+    def send_evict(self):
+        """Ask for all to go, on the second monitor; the answer comes later,
+        and no other command meanwhile."""
+        self.qmp2.sock.sendall(b'{"execute": "remote-cache-evict", '
+                               b'"arguments": {"id": "rc0", '
+                               b'"local-target": 0}}\n')
+
+    def evict_ended(self):
+        answer = {}
+        while not answer.keys() & {"return", "error"}:
+            answer = self.qmp2.line()
+
+    def evict_all(self):
+        """Until every page that the test knows is away."""
+        pages = [self.page_of(p) for p in self.versions]
+
+        def gone():
+            try:
+                self.qmp.call("remote-cache-evict", id="rc0", local_target=0)
+            except LabError:
+                pass            # some page was wanted meanwhile
+            return all(self.table.state(p) in
+                       (fp.REMOTE, fp.ZERO, fp.UNTOUCHED) for p in pages)
+
+        wait_for("all to be away", gone, 30)
+
+    def settled(self):
+        """Each slot that is stored is one that a word names."""
+        wait_for("the providers to store what the words say", lambda:
+                 self.stage.stored() == self.table.slots() * PAGE, 30)
+
+    def close(self):
+        self.qmp.close()
+        self.qmp2.close()
+        self.qtest.close()
+        self.process.kill()
+        self.process.wait()
+        # The next one's slots are its own.
+        wait_for("the pager to end", self.stage.vm_is_gone, 30)
+
+
+class Stage:
+    """A requester, and one provider that can be told to stand still."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.requester = lab.add_host("requester")
+        self.provider = lab.add_host("provider")
+        arbiter = f"{self.requester.address}:9471"
+        self.requester.start_arbiter()
+        self.provider.start_rcached("--arbiter", arbiter, "--slab-size", "4M",
+                                    "--lend", "256M", "--reserve", "256M")
+        self.requester.start_rcached("--arbiter", arbiter, "--lend", "0",
+                                     "--enable-debug-commands")
+        wait_for("the arbiter to know all", self.known, 20)
+
+    def ask(self, host, execute, **arguments):
+        admin = host.admin()
+        try:
+            return admin.call(execute, **arguments)
+        finally:
+            admin.close()
+
+    def known(self):
+        return all(a["connected"] for host in (self.requester, self.provider)
+                   for a in self.ask(host, "status")["arbiters"])
+
+    def stored(self):
+        return self.ask(self.provider, "status")["stored_bytes"]
+
+    def vm_is_gone(self):
+        return not self.ask(self.requester, "vms")
+
+    def kill_pager(self):
+        self.ask(self.requester, "debug-kill-pager", vm="realvm")
+
+    def provider_stopped(self):
+        return Stopped(self.provider.processes["rcached"].pid)
+
+
+def main(cases):
+    """Run those whose names contain one of the arguments; the exit status."""
+    if not QEMU:
+        print("skipped: RCACHED_QEMU names no patched QEMU")
+        return 77
+    if os.geteuid():
+        print("skipped: needs root, for network namespaces")
+        return 77
+    bad = 0
+    with Lab(os.environ["RCACHED_BUILD"]) as lab:
+        stage = Stage(lab)
+        for case in cases:
+            if sys.argv[1:] and not any(w in case.__name__
+                                        for w in sys.argv[1:]):
+                continue
+            begin = time.monotonic()
+            result = "ok"
+            try:
+                case(stage)
+            except Exception:
+                traceback.print_exc()
+                for process in lab.processes:
+                    print(f"--- {process.name}\n{process.tail()}")
+                result = "FAILED"
+                bad += 1
+            print(f"{case.__name__}: {result} "
+                  f"({time.monotonic() - begin:.1f} s)", flush=True)
+    return 1 if bad else 0

@@ -1,0 +1,199 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The shapes that a VM's RAM can have, with rcached's own pager, an arbiter
+and a provider; every page that was written is compared, whole, whenever it
+has been away.
+
+    test-real.py [NAME...]     only the cases whose names contain NAME
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fakepager as fp                                      # noqa: E402
+from fakevm import failed, outl                             # noqa: E402
+from realvm import MIB, PAGE, RealVm, main, wait_for      # noqa: E402
+
+CASES = []
+AT = 16 * MIB
+SIZE = 12 * MIB                 # which is more than may be local
+DIMM_AT = 1 << 32
+DIMM = 16 * MIB
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def go_round(vm, version):
+    """All goes, comes and is right; half of it is written and goes again."""
+    vm.evict_all()
+    vm.verify()
+    for page in list(vm.versions)[::2]:
+        vm.write_pages(page, PAGE, version)
+    vm.evict_all()
+    vm.verify()
+    vm.settled()
+
+
+@case
+def machines(stage):
+    for machine in ("pc", "q35", "microvm"):
+        vm = RealVm(stage, machine=machine)
+        try:
+            vm.write_pages(AT, SIZE, 1)
+            go_round(vm, 2)
+            print(f"{machine}: {vm.query()['stats']['fetched-pages']} pages "
+                  "fetched")
+        finally:
+            vm.close()
+
+
+@case
+def reset(stage):
+    """A reset takes nothing away, with everything away or coming back."""
+    vm = RealVm(stage)
+    try:
+        vm.write_pages(AT, SIZE, 1)
+        for _ in range(2):
+            vm.evict_all()
+            vm.qmp.call("system_reset")
+            vm.qmp.event("RESET", 60)
+            vm.verify()
+            vm.qmp.call("system_reset")
+            vm.qmp.event("RESET", 60)
+        vm.settled()
+    finally:
+        vm.close()
+
+
+TWO = ("-object", "memory-backend-memfd,id=m0,size=32M",
+       "-object", "memory-backend-ram,id=m1,size=32M",
+       "-numa", "node,memdev=m0", "-numa", "node,memdev=m1")
+
+
+@case
+def numa(stage):
+    """Two memory backends: their pages are different pages."""
+    vm = RealVm(stage, *TWO)
+    try:
+        vm.write_pages(AT, SIZE // 2, 1)
+        vm.write_pages(40 * MIB, SIZE // 2, 1)
+        go_round(vm, 2)
+    finally:
+        vm.close()
+
+
+@case
+def memdev(stage):
+    """One of two is managed; the other stays where it is."""
+    vm = RealVm(stage, *TWO, props="local-max=8M,memdev=m1")
+    near = {AT + i * PAGE: 1 for i in range(1000)}
+    try:
+        vm.places = [(32 * MIB, 32 * MIB, 0)]
+        vm.write_pages(AT, len(near) * PAGE, 1)
+        vm.versions = {}
+        vm.write_pages(40 * MIB, SIZE, 1)
+        go_round(vm, 2)
+        vm.evict_all()
+        assert wait_for("figures", lambda: vm.query().get("stats"))[
+            "guest"] == 32 * MIB
+        assert len(vm.table.pages(fp.REMOTE)) >= SIZE // PAGE
+        fetched = vm.query()["stats"]["fetched-pages"]
+        vm.versions, far = near, vm.versions
+        vm.verify()
+        assert vm.query()["stats"]["fetched-pages"] == fetched
+        vm.versions = far
+        vm.verify()
+    finally:
+        vm.close()
+
+
+def plug(vm):
+    vm.qmp.call("object-add", qom_type="memory-backend-ram", id="m1",
+                size=DIMM)
+    vm.qmp.call("device_add", driver="pc-dimm", id="dimm1", memdev="m1")
+    # What the one before it had must not be there.
+    vm.discarded(*range(DIMM_AT, DIMM_AT + DIMM, PAGE))
+    vm.verify(range(DIMM_AT, DIMM_AT + DIMM, 16 * PAGE))
+
+
+def eject(vm):
+    """As the guest does when it has been asked to."""
+    outl(vm, 0xa00, 0)
+    assert vm.ask("outb 0xa14 0x8") == "OK"
+    vm.qmp.event("DEVICE_DELETED", 60, device="dimm1")
+    vm.forget(DIMM_AT, DIMM)
+
+
+@case
+def dimm(stage):
+    """Rule 13: a DIMM goes while its pages are on their way out, then while
+    no pager is there; the next one at its address has none of its bytes."""
+    vm = RealVm(stage, memory=",slots=2,maxmem=256M")
+    vm.places.append((DIMM_AT, DIMM, 64 * MIB // PAGE))
+    pages = range(64 * MIB // PAGE, (64 * MIB + DIMM) // PAGE)
+    try:
+        vm.write_pages(AT, SIZE // 2, 1)
+        for turn in range(3):
+            plug(vm)
+            vm.write_pages(DIMM_AT, SIZE, 10 + turn)
+            vm.evict_all()
+            vm.verify()
+            vm.write_pages(DIMM_AT, SIZE // 2, 30 + turn)
+            vm.qmp.call("device_del", id="dimm1")
+            if turn == 0:
+                with stage.provider_stopped():
+                    vm.send_evict()
+                    wait_for("pages of it to be on their way", lambda: set(
+                        vm.table.pages(fp.EVICTING)) & set(pages), 30)
+                    eject(vm)
+                vm.evict_ended()
+            elif turn == 1:
+                stage.kill_pager()
+                eject(vm)
+            else:
+                eject(vm)
+            vm.qmp.call("object-del", id="m1")
+            wait_for("its words to be nobody's", lambda: not any(
+                vm.table.word(p) & ~fp.GEN_MASK for p in pages), 30)
+            vm.settled()
+            vm.verify()
+        vm.evict_all()
+        vm.verify()
+    finally:
+        vm.close()
+
+
+@case
+def object_del(stage):
+    """Not with a page away; with all of it here, yes; and then the VM can
+    have another."""
+    vm = RealVm(stage)
+    try:
+        vm.write_pages(AT, SIZE, 1)
+        vm.evict_all()
+        failed(vm.qmp, "in use", "object-del", id="rc0")
+        vm.verify()
+        for version in (2, 3):
+            vm.write_pages(AT, SIZE // 2, version)
+            vm.evict_all()
+            vm.qmp.call("remote-cache-resize", id="rc0", size=0)
+            assert not vm.table.slots()
+            vm.qmp.call("object-del", id="rc0")
+            vm.verify()
+            wait_for("the provider to have nothing",
+                     lambda: not stage.stored(), 30)
+            vm.write_pages(AT, SIZE // 4, version + 10)
+            vm.qmp.call("object-add", qom_type="remote-cache", id="rc0",
+                        local_max=8 * MIB,
+                        socket=stage.requester.path("vmm.sock"))
+            vm.attached()
+            go_round(vm, version + 20)
+    finally:
+        vm.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(CASES))
