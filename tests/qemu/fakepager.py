@@ -359,6 +359,15 @@ class Pager:
             went += 1
         return went
 
+    def do_prefetch(self, page):
+        """Bytes in the memfd that QEMU's mapping has not seen yet."""
+        self.store.seek(((self.words[page] >> 28) - 1) * PAGE)
+        fd, offset = self.place(page)
+        os.pwrite(fd, self.store.read(PAGE), offset)
+
+    def do_punch(self, page):
+        self.punch(page)
+
     def do_state(self, page, count=1):
         return [self.words[n] & 0xf for n in range(page, page + count)]
 

@@ -2,6 +2,7 @@
 """A QEMU with the object, the fake rcached it speaks to, and the means to run
 cases with them.
 """
+import base64
 import os
 import socket
 import subprocess
@@ -136,6 +137,16 @@ class Vm:
     def read(self, address, timeout=10):
         answer = self.ask(f"readq {address:#x}", timeout)
         return answer and int(answer.split()[1], 0)
+
+    def put(self, address, data):
+        text = base64.b64encode(data).decode()
+        assert self.ask(f"b64write {address:#x} {len(data):#x} {text}",
+                        60) == "OK"
+
+    def get(self, address, size):
+        answer = self.ask(f"b64read {address:#x} {size:#x}", 60)
+        assert answer and answer.startswith("OK "), answer
+        return base64.b64decode(answer[3:])
 
     def read_late(self, timeout=10):
         """The answer of a read() that came to nothing before."""

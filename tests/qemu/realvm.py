@@ -5,7 +5,6 @@ writes guest RAM by the qtest protocol, and looks at the page words.
 A page's content is a function of its address and a version (content()), and
 is compared whole.
 """
-import base64
 import hashlib
 import mmap
 import os
@@ -136,16 +135,6 @@ class RealVm(Vm):
         raise LabError("no pager")
 
     # ------------------------------------------------------------- memory
-
-    def put(self, address, data):
-        text = base64.b64encode(data).decode()
-        assert self.ask(f"b64write {address:#x} {len(data):#x} {text}",
-                        60) == "OK"
-
-    def get(self, address, size):
-        answer = self.ask(f"b64read {address:#x} {size:#x}", 60)
-        assert answer and answer.startswith("OK "), answer
-        return base64.b64decode(answer[3:])
 
     def page_of(self, address):
         """The index of its word."""

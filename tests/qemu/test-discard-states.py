@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rule 6, word by word: what the guest gives up by balloon or virtio-mem, in
+each state that a page can be in; against a fake pager, which holds it there.
+
+Whatever the pager was about to do with a page, it did for the word that it
+read: after a discard no word is one that was there before.
+
+    test-discard-states.py [NAME...]     only cases whose names contain NAME
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fakepager as fp                                      # noqa: E402
+import virtio                                               # noqa: E402
+from fakevm import MIB, TEST_AT, Vm, main, page_of    # noqa: E402
+
+CASES = []
+PAGE = fp.PAGE
+HERE = (fp.HOT, fp.ZAPPING, fp.ZAPPED, fp.EVICTING, fp.CACHED)
+AWAY = (fp.REMOTE, fp.FETCHING)
+NOWHERE = (fp.UNTOUCHED, fp.ZERO, fp.LOST)
+# The pager's hands are under these two; the last is another thread's.
+BUSY = (fp.FILLING, fp.PUNCHING)
+KEPT = BUSY + (fp.DISCARDING,)
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def hold(vm, page, state):
+    """A page in that state, as a pager has it in the middle of its work."""
+    if state in AWAY or state == fp.CACHED:
+        assert vm.pager.do_evict(page) == 1
+        if state == fp.CACHED:
+            vm.pager.do_prefetch(page)
+    elif state in (fp.ZAPPED, fp.EVICTING):
+        assert vm.pager.do_zap(page) == (0, [])
+    elif state in NOWHERE:
+        vm.pager.do_punch(page)
+    vm.pager.do_set(page, state)
+    return vm.pager.do_word(page)
+
+
+def flipped(word):
+    return word & fp.SLOT_MASK | (word + fp.GEN) & fp.GEN_MASK | fp.ZERO
+
+
+def discarded(vm, words):
+    """Look at each page of @words, the words from before the discard."""
+    for page, before in words.items():
+        state, word = before & 0xf, vm.pager.do_word(page)
+        if state in KEPT:
+            assert word == before, (state, hex(word))
+            assert vm.pager.do_data(page), f"punched in state {state}"
+            continue
+        assert word == flipped(before), (state, hex(before), hex(word))
+        assert not vm.pager.do_data(page), f"not punched in state {state}"
+        if state in AWAY or state == fp.CACHED:
+            assert word & fp.SLOT_MASK, "the slot is the pager's to free"
+
+
+@case
+def balloon(folder):
+    """Inflate in each state, deflate, and every page is zero; a page that was
+    busy has what the pager made of it."""
+    vm = Vm(folder, "-device", "virtio-balloon-pci,addr=4")
+    try:
+        device = virtio.Balloon(vm, 4)
+        states = HERE + AWAY + NOWHERE + KEPT
+        pages = {page_of(TEST_AT) + i: s for i, s in enumerate(states)}
+        for page in pages:
+            vm.write(page * PAGE, 0x5100 + page)
+        vm.manage()
+        before = vm.pager.do_discards()
+        words = {p: hold(vm, p, s) for p, s in pages.items()}
+        device.give(*(p * PAGE for p in pages))
+        discarded(vm, words)
+        now = vm.pager.do_discards()
+        assert now[0] > before[0]
+        assert now[1] - before[1] == len(HERE), (before, now)
+        assert now[2] - before[2] == len(AWAY), (before, now)
+        device.take(*(p * PAGE for p in pages))
+        discarded(vm, words)
+        for page, state in pages.items():
+            if state in KEPT:
+                vm.pager.do_set(page, fp.HOT)   # it has done its work
+            value = vm.read(page * PAGE)
+            assert value == (0x5100 + page if state in KEPT else 0), \
+                (state, hex(value))
+            vm.write(page * PAGE, 0x5200 + page)
+            assert vm.pager.do_evict(page) == 1, state
+            assert vm.read(page * PAGE) == 0x5200 + page, state
+    finally:
+        vm.close()
+
+
+@case
+def memory_device(folder):
+    """virtio-mem: a block with a page that is busy is not unplugged, and says
+    so; then it is, in each state; and plugged again it is zero."""
+    vm = Vm(folder, "-m", "64M,maxmem=128M", "-object",
+            f"memory-backend-memfd,id=mem1,size={32 * MIB}", "-device",
+            "virtio-mem-pci,id=vmem0,memdev=mem1,addr=4")
+    try:
+        name, first, _ = vm.pager.do_blocks()[1]
+        device = virtio.Mem(vm, 4, "vmem0")
+        block = device.block_size
+        device.want(2 * block)
+        assert device.request(virtio.PLUG, device.base, 2) == virtio.ACK
+        states = HERE + AWAY + NOWHERE + BUSY
+        pages = {first + i: s for i, s in enumerate(states)}
+
+        def place(page):
+            return device.base + (page - first) * PAGE
+
+        other = place(first + block // PAGE)
+        vm.write(other, 0x77)
+        for page in pages:
+            vm.write(place(page), 0x6100 + page)
+        vm.pager.do_manage(name)
+        vm.pager.wait("managed")
+        words = {p: hold(vm, p, s) for p, s in pages.items()}
+        device.want(block)
+        assert device.request(virtio.UNPLUG, device.base, 1) == virtio.BUSY
+        discarded(vm, words)
+        for page, state in pages.items():
+            if state in BUSY:
+                vm.pager.do_set(page, fp.HOT)
+            else:                       # once more, and with other slots
+                assert vm.read(place(page)) == 0
+                vm.write(place(page), 0x6200 + page)
+        words = {p: hold(vm, p, s if s not in BUSY else fp.HOT)
+                 for p, s in pages.items()}
+        assert device.request(virtio.UNPLUG, device.base, 1) == virtio.ACK
+        discarded(vm, words)
+        assert vm.read(other) == 0x77
+        device.want(2 * block)
+        assert device.request(virtio.PLUG, device.base, 1) == virtio.ACK
+        for page, state in pages.items():
+            assert vm.read(place(page)) == 0, state
+            vm.write(place(page), 0x6300 + page)
+            assert vm.pager.do_evict(page) == 1, state
+            assert vm.read(place(page)) == 0x6300 + page, state
+        # A reset unplugs all of it, away or not.
+        assert vm.pager.do_evict(first, len(pages)) == len(pages)
+        words = {p: vm.pager.do_word(p) for p in pages}
+        vm.qmp.call("system_reset")
+        vm.qmp.event("RESET")
+        discarded(vm, words)
+    finally:
+        vm.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(CASES))
