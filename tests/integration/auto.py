@@ -3,6 +3,8 @@
 
 Scenarios for scenarios.py, which runs them.
 """
+import errno
+
 from cluster import MIB, Vm, expect_clean, wait_for
 from giveback import PressedCluster
 
@@ -68,4 +70,28 @@ def local_max_auto(build):
         idle.call("go")
         for vm in vms:
             expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def local_max_auto_kept(build):
+    """A resize that fails leaves local-max to rcached, as it was."""
+    mem = 64 * MIB
+    with ShortCluster(build, 512 * MIB, 128 * MIB, providers=0) as c:
+        vm = Vm(c.requester, mem=mem // MIB, local_max="auto", seconds=600,
+                threads=2, pattern="sweep")
+        wait_for("all of it to be here",
+                 lambda: vm.stats()["resident"] > mem * 15 // 16, 60)
+        answer = vm.call(f"resize {48 * MIB} {16 * MIB}")
+        assert answer["status"] == -errno.ETIME, answer
+        assert c.limits() == [mem], c.limits()
+        rcached = c.requester.processes["rcached"]
+        assert "share what there is" not in rcached.tail(1000)
+        hog = c.hog(c.requester, c.requester.cgroup.free() - c.reserve // 2)
+        wait_for("rcached to divide what there is among it",
+                 lambda: "share what there is" in rcached.tail(1000), 60)
+        hog.popen.kill()
+        hog.popen.wait()
+        c.processes.remove(hog)
+        expect_clean(vm.quit())
         c.shut_down()
