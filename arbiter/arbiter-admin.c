@@ -563,6 +563,16 @@ static JsonNode *run_status(JsonObject *args, void *opaque, GError **errp)
     return admin_node_new(o);
 }
 
+static void start_evict(AdminRequest *request, JsonObject *args, void *opaque)
+{
+    Arbiter *arbiter = opaque;
+
+    relay_evict(&arbiter->relay, &arbiter->hosts,
+                json_object_get_string_member(args, "vm"),
+                json_object_get_int_member(args, "bytes"), request,
+                arbiter_now());
+}
+
 const AdminCommand arbiter_admin_commands[] = {
     { "status", "Whether all is well, and the sums.",
       .run = run_status, .reads = true },
@@ -578,6 +588,9 @@ const AdminCommand arbiter_admin_commands[] = {
     { "whatif", "What VMs would feel if a host died, or was drained.",
       { { "host", ADMIN_ARG_STRING } }, arbiter_admin_whatif,
       .reads = true },
+    { "evict", "Send cold pages of a VM away now.",
+      { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } },
+      .start = start_evict },
     { "drain", "Tell a host to lend nothing more and ask all back.",
       { { "host", ADMIN_ARG_STRING } }, arbiter_admin_drain },
     { "undrain", "Tell a host to lend again.",

@@ -99,6 +99,7 @@ static void *on_hello(ControlConn *conn, const WireHello *hello, char *text,
             return NULL;
         }
         /* Its old connection has not been seen to end. */
+        relay_gone(&arbiter->relay, host->conn);
         control_drop(host->conn, "it has connected again");
         host->conn = NULL;
         leases_provider_lost(&arbiter->leases, host->name);
@@ -188,12 +189,21 @@ static void on_grant_ack(ControlConn *conn, const WireGrantAck *ack,
     pump(arbiter);
 }
 
+static void on_evict_ack(ControlConn *conn, uint64_t tag,
+                         const WireEvictAck *ack, void *opaque)
+{
+    Arbiter *arbiter = opaque;
+
+    relay_ack(&arbiter->relay, conn, tag, ack);
+}
+
 static void on_gone(ControlConn *conn, const char *reason, void *opaque)
 {
     Arbiter *arbiter = opaque;
     Host *host = control_data(conn);
 
     host->conn = NULL;
+    relay_gone(&arbiter->relay, conn);
     leases_provider_lost(&arbiter->leases, host->name);
     leases_requester_lost(&arbiter->leases, host->name);
     pump(arbiter);
@@ -204,6 +214,7 @@ static const ControlOps control_ops = {
     .on_beat = on_beat,
     .on_request = on_request,
     .on_grant_ack = on_grant_ack,
+    .on_evict_ack = on_evict_ack,
     .on_gone = on_gone,
 };
 
@@ -232,6 +243,7 @@ static gboolean tick(void *opaque)
     check_clock(arbiter, now);
     pump(arbiter);
     leases_expire(&arbiter->leases, now);
+    relay_expire(&arbiter->relay, now);
     hosts_forget(&arbiter->hosts, now);
     return G_SOURCE_CONTINUE;
 }
@@ -304,6 +316,7 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
                arbiter->started_ms);
     hosts_init(&arbiter->hosts, &options->hosts);
     leases_init(&arbiter->leases, &options->leases);
+    relay_init(&arbiter->relay);
     if (!start_control(arbiter, errp) || !start_admin(arbiter, errp)) {
         return NULL;
     }
@@ -324,6 +337,7 @@ void arbiter_free(Arbiter *arbiter)
         return;
     }
     g_clear_handle_id(&arbiter->tick, g_source_remove);
+    relay_deinit(&arbiter->relay);
     admin_server_free(arbiter->admin);
     control_free(arbiter->control);
     leases_deinit(&arbiter->leases);

@@ -15,6 +15,7 @@
 #include "arbiter/leases.h"
 #include "arbiter/moves.h"
 #include "arbiter/options.h"
+#include "arbiter/relay.h"
 #include "common/admin.h"
 
 /* What it opens beside the connections of hosts, admin clients among it. */
@@ -25,6 +26,7 @@ typedef struct Arbiter {
     Hosts hosts;
     Leases leases;
     Moves moves;
+    Relay relay;
     Control *control;
     AdminServer *admin;
     guint tick;                 /* timer */

@@ -127,6 +127,19 @@ static WireError take_grant_ack(ControlConn *conn, const WireHead *head,
     return err;
 }
 
+static WireError take_evict_ack(ControlConn *conn, const WireHead *head,
+                                const uint8_t *payload)
+{
+    Control *control = conn->control;
+    WireEvictAck ack;
+    WireError err = wire_evict_ack_decode(head, payload, head->length, &ack);
+
+    if (err == WIRE_OK) {
+        control->ops->on_evict_ack(conn, head->tag, &ack, control->opaque);
+    }
+    return err;
+}
+
 /* Return: why the connection has to end, or NULL. */
 static const char *take_frame(ControlConn *conn, const WireHead *head,
                               const uint8_t *payload)
@@ -156,6 +169,9 @@ static const char *take_frame(ControlConn *conn, const WireHead *head,
         break;
     case RCACHE_GRANT_ACK:
         err = take_grant_ack(conn, head, payload);
+        break;
+    case RCACHE_EVICT_ACK:
+        err = take_evict_ack(conn, head, payload);
         break;
     default:
         return "a second HELLO";
@@ -308,6 +324,15 @@ bool control_send_drain(ControlConn *conn, bool drain)
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     wire_append_drain(out, drain);
+    return frames_send(conn->frames, out);
+}
+
+bool control_send_evict(ControlConn *conn, uint64_t tag,
+                        const WireEvict *evict)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    wire_append_evict(out, tag, evict);
     return frames_send(conn->frames, out);
 }
 

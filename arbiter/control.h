@@ -33,6 +33,8 @@ typedef struct ControlOps {
                        const WireLeaseRequest *request, void *opaque);
     void (*on_grant_ack)(ControlConn *conn, const WireGrantAck *ack,
                          void *opaque);
+    void (*on_evict_ack)(ControlConn *conn, uint64_t tag,
+                         const WireEvictAck *ack, void *opaque);
     /* A connection that was through HELLO has ended. */
     void (*on_gone)(ControlConn *conn, const char *reason, void *opaque);
 } ControlOps;
@@ -70,6 +72,10 @@ bool control_send_grant(ControlConn *conn, const WireGrant *grant);
 
 /** control_send_drain() - false if the connection has ended */
 bool control_send_drain(ControlConn *conn, bool drain);
+
+/** control_send_evict() - false if the connection has ended */
+bool control_send_evict(ControlConn *conn, uint64_t tag,
+                        const WireEvict *evict);
 
 /** control_send_reply() - false if the connection has ended */
 bool control_send_reply(ControlConn *conn, uint64_t tag,

@@ -331,6 +331,7 @@ char *print_status(JsonNode *answer)
 char *print_evict(JsonNode *answer)
 {
     g_autofree char *vm = NULL, *bytes = NULL, *pages = NULL;
+    const char *why;
     JsonObject *o;
 
     if (!JSON_NODE_HOLDS_OBJECT(answer)) {
@@ -340,7 +341,9 @@ char *print_evict(JsonNode *answer)
     vm = cell_field(o, "vm", CELL_TEXT);
     bytes = cell_field(o, "evicted_bytes", CELL_BYTES);
     pages = cell_field(o, "evicted_pages", CELL_COUNT);
-    return g_strdup_printf("%s: %s (%s pages) went\n", vm, bytes, pages);
+    why = json_object_get_string_member_with_default(o, "text", "");
+    return g_strdup_printf("%s: %s (%s pages) went%s%s\n", vm, bytes, pages,
+                           *why ? "; " : "", why);
 }
 
 char *print_drain(JsonNode *answer)

@@ -31,7 +31,6 @@ typedef struct Command {
     JsonObject *(*make_args)(char **argv, GError **errp);
     unsigned nr_args;
     unsigned nr_more;           /* that may be left out */
-    bool host;                  /* a host's socket is the default */
     unsigned timeout_ms;
 } Command;
 
@@ -71,7 +70,7 @@ static const Command commands[] = {
     { "vms", " [HOST]", "VMs, their sizes, where their memory is", print_vms,
       host_args, 0, 1, .timeout_ms = 5000 },
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
-      evict_args, 2, .host = true, .timeout_ms = 120000 },
+      evict_args, 2, .timeout_ms = 120000 },
     { "top", "", "Hosts and VMs, live, on the terminal" },
     { "metrics", "", "All figures in Prometheus' text format" },
     { "whatif", " HOST", "What VMs feel if it dies, or is drained",
@@ -171,10 +170,10 @@ static const Command *command_find(const char *name)
     return NULL;
 }
 
-static const char *default_socket(const Command *command)
+static const char *default_socket(void)
 {
-    return !command->host && g_file_test(ARBITER_SOCKET, G_FILE_TEST_EXISTS)
-               ? ARBITER_SOCKET : HOST_SOCKET;
+    return g_file_test(ARBITER_SOCKET, G_FILE_TEST_EXISTS) ? ARBITER_SOCKET
+                                                           : HOST_SOCKET;
 }
 
 static int exit_status(const GError *error)
@@ -228,9 +227,8 @@ static int run(const CommandLine *line, const Command *command,
     }
     if (!shown) {
         if (g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_NO_COMMAND)) {
-            g_prefix_error(&error, "%s is for %s to answer (see --socket): ",
-                           command->name, command->host
-                           ? "the VM's host" : "an arbiter of this version");
+            g_prefix_error(&error, "%s is for an arbiter of this version to "
+                           "answer (see --socket): ", command->name);
         }
         return rcachectl_fail(error);
     }
@@ -246,7 +244,7 @@ static int run(const CommandLine *line, const Command *command,
 static int run_all(const CommandLine *line, const Command *command,
                    char **argv, JsonObject *args)
 {
-    const char *path = line->socket ? line->socket : default_socket(command);
+    const char *path = line->socket ? line->socket : default_socket();
     int status;
 
     if (!strcmp(command->name, "top")) {

@@ -368,3 +368,52 @@ WireError wire_drain_decode(const void *payload, size_t len, bool *drain)
     *drain = raw.drain;
     return le32toh(raw.drain) <= 1 ? WIRE_OK : WIRE_E_VALUE;
 }
+
+void wire_append_evict(GByteArray *out, uint64_t tag, const WireEvict *evict)
+{
+    struct RcacheEvict raw = { .bytes = htole64(evict->bytes) };
+    WireHead head = { .type = RCACHE_EVICT, .tag = tag };
+
+    memcpy(raw.vm, evict->vm, sizeof(raw.vm));
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_evict_decode(const void *payload, size_t len, WireEvict *out)
+{
+    struct RcacheEvict raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireEvict) { .bytes = le64toh(raw.bytes) };
+    memcpy(out->vm, raw.vm, sizeof(out->vm));
+    return out->bytes ? WIRE_OK : WIRE_E_VALUE;
+}
+
+void wire_append_evict_ack(GByteArray *out, uint64_t tag,
+                           const WireEvictAck *ack)
+{
+    struct RcacheEvictAck raw = { .bytes = htole64(ack->bytes) };
+    WireHead head = { .type = RCACHE_EVICT_ACK, .tag = tag,
+                      .status = ack->status };
+
+    wire_text_copy(raw.text, sizeof(raw.text), ack->text);
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_evict_ack_decode(const WireHead *head, const void *payload,
+                                size_t len, WireEvictAck *out)
+{
+    struct RcacheEvictAck raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireEvictAck) {
+        .status = head->status,
+        .bytes = le64toh(raw.bytes),
+    };
+    return wire_text_decode(out->text, raw.text, sizeof(raw.text));
+}

@@ -112,8 +112,11 @@ static const TypeRule type_rules[] = {
     RULE(GRANT_ACK, .to = TO_ARBITER, .answer = true,
          .fixed = sizeof(struct RcacheGrantAck)),
     RULE(DRAIN, .to = TO_HOST, .fixed = sizeof(struct RcacheDrain)),
+    RULE(EVICT, .to = TO_HOST, .fixed = sizeof(struct RcacheEvict)),
+    RULE(EVICT_ACK, .to = TO_ARBITER, .answer = true,
+         .fixed = sizeof(struct RcacheEvictAck)),
 };
-_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_DRAIN + 1,
+_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_EVICT_ACK + 1,
                "type_rules[] does not match enum RcacheType");
 
 static const char *const status_names[] = {

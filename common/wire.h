@@ -164,6 +164,17 @@ typedef struct WireGrantAck {
     char text[128];
 } WireGrantAck;
 
+typedef struct WireEvict {
+    uint8_t vm[RCACHE_UUID_LEN];
+    uint64_t bytes;
+} WireEvict;
+
+typedef struct WireEvictAck {
+    uint16_t status;
+    uint64_t bytes;             /* that went, whatever the status */
+    char text[128];
+} WireEvictAck;
+
 typedef struct WireBeatHost {
     uint64_t seq;
     uint8_t boot_id[RCACHE_UUID_LEN];
@@ -368,9 +379,15 @@ void wire_append_grant_ack(GByteArray *out, uint64_t tag,
                            const WireGrantAck *ack);
 
 void wire_append_drain(GByteArray *out, bool drain);
+void wire_append_evict(GByteArray *out, uint64_t tag, const WireEvict *evict);
+void wire_append_evict_ack(GByteArray *out, uint64_t tag,
+                           const WireEvictAck *ack);
 
 /* Each reads the @len bytes of payload that belong to a decoded head. */
 WireError wire_drain_decode(const void *payload, size_t len, bool *drain);
+WireError wire_evict_decode(const void *payload, size_t len, WireEvict *out);
+WireError wire_evict_ack_decode(const WireHead *head, const void *payload,
+                                size_t len, WireEvictAck *out);
 WireError wire_hello_decode(const void *payload, size_t len, WireHello *out);
 WireError wire_hello_ack_decode(const void *payload, size_t len,
                                 WireHelloAck *out);

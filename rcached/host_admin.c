@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * host_admin: the commands of this host's admin socket.  See host_admin.h.
- *
- * "evict" is answered by the VM's pager, later: until then it stands in a
- * table under the tag that went with it, and fails when the pager's link
- * ends.
  */
 #include "rcached/host_admin.h"
 
@@ -13,22 +9,11 @@
 #include "common/admin.h"
 #include "rcached/host_json.h"
 
-#define EVICTS_MAX      64u
-
 struct HostAdmin {
     Rcached *r;
     AdminServer *server;
     int64_t started;            /* g_get_monotonic_time() */
-    uint64_t tags;
-    GHashTable *evicts;         /* tag (in the Evict) to Evict */
 };
-
-/* One that a pager works on. */
-typedef struct Evict {
-    uint64_t tag;
-    Vm *vm;                     /* has a link as long as this is here */
-    AdminRequest *request;
-} Evict;
 
 /* -------------------------------------------------------------- commands */
 
@@ -119,27 +104,23 @@ static JsonNode *run_debug_kill_pager(JsonObject *args, void *opaque,
 
 /* ----------------------------------------------------------------- evict */
 
-static bool evict_send(HostAdmin *admin, Vm *vm, uint64_t tag,
-                       uint64_t bytes, GError **errp)
+static void evict_done(const Evicted *evicted, void *opaque)
 {
-    struct LinkEvict msg = {
-        .hdr = { .magic = LINK_MAGIC, .type = LINK_EVICT,
-                 .size = sizeof(msg), .tag = tag },
-        .what = RCACHE_EVICT_BYTES,
-        .bytes = bytes,
-    };
+    JsonObject *o;
 
-    if (g_hash_table_size(admin->evicts) >= EVICTS_MAX) {
-        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
-                    "too many evictions are under way");
-        return false;
+    if (evicted->failed) {
+        admin_fail(opaque, g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                                       "vm %s: %s", evicted->vm,
+                                       evicted->text));
+        return;
     }
-    if (!vm->link || !link_send(vm->link, &msg, sizeof(msg))) {
-        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED,
-                    "vm %s has no pager attached", vm->name);
-        return false;
-    }
-    return true;
+    o = json_object_new();
+    json_object_set_string_member(o, "vm", evicted->vm);
+    json_object_set_int_member(o, "evicted_bytes", evicted->bytes);
+    json_object_set_int_member(o, "evicted_pages",
+                               evicted->bytes / RCACHE_PAGE_SIZE);
+    json_object_set_string_member(o, "text", evicted->text);
+    admin_return(opaque, admin_node_new(o));
 }
 
 static void start_evict(AdminRequest *request, JsonObject *args,
@@ -148,66 +129,11 @@ static void start_evict(AdminRequest *request, JsonObject *args,
     HostAdmin *admin = opaque;
     GError *error = NULL;
     Vm *vm = find_vm(admin, args, &error);
-    uint64_t bytes = json_object_get_int_member(args, "bytes");
-    Evict *evict;
 
-    if (!vm || !evict_send(admin, vm, admin->tags + 1, bytes, &error)) {
+    if (!vm || !evicts_start(admin->r->evicts, vm,
+                             json_object_get_int_member(args, "bytes"),
+                             evict_done, request, &error)) {
         admin_fail(request, error);
-        return;
-    }
-    evict = g_new0(Evict, 1);
-    evict->tag = ++admin->tags;
-    evict->vm = vm;
-    evict->request = request;
-    g_hash_table_insert(admin->evicts, &evict->tag, evict);
-}
-
-void host_admin_result(HostAdmin *admin, Vm *vm,
-                       const struct LinkResult *msg)
-{
-    Evict *evict = g_hash_table_lookup(admin->evicts, &msg->hdr.tag);
-    JsonObject *o;
-
-    if (!evict || evict->vm != vm) {
-        return;
-    }
-    if (msg->status && !msg->value) {
-        admin_fail(evict->request,
-                   g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED, "vm %s: %s",
-                               vm->name, *msg->text ? msg->text
-                               : g_strerror(-msg->status)));
-    } else {
-        o = json_object_new();
-        json_object_set_string_member(o, "vm", vm->name);
-        json_object_set_int_member(o, "evicted_bytes", msg->value);
-        json_object_set_int_member(o, "evicted_pages",
-                                   msg->value / RCACHE_PAGE_SIZE);
-        json_object_set_string_member(o, "text", msg->text);
-        admin_return(evict->request, admin_node_new(o));
-    }
-    g_hash_table_remove(admin->evicts, &evict->tag);
-}
-
-static void evict_fail(Evict *evict, const char *why)
-{
-    admin_fail(evict->request,
-               g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED, "vm %s: %s",
-                           evict->vm->name, why));
-}
-
-void host_admin_link_closed(HostAdmin *admin, Vm *vm)
-{
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, admin->evicts);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Evict *evict = value;
-
-        if (evict->vm == vm) {
-            evict_fail(evict, "its pager has gone");
-            g_hash_table_iter_remove(&iter);
-        }
     }
 }
 
@@ -296,8 +222,6 @@ HostAdmin *host_admin_new(Rcached *r, GError **errp)
 
     admin->r = r;
     admin->started = g_get_monotonic_time();
-    admin->evicts = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
-                                          g_free);
     admin->server = admin_server_new(path, r->options->admin_group,
                                      r->options->admin_read_group,
                                      r->options->debug_commands
@@ -316,17 +240,9 @@ HostAdmin *host_admin_new(Rcached *r, GError **errp)
 
 void host_admin_free(HostAdmin *admin)
 {
-    GHashTableIter iter;
-    gpointer value;
-
     if (!admin) {
         return;
     }
-    g_hash_table_iter_init(&iter, admin->evicts);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        evict_fail(value, "this daemon ends");
-    }
-    g_hash_table_destroy(admin->evicts);
     admin_server_free(admin->server);
     g_free(admin);
 }

@@ -17,14 +17,7 @@
  */
 HostAdmin *host_admin_new(Rcached *r, GError **errp);
 
-/** host_admin_free() - stop; commands that are under way fail */
+/** host_admin_free() - stop; takes NULL */
 void host_admin_free(HostAdmin *admin);
-
-/** host_admin_result() - a pager has answered LINK_EVICT */
-void host_admin_result(HostAdmin *admin, Vm *vm,
-                       const struct LinkResult *msg);
-
-/** host_admin_link_closed() - what was asked of this VM's pager fails */
-void host_admin_link_closed(HostAdmin *admin, Vm *vm);
 
 #endif

@@ -188,7 +188,7 @@ static void rcached_granted(const WireGrantAck *ack, void *opaque)
     arbiter_grant_answer(opaque, ack);
 }
 
-static void rcached_grant(ArbiterGrant *request, const WireGrant *grant,
+static void rcached_grant(ArbiterAsked *request, const WireGrant *grant,
                           void *opaque)
 {
     Rcached *r = opaque;
@@ -209,6 +209,7 @@ static const ArbiterOps arbiter_ops = {
     .beat = rcached_beat,
     .grant = rcached_grant,
     .drain = rcached_told_to_drain,
+    .evict = rcached_told_to_evict,
 };
 
 /* ----------------------------------------------------------------- pagers */
@@ -326,7 +327,7 @@ static void rcached_link_result(Vm *vm, const struct LinkResult *msg,
 {
     Rcached *r = opaque;
 
-    host_admin_result(r->admin, vm, msg);
+    evicts_result(r->evicts, vm, msg);
 }
 
 static void rcached_link_closed(Vm *vm, void *opaque)
@@ -334,7 +335,7 @@ static void rcached_link_closed(Vm *vm, void *opaque)
     Rcached *r = opaque;
 
     vm->attached = false;
-    host_admin_link_closed(r->admin, vm);
+    evicts_link_closed(r->evicts, vm);
 }
 
 static const LinkOps link_ops = {
@@ -534,6 +535,7 @@ Rcached *rcached_new(const Options *options, GError **errp)
     ProviderSnapshot lent;
 
     r->options = options;
+    r->evicts = evicts_new();
     if (!probe_uring(errp) || !read_boot_id(r->boot_id, errp)) {
         return NULL;
     }
@@ -566,6 +568,7 @@ void rcached_free(Rcached *r)
     granter_free(r->granter);
     arbiter_clients_free(r->arbiters);
     link_server_free(r->links);
+    evicts_free(r->evicts);
     qmp_folder_free(r->qmp);
     vmms_free(r->vmms);
     provider_free(r->provider);

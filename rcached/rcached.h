@@ -19,6 +19,7 @@
 #include "rcached/agent/predict.h"
 #include "rcached/agent/pressure.h"
 #include "rcached/agent/qmp.h"
+#include "rcached/evicts.h"
 #include "rcached/granter.h"
 #include "rcached/link_server.h"
 #include "rcached/options.h"
@@ -41,6 +42,7 @@ typedef struct Rcached {
     MemoryWatch *watch;         /* or NULL */
     QmpFolder *qmp;             /* or NULL */
     ArbiterClients *arbiters;
+    Evicts *evicts;
     HostAdmin *admin;
     guint tick;
 
@@ -78,6 +80,10 @@ void rcached_resume_drain(Rcached *r);
 
 /** rcached_told_to_drain() - the same, by an arbiter; @opaque: the Rcached */
 void rcached_told_to_drain(bool draining, void *opaque);
+
+/** rcached_told_to_evict() - an arbiter says so; @opaque: the Rcached */
+void rcached_told_to_evict(ArbiterAsked *request, const WireEvict *evict,
+                           void *opaque);
 
 /** rcached_give_back() - ask back what the last sample says is short;
  * @lent: what the provider has */

@@ -21,6 +21,7 @@
 #define RCACHE_FEATURE_DRAIN    (UINT64_C(1) << 1)  /* of a host: DRAIN */
 #define RCACHE_FEATURE_AVOID    (UINT64_C(1) << 2)  /* of an arbiter: hosts */
                                                     /* to avoid are taken */
+#define RCACHE_FEATURE_EVICT    (UINT64_C(1) << 3)  /* of a host: EVICT */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
@@ -68,7 +69,9 @@ enum RcacheType {
     RCACHE_LEASE_REPLY = 50,
     RCACHE_GRANT = 51,
     RCACHE_GRANT_ACK = 52,
-    RCACHE_DRAIN = 53           /* arbiter to host, RCACHE_FEATURE_DRAIN */
+    RCACHE_DRAIN = 53,          /* arbiter to host, RCACHE_FEATURE_DRAIN */
+    RCACHE_EVICT = 54,          /* the same, RCACHE_FEATURE_EVICT */
+    RCACHE_EVICT_ACK = 55
 };
 
 /* Status of an answer, in the frame's head; 0 is success. */
@@ -237,6 +240,17 @@ struct RcacheGrantAck {
 struct RcacheDrain {
     uint32_t drain;                     /* 1 or 0 */
     uint32_t reserved;                  /* 0 */
+} __attribute__((packed));
+
+/* An operator wants cold pages of a VM to go. */
+struct RcacheEvict {
+    uint8_t vm[RCACHE_UUID_LEN];
+    uint64_t bytes;                     /* not 0 */
+} __attribute__((packed));
+
+struct RcacheEvictAck {
+    uint64_t bytes;                     /* that went */
+    char text[128];                     /* why not all */
 } __attribute__((packed));
 
 /*

@@ -60,8 +60,8 @@ typedef struct Request {
 } Request;
 
 /*
- * Outlives its arbiters as long as a grant is unanswered: @alive says whether
- * they are still there.
+ * Outlives its arbiters as long as one that asked is unanswered: @alive says
+ * whether they are still there.
  */
 struct ArbiterClients {
     unsigned refs;
@@ -78,7 +78,7 @@ struct ArbiterClients {
     GList *requests;            /* of Request */
 };
 
-struct ArbiterGrant {
+struct ArbiterAsked {
     ArbiterClients *clients;
     unsigned index;
     uint64_t connection;
@@ -341,25 +341,26 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
     arbiter_beat(a);
 }
 
-static void arbiter_grant(Arbiter *a, uint64_t tag, const WireGrant *grant)
+static ArbiterAsked *asked_new(Arbiter *a, uint64_t tag)
 {
-    ArbiterClients *clients = a->clients;
-    ArbiterGrant *request = g_new0(ArbiterGrant, 1);
+    ArbiterAsked *asked = g_new0(ArbiterAsked, 1);
 
-    clients->refs++;
-    request->clients = clients;
-    request->index = a->index;
-    request->connection = a->connection;
-    request->tag = tag;
-    clients->ops->grant(request, grant, clients->opaque);
+    a->clients->refs++;
+    asked->clients = a->clients;
+    asked->index = a->index;
+    asked->connection = a->connection;
+    asked->tag = tag;
+    return asked;
 }
 
 static WireError arbiter_frame(Arbiter *a, const WireHead *head,
                                const uint8_t *payload)
 {
+    const ArbiterOps *ops = a->clients->ops;
     WireHelloAck ack;
     WireLeaseReply reply;
     WireGrant grant;
+    WireEvict evict;
     bool draining;
     WireError err;
 
@@ -385,13 +386,19 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
     case RCACHE_GRANT:
         err = wire_grant_decode(payload, head->length, &grant);
         if (!err) {
-            arbiter_grant(a, head->tag, &grant);
+            ops->grant(asked_new(a, head->tag), &grant, a->clients->opaque);
+        }
+        return err;
+    case RCACHE_EVICT:
+        err = wire_evict_decode(payload, head->length, &evict);
+        if (!err) {
+            ops->evict(asked_new(a, head->tag), &evict, a->clients->opaque);
         }
         return err;
     case RCACHE_DRAIN:
         err = wire_drain_decode(payload, head->length, &draining);
         if (!err) {
-            a->clients->ops->drain(draining, a->clients->opaque);
+            ops->drain(draining, a->clients->opaque);
         }
         return err;
     default:
@@ -435,7 +442,7 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
         .version_min = RCACHE_VERSION,
         .version_max = RCACHE_VERSION,
         .role = RCACHE_ROLE_HOST,
-        .features = RCACHE_FEATURE_DRAIN,
+        .features = RCACHE_FEATURE_DRAIN | RCACHE_FEATURE_EVICT,
     };
 
     a->dial = NULL;
@@ -541,19 +548,35 @@ void arbiter_clients_free(ArbiterClients *clients)
     clients_unref(clients);
 }
 
-void arbiter_grant_answer(ArbiterGrant *request, const WireGrantAck *ack)
+/* Takes both. */
+static void asked_answer(ArbiterAsked *asked, GByteArray *bytes)
 {
-    ArbiterClients *clients = request->clients;
-    Arbiter *a = clients->alive ? &clients->arbiter[request->index] : NULL;
+    ArbiterClients *clients = asked->clients;
+    Arbiter *a = clients->alive ? &clients->arbiter[asked->index] : NULL;
 
-    if (a && a->greeted && a->connection == request->connection) {
-        GByteArray *bytes = g_byte_array_new();
-
-        wire_append_grant_ack(bytes, request->tag, ack);
+    if (a && a->greeted && a->connection == asked->connection) {
         frames_send_bytes(a->frames, bytes);
+    } else {
+        g_byte_array_unref(bytes);
     }
     clients_unref(clients);
-    g_free(request);
+    g_free(asked);
+}
+
+void arbiter_grant_answer(ArbiterAsked *request, const WireGrantAck *ack)
+{
+    GByteArray *bytes = g_byte_array_new();
+
+    wire_append_grant_ack(bytes, request->tag, ack);
+    asked_answer(request, bytes);
+}
+
+void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack)
+{
+    GByteArray *bytes = g_byte_array_new();
+
+    wire_append_evict_ack(bytes, request->tag, ack);
+    asked_answer(request, bytes);
 }
 
 unsigned arbiter_clients_count(const ArbiterClients *clients)

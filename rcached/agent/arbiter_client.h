@@ -21,17 +21,20 @@
 
 typedef struct ArbiterClients ArbiterClients;
 
-/* A GRANT that is to be answered. */
-typedef struct ArbiterGrant ArbiterGrant;
+/* A GRANT or an EVICT that is to be answered. */
+typedef struct ArbiterAsked ArbiterAsked;
 
 typedef struct ArbiterOps {
     /* Append one whole heartbeat with this number to @out. */
     void (*beat)(GByteArray *out, uint64_t seq, void *opaque);
     /* Give it to arbiter_grant_answer(), now or later. */
-    void (*grant)(ArbiterGrant *request, const WireGrant *grant,
+    void (*grant)(ArbiterAsked *request, const WireGrant *grant,
                   void *opaque);
     /* An operator wants this host empty, or no longer. */
     void (*drain)(bool draining, void *opaque);
+    /* Give it to arbiter_evict_answer(), now or later. */
+    void (*evict)(ArbiterAsked *request, const WireEvict *evict,
+                  void *opaque);
 } ArbiterOps;
 
 typedef struct ArbiterConfig {
@@ -78,7 +81,10 @@ void arbiter_request(ArbiterClients *clients, const WireLeaseRequest *request,
 
 /** arbiter_grant_answer() - answer a GRANT; @request is gone then.  An
  * arbiter that is gone meanwhile gets none: nobody will claim that lease. */
-void arbiter_grant_answer(ArbiterGrant *request, const WireGrantAck *ack);
+void arbiter_grant_answer(ArbiterAsked *request, const WireGrantAck *ack);
+
+/** arbiter_evict_answer() - the same for an EVICT */
+void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack);
 
 unsigned arbiter_clients_count(const ArbiterClients *clients);
 void arbiter_clients_status(const ArbiterClients *clients, unsigned i,

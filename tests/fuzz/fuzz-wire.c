@@ -209,6 +209,33 @@ static void check_drain(const Frame *f, GByteArray *out)
     }
 }
 
+#define DECODE_EVICT_ACK(payload, length, value) \
+    wire_evict_ack_decode(&head, payload, length, value)
+
+static void check_evict(const Frame *f, GByteArray *out)
+{
+    WireEvict value;
+    WireHead head;
+
+    memset(&value, 0, sizeof(value));
+    if (!wire_evict_decode(f->payload, f->head.length, &value)) {
+        wire_append_evict(out, f->head.tag, &value);
+        SAME(WireEvict, wire_evict_decode);
+    }
+}
+
+static void check_evict_ack(const Frame *f, GByteArray *out)
+{
+    WireEvictAck value;
+    WireHead head = f->head;
+
+    memset(&value, 0, sizeof(value));
+    if (!DECODE_EVICT_ACK(f->payload, f->head.length, &value)) {
+        wire_append_evict_ack(out, f->head.tag, &value);
+        SAME(WireEvictAck, DECODE_EVICT_ACK);
+    }
+}
+
 static void check_data(const Frame *f, GByteArray *out)
 {
     RcacheSlot slots[RCACHE_BATCH_FREES];
@@ -268,6 +295,8 @@ static void check_frame(const Frame *f)
         [RCACHE_GRANT] = check_grant,
         [RCACHE_GRANT_ACK] = check_grant_ack,
         [RCACHE_DRAIN] = check_drain,
+        [RCACHE_EVICT] = check_evict,
+        [RCACHE_EVICT_ACK] = check_evict_ack,
     };
     g_autoptr(GByteArray) out = g_byte_array_new();
 

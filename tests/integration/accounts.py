@@ -4,7 +4,11 @@
 The guest touches its memory, then stands still; then what one side says must
 be what the other side has.
 """
+import concurrent.futures
+import json
 import os
+import signal
+import subprocess
 import time
 
 from cluster import (Cluster, MIB, Vm, expect_clean, expect_within, wait_for)
@@ -63,6 +67,67 @@ def evict_value(build):
         after, stats = settled(c, vm)
         assert answer["status"] < 0 and answer["text"], answer
         assert answer["value"] == after - before, (answer, before, after)
+        vm.call("go")
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+def rcachectl(c, *args, check=0):
+    """What it prints, asked at the arbiter's socket."""
+    argv = [os.path.join(c.build, "arbiter", "rcachectl"),
+            f"--socket={c.requester.path('arbiter.sock')}", *args]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=150,
+                          check=False)
+    assert done.returncode == check, (args, done)
+    return done.stderr if check else done.stdout
+
+
+def evict_by_arbiter(build):
+    """It passes the command on, and says what the host has said."""
+    with Cluster(build) as c:
+        vm = filled(c, 64, 56, size=64, name="web")
+        before, _ = settled(c, vm)
+        wait_for("the arbiter to know of it", lambda: "web" in rcachectl(
+            c, "vms"), 30)
+        said = json.loads(rcachectl(c, "--json", "evict", "web", "8M"))
+        after, _ = settled(c, vm)
+        assert said["host"] == "requester" and said["text"] == "", said
+        assert said["evicted_bytes"] == after - before >= 8 * MIB, (
+            said, before, after)
+        assert rcachectl(c, "evict", "web", "64K").startswith("web: ")
+        assert "no host reports" in rcachectl(c, "evict", "db", "1M", check=1)
+        assert "bytes is 0" in rcachectl(c, "evict", "web", "0", check=1)
+        other = Vm(c.requester, number=2, mem=48, local_max=24, seconds=600,
+                   threads=1, name="web")
+        wait_for("both to be known", lambda: len(json.loads(rcachectl(
+            c, "--json", "vms"))) == 2, 30)
+        assert "by its uuid" in rcachectl(c, "evict", "web", "1M", check=4)
+        wait_for("what can go", lambda: other.stats()["evicted_pages"], 30)
+        uuid = next(v["uuid"] for v in json.loads(rcachectl(
+            c, "--json", "vms")) if v["guest_bytes"] == 48 * MIB)
+        said = json.loads(rcachectl(c, "--json", "evict", uuid, "64K"))
+        assert said["evicted_bytes"] >= 64 << 10, said
+        vm.call("go")
+        expect_clean(vm.quit())
+        expect_clean(other.quit())
+        c.shut_down()
+
+
+def evict_unanswered(build):
+    """The VM's host goes while it is at it: the operator is told."""
+    with Cluster(build, providers=1) as c:
+        vm = filled(c, 64, 48, name="web")
+        wait_for("the arbiter to know of it", lambda: "web" in rcachectl(
+            c, "vms"), 30)
+        rcached = c.requester.processes["rcached"].popen
+        rcached.send_signal(signal.SIGSTOP)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            said = pool.submit(rcachectl, c, "evict", "web", "8M", check=1)
+            time.sleep(0.5)     # either way it must be told
+            rcached.kill()
+            assert "web" in said.result(60), said.result()
+        rcached.wait()
+        c.start_requester()
         vm.call("go")
         expect_clean(vm.quit())
         c.shut_down()
@@ -243,5 +308,6 @@ def no_more_than_needed(build):
 
 
 SCENARIOS = {f.__name__: f for f in (
-    attach_table, evict_value, discards_free_slots, figures_add_up, blocks,
+    attach_table, evict_value, evict_by_arbiter, evict_unanswered,
+    discards_free_slots, figures_add_up, blocks,
     lease_life, lease_refused, no_more_than_needed, provider_loses_all)}

@@ -201,7 +201,7 @@ class Rcachectl(Case):
                 (['--no-such', 'status'], 2, '--no-such'),
                 (['--explain', 'h', 'vms'], 2, '--explain goes with hosts'),
                 (['hosts', '--explain', 'h'], 1, "no host 'h'"),
-                (['evict', 'vm', '1M'], 4, "is for the VM's host to answer"),
+                (['evict', 'vm', '1M'], 1, "no host reports a VM 'vm'"),
                 (['drain'], 2, 'drain HOST'),
                 (['drain', 'h'], 1, 'there is no host h'),
                 (['undrain', 'h'], 1, 'there is no host h'),

@@ -452,6 +452,56 @@ START_TEST(drain_golden)
 }
 END_TEST
 
+START_TEST(evict_golden)
+{
+    static const uint8_t want[] = {
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+        0, 0, 0x10, 0, 0, 0, 0, 0,
+    };
+    WireEvict in = { .bytes = 1 << 20 }, back;
+    WireHead head;
+
+    memcpy(in.vm, want, sizeof(in.vm));
+    wire_append_evict(out, 9, &in);
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_HOST, &head), WIRE_OK);
+    ck_assert_uint_eq(head.type, RCACHE_EVICT);
+    ck_assert_uint_eq(head.tag, 9);
+    ck_assert_uint_eq(out->len, H + sizeof(want));
+    ck_assert_mem_eq(out->data + H, want, sizeof(want));
+    ck_assert_int_eq(wire_evict_decode(out->data + H, 24, &back), WIRE_OK);
+    ck_assert_mem_eq(&back, &in, sizeof(in));
+    ck_assert_int_eq(wire_evict_decode(out->data + H, 23, &back),
+                     WIRE_E_LENGTH);
+    out->data[H + 18] = 0;
+    ck_assert_int_eq(wire_evict_decode(out->data + H, 24, &back),
+                     WIRE_E_VALUE);
+}
+END_TEST
+
+START_TEST(evict_ack_round_trip)
+{
+    WireEvictAck in = { .status = RCACHE_E_NO_ROOM, .bytes = 3 << 20,
+                        .text = "no more room" }, back;
+    WireHead head;
+
+    wire_append_evict_ack(out, 9, &in);
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_ARBITER, &head),
+                     WIRE_OK);
+    ck_assert_uint_eq(head.type, RCACHE_EVICT_ACK);
+    ck_assert_int_eq(wire_evict_ack_decode(&head, out->data + H, head.length,
+                                           &back), WIRE_OK);
+    ck_assert_uint_eq(back.status, RCACHE_E_NO_ROOM);
+    ck_assert_uint_eq(back.bytes, 3 << 20);
+    ck_assert_str_eq(back.text, "no more room");
+    ck_assert_int_eq(wire_evict_ack_decode(&head, out->data + H,
+                                           head.length - 1, &back),
+                     WIRE_E_LENGTH);
+    memset(out->data + H + 8, 'x', 128);
+    ck_assert_int_eq(wire_evict_ack_decode(&head, out->data + H, head.length,
+                                           &back), WIRE_E_TEXT);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("wire-control");
@@ -467,6 +517,8 @@ int main(void)
     tcase_add_test(tc, lease_reply_round_trip);
     tcase_add_test(tc, grant_round_trip);
     tcase_add_test(tc, drain_golden);
+    tcase_add_test(tc, evict_golden);
+    tcase_add_test(tc, evict_ack_round_trip);
     tcase_add_test(tc, text_is_cut_between_characters);
     tcase_add_test(tc, beat_round_trip);
     tcase_add_test(tc, beat_unknown_and_longer_sections);
