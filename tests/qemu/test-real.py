@@ -141,6 +141,7 @@ def dimm(stage):
             vm.write_pages(DIMM_AT, SIZE, 10 + turn)
             vm.evict_all()
             vm.verify()
+            vm.evict_all()              # so that these are first to go
             vm.write_pages(DIMM_AT, SIZE // 2, 30 + turn)
             vm.qmp.call("device_del", id="dimm1")
             if turn == 0:
