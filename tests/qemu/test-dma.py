@@ -10,9 +10,7 @@ in an iothread.  They are files of a file system whose reads take half a second
 (tests/lib/slowfs.py), so that a page with a write on its way is old enough to
 be evicted many times over, were it not for the count of its mappings.
 
-To see it fail, build QEMU without the check (in tree of "qemu-tree refresh":
-an empty zap_pins() in backends/remote-cache-ram.c) and run it with that
-program in RCACHED_QEMU.
+To see it fail: mutations.py rule4-no-pins-in-a-guest.
 """
 import os
 import struct

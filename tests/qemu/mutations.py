@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""mutations: take a safety rule out of the patched QEMU, see a test fail.
+
+usage: mutations.py [NAME...]
+
+Each entry changes one piece of the source in a copy of the tree that
+"scripts/qemu-tree build" has built, builds what depends on it, and runs cases
+of a test with the result, each of which must fail (a skip is no failure).
+Exit status 0 if every one did.  The number is the rule's in docs/design.md.
+Sources only: headers are taken from where the tree was built.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.join(HERE, "..", "..")
+OBJECT = "backends/remote-cache"
+
+# name: (file, what stands there, what stands there instead,
+#        [test, case...])
+MUTATIONS = {
+    "rule4-no-pins": (
+        OBJECT + "-ram.c",
+        "        if (dma_pins_test(b->rb, range->first + i)) {",
+        "        if (false) {",
+        ["test-object.py", "dma_is_pinned"]),
+    "rule4-no-pins-in-a-guest": (
+        OBJECT + "-ram.c",
+        "        if (dma_pins_test(b->rb, range->first + i)) {",
+        "        if (false) {",
+        ["test-dma.py"]),
+    "rule4-all-are-welcome": (
+        "system/ram-foreign.c",
+        "    if (ram_foreign.forbidders) {", "    if (false) {",
+        ["test-refused.py", "vhost_user_device", "vhost_scsi", "gpu_blob",
+         "vfio", "multi_process"]),
+    "rule4-nobody-is-seen": (
+        "system/ram-foreign.c",
+        "    if (ram_foreign.users) {", "    if (false) {",
+        ["test-refused.py", "vhost_user_device", "vhost_scsi", "gpu_blob",
+         "vfio", "multi_process"]),
+    "rule1-closed-at-exit": (
+        OBJECT + "-exit.c", "    _exit(EXIT_FAILURE);",
+        "    close(vm->uffd);\n    g_usleep(200000);\n"
+        "    _exit(EXIT_FAILURE);",
+        ["test-stuck.py", "disk_pager_dead"]),
+    "rule12-no-power-cut": (
+        OBJECT + "-exit.c", "    _exit(EXIT_FAILURE);", "    return;",
+        ["test-stuck.py", "disk_pager_dead"]),
+    "no-back-off": (
+        OBJECT + "-link.c", "MAX(link->backoff * 2, BACKOFF_MIN_MS)",
+        "MAX(link->backoff, BACKOFF_MIN_MS)",
+        ["test-stuck.py", "reconnects"]),
+}
+
+
+def copy_tree(where):
+    """src/ and build/ of the patched QEMU, with their times."""
+    path = subprocess.run(
+        [os.path.join(TOP, "scripts", "qemu-tree"), "build"], check=True,
+        stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+    tree = os.path.dirname(os.path.dirname(path))
+    for name in ("src", "build"):
+        subprocess.run(["cp", "-a", "--reflink=auto",
+                        os.path.join(tree, name), where], check=True)
+    return os.path.join(where, "build", os.path.basename(path))
+
+
+def build(program):
+    done = subprocess.run(
+        ["ninja", "-C", os.path.dirname(program), os.path.basename(program)],
+        capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError("QEMU does not build: " + done.stdout[-2000:])
+
+
+def notices(name, program, test, case):
+    """Does the case fail?"""
+    env = {**os.environ, "RCACHED_QEMU": program,
+           "RCACHED_BUILD": os.environ.get("RCACHED_BUILD",
+                                           os.path.join(TOP, "build"))}
+    done = subprocess.run([os.path.join(HERE, test), *case], env=env,
+                          capture_output=True, text=True, check=False)
+    good = done.returncode == 1
+    print(f"{name}: {' '.join([test, *case])} " +
+          ("fails, as it must" if good else
+           f"PASSES (exit {done.returncode})"), flush=True)
+    last = [line for line in (done.stdout + done.stderr).splitlines()
+            if any(w in line for w in ("Error: ", "Expired: ", "FAILED"))]
+    print(f"    {last[-1][:200] if last else 'and says nothing'}", flush=True)
+    return good
+
+
+def one(tree, program, name):
+    path, old, new, (test, *cases) = MUTATIONS[name]
+    path = os.path.join(tree, "src", path)
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    if text.count(old) != 1:
+        print(f"{name}: the text to change is not there (once)", flush=True)
+        return False
+    try:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace(old, new))
+        build(program)
+        return all([notices(name, program, test, case)
+                    for case in ([[c] for c in cases] or [[]])])
+    finally:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+
+def main():
+    names = sys.argv[1:] or list(MUTATIONS)
+    for name in names:
+        if name not in MUTATIONS:
+            print(f"there is no {name}, only: {' '.join(MUTATIONS)}")
+            return 2
+    tree = tempfile.mkdtemp(prefix="rcached-qemu-mutations-")
+    try:
+        program = copy_tree(tree)
+        return 0 if all([one(tree, program, name) for name in names]) else 1
+    finally:
+        shutil.rmtree(tree, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
