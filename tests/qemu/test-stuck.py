@@ -116,6 +116,15 @@ def disk_pager_dead(folder):
 
 
 @case
+def disk_rcached_stopped(folder):
+    """The pager is dead, and rcached takes nobody's call."""
+    def kill(vm):
+        vm.pager.kill()
+        wait_for("QEMU to know", lambda: not vm.query()["attached"])
+    disk_is_written(folder, kill)
+
+
+@case
 def disk_pager_stopped(folder):
     """It keeps its connection, and does nothing any more."""
     disk_is_written(folder, lambda vm: os.kill(vm.pager.pid, signal.SIGSTOP))
