@@ -6,6 +6,7 @@
 
 /* Bytes, at the least, on a host that is busy: 256 MiB a second. */
 #define ALLOCATED_PER_MS    (256u << 10)
+#define ALLOCATE_MS_MAX     (5u * 60 * 1000)    /* however much it is */
 #define ROUNDS_MAX          4u  /* of asking others */
 
 /* ----------------------------------------------------------------- queues */
@@ -111,7 +112,8 @@ static void let_down(LeaseAsk *ask, const char *provider, const char *why)
 /* A provider allocates what it grants before it answers. */
 static uint64_t answer_ms(const Leases *leases, uint64_t bytes)
 {
-    return leases->config.answer_ms + bytes / ALLOCATED_PER_MS;
+    return leases->config.answer_ms + MIN(bytes / ALLOCATED_PER_MS,
+                                          ALLOCATE_MS_MAX);
 }
 
 LeaseAsk *leases_ask_new(Leases *leases, const char *requester, uint64_t tag,
@@ -130,7 +132,8 @@ LeaseAsk *leases_ask_new(Leases *leases, const char *requester, uint64_t tag,
     ask->tag = tag;
     ask->wire = *wire;
     ask->grants = g_ptr_array_new();
-    ask->deadline_ms = now + answer_ms(leases, wire->bytes);
+    ask->asked_ms = now;
+    ask->deadline_ms = now + answer_ms(leases, 0);
     leases->due_ms = leases->asks.length
                          ? MIN(leases->due_ms, ask->deadline_ms)
                          : ask->deadline_ms;
@@ -172,6 +175,9 @@ Grant *leases_grant_new(Leases *leases, LeaseAsk *ask, const char *provider,
     push(&grant->taker->taken, &grant->taken, grant);
     g_ptr_array_add(ask->grants, grant);
     ask_wait(leases, ask, 1);
+    /* What was asked for may be anything; this provider has room for it. */
+    ask->deadline_ms = MAX(ask->deadline_ms,
+                           ask->asked_ms + answer_ms(leases, bytes));
     g_hash_table_insert(leases->grants, &grant->wire.lease, grant);
     return grant;
 }
@@ -248,6 +254,24 @@ void leases_provider_lost(Leases *leases, const char *provider)
             if (grant->ask) {
                 let_down(grant->ask, provider, "the connection was lost");
             }
+        }
+    }
+}
+
+void leases_provider_rebooted(Leases *leases, const char *provider)
+{
+    LeaseParty *party = g_hash_table_lookup(leases->parties, provider);
+    GList *at = party ? party->given.head : NULL;
+
+    while (at) {
+        Grant *grant = at->data;
+
+        at = at->next;          /* the party may go with the last one */
+        grant_settle(leases, grant, GRANT_REFUSED);
+        if (grant->ask) {
+            let_down(grant->ask, provider, "it has booted again");
+        } else {
+            grant_remove(leases, grant);
         }
     }
 }

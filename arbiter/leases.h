@@ -70,7 +70,8 @@ struct LeaseAsk {
     unsigned waiting;           /* of them, GRANT_ASKED */
     LeaseParty *party;
     GList all, of_party, done;  /* links; .done while none is waiting */
-    uint64_t deadline_ms;
+    uint64_t asked_ms;
+    uint64_t deadline_ms;       /* by the largest grant */
     bool let_down;              /* a provider gave less, and nobody else was */
                                 /* asked since */
     unsigned rounds;            /* times that others were asked */
@@ -128,6 +129,9 @@ void leases_listed(Leases *leases, const char *provider, uint64_t lease);
 
 /** leases_provider_lost() - it is not connected; do not wait for it */
 void leases_provider_lost(Leases *leases, const char *provider);
+
+/** leases_provider_rebooted() - what it has granted ended with its boot */
+void leases_provider_rebooted(Leases *leases, const char *provider);
 
 /** leases_requester_lost() - nobody waits for these replies */
 void leases_requester_lost(Leases *leases, const char *requester);

@@ -67,7 +67,7 @@ static const ConfigKey keys[] = {
     { .section = "placement", .key = "grant-timeout", .type = CONFIG_TIME,
       .fallback = "2s", .min = 50, .max = 60 * 1000,
       .doc = "How long a provider may take to answer a grant, beside 4 s "
-             "for each GiB that it has to allocate." },
+             "for each GiB that it has to allocate, five minutes at most." },
     { .section = "placement", .key = "claim-timeout", .type = CONFIG_TIME,
       .fallback = "30s", .min = 1000, .max = 3600 * 1000,
       .doc = "A provider drops a lease that nobody has claimed for so "

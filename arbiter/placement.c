@@ -52,6 +52,7 @@ typedef struct Job {
     unsigned parts_max;         /* of each copy */
     unsigned domains;           /* with room; counted for several copies */
     bool quota_met;             /* no slab more of what it leaves */
+    unsigned left_out;          /* with room, since no more may be named */
     uint64_t random;
 } Job;
 
@@ -122,6 +123,13 @@ static uint64_t fair_room(const Job *job, const Candidate *c)
     return room || h->vm_bytes ? room : h->slab;
 }
 
+/* What each of its providers gets, of as many as there may be. */
+static uint64_t share_of(const Job *job)
+{
+    return MAX(job->bytes / MAX(MIN(job->config->spread, job->parts_max), 1),
+               1);
+}
+
 /*
  * What is left there after its share of the request, as a part of what it
  * offers; where nothing would be, how much of the share it has; less where
@@ -131,7 +139,7 @@ static uint64_t fair_room(const Job *job, const Candidate *c)
 static double score_of(Job *job, const Candidate *c)
 {
     const PlacementHost *h = &job->hosts[c->host];
-    uint64_t share = MAX(job->bytes / job->config->spread, 1);
+    uint64_t share = share_of(job);
     double left = c->room >= share ? (double)(c->free - share) : 0;
     double score = 0.05 * MIN(c->room, share) / share +
                    left / MAX(h->offered, c->free);
@@ -145,7 +153,7 @@ static double score_of(Job *job, const Candidate *c)
 
 static void judge(Job *job, Candidate *c, bool fair)
 {
-    uint64_t share = MAX(job->bytes / job->config->spread, 1);
+    uint64_t share = share_of(job);
 
     c->given = 0;
     c->room = fair ? fair_room(job, c) : c->free;
@@ -165,6 +173,16 @@ static int compare_scores(const void *a, const void *b)
         return left->near ? -1 : 1;
     }
     return (left->score < right->score) - (left->score > right->score);
+}
+
+static int compare_rooms(const void *a, const void *b)
+{
+    const Candidate *left = a, *right = b;
+
+    if (left->copy != right->copy) {
+        return left->copy < right->copy ? -1 : 1;
+    }
+    return (left->room < right->room) - (left->room > right->room);
 }
 
 static void swap(Candidate *a, Candidate *b)
@@ -335,6 +353,7 @@ static uint64_t fill_copy(Job *job, Candidate *c, unsigned n,
         c[i].given = 0;
     }
     total = fill(job, c, k, bytes);
+    job->left_out = MAX(job->left_out, total < bytes ? n - k : 0);
     for (unsigned i = 0; i < k; i++) {
         if (c[i].given) {
             out->part[out->nr_parts++] = (PlacementPart) {
@@ -353,6 +372,7 @@ static uint64_t fill_copies(Job *job, Candidate *c, unsigned n,
     unsigned first = 0;
 
     out->nr_parts = 0;
+    job->left_out = 0;
     for (unsigned copy = 0; copy < job->copies; copy++) {
         unsigned end = first;
         uint64_t total;
@@ -379,6 +399,11 @@ static void choose(Job *job, Candidate *c, unsigned n, bool fair,
     }
     qsort(c, n, sizeof(*c), compare_scores);
     out->bytes = fill_copies(job, c, n, job->bytes, out);
+    if (job->left_out && !job->quota_met) {
+        /* The best have too little, and no more may be named: the largest. */
+        qsort(c, n, sizeof(*c), compare_rooms);
+        out->bytes = fill_copies(job, c, n, job->bytes, out);
+    }
     if (job->copies > 1 && out->bytes < job->bytes) {
         /* A copy that the others lack is of no use. */
         out->bytes = fill_copies(job, c, n, out->bytes, out);
@@ -433,6 +458,12 @@ static void explain(const Job *job, const unsigned bars[BAR_MAX_],
                                job->copies, job->domains,
                                job->domains == 1 ? "is" : "are");
         explain_hosts(bars, text, ": of the others ");
+    } else if (out->bytes && job->left_out) {
+        g_string_append_printf(text, "%" G_GUINT64_FORMAT " of %"
+                               G_GUINT64_FORMAT " MiB is what %u hosts have, "
+                               "and no more are named at a time: %u others "
+                               "have room, ask again", out->bytes >> 20,
+                               asked >> 20, out->nr_parts, job->left_out);
     } else if (out->bytes) {
         g_string_append_printf(text, "%" G_GUINT64_FORMAT " of %"
                                G_GUINT64_FORMAT " MiB is all there is",

@@ -229,9 +229,9 @@ START_TEST(silence_ends)
     WireLeaseReply reply;
 
     ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
-    /* 2 s, and what it takes to allocate 128 MiB on a busy host. */
-    ck_assert_ptr_null(leases_next_done(&leases, 2511));
-    ck_assert_ptr_eq(leases_next_done(&leases, 2512), ask);
+    /* 2 s, and what it takes to allocate 64 MiB on a busy host. */
+    ck_assert_ptr_null(leases_next_done(&leases, 2255));
+    ck_assert_ptr_eq(leases_next_done(&leases, 2256), ask);
     leases_reply(ask, &reply);
     ck_assert_uint_eq(reply.bytes, 64 * MIB);
     ck_assert_str_eq(reply.text, "b did not answer in time");
@@ -276,6 +276,53 @@ START_TEST(a_lost_provider_is_not_waited_for)
     ck_assert_uint_eq(reply.bytes, 64 * MIB);
     ck_assert_str_eq(reply.text, "b: the connection was lost");
     leases_ask_free(&leases, ask);
+}
+END_TEST
+
+/* What it had granted ended with its boot. */
+START_TEST(another_boot_has_granted_nothing)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+
+    ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
+    leases_provider_rebooted(&leases, "a");
+    ck_assert_uint_eq(pending("a"), 0);
+    ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
+    leases_reply(ask, &reply);
+    ck_assert_uint_eq(reply.bytes, 64 * MIB);
+    ck_assert_uint_eq(reply.nr_grants, 1);
+    ck_assert_str_eq(reply.text, "a: it has booted again");
+    leases_ask_free(&leases, ask);
+    ck_assert_uint_eq(pending("b"), 64 * MIB);
+    leases_provider_rebooted(&leases, "b");
+    ck_assert_uint_eq(pending("b"), 0);
+    ck_assert_uint_eq(g_hash_table_size(leases.grants), 0);
+    leases_provider_rebooted(&leases, "nobody");
+}
+END_TEST
+
+/* Whatever is asked for, an answer comes, and what was granted is free. */
+START_TEST(a_large_request_does_not_wait_for_ever)
+{
+    const uint64_t most = config.answer_ms + 5 * 60 * 1000;
+    WireLeaseRequest large = request;
+    LeaseAsk *ask;
+
+    large.bytes = UINT64_MAX;
+    ask = leases_ask_new(&leases, "me", 1, &large, 0);
+    ck_assert_ptr_nonnull(leases_grant_new(&leases, ask, "a", "a:1",
+                                           UINT64_MAX, 1, token, 0));
+    ck_assert_ptr_null(leases_next_done(&leases, most - 1));
+    ck_assert_ptr_eq(leases_next_done(&leases, most), ask);
+    leases_ask_free(&leases, ask);
+    leases_expire(&leases, most + config.claim_ms);
+    ck_assert_uint_eq(pending("a"), 0);
+    /* And of little that was granted the answer is soon there. */
+    ask = leases_ask_new(&leases, "me", 2, &large, 0);
+    ck_assert_ptr_nonnull(leases_grant_new(&leases, ask, "a", "a:1",
+                                           64 * MIB, 2, token, 0));
+    ck_assert_ptr_eq(leases_next_done(&leases, config.answer_ms + 256), ask);
 }
 END_TEST
 
@@ -326,7 +373,7 @@ START_TEST(done_in_any_order)
     small.bytes = MIB;
     large.bytes = 4096 * MIB;
     first = leases_ask_new(&leases, "me", 1, &large, 0);
-    leases_grant_new(&leases, first, "a", "a:1", MIB, 1, token, 0);
+    leases_grant_new(&leases, first, "a", "a:1", 4096 * MIB, 1, token, 0);
     second = leases_ask_new(&leases, "you", 2, &small, 0);
     leases_grant_new(&leases, second, "a", "a:1", MIB, 2, token, 0);
     third = leases_ask_new(&leases, "you", 3, &small, 10);
@@ -443,6 +490,8 @@ int main(void)
     tcase_add_test(tc, more_answers_than_a_reply_holds);
     tcase_add_test(tc, a_late_no_gives_it_back);
     tcase_add_test(tc, a_lost_provider_is_not_waited_for);
+    tcase_add_test(tc, another_boot_has_granted_nothing);
+    tcase_add_test(tc, a_large_request_does_not_wait_for_ever);
     tcase_add_test(tc, a_lost_requester_is_forgotten);
     tcase_add_test(tc, grants_by_name);
     tcase_add_test(tc, done_in_any_order);
