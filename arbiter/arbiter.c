@@ -19,6 +19,7 @@
 #include "common/uuid.h"
 
 #define TICK_MS         100u
+#define COMING_BACK     16u     /* connections whose end was not seen */
 #define SLEPT_MS        1000u   /* later than this, it was away */
 
 uint64_t arbiter_now(void)
@@ -74,47 +75,88 @@ static void pump(Arbiter *arbiter)
 
 /* ---------------------------------------------------------- from control */
 
+static bool name_is_taken(Arbiter *arbiter, Host *host,
+                          const WireHello *hello, const char *address,
+                          const char *from, char *text)
+{
+    uint64_t now = arbiter_now();
+    const char *clash = hosts_clash(&arbiter->hosts, host, hello->boot_id,
+                                    address, from, now);
+
+    if (clash) {
+        hosts_twinned(host, clash, now);
+        g_snprintf(text, 128, "there is a host %.32s already, at %.40s "
+                   "(%s): give one another name", hello->host, host->peer,
+                   clash);
+    }
+    return clash;
+}
+
+/* Its old connection has not been seen to end. */
+static void replace_conn(Arbiter *arbiter, Host *host)
+{
+    relay_gone(&arbiter->relay, host->conn);
+    control_drop(host->conn, "it has connected again");
+    host->conn = NULL;
+    leases_provider_lost(&arbiter->leases, host->name);
+    leases_requester_lost(&arbiter->leases, host->name);
+    hosts_replaced(host, arbiter_now());
+}
+
+/* What was known under another name, or of another boot, is over. */
+static void end_the_past(Arbiter *arbiter, const WireHello *hello,
+                         const char *address)
+{
+    Host *was = hosts_renamed(&arbiter->hosts, hello->host, hello->boot_id,
+                              address);
+    Host *host = hosts_find(&arbiter->hosts, hello->host);
+
+    if (was) {
+        g_message("host %s: it was host %s before", hello->host, was->name);
+        leases_provider_rebooted(&arbiter->leases, was->name);
+        hosts_remove(&arbiter->hosts, was);
+    }
+    if (host && memcmp(host->boot_id, hello->boot_id, RCACHE_UUID_LEN)) {
+        leases_provider_rebooted(&arbiter->leases, host->name);
+    }
+}
+
 static void *on_hello(ControlConn *conn, const WireHello *hello, char *text,
                       void *opaque)
 {
     Arbiter *arbiter = opaque;
     char address[RCACHE_NAME_MAX];
+    const char *from = control_peer_host(conn);
     Host *host;
 
-    if (!hosts_complete_address(address, hello->address,
-                                control_peer_host(conn))) {
+    if (!hosts_complete_address(address, hello->address, from)) {
         g_snprintf(text, 128, "'%s' is no address of a provider",
                    hello->address);
         return NULL;
     }
     host = hosts_find(&arbiter->hosts, hello->host);
     if (host && host->conn) {
-        const char *clash = hosts_clash(&arbiter->hosts, host, hello->boot_id,
-                                        address, arbiter_now());
-
-        if (clash) {
-            g_snprintf(text, 128, "there is a host %.32s already, at %.40s "
-                       "(%s): give one another name", hello->host,
-                       host->peer, clash);
+        if (name_is_taken(arbiter, host, hello, address, from, text)) {
             return NULL;
         }
-        /* Its old connection has not been seen to end. */
-        relay_gone(&arbiter->relay, host->conn);
-        control_drop(host->conn, "it has connected again");
-        host->conn = NULL;
-        leases_provider_lost(&arbiter->leases, host->name);
-        leases_requester_lost(&arbiter->leases, host->name);
+        replace_conn(arbiter, host);
     }
+    end_the_past(arbiter, hello, address);
     host = hosts_hello(&arbiter->hosts, hello->host, hello->boot_id, address,
                        arbiter_now());
     if (!host) {
-        g_snprintf(text, 128, "there are %u hosts already",
-                   arbiter->options->hosts.max);
+        g_snprintf(text, 128, "there are %u hosts already, none of them "
+                   "dead: raise max-hosts", arbiter->options->hosts.max);
         return NULL;
     }
     host->conn = conn;
     host->features = hello->features;
     wire_text_copy(host->peer, sizeof(host->peer), control_peer(conn));
+    wire_text_copy(host->from, sizeof(host->from), from);
+    if (hosts_twin(host, arbiter_now())) {
+        g_warning("host %s: more than one host calls itself that (%s): give "
+                  "one another name", host->name, host->twin);
+    }
     g_message("host %s (%s): connected%s%s", host->name, host->peer,
               *address ? ", its provider is at " : "", address);
     return host;
@@ -206,6 +248,7 @@ static void on_gone(ControlConn *conn, const char *reason, void *opaque)
     relay_gone(&arbiter->relay, conn);
     leases_provider_lost(&arbiter->leases, host->name);
     leases_requester_lost(&arbiter->leases, host->name);
+    hosts_gone(&arbiter->hosts, host);
     pump(arbiter);
 }
 
@@ -259,6 +302,11 @@ static void read_boot_id(uint8_t *boot_id)
     }
 }
 
+unsigned arbiter_descriptors(const Options *options)
+{
+    return options->hosts.max + COMING_BACK + ARBITER_DESCRIPTORS;
+}
+
 /*
  * A host that comes back may do so before its end was seen.  And there must
  * be descriptors left to accept one more, so that it can take the place of one
@@ -267,7 +315,7 @@ static void read_boot_id(uint8_t *boot_id)
 static unsigned conns_max(unsigned hosts)
 {
     struct rlimit limit;
-    rlim_t most = hosts + 16;
+    rlim_t most = hosts + COMING_BACK;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
         limit.rlim_cur < most + ARBITER_DESCRIPTORS) {

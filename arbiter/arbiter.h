@@ -43,6 +43,9 @@ typedef struct Arbiter {
  */
 Arbiter *arbiter_new(const Options *options, GError **errp);
 
+/** arbiter_descriptors() - how many it may need, for max-hosts */
+unsigned arbiter_descriptors(const Options *options);
+
 /** arbiter_free() - end everything; no socket file is left */
 void arbiter_free(Arbiter *arbiter);
 

@@ -89,19 +89,6 @@ static uint64_t move_slab(const Views *views)
     return 0;
 }
 
-/* The slabs of a placement, which may be of different sizes. */
-static uint64_t slabs_of(const Views *views, const Placement *placement)
-{
-    uint64_t slabs = 0;
-
-    for (unsigned i = 0; i < placement->nr_parts; i++) {
-        const PlacementPart *part = &placement->part[i];
-
-        slabs += part->bytes / views->host[part->host].slab;
-    }
-    return slabs;
-}
-
 /* Return: false if no more moves are to be made now. */
 static bool cap_moves(Arbiter *arbiter, LeaseAsk *ask, uint64_t slab,
                       uint64_t *bytes, uint64_t now)
@@ -113,14 +100,12 @@ static bool cap_moves(Arbiter *arbiter, LeaseAsk *ask, uint64_t slab,
         return true;
     }
     *bytes = most;
-    if (left) {
-        return true;
-    }
-    ask->status = RCACHE_E_BUSY;
     g_snprintf(ask->text, sizeof(ask->text), "the VM leaves a host that is "
-               "being drained, and the %u moves a minute that are allowed "
-               "have been made; ask again", arbiter->options->moves_per_minute);
-    return false;
+               "being drained, and %s of the %u slabs that may be moved in a "
+               "minute, in all, %s left; ask again", left ? "few" : "none",
+               arbiter->options->moves_per_minute, left ? "were" : "is");
+    ask->status = left ? 0 : RCACHE_E_BUSY;
+    return left;
 }
 
 static void add_bytes(const Grant *grant, void *opaque)
@@ -162,7 +147,6 @@ bool assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes, unsigned parts,
     g_autoptr(Views) views = views_new_few(arbiter, ask, now);
     PlacementRequest request = {
         .parts_max = parts,
-        .owner_bytes = owner_bytes(arbiter, ask->requester),
         .few = views,
     };
     Placement placement;
@@ -176,6 +160,9 @@ bool assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes, unsigned parts,
         return false;
     }
     request.bytes = bytes;
+    request.owner_bytes = owner_bytes(arbiter, ask->requester);
+    /* What comes for what goes adds nothing to what its owner has. */
+    request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
     place(arbiter, ask, views, &request, &placement);
     if (request.few && !placement.nr_parts) {
         views_free(views);
@@ -187,7 +174,8 @@ bool assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes, unsigned parts,
         wire_text_copy(ask->text, sizeof(ask->text), placement.text);
     }
     if (moves) {
-        moves_take(&arbiter->moves, slabs_of(views, &placement), now);
+        moves_take(&arbiter->moves,
+                   moves_of(MIN(placement.bytes, bytes), moves), now);
     }
     send_grants(arbiter, ask, views, &placement, now);
     return placement.nr_parts;

@@ -140,6 +140,10 @@ static void taken_remove(Hosts *hosts, const WireBeatLease *lease)
 
 void hosts_lent_add(Hosts *hosts, Host *host)
 {
+    host->counted = !hosts_implausible(host);
+    if (!host->counted) {
+        return;
+    }
     for (guint i = 0; i < host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
                                                 i);
@@ -151,6 +155,10 @@ void hosts_lent_add(Hosts *hosts, Host *host)
 
 void hosts_lent_remove(Hosts *hosts, Host *host)
 {
+    if (!host->counted) {
+        return;
+    }
+    host->counted = false;
     for (guint i = 0; i < host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
                                                 i);

@@ -6,6 +6,9 @@
 
 #define PERCENT_MAX     10000u  /* in hundredths */
 #define DRAIN_MS        (10 * 60 * 1000u)       /* older drains fade */
+#define REPLACED_MAX    3u      /* within a minute: there are two of it */
+#define REPLACED_MS     60000u
+#define TWIN_MS         (10 * 60 * 1000u)       /* told for so long */
 
 static GArray *array_new(size_t size)
 {
@@ -54,6 +57,7 @@ void hosts_init(Hosts *hosts, const HostsConfig *config)
     hosts->table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                          host_free);
     hosts->all = g_ptr_array_new();
+    hosts->addresses = g_hash_table_new(g_str_hash, g_str_equal);
     hosts->scratch = host_new("");
     hosts_lent_init(hosts);
 }
@@ -61,6 +65,7 @@ void hosts_init(Hosts *hosts, const HostsConfig *config)
 void hosts_deinit(Hosts *hosts)
 {
     hosts_lent_deinit(hosts);
+    g_clear_pointer(&hosts->addresses, g_hash_table_unref);
     g_clear_pointer(&hosts->scratch, host_free);
     g_clear_pointer(&hosts->all, g_ptr_array_unref);
     g_clear_pointer(&hosts->table, g_hash_table_unref);
@@ -78,24 +83,108 @@ const char *hosts_state_name(HostState state)
     return names[state];
 }
 
+/* ---------------------------------------------------- who is in the table */
+
+/* Its address is the key, and changes in place. */
+static void address_leave(Hosts *hosts, Host *host)
+{
+    if (g_hash_table_lookup(hosts->addresses, host->address) == host) {
+        g_hash_table_remove(hosts->addresses, host->address);
+    }
+}
+
+static void address_set(Hosts *hosts, Host *host, const char *address)
+{
+    address_leave(hosts, host);
+    wire_text_copy(host->address, sizeof(host->address), address);
+    if (*address) {
+        g_hash_table_replace(hosts->addresses, host->address, host);
+    }
+}
+
+/* The last one takes its place in the array. */
+void hosts_remove(Hosts *hosts, Host *host)
+{
+    Host *last = hosts->all->pdata[hosts->all->len - 1];
+
+    host_reset(hosts, host);
+    address_leave(hosts, host);
+    last->index = host->index;
+    g_ptr_array_remove_index_fast(hosts->all, host->index);
+    g_hash_table_remove(hosts->table, host->name);
+}
+
+void hosts_gone(Hosts *hosts, Host *host)
+{
+    host->conn = NULL;
+    if (!host->reported) {
+        hosts_remove(hosts, host);
+    }
+}
+
+static bool make_room(Hosts *hosts, uint64_t now)
+{
+    Host *least = NULL;
+
+    if (hosts->all->len < hosts->config.max) {
+        return true;
+    }
+    for (guint i = 0; i < hosts->all->len; i++) {
+        Host *host = hosts->all->pdata[i];
+
+        if (host->conn || (host->reported &&
+                           hosts_state(hosts, host, now) != HOST_DEAD)) {
+            continue;
+        }
+        if (!least || host->reported < least->reported ||
+            (host->reported == least->reported &&
+             host->heard_ms < least->heard_ms)) {
+            least = host;
+        }
+    }
+    if (least) {
+        hosts_remove(hosts, least);
+    }
+    return least;
+}
+
+static Host *host_add(Hosts *hosts, const char *name)
+{
+    Host *host = host_new(name);
+
+    host->index = hosts->all->len;
+    g_ptr_array_add(hosts->all, host);
+    g_hash_table_insert(hosts->table, host->name, host);
+    return host;
+}
+
+/* A boot that is over does not come back, but for another host. */
+static void host_reboot(Hosts *hosts, Host *host, const uint8_t *boot_id,
+                        uint64_t now)
+{
+    host_reset(hosts, host);
+    if (host->booted && !memcmp(host->last_boot, boot_id, RCACHE_UUID_LEN)) {
+        hosts_twinned(host, "two boot ids by turns", now);
+    }
+    memcpy(host->last_boot, host->boot_id, RCACHE_UUID_LEN);
+    host->booted = true;
+}
+
 Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
                   const char *address, uint64_t now)
 {
     Host *host = hosts_find(hosts, name);
 
     if (!host) {
-        if (g_hash_table_size(hosts->table) >= hosts->config.max) {
+        if (!make_room(hosts, now)) {
             return NULL;
         }
-        host = host_new(name);
-        host->index = hosts->all->len;
-        g_ptr_array_add(hosts->all, host);
-        g_hash_table_insert(hosts->table, host->name, host);
+        host = host_add(hosts, name);
     } else if (memcmp(host->boot_id, boot_id, RCACHE_UUID_LEN)) {
-        host_reset(hosts, host);
+        host_reboot(hosts, host, boot_id, now);
     }
     memcpy(host->boot_id, boot_id, RCACHE_UUID_LEN);
-    wire_text_copy(host->address, sizeof(host->address), address);
+    address_set(hosts, host, address);
     host->seq_valid = false;    /* a restarted daemon counts from the start */
     host->heard_ms = now;
     return host;
@@ -103,7 +192,7 @@ Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
 
 const char *hosts_clash(const Hosts *hosts, const Host *host,
                         const uint8_t *boot_id, const char *address,
-                        uint64_t now)
+                        const char *from, uint64_t now)
 {
     if (hosts_state(hosts, host, now) != HOST_ALIVE) {
         return NULL;
@@ -111,9 +200,48 @@ const char *hosts_clash(const Hosts *hosts, const Host *host,
     if (memcmp(host->boot_id, boot_id, RCACHE_UUID_LEN)) {
         return "another boot id";
     }
-    return *address && *host->address && strcmp(address, host->address)
-               ? "its provider elsewhere" : NULL;
+    if (*address && *host->address && strcmp(address, host->address)) {
+        return "its provider elsewhere";
+    }
+    return strcmp(from, host->from) ? "it connects from elsewhere" : NULL;
 }
+
+void hosts_twinned(Host *host, const char *why, uint64_t now)
+{
+    host->twin = why;
+    host->twin_ms = now;
+}
+
+void hosts_replaced(Host *host, uint64_t now)
+{
+    if (!host->replaced || now - MIN(host->replaced_ms, now) > REPLACED_MS) {
+        host->replaced = 0;
+        host->replaced_ms = now;
+    }
+    if (++host->replaced >= REPLACED_MAX) {
+        hosts_twinned(host, "each ends the other's connection", now);
+    }
+}
+
+const char *hosts_twin(const Host *host, uint64_t now)
+{
+    return host->twin && now - MIN(host->twin_ms, now) <= TWIN_MS
+               ? host->twin : NULL;
+}
+
+Host *hosts_renamed(const Hosts *hosts, const char *name,
+                    const uint8_t *boot_id, const char *address)
+{
+    Host *host = g_hash_table_lookup(hosts->addresses, address);
+
+    if (!host || host->conn || !strcmp(host->name, name) ||
+        memcmp(host->boot_id, boot_id, RCACHE_UUID_LEN)) {
+        return NULL;
+    }
+    return host;
+}
+
+/* ------------------------------------------------------------- heartbeats */
 
 static WireError beat_read(Host *beat, const void *payload, size_t len)
 {
@@ -171,7 +299,8 @@ static void replace(GArray **array, const GArray *with)
 /* It is whole and new: the host becomes what it says. */
 static void beat_take(Hosts *hosts, Host *host, Host *beat)
 {
-    bool same = hosts_lent_same(host->leases, beat->leases);
+    bool same = host->counted == !hosts_implausible(beat) &&
+                hosts_lent_same(host->leases, beat->leases);
     bool moved = strcmp(host->beat.label, beat->beat.label);
 
     if (moved) {
@@ -296,17 +425,6 @@ HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now)
     return HOST_ALIVE;
 }
 
-/* The last one takes its place in the array. */
-static void host_remove(Hosts *hosts, Host *host)
-{
-    Host *last = hosts->all->pdata[hosts->all->len - 1];
-
-    host_reset(hosts, host);
-    last->index = host->index;
-    g_ptr_array_remove_index_fast(hosts->all, host->index);
-    g_hash_table_remove(hosts->table, host->name);
-}
-
 unsigned hosts_forget(Hosts *hosts, uint64_t now)
 {
     unsigned n = 0;
@@ -316,7 +434,7 @@ unsigned hosts_forget(Hosts *hosts, uint64_t now)
 
         if (!host->conn && age(host, now) > hosts->config.forget_ms &&
             hosts_state(hosts, host, now) == HOST_DEAD) {
-            host_remove(hosts, host);
+            hosts_remove(hosts, host);
             n++;
         }
     }

@@ -12,7 +12,11 @@
  *
  * A heartbeat is taken whole or not at all.  What providers say they have
  * lent is also kept by VM and by requester, since every placement asks for
- * it; those sums change only when a heartbeat's leases do.
+ * it; those sums change only when a heartbeat's leases do, and leave out
+ * hosts whose figures no host can have.
+ *
+ * Anybody can make up names, so what never reported is not kept, and where
+ * there are too many hosts a dead one makes room.
  */
 #ifndef ARBITER_HOSTS_H
 #define ARBITER_HOSTS_H
@@ -38,9 +42,17 @@ typedef struct Host {
     uint8_t boot_id[RCACHE_UUID_LEN];
     char address[RCACHE_NAME_MAX];      /* of its provider, or "" */
     char peer[RCACHE_NAME_MAX];         /* where its heartbeats come from */
+    char from[RCACHE_NAME_MAX];         /* the same without the port */
+    uint8_t last_boot[RCACHE_UUID_LEN]; /* before .boot_id */
+    bool booted;                /* .last_boot is one */
+    unsigned replaced;          /* times that its connection was, */
+    uint64_t replaced_ms;       /* since then */
+    const char *twin;           /* why there seem to be two of it; static */
+    uint64_t twin_ms;           /* last seen */
     void *conn;                 /* the owner's; NULL: not connected */
     uint64_t features;          /* of its HELLO */
     bool reported;              /* a heartbeat has come, of this boot */
+    bool counted;               /* its leases are in the sums */
     bool seq_valid;             /* and on this connection */
     uint64_t heard_ms;
     WireBeatHost beat;          /* zero until .reported */
@@ -71,6 +83,7 @@ typedef struct Hosts {
     GPtrArray *all;             /* the same, in no order */
     GHashTable *lent;           /* uuid of a VM -> its GArray of HostsLent */
     GHashTable *taken;          /* name of a requester -> its sum */
+    GHashTable *addresses;      /* of providers -> the last Host there */
     GHashTable *domains;        /* label -> its number and hosts */
     uint32_t last_domain;
     uint64_t drained_bytes;     /* seen to leave hosts that were drained, */
@@ -96,7 +109,10 @@ const char *hosts_state_name(HostState state);
  * @boot_id: of its boot; another than before: what was known is dropped
  * @address: where its provider listens, completed, or ""
  *
- * Return: the host, or NULL if there are too many
+ * Where there are too many, the one goes that is dead, not connected, and
+ * has been silent for the longest, one that never reported first.
+ *
+ * Return: the host, or NULL if there are too many all the same
  */
 Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
                   const char *address, uint64_t now);
@@ -105,14 +121,50 @@ Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
  * hosts_clash() - is a HELLO that of another host with the same name?
  * @host: the one that is known, and connected
  *
- * A host that connects again has the same boot, and its provider is where it
- * was; one that has rebooted was silent meanwhile.
+ * @from: the address it connects from
+ *
+ * A host that connects again has the same boot, comes from where it came
+ * from, and its provider is where it was; one that has rebooted was silent
+ * meanwhile.
  *
  * Return: why it is another one, or NULL; static
  */
 const char *hosts_clash(const Hosts *hosts, const Host *host,
                         const uint8_t *boot_id, const char *address,
-                        uint64_t now);
+                        const char *from, uint64_t now);
+
+/**
+ * hosts_twinned() - there is another host of this name
+ * @why: how that is known; static
+ */
+void hosts_twinned(Host *host, const char *why, uint64_t now);
+
+/**
+ * hosts_replaced() - HELLO came while its connection was up
+ *
+ * A network may do that now and then; two hosts that end each other's
+ * connection do it all the time.
+ */
+void hosts_replaced(Host *host, uint64_t now);
+
+/** hosts_twin() - why there seem to be two of that name, or NULL */
+const char *hosts_twin(const Host *host, uint64_t now);
+
+/**
+ * hosts_renamed() - who was this host, under another name?
+ * @name, @boot_id, @address: of its HELLO
+ *
+ * Return: a host that is no longer there, with this boot and its provider at
+ * this address, or NULL
+ */
+Host *hosts_renamed(const Hosts *hosts, const char *name,
+                    const uint8_t *boot_id, const char *address);
+
+/** hosts_gone() - its connection has ended; it may go with it */
+void hosts_gone(Hosts *hosts, Host *host);
+
+/** hosts_remove() - forget this one, which has no connection */
+void hosts_remove(Hosts *hosts, Host *host);
 
 /**
  * hosts_beat() - take a heartbeat's payload

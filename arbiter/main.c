@@ -22,7 +22,7 @@ static gboolean end_loop(void *opaque)
 /* A descriptor for each host: the hard limit too, if that may be raised. */
 static void raise_limits(const Options *options)
 {
-    rlim_t want = options->hosts.max + ARBITER_DESCRIPTORS;
+    rlim_t want = arbiter_descriptors(options);
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
@@ -34,9 +34,10 @@ static void raise_limits(const Options *options)
         if (setrlimit(RLIMIT_NOFILE, &more) == 0) {
             return;
         }
-        g_warning("there may be %u hosts (max-hosts), but only %llu "
-                  "descriptors: raise LimitNOFILE of the service, or ulimit "
-                  "-n", options->hosts.max,
+        g_warning("there may be %u hosts (max-hosts), which takes %llu "
+                  "descriptors, but there are only %llu: raise LimitNOFILE of "
+                  "the service, or ulimit -n", options->hosts.max,
+                  (unsigned long long)want,
                   (unsigned long long)limit.rlim_max);
     }
     limit.rlim_cur = limit.rlim_max;

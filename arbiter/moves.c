@@ -15,6 +15,11 @@ void moves_init(Moves *moves, unsigned per_minute, uint64_t now)
     };
 }
 
+uint64_t moves_of(uint64_t bytes, uint64_t slab)
+{
+    return slab ? bytes / slab + !!(bytes % slab) : 0;
+}
+
 uint64_t moves_left(Moves *moves, uint64_t now)
 {
     uint64_t most = (uint64_t)moves->per_minute * ONE;

@@ -20,6 +20,9 @@ typedef struct Moves {
 /** moves_init() - a minute's worth is there at once */
 void moves_init(Moves *moves, unsigned per_minute, uint64_t now);
 
+/** moves_of() - how many it takes to move @bytes in slabs of @slab */
+uint64_t moves_of(uint64_t bytes, uint64_t slab);
+
 /** moves_left() - how many slabs may be moved now */
 uint64_t moves_left(Moves *moves, uint64_t now);
 

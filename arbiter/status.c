@@ -221,6 +221,17 @@ static void judge_draining(const Judge *judge, const Host *host)
     }
 }
 
+static void judge_twin(const Judge *judge, const Host *host)
+{
+    const char *twin = hosts_twin(host, judge->now);
+
+    if (twin) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED, "more than one host "
+                    "calls itself %s (%s), and only one of them is heard at "
+                    "a time: give one another name", host->name, twin);
+    }
+}
+
 static void judge_host(const Judge *judge, const Host *host)
 {
     HostState state = hosts_state(judge->hosts, host, judge->now);
@@ -238,6 +249,7 @@ static void judge_host(const Judge *judge, const Host *host)
         judge_leases(judge, host);
     }
     judge_draining(judge, host);
+    judge_twin(judge, host);
     for (guint i = 0; i < host->guests->len; i++) {
         judge_guest(judge, host,
                     &g_array_index(host->guests, WireBeatGuest, i));

@@ -196,6 +196,22 @@ Views *views_new_few(const Arbiter *arbiter, const LeaseAsk *ask,
     return views;
 }
 
+uint64_t views_leaving(const Views *views)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < views->n; i++) {
+        const WireBeatHost *beat = &views->of[i]->beat;
+        uint64_t back = beat->leased - MIN(beat->offered, beat->leased);
+
+        if (views->host[i].draining) {
+            back = UINT64_MAX;
+        }
+        bytes = add(bytes, MIN(views->host[i].vm_bytes, back));
+    }
+    return bytes;
+}
+
 void views_free(Views *views)
 {
     g_free(views->host);

@@ -38,6 +38,9 @@ Views *views_new(const Arbiter *arbiter, const uint8_t *vm, uint64_t now);
 Views *views_new_few(const Arbiter *arbiter, const LeaseAsk *ask,
                      uint64_t now);
 
+/** views_leaving() - bytes that the VM has where they are wanted back */
+uint64_t views_leaving(const Views *views);
+
 void views_free(Views *views);
 
 /** views_find() - where a host is, or VIEWS_NONE; NULL is nowhere */

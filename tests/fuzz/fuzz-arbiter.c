@@ -226,9 +226,9 @@ static void gone(unsigned n)
 
     fuzz.said[n] = NULL;
     if (host) {
-        host->conn = NULL;
         leases_provider_lost(&fuzz.arbiter.leases, host->name);
         leases_requester_lost(&fuzz.arbiter.leases, host->name);
+        hosts_gone(&fuzz.arbiter.hosts, host);
         pump();
     }
 }
@@ -247,7 +247,8 @@ static void take_hello(unsigned n, const WireHello *hello)
         if (fuzz.said[i] != host) {
             continue;
         }
-        if (hosts_clash(hosts, host, hello->boot_id, address, fuzz.now)) {
+        if (hosts_clash(hosts, host, hello->boot_id, address, "192.0.2.1",
+                        fuzz.now)) {
             return;
         }
         gone(i);
@@ -255,6 +256,7 @@ static void take_hello(unsigned n, const WireHello *hello)
     host = hosts_hello(hosts, hello->host, hello->boot_id, address, fuzz.now);
     if (host) {
         host->conn = &fuzz;
+        wire_text_copy(host->from, sizeof(host->from), "192.0.2.1");
         fuzz.said[n] = host;
     }
 }

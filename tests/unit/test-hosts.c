@@ -179,21 +179,38 @@ START_TEST(long_dead_are_forgotten)
     Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
 
     host->conn = &hosts;
+    make_beat(1, boot_a, 1, 0);
+    ck_assert_int_eq(beat(host, 0), HOSTS_BEAT_TAKEN);
     ck_assert_uint_eq(hosts_forget(&hosts, 60001), 0);
     host->conn = NULL;
     ck_assert_uint_eq(hosts_forget(&hosts, 60000), 0);
     ck_assert_uint_eq(hosts_forget(&hosts, 60001), 1);
     ck_assert_ptr_null(hosts_find(&hosts, "h"));
+    /* One that never reported is not kept once it has gone. */
+    host = hosts_hello(&hosts, "h", boot_a, "", 0);
+    host->conn = &hosts;
+    hosts_gone(&hosts, host);
+    ck_assert_ptr_null(hosts_find(&hosts, "h"));
+    host = hosts_hello(&hosts, "h", boot_a, "", 0);
+    ck_assert_int_eq(beat(host, 0), HOSTS_BEAT_TAKEN);
+    host->conn = &hosts;
+    hosts_gone(&hosts, host);
+    ck_assert_ptr_null(host->conn);
+    ck_assert_ptr_eq(hosts_find(&hosts, "h"), host);
 }
 END_TEST
 
 START_TEST(no_more_than_the_most)
 {
+    static const char *const names[] = { "c", "a", "b" };
     g_autoptr(GPtrArray) all = NULL;
 
-    ck_assert_ptr_nonnull(hosts_hello(&hosts, "c", boot_a, "", 0));
-    ck_assert_ptr_nonnull(hosts_hello(&hosts, "a", boot_a, "", 0));
-    ck_assert_ptr_nonnull(hosts_hello(&hosts, "b", boot_a, "", 0));
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        Host *host = hosts_hello(&hosts, names[i], boot_a, "", 0);
+
+        ck_assert_ptr_nonnull(host);
+        host->conn = &hosts;
+    }
     ck_assert_ptr_null(hosts_hello(&hosts, "d", boot_a, "", 0));
     ck_assert_ptr_nonnull(hosts_hello(&hosts, "a", boot_b, "", 0));
     all = hosts_sorted(&hosts);
@@ -382,17 +399,26 @@ START_TEST(implausible_figures)
 }
 END_TEST
 
+static const char *clash(const Host *host, const uint8_t *boot_id,
+                         const char *address, const char *from, uint64_t now)
+{
+    return hosts_clash(&hosts, host, boot_id, address, from, now);
+}
+
 START_TEST(two_of_one_name)
 {
     Host *host = hosts_hello(&hosts, "h", boot_a, "a:1", 0);
     uint64_t late = 100 * config.heartbeat_ms;
 
-    ck_assert_ptr_null(hosts_clash(&hosts, host, boot_a, "a:1", 1));
-    ck_assert_ptr_null(hosts_clash(&hosts, host, boot_a, "", 1));
-    ck_assert_ptr_nonnull(hosts_clash(&hosts, host, boot_b, "a:1", 1));
-    ck_assert_ptr_nonnull(hosts_clash(&hosts, host, boot_a, "b:1", 1));
+    wire_text_copy(host->from, sizeof(host->from), "1.2.3.4");
+    ck_assert_ptr_null(clash(host, boot_a, "a:1", "1.2.3.4", 1));
+    ck_assert_ptr_null(clash(host, boot_a, "", "1.2.3.4", 1));
+    ck_assert_ptr_nonnull(clash(host, boot_b, "a:1", "1.2.3.4", 1));
+    ck_assert_ptr_nonnull(clash(host, boot_a, "b:1", "1.2.3.4", 1));
+    /* Two that lend nothing are told apart by where they are. */
+    ck_assert_ptr_nonnull(clash(host, boot_a, "", "1.2.3.5", 1));
     /* One that has been silent may have rebooted. */
-    ck_assert_ptr_null(hosts_clash(&hosts, host, boot_b, "a:1", late));
+    ck_assert_ptr_null(clash(host, boot_b, "a:1", "1.2.3.5", late));
 }
 END_TEST
 

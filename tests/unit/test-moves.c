@@ -25,6 +25,18 @@ START_TEST(a_minute_at_a_time)
 }
 END_TEST
 
+/* A move is a slab of where it comes from, wherever it goes. */
+START_TEST(what_is_begun_is_a_move)
+{
+    ck_assert_uint_eq(moves_of(0, 64), 0);
+    ck_assert_uint_eq(moves_of(1, 64), 1);
+    ck_assert_uint_eq(moves_of(64, 64), 1);
+    ck_assert_uint_eq(moves_of(129, 64), 3);
+    ck_assert_uint_eq(moves_of(UINT64_MAX, 2), 1ull << 63);
+    ck_assert_uint_eq(moves_of(100, 0), 0);
+}
+END_TEST
+
 START_TEST(no_cap)
 {
     Moves moves;
@@ -43,6 +55,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tc, a_minute_at_a_time);
+    tcase_add_test(tc, what_is_begun_is_a_move);
     tcase_add_test(tc, no_cap);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);

@@ -154,6 +154,15 @@ START_TEST(pressure_and_nonsense)
 }
 END_TEST
 
+START_TEST(two_hosts_of_one_name)
+{
+    hosts_twinned(a, "another boot id", 1000);
+    expect(VERDICT_DEGRADED, "degraded: more than one host calls itself a "
+           "(another boot id), and only one of them is heard at a time: give "
+           "one another name");
+}
+END_TEST
+
 START_TEST(the_line_is_a_line)
 {
     g_autoptr(Verdict) v = verdict_new();
@@ -209,6 +218,7 @@ int main(void)
     tcase_add_test(tc, hosts_that_are_away);
     tcase_add_test(tc, leases_that_end);
     tcase_add_test(tc, pressure_and_nonsense);
+    tcase_add_test(tc, two_hosts_of_one_name);
     tcase_add_test(tc, the_line_is_a_line);
     tcase_add_test(tc, nobody_is_there);
     suite_add_tcase(s, tc);
