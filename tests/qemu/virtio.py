@@ -73,9 +73,18 @@ class Device:
             cap = head >> 8 & 0xff
 
     def ready(self, *queues):
-        made = [Queue(self, n) for n in queues]
+        self.queues = [Queue(self, n) for n in queues]
         self.store(self.at[COMMON_CFG] + STATUS, 15, 1)
-        return made
+
+    def pages(self):
+        """The addresses of the queues' own pages."""
+        return [queue.page + i * PAGE for queue in self.queues
+                for i in range(5)]
+
+    def touch(self):
+        """Have them here: a request needs them."""
+        for page in self.pages():
+            self.vm.put(page, self.vm.get(page, 8))
 
 
 class Queue:
@@ -117,7 +126,7 @@ class Queue:
 class Balloon(Device):
     def __init__(self, vm, slot):
         super().__init__(vm, slot)
-        self.queues = self.ready(INFLATE, DEFLATE)
+        self.ready(INFLATE, DEFLATE)
 
     def give(self, *addresses):
         """The guest gives pages up: QEMU discards them."""
@@ -139,7 +148,7 @@ class Mem(Device):
         self.name = name
         self.block_size, _, self.base, self.size = (
             self.load(self.at[DEVICE_CFG] + i * 8, 8) for i in range(4))
-        self.requests, = self.ready(0)
+        self.ready(0)
 
     def want(self, size):
         self.vm.qmp.call("qom-set", path=f"/machine/peripheral/{self.name}",
@@ -147,6 +156,6 @@ class Mem(Device):
 
     def request(self, kind, address=0, blocks=0):
         """ACK, NACK, BUSY or ERROR"""
-        answer = self.requests.send(struct.pack(
+        answer = self.queues[0].send(struct.pack(
             "<H6xQH6x", kind, address, blocks), 10)
         return struct.unpack_from("<H", answer)[0]
