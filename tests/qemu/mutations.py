@@ -37,12 +37,12 @@ MUTATIONS = {
         "system/ram-foreign.c",
         "    if (ram_foreign.forbidders) {", "    if (false) {",
         ["test-refused.py", "vhost_user_device", "vhost_scsi", "gpu_blob",
-         "vfio", "multi_process"]),
+         "vdpa", "vfio", "multi_process"]),
     "rule4-nobody-is-seen": (
         "system/ram-foreign.c",
         "    if (ram_foreign.users) {", "    if (false) {",
         ["test-refused.py", "vhost_user_device", "vhost_scsi", "gpu_blob",
-         "vfio", "multi_process"]),
+         "vdpa", "vfio", "multi_process"]),
     "rule1-closed-at-exit": (
         OBJECT + "-exit.c", "    _exit(EXIT_FAILURE);",
         "    close(vm->uffd);\n    g_usleep(200000);\n"

@@ -206,6 +206,14 @@ def gpu_blob(folder):
 
 
 @case
+def vdpa(folder):
+    with fake_devices(folder):
+        both_orders(folder, "vhost-vdpa",
+                    {"driver": "vhost-vdpa-device-pci",
+                     "vhostdev": "/dev/vhost-vdpa-0"})
+
+
+@case
 def vfio(folder):
     with fake_devices(folder):
         both_orders(folder, "vfio", {"driver": "vfio-pci",
