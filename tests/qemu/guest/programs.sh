@@ -5,20 +5,26 @@
 # rcache.mib MiB each that are written, then verified value by value; and a
 # sort, whose checksum test-programs.py compares with the host's.
 #
-#   programs.sh sort    only the sort; prints the checksum
+#   programs.sh sort MIB FOLDER    only the sort; prints the checksum
 #
 # A value is a function of its number, so that a wrong one cannot look right.
 # It prints RCACHE lines as the guest's other programs do; in the end
 #   RCACHE state=done verified=N mismatches=N sum=SHA256
 export PATH=/usr/bin:/bin LC_ALL=C
 
+# sorted MIB FOLDER: of a file of half as many MiB, in lines of 1 KiB, which
+# sort has in memory a second time; and a third one for what comes out of it.
 sorted() {
-    seq 1 150000 | awk '{ printf "%08x %d\n", $1 * 2654435761 % 4294967296, $1
-                        }' | sort | sha256sum | cut -d' ' -f1
+    seq 1 $(($1 * 512)) | awk '
+        BEGIN { for (n = 1; length(text) < 2100; n++) text = text n * 7919 }
+        { printf "%08x %07d %s\n", $1 * 2654435761 % 4294967296, $1,
+                 substr(text, $1 % 1000 + 1, 1006) }' >"$2/unsorted"
+    sort "$2/unsorted" >"$2/sorted"
+    cat "$2/sorted" "$2/unsorted" | sha256sum | cut -d' ' -f1
 }
 
 if [ "$1" = sort ]; then
-    sorted
+    sorted "$2" "$3"
     exit
 fi
 
@@ -80,7 +86,7 @@ mismatches=$((mismatches + keys - ${right:-0}))
 rm /data.db
 
 say sort
-sum=$(sorted)
+sum=$(sorted "$mib" /)
 while :; do
     say "done" "sum=$sum"
     sleep 1
