@@ -6,30 +6,14 @@ The protocol's header and its text stand in the series a second time, since
 QEMU is built without this tree.
 """
 import os
-import subprocess
 import sys
 import tempfile
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from series import TOP, from_series, read                   # noqa: E402
+
 HEADER = "backends/remote-cache-vmm.h"
 TEXT = "docs/interop/remote-cache.rst"
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
-
-
-def from_series(folder, path):
-    """The file as the whole series leaves it."""
-    patches = os.path.join(TOP, "qemu-patches")
-    for line in read(os.path.join(patches, "series")).splitlines():
-        line = line.split("#")[0].strip()
-        if line and f"b/{path}\n" in read(os.path.join(patches, line)):
-            subprocess.run(["git", "apply", f"--include={path}",
-                            os.path.join(patches, line)], cwd=folder,
-                           check=True)
-    return read(os.path.join(folder, path))
 
 
 def main():
