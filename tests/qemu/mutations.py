@@ -43,6 +43,30 @@ MUTATIONS = {
         "    if (ram_foreign.users) {", "    if (false) {",
         ["test-refused.py", "vhost_user_device", "vhost_scsi", "gpu_blob",
          "vdpa", "vfio", "multi_process"]),
+    "rule6-busy-pages-punched": (
+        OBJECT + "-state.c",
+        "        case RCACHE_FILLING:\n        case RCACHE_PUNCHING:\n"
+        "            d->busy = true;\n            return false;\n",
+        "",
+        ["test-discard-states.py", "balloon", "memory_device"]),
+    "rule6-a-discard-is-not-busy": (
+        OBJECT + "-state.c",
+        "    return ret ? ret : d->busy ? -EBUSY : 0;", "    return ret;",
+        ["test-discard-states.py", "memory_device"]),
+    "rule6-the-same-generation": (
+        OBJECT + "-state.c",
+        "rcache_page_next_gen(rcache_page_to(new, RCACHE_ZERO))",
+        "rcache_page_to(new, RCACHE_ZERO)",
+        ["test-discard-states.py", "balloon", "memory_device"]),
+    "rule6-no-hole": (
+        OBJECT + "-state.c",
+        "        err = discard_punch(d, i, end);\n",
+        "        err = 0;\n        (void)discard_punch;\n",
+        ["test-discard-states.py", "balloon", "memory_device"]),
+    "rule6-nobody-woken": (
+        OBJECT + "-state.c",
+        "    uffd_wakeup(d->vm->uffd,", "    (void)(",
+        ["test-real-discards.py", "balloon"]),
     "rule1-closed-at-exit": (
         OBJECT + "-exit.c", "    _exit(EXIT_FAILURE);",
         "    close(vm->uffd);\n    g_usleep(200000);\n"

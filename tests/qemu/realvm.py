@@ -134,6 +134,11 @@ class RealVm(Vm):
                     return int(pid)
         raise LabError("no pager")
 
+    def pager_locked(self):
+        """KiB of its memory that cannot be swapped."""
+        with open(f"/proc/{self.pager_pid()}/status", encoding="ascii") as f:
+            return int(f.read().split("VmLck:")[1].split()[0])
+
     # ------------------------------------------------------------- memory
 
     def page_of(self, address):

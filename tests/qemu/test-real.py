@@ -12,7 +12,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 from fakevm import failed, outl                             # noqa: E402
-from realvm import MIB, PAGE, RealVm, main, wait_for      # noqa: E402
+from realvm import (MIB, PAGE, RealVm, content, main,       # noqa: E402
+                    wait_for)
 
 CASES = []
 AT = 16 * MIB
@@ -44,6 +45,7 @@ def machines(stage):
         try:
             vm.write_pages(AT, SIZE, 1)
             go_round(vm, 2)
+            assert vm.pager_locked() > 0, "the pager's memory is not locked"
             print(f"{machine}: {vm.query()['stats']['fetched-pages']} pages "
                   "fetched")
         finally:
@@ -192,6 +194,42 @@ def object_del(stage):
                         socket=stage.requester.path("vmm.sock"))
             vm.attached()
             go_round(vm, version + 20)
+    finally:
+        vm.close()
+
+
+@case
+def dump(stage):
+    """A dump reads every page, also what has never been touched: local-max
+    holds meanwhile, and what is zero takes no slot."""
+    vm = RealVm(stage, ram=128 * MIB)
+    out = f"{vm.folder}/dump"
+    most = 0
+    try:
+        vm.write_pages(AT, 4 * SIZE, 1)
+        vm.evict_all()
+        vm.settled()
+        stored = stage.stored()
+        vm.qmp.call("dump-guest-memory", paging=False, detach=True,
+                    protocol=f"file:{out}")
+
+        def done():
+            nonlocal most
+            most = max(most, vm.query()["stats"]["resident"])
+            return vm.qmp.call("query-dump")["status"] != "active"
+
+        wait_for("the dump", done, 60)
+        assert vm.qmp.call("query-dump")["status"] == "completed"
+        print(f"{most / MIB:.1f} MiB were here at most")
+        assert most <= (8 + 16) * MIB, most     # local-max, and its slack
+        with open(out, "rb") as f:
+            found = f.read()
+        for page in list(vm.versions)[::97]:
+            assert content(page, 1) in found, f"{page:#x} is not in the dump"
+        vm.evict_all()
+        vm.settled()
+        assert stage.stored() == stored
+        vm.verify()
     finally:
         vm.close()
 
