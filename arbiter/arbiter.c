@@ -32,18 +32,49 @@ uint64_t arbiter_now(void)
 
 /* --------------------------------------------------------------- replies */
 
-static void reply(Arbiter *arbiter, LeaseAsk *ask)
+/* A host may ask as often as it likes; the log is everybody's. */
+G_GNUC_PRINTF(2, 3)
+static void say(Host *host, const char *fmt, ...)
 {
-    Host *host = hosts_find(&arbiter->hosts, ask->requester);
+    g_autofree char *text = NULL;
+    unsigned swallowed;
+    va_list ap;
+
+    if (!quiet_say(&host->quiet, arbiter_now(), &swallowed)) {
+        return;
+    }
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    if (swallowed) {
+        g_message("host %s: %u more lines are not in this log", host->name,
+                  swallowed);
+    }
+    g_message("host %s: %s", host->name, text);
+}
+
+static void tell(Arbiter *arbiter, Host *host, const LeaseAsk *ask)
+{
     WireLeaseReply out;
 
     leases_reply(ask, &out);
-    g_message("host %s: vm %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-              " MiB from %u hosts%s%s", ask->requester, ask->wire.name,
-              out.bytes >> 20, ask->wire.bytes >> 20, out.nr_grants,
-              *out.text ? ": " : "", out.text);
+    say(host, "vm %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+        " MiB from %u hosts%s%s", ask->wire.name, out.bytes >> 20,
+        ask->wire.bytes >> 20, out.nr_grants, *out.text ? ": " : "",
+        out.text);
+    if (out.status) {
+        refusal_note(&host->refusal, &ask->wire, out.status, out.text,
+                     ask->grants->len, arbiter->hosts.changes, arbiter_now());
+    }
+    control_send_reply(host->conn, ask->tag, &out);
+}
+
+static void reply(Arbiter *arbiter, LeaseAsk *ask)
+{
+    Host *host = hosts_find(&arbiter->hosts, ask->requester);
+
     if (host && host->conn) {
-        control_send_reply(host->conn, ask->tag, &out);
+        tell(arbiter, host, ask);
     }
     leases_ask_free(&arbiter->leases, ask);
 }
@@ -191,7 +222,7 @@ static void refuse(Arbiter *arbiter, Host *host, uint64_t tag,
     WireLeaseReply out = { .status = status };
 
     wire_text_copy(out.text, sizeof(out.text), text);
-    g_message("host %s: a request is refused: %s", host->name, text);
+    say(host, "a request is refused: %s", text);
     control_send_reply(host->conn, tag, &out);
 }
 
@@ -206,6 +237,11 @@ static void on_request(ControlConn *conn, uint64_t tag,
     if (request->copies > 1) {
         refuse(arbiter, host, tag, RCACHE_E_REFUSED,
                "this version keeps one copy of a page, not more");
+        return;
+    }
+    if (refusal_holds(&host->refusal, request, arbiter->hosts.changes,
+                      now)) {
+        refuse(arbiter, host, tag, host->refusal.status, host->refusal.text);
         return;
     }
     ask = leases_ask_new(&arbiter->leases, host->name, tag, request, now);
@@ -225,8 +261,7 @@ static void on_grant_ack(ControlConn *conn, const WireGrantAck *ack,
     Host *host = control_data(conn);
 
     if (!leases_ack(&arbiter->leases, host->name, ack, arbiter_now())) {
-        g_warning("host %s: it answers a grant that was not made",
-                  host->name);
+        say(host, "it answers a grant that was not made");
     }
     pump(arbiter);
 }

@@ -4,10 +4,12 @@
 
 #include <string.h>
 
+#include "arbiter/refusal.h"
 #include "common/frames.h"
 #include "common/listener.h"
 
 #define HELLO_MS        5000u
+#define HELLO_MAX       1024u   /* of payload, before it has come */
 
 struct Control {
     ControlConfig config;
@@ -16,6 +18,7 @@ struct Control {
     Listener *listener;
     Poller *poller;
     GQueue conns;               /* of ControlConn, with HELLO */
+    Quiet quiet;                /* what is logged of the latter: */
     GQueue strangers;           /* and without, the oldest first */
 };
 
@@ -95,6 +98,7 @@ static void take_hello(ControlConn *conn, uint64_t tag,
     conn->data = data;
     g_queue_push_tail_link(&control->conns, &conn->link);
     answer_hello(conn, tag, RCACHE_OK, "");
+    frames_limit(conn->frames, 0);
     frames_set_deadline(conn->frames, control->config.silence_ms);
 }
 
@@ -194,6 +198,22 @@ static void on_frame(Frames *frames, const WireHead *head,
     }
 }
 
+/* Anybody can connect, and end it, as often as he likes. */
+static void say_stranger(Control *control, const char *peer,
+                         const char *reason)
+{
+    uint64_t now = g_get_monotonic_time() / 1000;
+    unsigned swallowed;
+
+    if (quiet_say(&control->quiet, now, &swallowed)) {
+        if (swallowed) {
+            g_warning("%u more connections without HELLO have ended",
+                      swallowed);
+        }
+        g_warning("%s: %s", peer, reason);
+    }
+}
+
 static void on_closed(Frames *frames, const char *reason, void *opaque)
 {
     ControlConn *conn = opaque;
@@ -204,7 +224,7 @@ static void on_closed(Frames *frames, const char *reason, void *opaque)
                   reason);
         control->ops->on_gone(conn, reason, control->opaque);
     } else {
-        g_warning("%s: %s", frames_peer(frames), reason);
+        say_stranger(control, frames_peer(frames), reason);
     }
     conn_free(conn);
 }
@@ -252,6 +272,7 @@ static void accepted(GSocketConnection *connection, void *opaque)
     conn->link.data = conn;
     conn->frames = frames_new_in(control->poller, connection, WIRE_ARBITER,
                                  &frames_ops, conn);
+    frames_limit(conn->frames, HELLO_MAX);
     frames_set_deadline(conn->frames, HELLO_MS);
     g_queue_push_tail_link(&control->strangers, &conn->link);
 }

@@ -185,6 +185,7 @@ Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
     }
     memcpy(host->boot_id, boot_id, RCACHE_UUID_LEN);
     address_set(hosts, host, address);
+    hosts->changes++;
     host->seq_valid = false;    /* a restarted daemon counts from the start */
     host->heard_ms = now;
     return host;
@@ -296,6 +297,19 @@ static void replace(GArray **array, const GArray *with)
     }
 }
 
+/* Could a request be answered otherwise now? */
+static bool beat_changes(const Host *host, const Host *beat)
+{
+    const WireBeatHost *a = &host->beat, *b = &beat->beat;
+
+    return !host->reported || a->offered != b->offered ||
+           a->leased != b->leased || a->flags != b->flags ||
+           a->slab_pages != b->slab_pages ||
+           a->psi_some_avg10 != b->psi_some_avg10 ||
+           a->psi_full_avg10 != b->psi_full_avg10 ||
+           strcmp(a->label, b->label);
+}
+
 /* It is whole and new: the host becomes what it says. */
 static void beat_take(Hosts *hosts, Host *host, Host *beat)
 {
@@ -303,6 +317,7 @@ static void beat_take(Hosts *hosts, Host *host, Host *beat)
                 hosts_lent_same(host->leases, beat->leases);
     bool moved = strcmp(host->beat.label, beat->beat.label);
 
+    hosts->changes += !same || beat_changes(host, beat);
     if (moved) {
         hosts_domain_leave(hosts, host);
     }

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arbiter/refusal.h"
 #include "common/wire.h"
 
 typedef enum HostState {
@@ -47,6 +48,8 @@ typedef struct Host {
     bool booted;                /* .last_boot is one */
     unsigned replaced;          /* times that its connection was, */
     uint64_t replaced_ms;       /* since then */
+    Refusal refusal;            /* of its last request that was */
+    Quiet quiet;                /* what is logged of it */
     const char *twin;           /* why there seem to be two of it; static */
     uint64_t twin_ms;           /* last seen */
     void *conn;                 /* the owner's; NULL: not connected */
@@ -86,6 +89,7 @@ typedef struct Hosts {
     GHashTable *addresses;      /* of providers -> the last Host there */
     GHashTable *domains;        /* label -> its number and hosts */
     uint32_t last_domain;
+    uint64_t changes;           /* of what there is to lend, and to whom */
     uint64_t drained_bytes;     /* seen to leave hosts that were drained, */
     uint64_t drained_ms;        /* and in how long */
     Host *scratch;              /* what a heartbeat says, until it is whole */

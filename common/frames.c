@@ -47,6 +47,8 @@ struct Frames {
     GByteArray *input;          /* not yet a whole frame; NULL: nothing */
     GByteArray *queue;          /* to be sent, from .sent on; NULL: nothing */
     size_t sent;
+    size_t queue_max;
+    uint32_t length_max;        /* 0: what the codec takes */
     unsigned deadline_ms;
     gint64 heard_us;
     char *reason;
@@ -165,7 +167,7 @@ bool frames_send(Frames *f, const GByteArray *bytes)
     if (!waits) {
         f->queue = g_byte_array_new();
     }
-    if (f->queue->len + bytes->len > FRAMES_QUEUE_MAX) {
+    if (f->queue->len + bytes->len > f->queue_max) {
         fail(f, "it does not read what it is sent");
         return false;
     }
@@ -187,10 +189,15 @@ static void answer_ping(Frames *f, const WireHead *ping)
 static void take_frame(Frames *f, const WireHead *head,
                        const uint8_t *payload)
 {
-    f->heard_us = g_get_monotonic_time();
+    bool empty = head->type == RCACHE_PING || head->type == RCACHE_PONG;
+
+    /* An arbiter does not PING: it waits for what says something. */
+    if (!empty || (f->side == WIRE_HOST && head->type == RCACHE_PONG)) {
+        f->heard_us = g_get_monotonic_time();
+    }
     if (head->type == RCACHE_PING) {
         answer_ping(f, head);
-    } else if (head->type != RCACHE_PONG) {
+    } else if (!empty) {
         f->ops->on_frame(f, head, payload, f->opaque);
     }
 }
@@ -211,6 +218,11 @@ static size_t take_frames(Frames *f, const uint8_t *bytes, size_t len)
         if (err != WIRE_OK) {
             fail(f, "a bad frame (%s): %s", wire_type_name(head.type),
                  wire_reason(err));
+            break;
+        }
+        if (f->length_max && head.length > f->length_max) {
+            fail(f, "a bad frame (%s): %u bytes, and no HELLO before it",
+                 wire_type_name(head.type), head.length);
             break;
         }
         if (len - at < WIRE_HEAD_LEN + head.length) {
@@ -295,6 +307,12 @@ static void on_late(PollerFd *fd)
     }
 }
 
+void frames_limit(Frames *f, uint32_t length)
+{
+    f->length_max = length;
+    f->queue_max = length ? FRAMES_QUEUE_LIMITED : FRAMES_QUEUE_MAX;
+}
+
 void frames_set_deadline(Frames *f, unsigned ms)
 {
     if (f->state != OPEN) {
@@ -361,6 +379,7 @@ Frames *frames_new_in(Poller *poller, GSocketConnection *conn, WireSide side,
     f->conn = g_object_ref(conn);
     f->socket = g_socket_connection_get_socket(conn);
     f->side = side;
+    f->queue_max = FRAMES_QUEUE_MAX;
     f->ops = ops;
     f->opaque = opaque;
     f->heard_us = g_get_monotonic_time();

@@ -24,6 +24,7 @@
 #include "common/wire.h"
 
 #define FRAMES_QUEUE_MAX        (4u * 1024u * 1024u)
+#define FRAMES_QUEUE_LIMITED    (64u * 1024u)   /* after frames_limit() */
 
 typedef struct Frames Frames;
 
@@ -70,8 +71,15 @@ bool frames_send(Frames *frames, const GByteArray *bytes);
 void frames_close(Frames *frames, const char *reason);
 
 /**
+ * frames_limit() - a peer that is not known yet gets no large buffers
+ * @length: of a frame's payload; more ends it.  0: as the protocol says again
+ */
+void frames_limit(Frames *frames, uint32_t length);
+
+/**
  * frames_set_deadline() - end it when the peer is silent for so long
- * @ms: from now and from each whole frame; 0 for no deadline
+ * @ms: from now and from each whole frame, except that a PING says nothing,
+ *      nor a PONG that nobody asked an arbiter's peer for; 0 for no deadline
  */
 void frames_set_deadline(Frames *frames, unsigned ms);
 

@@ -89,6 +89,32 @@ START_TEST(silent_connections)
 }
 END_TEST
 
+/* Who asks and asks is answered each time, and gets it when there is some. */
+START_TEST(a_flood_of_requests)
+{
+    enum { N = 500 };
+    unsigned tries = 0;
+
+    b.offered = MIB;            /* less than a slab */
+    fake_host_join(&a, &arbiter);
+    fake_host_join(&b, &arbiter);
+    for (unsigned i = 0; i < N; i++) {
+        fake_host_request(&a, i, 64 * MIB, 1);
+    }
+    fake_wait(a.replies == N);
+    ck_assert_uint_eq(a.reply.status, RCACHE_E_NO_ROOM);
+    ck_assert_ptr_nonnull(strstr(a.reply.text, "no host has room"));
+    ck_assert_uint_eq(b.grants, 0);
+    b.offered = 1024 * MIB;
+    while (!a.granted && tries++ < 300) {
+        fake_host_request(&a, N + tries, 64 * MIB, 1);
+        fake_wait(a.replies == N + tries);
+        fake_spin(100);
+    }
+    ck_assert_msg(a.granted == 64 * MIB, "%s", a.reply.text);
+}
+END_TEST
+
 /* ------------------------------------------------------------ admin socket */
 
 START_TEST(bad_admin_commands)
@@ -249,6 +275,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, silent_connections);
+    tcase_add_test(tc, a_flood_of_requests);
     tcase_add_test(tc, bad_admin_commands);
     tcase_add_test(tc, lists_have_an_end);
     tcase_add_test(tc, more_hosts_than_allowed);

@@ -211,6 +211,53 @@ START_TEST(ends_have_reasons)
 }
 END_TEST
 
+static void push_bare(uint8_t type)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    WireHead head = { .type = type };
+
+    wire_append_bare(out, &head);
+    /* It may have been ended just now. */
+    g_socket_send(host, (char *)out->data, out->len, NULL, NULL);
+}
+
+/* A peer that says only that it is there. */
+START_TEST(a_ping_says_nothing)
+{
+    gint64 until = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
+
+    frames_set_deadline(arbiter.frames, 100);
+    while (!arbiter.closed && g_get_monotonic_time() < until) {
+        push_bare(_i ? RCACHE_PONG : RCACHE_PING);
+        spin(20);
+    }
+    ck_assert_uint_eq(arbiter.closed, 1);
+    ck_assert(g_str_has_prefix(arbiter.reason, "nothing heard for "));
+}
+END_TEST
+
+/* A peer that is not known: no room is made for what it announces. */
+START_TEST(a_stranger_gets_little)
+{
+    g_autoptr(GByteArray) beat = g_byte_array_new();
+    guint start;
+
+    frames_limit(arbiter.frames, 1024);
+    if (_i) {
+        g_byte_array_set_size(beat, FRAMES_QUEUE_LIMITED + 1);
+        ck_assert(!frames_send(arbiter.frames, beat));
+        return;
+    }
+    start = wire_beat_begin(beat);
+    g_byte_array_set_size(beat, WIRE_HEAD_LEN + 200000);
+    wire_beat_end(beat, start);
+    push(beat->data, WIRE_HEAD_LEN);
+    wait_for(arbiter.closed);
+    ck_assert_str_eq(arbiter.reason, "a bad frame (HEARTBEAT): 200000 bytes, "
+                                     "and no HELLO before it");
+}
+END_TEST
+
 /* What was queued arrives, and then the end. */
 START_TEST(close_sends_first)
 {
@@ -321,6 +368,8 @@ int main(void)
     tcase_add_test(tc, frames_come_whole);
     tcase_add_test(tc, pings_are_answered);
     tcase_add_loop_test(tc, ends_have_reasons, 0, 4);
+    tcase_add_loop_test(tc, a_ping_says_nothing, 0, 2);
+    tcase_add_loop_test(tc, a_stranger_gets_little, 0, 2);
     tcase_add_test(tc, close_sends_first);
     tcase_add_test(tc, close_ends_in_time);
     tcase_add_test(tc, queue_has_an_end);
