@@ -383,6 +383,8 @@ HostsBeat hosts_beat(Hosts *hosts, Host *host, const void *payload,
     }
     drain_measure(hosts, host, &beat->beat, now);
     beat_take(hosts, host, beat);
+    host->cut = len + sizeof(struct RcacheSection) +
+                sizeof(struct RcacheBeatLease) > RCACHE_CONTROL_MAX;
     host->reported = true;
     host->seq_valid = true;
     host->heard_ms = now;

@@ -55,6 +55,7 @@ typedef struct Host {
     void *conn;                 /* the owner's; NULL: not connected */
     uint64_t features;          /* of its HELLO */
     bool reported;              /* a heartbeat has come, of this boot */
+    bool cut;                   /* the heartbeat was full: there may be more */
     bool counted;               /* its leases are in the sums */
     bool seq_valid;             /* and on this connection */
     uint64_t heard_ms;

@@ -250,6 +250,12 @@ static void judge_host(const Judge *judge, const Host *host)
     }
     judge_draining(judge, host);
     judge_twin(judge, host);
+    if (host->cut) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED, "host %s has more "
+                    "leases or VMs than fit into its heartbeat: those beyond "
+                    "are there, but not shown, and no quota counts them",
+                    host->name);
+    }
     for (guint i = 0; i < host->guests->len; i++) {
         judge_guest(judge, host,
                     &g_array_index(host->guests, WireBeatGuest, i));

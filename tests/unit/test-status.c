@@ -163,6 +163,44 @@ START_TEST(two_hosts_of_one_name)
 }
 END_TEST
 
+/* A lease that no heartbeat has room for is not one that is gone. */
+START_TEST(more_than_a_heartbeat_holds)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireBeatHost host = said_a.host;
+    WireBeatLease lease = { .name = "vm", .host = "b", .epoch = 1,
+                            .state = RCACHE_LEASE_CLAIMED,
+                            .expires_ms = 30000 };
+    guint start = wire_beat_begin(frame);
+    VerdictLevel level;
+    const char *why;
+    char *line;
+
+    memcpy(host.boot_id, a->boot_id, sizeof(host.boot_id));
+    ck_assert(wire_beat_host(frame, start, &host));
+    for (lease.lease = 1; wire_beat_lease(frame, start, RCACHE_SECTION_LEASE,
+                                          &lease); lease.lease++) {
+    }
+    wire_beat_end(frame, start);
+    hosts_fixture_beat(&hosts, b, &said_b, 1000);
+    said_a.host.seq = 10;
+    for (unsigned full = 0; full < 2; full++) {
+        if (!full) {
+            hosts_fixture_beat(&hosts, a, &said_a, 1000);
+        } else {
+            a->seq_valid = false;
+            ck_assert_int_eq(hosts_beat(&hosts, a,
+                                        frame->data + WIRE_HEAD_LEN,
+                                        frame->len - WIRE_HEAD_LEN, 1000,
+                                        &why), HOSTS_BEAT_TAKEN);
+        }
+        line = judge_at(1000, &level);
+        ck_assert_int_eq(!!strstr(line, "host a has more leases"), full);
+        g_free(line);
+    }
+}
+END_TEST
+
 START_TEST(the_line_is_a_line)
 {
     g_autoptr(Verdict) v = verdict_new();
@@ -219,6 +257,7 @@ int main(void)
     tcase_add_test(tc, leases_that_end);
     tcase_add_test(tc, pressure_and_nonsense);
     tcase_add_test(tc, two_hosts_of_one_name);
+    tcase_add_test(tc, more_than_a_heartbeat_holds);
     tcase_add_test(tc, the_line_is_a_line);
     tcase_add_test(tc, nobody_is_there);
     suite_add_tcase(s, tc);
