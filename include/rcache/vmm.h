@@ -368,4 +368,40 @@ struct RcacheVmmBalloon {
     uint64_t stat[RCACHE_BALLOON_NR_TAGS];  /* bytes or counts */
 };
 
+/*
+ * What is sent and shared is these structures as they are: a change of layout
+ * is a change of the protocol, and of a VM that runs on across an upgrade.
+ */
+#define RCACHE_LAYOUT(type, bytes) \
+    _Static_assert(sizeof(struct type) == (bytes), \
+                   "the layout of " #type " has changed")
+
+RCACHE_LAYOUT(RcacheCounts, 64);
+RCACHE_LAYOUT(RcacheState, 208);
+RCACHE_LAYOUT(RcacheLease, 248);
+RCACHE_LAYOUT(RcacheSlab, 8);
+RCACHE_LAYOUT(RcacheVmmHdr, 24);
+RCACHE_LAYOUT(RcacheVmmHello, 160);
+RCACHE_LAYOUT(RcacheVmmHelloAck, 296);
+RCACHE_LAYOUT(RcacheVmmState, 24);
+RCACHE_LAYOUT(RcacheVmmBlock, 128);
+RCACHE_LAYOUT(RcacheVmmBlockDel, 32);
+RCACHE_LAYOUT(RcacheVmmStart, 24);
+RCACHE_LAYOUT(RcacheVmmManage, 56);
+RCACHE_LAYOUT(RcacheZapRange, 8);
+RCACHE_LAYOUT(RcacheVmmZap, 48);
+RCACHE_LAYOUT(RcacheVmmZapDone, 40);
+RCACHE_LAYOUT(RcacheVmmResize, 48);
+RCACHE_LAYOUT(RcacheVmmEvict, 40);
+RCACHE_LAYOUT(RcacheVmmResult, 296);
+RCACHE_LAYOUT(RcacheStatsLease, 96);
+RCACHE_LAYOUT(RcacheVmmStats, 1864);
+RCACHE_LAYOUT(RcacheVmmEventMsg, 296);
+RCACHE_LAYOUT(RcacheVmmBalloon, 176);
+_Static_assert(__builtin_offsetof(struct RcacheState, discard_seq) == 104 &&
+               __builtin_offsetof(struct RcacheState, session) == 128 &&
+               __builtin_offsetof(struct RcacheVmmStats, fault_p50) == 192 &&
+               __builtin_offsetof(struct RcacheVmmStats, lease) == 328,
+               "the layout of RcacheState or RcacheVmmStats has changed");
+
 #endif

@@ -23,7 +23,7 @@ ARBITER, RCACHECTL, TOP = sys.argv[1:4]
 
 
 def run(*args, **kwargs):
-    return subprocess.run(args, capture_output=True, text=True, timeout=30,
+    return subprocess.run(args, capture_output=True, text=True, timeout=60,
                           check=False, **kwargs)
 
 
@@ -48,7 +48,7 @@ class Case(unittest.TestCase):
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while self.ctl('status').returncode:
             self.assertLess(time.monotonic(), until, 'it does not start')
             time.sleep(0.01)

@@ -23,7 +23,7 @@ VMM_MAGIC, HELLO, HELLO_ACK = 0x766d6372, 1, 2
 
 def run(*args):
     return subprocess.run([RCACHED, *args], capture_output=True, text=True,
-                          timeout=20)
+                          timeout=60)
 
 
 class Daemon:
