@@ -281,16 +281,19 @@ def provider_hangs(build):
     """A provider stops answering: the guest waits, then goes on."""
     with Cluster(build) as c:
         vm = Vm(c.requester, mem=96, local_max=32, seconds=600, threads=4)
-        wait_for("both to store",
+        wait_for("both to store, and pages to come back",
                  lambda: min(c.status(h)["stored_bytes"]
-                             for h in c.providers) > 4 * MIB, 20)
+                             for h in c.providers) > 4 * MIB and
+                 vm.stats()["faults_remote"] > 1000, 30)
         process = c.providers[0].processes["rcached"]
         process.popen.send_signal(19)
-        wait_for("a page to wait",
-                 lambda: vm.stats()["oldest_wait_ns"] > 3e9, 20)
-        stats = vm.stats()
-        assert stats["waiting_pages"] > 0, stats
-        assert stats["waiting_for"] == "provider0", stats
+
+        def waits():
+            stats = vm.stats()
+            return (stats["waiting_pages"] and stats["oldest_wait_ns"] > 3e9
+                    and stats["waiting_for"] == "provider0")
+
+        wait_for("a page to wait for it", waits, 20)
         process.popen.send_signal(18)
         wait_for("no page to wait",
                  lambda: vm.stats()["oldest_wait_ns"] < 1e9, 20)
