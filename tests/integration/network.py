@@ -213,9 +213,13 @@ def half_open(build):
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
         moves(vm, 500)
         c.relays[0].tell("pause")
-        wait_for("the guest to wait",
-                 lambda: vm.stats()["oldest_wait_ns"] > 9e9, 20)
-        assert vm.stats()["waiting_for"] == "provider0", vm.stats()
+
+        def waits():
+            stats = vm.stats()
+            return (stats["oldest_wait_ns"] > 9e9 and
+                    stats["waiting_for"] == "provider0")
+
+        wait_for("the guest to wait for it", waits, 20)
         c.relays[0].tell("resume")
         moves(vm, 500, 30)
         end_cleanly(c, vm)
