@@ -260,9 +260,8 @@ static void leases_granted(const Arbiter *arbiter, const char *only,
             .expires_ms = grant->until_ms - MIN(grant->until_ms, now),
         };
 
-        if (!leases_grant_pending(grant) ||
-            !(is_asked(only, grant->provider) ||
-              is_asked(only, grant->wire.host))) {
+        if (!grant_is_pending(grant) || !(is_asked(only, grant->provider) ||
+                                          is_asked(only, grant->wire.host))) {
             continue;
         }
         memcpy(l.vm, grant->wire.vm, sizeof(l.vm));
@@ -567,10 +566,10 @@ static void start_evict(AdminRequest *request, JsonObject *args, void *opaque)
 {
     Arbiter *arbiter = opaque;
 
-    relay_evict(&arbiter->relay, &arbiter->hosts,
-                json_object_get_string_member(args, "vm"),
-                json_object_get_int_member(args, "bytes"), request,
-                arbiter_now());
+    vm_commands_evict(&arbiter->vm_commands, &arbiter->hosts,
+                      json_object_get_string_member(args, "vm"),
+                      json_object_get_int_member(args, "bytes"), request,
+                      arbiter_now());
 }
 
 const AdminCommand arbiter_admin_commands[] = {

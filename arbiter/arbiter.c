@@ -57,7 +57,7 @@ static void tell(Arbiter *arbiter, Host *host, const LeaseAsk *ask)
 {
     WireLeaseReply out;
 
-    leases_reply(ask, &out);
+    grants_reply(ask, &out);
     say(host, "vm %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
         " MiB from %u hosts%s%s", ask->wire.name, out.bytes >> 20,
         ask->wire.bytes >> 20, out.nr_grants, *out.text ? ": " : "",
@@ -76,19 +76,19 @@ static void reply(Arbiter *arbiter, LeaseAsk *ask)
     if (host && host->conn) {
         tell(arbiter, host, ask);
     }
-    leases_ask_free(&arbiter->leases, ask);
+    grants_ask_free(&arbiter->leases, ask);
 }
 
 /* What some providers have refused, of others. */
 static bool ask_others(Arbiter *arbiter, LeaseAsk *ask, uint64_t now)
 {
     unsigned parts;
-    uint64_t bytes = leases_lacking(ask, now, &parts);
+    uint64_t bytes = grants_lacking(ask, now, &parts);
 
     if (!bytes) {
         return false;
     }
-    leases_round(ask);
+    grants_round(ask);
     return assign(arbiter, ask, bytes, parts, now);
 }
 
@@ -97,7 +97,7 @@ static void pump(Arbiter *arbiter)
     uint64_t now = arbiter_now();
     LeaseAsk *ask;
 
-    while ((ask = leases_next_done(&arbiter->leases, now))) {
+    while ((ask = grants_next_done(&arbiter->leases, now))) {
         if (!ask_others(arbiter, ask, now)) {
             reply(arbiter, ask);
         }
@@ -126,11 +126,11 @@ static bool name_is_taken(Arbiter *arbiter, Host *host,
 /* Its old connection has not been seen to end. */
 static void replace_conn(Arbiter *arbiter, Host *host)
 {
-    relay_gone(&arbiter->relay, host->conn);
+    vm_commands_gone(&arbiter->vm_commands, host->conn);
     control_drop(host->conn, "it has connected again");
     host->conn = NULL;
-    leases_provider_lost(&arbiter->leases, host->name);
-    leases_requester_lost(&arbiter->leases, host->name);
+    grants_provider_lost(&arbiter->leases, host->name);
+    grants_requester_lost(&arbiter->leases, host->name);
     hosts_replaced(host, arbiter_now());
 }
 
@@ -144,15 +144,15 @@ static void end_the_past(Arbiter *arbiter, const WireHello *hello,
 
     if (was) {
         g_message("host %s: it was host %s before", hello->host, was->name);
-        leases_provider_rebooted(&arbiter->leases, was->name);
+        grants_provider_rebooted(&arbiter->leases, was->name);
         hosts_remove(&arbiter->hosts, was);
     }
     if (host && memcmp(host->boot_id, hello->boot_id, RCACHE_UUID_LEN)) {
-        leases_provider_rebooted(&arbiter->leases, host->name);
+        grants_provider_rebooted(&arbiter->leases, host->name);
     }
 }
 
-static void *on_hello(ControlConn *conn, const WireHello *hello, char *text,
+static void *on_hello(HostConn *conn, const WireHello *hello, char *text,
                       void *opaque)
 {
     Arbiter *arbiter = opaque;
@@ -193,7 +193,7 @@ static void *on_hello(ControlConn *conn, const WireHello *hello, char *text,
     return host;
 }
 
-static bool on_beat(ControlConn *conn, const uint8_t *payload, size_t len,
+static bool on_beat(HostConn *conn, const uint8_t *payload, size_t len,
                     const char **why, void *opaque)
 {
     Arbiter *arbiter = opaque;
@@ -210,7 +210,7 @@ static bool on_beat(ControlConn *conn, const uint8_t *payload, size_t len,
         break;
     }
     for (guint i = 0; i < host->leases->len; i++) {
-        leases_listed(&arbiter->leases, host->name,
+        grants_listed(&arbiter->leases, host->name,
                       g_array_index(host->leases, WireBeatLease, i).lease);
     }
     return true;
@@ -226,7 +226,7 @@ static void refuse(Arbiter *arbiter, Host *host, uint64_t tag,
     control_send_reply(host->conn, tag, &out);
 }
 
-static void on_request(ControlConn *conn, uint64_t tag,
+static void on_request(HostConn *conn, uint64_t tag,
                        const WireLeaseRequest *request, void *opaque)
 {
     Arbiter *arbiter = opaque;
@@ -244,7 +244,7 @@ static void on_request(ControlConn *conn, uint64_t tag,
         refuse(arbiter, host, tag, host->refusal.status, host->refusal.text);
         return;
     }
-    ask = leases_ask_new(&arbiter->leases, host->name, tag, request, now);
+    ask = grants_ask_new(&arbiter->leases, host->name, tag, request, now);
     if (!ask) {
         refuse(arbiter, host, tag, RCACHE_E_BUSY,
                "too many requests of this host are waiting");
@@ -254,35 +254,34 @@ static void on_request(ControlConn *conn, uint64_t tag,
     pump(arbiter);
 }
 
-static void on_grant_ack(ControlConn *conn, const WireGrantAck *ack,
-                         void *opaque)
+static void on_grant_ack(HostConn *conn, const WireGrantAck *ack, void *opaque)
 {
     Arbiter *arbiter = opaque;
     Host *host = control_data(conn);
 
-    if (!leases_ack(&arbiter->leases, host->name, ack, arbiter_now())) {
+    if (!grants_ack(&arbiter->leases, host->name, ack, arbiter_now())) {
         say(host, "it answers a grant that was not made");
     }
     pump(arbiter);
 }
 
-static void on_evict_ack(ControlConn *conn, uint64_t tag,
-                         const WireEvictAck *ack, void *opaque)
+static void on_evict_ack(HostConn *conn, uint64_t tag, const WireEvictAck *ack,
+                         void *opaque)
 {
     Arbiter *arbiter = opaque;
 
-    relay_ack(&arbiter->relay, conn, tag, ack);
+    vm_commands_ack(&arbiter->vm_commands, conn, tag, ack);
 }
 
-static void on_gone(ControlConn *conn, const char *reason, void *opaque)
+static void on_gone(HostConn *conn, const char *reason, void *opaque)
 {
     Arbiter *arbiter = opaque;
     Host *host = control_data(conn);
 
     host->conn = NULL;
-    relay_gone(&arbiter->relay, conn);
-    leases_provider_lost(&arbiter->leases, host->name);
-    leases_requester_lost(&arbiter->leases, host->name);
+    vm_commands_gone(&arbiter->vm_commands, conn);
+    grants_provider_lost(&arbiter->leases, host->name);
+    grants_requester_lost(&arbiter->leases, host->name);
     hosts_gone(&arbiter->hosts, host);
     pump(arbiter);
 }
@@ -320,8 +319,8 @@ static gboolean tick(void *opaque)
 
     check_clock(arbiter, now);
     pump(arbiter);
-    leases_expire(&arbiter->leases, now);
-    relay_expire(&arbiter->relay, now);
+    grants_expire(&arbiter->leases, now);
+    vm_commands_expire(&arbiter->vm_commands, now);
     hosts_forget(&arbiter->hosts, now);
     return G_SOURCE_CONTINUE;
 }
@@ -398,8 +397,8 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
     moves_init(&arbiter->moves, options->moves_per_minute,
                arbiter->started_ms);
     hosts_init(&arbiter->hosts, &options->hosts);
-    leases_init(&arbiter->leases, &options->leases);
-    relay_init(&arbiter->relay);
+    grants_init(&arbiter->leases, &options->leases);
+    vm_commands_init(&arbiter->vm_commands);
     if (!start_control(arbiter, errp) || !start_admin(arbiter, errp)) {
         return NULL;
     }
@@ -420,10 +419,10 @@ void arbiter_free(Arbiter *arbiter)
         return;
     }
     g_clear_handle_id(&arbiter->tick, g_source_remove);
-    relay_deinit(&arbiter->relay);
+    vm_commands_deinit(&arbiter->vm_commands);
     admin_server_free(arbiter->admin);
     control_free(arbiter->control);
-    leases_deinit(&arbiter->leases);
+    grants_deinit(&arbiter->leases);
     hosts_deinit(&arbiter->hosts);
     g_free(arbiter);
 }

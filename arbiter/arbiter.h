@@ -12,10 +12,10 @@
 
 #include "arbiter/control.h"
 #include "arbiter/hosts.h"
-#include "arbiter/leases.h"
+#include "arbiter/grants.h"
 #include "arbiter/moves.h"
 #include "arbiter/options.h"
-#include "arbiter/relay.h"
+#include "arbiter/vm-commands.h"
 #include "common/admin.h"
 
 /* What it opens beside the connections of hosts, admin clients among it. */
@@ -24,9 +24,9 @@
 typedef struct Arbiter {
     const Options *options;
     Hosts hosts;
-    Leases leases;
+    Grants leases;
     Moves moves;
-    Relay relay;
+    VmCommands vm_commands;
     Control *control;
     AdminServer *admin;
     guint tick;                 /* timer */

@@ -46,11 +46,10 @@ static void send_grants(Arbiter *arbiter, LeaseAsk *ask, const Views *views,
         Grant *grant;
 
         random_bytes(token, sizeof(token));
-        grant = leases_grant_new(&arbiter->leases, ask, host->name,
-                                 host->address, part->bytes, random_id(),
-                                 token, now);
+        grant = grants_add(&arbiter->leases, ask, host->name, host->address,
+                           part->bytes, random_id(), token, now);
         if (grant && !control_send_grant(host->conn, &grant->wire)) {
-            leases_provider_lost(&arbiter->leases, host->name);
+            grants_provider_lost(&arbiter->leases, host->name);
         }
     }
 }
@@ -72,7 +71,7 @@ static void mark_refusals(const Arbiter *arbiter, const LeaseAsk *ask,
         uint32_t at = views_find(views, hosts_find(&arbiter->hosts,
                                                    grant->provider));
 
-        if (at != VIEWS_NONE && !leases_gave_all(grant)) {
+        if (at != VIEWS_NONE && !grant_gave_all(grant)) {
             views->host[at].said_no = true;
         }
     }
@@ -120,7 +119,7 @@ static uint64_t owner_bytes(const Arbiter *arbiter, const char *requester)
 {
     uint64_t bytes = hosts_taken(&arbiter->hosts, requester);
 
-    leases_each_taken(&arbiter->leases, requester, add_bytes, &bytes);
+    grants_each_taken(&arbiter->leases, requester, add_bytes, &bytes);
     return bytes;
 }
 

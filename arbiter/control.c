@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "arbiter/refusal.h"
-#include "common/frames.h"
+#include "common/control-conn.h"
 #include "common/listener.h"
 
 #define HELLO_MS        5000u
@@ -17,34 +17,34 @@ struct Control {
     void *opaque;
     Listener *listener;
     Poller *poller;
-    GQueue conns;               /* of ControlConn, with HELLO */
+    GQueue conns;               /* of HostConn, with HELLO */
     Quiet quiet;                /* what is logged of the latter: */
     GQueue strangers;           /* and without, the oldest first */
 };
 
-struct ControlConn {
+struct HostConn {
     Control *control;
-    Frames *frames;
+    ControlConn *frames;
     GList link;                 /* in .conns or .strangers */
     void *data;                 /* NULL until HELLO has been taken */
     char host[RCACHE_NAME_MAX]; /* for the log */
 };
 
-static GQueue *queue_of(ControlConn *conn)
+static GQueue *queue_of(HostConn *conn)
 {
     return conn->data ? &conn->control->conns : &conn->control->strangers;
 }
 
-static void conn_free(ControlConn *conn)
+static void conn_free(HostConn *conn)
 {
     g_queue_unlink(queue_of(conn), &conn->link);
-    frames_free(conn->frames);
+    control_conn_free(conn->frames);
     g_free(conn);
 }
 
 /* ------------------------------------------------------------------ HELLO */
 
-static void answer_hello(ControlConn *conn, uint64_t tag, uint16_t status,
+static void answer_hello(HostConn *conn, uint64_t tag, uint16_t status,
                          const char *text)
 {
     const ControlConfig *config = &conn->control->config;
@@ -59,18 +59,17 @@ static void answer_hello(ControlConn *conn, uint64_t tag, uint16_t status,
     wire_text_copy(ack.host, sizeof(ack.host), config->host);
     wire_text_copy(ack.text, sizeof(ack.text), text);
     wire_append_hello_ack(out, tag, status, &ack);
-    frames_send(conn->frames, out);
+    control_conn_send(conn->frames, out);
 }
 
-static void refuse_hello(ControlConn *conn, uint64_t tag, uint16_t status,
+static void refuse_hello(HostConn *conn, uint64_t tag, uint16_t status,
                          const char *text)
 {
     answer_hello(conn, tag, status, text);
-    frames_close(conn->frames, text);
+    control_conn_close(conn->frames, text);
 }
 
-static void take_hello(ControlConn *conn, uint64_t tag,
-                       const WireHello *hello)
+static void take_hello(HostConn *conn, uint64_t tag, const WireHello *hello)
 {
     Control *control = conn->control;
     char text[128] = "";
@@ -98,13 +97,13 @@ static void take_hello(ControlConn *conn, uint64_t tag,
     conn->data = data;
     g_queue_push_tail_link(&control->conns, &conn->link);
     answer_hello(conn, tag, RCACHE_OK, "");
-    frames_limit(conn->frames, 0);
-    frames_set_deadline(conn->frames, control->config.silence_ms);
+    control_conn_limit(conn->frames, 0);
+    control_conn_set_deadline(conn->frames, control->config.silence_ms);
 }
 
 /* ----------------------------------------------------------------- frames */
 
-static WireError take_lease_request(ControlConn *conn, const WireHead *head,
+static WireError take_lease_request(HostConn *conn, const WireHead *head,
                                     const uint8_t *payload)
 {
     Control *control = conn->control;
@@ -118,7 +117,7 @@ static WireError take_lease_request(ControlConn *conn, const WireHead *head,
     return err;
 }
 
-static WireError take_grant_ack(ControlConn *conn, const WireHead *head,
+static WireError take_grant_ack(HostConn *conn, const WireHead *head,
                                 const uint8_t *payload)
 {
     Control *control = conn->control;
@@ -131,7 +130,7 @@ static WireError take_grant_ack(ControlConn *conn, const WireHead *head,
     return err;
 }
 
-static WireError take_evict_ack(ControlConn *conn, const WireHead *head,
+static WireError take_evict_ack(HostConn *conn, const WireHead *head,
                                 const uint8_t *payload)
 {
     Control *control = conn->control;
@@ -145,7 +144,7 @@ static WireError take_evict_ack(ControlConn *conn, const WireHead *head,
 }
 
 /* Return: why the connection has to end, or NULL. */
-static const char *take_frame(ControlConn *conn, const WireHead *head,
+static const char *take_frame(HostConn *conn, const WireHead *head,
                               const uint8_t *payload)
 {
     Control *control = conn->control;
@@ -183,10 +182,10 @@ static const char *take_frame(ControlConn *conn, const WireHead *head,
     return err == WIRE_OK ? NULL : wire_reason(err);
 }
 
-static void on_frame(Frames *frames, const WireHead *head,
+static void on_frame(ControlConn *frames, const WireHead *head,
                      const uint8_t *payload, void *opaque)
 {
-    ControlConn *conn = opaque;
+    HostConn *conn = opaque;
     g_autofree char *text = NULL;
     const char *why;
 
@@ -194,7 +193,7 @@ static void on_frame(Frames *frames, const WireHead *head,
     if (why) {
         text = g_strdup_printf("a bad %s: %s", wire_type_name(head->type),
                                why);
-        frames_close(frames, text);
+        control_conn_close(frames, text);
     }
 }
 
@@ -214,22 +213,22 @@ static void say_stranger(Control *control, const char *peer,
     }
 }
 
-static void on_closed(Frames *frames, const char *reason, void *opaque)
+static void on_closed(ControlConn *frames, const char *reason, void *opaque)
 {
-    ControlConn *conn = opaque;
+    HostConn *conn = opaque;
     Control *control = conn->control;
 
     if (conn->data) {
-        g_message("host %s (%s): %s", conn->host, frames_peer(frames),
+        g_message("host %s (%s): %s", conn->host, control_conn_peer(frames),
                   reason);
         control->ops->on_gone(conn, reason, control->opaque);
     } else {
-        say_stranger(control, frames_peer(frames), reason);
+        say_stranger(control, control_conn_peer(frames), reason);
     }
     conn_free(conn);
 }
 
-static const FramesOps frames_ops = {
+static const ControlConnOps control_conn_ops = {
     .on_frame = on_frame,
     .on_closed = on_closed,
 };
@@ -242,7 +241,7 @@ static const FramesOps frames_ops = {
  */
 static bool make_room(Control *control)
 {
-    ControlConn *oldest;
+    HostConn *oldest;
 
     if (control->conns.length + control->strangers.length <
         control->config.conns_max) {
@@ -252,7 +251,7 @@ static bool make_room(Control *control)
         return false;
     }
     oldest = control->strangers.head->data;
-    g_debug("%s: no HELLO, and others wait", frames_peer(oldest->frames));
+    g_debug("%s: no HELLO, and others wait", control_conn_peer(oldest->frames));
     conn_free(oldest);
     return true;
 }
@@ -260,20 +259,20 @@ static bool make_room(Control *control)
 static void accepted(GSocketConnection *connection, void *opaque)
 {
     Control *control = opaque;
-    ControlConn *conn;
+    HostConn *conn;
 
     if (!make_room(control)) {
         g_warning("a connection is refused: there are %u already",
                   control->conns.length);
         return;
     }
-    conn = g_new0(ControlConn, 1);
+    conn = g_new0(HostConn, 1);
     conn->control = control;
     conn->link.data = conn;
-    conn->frames = frames_new_in(control->poller, connection, WIRE_ARBITER,
-                                 &frames_ops, conn);
-    frames_limit(conn->frames, HELLO_MAX);
-    frames_set_deadline(conn->frames, HELLO_MS);
+    conn->frames = control_conn_new_in(control->poller, connection,
+                                       WIRE_ARBITER, &control_conn_ops, conn);
+    control_conn_limit(conn->frames, HELLO_MAX);
+    control_conn_set_deadline(conn->frames, HELLO_MS);
     g_queue_push_tail_link(&control->strangers, &conn->link);
 }
 
@@ -317,56 +316,55 @@ const char *control_address(const Control *control)
     return listener_address(control->listener);
 }
 
-void *control_data(const ControlConn *conn)
+void *control_data(const HostConn *conn)
 {
     return conn->data;
 }
 
-const char *control_peer(const ControlConn *conn)
+const char *control_peer(const HostConn *conn)
 {
-    return frames_peer(conn->frames);
+    return control_conn_peer(conn->frames);
 }
 
-const char *control_peer_host(const ControlConn *conn)
+const char *control_peer_host(const HostConn *conn)
 {
-    return frames_peer_host(conn->frames);
+    return control_conn_peer_host(conn->frames);
 }
 
-bool control_send_grant(ControlConn *conn, const WireGrant *grant)
+bool control_send_grant(HostConn *conn, const WireGrant *grant)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     wire_append_grant(out, grant->lease, grant);
-    return frames_send(conn->frames, out);
+    return control_conn_send(conn->frames, out);
 }
 
-bool control_send_drain(ControlConn *conn, bool drain)
+bool control_send_drain(HostConn *conn, bool drain)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     wire_append_drain(out, drain);
-    return frames_send(conn->frames, out);
+    return control_conn_send(conn->frames, out);
 }
 
-bool control_send_evict(ControlConn *conn, uint64_t tag,
-                        const WireEvict *evict)
+bool control_send_evict(HostConn *conn, uint64_t tag, const WireEvict *evict)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     wire_append_evict(out, tag, evict);
-    return frames_send(conn->frames, out);
+    return control_conn_send(conn->frames, out);
 }
 
-bool control_send_reply(ControlConn *conn, uint64_t tag,
+bool control_send_reply(HostConn *conn, uint64_t tag,
                         const WireLeaseReply *reply)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     wire_append_lease_reply(out, tag, reply);
-    return frames_send(conn->frames, out);
+    return control_conn_send(conn->frames, out);
 }
 
-void control_drop(ControlConn *conn, const char *reason)
+void control_drop(HostConn *conn, const char *reason)
 {
     g_message("host %s (%s): %s", conn->host, control_peer(conn), reason);
     conn_free(conn);

@@ -16,7 +16,7 @@
 #include "common/wire.h"
 
 typedef struct Control Control;
-typedef struct ControlConn ControlConn;
+typedef struct HostConn HostConn;
 
 typedef struct ControlOps {
     /*
@@ -24,19 +24,18 @@ typedef struct ControlOps {
      * for the reason.  Return: what the owner keeps for this connection
      * (control_data()), or NULL to refuse it.
      */
-    void *(*on_hello)(ControlConn *conn, const WireHello *hello, char *text,
+    void *(*on_hello)(HostConn *conn, const WireHello *hello, char *text,
                       void *opaque);
     /* HEARTBEAT.  Return: false, with *@why set, to end the connection. */
-    bool (*on_beat)(ControlConn *conn, const uint8_t *payload, size_t len,
+    bool (*on_beat)(HostConn *conn, const uint8_t *payload, size_t len,
                     const char **why, void *opaque);
-    void (*on_request)(ControlConn *conn, uint64_t tag,
+    void (*on_request)(HostConn *conn, uint64_t tag,
                        const WireLeaseRequest *request, void *opaque);
-    void (*on_grant_ack)(ControlConn *conn, const WireGrantAck *ack,
+    void (*on_grant_ack)(HostConn *conn, const WireGrantAck *ack, void *opaque);
+    void (*on_evict_ack)(HostConn *conn, uint64_t tag, const WireEvictAck *ack,
                          void *opaque);
-    void (*on_evict_ack)(ControlConn *conn, uint64_t tag,
-                         const WireEvictAck *ack, void *opaque);
     /* A connection that was through HELLO has ended. */
-    void (*on_gone)(ControlConn *conn, const char *reason, void *opaque);
+    void (*on_gone)(HostConn *conn, const char *reason, void *opaque);
 } ControlOps;
 
 typedef struct ControlConfig {
@@ -59,32 +58,31 @@ void control_free(Control *control);
 const char *control_address(const Control *control);
 
 /** control_data() - what on_hello returned */
-void *control_data(const ControlConn *conn);
+void *control_data(const HostConn *conn);
 
 /** control_peer() - where it comes from: "ADDRESS:PORT" */
-const char *control_peer(const ControlConn *conn);
+const char *control_peer(const HostConn *conn);
 
 /** control_peer_host() - the same without the port and brackets */
-const char *control_peer_host(const ControlConn *conn);
+const char *control_peer_host(const HostConn *conn);
 
 /** control_send_grant() - false if the connection has ended */
-bool control_send_grant(ControlConn *conn, const WireGrant *grant);
+bool control_send_grant(HostConn *conn, const WireGrant *grant);
 
 /** control_send_drain() - false if the connection has ended */
-bool control_send_drain(ControlConn *conn, bool drain);
+bool control_send_drain(HostConn *conn, bool drain);
 
 /** control_send_evict() - false if the connection has ended */
-bool control_send_evict(ControlConn *conn, uint64_t tag,
-                        const WireEvict *evict);
+bool control_send_evict(HostConn *conn, uint64_t tag, const WireEvict *evict);
 
 /** control_send_reply() - false if the connection has ended */
-bool control_send_reply(ControlConn *conn, uint64_t tag,
+bool control_send_reply(HostConn *conn, uint64_t tag,
                         const WireLeaseReply *reply);
 
 /**
  * control_drop() - end a connection now, without on_gone; another has taken
  * its place.  Not from within a callback for the same connection.
  */
-void control_drop(ControlConn *conn, const char *reason);
+void control_drop(HostConn *conn, const char *reason);
 
 #endif

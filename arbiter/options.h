@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "arbiter/hosts.h"
-#include "arbiter/leases.h"
+#include "arbiter/grants.h"
 #include "arbiter/placement.h"
 #include "common/config.h"
 
@@ -32,7 +32,7 @@ typedef struct Options {
     HostsConfig hosts;
     PlacementConfig placement;
     unsigned moves_per_minute;  /* 0: no limit */
-    LeasesConfig leases;
+    GrantsConfig leases;
 } Options;
 
 /**

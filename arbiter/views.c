@@ -107,7 +107,7 @@ Views *views_new(const Arbiter *arbiter, const uint8_t *vm, uint64_t now)
         views_add(views, all->pdata[i]);
     }
     take_lent(&walk);
-    leases_each_pending(&arbiter->leases, walk_grant, &walk);
+    grants_each_pending(&arbiter->leases, walk_grant, &walk);
     for (unsigned i = 0; i < views->n; i++) {
         view_host(&arbiter->hosts, views->of[i], views->pending[i], now,
                   &views->host[i]);
@@ -158,7 +158,7 @@ static GPtrArray *hosts_in_use(const Arbiter *arbiter, const LeaseAsk *ask)
     for (guint i = 0; lent && i < lent->len; i++) {
         g_ptr_array_add(hosts, g_array_index(lent, HostsLent, i).host);
     }
-    leases_each_taken(&arbiter->leases, ask->requester, add_in_use, &use);
+    grants_each_taken(&arbiter->leases, ask->requester, add_in_use, &use);
     return hosts;
 }
 
@@ -188,7 +188,7 @@ Views *views_new_few(const Arbiter *arbiter, const LeaseAsk *ask,
     walk = (Walk) { arbiter, ask->wire.vm, views };
     take_lent(&walk);
     for (unsigned i = 0; i < views->n; i++) {
-        leases_each_given(&arbiter->leases, views->of[i]->name, walk_grant,
+        grants_each_given(&arbiter->leases, views->of[i]->name, walk_grant,
                           &walk);
         view_host(hosts, views->of[i], views->pending[i], now,
                   &views->host[i]);

@@ -85,7 +85,7 @@ static void tell(Vm *vm)
 
 void rcached_divide(Rcached *r)
 {
-    g_autoptr(GPtrArray) vms = vmms_list(r->vmms);
+    g_autoptr(GPtrArray) vms = vms_list(r->vms);
     g_autoptr(GPtrArray) mine = g_ptr_array_new();
     g_autoptr(GPtrArray) inputs = g_ptr_array_new();
     uint64_t budget;

@@ -3,7 +3,7 @@
 #include "rcached/evicts.h"
 
 #include "common/admin.h"
-#include "rcached/link_server.h"
+#include "rcached/link-server.h"
 
 #define EVICTS_MAX      64u
 

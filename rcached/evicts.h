@@ -12,7 +12,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#include "rcached/vmms.h"
+#include "rcached/vms.h"
 
 typedef struct Evicts Evicts;
 

@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 
 #include "rcached/options.h"
-#include "rcached/pager/pager_main.h"
+#include "rcached/pager/pager-main.h"
 #include "rcached/rcached.h"
 #include "rcached/service.h"
 

@@ -16,8 +16,8 @@
 
 #include "common/uuid.h"
 #include "rcached/agent/beat.h"
-#include "rcached/host_admin.h"
-#include "rcached/others.h"
+#include "rcached/host-admin.h"
+#include "rcached/unmanaged-vms.h"
 #include "rcached/probe.h"
 #include "rcached/report.h"
 #include "rcached/service.h"
@@ -56,8 +56,8 @@ static GArray *guests_for_prediction(Rcached *r)
 {
     GArray *guests = g_array_new(FALSE, FALSE, sizeof(PredictGuest));
 
-    report_predict_all(r->vmms, guests);
-    others_predict(r->qmp, r->vmms, guests);
+    report_predict_all(r->vms, guests);
+    unmanaged_vms_predict(r->qmp, r->vms, guests);
     return guests;
 }
 
@@ -142,8 +142,8 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
     unsigned left;
 
     rcached_sample(r, &lent);
-    report_beat_all(r->vmms, guests, held);
-    others_beat(r->qmp, r->vmms, guests);
+    report_beat_all(r->vms, guests, held);
+    unmanaged_vms_beat(r->qmp, r->vms, guests);
     in = (BeatInput) {
         .host = {
             .mem_total = r->sample.total,
@@ -242,7 +242,7 @@ static void grants_fill(const WireLeaseReply *reply, struct LinkGrants *msg)
 static void want_answered(const WireLeaseReply *reply, void *opaque)
 {
     g_autofree Want *want = opaque;
-    Vm *vm = vmms_find(want->r->vmms, want->uuid);
+    Vm *vm = vms_find(want->r->vms, want->uuid);
     struct LinkGrants msg = {
         .hdr = { .magic = LINK_MAGIC, .type = LINK_GRANTS,
                  .size = sizeof(msg), .tag = want->tag },
@@ -265,7 +265,7 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
                               pid_t pid, void *opaque, GError **errp)
 {
     Rcached *r = opaque;
-    Vm *vm = vmms_link_hello(r->vmms, msg, pid, errp);
+    Vm *vm = vms_link_hello(r->vms, msg, pid, errp);
 
     if (vm) {
         g_message("vm %s: pager %d has linked up", vm->name, (int)pid);
@@ -475,12 +475,12 @@ static bool start_vms(Rcached *r, GError **errp)
     g_autofree char *vmm = rundir_path(r->dir, "vmm.sock");
     g_autofree char *link = rundir_path(r->dir, "pager.sock");
     g_autoptr(GError) error = NULL;
-    VmmsConfig config;
+    VmsConfig config;
 
     if (!probe_vms(&error)) {
         g_warning("no VMs can be managed here: %s", error->message);
     }
-    vmms_config_init(&config);
+    vms_config_init(&config);
     config.dir = r->dir;
     config.exe = "/proc/self/exe";
     config.vmm_path = vmm;
@@ -494,8 +494,8 @@ static bool start_vms(Rcached *r, GError **errp)
     if (!find_group(r->options->vmm_group, &config.vmm_gid, errp)) {
         return false;
     }
-    r->vmms = vmms_new(&config, errp);
-    if (!r->vmms) {
+    r->vms = vms_new(&config, errp);
+    if (!r->vms) {
         return false;
     }
     r->links = link_server_new(link, &link_ops, r, errp);
@@ -570,7 +570,7 @@ void rcached_free(Rcached *r)
     link_server_free(r->links);
     evicts_free(r->evicts);
     qmp_folder_free(r->qmp);
-    vmms_free(r->vmms);
+    vms_free(r->vms);
     provider_free(r->provider);
     predict_free(r->predict);
     memory_source_free(r->memory);

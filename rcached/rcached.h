@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "rcached/agent/arbiter_client.h"
+#include "rcached/agent/arbiter-client.h"
 #include "rcached/agent/divide.h"
 #include "rcached/agent/memory.h"
 #include "rcached/agent/memory-watch.h"
@@ -21,11 +21,11 @@
 #include "rcached/agent/qmp.h"
 #include "rcached/evicts.h"
 #include "rcached/granter.h"
-#include "rcached/link_server.h"
+#include "rcached/link-server.h"
 #include "rcached/options.h"
 #include "rcached/provider/provider.h"
 #include "rcached/rundir.h"
-#include "rcached/vmms.h"
+#include "rcached/vms.h"
 
 typedef struct HostAdmin HostAdmin;
 
@@ -33,7 +33,7 @@ typedef struct Rcached {
     const Options *options;
     uint8_t boot_id[RCACHE_UUID_LEN];
     RunDir *dir;
-    Vmms *vmms;
+    Vms *vms;
     LinkServer *links;
     Provider *provider;         /* NULL on a host that lends nothing */
     Granter *granter;           /* NULL with it */

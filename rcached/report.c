@@ -115,29 +115,29 @@ void report_predict(const Vm *vm, int64_t now, PredictGuest *out)
     }
 }
 
-void report_predict_all(Vmms *vmms, GArray *out)
+void report_predict_all(Vms *vms, GArray *out)
 {
-    g_autoptr(GPtrArray) vms = vmms_list(vmms);
+    g_autoptr(GPtrArray) list = vms_list(vms);
     int64_t now = g_get_monotonic_time();
 
-    for (unsigned i = 0; i < vms->len; i++) {
+    for (unsigned i = 0; i < list->len; i++) {
         PredictGuest guest;
 
-        report_predict(g_ptr_array_index(vms, i), now, &guest);
+        report_predict(g_ptr_array_index(list, i), now, &guest);
         g_array_append_val(out, guest);
     }
 }
 
-void report_beat_all(Vmms *vmms, GArray *guests, GArray *held)
+void report_beat_all(Vms *vms, GArray *guests, GArray *held)
 {
-    g_autoptr(GPtrArray) vms = vmms_list(vmms);
+    g_autoptr(GPtrArray) list = vms_list(vms);
     int64_t now = g_get_monotonic_time();
 
-    for (unsigned i = 0; i < vms->len; i++) {
+    for (unsigned i = 0; i < list->len; i++) {
         WireBeatGuest guest;
 
-        report_guest(g_ptr_array_index(vms, i), now, &guest);
+        report_guest(g_ptr_array_index(list, i), now, &guest);
         g_array_append_val(guests, guest);
-        report_held(g_ptr_array_index(vms, i), held);
+        report_held(g_ptr_array_index(list, i), held);
     }
 }

@@ -10,7 +10,7 @@
 
 #include "common/wire.h"
 #include "rcached/agent/predict.h"
-#include "rcached/vmms.h"
+#include "rcached/vms.h"
 
 /** Balloon figures older than this count as not reported. */
 #define REPORT_BALLOON_MAX_MS   (60u * 1000)
@@ -35,9 +35,9 @@ void report_held(const Vm *vm, GArray *out);
 void report_predict(const Vm *vm, int64_t now, PredictGuest *out);
 
 /** report_predict_all() - every VM's to @out (PredictGuest) */
-void report_predict_all(Vmms *vmms, GArray *out);
+void report_predict_all(Vms *vms, GArray *out);
 
 /** report_beat_all() - every VM (WireBeatGuest) and its leases */
-void report_beat_all(Vmms *vmms, GArray *guests, GArray *held);
+void report_beat_all(Vms *vms, GArray *guests, GArray *held);
 
 #endif

@@ -368,8 +368,8 @@ static void batch_send(Pager *p, Batch *b)
 
         wire[i] = wire_slot(s->number, slot_page(b->slot[i]));
     }
-    conn_send(&b->lease->remote->bulk, &head, wire, b->bytes,
-              (size_t)b->n * RCACHE_PAGE_SIZE);
+    data_conn_send(&b->lease->remote->bulk, &head, wire, b->bytes,
+                   (size_t)b->n * RCACHE_PAGE_SIZE);
 }
 
 /* Send one batch of at most @max pages; false if there is nothing to send. */

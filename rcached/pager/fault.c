@@ -224,7 +224,7 @@ static bool fault_once(Pager *p, uint64_t page, uint64_t now)
     case RCACHE_REMOTE:
         return fault_absent(p, page, word, now);
     case RCACHE_UNMANAGED:
-        manage_page(p, page);
+        takeover_page(p, page);
         return false;
     case RCACHE_FETCHING:       /* its arrival wakes */
         fetch_wanted(p, page, now);

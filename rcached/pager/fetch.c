@@ -79,7 +79,7 @@ static void fetch_send(Pager *p, Fetch *f)
     f->remote = l->remote;
     f->retry_at = 0;
     f->sent = pager_now();
-    conn_send(&l->remote->fault, &head, &wire, NULL, 0);
+    data_conn_send(&l->remote->fault, &head, &wire, NULL, 0);
 }
 
 int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,

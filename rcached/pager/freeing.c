@@ -44,7 +44,7 @@ static void freeing_send(Pager *p, Lease *l, unsigned n)
     }
     head.tag = out->tag;
     g_queue_push_tail(&l->frees, out);
-    conn_send(&l->remote->bulk, &head, wire, NULL, 0);
+    data_conn_send(&l->remote->bulk, &head, wire, NULL, 0);
 }
 
 void freeing_flush(Pager *p, bool all)

@@ -64,8 +64,8 @@ static void lease_claim(Pager *p, Lease *l)
 
         if (!l->claimed[bulk]) {
             wire_append_claim(bytes, &head, l->shared->token);
-            conn_send_bytes(bulk ? &l->remote->bulk : &l->remote->fault,
-                            bytes);
+            data_conn_send_bytes(bulk ? &l->remote->bulk : &l->remote->fault,
+                                 bytes);
         }
     }
     /* An answer may be that to the first of several: its time counts. */
@@ -147,7 +147,7 @@ static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
         known = freeing_answer(p, remote, head);
         break;
     case RCACHE_REVOKE:
-        leave_revoked(p, remote, head, payload);
+        revoke_received(p, remote, head, payload);
         break;
     case RCACHE_EXPECT_ACK:
     case RCACHE_MOVE_ACK:
@@ -293,7 +293,7 @@ static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
         return l->slab_pages == ack->slab_pages;
     }
     l->slab_pages = l->shared->slab_pages = ack->slab_pages;
-    if (leave_lacking(p)) {
+    if (revoke_lacking(p)) {
         return true;            /* spare, then: somebody waits for them */
     }
     for (unsigned i = 0; i < ack->nr_slabs; i++, at++) {
@@ -353,7 +353,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     l->claimed[bulk] = true;
     l->lost = false;
     if (bulk) {
-        leave_claimed(p, l, &ack, payload);
+        revoke_claimed(p, l, &ack, payload);
     }
     l->renew_at = l->claim_sent + ack.ttl_ms * NS_PER_MS / 3;
     l->shared->expires_ns = l->claim_sent + ack.ttl_ms * NS_PER_MS;
@@ -414,8 +414,8 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
     p->want_tag = 0;
     p->want_at = pager_now();
     if (!msg->nr_grants) {
-        slow_refused(p, p->want_at);
-        p->want_at += leave_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
+        health_refused(p, p->want_at);
+        p->want_at += revoke_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
     }
     wire_text_copy(p->want_text, sizeof(p->want_text), msg->text);
     for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
@@ -448,7 +448,7 @@ void lease_release(Pager *p, Lease *l)
                       .lease = l->shared->id, .epoch = l->shared->epoch };
 
     l->releasing = true;
-    conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
+    data_conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
 }
 
 static void lease_renew(Pager *p, Lease *l, uint64_t now)
@@ -458,7 +458,7 @@ static void lease_renew(Pager *p, Lease *l, uint64_t now)
 
     l->renew_sent = now;
     l->renewing = true;         /* the answer says when next */
-    conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
+    data_conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
 }
 
 void lease_tick(Pager *p, uint64_t now)
@@ -488,9 +488,9 @@ void lease_tick(Pager *p, uint64_t now)
         }
     }
     freeing_flush(p, true);
-    slow_tick(p, now);
-    leave_tick(p, now);
-    want_tick(p, now);
+    health_tick(p, now);
+    revoke_tick(p, now);
+    lease_demand_tick(p, now);
 }
 
 /* ------------------------------------------------------------------ end */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * move: a slab goes from one provider to another (docs/protocol.rst, "The move
- * of a slab": the requester's part).  leave.c says which and where.
+ * of a slab": the requester's part).  revoke.c says which and where.
  *
  *   EXPECTING → MOVING → CONFIRMING → one store in the slab table → the old
  *   slab is spare, and is dropped when no GET is out on it
@@ -58,7 +58,7 @@ static void move_send_token(Pager *p, Move *m, uint8_t type)
     head.tag = m->tag;
     memcpy(token.token, m->token, sizeof(token.token));
     wire_append_move_token(frame, &head, &token);
-    conn_send_bytes(&m->to->remote->bulk, frame);
+    data_conn_send_bytes(&m->to->remote->bulk, frame);
 }
 
 static void move_send_move(Pager *p, Move *m)
@@ -78,7 +78,7 @@ static void move_send_move(Pager *p, Move *m)
     memcpy(move.token, m->token, sizeof(move.token));
     wire_text_copy(move.address, sizeof(move.address), m->to->remote->address);
     wire_append_move(frame, &head, &move);
-    conn_send_bytes(&m->from->remote->bulk, frame);
+    data_conn_send_bytes(&m->from->remote->bulk, frame);
 }
 
 /* ------------------------------------------------------ it begins and ends */
@@ -167,7 +167,7 @@ static void move_abort(Pager *p, Move *m, const char *why)
     slots_freeze(&p->slots, m->slab, false);
     g_array_append_vals(m->from->to_free, m->held->data, m->held->len);
     m->from->move_at = pager_now() + AGAIN_NS;
-    leave_spare(m->to, m->number, 0);
+    revoke_spare(m->to, m->number, 0);
     move_free(p, m);
 }
 
@@ -197,7 +197,7 @@ static void move_flip(Pager *p, Move *m)
     /* What could not be asked of the old provider, which may be gone. */
     fetch_lease_ready(p, m->to);
     g_array_append_vals(m->to->to_free, m->held->data, m->held->len);
-    leave_spare(m->from, old, m->slab + 1);
+    revoke_spare(m->from, old, m->slab + 1);
     g_message("vm %s: a slab has moved from %s to %s", p->name,
               m->from->remote->host, m->to->remote->host);
     move_free(p, m);
@@ -282,7 +282,7 @@ void move_answer(Pager *p, const WireHead *head, const void *payload)
     Move *m = i < MOVES_MAX ? &p->move[i] : NULL;
 
     if (head->type == RCACHE_DROP_ACK) {
-        leave_dropped(p, head);
+        revoke_dropped(p, head);
     } else if (!m || !m->state || m->tag != head->tag || m->retry_at ||
                asked[m->state] != head->type) {
         return;                 /* of a move that has been given up */
@@ -291,7 +291,7 @@ void move_answer(Pager *p, const WireHead *head, const void *payload)
     } else {
         moved_answer(p, m, head, payload);
     }
-    leave_tick(p, pager_now());
+    revoke_tick(p, pager_now());
 }
 
 void move_remote_down(Pager *p, const Remote *remote)

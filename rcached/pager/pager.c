@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "rcached/pager/pager_main.h"
+#include "rcached/pager/pager-main.h"
 
 #define RING_ENTRIES    1024u
 #define TICK_NS         (100 * NS_PER_MS)
@@ -70,7 +70,7 @@ void pager_soon(Pager *p)
     }
 }
 
-/* Until all is managed, look at the memfds as often as manage_tick() says. */
+/* Until all is managed, look at the memfds as often as takeover_tick() says. */
 static void unmanaged_watch(Pager *p, uint64_t now)
 {
     if (!p->managed && !ring_op_busy(&p->soon)) {
@@ -91,7 +91,7 @@ static void soon_done(RingOp *op, int res, bool more)
     fault_retry(p, now);
     fetch_retry(p, now);
     if (!p->managed && now >= p->unmanaged_at) {
-        manage_tick(p, now);
+        takeover_tick(p, now);
     }
     unmanaged_watch(p, now);
 }
@@ -107,7 +107,7 @@ static void tick_done(RingOp *op, int res, bool more)
         return;
     }
     p->zap_fruitless = 0;
-    manage_tick(p, now);
+    takeover_tick(p, now);
     unmanaged_watch(p, now);
     evict_retry(p);
     fetch_retry(p, now);
@@ -143,8 +143,8 @@ static bool pager_work(Pager *p)
         return false;
     }
     now = pager_now();
-    manage_discards(p);
-    more = manage_work(p);
+    takeover_discards(p);
+    more = takeover_work(p);
     fault_work(p, now);
     if (p->managing) {
         more |= evict_work(p, now);

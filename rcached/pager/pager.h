@@ -10,15 +10,15 @@
  *     fault.c    what a fault asks for, decided from the page's word alone
  *     fetch.c    a page comes back: GET, checksum, COPY
  *     evict.c    pages go: zap, PUT, commit, punch
- *     manage.c   RAM comes under management; discards by the VMM
+ *     takeover.c   RAM comes under management; discards by the VMM
  *     attach.c   what a new pager finds, page by page (rule 2)
  *     lease.c    leases and providers
  *     freeing.c  the way back of slots
- *     leave.c    slabs that providers want back
+ *     revoke.c    slabs that providers want back
  *     move.c     a slab goes from one provider to another
- *     slow.c     providers that answer slowly are left
+ *     provider-health.c     providers that answer slowly are left
  *     command.c  resize and evict, and bringing pages home
- *     vmm.c      the VMM's socket
+ *     vmm-messages.c      the VMM's socket
  *     uplink.c   rcached's socket
  *     report.c   figures and events
  *     pager.c    the loop
@@ -45,7 +45,7 @@
 #include "rcached/pager/avoid.h"
 #include "rcached/pager/clock.h"
 #include "rcached/pager/demand.h"
-#include "rcached/pager/guest.h"
+#include "rcached/pager/guest-memory.h"
 #include "rcached/pager/remote.h"
 #include "rcached/pager/seqsock.h"
 #include "rcached/pager/slots.h"
@@ -131,11 +131,11 @@ struct Lease {
     uint64_t retry_at;          /* ns, claim again */
     uint64_t renew_at;          /* ns */
     uint64_t renew_sent;        /* ns */
-    /* leave.c */
+    /* revoke.c */
     uint32_t nr_slabs;          /* that the provider says it has; 0: unknown */
     uint32_t keep;              /* that it may keep */
     GArray *drops;              /* of Drop: whose DROP is out */
-    bool ceding;                /* to .cede_to: it is slow, see slow.c */
+    bool ceding; /* to .cede_to: it is slow, see provider-health.c */
     uint32_t cede_to;           /* slabs */
     uint64_t drop_at;           /* ns, no DROP before: one met BUSY */
     uint64_t move_at;           /* ns, no move from here before */
@@ -230,7 +230,7 @@ struct Pager {
     uint64_t auto_least;        /* 0: local_max is not rcached's to choose */
     uint64_t auto_limit;        /* what local_max is to be */
 
-    /* manage.c */
+    /* takeover.c */
     bool managing;              /* RAM is coming, or has come, under it */
     bool managed;               /* all of it has */
     uint64_t discard_seq;
@@ -270,7 +270,7 @@ struct Pager {
     unsigned nr_moves;
     GArray *avoid;              /* of Avoid: Remotes out of others' reach */
 
-    /* slow.c */
+    /* provider-health.c */
     uint64_t slow_window;       /* ns */
     unsigned moves_per_minute;
     uint64_t judge_at, cede_at; /* ns, not before */
@@ -369,20 +369,20 @@ void evict_retry(Pager *p);
 /** evict_low_water() - resident pages the evictor comes down to */
 uint64_t evict_low_water(const Pager *p);
 
-/* ---- manage.c ---- */
+/* ---- takeover.c ---- */
 
-/** manage_tick() - begin when resident memory nears local_max */
-void manage_tick(Pager *p, uint64_t now);
+/** takeover_tick() - begin when resident memory nears local_max */
+void takeover_tick(Pager *p, uint64_t now);
 
-/** manage_work() - the next piece; true: there is more */
-bool manage_work(Pager *p);
-void manage_answer(Pager *p, const struct RcacheVmmManage *msg);
+/** takeover_work() - the next piece; true: there is more */
+bool takeover_work(Pager *p);
+void takeover_answer(Pager *p, const struct RcacheVmmManage *msg);
 
-/** manage_page() - an UNMANAGED page inside a managed range */
-void manage_page(Pager *p, uint64_t page);
+/** takeover_page() - an UNMANAGED page inside a managed range */
+void takeover_page(Pager *p, uint64_t page);
 
-/** manage_discards() - look at the frames where the VMM has discarded */
-void manage_discards(Pager *p);
+/** takeover_discards() - look at the frames where the VMM has discarded */
+void takeover_discards(Pager *p);
 
 /* ---- attach.c ---- */
 
@@ -424,66 +424,66 @@ void lease_release_all(Pager *p);
 void lease_close_all(Pager *p);
 extern const RemoteOps lease_remote_ops;
 
-/* ---- want.c ---- */
+/* ---- lease-demand.c ---- */
 
-/** want_tick() - ask for more, or give back what is too much */
-void want_tick(Pager *p, uint64_t now);
+/** lease_demand_tick() - ask for more, or give back what is too much */
+void lease_demand_tick(Pager *p, uint64_t now);
 
 /** lease_is_coming() - has more been asked for, or is one being claimed? */
 bool lease_is_coming(const Pager *p);
 
-/* ---- leave.c ---- */
+/* ---- revoke.c ---- */
 
-/** leave_claimed() - a CLAIM_ACK has come on the bulk connection */
-void leave_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
-                   const void *payload);
+/** revoke_claimed() - a CLAIM_ACK has come on the bulk connection */
+void revoke_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
+                    const void *payload);
 
-/** leave_revoked() - REVOKE */
-void leave_revoked(Pager *p, Remote *remote, const WireHead *head,
-                   const void *payload);
+/** revoke_received() - REVOKE */
+void revoke_received(Pager *p, Remote *remote, const WireHead *head,
+                     const void *payload);
 
-/** leave_dropped() - DROP_ACK */
-void leave_dropped(Pager *p, const WireHead *head);
+/** revoke_dropped() - DROP_ACK */
+void revoke_dropped(Pager *p, const WireHead *head);
 
-/** leave_spare() - a slab of @l that the slab table does not name (any more)
+/** revoke_spare() - a slab of @l that the slab table does not name (any more)
  * @was: its index there plus one, if it had one: GETs may be out on it */
-void leave_spare(Lease *l, uint32_t number, uint32_t was);
+void revoke_spare(Lease *l, uint32_t number, uint32_t was);
 
-/** leave_tick() - leave what is wanted back */
-void leave_tick(Pager *p, uint64_t now);
+/** revoke_tick() - leave what is wanted back */
+void revoke_tick(Pager *p, uint64_t now);
 
-/** leave_lacking() - pages of empty slabs that have to be leased for that */
-uint64_t leave_lacking(const Pager *p);
+/** revoke_lacking() - pages of empty slabs that have to be leased for that */
+uint64_t revoke_lacking(const Pager *p);
 
 /**
- * leave_avoids() - providers whose memory would be of no use for that
+ * revoke_avoids() - providers whose memory would be of no use for that
  * @names: theirs, for as long as the remotes live
  *
  * Return: how many
  */
-unsigned leave_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX]);
+unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX]);
 
 /**
- * leave_give_back() - give empty slabs back that nobody has asked for
+ * revoke_give_back() - give empty slabs back that nobody has asked for
  * @pages: at most so many
  *
  * Return: how many
  */
-uint64_t leave_give_back(Pager *p, uint64_t pages);
+uint64_t revoke_give_back(Pager *p, uint64_t pages);
 
-/** leave_pending() - is there any slab to leave, or on its way? */
-bool leave_pending(const Pager *p);
+/** revoke_pending() - is there any slab to leave, or on its way? */
+bool revoke_pending(const Pager *p);
 
-/** leave_keeps() - pages of the slabs that a lease may keep */
-uint64_t leave_keeps(const Pager *p, const Lease *l);
+/** revoke_keeps() - pages of the slabs that a lease may keep */
+uint64_t revoke_keeps(const Pager *p, const Lease *l);
 
-/* ---- slow.c ---- */
+/* ---- provider-health.c ---- */
 
-/** slow_tick() - judge providers, and begin to leave slow ones */
-void slow_tick(Pager *p, uint64_t now);
+/** health_tick() - judge providers, and begin to leave slow ones */
+void health_tick(Pager *p, uint64_t now);
 
-/** slow_refused() - no more leases can be had */
-void slow_refused(Pager *p, uint64_t now);
+/** health_refused() - no more leases can be had */
+void health_refused(Pager *p, uint64_t now);
 
 /* ---- move.c ---- */
 
@@ -569,7 +569,7 @@ void command_tick(Pager *p, uint64_t now);
 /** command_home_work() - bring home what is above size */
 void command_home_work(Pager *p, uint64_t now);
 
-/* ---- vmm.c ---- */
+/* ---- vmm-messages.c ---- */
 extern const SeqSockOps vmm_ops;
 
 /* ---- uplink.c ---- */

@@ -14,7 +14,7 @@
 /* No byte for so long although PINGs are out: hung or cut off. */
 #define SILENCE_NS      (8000 * NS_PER_MS)
 
-static const ConnOps remote_conn_ops;
+static const DataConnOps remote_conn_ops;
 
 Remote *remote_new(Ring *ring, const RemoteOps *ops, void *owner,
                    const RemoteSelf *self, const char *address,
@@ -28,16 +28,16 @@ Remote *remote_new(Ring *ring, const RemoteOps *ops, void *owner,
     r->retry_ns = RETRY_MIN_NS;
     wire_text_copy(r->address, sizeof(r->address), address);
     wire_text_copy(r->host, sizeof(r->host), host);
-    conn_init(&r->fault, ring, &remote_conn_ops, r);
-    conn_init(&r->bulk, ring, &remote_conn_ops, r);
+    data_conn_init(&r->fault, ring, &remote_conn_ops, r);
+    data_conn_init(&r->bulk, ring, &remote_conn_ops, r);
     return r;
 }
 
 void remote_free(Remote *remote)
 {
     g_assert(remote->state == REMOTE_DOWN);
-    conn_deinit(&remote->fault);
-    conn_deinit(&remote->bulk);
+    data_conn_deinit(&remote->fault);
+    data_conn_deinit(&remote->bulk);
     g_free(remote);
 }
 
@@ -88,7 +88,7 @@ static void remote_connect(Remote *r, uint64_t now)
         remote_failed(r, now, error->message);
         return;
     }
-    ret = conn_open(&r->fault, &addr, len);
+    ret = data_conn_open(&r->fault, &addr, len);
     if (ret < 0) {
         remote_failed(r, now, g_strerror(-ret));
         return;
@@ -100,13 +100,13 @@ static void remote_connect(Remote *r, uint64_t now)
     r->hellos = 2;
     r->features = RCACHE_FEATURE_MOVE;
     r->alive_at = now;
-    ret = conn_open(&r->bulk, &addr, len);
+    ret = data_conn_open(&r->bulk, &addr, len);
     if (ret < 0) {
         remote_close(r, g_strerror(-ret));
     }
 }
 
-static void remote_connected(Conn *conn)
+static void remote_connected(DataConn *conn)
 {
     Remote *r = conn->owner;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -121,20 +121,20 @@ static void remote_connected(Conn *conn)
     memcpy(hello.boot_id, r->self->boot_id, sizeof(hello.boot_id));
     wire_text_copy(hello.host, sizeof(hello.host), r->self->host);
     wire_append_hello(bytes, 0, &hello);
-    conn_send_bytes(conn, bytes);
+    data_conn_send_bytes(conn, bytes);
 }
 
-static void remote_hello_ack(Remote *r, Conn *conn, const WireHead *head,
+static void remote_hello_ack(Remote *r, DataConn *conn, const WireHead *head,
                              const void *payload)
 {
     WireHelloAck ack;
     WireError err = wire_hello_ack_decode(payload, head->length, &ack);
 
     if (r->state != REMOTE_CONNECTING || err) {
-        conn_close(conn, "bad HELLO_ACK: %s", wire_reason(err));
+        data_conn_close(conn, "bad HELLO_ACK: %s", wire_reason(err));
     } else if (head->status) {
-        conn_close(conn, "refused: %s (%s)", wire_status_name(head->status),
-                   ack.text);
+        data_conn_close(conn, "refused: %s (%s)",
+                        wire_status_name(head->status), ack.text);
     } else {
         r->features &= ack.features;
         if (--r->hellos == 0) {
@@ -147,7 +147,7 @@ static void remote_hello_ack(Remote *r, Conn *conn, const WireHead *head,
 }
 
 /* So that a provider that nothing is asked of can be judged as well. */
-static void remote_pong(Remote *r, const Conn *conn)
+static void remote_pong(Remote *r, const DataConn *conn)
 {
     if (conn == &r->fault && r->pinged && r->ops->pong) {
         r->ops->pong(r);
@@ -155,7 +155,7 @@ static void remote_pong(Remote *r, const Conn *conn)
     }
 }
 
-static void remote_frame(Conn *conn, const WireHead *head,
+static void remote_frame(DataConn *conn, const WireHead *head,
                          const void *payload)
 {
     Remote *r = conn->owner;
@@ -171,13 +171,13 @@ static void remote_frame(Conn *conn, const WireHead *head,
         if (r->state == REMOTE_UP) {
             r->ops->answer(r, conn == &r->bulk, head, payload);
         } else {
-            conn_close(conn, "%s before HELLO_ACK",
-                       wire_type_name(head->type));
+            data_conn_close(conn, "%s before HELLO_ACK",
+                            wire_type_name(head->type));
         }
     }
 }
 
-static void remote_conn_closed(Conn *conn, const char *reason)
+static void remote_conn_closed(DataConn *conn, const char *reason)
 {
     Remote *r = conn->owner;
     bool was_closing = r->state == REMOTE_CLOSING;
@@ -185,10 +185,10 @@ static void remote_conn_closed(Conn *conn, const char *reason)
     if (!was_closing) {
         wire_text_copy(r->why, sizeof(r->why), reason);
         r->state = REMOTE_CLOSING;
-        conn_close(&r->fault, "%s", reason);
-        conn_close(&r->bulk, "%s", reason);
+        data_conn_close(&r->fault, "%s", reason);
+        data_conn_close(&r->bulk, "%s", reason);
     }
-    if (conn_idle(&r->fault) && conn_idle(&r->bulk)) {
+    if (data_conn_idle(&r->fault) && data_conn_idle(&r->bulk)) {
         g_autofree char *why = g_strdup(r->why);
 
         remote_failed(r, r->alive_at, why);
@@ -196,7 +196,7 @@ static void remote_conn_closed(Conn *conn, const char *reason)
     }
 }
 
-static const ConnOps remote_conn_ops = {
+static const DataConnOps remote_conn_ops = {
     .connected = remote_connected,
     .frame = remote_frame,
     .closed = remote_conn_closed,
@@ -207,8 +207,8 @@ void remote_close(Remote *remote, const char *reason)
     if (remote->state == REMOTE_UP || remote->state == REMOTE_CONNECTING) {
         wire_text_copy(remote->why, sizeof(remote->why), reason);
         remote->state = REMOTE_CLOSING;
-        conn_close(&remote->fault, "%s", reason);
-        conn_close(&remote->bulk, "%s", reason);
+        data_conn_close(&remote->fault, "%s", reason);
+        data_conn_close(&remote->bulk, "%s", reason);
     }
 }
 
@@ -218,9 +218,9 @@ static void remote_ping(Remote *r, uint64_t now)
 
     r->ping_at = now + PING_NS;
     r->pinged = r->pinged ? r->pinged : now;
-    conn_send(&r->fault, &head, NULL, NULL, 0);
+    data_conn_send(&r->fault, &head, NULL, NULL, 0);
     head = (WireHead) { .type = RCACHE_PING };
-    conn_send(&r->bulk, &head, NULL, NULL, 0);
+    data_conn_send(&r->bulk, &head, NULL, NULL, 0);
 }
 
 void remote_tick(Remote *remote, uint64_t now)

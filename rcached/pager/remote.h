@@ -15,7 +15,7 @@
 #ifndef PAGER_REMOTE_H
 #define PAGER_REMOTE_H
 
-#include "common/conn.h"
+#include "common/data-conn.h"
 #include "rcached/pager/judge.h"
 
 typedef struct Remote Remote;
@@ -53,8 +53,8 @@ struct Remote {
     char address[RCACHE_NAME_MAX];
     char host[RCACHE_NAME_MAX];
     enum RemoteState state;
-    Conn fault;
-    Conn bulk;
+    DataConn fault;
+    DataConn bulk;
     unsigned hellos;            /* HELLO_ACKs still to come */
     uint64_t features;          /* that both sides have */
     uint64_t session;

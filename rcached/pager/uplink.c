@@ -133,7 +133,7 @@ void uplink_want(Pager *p, uint64_t bytes)
     };
     const char *names[RCACHE_AVOID_MAX];
 
-    msg.nr_avoid = leave_avoids(p, names);
+    msg.nr_avoid = revoke_avoids(p, names);
     for (unsigned i = 0; i < msg.nr_avoid; i++) {
         wire_text_copy(msg.avoid[i], sizeof(msg.avoid[i]), names[i]);
     }

@@ -17,7 +17,7 @@
 
 #include "common/address.h"
 #include "common/cleanup.h"
-#include "common/conn.h"
+#include "common/data-conn.h"
 #include "rcached/provider/peer.h"
 #include "rcached/provider/slab-away.h"
 
@@ -59,7 +59,7 @@ typedef struct Push {
     uint64_t incarnation;
     PushState state;
     enum RcacheStatus status;   /* to answer with */
-    Conn conn;
+    DataConn conn;
     StoreLease *lease;          /* in use */
     Slab *slab;                 /* in use */
     uint64_t *bits;             /* what was stored */
@@ -107,7 +107,7 @@ static void push_send_pushed(Push *push)
 
     push->state = PUSH_ENDING;
     wire_append_moved(frame, &head, &push->sent);
-    conn_send_bytes(&push->conn, frame);
+    data_conn_send_bytes(&push->conn, frame);
 }
 
 static void push_end(Push *push, enum RcacheStatus status, const char *why)
@@ -115,7 +115,7 @@ static void push_end(Push *push, enum RcacheStatus status, const char *why)
     if (push->state != PUSH_OVER) {
         push->state = PUSH_OVER;
         push->status = status;
-        conn_close(&push->conn, "%s", why);
+        data_conn_close(&push->conn, "%s", why);
     }
 }
 
@@ -134,7 +134,8 @@ static void push_send_run(Push *push, uint32_t first, unsigned n,
     push->sent.pages += n;
     head.count = n;
     head.tag = tag;
-    conn_send(&push->conn, &head, slots, bytes, (size_t)n * WIRE_PAGE_SIZE);
+    data_conn_send(&push->conn, &head, slots, bytes,
+                   (size_t)n * WIRE_PAGE_SIZE);
 }
 
 static void push_free(Push *push);
@@ -257,7 +258,7 @@ static void push_answered(Push *push, uint64_t tag)
 
 /* ---------------------------------------------------------------- frames */
 
-static void push_connected(Conn *conn)
+static void push_connected(DataConn *conn)
 {
     Push *push = conn->owner;
     const ServerConfig *config = &push->server->config;
@@ -274,7 +275,7 @@ static void push_connected(Conn *conn)
     wire_append_hello(frame, 0, &hello);
     push->state = PUSH_GREETING;
     push->progress = push->server->now;
-    conn_send_bytes(conn, frame);
+    data_conn_send_bytes(conn, frame);
 }
 
 static void push_open(Push *push)
@@ -286,7 +287,7 @@ static void push_open(Push *push)
     memcpy(token.token, push->move.token, sizeof(token.token));
     wire_append_move_token(frame, &head, &token);
     push->state = PUSH_OPENING;
-    conn_send_bytes(&push->conn, frame);
+    data_conn_send_bytes(&push->conn, frame);
 }
 
 static void push_done(Push *push)
@@ -297,7 +298,8 @@ static void push_done(Push *push)
     push_end(push, RCACHE_OK, "the slab has been pushed");
 }
 
-static void push_frame(Conn *conn, const WireHead *head, const void *payload)
+static void push_frame(DataConn *conn, const WireHead *head,
+                       const void *payload)
 {
     static const struct {
         PushState state;
@@ -384,7 +386,7 @@ static void push_free(Push *push)
     store_unuse(server->config.store, push->lease);
     server_unlock(server);
     g_queue_unlink(&server->pushes, &push->link);
-    conn_deinit(&push->conn);
+    data_conn_deinit(&push->conn);
     for (unsigned i = 0; i < PUSH_READS; i++) {
         if (push->reads[i]) {
             secret_free(push->reads[i]->buf,
@@ -396,7 +398,7 @@ static void push_free(Push *push)
     g_free(push);
 }
 
-static void push_closed(Conn *conn, const char *reason)
+static void push_closed(DataConn *conn, const char *reason)
 {
     Push *push = conn->owner;
 
@@ -404,7 +406,7 @@ static void push_closed(Conn *conn, const char *reason)
     push_free(push);
 }
 
-static const ConnOps push_ops = {
+static const DataConnOps push_ops = {
     .connected = push_connected,
     .frame = push_frame,
     .closed = push_closed,
@@ -432,7 +434,7 @@ static Push *push_new(Peer *peer, const WireHead *head, const WireMove *move,
     store_use(lease);
     store_use_slab(slab);
     slab->pushes++;
-    conn_init(&push->conn, peer->server->ring, &push_ops, push);
+    data_conn_init(&push->conn, peer->server->ring, &push_ops, push);
     g_queue_push_tail_link(&peer->server->pushes, &push->link);
     return push;
 }
@@ -488,7 +490,7 @@ const char *push_move(Peer *peer, const WireHead *head,
         peer_reply(peer, head, RCACHE_MOVE_ACK, status);
         return NULL;
     }
-    ret = conn_open(&push->conn, &addr, len);
+    ret = data_conn_open(&push->conn, &addr, len);
     if (ret < 0) {
         peer_reply(peer, head, RCACHE_MOVE_ACK, RCACHE_E_BUSY);
         push_free(push);

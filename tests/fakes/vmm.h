@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vmm: a VMM without a guest: what QEMU's object does, and threads that touch
- * the memory at native speed.
+ * vmm-messages: a VMM without a guest: what QEMU's object does, and threads
+ * that touch the memory at native speed.
  *
  *     vmm-memory.c   guest RAM, the state memfd, the userfaultfd, discards
  *     vmm-service.c  the protocol: set-up, zaps, answers without a pager

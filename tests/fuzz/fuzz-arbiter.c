@@ -51,7 +51,7 @@ ssize_t getrandom(void *out, size_t len, unsigned flags)
     return len;
 }
 
-bool control_send_grant(ControlConn *conn, const WireGrant *grant)
+bool control_send_grant(HostConn *conn, const WireGrant *grant)
 {
     fuzz.grant[fuzz.nr_grants++ % GRANTS] = grant->lease;
     return grant->lease % 8;    /* some connections have just ended */
@@ -126,7 +126,7 @@ static void check_sums(const Host *host)
     }
 }
 
-static void check_asks(const Leases *leases)
+static void check_asks(const Grants *leases)
 {
     unsigned done = 0;
 
@@ -148,7 +148,7 @@ static void check_asks(const Leases *leases)
     g_assert(done == leases->done.length);
 }
 
-static void check_grants(const Leases *leases)
+static void check_grants(const Grants *leases)
 {
     unsigned given = 0, taken = 0, asks = 0;
     GHashTableIter iter;
@@ -199,24 +199,24 @@ static void check_all(void)
 
 static void pump(void)
 {
-    Leases *leases = &fuzz.arbiter.leases;
+    Grants *leases = &fuzz.arbiter.leases;
     WireLeaseReply reply;
     LeaseAsk *ask;
 
-    while ((ask = leases_next_done(leases, fuzz.now))) {
+    while ((ask = grants_next_done(leases, fuzz.now))) {
         unsigned parts;
-        uint64_t bytes = leases_lacking(ask, fuzz.now, &parts);
+        uint64_t bytes = grants_lacking(ask, fuzz.now, &parts);
 
         if (bytes) {
-            leases_round(ask);
+            grants_round(ask);
             if (assign(&fuzz.arbiter, ask, bytes, parts, fuzz.now)) {
                 continue;
             }
         }
-        leases_reply(ask, &reply);
+        grants_reply(ask, &reply);
         g_assert(reply.nr_grants <= WIRE_GRANTS_MAX);
         g_assert(!reply.nr_grants == !!reply.status);
-        leases_ask_free(leases, ask);
+        grants_ask_free(leases, ask);
     }
 }
 
@@ -226,8 +226,8 @@ static void gone(unsigned n)
 
     fuzz.said[n] = NULL;
     if (host) {
-        leases_provider_lost(&fuzz.arbiter.leases, host->name);
-        leases_requester_lost(&fuzz.arbiter.leases, host->name);
+        grants_provider_lost(&fuzz.arbiter.leases, host->name);
+        grants_requester_lost(&fuzz.arbiter.leases, host->name);
         hosts_gone(&fuzz.arbiter.hosts, host);
         pump();
     }
@@ -276,9 +276,8 @@ static void take_beat(unsigned n, const uint8_t *payload, size_t len)
         break;
     case HOSTS_BEAT_TAKEN:
         for (guint i = 0; i < host->leases->len; i++) {
-            leases_listed(&fuzz.arbiter.leases, host->name,
-                          g_array_index(host->leases, WireBeatLease,
-                                        i).lease);
+            grants_listed(&fuzz.arbiter.leases, host->name,
+                          g_array_index(host->leases, WireBeatLease, i).lease);
         }
         break;
     }
@@ -295,7 +294,7 @@ static void take_request(unsigned n, uint64_t tag, const uint8_t *payload,
         gone(n);
         return;
     }
-    ask = leases_ask_new(&arbiter->leases, fuzz.said[n]->name, tag, &request,
+    ask = grants_ask_new(&arbiter->leases, fuzz.said[n]->name, tag, &request,
                          fuzz.now);
     if (ask) {
         assign(arbiter, ask, request.bytes, WIRE_GRANTS_MAX, fuzz.now);
@@ -315,7 +314,7 @@ static void take_ack(unsigned n, const WireHead *head,
     if (ack.lease && ack.lease <= GRANTS) {
         ack.lease = fuzz.grant[ack.lease - 1];
     }
-    leases_ack(&fuzz.arbiter.leases, fuzz.said[n]->name, &ack, fuzz.now);
+    grants_ack(&fuzz.arbiter.leases, fuzz.said[n]->name, &ack, fuzz.now);
     pump();
 }
 
@@ -346,7 +345,7 @@ static void pass_time(unsigned n)
 
     fuzz.now += ms[n];
     pump();
-    leases_expire(&fuzz.arbiter.leases, fuzz.now);
+    grants_expire(&fuzz.arbiter.leases, fuzz.now);
     hosts_forget(&fuzz.arbiter.hosts, fuzz.now);
 }
 
@@ -359,7 +358,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz.arbiter.options = &options;
     g_random_set_seed(1);
     hosts_init(&fuzz.arbiter.hosts, &options.hosts);
-    leases_init(&fuzz.arbiter.leases, &options.leases);
+    grants_init(&fuzz.arbiter.leases, &options.leases);
     moves_init(&fuzz.arbiter.moves, options.moves_per_minute, fuzz.now);
     while (at < size) {
         uint8_t step = data[at++];
@@ -378,7 +377,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         check_all();
     }
-    leases_deinit(&fuzz.arbiter.leases);
+    grants_deinit(&fuzz.arbiter.leases);
     hosts_deinit(&fuzz.arbiter.hosts);
     return 0;
 }

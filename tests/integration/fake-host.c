@@ -202,7 +202,7 @@ static gboolean send_beat(void *opaque)
 
     if (h->frames && h->welcome && h->beats) {
         out = fake_host_frame(h);
-        h->beats_sent += frames_send(h->frames, out);
+        h->beats_sent += control_conn_send(h->frames, out);
     }
     return G_SOURCE_CONTINUE;
 }
@@ -243,14 +243,14 @@ static void take_grant(FakeHost *h, uint64_t tag, const WireGrant *grant)
     case FAKE_SILENT:
         return;
     case FAKE_LEAVES:
-        frames_close(h->frames, "told to leave");
+        control_conn_close(h->frames, "told to leave");
         return;
     }
     wire_append_grant_ack(out, tag, &ack);
-    frames_send(h->frames, out);
+    control_conn_send(h->frames, out);
 }
 
-static void on_frame(Frames *frames, const WireHead *head,
+static void on_frame(ControlConn *frames, const WireHead *head,
                      const uint8_t *payload, void *opaque)
 {
     FakeHost *h = opaque;
@@ -281,16 +281,16 @@ static void on_frame(Frames *frames, const WireHead *head,
     }
 }
 
-static void on_closed(Frames *frames, const char *reason, void *opaque)
+static void on_closed(ControlConn *frames, const char *reason, void *opaque)
 {
     FakeHost *h = opaque;
 
     g_strlcpy(h->reason, reason, sizeof(h->reason));
-    g_clear_pointer(&h->frames, frames_free);
+    g_clear_pointer(&h->frames, control_conn_free);
     h->welcome = false;
 }
 
-static const FramesOps ops = { on_frame, on_closed };
+static const ControlConnOps ops = {on_frame, on_closed};
 
 static void say_hello(FakeHost *h)
 {
@@ -305,7 +305,7 @@ static void say_hello(FakeHost *h)
         g_strlcpy(hello.address, ":9470", sizeof(hello.address));
     }
     wire_append_hello(out, 1, &hello);
-    frames_send(h->frames, out);
+    control_conn_send(h->frames, out);
 }
 
 static void dialed(GSocketConnection *conn, const GError *error, void *opaque)
@@ -314,11 +314,11 @@ static void dialed(GSocketConnection *conn, const GError *error, void *opaque)
     g_autoptr(GByteArray) beat = NULL;
 
     ck_assert_msg(conn != NULL, "%s", error ? error->message : "");
-    h->frames = frames_new(conn, WIRE_HOST, &ops, h);
+    h->frames = control_conn_new(conn, WIRE_HOST, &ops, h);
     h->dialed = true;
     if (h->rude) {
         beat = fake_host_frame(h);
-        frames_send(h->frames, beat);
+        control_conn_send(h->frames, beat);
     }
     say_hello(h);
 }
@@ -332,7 +332,7 @@ void fake_host_init(FakeHost *h, const char *name, uint64_t offered)
 void fake_host_deinit(FakeHost *h)
 {
     g_clear_handle_id(&h->timer, g_source_remove);
-    g_clear_pointer(&h->frames, frames_free);
+    g_clear_pointer(&h->frames, control_conn_free);
 }
 
 void fake_host_connect(FakeHost *h, ArbiterProcess *a)
@@ -341,7 +341,7 @@ void fake_host_connect(FakeHost *h, ArbiterProcess *a)
     h->beats_sent = 0;
     h->welcome = h->dialed = false;
     *h->reason = 0;
-    frames_dial(a->listen, 0, 2000, dialed, h);
+    control_dial(a->listen, 0, 2000, dialed, h);
     if (!h->timer) {
         h->timer = g_timeout_add(a->heartbeat_ms, send_beat, h);
     }
@@ -369,5 +369,5 @@ void fake_host_request(FakeHost *h, uint64_t tag, uint64_t bytes,
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     wire_append_lease_request(out, tag, &request);
-    ck_assert(frames_send(h->frames, out));
+    ck_assert(control_conn_send(h->frames, out));
 }

@@ -10,7 +10,7 @@
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
 
-#include "common/frames.h"
+#include "common/control-conn.h"
 #include "common/wire.h"
 
 #define FAKE_LEASES     16u
@@ -71,7 +71,7 @@ typedef struct FakeHost {
     unsigned nr_leases, nr_listed;
     /* What has happened. */
     bool dialed;
-    Frames *frames;             /* NULL: not connected */
+    ControlConn *frames;        /* NULL: not connected */
     bool welcome;               /* HELLO_ACK came with status 0 */
     WireHelloAck ack;
     uint16_t ack_status;

@@ -74,7 +74,7 @@ MUTATIONS = {
         "        if (ret == -EEXIST) {\n            ret = 0;\n        }\n"
         "        if (ret != -EEXIST) {\n            break;", "intruder"),
     "rule6-slots-of-discards-kept": (
-        "rcached/pager/manage.c",
+        "rcached/pager/takeover.c",
         "                freeing_slot(p, page_slot(word));",
         "                (void)0;", "discards_free_slots"),
     "rule14-any-zapping": (

@@ -2,7 +2,7 @@
 """network: guests whose way to the providers is bad.
 
 Each provider listens on its own loopback and says so; what answers at that
-address on the requester is a relay, which connects to the provider inside its
+address on the requester is a proxy, which connects to the provider inside its
 namespace and does to the bytes what a scenario tells it.
 """
 import json
@@ -17,14 +17,14 @@ from cluster import (Cluster, LabError, MIB, Vm, die_with_parent,
 FIRST_PORT = 9480
 
 
-class Relay:
-    """A relay process, told what to do on its stdin."""
+class FaultyProxy:
+    """A proxy process, told what to do on its stdin."""
 
     def __init__(self, requester, provider, port):
         lab = requester.lab
         self.popen = subprocess.Popen(
             ["ip", "netns", "exec", requester.netns,
-             os.path.join(lab.build, "tests", "fakes", "relay"),
+             os.path.join(lab.build, "tests", "fakes", "faulty-proxy"),
              f"--listen={port}", f"--connect={port}",
              f"--connect-netns={provider.netns}", f"--seed={port}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -33,10 +33,10 @@ class Relay:
 
     def answer(self):
         if not select.select([self.popen.stdout], [], [], 10)[0]:
-            raise LabError("the relay does not answer")
+            raise LabError("the proxy does not answer")
         word, _, number = self.popen.stdout.readline().partition(" ")
         if word != "ok":
-            raise LabError(f"the relay says {word!r}")
+            raise LabError(f"the proxy says {word!r}")
         return int(number)
 
     def tell(self, command):
@@ -70,11 +70,11 @@ def grown(c, host, low):
 
 
 class RelayCluster(Cluster):
-    """A Cluster with a relay before each provider."""
+    """A Cluster with a proxy before each provider."""
 
     def __init__(self, build, **options):
         super().__init__(build, **options)
-        self.relays = []
+        self.proxies = []
 
     def start_provider(self, host):
         port = FIRST_PORT + self.providers.index(host)
@@ -84,16 +84,16 @@ class RelayCluster(Cluster):
             "--slab-size", self.slab, "--reserve", "512M",
             "--enable-debug-commands", *self.arbiter])
         self.wait_socket(process, host.path("admin.sock"))
-        self.relays.append(Relay(self.requester, host, port))
+        self.proxies.append(FaultyProxy(self.requester, host, port))
         return process
 
     def tell(self, command):
-        return [relay.tell(command) for relay in self.relays]
+        return [proxy.tell(command) for proxy in self.proxies]
 
     def shut_down(self):
         super().shut_down()
-        for relay in self.relays:
-            relay.stop()
+        for proxy in self.proxies:
+            proxy.stop()
 
 
 def moves(vm, pages, seconds=20):
@@ -171,12 +171,12 @@ def slow_provider(build):
         moves(vm, 500)
         wait_for("slabs there", lambda: slabs_at(c, slow) > 2, 60)
         leased = slabs_at(c, slow)
-        c.relays[0].tell("delay 30")
+        c.proxies[0].tell("delay 30")
         wait_for("it to be called slow", lambda: calls_slow(c, slow), 60)
         wait_for("a slab to leave it",
                  lambda: slabs_at(c, slow) < leased, 60)
         low = [c.status(slow)["stored_bytes"]]
-        c.relays[0].tell("delay 0")
+        c.proxies[0].tell("delay 0")
         wait_for("it to be well again", lambda: not calls_slow(c, slow), 60)
         # What is needed more now is asked of all again, and stored evenly.
         wait_for("it to be used again", lambda: grown(c, slow, low), 60)
@@ -201,7 +201,7 @@ def resets(build):
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=6)
         moves(vm, 500)
         for turn in range(16):
-            c.relays[turn % 2].tell("reset")
+            c.proxies[turn % 2].tell("reset")
             time.sleep(0.3)
         moves(vm, 1000)
         end_cleanly(c, vm)
@@ -212,7 +212,7 @@ def half_open(build):
     with RelayCluster(build) as c:
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
         moves(vm, 500)
-        c.relays[0].tell("pause")
+        c.proxies[0].tell("pause")
 
         def waits():
             stats = vm.stats()
@@ -220,7 +220,7 @@ def half_open(build):
                     stats["waiting_for"] == "provider0")
 
         wait_for("the guest to wait for it", waits, 20)
-        c.relays[0].tell("resume")
+        c.proxies[0].tell("resume")
         moves(vm, 500, 30)
         end_cleanly(c, vm)
 

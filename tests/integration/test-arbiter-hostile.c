@@ -137,7 +137,7 @@ START_TEST(a_bad_host_ends_alone)
     bad.beats = false;
     frame = fake_host_frame(&bad);
     spoils[_i](frame);
-    frames_send(bad.frames, frame);
+    control_conn_send(bad.frames, frame);
     fake_wait(!bad.frames);
     sent = a.beats_sent;
     fake_wait(a.beats_sent > sent + 2);
@@ -172,7 +172,7 @@ START_TEST(mutated_heartbeats)
             g_byte_array_set_size(frame, g_rand_int_range(rand, 1,
                                                           frame->len));
         }
-        frames_send(bad.frames, frame);
+        control_conn_send(bad.frames, frame);
         fake_spin(2);
         fake_host_deinit(&bad);
     }
@@ -304,7 +304,7 @@ static void send_ack(FakeHost *h, uint64_t lease, uint64_t bytes)
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     wire_append_grant_ack(out, lease, &ack);
-    ck_assert(frames_send(h->frames, out));
+    ck_assert(control_conn_send(h->frames, out));
 }
 
 /*
@@ -323,8 +323,8 @@ START_TEST(replayed_frames)
     old = fake_host_frame(&a);
     a.offered = 256 * MIB;
     new = fake_host_frame(&a);
-    frames_send(a.frames, new);
-    frames_send(a.frames, old);
+    control_conn_send(a.frames, new);
+    control_conn_send(a.frames, old);
     fake_wait(host_int("a", "offered_bytes") == 256 * MIB);
     fake_spin(50);
     ck_assert_int_eq(host_int("a", "offered_bytes"), 256 * MIB);
@@ -383,7 +383,7 @@ START_TEST(figures_without_end)
     }
     ck_assert(wire_beat_term(out, start, &term));
     wire_beat_end(out, start);
-    frames_send(a.frames, out);
+    control_conn_send(a.frames, out);
     fake_wait(host_int("a", "mem_total_bytes") == INT64_MAX);
     for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
         g_autofree char *text = arbiter_text(&arbiter, commands[i]);

@@ -186,7 +186,7 @@ static void send_crowd(FakeHost *h, bool leases)
     }
     ck_assert(fits);
     wire_beat_end(out, start);
-    ck_assert(frames_send(h->frames, out));
+    ck_assert(control_conn_send(h->frames, out));
 }
 
 static unsigned rows_of(const char *command, const char *host, GError **errp)

@@ -188,7 +188,7 @@ static void beat(FakeHost *h)
 {
     g_autoptr(GByteArray) out = fake_host_frame(h);
 
-    ck_assert(frames_send(h->frames, out));
+    ck_assert(control_conn_send(h->frames, out));
 }
 
 static bool says(const char *const *commands, char *const *texts, unsigned n)

@@ -71,14 +71,14 @@ MUTATIONS = {
         OBJECT + "-exit.c", "    _exit(EXIT_FAILURE);",
         "    close(vm->uffd);\n    g_usleep(200000);\n"
         "    _exit(EXIT_FAILURE);",
-        ["test-stuck.py", "disk_pager_dead"]),
+        ["test-unresponsive.py", "disk_pager_dead"]),
     "rule12-no-power-cut": (
         OBJECT + "-exit.c", "    _exit(EXIT_FAILURE);", "    return;",
-        ["test-stuck.py", "disk_pager_dead"]),
+        ["test-unresponsive.py", "disk_pager_dead"]),
     "no-back-off": (
         OBJECT + "-link.c", "MAX(link->backoff * 2, BACKOFF_MIN_MS)",
         "MAX(link->backoff, BACKOFF_MIN_MS)",
-        ["test-stuck.py", "reconnects"]),
+        ["test-unresponsive.py", "reconnects"]),
 }
 
 

@@ -18,7 +18,7 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import fakepager as fp                                      # noqa: E402
-from fakevm import MIB, QEMU, Qmp, Vm                       # noqa: E402
+from qemu_fakepager import MIB, QEMU, Qmp, Vm                       # noqa: E402
 from lab import Lab, LabError, wait_for                     # noqa: E402
 
 PAGE = fp.PAGE

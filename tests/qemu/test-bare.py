@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 from bare import FIRST, LAST, Console, need_kvm            # noqa: E402
-from fakevm import (MIB, Qmp, Vm, failed, in_thread,       # noqa: E402
+from qemu_fakepager import (MIB, Qmp, Vm, failed, in_thread,       # noqa: E402
                     main, page_of, wait_for)
 
 CASES = []

@@ -14,7 +14,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 import virtio                                               # noqa: E402
-from fakevm import MIB, TEST_AT, Vm, main, page_of    # noqa: E402
+from qemu_fakepager import MIB, TEST_AT, Vm, main, page_of    # noqa: E402
 
 CASES = []
 PAGE = fp.PAGE

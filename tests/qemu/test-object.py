@@ -16,8 +16,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import (MIB, RAM, TEST_AT, Qmp, Vm, failed, hmp,     # noqa: E402
-                    in_thread, main, outl, page_of, refused, wait_for)
+from qemu_fakepager import (                                # noqa: E402
+    MIB, RAM, TEST_AT, Qmp, Vm, failed, hmp, in_thread, main, outl, page_of,
+    refused, wait_for)
 
 # ------------------------------------------------------------------ cases
 

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import failed, outl                             # noqa: E402
+from qemu_fakepager import failed, outl                             # noqa: E402
 from realvm import (MIB, PAGE, RealVm, content, main,       # noqa: E402
                     wait_for)
 

@@ -17,7 +17,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 from bare import need_kvm                                   # noqa: E402
-from fakevm import (MIB, QEMU, TEST_AT, Skip, Vm, failed,  # noqa: E402
+from qemu_fakepager import (MIB, QEMU, TEST_AT, Skip, Vm, failed,  # noqa: E402
                     in_thread, main, outl, page_of, refused, wait_for)
 
 CASES = []

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from fakevm import (MIB, RAM, TEST_AT, LabError, Skip, Vm,  # noqa: E402
+from qemu_fakepager import (MIB, RAM, TEST_AT, LabError, Skip, Vm,  # noqa: E402
                     failed, main, page_of, refused, wait_for)
 
 CASES = []

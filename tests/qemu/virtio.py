@@ -7,7 +7,7 @@ pages from QUEUES on, which a test must leave alone.
 """
 import struct
 
-from fakevm import MIB, outl, wait_for
+from qemu_fakepager import MIB, outl, wait_for
 
 PAGE = 4096
 QUEUES = 8 * MIB                # 16 pages for each device

@@ -17,7 +17,7 @@
 static void send_bytes(FakeArbiter *a, GByteArray *bytes)
 {
     if (a->frames) {
-        frames_send(a->frames, bytes);
+        control_conn_send(a->frames, bytes);
     }
     g_byte_array_unref(bytes);
 }
@@ -116,7 +116,7 @@ void fake_arbiter_grant(FakeArbiter *a, uint64_t lease, uint64_t bytes)
     send_bytes(a, frame);
 }
 
-static void arbiter_on_frame(Frames *frames, const WireHead *head,
+static void arbiter_on_frame(ControlConn *frames, const WireHead *head,
                              const uint8_t *payload, void *opaque)
 {
     FakeArbiter *a = opaque;
@@ -140,17 +140,17 @@ static void arbiter_on_frame(Frames *frames, const WireHead *head,
     }
 }
 
-static void arbiter_on_closed(Frames *frames, const char *reason,
+static void arbiter_on_closed(ControlConn *frames, const char *reason,
                               void *opaque)
 {
     FakeArbiter *a = opaque;
 
     a->closed++;
     g_strlcpy(a->reason, reason, sizeof(a->reason));
-    g_clear_pointer(&a->frames, frames_free);
+    g_clear_pointer(&a->frames, control_conn_free);
 }
 
-static const FramesOps arbiter_ops = {
+static const ControlConnOps arbiter_ops = {
     .on_frame = arbiter_on_frame,
     .on_closed = arbiter_on_closed,
 };
@@ -178,8 +178,8 @@ static void arbiter_accept(GSocketConnection *conn, void *opaque)
         hang(a, conn);
         return;
     }
-    g_clear_pointer(&a->frames, frames_free);
-    a->frames = frames_new(conn, WIRE_ARBITER, &arbiter_ops, a);
+    g_clear_pointer(&a->frames, control_conn_free);
+    a->frames = control_conn_new(conn, WIRE_ARBITER, &arbiter_ops, a);
 }
 
 void fake_arbiter_init(FakeArbiter *a)
@@ -191,7 +191,7 @@ void fake_arbiter_init(FakeArbiter *a)
 
 void fake_arbiter_deinit(FakeArbiter *a)
 {
-    frames_free(a->frames);
+    control_conn_free(a->frames);
     g_clear_object(&a->hung_conn);
     listener_free(a->listener);
 }
@@ -242,11 +242,11 @@ static void check_no_sockets(const char *folder)
 
 void daemon_stop(Daemon *d)
 {
-    g_autoptr(GPtrArray) vms = vmms_list(d->rcached->vmms);
+    g_autoptr(GPtrArray) vms = vms_list(d->rcached->vms);
     g_autofree char *command = g_strdup_printf("rm -rf %s", d->folder);
 
     for (unsigned i = 0; i < vms->len; i++) {
-        vmms_kill_pager(g_ptr_array_index(vms, i));
+        vms_kill_pager(g_ptr_array_index(vms, i));
     }
     rcached_free(d->rcached);
     options_free(d->options);

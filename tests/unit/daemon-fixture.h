@@ -9,17 +9,17 @@
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
 
-#include "common/frames.h"
+#include "common/control-conn.h"
 #include "common/listener.h"
 #include "common/wire.h"
-#include "rcached/host_admin.h"
+#include "rcached/host-admin.h"
 #include "rcached/rcached.h"
 #include "tests/unit/fake-pager.h"
 
 /* An arbiter: answers HELLO, remembers what it is told. */
 typedef struct FakeArbiter {
     Listener *listener;
-    Frames *frames;             /* the last connection, or NULL */
+    ControlConn *frames; /* the last connection, or NULL */
     GSocketConnection *hung_conn;
     /* How it behaves. */
     unsigned heartbeat_ms;      /* that it names; 0 to begin with */

@@ -150,7 +150,7 @@ START_TEST(a_vm_without_its_pager_is_told_as_that)
     start(1);
     fd = daemon_vm(&daemon_, 5, "web");
     ck_assert(fake_pump(5000, guest_told, NULL));
-    ck_assert(vmms_kill_pager(vmms_find(daemon_.rcached->vmms, "web")));
+    ck_assert(vms_kill_pager(vms_find(daemon_.rcached->vms, "web")));
     ck_assert(fake_pump(5000, pager_gone, NULL));
     ck_assert_uint_eq(one.guest.remote, FAKE_REMOTE);
     ck_assert_uint_eq(one.nr_held, 1);
@@ -343,7 +343,7 @@ START_TEST(an_arbiter_that_goes_with_a_request_is_replaced)
     fd = daemon_vm(&daemon_, 5, "web");
     ck_assert(fake_pump(5000, has_requests, NULL));
     began = g_get_monotonic_time();
-    g_clear_pointer(&one.frames, frames_free);
+    g_clear_pointer(&one.frames, control_conn_free);
     expect_event_with(fd, "grants tag=77 status=0 n=1", "lease=beef");
     ck_assert_uint_eq(two.requests, 1);
     /* At once, not when its time to answer was over. */
@@ -365,7 +365,7 @@ START_TEST(an_arbiter_that_comes_back_is_found)
 
     start(1);
     before = one.beats;
-    g_clear_pointer(&one.frames, frames_free);
+    g_clear_pointer(&one.frames, control_conn_free);
     ck_assert(fake_pump(5000, second_hello, NULL));
     fake_pump(300, NULL, NULL);
     ck_assert_uint_gt(one.beats, before);       /* seq has gone on rising */
@@ -377,7 +377,7 @@ static void send_raw(const void *bytes, size_t len)
     g_autoptr(GByteArray) array = g_byte_array_new();
 
     g_byte_array_append(array, bytes, len);
-    ck_assert(frames_send(one.frames, array));
+    ck_assert(control_conn_send(one.frames, array));
 }
 
 START_TEST(nonsense_ends_the_connection_not_the_daemon)

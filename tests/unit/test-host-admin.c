@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/admin.h"
-#include "rcached/host_json.h"
+#include "rcached/host-json.h"
 #include "tests/unit/daemon-fixture.h"
 
 #define MIB     (INT64_C(1) << 20)
@@ -28,7 +28,7 @@ static void tear_down(void)
 
 static bool vm_attached(void *opaque)
 {
-    Vm *vm = vmms_find(daemon_.rcached->vmms, opaque);
+    Vm *vm = vms_find(daemon_.rcached->vms, opaque);
 
     return vm && vm->attached && vm->has_balloon;
 }
@@ -220,7 +220,7 @@ static char *problem_of(unsigned i)
 START_TEST(the_verdict_has_reasons)
 {
     int fd = start_vm(5, "web");
-    Vm *vm = vmms_find(daemon_.rcached->vmms, "web");
+    Vm *vm = vms_find(daemon_.rcached->vms, "web");
     struct LinkHeld held = { .stored = 3 * MIB, .expires_ms = 20000,
                              .provider = "far" };
     g_autofree char *away = NULL, *none = NULL, *ends = NULL, *waits = NULL;
@@ -312,7 +312,7 @@ END_TEST
 
 static gboolean kill_mute(gpointer opaque)
 {
-    vmms_kill_pager(vmms_find(daemon_.rcached->vmms, "mute"));
+    vms_kill_pager(vms_find(daemon_.rcached->vms, "mute"));
     return G_SOURCE_REMOVE;
 }
 
@@ -350,9 +350,9 @@ START_TEST(a_pager_of_another_version_is_left_alone)
     int fd = daemon_vm(&daemon_, 5, "old");
 
     fake_pump(300, NULL, NULL);
-    ck_assert_ptr_nonnull(vmms_find(daemon_.rcached->vmms, "old")->pager);
-    ck_assert_ptr_nonnull(vmms_find(daemon_.rcached->vmms, "old")->link);
-    ck_assert(!vmms_find(daemon_.rcached->vmms, "old")->has_stats);
+    ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "old")->pager);
+    ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "old")->link);
+    ck_assert(!vms_find(daemon_.rcached->vms, "old")->has_stats);
     expect_error("evict", args_new("old", 4096), ADMIN_ERROR_FAILED,
                  "no pager");
     close(fd);
@@ -365,8 +365,8 @@ START_TEST(a_pager_that_lies_of_its_leases_loses_its_link)
     g_autofree char *event = daemon_vm_event(fd);
 
     ck_assert_str_eq(event, "link lost");
-    ck_assert(!vmms_find(daemon_.rcached->vmms, "bad")->has_stats);
-    ck_assert_ptr_nonnull(vmms_find(daemon_.rcached->vmms, "bad")->pager);
+    ck_assert(!vms_find(daemon_.rcached->vms, "bad")->has_stats);
+    ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "bad")->pager);
     close(fd);
 }
 END_TEST
@@ -375,8 +375,7 @@ END_TEST
 START_TEST(the_next_daemon_has_the_vm_at_once)
 {
     int fd = start_vm(5, "web");
-    pid_t pid = pager_proc_pid(vmms_find(daemon_.rcached->vmms,
-                                         "web")->pager);
+    pid_t pid = pager_process_pid(vms_find(daemon_.rcached->vms, "web")->pager);
     g_autoptr(GError) error = NULL;
     Vm *vm;
 
@@ -386,8 +385,8 @@ START_TEST(the_next_daemon_has_the_vm_at_once)
     ck_assert_msg(daemon_.rcached != NULL, "%s",
                   error ? error->message : "");
     ck_assert(fake_pump(5000, vm_attached, (char *)"web"));
-    vm = vmms_find(daemon_.rcached->vmms, "web");
-    ck_assert_int_eq(pager_proc_pid(vm->pager), pid);
+    vm = vms_find(daemon_.rcached->vms, "web");
+    ck_assert_int_eq(pager_process_pid(vm->pager), pid);
     ck_assert_uint_eq(vm->stats.remote, FAKE_REMOTE);
     ck_assert_uint_eq(vm_restarts(vm), 0);
     close(fd);

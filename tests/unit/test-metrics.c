@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "arbiter/rcachectl-metrics.h"
+#include "arbiter/rcachectl/metrics.h"
 
 static char *text_of(const char *answers)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Leases: grants, claims, ends, slots, counts, and a restart. */
+/* Grants: grants, claims, ends, slots, counts, and a restart. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>

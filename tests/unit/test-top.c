@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "arbiter/top-layout.h"
+#include "arbiter/rcachectl/top-layout.h"
 
 static TopModel model;
 static TopView view;

@@ -7,8 +7,10 @@
 #include "tests/unit/hosts-fixture.h"
 
 static const uint8_t vm[RCACHE_UUID_LEN] = { 1 };
-static const LeasesConfig leases_config = {
-    .answer_ms = 2000, .claim_ms = 30000, .asks_max = 2,
+static const GrantsConfig leases_config = {
+    .answer_ms = 2000,
+    .claim_ms = 30000,
+    .asks_max = 2,
 };
 static Arbiter arbiter;
 static HostsSaid said_a, said_b;
@@ -17,7 +19,7 @@ static Host *a, *b;
 static void set_up(void)
 {
     hosts_fixture_init(&arbiter.hosts);
-    leases_init(&arbiter.leases, &leases_config);
+    grants_init(&arbiter.leases, &leases_config);
     a = hosts_fixture_add(&arbiter.hosts, "a");
     b = hosts_fixture_add(&arbiter.hosts, "b");
     said_a = said_b = hosts_fixture_said();
@@ -25,7 +27,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    leases_deinit(&arbiter.leases);
+    grants_deinit(&arbiter.leases);
     hosts_deinit(&arbiter.hosts);
 }
 

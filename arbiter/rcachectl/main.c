@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rcachectl: one command to an admin socket, and its answer for a person or,
+ * with --json, as it is.  See rcachectl(1).
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arbiter/rcachectl/rcachectl.h"
+#include "arbiter/rcachectl/drain.h"
+#include "arbiter/rcachectl/explain.h"
+#include "arbiter/rcachectl/metrics.h"
+#include "arbiter/rcachectl/print.h"
+#include "arbiter/rcachectl/top-look.h"
+#include "arbiter/rcachectl/top-screen.h"
+#include "common/admin.h"
+#include "common/config.h"
+
+#define ARBITER_SOCKET  "/run/rcached/arbiter.sock"
+#define HOST_SOCKET     "/run/rcached/admin.sock"
+#define INTERVAL_MS     1000u   /* of top */
+#define INTERVAL_MIN_MS 100u
+
+typedef struct Command {
+    const char *name;
+    const char *args;           /* for people */
+    const char *doc;
+    char *(*print)(JsonNode *answer);
+    JsonObject *(*make_args)(char **argv, GError **errp);
+    unsigned nr_args;
+    unsigned nr_more;           /* that may be left out */
+    unsigned timeout_ms;
+} Command;
+
+static JsonObject *evict_args(char **argv, GError **errp)
+{
+    JsonObject *args;
+    uint64_t bytes;
+
+    if (!config_parse_size(argv[1], &bytes, NULL, errp)) {
+        return NULL;
+    }
+    args = json_object_new();
+    json_object_set_string_member(args, "vm", argv[0]);
+    json_object_set_int_member(args, "bytes", bytes);
+    return args;
+}
+
+JsonObject *rcachectl_host_args(const char *host)
+{
+    JsonObject *args = json_object_new();
+
+    json_object_set_string_member(args, "host", host);
+    return args;
+}
+
+static JsonObject *host_args(char **argv, GError **errp)
+{
+    return rcachectl_host_args(argv[0]);
+}
+
+static const Command commands[] = {
+    { "status", "", "Whether all is well", print_status, .timeout_ms = 5000 },
+    { "hosts", "", "What hosts have, lend and store", print_hosts,
+      .timeout_ms = 5000 },
+    { "leases", " [HOST]", "Who lends how much to which VM", print_leases,
+      host_args, 0, 1, .timeout_ms = 5000 },
+    { "vms", " [HOST]", "VMs, their sizes, where their memory is", print_vms,
+      host_args, 0, 1, .timeout_ms = 5000 },
+    { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
+      evict_args, 2, .timeout_ms = 120000 },
+    { "top", "", "Hosts and VMs, live, on the terminal" },
+    { "metrics", "", "All figures in Prometheus' text format" },
+    { "whatif", " HOST", "What VMs feel if it dies, or is drained",
+      print_whatif, host_args, 1, .timeout_ms = 5000 },
+    { "drain", " HOST", "Lend nothing more and ask all back", print_drain,
+      host_args, 1, .timeout_ms = 5000 },
+    { "undrain", " HOST", "Lend again", print_drain, host_args, 1,
+      .timeout_ms = 5000 },
+};
+
+typedef struct CommandLine {
+    char *socket, *timeout, *explain, *interval;
+    gboolean json, wait, version;
+    unsigned timeout_ms, interval_ms;
+    bool timeout_set;
+} CommandLine;
+
+static char *commands_text(void)
+{
+    GString *out = g_string_new("Commands:\n");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *name = g_strconcat(commands[i].name,
+                                            commands[i].args, NULL);
+
+        g_string_append_printf(out, "  %-28s %s\n", name, commands[i].doc);
+    }
+    return g_string_free(out, FALSE);
+}
+
+/* @text: NULL leaves it as it is. */
+static bool parse_time(const char *option, const char *text, unsigned min,
+                       unsigned *out, GError **errp)
+{
+    uint64_t ms = 0;
+
+    if (!text) {
+        return true;
+    }
+    if (!config_parse_time(text, &ms, errp)) {
+        g_prefix_error(errp, "%s: ", option);
+        return false;
+    }
+    if (ms < min) {
+        g_set_error(errp, CONFIG_ERROR, 0, "%s: %s is less than %u ms",
+                    option, text, min);
+        return false;
+    }
+    *out = MIN(ms, G_MAXINT);
+    return true;
+}
+
+static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
+                               GError **errp)
+{
+    const GOptionEntry entries[] = {
+        { "socket", 0, 0, G_OPTION_ARG_FILENAME, &line->socket,
+          "The admin socket (default: the arbiter's where there is one, "
+          "else the host's)", "PATH" },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &line->json,
+          "Print JSON: bytes and seconds as plain numbers", NULL },
+        { "timeout", 0, 0, G_OPTION_ARG_STRING, &line->timeout,
+          "How long to wait; 0: for ever", "TIME" },
+        { "explain", 0, 0, G_OPTION_ARG_STRING, &line->explain,
+          "With hosts: why HOST offers what it offers", "HOST" },
+        { "wait", 0, 0, G_OPTION_ARG_NONE, &line->wait,
+          "With drain: show how far it is, until HOST is empty", NULL },
+        { "interval", 0, 0, G_OPTION_ARG_STRING, &line->interval,
+          "With top: how often to look", "TIME" },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
+          "Print the version", NULL },
+        { 0 }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("COMMAND");
+    g_autofree char *text = commands_text();
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_summary(context, text);
+    if (!g_option_context_parse(context, argc, argv, errp)) {
+        return false;
+    }
+    line->interval_ms = INTERVAL_MS;
+    line->timeout_set = line->timeout;
+    return parse_time("--timeout", line->timeout, 0, &line->timeout_ms,
+                      errp) &&
+           parse_time("--interval", line->interval, INTERVAL_MIN_MS,
+                      &line->interval_ms, errp);
+}
+
+static const Command *command_find(const char *name)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (!strcmp(commands[i].name, name)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *default_socket(void)
+{
+    return g_file_test(ARBITER_SOCKET, G_FILE_TEST_EXISTS) ? ARBITER_SOCKET
+                                                           : HOST_SOCKET;
+}
+
+static int exit_status(const GError *error)
+{
+    if (error->domain != ADMIN_ERROR) {
+        return EXIT_FAILED;
+    }
+    switch (error->code) {
+    case ADMIN_ERROR_NO_DAEMON:
+    case ADMIN_ERROR_TIMEOUT:
+        return EXIT_NO_DAEMON;
+    case ADMIN_ERROR_REFUSED:
+    case ADMIN_ERROR_NO_COMMAND:
+        return EXIT_REFUSED;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+int rcachectl_fail(const GError *error)
+{
+    g_printerr("rcachectl: %s\n", error->message);
+    return exit_status(error);
+}
+
+int rcachectl_put(JsonNode *answer, const char *text)
+{
+    g_autofree char *json = text ? NULL : json_to_string(answer, TRUE);
+
+    if (fputs(text ? text : json, stdout) < 0 ||
+        (json && putchar('\n') < 0) || fflush(stdout) < 0) {
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+/* One command and its answer. */
+static int run(const CommandLine *line, const Command *command,
+               const char *path, JsonObject *args)
+{
+    unsigned timeout_ms = line->timeout_set && !line->wait
+                              ? line->timeout_ms : command->timeout_ms;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) answer = admin_execute(path, command->name, args,
+                                               timeout_ms, &error);
+    g_autofree char *text = NULL;
+    JsonNode *shown = answer;
+
+    if (answer && line->explain) {
+        shown = explain_find(answer, line->explain, &error);
+    }
+    if (!shown) {
+        if (g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_NO_COMMAND)) {
+            g_prefix_error(&error, "%s is for an arbiter of this version to "
+                           "answer (see --socket): ", command->name);
+        }
+        return rcachectl_fail(error);
+    }
+    if (line->wait && line->json) {
+        return EXIT_DONE;       /* its end is what is printed */
+    }
+    if (!line->json) {
+        text = (line->explain ? explain_print : command->print)(shown);
+    }
+    return rcachectl_put(shown, text);
+}
+
+static int run_all(const CommandLine *line, const Command *command,
+                   char **argv, JsonObject *args)
+{
+    const char *path = line->socket ? line->socket : default_socket();
+    int status;
+
+    if (!strcmp(command->name, "top")) {
+        return line->json ? top_once(path, NULL)
+                          : top_run(path, line->interval_ms);
+    }
+    if (!strcmp(command->name, "metrics")) {
+        return top_once(path, line->json ? NULL : metrics_text);
+    }
+    status = run(line, command, path, args);
+    if (status == EXIT_DONE && line->wait) {
+        status = drain_wait(path, argv[0], line->timeout_ms, line->json);
+    }
+    return status;
+}
+
+static int dispatch(const CommandLine *line, int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonObject) args = NULL;
+    const Command *command;
+
+    if (line->version) {
+        puts("rcachectl " RCACHED_VERSION);
+        return EXIT_DONE;
+    }
+    if (argc < 2) {
+        g_printerr("rcachectl: which command? See rcachectl --help\n");
+        return EXIT_USAGE;
+    }
+    command = command_find(argv[1]);
+    if (!command) {
+        g_printerr("rcachectl: there is no command '%s'; see rcachectl "
+                   "--help\n", argv[1]);
+        return EXIT_USAGE;
+    }
+    if (line->explain && strcmp(command->name, "hosts")) {
+        g_printerr("rcachectl: --explain goes with hosts, not with %s\n",
+                   command->name);
+        return EXIT_USAGE;
+    }
+    if (line->interval && strcmp(command->name, "top")) {
+        g_printerr("rcachectl: --interval goes with top, not with %s\n",
+                   command->name);
+        return EXIT_USAGE;
+    }
+    if (line->wait && strcmp(command->name, "drain")) {
+        g_printerr("rcachectl: --wait goes with drain, not with %s\n",
+                   command->name);
+        return EXIT_USAGE;
+    }
+    if ((unsigned)argc - 2 < command->nr_args ||
+        (unsigned)argc - 2 > command->nr_args + command->nr_more) {
+        g_printerr("usage: rcachectl [OPTION...] %s%s\n", command->name,
+                   command->args);
+        return EXIT_USAGE;
+    }
+    if (command->make_args && argc > 2) {
+        args = command->make_args(argv + 2, &error);
+        if (!args) {
+            g_printerr("rcachectl: %s: %s\n", command->name, error->message);
+            return EXIT_USAGE;
+        }
+    }
+    return run_all(line, command, argv + 2, args);
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    CommandLine line = { 0 };
+    int status;
+
+    setlocale(LC_CTYPE, "");
+    signal(SIGPIPE, SIG_IGN);
+    if (command_line_parse(&line, &argc, &argv, &error)) {
+        status = dispatch(&line, argc, argv);
+    } else {
+        g_printerr("rcachectl: %s\n", error->message);
+        status = EXIT_USAGE;
+    }
+    g_free(line.socket);
+    g_free(line.timeout);
+    g_free(line.explain);
+    g_free(line.interval);
+    return status;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* metrics: see metrics.h. */
+#include "arbiter/rcachectl/metrics.h"
+
+#include <string.h>
+
+#include "arbiter/rcachectl/cell.h"
+
+typedef struct Metric {
+    const char *name, *field, *help;
+    bool counter;
+} Metric;
+
+static const Metric host_metrics[] = {
+    { "rcache_host_connected", "connected", "Whether it is connected." },
+    { "rcache_host_lends", "lends", "Whether it lends memory." },
+    { "rcache_host_draining", "draining", "Whether it is being drained." },
+    { "rcache_host_age_seconds", "age_seconds", "Since its last heartbeat." },
+    { "rcache_host_memory_bytes", "mem_total_bytes", "Its memory." },
+    { "rcache_host_available_bytes", "mem_available_bytes",
+      "Of that, what can be had without swapping." },
+    { "rcache_host_offered_bytes", "offered_bytes", "Lent and free to lend." },
+    { "rcache_host_leased_bytes", "leased_bytes", "Lent." },
+    { "rcache_host_free_bytes", "free_bytes", "Free to lend." },
+    { "rcache_host_stored_bytes", "stored_bytes", "Lent and in use." },
+    { "rcache_host_pressure_some_percent", "psi_some_percent",
+      "Memory pressure, some, of ten seconds." },
+    { "rcache_host_pressure_full_percent", "psi_full_percent",
+      "Memory pressure, full, of ten seconds." },
+};
+
+static const Metric vm_metrics[] = {
+    { "rcache_vm_guest_bytes", "guest_bytes", "Its memory." },
+    { "rcache_vm_resident_bytes", "resident_bytes", "Of it, here." },
+    { "rcache_vm_remote_bytes", "remote_bytes", "Of it, on other hosts." },
+    { "rcache_vm_zero_bytes", "zero_bytes", "Of it, nowhere, being zero." },
+    { "rcache_vm_local_max_bytes", "local_max_bytes",
+      "The most that may be here." },
+    { "rcache_vm_size_bytes", "size_bytes", "The most that may be away." },
+    { "rcache_vm_fault_p50_seconds", "fault_p50_seconds",
+      "Half of the last waits were shorter." },
+    { "rcache_vm_fault_p99_seconds", "fault_p99_seconds",
+      "99 of 100 of the last waits were shorter." },
+    { "rcache_vm_stall_seconds", "stall_seconds", "The oldest wait of now." },
+    { "rcache_vm_faults_total", "faults", "Pages it waited for.", true },
+    { "rcache_vm_evicted_pages_total", "evicted_pages",
+      "Pages that were sent away.", true },
+    { "rcache_vm_pager_restarts_total", "pager_restarts",
+      "Times its pager was started again.", true },
+};
+
+static void append_label(GString *out, const char *name, JsonObject *o,
+                         const char *field)
+{
+    JsonNode *node = json_object_get_member(o, field);
+    const char *text = cell_is_text(node) ? json_node_get_string(node) : "";
+
+    g_string_append_printf(out, "%s=\"", name);
+    for (; *text; text++) {
+        if (*text == '\n') {
+            g_string_append(out, "\\n");
+            continue;
+        }
+        if (*text == '"' || *text == '\\') {
+            g_string_append_c(out, '\\');
+        }
+        g_string_append_c(out, *text);
+    }
+    g_string_append_c(out, '"');
+}
+
+static void append_labels(GString *out, JsonObject *o, bool vm)
+{
+    g_string_append_c(out, '{');
+    if (vm) {
+        append_label(out, "vm", o, "name");
+        g_string_append_c(out, ',');
+        append_label(out, "uuid", o, "uuid");
+        g_string_append_c(out, ',');
+        append_label(out, "host", o, "host");
+    } else {
+        append_label(out, "host", o, "name");
+    }
+    g_string_append_c(out, '}');
+}
+
+/* Return: false if there is no such figure. */
+static bool value_of(JsonObject *o, const char *field, double *value)
+{
+    JsonNode *node = json_object_get_member(o, field);
+
+    if (cell_is_number(node)) {
+        *value = json_node_get_double(node);
+        return true;
+    }
+    *value = cell_is_true(o, field);
+    return node && JSON_NODE_HOLDS_VALUE(node) &&
+           json_node_get_value_type(node) == G_TYPE_BOOLEAN;
+}
+
+static void append_value(GString *out, double value)
+{
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    g_string_append_printf(out, " %s\n", g_ascii_dtostr(text, sizeof(text),
+                                                        value));
+}
+
+static void append_head(GString *out, const Metric *m)
+{
+    g_string_append_printf(out, "# HELP %s %s\n# TYPE %s %s\n", m->name,
+                           m->help, m->name, m->counter ? "counter"
+                                                        : "gauge");
+}
+
+static void append_metric(GString *out, const Metric *m, JsonArray *list,
+                          bool vm)
+{
+    append_head(out, m);
+    for (guint i = 0; i < json_array_get_length(list); i++) {
+        JsonNode *node = json_array_get_element(list, i);
+        double value;
+
+        if (JSON_NODE_HOLDS_OBJECT(node) &&
+            value_of(json_node_get_object(node), m->field, &value)) {
+            g_string_append(out, m->name);
+            append_labels(out, json_node_get_object(node), vm);
+            append_value(out, value);
+        }
+    }
+}
+
+static void append_table(GString *out, JsonObject *answers, const char *name,
+                         const Metric *metrics, unsigned n, bool vm)
+{
+    JsonNode *node = json_object_get_member(answers, name);
+
+    for (unsigned i = 0; node && JSON_NODE_HOLDS_ARRAY(node) && i < n; i++) {
+        append_metric(out, &metrics[i], json_node_get_array(node), vm);
+    }
+}
+
+char *metrics_text(JsonNode *answers)
+{
+    static const Metric ok = { "rcache_ok", "ok",
+                               "Whether nothing is wrong." };
+    static const Metric uptime = { "rcache_uptime_seconds", "uptime_seconds",
+                                   "Of the daemon that was asked." };
+    const Metric *const of_status[] = { &ok, &uptime };
+    GString *out = g_string_new(NULL);
+    JsonObject *o = json_node_get_object(answers);
+    JsonNode *status = json_object_get_member(o, "status");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_status); i++) {
+        double value;
+
+        if (status && JSON_NODE_HOLDS_OBJECT(status) &&
+            value_of(json_node_get_object(status), of_status[i]->field,
+                     &value)) {
+            append_head(out, of_status[i]);
+            g_string_append(out, of_status[i]->name);
+            append_value(out, value);
+        }
+    }
+    append_table(out, o, "hosts", host_metrics, G_N_ELEMENTS(host_metrics),
+                 false);
+    append_table(out, o, "vms", vm_metrics, G_N_ELEMENTS(vm_metrics), true);
+    return g_string_free(out, FALSE);
+}

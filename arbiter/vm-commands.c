@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vm-commands: what an operator wants of a VM, told to its host.  See
+ * vm-commands.h. */
+#include "arbiter/vm-commands.h"
+
+#include <string.h>
+
+#include "common/uuid.h"
+
+#define WAITING_MAX     64u
+#define LATE_MS         (110 * 1000u)   /* before rcachectl gives up */
+
+typedef struct VmCommand {
+    uint64_t tag;
+    const HostConn *conn; /* the host's */
+    AdminRequest *request;
+    uint64_t until;             /* ms */
+    char host[RCACHE_NAME_MAX];
+    char vm[RCACHE_NAME_MAX];
+} VmCommand;
+
+void vm_commands_init(VmCommands *commands)
+{
+    *commands = (VmCommands){0};
+    g_queue_init(&commands->waiting);
+}
+
+/* Takes @r, which is not in the queue any more. */
+static void command_fail(VmCommand *r, const char *why)
+{
+    admin_fail(r->request,
+               g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                           "vm %s on host %s: %s", r->vm, r->host, why));
+    g_free(r);
+}
+
+void vm_commands_deinit(VmCommands *commands)
+{
+    VmCommand *r;
+
+    while ((r = g_queue_pop_head(&commands->waiting))) {
+        command_fail(r, "the arbiter ends");
+    }
+}
+
+/* ------------------------------------------------------------------ evict */
+
+typedef struct Found {
+    const char *text;           /* name or uuid, as it was typed */
+    uint8_t uuid[RCACHE_UUID_LEN];
+    bool is_uuid;
+    Host *host;
+    const WireBeatGuest *guest;
+    unsigned n;
+} Found;
+
+static void look_at(Found *found, Host *host)
+{
+    for (guint i = 0; i < host->guests->len; i++) {
+        const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
+                                                i);
+
+        if (found->is_uuid ? !memcmp(g->vm, found->uuid, sizeof(g->vm))
+                           : !strcmp(g->name, found->text)) {
+            found->n++;
+            found->host = host;
+            found->guest = g;
+        }
+    }
+}
+
+/* The one VM of that name or uuid, on a host that can be told. */
+static bool find(Hosts *hosts, Found *found, GError **errp)
+{
+    found->is_uuid = uuid_parse(found->text, found->uuid);
+    for (guint i = 0; i < hosts->all->len; i++) {
+        look_at(found, hosts->all->pdata[i]);
+    }
+    if (!found->n) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    "no host reports a VM '%s'", found->text);
+    } else if (found->n > 1) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "%u VMs are called '%s': %s", found->n, found->text,
+                    found->is_uuid ? "each host takes this on its own admin "
+                    "socket" : "name it by its uuid, which \"vms --json\" "
+                    "shows");
+    } else if (!(found->guest->flags & RCACHE_GUEST_MANAGED)) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "vm %s on host %s has no remote-cache object",
+                    found->guest->name, found->host->name);
+    } else if (!found->host->conn) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                    "vm %s: its host %s is not connected",
+                    found->guest->name, found->host->name);
+    } else if (!(found->host->features & RCACHE_FEATURE_EVICT)) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "host %s is too old to be told; it takes this on its own "
+                    "admin socket", found->host->name);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool evict(VmCommands *commands, Hosts *hosts, Found *found,
+                  uint64_t bytes, GError **errp)
+{
+    WireEvict wire = { .bytes = bytes };
+
+    if (!bytes) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_BAD_ARGUMENT,
+                    "bytes is 0: say how much is to go");
+        return false;
+    }
+    if (!find(hosts, found, errp)) {
+        return false;
+    }
+    if (commands->waiting.length >= WAITING_MAX) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "%u evictions are under way already",
+                    commands->waiting.length);
+        return false;
+    }
+    memcpy(wire.vm, found->guest->vm, sizeof(wire.vm));
+    if (!control_send_evict(found->host->conn, commands->tags + 1, &wire)) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                    "the connection of host %s has ended",
+                    found->host->name);
+        return false;
+    }
+    return true;
+}
+
+void vm_commands_evict(VmCommands *commands, Hosts *hosts, const char *vm,
+                       uint64_t bytes, AdminRequest *request, uint64_t now)
+{
+    Found found = { .text = vm };
+    GError *error = NULL;
+    VmCommand *r;
+
+    if (!evict(commands, hosts, &found, bytes, &error)) {
+        admin_fail(request, error);
+        return;
+    }
+    r = g_new(VmCommand, 1);
+    *r = (VmCommand){
+        .tag = ++commands->tags,
+        .conn = found.host->conn,
+        .request = request,
+        .until = now + LATE_MS,
+    };
+    wire_text_copy(r->host, sizeof(r->host), found.host->name);
+    wire_text_copy(r->vm, sizeof(r->vm), found.guest->name);
+    g_queue_push_tail(&commands->waiting, r);
+}
+
+/* ---------------------------------------------------------------- answers */
+
+static void command_return(VmCommand *r, const WireEvictAck *ack)
+{
+    JsonObject *o = json_object_new();
+
+    json_object_set_string_member(o, "vm", r->vm);
+    json_object_set_string_member(o, "host", r->host);
+    json_object_set_int_member(o, "evicted_bytes", ack->bytes);
+    json_object_set_int_member(o, "evicted_pages",
+                               ack->bytes / WIRE_PAGE_SIZE);
+    json_object_set_string_member(o, "text", ack->text);
+    admin_return(r->request, admin_node_new(o));
+    g_free(r);
+}
+
+void vm_commands_ack(VmCommands *commands, const HostConn *conn, uint64_t tag,
+                     const WireEvictAck *ack)
+{
+    for (GList *at = commands->waiting.head; at; at = at->next) {
+        VmCommand *r = at->data;
+
+        if (r->tag != tag || r->conn != conn) {
+            continue;
+        }
+        g_queue_delete_link(&commands->waiting, at);
+        if (ack->status && !ack->bytes) {
+            command_fail(r, *ack->text ? ack->text
+                                       : wire_status_name(ack->status));
+        } else {
+            command_return(r, ack);
+        }
+        return;
+    }
+}
+
+void vm_commands_gone(VmCommands *commands, const HostConn *conn)
+{
+    GList *next;
+
+    for (GList *at = commands->waiting.head; at; at = next) {
+        VmCommand *r = at->data;
+
+        next = at->next;
+        if (r->conn == conn) {
+            g_queue_delete_link(&commands->waiting, at);
+            command_fail(r, "its connection has ended; what it was told it "
+                            "may do all the same");
+        }
+    }
+}
+
+void vm_commands_expire(VmCommands *commands, uint64_t now)
+{
+    VmCommand *r;
+
+    while ((r = g_queue_peek_head(&commands->waiting)) && now >= r->until) {
+        g_queue_pop_head(&commands->waiting);
+        command_fail(r, "no answer yet; \"vms\" shows how far it is");
+    }
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* data-conn: one framed data connection to a provider.  See data-conn.h. */
+#include "common/data-conn.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+
+/* A frame of the largest kind, and room to read on while it is taken. */
+#define DATA_CONN_IN_SIZE (2 * (WIRE_HEAD_LEN + RCACHE_DATA_MAX))
+/* Unacknowledged bytes for so long, and the path counts as cut. */
+#define DATA_CONN_USER_TIMEOUT_MS 10000
+
+typedef struct OutFrame {
+    const void *data;
+    size_t data_len;
+    size_t sent;
+    size_t head_len;
+    uint8_t head[];             /* head and slots */
+} OutFrame;
+
+static void data_conn_recv_more(DataConn *conn);
+static void data_conn_send_more(DataConn *conn);
+
+static void data_conn_end_maybe(DataConn *conn)
+{
+    if (conn->closing && !ring_op_busy(&conn->connect) &&
+        !ring_op_busy(&conn->recv) && !ring_op_busy(&conn->send) &&
+        !ring_op_busy(&conn->end)) {
+        ring_timeout(conn->ring, &conn->end, 0);
+    }
+}
+
+static void data_conn_end_done(RingOp *op, int res, bool more)
+{
+    DataConn *conn = container_of(op, DataConn, end);
+
+    close(conn->fd);
+    conn->fd = -1;
+    conn->closing = false;
+    g_queue_clear_full(&conn->out, g_free);
+    conn->ops->closed(conn, conn->reason);
+}
+
+static void data_conn_connect_done(RingOp *op, int res, bool more)
+{
+    DataConn *conn = container_of(op, DataConn, connect);
+
+    if (conn->closing) {
+        data_conn_end_maybe(conn);
+    } else if (res < 0) {
+        data_conn_close(conn, "cannot connect: %s", g_strerror(-res));
+    } else {
+        conn->up = true;
+        data_conn_recv_more(conn);
+        conn->ops->connected(conn);
+    }
+}
+
+/*
+ * Hand over what lies in the buffer whole.  False if the connection ended on
+ * the way.
+ */
+static bool data_conn_take_frames(DataConn *conn)
+{
+    while (conn->in_end - conn->in_start >= WIRE_HEAD_LEN) {
+        const uint8_t *at = conn->in + conn->in_start;
+        WireHead head;
+        WireError err = wire_head_decode(at, WIRE_REQUESTER, &head);
+
+        if (err) {
+            data_conn_close(conn, "bad frame: %s", wire_reason(err));
+            return false;
+        }
+        if (conn->in_end - conn->in_start < WIRE_HEAD_LEN + head.length) {
+            break;
+        }
+        conn->in_start += WIRE_HEAD_LEN + head.length;
+        conn->ops->frame(conn, &head, at + WIRE_HEAD_LEN);
+        if (conn->closing) {
+            return false;
+        }
+    }
+    if (conn->in_start == conn->in_end) {
+        conn->in_start = conn->in_end = 0;
+    } else if (conn->in_size - conn->in_start <
+               WIRE_HEAD_LEN + RCACHE_DATA_MAX) {
+        memmove(conn->in, conn->in + conn->in_start,
+                conn->in_end - conn->in_start);
+        conn->in_end -= conn->in_start;
+        conn->in_start = 0;
+    }
+    return true;
+}
+
+static void data_conn_recv_done(RingOp *op, int res, bool more)
+{
+    DataConn *conn = container_of(op, DataConn, recv);
+
+    if (conn->closing) {
+        data_conn_end_maybe(conn);
+    } else if (res <= 0) {
+        data_conn_close(conn, "%s",
+                        res ? g_strerror(-res) : "closed by the provider");
+    } else {
+        conn->in_end += res;
+        conn->bytes_in += res;
+        if (data_conn_take_frames(conn)) {
+            data_conn_recv_more(conn);
+        } else {
+            data_conn_end_maybe(conn);
+        }
+    }
+}
+
+static void data_conn_recv_more(DataConn *conn)
+{
+    ring_recv(conn->ring, &conn->recv, conn->fd, conn->in + conn->in_end,
+              conn->in_size - conn->in_end, 0);
+}
+
+static void data_conn_send_done(RingOp *op, int res, bool more)
+{
+    DataConn *conn = container_of(op, DataConn, send);
+    size_t left = MAX(res, 0);
+    OutFrame *f;
+
+    if (conn->closing) {
+        data_conn_end_maybe(conn);
+        return;
+    }
+    if (res < 0) {
+        data_conn_close(conn, "send: %s", g_strerror(-res));
+        return;
+    }
+    while (left && (f = g_queue_peek_head(&conn->out))) {
+        size_t n = MIN(left, f->head_len + f->data_len - f->sent);
+
+        f->sent += n;
+        left -= n;
+        if (f->sent == f->head_len + f->data_len) {
+            g_free(g_queue_pop_head(&conn->out));
+        }
+    }
+    data_conn_send_more(conn);
+}
+
+/* Put what is queued into one sendmsg, if none is out. */
+static void data_conn_send_more(DataConn *conn)
+{
+    int n = 0;
+
+    if (ring_op_busy(&conn->send) || !conn->up) {
+        return;
+    }
+    for (GList *l = conn->out.head; l && n + 2 <= DATA_CONN_IOV_MAX;
+         l = l->next) {
+        OutFrame *f = l->data;
+        size_t skip = f->sent;
+
+        if (skip < f->head_len) {
+            conn->iov[n++] = (struct iovec) { f->head + skip,
+                                              f->head_len - skip };
+            skip = 0;
+        } else {
+            skip -= f->head_len;
+        }
+        if (f->data_len > skip) {
+            conn->iov[n++] = (struct iovec) { (char *)f->data + skip,
+                                              f->data_len - skip };
+        }
+    }
+    if (n) {
+        conn->msg = (struct msghdr) { .msg_iov = conn->iov, .msg_iovlen = n };
+        ring_sendmsg(conn->ring, &conn->send, conn->fd, &conn->msg, 0);
+    }
+}
+
+void data_conn_init(DataConn *conn, Ring *ring, const DataConnOps *ops,
+                    void *owner)
+{
+    *conn = (DataConn){
+        .ring = ring,
+        .ops = ops,
+        .owner = owner,
+        .fd = -1,
+        .in_size = DATA_CONN_IN_SIZE,
+        .in = g_malloc(DATA_CONN_IN_SIZE),
+    };
+    g_queue_init(&conn->out);
+    ring_op_init(&conn->connect, data_conn_connect_done);
+    ring_op_init(&conn->recv, data_conn_recv_done);
+    ring_op_init(&conn->send, data_conn_send_done);
+    ring_op_init(&conn->end, data_conn_end_done);
+}
+
+void data_conn_deinit(DataConn *conn)
+{
+    g_assert(conn->fd < 0);
+    g_clear_pointer(&conn->in, g_free);
+}
+
+int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
+                   socklen_t len)
+{
+    unsigned timeout = DATA_CONN_USER_TIMEOUT_MS;
+    int one = 1;
+
+    conn->fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (conn->fd < 0) {
+        return -errno;
+    }
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
+               sizeof(timeout));
+    conn->addr = *addr;
+    conn->in_start = conn->in_end = 0;
+    ring_connect(conn->ring, &conn->connect, conn->fd,
+                 (struct sockaddr *)&conn->addr, len);
+    return 0;
+}
+
+void data_conn_close(DataConn *conn, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (conn->fd < 0 || conn->closing) {
+        return;
+    }
+    va_start(ap, fmt);
+    vsnprintf(conn->reason, sizeof(conn->reason), fmt, ap);
+    va_end(ap);
+    conn->up = false;
+    conn->closing = true;
+    shutdown(conn->fd, SHUT_RDWR);
+    ring_cancel(conn->ring, &conn->connect);
+    ring_cancel(conn->ring, &conn->recv);
+    ring_cancel(conn->ring, &conn->send);
+    data_conn_end_maybe(conn);
+}
+
+void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
+                    const void *data, size_t len)
+{
+    size_t slots_len = slots ? head->count * sizeof(*slots) : 0;
+    OutFrame *f;
+
+    if (!conn->up) {
+        return;                 /* closed() tells the sender */
+    }
+    f = g_malloc(sizeof(*f) + WIRE_HEAD_LEN + slots_len);
+    *f = (OutFrame) { .data = data, .data_len = len,
+                      .head_len = WIRE_HEAD_LEN + slots_len };
+    head->length = slots_len + len;
+    wire_head_encode(f->head, head);
+    if (slots) {
+        wire_slots_encode(f->head + WIRE_HEAD_LEN, slots, head->count);
+    }
+    g_queue_push_tail(&conn->out, f);
+    data_conn_send_more(conn);
+}
+
+void data_conn_send_bytes(DataConn *conn, const GByteArray *bytes)
+{
+    OutFrame *f;
+
+    if (!conn->up) {
+        return;
+    }
+    f = g_malloc(sizeof(*f) + bytes->len);
+    *f = (OutFrame) { .head_len = bytes->len };
+    memcpy(f->head, bytes->data, bytes->len);
+    g_queue_push_tail(&conn->out, f);
+    data_conn_send_more(conn);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * data-conn: one framed data connection to a provider, the asking end.
+ *
+ * Frames go out in order, several in one sendmsg, their page bytes
+ * straight from the caller's buffer; what comes in is cut into frames and
+ * handed on where it lies.  It knows heads and lengths, not what they are for.
+ *
+ * Life: data_conn_open() → connected() → frame()... → closed().  closed() is
+ * called exactly once for each data_conn_open(), never from inside another
+ * call, and only when no operation is in flight: from then on no buffer that
+ * was given to data_conn_send() is read any more, and the connection may be
+ * opened again or freed.
+ */
+#ifndef RCACHE_DATA_CONN_H
+#define RCACHE_DATA_CONN_H
+
+#include <glib.h>
+#include <netinet/in.h>
+
+#include "common/ring.h"
+#include "common/wire.h"
+
+#define DATA_CONN_IOV_MAX 16
+
+typedef struct DataConn DataConn;
+
+typedef struct DataConnOps {
+    void (*connected)(DataConn *conn);
+    /* @payload lives until the callback returns */
+    void (*frame)(DataConn *conn, const WireHead *head, const void *payload);
+    void (*closed)(DataConn *conn, const char *reason);
+} DataConnOps;
+
+struct DataConn {
+    Ring *ring;
+    const DataConnOps *ops;
+    void *owner;
+    int fd;
+    bool up; /* connected, not closing */
+    bool closing;
+    char reason[128];
+    RingOp connect;
+    RingOp recv;
+    RingOp send;
+    RingOp end; /* delivers closed() from the loop */
+    struct sockaddr_storage addr;
+    uint8_t *in;
+    size_t in_size, in_start, in_end;
+    uint64_t bytes_in; /* moves while the other side is alive */
+    GQueue out;        /* of OutFrame */
+    struct iovec iov[DATA_CONN_IOV_MAX];
+    struct msghdr msg;
+};
+
+/** data_conn_init() - @ops are called with this conn; @owner is theirs */
+void data_conn_init(DataConn *conn, Ring *ring, const DataConnOps *ops,
+                    void *owner);
+
+/** data_conn_deinit() - the connection must be closed */
+void data_conn_deinit(DataConn *conn);
+
+/**
+ * data_conn_open() - start to connect
+ *
+ * Return: 0, or -errno and no callback
+ */
+int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
+                   socklen_t len);
+
+/** data_conn_close() - end it; closed() follows.  Closing twice is fine. */
+void data_conn_close(DataConn *conn, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+static inline bool data_conn_idle(const DataConn *conn)
+{
+    return conn->fd < 0;
+}
+
+/**
+ * data_conn_send() - queue a frame
+ * @head: its head; length is set here
+ * @slots: @head->count of them, or NULL
+ * @data: bytes that follow, or NULL; stays the caller's, untouched until the
+ *        frame's answer or closed()
+ */
+void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
+                    const void *data, size_t len);
+
+/** data_conn_send_bytes() - queue whole frames made by the codec; copied */
+void data_conn_send_bytes(DataConn *conn, const GByteArray *bytes);
+
+#endif

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * arbiter-client: this host's connections to the arbiters.  See
+ * arbiter-client.h.
+ *
+ * One arbiter goes round: waiting (a timer), dialling, greeting (HELLO is
+ * out), connected, and back.  Heartbeat numbers start at the time since boot
+ * in milliseconds, so that a daemon that starts anew goes on above its last.
+ *
+ * A GRANT's answer finds its connection by the arbiter's index and the number
+ * of the connection, since the arbiter may be another process by then.
+ */
+#include "rcached/agent/arbiter-client.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/control-conn.h"
+
+/* Providers allocate what is asked for before they answer: 256 MiB/s. */
+#define ALLOCATED_PER_MS (256u << 10)
+#define BEAT_MIN_MS     100u
+#define BEAT_MAX_MS     60000u
+#define BEAT_DEFAULT_MS 1000u
+/* An arbiter that is silent for so many PINGs, and so long, has gone. */
+#define SILENT_BEATS    5u
+#define SILENT_MIN_MS   5000u
+
+typedef struct Arbiter {
+    ArbiterClients *clients;
+    unsigned index;
+    char *address;
+    ControlDial *dial;
+    ControlConn *frames;
+    uint64_t connection;        /* number of this one */
+    uint64_t features;          /* of its HELLO_ACK */
+    bool greeted;
+    guint timer;                /* of the next attempt, or heartbeat */
+    unsigned pause_ms;          /* before the next attempt */
+    unsigned period_ms;
+    uint64_t seq;
+    uint64_t beats;
+    char host[RCACHE_NAME_MAX];
+    char *error;
+    bool said;                  /* this error has been logged */
+} Arbiter;
+
+/* A lease request on its way from one arbiter to the next. */
+typedef struct Request {
+    ArbiterClients *clients;
+    uint64_t tag;               /* of the attempt that is out */
+    WireLeaseRequest what;
+    Arbiter *asked;             /* who has it; NULL between two attempts */
+    GArray *tried;              /* of unsigned, arbiters' indexes */
+    guint timer;
+    WireLeaseReply last;        /* what to say when nobody is left */
+    ArbiterReply *reply;
+    void *opaque;
+} Request;
+
+/*
+ * Outlives its arbiters as long as one that asked is unanswered: @alive says
+ * whether they are still there.
+ */
+struct ArbiterClients {
+    unsigned refs;
+    bool alive;
+    ArbiterConfig config;
+    char *host, *provider;
+    const ArbiterOps *ops;
+    void *opaque;
+    Arbiter *arbiter;
+    unsigned nr_arbiters;
+    unsigned favourite;         /* whom to ask first */
+    uint64_t connections;
+    uint64_t tags;
+    GList *requests;            /* of Request */
+};
+
+struct ArbiterAsked {
+    ArbiterClients *clients;
+    unsigned index;
+    uint64_t connection;
+    uint64_t tag;
+};
+
+static void arbiter_wait(Arbiter *a);
+static void request_next(Request *r);
+
+void arbiter_config_init(ArbiterConfig *config)
+{
+    *config = (ArbiterConfig) {
+        .dial_ms = 3000,
+        .retry_min_ms = 200,
+        .retry_max_ms = 5000,
+        .answer_ms = 3000,
+    };
+}
+
+static uint64_t boottime_now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool control_conn_send_bytes(ControlConn *frames, GByteArray *bytes)
+{
+    bool sent = control_conn_send(frames, bytes);
+
+    g_byte_array_unref(bytes);
+    return sent;
+}
+
+/* -------------------------------------------------------------- requests */
+
+static void request_free(Request *r)
+{
+    g_clear_handle_id(&r->timer, g_source_remove);
+    r->clients->requests = g_list_remove(r->clients->requests, r);
+    g_array_unref(r->tried);
+    g_free(r);
+}
+
+static void request_answer(Request *r, const WireLeaseReply *reply)
+{
+    WireLeaseReply copy = *reply;
+    ArbiterReply *cb = r->reply;
+    void *opaque = r->opaque;
+
+    request_free(r);
+    cb(&copy, opaque);
+}
+
+static bool request_tried(const Request *r, unsigned index)
+{
+    for (unsigned i = 0; i < r->tried->len; i++) {
+        if (g_array_index(r->tried, unsigned, i) == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static Arbiter *request_pick(const Request *r)
+{
+    ArbiterClients *clients = r->clients;
+
+    for (unsigned i = 0; i < clients->nr_arbiters; i++) {
+        unsigned index = (clients->favourite + i) % clients->nr_arbiters;
+        Arbiter *a = &clients->arbiter[index];
+
+        if (a->greeted && !request_tried(r, index)) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+static gboolean request_late(gpointer opaque)
+{
+    Request *r = opaque;
+
+    r->timer = 0;
+    g_message("arbiter %s does not answer a lease request", r->asked->address);
+    g_snprintf(r->last.text, sizeof(r->last.text),
+               "arbiter %s did not answer in time", r->asked->address);
+    r->last.status = RCACHE_E_BUSY;
+    request_next(r);
+    return G_SOURCE_REMOVE;
+}
+
+/* Nobody is left, or there was nobody: say so from the main loop. */
+static gboolean request_nobody(gpointer opaque)
+{
+    Request *r = opaque;
+    ArbiterClients *clients = r->clients;
+
+    r->timer = 0;
+    if (!r->tried->len && !clients->nr_arbiters) {
+        wire_text_copy(r->last.text, sizeof(r->last.text),
+                       "no arbiter is configured on this host");
+    } else if (!r->tried->len) {
+        Arbiter *a = &clients->arbiter[0];
+
+        g_snprintf(r->last.text, sizeof(r->last.text),
+                   "no arbiter is connected (%s: %s)", a->address,
+                   a->error ? a->error : "connecting");
+    }
+    request_answer(r, &r->last);
+    return G_SOURCE_REMOVE;
+}
+
+static void request_next(Request *r)
+{
+    ArbiterClients *clients = r->clients;
+    WireLeaseRequest what = r->what;
+    GByteArray *bytes;
+
+    g_clear_handle_id(&r->timer, g_source_remove);
+    r->asked = request_pick(r);
+    if (!r->asked) {
+        r->timer = g_idle_add(request_nobody, r);
+        return;
+    }
+    g_array_append_val(r->tried, r->asked->index);
+    r->tag = ++clients->tags;
+    r->timer = g_timeout_add(clients->config.answer_ms +
+                             r->what.bytes / ALLOCATED_PER_MS, request_late,
+                             r);
+    if (!(r->asked->features & RCACHE_FEATURE_AVOID)) {
+        what.nr_avoid = 0;
+    }
+    bytes = g_byte_array_new();
+    wire_append_lease_request(bytes, r->tag, &what);
+    /* If that fails the connection ends, which asks the next one. */
+    control_conn_send_bytes(r->asked->frames, bytes);
+}
+
+void arbiter_request(ArbiterClients *clients, const WireLeaseRequest *request,
+                     ArbiterReply *reply, void *opaque)
+{
+    Request *r = g_new0(Request, 1);
+
+    r->clients = clients;
+    r->what = *request;
+    r->tried = g_array_new(FALSE, FALSE, sizeof(unsigned));
+    r->last.status = RCACHE_E_BUSY;
+    r->reply = reply;
+    r->opaque = opaque;
+    clients->requests = g_list_prepend(clients->requests, r);
+    request_next(r);
+}
+
+static Request *request_find(Arbiter *a, uint64_t tag)
+{
+    for (GList *at = a->clients->requests; at; at = at->next) {
+        Request *r = at->data;
+
+        if (r->asked == a && (!tag || r->tag == tag)) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static void arbiter_lease_reply(Arbiter *a, const WireHead *head,
+                                const WireLeaseReply *reply)
+{
+    Request *r = request_find(a, head->tag);
+
+    if (!r) {
+        g_message("arbiter %s: a late answer with %u leases, which will "
+                  "lapse", a->address, reply->nr_grants);
+        return;
+    }
+    if (reply->status != RCACHE_OK) {
+        /* Another one may know more: this one may have just started. */
+        r->last = *reply;
+        r->last.nr_grants = 0;
+        request_next(r);
+        return;
+    }
+    a->clients->favourite = a->index;
+    request_answer(r, reply);
+}
+
+/* ------------------------------------------------------------ connection */
+
+static void arbiter_lost(Arbiter *a, const char *why)
+{
+    Request *r;
+
+    g_clear_handle_id(&a->timer, g_source_remove);
+    g_clear_pointer(&a->frames, control_conn_free);
+    if (!a->said || g_strcmp0(a->error, why)) {
+        g_message("arbiter %s: %s; trying again", a->address, why);
+    }
+    a->said = true;
+    g_free(a->error);
+    a->error = g_strdup(why);
+    a->greeted = false;
+    while ((r = request_find(a, 0))) {
+        g_snprintf(r->last.text, sizeof(r->last.text), "arbiter %s: %s",
+                   a->address, why);
+        r->last.status = RCACHE_E_BUSY;
+        request_next(r);
+    }
+    arbiter_wait(a);
+}
+
+static gboolean arbiter_beat(gpointer opaque)
+{
+    Arbiter *a = opaque;
+    ArbiterClients *clients = a->clients;
+    GByteArray *bytes = g_byte_array_new();
+    WireHead ping = { .type = RCACHE_PING };
+
+    clients->ops->beat(bytes, a->seq++, clients->opaque);
+    wire_append_bare(bytes, &ping);
+    a->beats++;
+    control_conn_send_bytes(a->frames, bytes);
+    /* So that many hosts do not come to beat together. */
+    a->timer = g_timeout_add(a->period_ms * 9 / 10 +
+                             g_random_int_range(0, a->period_ms / 5 + 1),
+                             arbiter_beat, a);
+    return G_SOURCE_REMOVE;
+}
+
+static void arbiter_greeted(Arbiter *a, const WireHead *head,
+                            const WireHelloAck *ack)
+{
+    g_autofree char *why = NULL;
+
+    if (head->status != RCACHE_OK) {
+        why = g_strdup_printf("it refused this host: %s",
+                              *ack->text ? ack->text
+                                         : wire_status_name(head->status));
+        a->pause_ms = a->clients->config.retry_max_ms;
+        arbiter_lost(a, why);
+        return;
+    }
+    if (ack->version != RCACHE_VERSION) {
+        arbiter_lost(a, "it chose a version that this host does not speak");
+        return;
+    }
+    g_message("arbiter %s (%s): connected", a->address, ack->host);
+    g_strlcpy(a->host, ack->host, sizeof(a->host));
+    a->features = ack->features;
+    a->greeted = true;
+    a->said = false;
+    g_clear_pointer(&a->error, g_free);
+    a->pause_ms = a->clients->config.retry_min_ms;
+    a->period_ms = CLAMP(ack->heartbeat_ms ? ack->heartbeat_ms
+                                           : BEAT_DEFAULT_MS,
+                         BEAT_MIN_MS, BEAT_MAX_MS);
+    control_conn_set_deadline(a->frames,
+                              MAX(SILENT_BEATS * a->period_ms, SILENT_MIN_MS));
+    arbiter_beat(a);
+}
+
+static ArbiterAsked *asked_new(Arbiter *a, uint64_t tag)
+{
+    ArbiterAsked *asked = g_new0(ArbiterAsked, 1);
+
+    a->clients->refs++;
+    asked->clients = a->clients;
+    asked->index = a->index;
+    asked->connection = a->connection;
+    asked->tag = tag;
+    return asked;
+}
+
+static WireError arbiter_frame(Arbiter *a, const WireHead *head,
+                               const uint8_t *payload)
+{
+    const ArbiterOps *ops = a->clients->ops;
+    WireHelloAck ack;
+    WireLeaseReply reply;
+    WireGrant grant;
+    WireEvict evict;
+    bool draining;
+    WireError err;
+
+    if (head->type == RCACHE_PONG) {
+        return WIRE_OK;
+    }
+    if ((head->type == RCACHE_HELLO_ACK) == a->greeted) {
+        return WIRE_E_TYPE;             /* at the wrong time */
+    }
+    switch (head->type) {
+    case RCACHE_HELLO_ACK:
+        err = wire_hello_ack_decode(payload, head->length, &ack);
+        if (!err) {
+            arbiter_greeted(a, head, &ack);
+        }
+        return err;
+    case RCACHE_LEASE_REPLY:
+        err = wire_lease_reply_decode(head, payload, head->length, &reply);
+        if (!err) {
+            arbiter_lease_reply(a, head, &reply);
+        }
+        return err;
+    case RCACHE_GRANT:
+        err = wire_grant_decode(payload, head->length, &grant);
+        if (!err) {
+            ops->grant(asked_new(a, head->tag), &grant, a->clients->opaque);
+        }
+        return err;
+    case RCACHE_EVICT:
+        err = wire_evict_decode(payload, head->length, &evict);
+        if (!err) {
+            ops->evict(asked_new(a, head->tag), &evict, a->clients->opaque);
+        }
+        return err;
+    case RCACHE_DRAIN:
+        err = wire_drain_decode(payload, head->length, &draining);
+        if (!err) {
+            ops->drain(draining, a->clients->opaque);
+        }
+        return err;
+    default:
+        return WIRE_E_TYPE;
+    }
+}
+
+static void arbiter_on_frame(ControlConn *frames, const WireHead *head,
+                             const uint8_t *payload, void *opaque)
+{
+    Arbiter *a = opaque;
+    WireError err = arbiter_frame(a, head, payload);
+
+    if (err) {
+        g_autofree char *why = g_strdup_printf("%s: %s",
+                                               wire_type_name(head->type),
+                                               wire_reason(err));
+
+        arbiter_lost(a, why);
+    }
+}
+
+static void arbiter_on_closed(ControlConn *frames, const char *reason,
+                              void *opaque)
+{
+    arbiter_lost(opaque, reason);
+}
+
+static const ControlConnOps arbiter_frames_ops = {
+    .on_frame = arbiter_on_frame,
+    .on_closed = arbiter_on_closed,
+};
+
+static void arbiter_dialed(GSocketConnection *conn, const GError *error,
+                           void *opaque)
+{
+    Arbiter *a = opaque;
+    ArbiterClients *clients = a->clients;
+    GByteArray *bytes;
+    WireHello hello = {
+        .version_min = RCACHE_VERSION,
+        .version_max = RCACHE_VERSION,
+        .role = RCACHE_ROLE_HOST,
+        .features = RCACHE_FEATURE_DRAIN | RCACHE_FEATURE_EVICT,
+    };
+
+    a->dial = NULL;
+    if (!conn) {
+        arbiter_lost(a, error->message);
+        return;
+    }
+    memcpy(hello.boot_id, clients->config.boot_id, sizeof(hello.boot_id));
+    wire_text_copy(hello.host, sizeof(hello.host), clients->host);
+    wire_text_copy(hello.address, sizeof(hello.address), clients->provider);
+    a->connection = ++clients->connections;
+    a->frames = control_conn_new(conn, WIRE_HOST, &arbiter_frames_ops, a);
+    control_conn_set_deadline(a->frames, SILENT_MIN_MS);
+    bytes = g_byte_array_new();
+    wire_append_hello(bytes, 0, &hello);
+    control_conn_send_bytes(a->frames, bytes);
+}
+
+static gboolean arbiter_dial(gpointer opaque)
+{
+    Arbiter *a = opaque;
+
+    a->timer = 0;
+    a->dial = control_dial(a->address, RCACHE_ARBITER_PORT,
+                           a->clients->config.dial_ms, arbiter_dialed, a);
+    return G_SOURCE_REMOVE;
+}
+
+/* Pause, between half and all of what it has grown to, then dial again. */
+static void arbiter_wait(Arbiter *a)
+{
+    unsigned max = a->clients->config.retry_max_ms;
+
+    a->timer = g_timeout_add(a->pause_ms / 2 +
+                             g_random_int_range(0, a->pause_ms / 2 + 1),
+                             arbiter_dial, a);
+    a->pause_ms = MIN(a->pause_ms * 2, max);
+}
+
+/* ------------------------------------------------------------------- all */
+
+ArbiterClients *arbiter_clients_new(const ArbiterConfig *config,
+                                    const ArbiterOps *ops, void *opaque)
+{
+    ArbiterClients *clients = g_new0(ArbiterClients, 1);
+    unsigned n = g_strv_length((char **)config->addresses);
+
+    clients->refs = 1;
+    clients->alive = true;
+    clients->config = *config;
+    clients->host = g_strdup(config->host);
+    clients->provider = g_strdup(config->provider);
+    clients->ops = ops;
+    clients->opaque = opaque;
+    clients->arbiter = g_new0(Arbiter, n);
+    clients->nr_arbiters = n;
+    for (unsigned i = 0; i < n; i++) {
+        Arbiter *a = &clients->arbiter[i];
+
+        a->clients = clients;
+        a->index = i;
+        a->address = g_strdup(config->addresses[i]);
+        a->pause_ms = config->retry_min_ms;
+        a->seq = boottime_now_ms();
+        a->timer = g_idle_add(arbiter_dial, a);
+    }
+    return clients;
+}
+
+static void clients_unref(ArbiterClients *clients)
+{
+    if (--clients->refs == 0) {
+        g_free(clients->host);
+        g_free(clients->provider);
+        g_free(clients->arbiter);
+        g_free(clients);
+    }
+}
+
+void arbiter_clients_free(ArbiterClients *clients)
+{
+    if (!clients) {
+        return;
+    }
+    clients->alive = false;
+    while (clients->requests) {
+        Request *r = clients->requests->data;
+
+        wire_text_copy(r->last.text, sizeof(r->last.text),
+                       "this daemon ends");
+        r->last.status = RCACHE_E_BUSY;
+        request_answer(r, &r->last);
+    }
+    for (unsigned i = 0; i < clients->nr_arbiters; i++) {
+        Arbiter *a = &clients->arbiter[i];
+
+        g_clear_handle_id(&a->timer, g_source_remove);
+        g_clear_pointer(&a->dial, control_dial_cancel);
+        g_clear_pointer(&a->frames, control_conn_free);
+        g_free(a->address);
+        g_free(a->error);
+    }
+    clients_unref(clients);
+}
+
+/* Takes both. */
+static void asked_answer(ArbiterAsked *asked, GByteArray *bytes)
+{
+    ArbiterClients *clients = asked->clients;
+    Arbiter *a = clients->alive ? &clients->arbiter[asked->index] : NULL;
+
+    if (a && a->greeted && a->connection == asked->connection) {
+        control_conn_send_bytes(a->frames, bytes);
+    } else {
+        g_byte_array_unref(bytes);
+    }
+    clients_unref(clients);
+    g_free(asked);
+}
+
+void arbiter_grant_answer(ArbiterAsked *request, const WireGrantAck *ack)
+{
+    GByteArray *bytes = g_byte_array_new();
+
+    wire_append_grant_ack(bytes, request->tag, ack);
+    asked_answer(request, bytes);
+}
+
+void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack)
+{
+    GByteArray *bytes = g_byte_array_new();
+
+    wire_append_evict_ack(bytes, request->tag, ack);
+    asked_answer(request, bytes);
+}
+
+unsigned arbiter_clients_count(const ArbiterClients *clients)
+{
+    return clients->nr_arbiters;
+}
+
+void arbiter_clients_status(const ArbiterClients *clients, unsigned i,
+                            ArbiterStatus *out)
+{
+    const Arbiter *a = &clients->arbiter[i];
+
+    *out = (ArbiterStatus) {
+        .address = a->address,
+        .host = a->host,
+        .connected = a->greeted,
+        .error = a->error ? a->error : "",
+        .beats = a->beats,
+    };
+}

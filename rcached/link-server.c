@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link-server: the daemon's end of its pagers' links.  See link-server.h. */
+#include "rcached/link-server.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "rcached/seqpacket.h"
+
+#define SOCKET_MODE     0600
+#define HELD_MAX        64u
+
+struct LinkServer {
+    SeqListener *socket;
+    GHashTable *links;          /* of Link, a set */
+    const LinkOps *ops;
+    void *opaque;
+};
+
+struct Link {
+    LinkServer *server;
+    int fd;
+    pid_t pid;
+    guint watch;
+    guint end;                  /* idle source that ends it */
+    Vm *vm;                     /* NULL before HELLO */
+    bool foreign;               /* of another version: its messages are not
+                                 * for us, but it is there */
+    uint64_t message[LINK_MSG_MAX / sizeof(uint64_t)];
+};
+
+static void link_free(gpointer opaque)
+{
+    Link *link = opaque;
+
+    g_clear_handle_id(&link->watch, g_source_remove);
+    g_clear_handle_id(&link->end, g_source_remove);
+    if (link->vm && link->vm->link == link) {
+        link->vm->link = NULL;
+    }
+    close(link->fd);
+    g_free(link);
+}
+
+static void link_end(Link *link, const char *why)
+{
+    LinkServer *server = link->server;
+    Vm *vm = link->vm;
+
+    g_message("link of pager %d%s%s: %s", (int)link->pid, vm ? ", vm " : "",
+              vm ? vm->name : "", why);
+    g_hash_table_remove(server->links, link);
+    if (vm) {
+        server->ops->closed(vm, server->opaque);
+    }
+}
+
+/* -------------------------------------------------------------- messages */
+
+/* What a type is at least long; 0 for one that a pager does not send. */
+static size_t link_min_size(uint32_t type)
+{
+    switch (type) {
+    case LINK_HELLO:
+        return sizeof(struct LinkHello);
+    case LINK_STATS:
+        return sizeof(struct LinkStats);
+    case LINK_BALLOON:
+        return sizeof(struct LinkBalloon);
+    case LINK_WANT:
+        return sizeof(struct LinkWant);
+    case LINK_RESULT:
+        return sizeof(struct LinkResult);
+    case LINK_AUTO:
+        return sizeof(struct LinkAuto);
+    default:
+        return 0;
+    }
+}
+
+/* Why a packet is no message; NULL if it is one. */
+static const char *link_check(const void *msg, size_t len)
+{
+    const struct LinkHdr *hdr = msg;
+    const struct LinkStats *stats = msg;
+    size_t min;
+
+    if (len < sizeof(*hdr) || len > LINK_MSG_MAX ||
+        hdr->magic != LINK_MAGIC || hdr->size != len) {
+        return "a message without a proper head";
+    }
+    min = link_min_size(hdr->type);
+    if (!min || len < min) {
+        return "a message of an unknown type or too short for it";
+    }
+    if (hdr->type == LINK_STATS &&
+        (stats->nr_held > HELD_MAX ||
+         len - min < stats->nr_held * sizeof(stats->held[0]))) {
+        return "more leases than the message has room for";
+    }
+    return NULL;
+}
+
+static void text_clean(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    for (; *text; text++) {
+        *text = g_ascii_isprint(*text) ? *text : '?';
+    }
+}
+
+static void link_hello(Link *link, struct LinkHello *hello)
+{
+    g_autoptr(GError) error = NULL;
+    LinkServer *server = link->server;
+    Vm *vm;
+
+    text_clean(hello->name, sizeof(hello->name));
+    vm = server->ops->hello(link, hello, link->pid, server->opaque, &error);
+    if (!vm) {
+        link_end(link, error->message);
+        return;
+    }
+    if (vm->link) {
+        link_end(vm->link, "the pager has connected again");
+    }
+    link->vm = vm;
+    vm->link = link;
+    if (hello->version != LINK_VERSION) {
+        g_warning("vm %s: pager %d speaks version %u of the link, not %u: it "
+                  "gets no new leases until it is restarted", link->vm->name,
+                  (int)link->pid, hello->version, LINK_VERSION);
+        link->foreign = true;
+    }
+}
+
+static void link_stats(Link *link, struct LinkStats *msg)
+{
+    struct RcacheVmmStats *s = &msg->stats;
+
+    text_clean(s->waiting_for, sizeof(s->waiting_for));
+    for (unsigned i = 0; i < RCACHE_STATS_LEASES; i++) {
+        text_clean(s->lease[i].provider, sizeof(s->lease[i].provider));
+    }
+    for (unsigned i = 0; i < msg->nr_held; i++) {
+        text_clean(msg->held[i].provider, sizeof(msg->held[i].provider));
+    }
+    link->server->ops->stats(link->vm, msg, link->server->opaque);
+}
+
+static void link_dispatch(Link *link, void *msg)
+{
+    const LinkOps *ops = link->server->ops;
+    void *opaque = link->server->opaque;
+    const struct LinkHdr *hdr = msg;
+    struct LinkResult *result = msg;
+
+    if (hdr->type == LINK_HELLO || !link->vm) {
+        if (hdr->type == LINK_HELLO && !link->vm) {
+            link_hello(link, msg);
+        } else {
+            link_end(link, "HELLO is the first message, and only that");
+        }
+        return;
+    }
+    switch (hdr->type) {
+    case LINK_STATS:
+        link_stats(link, msg);
+        break;
+    case LINK_BALLOON:
+        ops->balloon(link->vm, msg, opaque);
+        break;
+    case LINK_WANT:
+        ops->want(link->vm, msg, opaque);
+        break;
+    case LINK_AUTO:
+        ops->automatic(link->vm, msg, opaque);
+        break;
+    case LINK_RESULT:
+        text_clean(result->text, sizeof(result->text));
+        ops->result(link->vm, msg, opaque);
+        break;
+    }
+}
+
+/* One message a turn: a busy pager must not starve the other links. */
+static gboolean link_ready(gint fd, GIOCondition condition, gpointer opaque)
+{
+    Link *link = opaque;
+    ssize_t len = recv(fd, link->message, sizeof(link->message),
+                       MSG_DONTWAIT | MSG_TRUNC);
+    const char *why;
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return G_SOURCE_CONTINUE;
+    }
+    if (len <= 0) {
+        link_end(link, len ? g_strerror(errno) : "closed");
+    } else if (!link->foreign) {
+        why = link_check(link->message, len);
+        if (why) {
+            link_end(link, why);
+        } else {
+            link_dispatch(link, link->message);
+        }
+    }
+    return G_SOURCE_CONTINUE;   /* removed with the link, if at all */
+}
+
+static gboolean link_stuck(gpointer opaque)
+{
+    Link *link = opaque;
+
+    link->end = 0;
+    link_end(link, "the pager does not read it");
+    return G_SOURCE_REMOVE;
+}
+
+bool link_send(Link *link, const void *msg, size_t len)
+{
+    if (!link || link->foreign || link->end) {
+        return false;
+    }
+    if (seq_send(link->fd, msg, len)) {
+        /* Not from within the caller, who may hold the VM. */
+        link->end = g_idle_add(link_stuck, link);
+        return false;
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- server */
+
+static void link_accept(int fd, const struct ucred *peer, void *opaque)
+{
+    LinkServer *server = opaque;
+    Link *link;
+
+    if (peer->uid != geteuid()) {
+        g_warning("link: process %d of user %u is no pager of ours",
+                  (int)peer->pid, (unsigned)peer->uid);
+        close(fd);
+        return;
+    }
+    link = g_new0(Link, 1);
+    link->server = server;
+    link->fd = fd;
+    link->pid = peer->pid;
+    link->watch = g_unix_fd_add(fd, G_IO_IN, link_ready, link);
+    g_hash_table_add(server->links, link);
+}
+
+LinkServer *link_server_new(const char *path, const LinkOps *ops,
+                            void *opaque, GError **errp)
+{
+    LinkServer *server = g_new0(LinkServer, 1);
+
+    server->links = g_hash_table_new_full(NULL, NULL, link_free, NULL);
+    server->ops = ops;
+    server->opaque = opaque;
+    server->socket = seq_listener_new(path, SOCKET_MODE, (gid_t)-1,
+                                      link_accept, server, errp);
+    if (!server->socket) {
+        link_server_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+void link_server_free(LinkServer *server)
+{
+    if (server) {
+        seq_listener_free(server->socket);
+        g_hash_table_destroy(server->links);
+        g_free(server);
+    }
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pager-process: a pager's process.  See pager-process.h. */
+#include "rcached/pager-process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+/* The pager's descriptors beside the standard ones. */
+#define PAGER_VMM_FD    3
+#define PAGER_LOCK_FD   4
+#define PAGER_FIRST_FREE_FD 5
+
+extern char **environ;
+
+struct PagerProcess {
+    pid_t pid;
+    int pidfd;
+    bool adopted;
+    guint watch;
+    PagerEnded *ended;
+    void *opaque;
+};
+
+static bool describe_exit(int pidfd, char *how, size_t size)
+{
+    siginfo_t info = { 0 };
+
+    if (waitid((idtype_t)P_PIDFD, pidfd, &info, WEXITED) < 0) {
+        g_snprintf(how, size, "gone");
+        return false;
+    }
+    if (info.si_code == CLD_EXITED) {
+        g_snprintf(how, size, "exit status %d", info.si_status);
+        return info.si_status != 0;
+    }
+    g_snprintf(how, size, "signal %d (%s)", info.si_status,
+               strsignal(info.si_status));
+    return true;
+}
+
+static gboolean proc_dead(gint fd, GIOCondition condition, gpointer opaque)
+{
+    PagerProcess *proc = opaque;
+    char how[80] = "gone";
+    bool failed = false;
+
+    if (!proc->adopted) {
+        failed = describe_exit(proc->pidfd, how, sizeof(how));
+    }
+    proc->watch = 0;
+    proc->ended(proc, how, failed, proc->opaque);
+    return G_SOURCE_REMOVE;
+}
+
+static PagerProcess *proc_new(pid_t pid, int pidfd, bool adopted,
+                              PagerEnded *ended, void *opaque)
+{
+    PagerProcess *proc = g_new0(PagerProcess, 1);
+
+    proc->pid = pid;
+    proc->pidfd = pidfd;
+    proc->adopted = adopted;
+    proc->ended = ended;
+    proc->opaque = opaque;
+    proc->watch = g_unix_fd_add(pidfd, G_IO_IN, proc_dead, proc);
+    return proc;
+}
+
+/*
+ * The descriptors are first moved out of the way of the numbers they are to
+ * get, so that giving one its number never overwrites the other.
+ */
+static int spawn(const PagerSpawn *s, char **argv, pid_t *pid)
+{
+    autofd vmm = fcntl(s->vmm_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
+    autofd lock = fcntl(s->lock_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t none;
+    int ret;
+
+    if (vmm < 0 || lock < 0) {
+        return errno;
+    }
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, vmm, PAGER_VMM_FD);
+    posix_spawn_file_actions_adddup2(&files, lock, PAGER_LOCK_FD);
+    posix_spawn_file_actions_addclosefrom_np(&files, PAGER_FIRST_FREE_FD);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID |
+                             POSIX_SPAWN_SETSIGMASK);
+    ret = posix_spawn(pid, s->exe, &files, &attr, argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    return ret;
+}
+
+PagerProcess *pager_process_spawn(const PagerSpawn *s, PagerEnded *ended,
+                                  void *opaque, GError **errp)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(GStrv) argv = NULL;
+    g_autofree char *link = g_strdup_printf("--link=%s", s->link);
+    g_autofree char *host = g_strdup_printf("--host=%s", s->host);
+    g_autofree char *poll = g_strdup_printf("--poll-us=%u", s->poll_us);
+    g_autofree char *keep = g_strdup_printf("--keep-unused-ms=%u",
+                                            s->keep_unused_ms);
+    g_autofree char *window = g_strdup_printf("--slow-window-ms=%u",
+                                              s->slow_window_ms);
+    g_autofree char *moves = g_strdup_printf("--moves-per-minute=%u",
+                                             s->moves_per_minute);
+    pid_t pid;
+    int err, pidfd;
+
+    g_strv_builder_add_many(builder, "rcached", "--pager", "--vmm-fd=3", link,
+                            host, poll, keep, window, moves, NULL);
+    argv = g_strv_builder_end(builder);
+    err = spawn(s, argv, &pid);
+    if (err) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(err),
+                    "cannot start a pager: %s", g_strerror(err));
+        return NULL;
+    }
+    /* Not reaped yet, whatever has become of it: the pid is still its. */
+    pidfd = syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
+        err = errno;
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(err),
+                    "cannot watch a pager: %s", g_strerror(err));
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        return NULL;
+    }
+    return proc_new(pid, pidfd, false, ended, opaque);
+}
+
+PagerProcess *pager_process_adopt(pid_t pid, PagerEnded *ended, void *opaque,
+                                  GError **errp)
+{
+    int pidfd = syscall(SYS_pidfd_open, pid, 0);
+
+    if (pidfd < 0) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(errno),
+                    "cannot watch pager %d: %s", (int)pid,
+                    g_strerror(errno));
+        return NULL;
+    }
+    return proc_new(pid, pidfd, true, ended, opaque);
+}
+
+void pager_process_free(PagerProcess *proc)
+{
+    if (proc) {
+        if (proc->watch) {
+            g_source_remove(proc->watch);
+        }
+        close(proc->pidfd);
+        g_free(proc);
+    }
+}
+
+pid_t pager_process_pid(const PagerProcess *proc)
+{
+    return proc->pid;
+}
+
+bool pager_process_adopted(const PagerProcess *proc)
+{
+    return proc->adopted;
+}
+
+void pager_process_kill(PagerProcess *proc)
+{
+    if (syscall(SYS_pidfd_send_signal, proc->pidfd, SIGKILL, NULL, 0)) {
+        g_warning("cannot kill pager %d: %s", (int)proc->pid,
+                  g_strerror(errno));
+    }
+}

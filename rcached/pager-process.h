@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pager-process: a pager's process as the daemon sees it: started here, or
+ * found alive after a restart of the daemon; watched by its pidfd, which is
+ * also the only way it is ever killed.
+ *
+ * A pager has a session of its own and outlives the daemon.
+ */
+#ifndef RCACHED_PAGER_PROCESS_H
+#define RCACHED_PAGER_PROCESS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct PagerProcess PagerProcess;
+
+/**
+ * PagerEnded - the process is dead
+ * @how: in words: "exit status 1", "signal 9 (Killed)"
+ * @failed: it ended otherwise than with status 0
+ *
+ * The callee frees @proc.
+ */
+typedef void PagerEnded(PagerProcess *proc, const char *how, bool failed,
+                        void *opaque);
+
+typedef struct PagerSpawn {
+    const char *exe;            /* the program to be */
+    const char *link;           /* path of the link's socket */
+    const char *host;
+    unsigned poll_us;
+    unsigned keep_unused_ms;
+    unsigned slow_window_ms;
+    unsigned moves_per_minute;
+    int vmm_fd;                 /* both stay the caller's */
+    int lock_fd;                /* held open by the pager, see rundir.h */
+} PagerSpawn;
+
+/**
+ * pager_process_spawn() - start a pager
+ *
+ * Return: the process, or NULL with @errp set
+ */
+PagerProcess *pager_process_spawn(const PagerSpawn *spawn, PagerEnded *ended,
+                                  void *opaque, GError **errp);
+
+/**
+ * pager_process_adopt() - watch a pager that an earlier daemon started
+ *
+ * Return: the process, or NULL with @errp set: also when there is none of
+ * that pid.  Whether the pid is still the pager's is for the caller to see
+ * afterwards (by its lock or its connection).
+ */
+PagerProcess *pager_process_adopt(pid_t pid, PagerEnded *ended, void *opaque,
+                                  GError **errp);
+
+/** pager_process_free() - watch it no more; the process is left alone */
+void pager_process_free(PagerProcess *proc);
+
+pid_t pager_process_pid(const PagerProcess *proc);
+
+/** pager_process_adopted() - was it found rather than started? */
+bool pager_process_adopted(const PagerProcess *proc);
+
+/** pager_process_kill() - SIGKILL; ended() follows when it is dead */
+void pager_process_kill(PagerProcess *proc);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guest-memory: the VM's memory as the pager holds it: blocks with their
+ * memfds, and the state memfd with its tables.
+ *
+ * Nothing here writes guest bytes: a memfd is read with pread(2), punched,
+ * and asked where it has data; bytes get in through the userfaultfd alone.
+ */
+#ifndef PAGER_GUEST_MEMORY_H
+#define PAGER_GUEST_MEMORY_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcache/vmm.h"
+
+typedef struct GuestBlock {
+    bool present;
+    uint32_t generation;
+    uint64_t first;             /* index of its first word */
+    uint64_t pages;
+    uint64_t address;           /* in the VMM */
+    uint64_t fd_offset;
+    int fd;
+    uint64_t managed;           /* pages from its start under management */
+    bool asked;                 /* MANAGE is out, or answered */
+    bool ready;                 /* MANAGED has come */
+    int error;                  /* the last that kept it from being managed */
+    uint64_t retry_at;          /* ns, ask again */
+    char name[64];
+} GuestBlock;
+
+typedef struct Guest {
+    GuestBlock block[RCACHE_BLOCKS_MAX];
+    unsigned nr_blocks;         /* one past the highest that is present */
+    int uffd;
+    int state_fd;
+    int pagemap_fd;
+    struct RcacheState *state;  /* mapped; NULL before guest_map_state() */
+    struct RcacheState layout;  /* as checked: where tables are, how many */
+    uint64_t state_size;
+} Guest;
+
+void guest_init(Guest *guest);
+void guest_deinit(Guest *guest);
+
+/**
+ * guest_map_state() - check the state memfd and map it
+ * @fd: taken over
+ *
+ * Return: true, or false with @error saying what is wrong with it
+ */
+bool guest_map_state(Guest *guest, int fd, GError **error);
+
+/**
+ * guest_add_block() - a BLOCK_ADD
+ * @fd: taken over
+ */
+bool guest_add_block(Guest *guest, const struct RcacheVmmBlock *msg, int fd,
+                     GError **error);
+void guest_del_block(Guest *guest, uint32_t block);
+
+/*
+ * The tables of the state memfd.  Where they are is taken from .layout, never
+ * from .state again: the VMM could have changed it after the check.
+ */
+static inline void *guest_at(const Guest *guest, uint64_t offset)
+{
+    return (char *)guest->state + offset;
+}
+
+static inline uint64_t *guest_words(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.words_off);
+}
+
+static inline uint64_t *guest_sums(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.sums_off);
+}
+
+static inline uint64_t *guest_frames(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.frames_off);
+}
+
+static inline struct RcacheLease *guest_leases(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.leases_off);
+}
+
+static inline struct RcacheSlab *guest_slabs(const Guest *guest)
+{
+    return guest_at(guest, guest->layout.slabs_off);
+}
+
+/** guest_block_of_page() - the block that has this word, or NULL */
+GuestBlock *guest_block_of_page(Guest *guest, uint64_t page);
+
+/** guest_page_of_address() - the word of an address in the VMM */
+bool guest_page_of_address(const Guest *guest, uint64_t addr, uint64_t *page);
+
+static inline uint64_t block_address(const GuestBlock *b, uint64_t page)
+{
+    return b->address + (page - b->first) * RCACHE_PAGE_SIZE;
+}
+
+static inline uint64_t block_offset(const GuestBlock *b, uint64_t page)
+{
+    return b->fd_offset + (page - b->first) * RCACHE_PAGE_SIZE;
+}
+
+/** guest_read() - the bytes of @n pages in a row of one block; 0 or -errno */
+int guest_read(Guest *guest, uint64_t page, unsigned n, void *buf);
+
+/** guest_punch() - give the memory of @n pages in a row back; 0 or -errno */
+int guest_punch(Guest *guest, uint64_t page, unsigned n);
+
+/**
+ * guest_keep() - have the kernel keep @n pages in a row that have data
+ *
+ * A page of shared memory that was only ever read is clean, and the kernel may
+ * drop it: it is zeros again when it is next touched.  In a managed range
+ * that next touch would find a hole under a page that is said to be here.
+ * fallocate(2) marks such pages dirty.  (What COPY, ZEROPAGE and CONTINUE map
+ * is dirty already.)
+ */
+int guest_keep(Guest *guest, uint64_t page, unsigned n);
+
+/**
+ * guest_next_data() - where the memfd has data
+ * @page: from here
+ * @end: up to here, in the same block
+ *
+ * Return: the first page of @page..@end with data, @end if there is none, or
+ * -errno
+ */
+int64_t guest_next_data(Guest *guest, uint64_t page, uint64_t end);
+
+/** guest_next_hole() - the same for pages without */
+int64_t guest_next_hole(Guest *guest, uint64_t page, uint64_t end);
+
+/** guest_has_data() - 1 or 0, or -errno */
+int guest_has_data(Guest *guest, uint64_t page);
+
+/** guest_blocks_bytes() - what the memfds take up, by st_blocks */
+uint64_t guest_blocks_bytes(const Guest *guest);
+
+/** guest_ram_pages() - of all blocks */
+uint64_t guest_ram_pages(const Guest *guest);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lease-demand: how much memory of other hosts is asked for, and what is given
+ * back because nobody needs it.
+ */
+#include "rcached/pager/pager.h"
+
+/* Asked for at a time: a provider makes the slabs before it answers. */
+#define WANT_STEP_PAGES 65536u          /* 256 MiB; but a VM has room for no */
+#define WANT_STEPS      32u             /* more leases than RCACHE_NR_LEASES */
+#define WANT_ANSWER_NS  (15 * NS_PER_SEC)
+
+static uint64_t leased_pages(const Pager *p)
+{
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        const Lease *l = p->leases[i];
+
+        pages += l && !l->releasing && !l->lost ? revoke_keeps(p, l) : 0;
+    }
+    return pages;
+}
+
+/* The most there may be: size, and room for slots whose FREE is on its way. */
+static uint64_t most_pages(const Pager *p)
+{
+    return p->size ? p->size + p->size / 64 + 1024 : 0;
+}
+
+static uint64_t used_pages(const Pager *p)
+{
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        pages += p->leases[i] ? slots_used_in(&p->slots, i) : 0;
+    }
+    return pages;
+}
+
+static bool claims_pending(const Pager *p)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        const Lease *l = p->leases[i];
+
+        if (l && !l->slab_pages) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool lease_is_coming(const Pager *p)
+{
+    bool coming = p->want_tag || claims_pending(p);
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && !coming; i++) {
+        const Lease *l = p->leases[i];
+
+        coming = l && !lease_ready(l) && !l->lost && !l->releasing;
+    }
+    return coming;
+}
+
+static void want_more(Pager *p, uint64_t lacking, uint64_t now)
+{
+    uint64_t most = most_pages(p), step = most / WANT_STEPS;
+
+    if (!p->managing || now < p->want_at || !lacking || claims_pending(p)) {
+        return;
+    }
+    lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
+    p->want_at = now + WANT_ANSWER_NS;
+    uplink_want(p, lacking * RCACHE_PAGE_SIZE);
+    if (p->want_tag) {
+        demand_asked(&p->demand, now);
+    }
+}
+
+/* Whole leases that are empty, as long as @pages is not gone beyond. */
+static uint64_t release_empty(Pager *p, uint64_t pages)
+{
+    uint64_t gone = 0;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && gone < pages; i++) {
+        Lease *l = p->leases[i];
+
+        if (!l || l->releasing || l->sweep || !lease_ready(l) ||
+            l->to_free->len || slots_used_in(&p->slots, i) ||
+            revoke_keeps(p, l) > pages - gone) {
+            continue;
+        }
+        gone += revoke_keeps(p, l);
+        lease_release(p, l);
+    }
+    return gone;
+}
+
+static void give_back(Pager *p, uint64_t pages)
+{
+    uint64_t gone = release_empty(p, pages);
+
+    gone += revoke_give_back(p, pages - gone);
+    if (gone) {
+        g_message("vm %s: %" G_GUINT64_FORMAT " MiB of other hosts' memory "
+                  "are not needed: given back", p->name,
+                  gone / (1048576 / RCACHE_PAGE_SIZE));
+        demand_given(&p->demand);
+    }
+}
+
+void lease_demand_tick(Pager *p, uint64_t now)
+{
+    uint64_t low = evict_low_water(p), here = pager_resident(p);
+    uint64_t leaving = revoke_lacking(p);
+    DemandInput in = {
+        .limit = most_pages(p), .used = used_pages(p),
+        .excess = MAX(here > low ? here - low : 0, command_wants(p)),
+        .have = leased_pages(p), .pending = lease_is_coming(p),
+    };
+    DemandOutput out;
+
+    demand_update(&p->demand, &in, now, &out);
+    want_more(p, leaving ? leaving : out.ask, now);
+    if (out.give && !revoke_pending(p)) {
+        give_back(p, out.give);
+    }
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * provider-health: what becomes of a provider that judge.c finds slow.
+ *
+ * New pages and new leases go elsewhere while that can be had (lease.c,
+ * revoke.c), and what is there leaves one slab at a time: its lease cedes one,
+ * which is then left as if the provider had asked for it, and the next follows
+ * when that is done, but no more than moves_per_minute.
+ *
+ * A slow provider is better than none: if an arbiter has nothing when the slow
+ * ones are left out, nothing is ceded for a while and they are asked too.
+ */
+#include "rcached/pager/pager.h"
+
+#define REFUSED_NS      (60 * NS_PER_SEC)
+
+static void health_log(const Pager *p, const Remote *r, uint64_t others)
+{
+    if (r->judge.slow) {
+        g_warning("vm %s: provider %s is slow: its answers take %.1f ms, "
+                  "those of others %.1f ms; others are preferred", p->name,
+                  r->host, r->judge.median / 1e6, others / 1e6);
+    } else {
+        g_message("vm %s: provider %s is not slow any more: its answers take "
+                  "%.1f ms", p->name, r->host, r->judge.median / 1e6);
+    }
+}
+
+static void health_judge(Pager *p, uint64_t now)
+{
+    g_autoptr(GPtrArray) up = g_ptr_array_new();
+    g_autofree Judge **judges = g_new0(Judge *, p->remotes->len + 1);
+    g_autofree bool *changed = g_new0(bool, p->remotes->len + 1);
+
+    for (guint i = 0; i < p->remotes->len; i++) {
+        Remote *r = p->remotes->pdata[i];
+
+        if (r->state == REMOTE_UP) {
+            judges[up->len] = &r->judge;
+            g_ptr_array_add(up, r);
+        }
+    }
+    if (!judge_turn(judges, up->len, now, changed)) {
+        return;
+    }
+    for (guint i = 0; i < up->len; i++) {
+        if (changed[i]) {
+            health_log(p, up->pdata[i], judge_others(judges, up->len, i));
+        }
+    }
+}
+
+/* Can a slab of @l be asked to leave? */
+static bool lease_can_cede(const Lease *l)
+{
+    return l->remote->judge.slow && lease_ready(l) && l->nr_slabs &&
+           l->remote->features & RCACHE_FEATURE_MOVE && !l->releasing &&
+           !l->lost && !l->sweep && l->keep >= l->nr_slabs;
+}
+
+static void health_cede(Pager *p, uint64_t now)
+{
+    Lease *next = NULL;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (!l) {
+            continue;
+        }
+        l->ceding = l->ceding && l->remote->judge.slow &&
+                    l->nr_slabs > l->cede_to;
+        if (l->ceding) {
+            return;             /* one at a time */
+        }
+        if (!next && lease_can_cede(l)) {
+            next = l;
+        }
+    }
+    if (next && p->moves_per_minute && now >= p->cede_at &&
+        !revoke_pending(p)) {
+        next->ceding = true;
+        next->cede_to = next->nr_slabs - 1;
+        p->cede_at = now + 60 * NS_PER_SEC / p->moves_per_minute;
+    }
+}
+
+void health_tick(Pager *p, uint64_t now)
+{
+    if (now >= p->judge_at) {
+        p->judge_at = now + p->slow_window;
+        health_judge(p, now);
+    }
+    health_cede(p, now);
+}
+
+void health_refused(Pager *p, uint64_t now)
+{
+    bool any = false;
+
+    for (guint i = 0; i < p->remotes->len; i++) {
+        const Remote *r = p->remotes->pdata[i];
+
+        any |= r->judge.slow;
+    }
+    if (!any) {
+        return;
+    }
+    p->slow_taken_until = p->cede_at = now + REFUSED_NS;
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        if (p->leases[i]) {
+            p->leases[i]->ceding = false;
+        }
+    }
+}

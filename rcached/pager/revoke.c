@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * revoke: slabs that providers want back, or that slow ones lose
+ * (provider-health.c): which, and in what order.
+ *
+ * REVOKE says how many slabs a lease may keep.  What is beyond goes in this
+ * order: slabs that the slab table does not name (DROP), slabs in which
+ * nothing is stored (out of the table, then DROP), and others, least used
+ * first, which move to a spare slab at another provider (move.c).  If there is
+ * none, lease.c asks for as much as is lacking.
+ *
+ * A slab is spare if its lease has it and the slab table does not: a new pager
+ * finds that out from CLAIM_ACK, so nothing else has to be written down.  A
+ * slab that has moved away leaves a spare one behind, which is dropped when no
+ * GET is out on it any more.  Spare slabs that no move needs are put into the
+ * table again.
+ */
+#include "rcached/pager/pager.h"
+
+/*
+ * Asked for at a time: a provider allocates a lease whole before it is granted,
+ * and the first slabs are better moved while it makes the next.
+ */
+#define STEP_PAGES      (MOVES_MAX * RCACHE_SLAB_PAGES_MAX)
+#define TAG_DROP        0x0800000000000000ull   /* see lease.c */
+#define DROP_BUSY_NS    (50 * NS_PER_MS)
+
+/* ------------------------------------------------------ what is to be left */
+
+static uint32_t lease_keep(const Lease *l)
+{
+    return l->ceding ? MIN(l->keep, l->cede_to) : l->keep;
+}
+
+/* Does it lose slabs for being slow only? */
+static bool lease_only_cedes(const Lease *l)
+{
+    return l->ceding && l->keep >= l->nr_slabs;
+}
+
+/* Slabs that a lease has to lose and that no DROP is out for. */
+static uint32_t lease_excess(const Lease *l)
+{
+    uint32_t has = l->nr_slabs - MIN(l->drops->len, l->nr_slabs);
+
+    return l->releasing || has <= lease_keep(l) ? 0 : has - lease_keep(l);
+}
+
+static bool lease_can_take(const Pager *p, const Lease *l,
+                           const Lease *from, uint64_t now)
+{
+    return l && l != from && lease_ready(l) && !l->releasing && !l->lost &&
+           !l->sweep && lease_keep(l) >= l->nr_slabs &&
+           l->remote->features & RCACHE_FEATURE_MOVE &&
+           (!from || (l->remote != from->remote &&
+                      !(lease_only_cedes(from) && l->remote->judge.slow) &&
+                      !avoid_is(p->avoid, from->remote, l->remote, now) &&
+                      l->slab_pages == from->slab_pages));
+}
+
+static bool slab_is_empty(const Pager *p, uint32_t i, const Lease *l)
+{
+    const SlotSlab *s = &p->slots.slabs[i];
+
+    return s->used && s->lease == l->index && !s->nr_used && !s->frozen;
+}
+
+uint64_t revoke_keeps(const Pager *p, const Lease *l)
+{
+    uint64_t listed = p->slots.pages[l->index];
+    uint64_t slab_pages = l->slab_pages;
+
+    return MIN(MAX(listed, l->nr_slabs * slab_pages),
+               lease_keep(l) * slab_pages);
+}
+
+/* Slabs of @l that something is stored in and that are not on their way. */
+static uint32_t lease_filled(const Pager *p, const Lease *l)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        n += s->used && s->lease == l->index && s->nr_used && !s->frozen;
+    }
+    return n;
+}
+
+/* Slabs that moves may go to. */
+static uint32_t lease_empties(const Pager *p, const Lease *l)
+{
+    uint32_t n = l->spare->len;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        n += slab_is_empty(p, i, l);
+    }
+    return n;
+}
+
+/* Slabs that moves out of @from may go to, @enough of them. */
+static uint64_t room_for(const Pager *p, const Lease *from, uint64_t enough)
+{
+    uint64_t room = 0, now = pager_now();
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && room < enough; i++) {
+        if (lease_can_take(p, p->leases[i], from, now)) {
+            room += lease_empties(p, p->leases[i]);
+        }
+    }
+    return room;
+}
+
+uint64_t revoke_lacking(const Pager *p)
+{
+    uint64_t lacking = 0;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        const Lease *l = p->leases[i];
+        uint32_t excess = l ? lease_excess(l) : 0;
+        uint64_t leaving = excess ? MIN(excess, lease_filled(p, l)) : 0;
+        uint64_t room = leaving ? room_for(p, l, leaving) : 0;
+
+        lacking += leaving > room
+                       ? (leaving - room) * l->slab_pages : 0;
+    }
+    return MIN(lacking, STEP_PAGES);
+}
+
+/* Can some provider that is to be left not push to @to? */
+static bool is_out_of_reach(const Pager *p, const Remote *to, uint64_t now)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        const Lease *l = p->leases[i];
+
+        if (l && lease_excess(l) && avoid_is(p->avoid, l->remote, to, now)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
+{
+    uint64_t now = pager_now();
+    unsigned n = 0;
+
+    for (guint i = 0; i < p->remotes->len && n < RCACHE_AVOID_MAX; i++) {
+        const Remote *remote = p->remotes->pdata[i];
+
+        bool slow = remote->judge.slow && now >= p->slow_taken_until;
+
+        if (*remote->host && (slow || is_out_of_reach(p, remote, now))) {
+            names[n++] = remote->host;
+        }
+    }
+    return n;
+}
+
+bool revoke_pending(const Pager *p)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        if (p->leases[i] && lease_excess(p->leases[i])) {
+            return true;
+        }
+    }
+    return p->nr_moves;
+}
+
+/* ------------------------------------------------------------------ spares */
+
+void revoke_spare(Lease *l, uint32_t number, uint32_t was)
+{
+    Spare s = { number, was };
+
+    g_array_append_val(l->spare, s);
+}
+
+static void lease_drop_slab(Pager *p, Lease *l, uint32_t number)
+{
+    RcacheSlot slot = wire_slot(number, 0);
+    bool last = l->nr_slabs - l->drops->len == 1;
+    Drop drop = { ++p->serial, number };
+    WireHead head = { .type = last ? RCACHE_RELEASE : RCACHE_DROP,
+                      .count = !last, .lease = l->shared->id,
+                      .epoch = l->shared->epoch };
+
+    head.tag = last ? TAG_RELEASE | l->index
+                    : TAG_DROP | (uint64_t)l->index << 32 | drop.serial;
+    l->releasing = last;
+    if (!last) {
+        g_array_append_val(l->drops, drop);
+    }
+    data_conn_send(&l->remote->bulk, &head, last ? NULL : &slot, NULL, 0);
+}
+
+/* ---------------------------------------------------------------- messages */
+
+static Lease *lease_of_id(Pager *p, const Remote *remote, uint64_t id)
+{
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (l && l->remote == remote && l->shared->id == id) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+void revoke_received(Pager *p, Remote *remote, const WireHead *head,
+                     const void *payload)
+{
+    Lease *l = lease_of_id(p, remote, head->lease);
+    WireRevoke revoke;
+
+    if (wire_revoke_decode(payload, head->length, &revoke)) {
+        remote_close(remote, "a malformed REVOKE");
+    } else if (l && head->epoch == l->shared->epoch) {
+        if (revoke.keep < l->nr_slabs) {
+            g_message("vm %s: provider %s wants %u of %u slabs back within "
+                      "%u s", p->name, remote->host,
+                      l->nr_slabs - revoke.keep, l->nr_slabs,
+                      revoke.deadline_ms / 1000);
+        }
+        l->keep = revoke.keep;
+        if (!p->want_tag) {
+            p->want_at = 0;     /* there is a deadline */
+        }
+        revoke_tick(p, pager_now());
+    }
+}
+
+void revoke_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
+                    const void *payload)
+{
+    g_autoptr(GHashTable) listed = g_hash_table_new(NULL, NULL);
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (s->used && s->lease == l->index) {
+            g_hash_table_add(listed, GUINT_TO_POINTER(s->number));
+        }
+    }
+    g_array_set_size(l->spare, 0);
+    for (unsigned i = 0; i < ack->nr_slabs; i++) {
+        uint32_t number = wire_claim_ack_slab(payload, i);
+
+        if (!g_hash_table_contains(listed, GUINT_TO_POINTER(number)) &&
+            !move_names(p, l, number)) {
+            revoke_spare(l, number, 0);
+        }
+    }
+    l->nr_slabs = ack->nr_slabs;
+    g_array_set_size(l->drops, 0);
+    l->drop_at = 0;
+    l->ceding = false;
+    l->keep = UINT32_MAX;       /* REVOKE follows if not */
+}
+
+/* An answer takes its entry away; the slab's number, or UINT32_MAX. */
+static uint32_t lease_take_drop(Lease *l, uint32_t serial)
+{
+    for (guint i = 0; i < l->drops->len; i++) {
+        Drop drop = g_array_index(l->drops, Drop, i);
+
+        if (drop.serial == serial) {
+            g_array_remove_index_fast(l->drops, i);
+            return drop.number;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/*
+ * A slab that is BUSY there (an older push into it has not ended yet) is still
+ * this lease's: spare again, to be given back a little later.
+ */
+void revoke_dropped(Pager *p, const WireHead *head)
+{
+    uint32_t index = head->tag >> 32 & 0xffffff;
+    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+    uint32_t number;
+
+    if (!l || l->shared->id != head->lease) {
+        return;
+    }
+    number = lease_take_drop(l, (uint32_t)head->tag);
+    if (number == UINT32_MAX) {
+        return;
+    }
+    if (head->status == RCACHE_E_BUSY) {
+        revoke_spare(l, number, 0);
+        l->drop_at = pager_now() + DROP_BUSY_NS;
+    } else if (head->status) {
+        g_warning("vm %s: provider %s: DROP: %s", p->name, l->remote->host,
+                  wire_status_name(head->status));
+    } else {
+        l->nr_slabs--;
+    }
+}
+
+/* ------------------------------------------------------------------- work */
+
+/* Take an empty slab for a move out of @l; false: it has none. */
+static bool lease_take_empty(Pager *p, Lease *l, uint32_t *number)
+{
+    for (guint i = l->spare->len; i-- > 0;) {
+        const Spare *s = &g_array_index(l->spare, Spare, i);
+
+        if (!s->was || !fetch_is_out(p, l->remote, s->was - 1)) {
+            *number = s->number;
+            g_array_remove_index_fast(l->spare, i);
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        if (slab_is_empty(p, i, l)) {
+            *number = p->slots.slabs[i].number;
+            move_entry_set(p, i, NULL, 0);
+            slots_remove(&p->slots, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The slab of @l in which least is stored; RCACHE_NR_SLABS: there is none. */
+static uint32_t lease_least_used(const Pager *p, const Lease *l)
+{
+    uint32_t best = RCACHE_NR_SLABS, least = UINT32_MAX;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (s->used && s->lease == l->index && !s->frozen &&
+            s->nr_used < least) {
+            best = i;
+            least = s->nr_used;
+        }
+    }
+    return best;
+}
+
+static unsigned moves_from(const Pager *p, const Lease *l)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        n += p->move[i].state && p->move[i].from == l;
+    }
+    return n;
+}
+
+/* Begin a move out of @l, if there is anywhere to go. */
+static bool lease_move_one(Pager *p, Lease *l)
+{
+    uint32_t slab = lease_least_used(p, l), number;
+    uint64_t now = pager_now();
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && slab < RCACHE_NR_SLABS;
+         i++) {
+        Lease *to = p->leases[i];
+
+        if (lease_can_take(p, to, l, now) && lease_take_empty(p, to, &number)) {
+            move_begin(p, l, slab, to, number);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Leave slabs of a lease that is wanted back. */
+static void lease_leave(Pager *p, Lease *l, uint64_t now)
+{
+    uint32_t number;
+
+    while (lease_excess(l) && now >= l->drop_at &&
+           lease_take_empty(p, l, &number)) {
+        lease_drop_slab(p, l, number);
+    }
+    while (lease_excess(l) > moves_from(p, l) && now >= l->move_at &&
+           p->nr_moves < MOVES_MAX && lease_move_one(p, l)) {
+        /* the next one */
+    }
+}
+
+/* Not a lease's last slab: that is a RELEASE, and lease.c's. */
+uint64_t revoke_give_back(Pager *p, uint64_t pages)
+{
+    uint64_t gone = 0;
+    uint32_t number;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (!l || !lease_can_take(p, l, NULL, 0) || l->to_free->len) {
+            continue;
+        }
+        while (gone + l->slab_pages <= pages &&
+               l->nr_slabs > l->drops->len + 1 &&
+               lease_take_empty(p, l, &number)) {
+            lease_drop_slab(p, l, number);
+            gone += l->slab_pages;
+        }
+    }
+    return gone;
+}
+
+/* Put spare slabs that no move needs to use. */
+static void lease_list_spares(Pager *p, Lease *l)
+{
+    while (l->spare->len && p->nr_moves < MOVES_MAX) {
+        Spare s = g_array_index(l->spare, Spare, l->spare->len - 1);
+
+        if (s.was && fetch_is_out(p, l->remote, s.was - 1)) {
+            return;
+        }
+        g_array_set_size(l->spare, l->spare->len - 1);
+        move_wipe(p, l, s.number);
+    }
+}
+
+void revoke_tick(Pager *p, uint64_t now)
+{
+    bool leaving = false;
+
+    move_retry(p, now);
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        Lease *l = p->leases[i];
+
+        if (l && lease_ready(l) && lease_excess(l) && !l->sweep) {
+            lease_leave(p, l, now);
+        }
+        leaving |= l && lease_excess(l);
+    }
+    for (unsigned i = 0; i < RCACHE_NR_LEASES && !leaving; i++) {
+        if (lease_can_take(p, p->leases[i], NULL, now)) {
+            lease_list_spares(p, p->leases[i]);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * takeover: RAM comes under management, and what the VMM discards.
+ *
+ * A VM without memory pressure pays nothing: its RAM stays UNMANAGED, outside
+ * the userfaultfd, until its memfds take up about 80 % of local_max.  Then
+ * each block is made ready by the VMM (no huge pages) and taken over from its
+ * start, piece by piece, so that it stays one range: register → UNMANAGED to
+ * UNTOUCHED → ask the memfd → HOT where there is data.  In any other order a
+ * page is lost to a discard at the same time (docs/model/manage.pml).
+ *
+ * The VMM marks the frames where it has discarded; the pages there are
+ * counted anew, the slots of ZERO pages freed, and what came back as
+ * UNMANAGED inside a managed range is taken over.
+ */
+#include <errno.h>
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/uffd.h"
+
+#define PIECE_PAGES     16384u  /* 64 MiB at a time */
+#define START_PERCENT   80u
+#define RETRY_NS        NS_PER_SEC
+/* The fastest a guest is expected to grow, to choose when to look again. */
+#define GROWTH_PER_SEC  (8ull << 30)
+
+static bool block_is_managed(const GuestBlock *b)
+{
+    return !b->present || b->managed == b->pages;
+}
+
+static void takeover_ask(Pager *p, unsigned block)
+{
+    GuestBlock *b = &p->guest.block[block];
+    struct RcacheVmmManage msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_MANAGE,
+                 .size = sizeof(msg) },
+        .block = block, .generation = b->generation, .count = b->pages,
+    };
+
+    b->asked = true;
+    seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+}
+
+/* Told once; asked again later, in case it passes. */
+static void takeover_failed(Pager *p, GuestBlock *b, const char *what, int err)
+{
+    b->ready = b->asked = false;
+    b->retry_at = pager_now() + RETRY_NS;
+    if (b->error != err) {
+        b->error = err;
+        report_event(p, RCACHE_EVENT_DEGRADED, b->first, "block %s: %s: %s",
+                     b->name, what, g_strerror(err));
+    }
+}
+
+void takeover_tick(Pager *p, uint64_t now)
+{
+    uint64_t limit = p->local_max * RCACHE_PAGE_SIZE / 100 * START_PERCENT;
+
+    if (p->managed) {
+        return;
+    }
+    p->unmanaged_blocks = guest_blocks_bytes(&p->guest);
+    if (!p->managing && limit_is_all(p)) {
+        p->unmanaged_at = now + 100 * NS_PER_MS;
+        return;
+    }
+    if (!p->managing && p->unmanaged_blocks < limit) {
+        uint64_t wait = (limit - p->unmanaged_blocks) * 1000 / GROWTH_PER_SEC;
+
+        p->unmanaged_at = now + CLAMP(wait, 1, 100) * NS_PER_MS;
+        return;
+    }
+    p->managing = true;
+    p->unmanaged_at = now + NS_PER_MS;
+    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
+        const GuestBlock *b = &p->guest.block[i];
+
+        if (b->present && !b->asked && now >= b->retry_at) {
+            takeover_ask(p, i);
+        }
+    }
+}
+
+void takeover_answer(Pager *p, const struct RcacheVmmManage *msg)
+{
+    GuestBlock *b = msg->block < RCACHE_BLOCKS_MAX
+                        ? &p->guest.block[msg->block] : NULL;
+
+    if (!b || !b->present || b->generation != msg->generation || !b->asked) {
+        return;
+    }
+    if (msg->status) {
+        takeover_failed(p, b, "cannot be managed", -msg->status);
+        return;
+    }
+    b->ready = true;
+}
+
+/* UNTOUCHED pages of @page..@end that have data are HOT. */
+static void takeover_find_data(Pager *p, uint64_t page, uint64_t end)
+{
+    while (page < end) {
+        int64_t data = guest_next_data(&p->guest, page, end);
+        int64_t hole = data < 0 ? data
+                                : guest_next_hole(&p->guest, data, end);
+
+        if (data < 0 || hole < 0) {
+            return;
+        }
+        if (hole > data && guest_keep(&p->guest, data, hole - data) < 0) {
+            return;             /* no memory: they stay UNTOUCHED */
+        }
+        for (page = data; page < (uint64_t)hole; page++) {
+            uint64_t word = table_load(&p->table, page);
+
+            if (page_state(word) == RCACHE_UNTOUCHED) {
+                /* Only a discard takes it away, and that is all right. */
+                table_step(&p->table, page, word, page_to(word, RCACHE_HOT));
+            }
+        }
+    }
+}
+
+static void takeover_piece(Pager *p, GuestBlock *b)
+{
+    uint64_t first = b->first + b->managed;
+    uint64_t n = MIN(PIECE_PAGES, b->pages - b->managed);
+    int ret = uffd_register(p->guest.uffd, block_address(b, first),
+                            n * RCACHE_PAGE_SIZE);
+
+    if (ret < 0) {
+        takeover_failed(p, b, "UFFDIO_REGISTER", -ret);
+        return;
+    }
+    for (uint64_t page = first; page < first + n; page++) {
+        uint64_t word = table_load(&p->table, page);
+
+        if (page_state(word) == RCACHE_UNMANAGED) {
+            table_step(&p->table, page, word,
+                       page_to(word, RCACHE_UNTOUCHED));
+        }
+    }
+    takeover_find_data(p, first, first + n);
+    b->managed += n;
+}
+
+bool takeover_work(Pager *p)
+{
+    bool all = true, more = false;
+
+    if (!p->managing || p->managed) {
+        return false;
+    }
+    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
+        GuestBlock *b = &p->guest.block[i];
+
+        if (b->ready && !block_is_managed(b)) {
+            takeover_piece(p, b);
+            more |= b->ready && !block_is_managed(b);
+        }
+        all &= block_is_managed(b);
+    }
+    if (all) {
+        p->managed = true;
+        g_message("vm %s: its memory is managed now: %" G_GUINT64_FORMAT
+                  " of %" G_GUINT64_FORMAT " pages are here", p->name,
+                  table_resident(&p->table), p->ram);
+    }
+    return more;
+}
+
+void takeover_page(Pager *p, uint64_t page)
+{
+    uint64_t word = table_load(&p->table, page);
+
+    if (page_state(word) == RCACHE_UNMANAGED &&
+        table_step(&p->table, page, word, page_to(word, RCACHE_UNTOUCHED))) {
+        takeover_find_data(p, page, page + 1);
+    }
+}
+
+static void discards_in_frame(Pager *p, uint64_t page, uint64_t end)
+{
+    uint64_t first = page;
+
+    for (; page < end; page++) {
+        uint64_t word = table_load(&p->table, page);
+        GuestBlock *b;
+
+        if (page_state(word) == RCACHE_ZERO && page_slot(word)) {
+            if (table_step(&p->table, page, word, page_with_slot(word, 0)) &&
+                slots_valid(&p->slots, page_slot(word))) {
+                freeing_slot(p, page_slot(word));
+            }
+        } else if (page_state(word) == RCACHE_UNMANAGED) {
+            b = guest_block_of_page(&p->guest, page);
+            if (b && page - b->first < b->managed) {
+                takeover_page(p, page);
+            }
+        }
+    }
+    table_recount(&p->table, first);
+}
+
+void takeover_discards(Pager *p)
+{
+    struct RcacheState *state = p->guest.state;
+    uint64_t seq = __atomic_load_n(&state->discard_seq, __ATOMIC_ACQUIRE);
+    uint64_t *bits = guest_frames(&p->guest);
+    uint64_t nr = (p->table.nr + RCACHE_FRAME_PAGES - 1) / RCACHE_FRAME_PAGES;
+
+    if (seq == p->discard_seq) {
+        return;
+    }
+    p->discard_seq = seq;
+    for (uint64_t i = 0; i < (nr + 63) / 64; i++) {
+        uint64_t set;
+
+        if (!__atomic_load_n(&bits[i], __ATOMIC_RELAXED)) {
+            continue;
+        }
+        set = __atomic_exchange_n(&bits[i], 0, __ATOMIC_ACQ_REL);
+        for (; set; set &= set - 1) {
+            uint64_t page = (i * 64 + __builtin_ctzll(set)) *
+                            RCACHE_FRAME_PAGES;
+
+            if (page < p->table.nr) {
+                discards_in_frame(p, page,
+                                  MIN(page + RCACHE_FRAME_PAGES,
+                                      p->table.nr));
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vm-commands: what an operator tells a VM's pager by way of an arbiter. */
+#include <string.h>
+
+#include "common/admin.h"
+#include "common/uuid.h"
+#include "rcached/rcached.h"
+
+static void rcached_evicted(const Evicted *evicted, void *opaque)
+{
+    WireEvictAck ack = {
+        .status = evicted->failed ? RCACHE_E_REFUSED : RCACHE_OK,
+        .bytes = evicted->bytes,
+    };
+
+    wire_text_copy(ack.text, sizeof(ack.text), evicted->text);
+    arbiter_evict_answer(opaque, &ack);
+}
+
+void rcached_told_to_evict(ArbiterAsked *request, const WireEvict *evict,
+                           void *opaque)
+{
+    Rcached *r = opaque;
+    g_autoptr(GError) error = NULL;
+    char uuid[UUID_TEXT_LEN];
+    Vm *vm;
+
+    uuid_format(evict->vm, uuid);
+    vm = vms_find(r->vms, uuid);
+    if (!vm) {
+        g_set_error(&error, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    "it is not on host %s any more", r->options->host);
+    } else if (evicts_start(r->evicts, vm, evict->bytes, rcached_evicted,
+                            request, &error)) {
+        g_message("an arbiter says: evict %" G_GUINT64_FORMAT " bytes of vm "
+                  "%s", evict->bytes, vm->name);
+    }
+    if (error) {
+        WireEvictAck ack = { .status = RCACHE_E_REFUSED };
+
+        wire_text_copy(ack.text, sizeof(ack.text), error->message);
+        arbiter_evict_answer(request, &ack);
+    }
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vmm-listener: VMMs' connections up to HELLO.  See vmm-listener.h. */
+#include "rcached/vmm-listener.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/wire.h"
+#include "rcached/seqpacket.h"
+
+/* Who may be on the way at once; a VMM is there for milliseconds. */
+#define NEWCOMERS_MAX   64u
+#define SOCKET_MODE     0660
+
+struct VmmListener {
+    SeqListener *socket;
+    GHashTable *newcomers;      /* of Newcomer, a set */
+    unsigned hello_ms;
+    VmmArrived *arrived;
+    void *opaque;
+};
+
+/* A connection that has not said HELLO. */
+typedef struct Newcomer {
+    VmmListener *listener;
+    int fd;
+    struct ucred peer;
+    guint watch;
+    guint deadline;
+} Newcomer;
+
+/* Also the set's destroy function; the connection ends if still here. */
+static void newcomer_free(gpointer opaque)
+{
+    Newcomer *n = opaque;
+
+    if (n->watch) {
+        g_source_remove(n->watch);
+    }
+    if (n->deadline) {
+        g_source_remove(n->deadline);
+    }
+    autofd_close(&n->fd);
+    g_free(n);
+}
+
+static void newcomer_end(Newcomer *n, const char *why)
+{
+    g_message("vmm: process %d (user %u): %s", (int)n->peer.pid,
+              (unsigned)n->peer.uid, why);
+    g_hash_table_remove(n->listener->newcomers, n);
+}
+
+/* ----------------------------------------------------------------- HELLO */
+
+void vmm_refuse(int fd, int status, const char *text)
+{
+    struct RcacheVmmHelloAck ack = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_HELLO_ACK,
+                 .size = sizeof(ack) },
+        .version = RCACHE_VMM_VERSION,
+        .status = status,
+    };
+    char unread;
+
+    /*
+     * Closing a socket whose queue is not empty is an error at the other
+     * end, which would come before the answer.
+     */
+    recv(fd, &unread, sizeof(unread), MSG_DONTWAIT);
+    wire_text_copy(ack.text, sizeof(ack.text), text);
+    seq_send(fd, &ack, sizeof(ack));
+    close(fd);
+}
+
+/*
+ * Why this build cannot serve a HELLO whose form is right; NULL if it can.
+ * The version comes first: the rest means nothing in another one.
+ */
+static const char *hello_judge(const struct RcacheVmmHello *hello, int *status)
+{
+    *status = -EPROTONOSUPPORT;
+    if (hello->version != RCACHE_VMM_VERSION) {
+        return "another version of the VMM protocol: use the QEMU and the "
+               "rcached of one release";
+    }
+    *status = -EINVAL;
+    if (hello->page_size != RCACHE_PAGE_SIZE) {
+        return "only pages of 4096 bytes can be managed";
+    }
+    if (hello->copies != 1) {
+        return "this rcached keeps one copy of a page: use copies=1";
+    }
+    if (!hello->incarnation) {
+        return "the incarnation must not be 0";
+    }
+    return NULL;
+}
+
+/* Is the packet a HELLO in form?  @len is its whole length. */
+static const char *hello_check(const struct RcacheVmmHello *hello, size_t len)
+{
+    if (len < sizeof(hello->hdr) || hello->hdr.magic != RCACHE_VMM_MAGIC) {
+        return "not the VMM protocol";
+    }
+    if (hello->hdr.size != len) {
+        return "a message whose size is not its packet's";
+    }
+    if (hello->hdr.type != RCACHE_VMM_HELLO) {
+        return "the first message is not HELLO";
+    }
+    if (len < sizeof(*hello)) {
+        return "a HELLO that is too short";
+    }
+    return NULL;
+}
+
+static void hello_clean(struct RcacheVmmHello *hello)
+{
+    hello->name[sizeof(hello->name) - 1] = '\0';
+    for (char *c = hello->name; *c; c++) {
+        *c = g_ascii_isprint(*c) ? *c : '?';
+    }
+}
+
+static void newcomer_refuse(Newcomer *n, int status, const char *why)
+{
+    int fd = fd_steal(&n->fd);
+
+    g_source_remove(n->watch);
+    n->watch = 0;
+    newcomer_end(n, why);
+    vmm_refuse(fd, status, why);
+}
+
+static void newcomer_hello(Newcomer *n, struct RcacheVmmHello *hello,
+                           size_t len)
+{
+    VmmListener *listener = n->listener;
+    const char *why = hello_check(hello, len);
+    struct ucred peer = n->peer;
+    int status = -EPROTO, fd;
+
+    if (!why) {
+        why = hello_judge(hello, &status);
+    }
+    if (why) {
+        newcomer_refuse(n, status, why);
+        return;
+    }
+    hello_clean(hello);
+    fd = fd_steal(&n->fd);
+    g_hash_table_remove(listener->newcomers, n);
+    listener->arrived(fd, hello, &peer, listener->opaque);
+}
+
+static gboolean newcomer_ready(gint fd, GIOCondition condition,
+                               gpointer opaque)
+{
+    struct RcacheVmmHello hello = { 0 };
+    Newcomer *n = opaque;
+    /* Without room for descriptors: looking must not take copies of any. */
+    ssize_t len = recv(fd, &hello, sizeof(hello),
+                       MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+
+    if (len > 0) {
+        newcomer_hello(n, &hello, len);
+    } else if (len == 0 || (errno != EAGAIN && errno != EINTR)) {
+        newcomer_end(n, "closed before its HELLO");
+    }
+    return G_SOURCE_CONTINUE;   /* removed with the newcomer, if at all */
+}
+
+static gboolean newcomer_late(gpointer opaque)
+{
+    newcomer_end(opaque, "no HELLO in time");
+    return G_SOURCE_CONTINUE;
+}
+
+/* -------------------------------------------------------------- listener */
+
+static void vmm_accept(int fd, const struct ucred *peer, void *opaque)
+{
+    VmmListener *listener = opaque;
+    Newcomer *n;
+
+    if (g_hash_table_size(listener->newcomers) >= NEWCOMERS_MAX) {
+        g_message("vmm: process %d: too many connections without HELLO",
+                  (int)peer->pid);
+        close(fd);
+        return;
+    }
+    n = g_new0(Newcomer, 1);
+    n->listener = listener;
+    n->fd = fd;
+    n->peer = *peer;
+    n->watch = g_unix_fd_add(fd, G_IO_IN, newcomer_ready, n);
+    n->deadline = g_timeout_add(listener->hello_ms, newcomer_late, n);
+    g_hash_table_add(listener->newcomers, n);
+}
+
+VmmListener *vmm_listener_new(const char *path, gid_t gid, unsigned hello_ms,
+                              VmmArrived *arrived, void *opaque,
+                              GError **errp)
+{
+    VmmListener *listener = g_new0(VmmListener, 1);
+
+    listener->newcomers = g_hash_table_new_full(NULL, NULL, newcomer_free,
+                                                NULL);
+    listener->hello_ms = hello_ms;
+    listener->arrived = arrived;
+    listener->opaque = opaque;
+    listener->socket = seq_listener_new(path, SOCKET_MODE, gid, vmm_accept,
+                                        listener, errp);
+    if (!listener->socket) {
+        vmm_listener_free(listener);
+        return NULL;
+    }
+    return listener;
+}
+
+void vmm_listener_free(VmmListener *listener)
+{
+    if (listener) {
+        seq_listener_free(listener->socket);
+        g_hash_table_destroy(listener->newcomers);
+        g_free(listener);
+    }
+}

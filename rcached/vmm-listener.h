@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmm-listener: takes VMMs' connections as far as their HELLO.
+ *
+ * A connection is looked at (MSG_PEEK) until its HELLO is there; the message
+ * stays in the queue for the pager to take.  One that is malformed, or that
+ * this build cannot serve, is answered with a reason and closed; one that
+ * says nothing is closed after a while.
+ */
+#ifndef RCACHED_VMM_LISTENER_H
+#define RCACHED_VMM_LISTENER_H
+
+#include <glib.h>
+#include <sys/socket.h>
+
+#include "rcache/vmm.h"
+
+typedef struct VmmListener VmmListener;
+
+/**
+ * VmmArrived - a VMM has said a HELLO that is in order
+ * @fd: its connection, now the callee's
+ * @hello: checked; its name is terminated and printable
+ */
+typedef void VmmArrived(int fd, const struct RcacheVmmHello *hello,
+                        const struct ucred *peer, void *opaque);
+
+/**
+ * vmm-listener_new() - listen at @path
+ * @gid: whose members may connect, or (gid_t)-1: the process's group
+ * @hello_ms: how long a connection may say nothing
+ *
+ * Return: the listener, or NULL with @errp set
+ */
+VmmListener *vmm_listener_new(const char *path, gid_t gid, unsigned hello_ms,
+                              VmmArrived *arrived, void *opaque,
+                              GError **errp);
+
+/** vmm_listener_free() - stop, close who has not arrived yet */
+void vmm_listener_free(VmmListener *listener);
+
+/**
+ * vmm_refuse() - answer the HELLO that waits on @fd with a reason, and close
+ * @status: an errno value below 0
+ * @text: for the person who started the VM
+ */
+void vmm_refuse(int fd, int status, const char *text);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmmListener, vmm_listener_free)
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vms: the VMs of this host and their pagers.
+ *
+ * A VM is named by its uuid; its incarnation is new for each start of it.
+ * There is at most one pager for a uuid: before one is started the one
+ * before is proved dead.  See vms.c for how.
+ */
+#ifndef RCACHED_VMS_H
+#define RCACHED_VMS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "rcached/agent/divide.h"
+#include "rcached/link.h"
+#include "rcached/pager-process.h"
+#include "rcached/rundir.h"
+
+typedef struct Vms Vms;
+typedef struct VmWaiting VmWaiting;
+
+/*
+ * A VM.  Read by everyone; written by vms.c, but for the last group, which
+ * is the owner's of the table.
+ */
+typedef struct Vm {
+    Vms *vms;
+    uint8_t uuid[RCACHE_UUID_LEN];
+    char uuid_text[37];
+    uint64_t incarnation;
+    char name[RCACHE_NAME_MAX];
+    pid_t vmm_pid;              /* 0: not known */
+    int vmm_pidfd;              /* or -1 */
+    unsigned starts;            /* pagers started for this incarnation */
+    PagerProcess *pager;        /* or NULL */
+    int64_t pagerless_since;    /* g_get_monotonic_time() */
+    int64_t started_at;         /* the same, of its pager; 0: not by us */
+    VmWaiting *waiting;         /* a connection that waits for its pager */
+
+    struct Link *link;          /* the pager's link, or NULL */
+    bool has_stats;             /* the next three hold */
+    bool attached;
+    struct RcacheVmmStats stats;
+    GArray *held;               /* of struct LinkHeld */
+    bool has_balloon;
+    struct RcacheVmmBalloon balloon;
+    int64_t balloon_at;         /* g_get_monotonic_time() */
+    uint64_t auto_least;        /* bytes; 0: its local-max is not for us */
+    DivideVm divide;
+} Vm;
+
+typedef struct VmsConfig {
+    RunDir *dir;
+    const char *exe;            /* the pager's program */
+    const char *vmm_path;       /* where to listen */
+    gid_t vmm_gid;              /* who may connect; (gid_t)-1: our group */
+    const char *link_path;
+    const char *host;
+    unsigned poll_us;
+    unsigned keep_unused_ms;    /* a pager's leases */
+    unsigned slow_window_ms;    /* how long a pager watches a provider */
+    unsigned moves_per_minute;  /* slabs that leave slow ones */
+    unsigned hello_ms;          /* a connection may say nothing */
+    unsigned pager_exit_ms;     /* a pager that ought to end may take */
+    unsigned forget_ms;         /* a VM without pager and known VMM is kept */
+    bool (*admit)(GError **errp);       /* may a new VM come? or NULL */
+} VmsConfig;
+
+/** vms_config_init() - the defaults of the times */
+void vms_config_init(VmsConfig *config);
+
+/**
+ * vms_new() - find the pagers that are alive, and listen for VMMs
+ *
+ * Return: the table, or NULL with @errp set
+ */
+Vms *vms_new(const VmsConfig *config, GError **errp);
+
+/** vms_free() - stop listening; pagers are left alone */
+void vms_free(Vms *vms);
+
+/**
+ * vms_link_hello() - a pager has reported itself
+ * @pid: of the process that did, by the socket
+ *
+ * Return: its VM, or NULL with @errp set: this pager is not the VM's
+ */
+Vm *vms_link_hello(Vms *vms, const struct LinkHello *hello, pid_t pid,
+                   GError **errp);
+
+/** vms_find() - a VM by its uuid, or else by its name; or NULL */
+Vm *vms_find(Vms *vms, const char *text);
+
+/** vms_list() - all VMs, by name; free the array, not the VMs */
+GPtrArray *vms_list(Vms *vms);
+
+/** vms_kill_pager() - SIGKILL; false if the VM has none */
+bool vms_kill_pager(Vm *vm);
+
+/** vm_restarts() - pagers after the first, of this incarnation */
+static inline unsigned vm_restarts(const Vm *vm)
+{
+    return vm->starts ? vm->starts - 1 : 0;
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vms, vms_free)
+
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vm-commands: a bad network between a pager and a provider.
+ *
+ * It listens where the requester believes the provider to be, and connects
+ * to the provider, if need be in another network namespace.  What it does to
+ * the bytes is told it by lines on stdin, each answered with "ok" or "no":
+ *
+ *   delay MS         each piece is passed on so much later
+ *   jitter MS        and up to so much more, drawn anew for each connection
+ *                    and piece: order is kept inside a connection only
+ *   trickle BYTES    at most so many at once, then a pause of 1 ms; 0: off
+ *   flip WHERE N     flip a bit in each of the next N pieces that go "down"
+ *                    (to the requester) or "up", or in the first 40 bytes
+ *                    ("head") or in bytes 16 to 23 ("tag") of those that go
+ *                    down; most pieces begin with a frame's head
+ *   pause | resume   nothing is passed on, and nobody is told (half open)
+ *   cut | mend       end all connections and take no new ones
+ *   reset            end all connections now, with RST
+ *   count            answers with the connections there are
+ *
+ * One thread, poll(2).  A direction is a queue of pieces with the time they
+ * are due; it is read only while little is queued, so that a slow way pushes
+ * back as a real one does.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PIECE_MAX       (64u << 10)
+#define QUEUE_MAX       (1u << 20)
+#define LINKS_MAX       64u
+
+typedef struct Piece {
+    uint64_t due;               /* ns */
+    size_t at, len;
+    uint8_t bytes[];
+} Piece;
+
+/* One direction of a link. */
+typedef struct Way {
+    int from, to;
+    GQueue pieces;
+    size_t queued;
+    uint64_t not_before;        /* ns: trickling */
+    bool ended;                 /* @from has no more */
+    bool shut;                  /* and @to has been told */
+} Way;
+
+typedef struct Link {
+    Way up, down;
+} Link;
+
+typedef struct Proxy {
+    int listener;
+    struct sockaddr_in target;
+    GPtrArray *links;
+    uint64_t random;
+    /* what is done to the bytes */
+    unsigned delay_ms, jitter_ms, trickle;
+    unsigned flip_up, flip_down;
+    size_t flip_from, flip_to;  /* going down: only in these bytes */
+    bool paused, cut;
+    char line[128];
+    size_t line_len;
+} Proxy;
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static uint64_t next_random(Proxy *r)
+{
+    r->random ^= r->random << 13;
+    r->random ^= r->random >> 7;
+    r->random ^= r->random << 17;
+    return r->random >> 11;
+}
+
+/* ----------------------------------------------------------------- links */
+
+static void link_end(Proxy *r, Link *link, bool reset)
+{
+    struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+    if (reset) {
+        setsockopt(link->up.from, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        setsockopt(link->up.to, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    }
+    close(link->up.from);
+    close(link->up.to);
+    g_queue_clear_full(&link->up.pieces, g_free);
+    g_queue_clear_full(&link->down.pieces, g_free);
+    g_ptr_array_remove_fast(r->links, link);
+    g_free(link);
+}
+
+static void links_end_all(Proxy *r, bool reset)
+{
+    while (r->links->len) {
+        link_end(r, g_ptr_array_index(r->links, 0), reset);
+    }
+}
+
+static void link_begin(Proxy *r)
+{
+    int in = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int out = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    Link *link;
+
+    if (in < 0 || out < 0 || r->cut || r->links->len == LINKS_MAX ||
+        connect(out, (struct sockaddr *)&r->target, sizeof(r->target)) < 0) {
+        close(in);
+        close(out);
+        return;
+    }
+    fcntl(out, F_SETFL, O_NONBLOCK);
+    setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    link = g_new0(Link, 1);
+    link->up = (Way) { .from = in, .to = out };
+    link->down = (Way) { .from = out, .to = in };
+    g_queue_init(&link->up.pieces);
+    g_queue_init(&link->down.pieces);
+    g_ptr_array_add(r->links, link);
+}
+
+/* ------------------------------------------------------------------ ways */
+
+static void piece_flip(Proxy *r, Piece *piece, unsigned *left)
+{
+    bool down = left == &r->flip_down;
+    size_t from = down ? MIN(r->flip_from, piece->len - 1) : 0;
+    size_t to = down ? MIN(r->flip_to, piece->len) : piece->len;
+    uint64_t bit;
+
+    if (*left) {
+        (*left)--;
+        bit = from * 8 + next_random(r) % ((MAX(to, from + 1) - from) * 8);
+        piece->bytes[bit / 8] ^= 1u << (bit % 8);
+    }
+}
+
+/* Read one piece; false if the connection is broken. */
+static bool way_read(Proxy *r, Way *way, unsigned *flips, uint64_t now)
+{
+    Piece *piece = g_malloc(sizeof(*piece) + PIECE_MAX), *last;
+    ssize_t len = read(way->from, piece->bytes, PIECE_MAX);
+
+    if (len <= 0) {
+        g_free(piece);
+        way->ended = len == 0;
+        return len == 0 || errno == EAGAIN;
+    }
+    piece->at = 0;
+    piece->len = len;
+    piece->due = now + r->delay_ms * 1000000ull;
+    if (r->jitter_ms) {
+        piece->due += next_random(r) % (r->jitter_ms * 1000000ull);
+    }
+    last = g_queue_peek_tail(&way->pieces);
+    if (last) {
+        piece->due = MAX(piece->due, last->due);
+    }
+    piece_flip(r, piece, flips);
+    way->queued += len;
+    g_queue_push_tail(&way->pieces, piece);
+    return true;
+}
+
+/* When the next bytes may go; UINT64_MAX if there are none. */
+static uint64_t way_due(const Proxy *r, const Way *way)
+{
+    Piece *piece = g_queue_peek_head((GQueue *)&way->pieces);
+
+    if (r->paused || !piece) {
+        return UINT64_MAX;
+    }
+    return MAX(piece->due, way->not_before);
+}
+
+static bool way_write(Proxy *r, Way *way, uint64_t now)
+{
+    while (way_due(r, way) <= now) {
+        Piece *piece = g_queue_peek_head(&way->pieces);
+        size_t want = piece->len - piece->at;
+        ssize_t len;
+
+        if (r->trickle) {
+            want = MIN(want, r->trickle);
+            way->not_before = now + 1000000;
+        }
+        len = send(way->to, piece->bytes + piece->at, want, MSG_NOSIGNAL);
+        if (len < 0) {
+            return errno == EAGAIN;
+        }
+        way->queued -= len;
+        piece->at += len;
+        if (piece->at == piece->len) {
+            g_free(g_queue_pop_head(&way->pieces));
+        }
+    }
+    if (way->ended && !way->shut && !way->queued && !r->paused) {
+        way->shut = true;
+        shutdown(way->to, SHUT_WR);
+    }
+    return true;
+}
+
+/* -------------------------------------------------------------- commands */
+
+static bool proxy_command(Proxy *r, const char *line)
+{
+    char dir[8];
+    unsigned n;
+
+    if (sscanf(line, "delay %u", &n) == 1) {
+        r->delay_ms = n;
+    } else if (sscanf(line, "jitter %u", &n) == 1) {
+        r->jitter_ms = n;
+    } else if (sscanf(line, "trickle %u", &n) == 1) {
+        r->trickle = n;
+    } else if (sscanf(line, "flip %7s %u", dir, &n) == 2) {
+        *(strcmp(dir, "up") ? &r->flip_down : &r->flip_up) = n;
+        r->flip_from = strcmp(dir, "tag") ? 0 : 16;
+        r->flip_to = !strcmp(dir, "tag") ? 24
+                     : !strcmp(dir, "head") ? 40 : SIZE_MAX;
+    } else if (!strcmp(line, "pause") || !strcmp(line, "resume")) {
+        r->paused = line[0] == 'p';
+    } else if (!strcmp(line, "cut") || !strcmp(line, "mend")) {
+        r->cut = line[0] == 'c';
+        if (r->cut) {
+            links_end_all(r, false);
+        }
+    } else if (!strcmp(line, "reset")) {
+        links_end_all(r, true);
+    } else if (strcmp(line, "count")) {
+        return false;
+    }
+    return true;
+}
+
+/* false when stdin has ended: so does the proxy */
+static bool proxy_read_commands(Proxy *r)
+{
+    ssize_t len = read(STDIN_FILENO, r->line + r->line_len,
+                       sizeof(r->line) - 1 - r->line_len);
+    char *end;
+
+    if (len <= 0) {
+        return false;
+    }
+    r->line_len += len;
+    r->line[r->line_len] = '\0';
+    while ((end = strchr(r->line, '\n'))) {
+        *end = '\0';
+        printf("%s %u\n", proxy_command(r, r->line) ? "ok" : "no",
+               r->links->len);
+        r->line_len -= end + 1 - r->line;
+        memmove(r->line, end + 1, r->line_len + 1);
+    }
+    fflush(stdout);
+    return true;
+}
+
+/* ------------------------------------------------------------------ loop */
+
+/* Which events to wait for on the two sockets of a link, and until when. */
+static void link_wait(const Proxy *r, const Link *link, uint64_t now,
+                      struct pollfd *pfd, uint64_t *until)
+{
+    const Way *ways[2] = { &link->up, &link->down };
+
+    pfd[0] = (struct pollfd) { .fd = link->up.from };
+    pfd[1] = (struct pollfd) { .fd = link->up.to };
+    for (int i = 0; i < 2; i++) {
+        uint64_t due = way_due(r, ways[i]);
+
+        if (!ways[i]->ended && ways[i]->queued < QUEUE_MAX && !r->paused) {
+            pfd[i].events |= POLLIN;
+        }
+        if (due <= now) {
+            pfd[!i].events |= POLLOUT;
+        } else {
+            *until = MIN(*until, due);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        /* Nothing to do there now: a HUP would only be heard again. */
+        pfd[i].fd = pfd[i].events ? pfd[i].fd : -1;
+    }
+}
+
+static void link_turn(Proxy *r, Link *link, const struct pollfd *pfd,
+                      uint64_t now)
+{
+    bool good = true;
+
+    if (pfd[0].revents & (POLLIN | POLLHUP) && !link->up.ended) {
+        good &= way_read(r, &link->up, &r->flip_up, now);
+    }
+    if (pfd[1].revents & (POLLIN | POLLHUP) && !link->down.ended) {
+        good &= way_read(r, &link->down, &r->flip_down, now);
+    }
+    good &= way_write(r, &link->up, now) && way_write(r, &link->down, now);
+    if (!good || (pfd[0].revents | pfd[1].revents) & POLLERR ||
+        (link->up.shut && link->down.shut)) {
+        link_end(r, link, !good);
+    }
+}
+
+/* One wait, and what came of it; false when it is over. */
+static bool proxy_turn(Proxy *r)
+{
+    struct pollfd pfd[2 + 2 * LINKS_MAX] = {
+        { .fd = STDIN_FILENO, .events = POLLIN },
+        { .fd = r->listener, .events = POLLIN },
+    };
+    Link *link[LINKS_MAX];
+    uint64_t now = now_ns(), until = UINT64_MAX;
+    unsigned n = r->links->len;
+    struct timespec wait;
+
+    for (unsigned i = 0; i < n; i++) {
+        link[i] = g_ptr_array_index(r->links, i);
+        link_wait(r, link[i], now, &pfd[2 + 2 * i], &until);
+    }
+    until = until == UINT64_MAX ? 1000000000 : until - now;
+    wait = (struct timespec) { until / 1000000000, until % 1000000000 };
+    if (ppoll(pfd, 2 + 2 * n, &wait, NULL) < 0) {
+        return errno == EINTR;
+    }
+    now = now_ns();
+    for (unsigned i = 0; i < n; i++) {
+        link_turn(r, link[i], &pfd[2 + 2 * i], now);
+    }
+    if (pfd[1].revents) {
+        link_begin(r);
+    }
+    return !pfd[0].revents || proxy_read_commands(r);
+}
+
+static bool enter_netns(const char *name)
+{
+    g_autofree char *path = g_build_filename("/run/netns", name, NULL);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool good = fd >= 0 && setns(fd, CLONE_NEWNET) == 0;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return good;
+}
+
+static int listen_here(int port)
+{
+    struct sockaddr_in addr = { .sin_family = AF_INET,
+                                .sin_port = htons(port),
+                                .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+        listen(fd, 16) < 0) {
+        return -1;
+    }
+    return fd;
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *netns = NULL;
+    int port = 0, target = 0, seed = 1;
+    const GOptionEntry entries[] = {
+        { "listen", 0, 0, G_OPTION_ARG_INT, &port, "on loopback", "PORT" },
+        { "connect", 0, 0, G_OPTION_ARG_INT, &target, "on loopback", "PORT" },
+        { "connect-netns", 0, 0, G_OPTION_ARG_STRING, &netns,
+          "whose loopback", "NAME" },
+        { "seed", 0, 0, G_OPTION_ARG_INT, &seed, "", "N" },
+        { 0 }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+    Proxy r = {.links = g_ptr_array_new()};
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error) || !port ||
+        !target) {
+        fprintf(stderr, "proxy: see --help\n");
+        return 2;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    r.random = 0x9e3779b97f4a7c15ull * (seed | 1);
+    r.target = (struct sockaddr_in) {
+        .sin_family = AF_INET, .sin_port = htons(target),
+        .sin_addr = { htonl(INADDR_LOOPBACK) },
+    };
+    r.listener = listen_here(port);
+    if (r.listener < 0 || (netns && !enter_netns(netns))) {
+        fprintf(stderr, "proxy: %s\n", g_strerror(errno));
+        return 1;
+    }
+    printf("ok 0\n");
+    fflush(stdout);
+    while (proxy_turn(&r)) {
+    }
+    links_end_all(&r, false);
+    close(r.listener);
+    g_ptr_array_free(r.links, TRUE);
+    return 0;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Slabs that providers want back: what goes where, what is asked of whom, and
+ * what becomes of it when they say no.  revoke.c alone: moves, fetches and
+ * connections are played here.
+ */
+#include <check.h>
+#include <string.h>
+
+#include "rcached/pager/pager.h"
+
+#define PAGES   256u            /* of a slab */
+
+static Pager p;
+static Remote remote[3];
+static Lease lease[3];
+static struct RcacheLease shared[3];
+static uint64_t now;
+
+/* What was sent and begun. */
+static WireHead sent;
+static unsigned nr_sent, nr_moves;
+static RcacheSlot sent_slot;
+static const Lease *moved_to;
+
+uint64_t pager_now(void)
+{
+    return now;
+}
+
+void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
+                    const void *data, size_t len)
+{
+    sent = *head;
+    sent_slot = slots ? slots[0] : 0;
+    nr_sent++;
+}
+
+void move_begin(Pager *pager, Lease *from, uint32_t slab, Lease *to,
+                uint32_t number)
+{
+    slots_freeze(&pager->slots, slab, true);
+    moved_to = to;
+    nr_moves++;
+}
+
+void move_wipe(Pager *pager, Lease *l, uint32_t number)
+{
+}
+
+void move_entry_set(Pager *pager, uint32_t slab, const Lease *l,
+                    uint32_t number)
+{
+}
+
+bool move_names(const Pager *pager, const Lease *to, uint32_t number)
+{
+    return false;
+}
+
+void move_retry(Pager *pager, uint64_t at)
+{
+}
+
+bool fetch_is_out(const Pager *pager, const Remote *from, uint32_t slab)
+{
+    return false;
+}
+
+void remote_close(Remote *r, const char *reason)
+{
+}
+
+/* Lease @i at its own provider: @filled slabs in use, and @spare others. */
+static void add_lease(unsigned i, uint32_t filled, uint32_t spare)
+{
+    static const char *const hosts[] = { "old", "near", "far" };
+    Lease *l = &lease[i];
+
+    wire_text_copy(remote[i].host, sizeof(remote[i].host), hosts[i]);
+    remote[i].state = REMOTE_UP;
+    remote[i].features = RCACHE_FEATURE_MOVE;
+    g_ptr_array_add(p.remotes, &remote[i]);
+    shared[i] = (struct RcacheLease) { .id = i + 1, .epoch = 1 };
+    *l = (Lease) {
+        .index = i, .shared = &shared[i], .remote = &remote[i],
+        .slab_pages = PAGES,
+        .claimed = { true, true }, .nr_slabs = filled + spare,
+        .keep = UINT32_MAX,
+        .spare = g_array_new(FALSE, FALSE, sizeof(Spare)),
+        .drops = g_array_new(FALSE, FALSE, sizeof(Drop)),
+    };
+    p.leases[i] = l;
+    for (uint32_t n = 0; n < filled; n++) {
+        uint32_t at = i * 16 + n;
+
+        slots_add(&p.slots, at, i, n, PAGES);
+        slots_mark(&p.slots, slot_make(at, n));
+    }
+    for (uint32_t n = 0; n < spare; n++) {
+        revoke_spare(l, filled + n, 0);
+    }
+}
+
+static void set_up(void)
+{
+    p = (Pager) { .remotes = g_ptr_array_new(), .avoid = avoid_new() };
+    slots_init(&p.slots);
+    now = 1000 * NS_PER_SEC;
+    nr_sent = nr_moves = 0;
+    moved_to = NULL;
+}
+
+static void tear_down(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(lease); i++) {
+        if (p.leases[i]) {
+            g_array_free(lease[i].spare, TRUE);
+            g_array_free(lease[i].drops, TRUE);
+        }
+    }
+    slots_deinit(&p.slots);
+    g_ptr_array_free(p.remotes, TRUE);
+    g_array_free(p.avoid, TRUE);
+}
+
+static void answer_drop(uint16_t status)
+{
+    WireHead head = {
+        .type = RCACHE_DROP_ACK, .tag = sent.tag, .lease = sent.lease,
+        .status = status,
+    };
+
+    revoke_dropped(&p, &head);
+}
+
+START_TEST(a_drop_that_meets_busy_is_asked_again)
+{
+    add_lease(0, 2, 1);
+    lease[0].keep = 2;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_sent, 1);
+    ck_assert_uint_eq(sent.type, RCACHE_DROP);
+    ck_assert_uint_eq(sent_slot, wire_slot(2, 0));
+    answer_drop(RCACHE_E_BUSY);
+    ck_assert_uint_eq(lease[0].nr_slabs, 3);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_sent, 1);      /* not at once */
+    now += NS_PER_SEC;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_uint_eq(sent_slot, wire_slot(2, 0));
+    answer_drop(RCACHE_OK);
+    ck_assert_uint_eq(lease[0].nr_slabs, 2);
+    now += NS_PER_SEC;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_sent, 2);
+    answer_drop(RCACHE_OK);             /* a second answer is none */
+    ck_assert_uint_eq(lease[0].nr_slabs, 2);
+}
+END_TEST
+
+START_TEST(a_drop_refused_for_good_is_not_asked_again)
+{
+    add_lease(0, 2, 1);
+    lease[0].keep = 2;
+    revoke_tick(&p, now);
+    answer_drop(RCACHE_E_SLOT);
+    now += NS_PER_SEC;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_sent, 1);
+    ck_assert_uint_eq(lease[0].spare->len, 0);
+}
+END_TEST
+
+START_TEST(another_target_while_one_is_out_of_reach)
+{
+    const char *names[RCACHE_AVOID_MAX];
+
+    add_lease(0, 1, 0);
+    add_lease(1, 1, 4);
+    lease[0].keep = 0;
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
+    ck_assert_uint_eq(revoke_avoids(&p, names), 0);
+
+    /* Once is chance. */
+    avoid_failed(p.avoid, &remote[0], &remote[1], now);
+    ck_assert_uint_eq(revoke_avoids(&p, names), 0);
+    avoid_failed(p.avoid, &remote[0], &remote[1], now);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 0);
+    ck_assert_uint_eq(revoke_lacking(&p), PAGES);
+    ck_assert_uint_eq(revoke_avoids(&p, names), 1);
+    ck_assert_str_eq(names[0], "near");
+
+    add_lease(2, 1, 1);
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 1);
+    ck_assert_ptr_eq(moved_to, &lease[2]);
+}
+END_TEST
+
+START_TEST(a_pair_is_tried_again)
+{
+    add_lease(0, 1, 0);
+    add_lease(1, 1, 1);
+    lease[0].keep = 0;
+    avoid_failed(p.avoid, &remote[0], &remote[1], now);
+    avoid_failed(p.avoid, &remote[0], &remote[1], now);
+    now += AVOID_FIRST_NS;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 1);
+    ck_assert_ptr_eq(moved_to, &lease[1]);
+}
+END_TEST
+
+START_TEST(the_pause_doubles_up_to_a_limit)
+{
+    uint64_t last = 0;
+    int a = 0, b = 0;
+
+    ck_assert_uint_eq(avoid_failed(p.avoid, &a, &b, now), now);
+    for (unsigned i = 0; i < 40; i++) {
+        uint64_t pause = avoid_failed(p.avoid, &a, &b, now) - now;
+
+        ck_assert_uint_eq(pause, i ? MIN(last * 2, AVOID_MOST_NS)
+                                   : AVOID_FIRST_NS);
+        last = pause;
+    }
+    ck_assert(avoid_is(p.avoid, &a, &b, now));
+    ck_assert(!avoid_is(p.avoid, &b, &a, now));
+    avoid_worked(p.avoid, &a, &b);
+    ck_assert(!avoid_is(p.avoid, &a, &b, now));
+    ck_assert_uint_eq(avoid_failed(p.avoid, &a, &b, now), now);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("leave");
+    TCase *tc = tcase_create("leave");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, a_drop_that_meets_busy_is_asked_again);
+    tcase_add_test(tc, a_drop_refused_for_good_is_not_asked_again);
+    tcase_add_test(tc, another_target_while_one_is_out_of_reach);
+    tcase_add_test(tc, a_pair_is_tried_again);
+    tcase_add_test(tc, the_pause_doubles_up_to_a_limit);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Pagers outlive the daemon: what the next one finds, and what it believes. */
+#include <check.h>
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/vms-fixture.h"
+
+static void next_daemon(void)
+{
+    vms_free(fix.vms);
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert_ptr_nonnull(fix.vms);
+}
+
+START_TEST(pagers_outlive_the_daemon_and_are_found)
+{
+    pid_t pager, second;
+    int fd, again;
+
+    be_patient();
+    fd = start(1, 42, "web");
+    kill(pager_of(fd), SIGKILL);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    close(fd);
+    fd = start(1, 42, "web");
+    pager = pager_of(fd);
+    next_daemon();
+    ck_assert_uint_eq(vm_restarts(the_vm()), 1);
+    ck_assert_int_eq(kill(pager, 0), 0);
+    ck_assert_int_eq(pager_process_pid(the_vm()->pager), pager);
+    ck_assert(pager_process_adopted(the_vm()->pager));
+    ck_assert_str_eq(the_vm()->name, "web");
+    ck_assert_uint_eq(the_vm()->incarnation, 42);
+
+    again = start(1, 42, "web");
+    fake_pump(100, NULL, NULL);
+    ck_assert_int_eq(pager_process_pid(the_vm()->pager), pager);
+    close(fd);
+    second = pager_of(again);
+    ck_assert_int_ne(second, pager);
+    ck_assert_uint_eq(vm_restarts(the_vm()), 2);
+    close(again);
+}
+END_TEST
+
+START_TEST(an_unknown_vmm_of_a_found_pager_is_given_the_doubt)
+{
+    int fd = start(1, 42, "stubborn");
+    pid_t pager = pager_of(fd);
+
+    next_daemon();
+    expect_refusal(start(1, 43, "mail"), -EBUSY, "uuid");
+    ck_assert_int_eq(pager_process_pid(the_vm()->pager), pager);
+    close(fd);
+}
+END_TEST
+
+START_TEST(what_dead_pagers_left_is_cleared_away)
+{
+    g_autofree char *file = rundir_path(fix.dir,
+        "pager-01010101-0101-0101-0101-010101010101");
+    int fd = start(1, 42, "web");
+    pid_t pager = pager_of(fd);
+
+    ck_assert(g_file_test(file, G_FILE_TEST_EXISTS));
+    vms_free(fix.vms);
+    kill(pager, SIGKILL);
+    waitpid(pager, NULL, 0);
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert(no_vm(NULL));
+    ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
+    close(fd);
+}
+END_TEST
+
+/* Somebody else's pid in a file is not taken for a pager. */
+START_TEST(a_file_without_its_lock_proves_nothing)
+{
+    g_autofree char *file = rundir_path(fix.dir,
+        "pager-01010101-0101-0101-0101-010101010101");
+    g_autofree char *text = g_strdup_printf("%d 42 1 web\n", getpid());
+
+    vms_free(fix.vms);
+    ck_assert(g_file_set_contents(file, text, -1, NULL));
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert(no_vm(NULL));
+}
+END_TEST
+
+START_TEST(a_link_adopts_only_the_holder_of_the_lock)
+{
+    struct LinkHello hello = { .incarnation = 42, .name = "web",
+                               .session = 3 };
+    g_autoptr(GError) error = NULL;
+    int fd = start(1, 42, "web");
+    pid_t pager = pager_of(fd);
+    Vm *vm;
+
+    memset(hello.uuid, 1, sizeof(hello.uuid));
+    ck_assert_ptr_null(vms_link_hello(fix.vms, &hello, getpid(), &error));
+    g_clear_error(&error);
+    vm = vms_link_hello(fix.vms, &hello, pager, &error);
+    ck_assert_ptr_eq(vm, the_vm());
+    ck_assert_uint_eq(vm_restarts(vm), 0);      /* sessions are no starts */
+    hello.incarnation = 43;
+    ck_assert_ptr_null(vms_link_hello(fix.vms, &hello, pager, &error));
+    g_clear_error(&error);
+    memset(hello.uuid, 2, sizeof(hello.uuid));
+    ck_assert_ptr_null(vms_link_hello(fix.vms, &hello, getpid(), &error));
+    ck_assert_ptr_nonnull(error);
+    close(fd);
+}
+END_TEST
+
+START_TEST(one_daemon_in_a_folder_and_no_socket_after_it)
+{
+    g_autoptr(GError) error = NULL;
+    struct stat st;
+
+    ck_assert_ptr_null(rundir_new(fix.folder, &error));
+    ck_assert_ptr_nonnull(strstr(error->message, "another rcached"));
+    ck_assert_int_eq(stat(fix.vmm_path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0660);
+    g_clear_pointer(&fix.vms, vms_free);
+    ck_assert(!g_file_test(fix.vmm_path, G_FILE_TEST_EXISTS));
+    /* A file that is no socket is nobody's to remove. */
+    ck_assert(g_file_set_contents(fix.vmm_path, "", 0, NULL));
+    g_clear_error(&error);
+    ck_assert_ptr_null(vms_new(&fix.config, &error));
+    ck_assert_ptr_nonnull(strstr(error->message, fix.vmm_path));
+    ck_assert(g_file_test(fix.vmm_path, G_FILE_TEST_EXISTS));
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("vms-next");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    fake_pager_main(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 20);
+    tcase_add_test(tc, pagers_outlive_the_daemon_and_are_found);
+    tcase_add_test(tc, an_unknown_vmm_of_a_found_pager_is_given_the_doubt);
+    tcase_add_test(tc, what_dead_pagers_left_is_cleared_away);
+    tcase_add_test(tc, a_file_without_its_lock_proves_nothing);
+    tcase_add_test(tc, a_link_adopts_only_the_holder_of_the_lock);
+    tcase_add_test(tc, one_daemon_in_a_folder_and_no_socket_after_it);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

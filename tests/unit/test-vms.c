@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * VMs and their pagers: who is let in, when a pager is started, and that there
+ * is never a second one.
+ */
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/vms-fixture.h"
+
+START_TEST(a_pager_gets_its_vmm_and_nothing_else)
+{
+    int leak = dup(0);          /* without CLOEXEC, as a library might */
+    int fd = start(1, 42, "web");
+    struct RcacheVmmHelloAck ack = read_ack(fd);
+    g_autofree char *expected = NULL;
+    pid_t pid = 0;
+
+    close(leak);
+    sscanf(ack.text, "pid=%d", &pid);
+    g_array_append_val(fix.pids, pid);
+    /* A session of its own; the VMM's socket and the lock, no more. */
+    expected = g_strdup_printf("pid=%d sid=%d fds=0,1,2,3,4", pid, pid);
+    ck_assert_str_eq(ack.text, expected);
+    ck_assert_str_eq(the_vm()->name, "web");
+    ck_assert_uint_eq(the_vm()->incarnation, 42);
+    ck_assert_uint_eq(vm_restarts(the_vm()), 0);
+    ck_assert_ptr_eq(vms_find(fix.vms, "web"), the_vm());
+    ck_assert_ptr_eq(the_vm(),
+                     vms_find(fix.vms, "01010101-0101-0101-0101-010101010101"));
+    ck_assert_ptr_null(vms_find(fix.vms, "mail"));
+    close(fd);
+}
+END_TEST
+
+static void bad_magic(struct RcacheVmmHello *h) { h->hdr.magic++; }
+static void bad_type(struct RcacheVmmHello *h) { h->hdr.type++; }
+static void bad_size(struct RcacheVmmHello *h) { h->hdr.size++; }
+static void bad_version(struct RcacheVmmHello *h) { h->version++; }
+static void bad_page(struct RcacheVmmHello *h) { h->page_size = 16384; }
+static void bad_copies(struct RcacheVmmHello *h) { h->copies = 2; }
+static void no_copies(struct RcacheVmmHello *h) { h->copies = 0; }
+static void no_incarnation(struct RcacheVmmHello *h) { h->incarnation = 0; }
+
+static const struct {
+    void (*spoil)(struct RcacheVmmHello *hello);
+    int status;
+    const char *word;
+} bad_hellos[] = {
+    { bad_magic, -EPROTO, "not the VMM protocol" },
+    { bad_type, -EPROTO, "not HELLO" },
+    { bad_size, -EPROTO, "size" },
+    { bad_version, -EPROTONOSUPPORT, "version" },
+    { bad_page, -EINVAL, "4096" },
+    { bad_copies, -EINVAL, "copies=1" },
+    { no_copies, -EINVAL, "copies=1" },
+    { no_incarnation, -EINVAL, "incarnation" },
+};
+
+START_TEST(a_hello_that_cannot_be_served_is_told_why)
+{
+    struct RcacheVmmHello hello = fake_vmm_hello(1, 42, "web");
+
+    bad_hellos[_i].spoil(&hello);
+    expect_refusal(say(&hello), bad_hellos[_i].status, bad_hellos[_i].word);
+    ck_assert(no_vm(NULL));
+    pager_of(start(1, 42, "web"));      /* the daemon is none the worse */
+}
+END_TEST
+
+START_TEST(short_and_long_packets_are_no_hello)
+{
+    static const char zeros[RCACHE_VMM_MSG_MAX];
+    struct RcacheVmmHello hello = fake_vmm_hello(1, 42, "web");
+    char longer[sizeof(hello) + 8] = { 0 };
+    int fd = fake_vmm_connect(fix.vmm_path);
+
+    hello.hdr.size = sizeof(hello) - 8;
+    send(fd, &hello, sizeof(hello) - 8, 0);
+    expect_refusal(fd, -EPROTO, "short");
+    hello.hdr.size = sizeof(hello);
+    fd = fake_vmm_connect(fix.vmm_path);
+    send(fd, zeros, 1, 0);
+    expect_refusal(fd, -EPROTO, "protocol");
+    fd = fake_vmm_connect(fix.vmm_path);
+    send(fd, zeros, sizeof(zeros), 0);
+    expect_refusal(fd, -EPROTO, "protocol");
+    memcpy(longer, &hello, sizeof(hello));
+    fd = fake_vmm_connect(fix.vmm_path);
+    send(fd, longer, sizeof(longer), 0);
+    expect_refusal(fd, -EPROTO, "size");
+    ck_assert(no_vm(NULL));
+}
+END_TEST
+
+START_TEST(who_says_nothing_is_let_go)
+{
+    char buf[RCACHE_VMM_MSG_MAX];
+    int fd = fake_vmm_connect(fix.vmm_path);
+    int gone = fake_vmm_connect(fix.vmm_path);
+
+    close(gone);
+    ck_assert_int_eq(fake_vmm_recv(fd, buf), 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_flood_of_silent_ones_is_bounded)
+{
+    int fds[80], ended = 0;
+    char byte;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(fds); i++) {
+        fds[i] = fake_vmm_connect(fix.vmm_path);
+        fake_pump(0, NULL, NULL);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(fds); i++) {
+        ended += recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0;
+    }
+    ck_assert_int_ge(ended, 10);
+    ck_assert_int_lt(ended, 80);
+    for (unsigned i = 0; i < G_N_ELEMENTS(fds); i++) {
+        close(fds[i]);
+    }
+    fake_pump(300, NULL, NULL);
+    pager_of(start(1, 42, "web"));
+}
+END_TEST
+
+START_TEST(a_name_is_made_printable)
+{
+    struct RcacheVmmHello hello = fake_vmm_hello(1, 42, "web");
+
+    memset(hello.name, 'x', sizeof(hello.name));
+    hello.name[1] = '\n';
+    pager_of(say(&hello));
+    ck_assert_uint_eq(strlen(the_vm()->name), sizeof(hello.name) - 1);
+    ck_assert_int_eq(the_vm()->name[1], '?');
+}
+END_TEST
+
+START_TEST(a_killed_pager_is_followed_by_another)
+{
+    int fd = start(1, 42, "web");
+    pid_t first = pager_of(fd), second;
+
+    kill(first, SIGKILL);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    close(fd);
+    fd = start(1, 42, "web");
+    second = pager_of(fd);
+    ck_assert_int_ne(first, second);
+    ck_assert_uint_eq(vm_restarts(the_vm()), 1);
+    close(fd);
+}
+END_TEST
+
+START_TEST(pagers_that_crash_are_counted)
+{
+    for (int i = 0; i < 3; i++) {
+        int fd = start(1, 42, "crash");
+
+        pager_of(fd);
+        ck_assert(fake_pump(5000, no_pager, NULL));
+        close(fd);
+    }
+    ck_assert_uint_eq(vm_restarts(the_vm()), 2);
+    pager_of(start(1, 43, "web"));      /* the VM itself starts anew */
+    ck_assert_uint_eq(vm_restarts(the_vm()), 0);
+}
+END_TEST
+
+START_TEST(never_two_pagers_the_old_one_ends_first)
+{
+    pid_t first, second;
+    int fd, again;
+
+    be_patient();
+    fd = start(1, 42, "web");
+    first = pager_of(fd);
+    again = start(1, 42, "web");        /* the first still has its VMM */
+    fake_pump(100, NULL, NULL);
+    ck_assert_int_eq(pager_process_pid(the_vm()->pager), first);
+    close(fd);                          /* now it ends, by itself */
+    second = pager_of(again);
+    ck_assert_int_eq(kill(first, 0), -1);
+    ck_assert_uint_eq(vm_restarts(the_vm()), 1);
+    ck_assert_int_ne(first, second);
+    close(again);
+}
+END_TEST
+
+START_TEST(a_stubborn_pager_is_killed_in_time)
+{
+    int fd = start(1, 42, "stubborn"), again;
+    pid_t first = pager_of(fd);
+    int64_t began = g_get_monotonic_time();
+
+    close(fd);
+    again = start(1, 42, "web");
+    pager_of(again);
+    ck_assert_int_ge(g_get_monotonic_time() - began,
+                     fix.config.pager_exit_ms * 1000);
+    ck_assert_int_eq(kill(first, 0), -1);
+    close(again);
+}
+END_TEST
+
+START_TEST(who_waits_and_hangs_up_starts_nothing)
+{
+    int fd = start(1, 42, "stubborn"), again;
+    pid_t first = pager_of(fd);
+
+    again = start(1, 42, "web");
+    fake_pump(50, NULL, NULL);
+    ck_assert_ptr_nonnull(the_vm()->waiting);
+    close(again);
+    fake_pump(50, NULL, NULL);
+    ck_assert_ptr_null(the_vm()->waiting);
+    fake_pump(fix.config.pager_exit_ms + 100, NULL, NULL);
+    ck_assert_int_eq(pager_process_pid(the_vm()->pager), first);
+    close(fd);
+}
+END_TEST
+
+START_TEST(the_last_connection_of_a_vmm_is_the_one)
+{
+    char buf[RCACHE_VMM_MSG_MAX];
+    int fd = start(1, 42, "stubborn"), second, third;
+
+    pager_of(fd);
+    second = start(1, 42, "web");
+    fake_pump(50, NULL, NULL);
+    third = start(1, 42, "web");
+    ck_assert_int_eq(fake_vmm_recv(second, buf), 0);
+    pager_of(third);
+    close(fd);
+    close(second);
+    close(third);
+}
+END_TEST
+
+START_TEST(two_vms_with_one_uuid_are_refused)
+{
+    pid_t vmm = other_vmm(1, 42, "web");
+    pid_t pager = wait_for_pager();
+
+    expect_refusal(start(1, 43, "mail"), -EEXIST, "uuid");
+    /* Nor may another process pose as that VM. */
+    expect_refusal(start(1, 42, "web"), -EEXIST, "another process");
+    ck_assert_int_eq(pager_process_pid(the_vm()->pager), pager);
+    ck_assert_uint_eq(the_vm()->incarnation, 42);
+    kill_vmm(vmm);
+    ck_assert(fake_pump(5000, no_vm, NULL));
+}
+END_TEST
+
+START_TEST(a_vm_that_starts_anew_follows_its_dead_self)
+{
+    pid_t vmm = other_vmm(1, 42, "stubborn");
+    pid_t pager = wait_for_pager();
+    int fd;
+
+    kill_vmm(vmm);
+    fd = start(1, 43, "web");
+    pager_of(fd);
+    ck_assert(is_dead(&pager));
+    ck_assert_uint_eq(the_vm()->incarnation, 43);
+    ck_assert_uint_eq(vm_restarts(the_vm()), 0);
+    close(fd);
+}
+END_TEST
+
+static bool refuse_all(GError **errp)
+{
+    g_set_error(errp, G_FILE_ERROR, G_FILE_ERROR_INVAL, "not on Sundays");
+    return false;
+}
+
+START_TEST(a_host_that_cannot_manage_says_so)
+{
+    vms_free(fix.vms);
+    fix.config.admit = refuse_all;
+    fix.vms = vms_new(&fix.config, NULL);
+    expect_refusal(start(1, 42, "web"), -ENOTSUP, "Sundays");
+    ck_assert(no_vm(NULL));
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("vms");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    fake_pager_main(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 20);
+    tcase_add_test(tc, a_pager_gets_its_vmm_and_nothing_else);
+    tcase_add_loop_test(tc, a_hello_that_cannot_be_served_is_told_why, 0,
+                        G_N_ELEMENTS(bad_hellos));
+    tcase_add_test(tc, short_and_long_packets_are_no_hello);
+    tcase_add_test(tc, who_says_nothing_is_let_go);
+    tcase_add_test(tc, a_flood_of_silent_ones_is_bounded);
+    tcase_add_test(tc, a_name_is_made_printable);
+    tcase_add_test(tc, a_killed_pager_is_followed_by_another);
+    tcase_add_test(tc, pagers_that_crash_are_counted);
+    tcase_add_test(tc, never_two_pagers_the_old_one_ends_first);
+    tcase_add_test(tc, a_stubborn_pager_is_killed_in_time);
+    tcase_add_test(tc, who_waits_and_hangs_up_starts_nothing);
+    tcase_add_test(tc, the_last_connection_of_a_vmm_is_the_one);
+    tcase_add_test(tc, two_vms_with_one_uuid_are_refused);
+    tcase_add_test(tc, a_vm_that_starts_anew_follows_its_dead_self);
+    tcase_add_test(tc, a_host_that_cannot_manage_says_so);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
