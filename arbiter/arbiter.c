@@ -76,7 +76,19 @@ static void reply(Arbiter *arbiter, LeaseAsk *ask)
     if (host && host->conn) {
         tell(arbiter, host, ask);
     }
-    grants_ask_free(&arbiter->leases, ask);
+    grants_ask_free(&arbiter->grants, ask);
+}
+
+static bool arbiter_assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes,
+                           unsigned parts, uint64_t now)
+{
+    const Assigner with = {
+        .hosts = &arbiter->hosts, .grants = &arbiter->grants,
+        .moves = &arbiter->moves,
+        .placement = &arbiter->options->placement,
+    };
+
+    return assign(&with, ask, bytes, parts, now);
 }
 
 /* What some providers have refused, of others. */
@@ -89,7 +101,7 @@ static bool ask_others(Arbiter *arbiter, LeaseAsk *ask, uint64_t now)
         return false;
     }
     grants_round(ask);
-    return assign(arbiter, ask, bytes, parts, now);
+    return arbiter_assign(arbiter, ask, bytes, parts, now);
 }
 
 static void pump(Arbiter *arbiter)
@@ -97,7 +109,7 @@ static void pump(Arbiter *arbiter)
     uint64_t now = arbiter_now();
     LeaseAsk *ask;
 
-    while ((ask = grants_next_done(&arbiter->leases, now))) {
+    while ((ask = grants_next_done(&arbiter->grants, now))) {
         if (!ask_others(arbiter, ask, now)) {
             reply(arbiter, ask);
         }
@@ -129,8 +141,8 @@ static void replace_conn(Arbiter *arbiter, Host *host)
     vm_commands_gone(&arbiter->vm_commands, host->conn);
     control_drop(host->conn, "it has connected again");
     host->conn = NULL;
-    grants_provider_lost(&arbiter->leases, host->name);
-    grants_requester_lost(&arbiter->leases, host->name);
+    grants_provider_lost(&arbiter->grants, host->name);
+    grants_requester_lost(&arbiter->grants, host->name);
     hosts_replaced(host, arbiter_now());
 }
 
@@ -144,11 +156,11 @@ static void end_the_past(Arbiter *arbiter, const WireHello *hello,
 
     if (was) {
         g_message("host %s: it was host %s before", hello->host, was->name);
-        grants_provider_rebooted(&arbiter->leases, was->name);
+        grants_provider_rebooted(&arbiter->grants, was->name);
         hosts_remove(&arbiter->hosts, was);
     }
     if (host && memcmp(host->boot_id, hello->boot_id, RCACHE_UUID_LEN)) {
-        grants_provider_rebooted(&arbiter->leases, host->name);
+        grants_provider_rebooted(&arbiter->grants, host->name);
     }
 }
 
@@ -210,7 +222,7 @@ static bool on_beat(HostConn *conn, const uint8_t *payload, size_t len,
         break;
     }
     for (guint i = 0; i < host->leases->len; i++) {
-        grants_listed(&arbiter->leases, host->name,
+        grants_listed(&arbiter->grants, host->name,
                       g_array_index(host->leases, WireBeatLease, i).lease);
     }
     return true;
@@ -244,13 +256,13 @@ static void on_request(HostConn *conn, uint64_t tag,
         refuse(arbiter, host, tag, host->refusal.status, host->refusal.text);
         return;
     }
-    ask = grants_ask_new(&arbiter->leases, host->name, tag, request, now);
+    ask = grants_ask_new(&arbiter->grants, host->name, tag, request, now);
     if (!ask) {
         refuse(arbiter, host, tag, RCACHE_E_BUSY,
                "too many requests of this host are waiting");
         return;
     }
-    assign(arbiter, ask, request->bytes, WIRE_GRANTS_MAX, now);
+    arbiter_assign(arbiter, ask, request->bytes, WIRE_GRANTS_MAX, now);
     pump(arbiter);
 }
 
@@ -259,7 +271,7 @@ static void on_grant_ack(HostConn *conn, const WireGrantAck *ack, void *opaque)
     Arbiter *arbiter = opaque;
     Host *host = control_data(conn);
 
-    if (!grants_ack(&arbiter->leases, host->name, ack, arbiter_now())) {
+    if (!grants_ack(&arbiter->grants, host->name, ack, arbiter_now())) {
         say(host, "it answers a grant that was not made");
     }
     pump(arbiter);
@@ -280,8 +292,8 @@ static void on_gone(HostConn *conn, const char *reason, void *opaque)
 
     host->conn = NULL;
     vm_commands_gone(&arbiter->vm_commands, conn);
-    grants_provider_lost(&arbiter->leases, host->name);
-    grants_requester_lost(&arbiter->leases, host->name);
+    grants_provider_lost(&arbiter->grants, host->name);
+    grants_requester_lost(&arbiter->grants, host->name);
     hosts_gone(&arbiter->hosts, host);
     pump(arbiter);
 }
@@ -319,7 +331,7 @@ static gboolean tick(void *opaque)
 
     check_clock(arbiter, now);
     pump(arbiter);
-    grants_expire(&arbiter->leases, now);
+    grants_expire(&arbiter->grants, now);
     vm_commands_expire(&arbiter->vm_commands, now);
     hosts_forget(&arbiter->hosts, now);
     return G_SOURCE_CONTINUE;
@@ -397,7 +409,7 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
     moves_init(&arbiter->moves, options->moves_per_minute,
                arbiter->started_ms);
     hosts_init(&arbiter->hosts, &options->hosts);
-    grants_init(&arbiter->leases, &options->leases);
+    grants_init(&arbiter->grants, &options->grants);
     vm_commands_init(&arbiter->vm_commands);
     if (!start_control(arbiter, errp) || !start_admin(arbiter, errp)) {
         return NULL;
@@ -422,7 +434,7 @@ void arbiter_free(Arbiter *arbiter)
     vm_commands_deinit(&arbiter->vm_commands);
     admin_server_free(arbiter->admin);
     control_free(arbiter->control);
-    grants_deinit(&arbiter->leases);
+    grants_deinit(&arbiter->grants);
     hosts_deinit(&arbiter->hosts);
     g_free(arbiter);
 }

@@ -24,7 +24,7 @@
 typedef struct Arbiter {
     const Options *options;
     Hosts hosts;
-    Grants leases;
+    Grants grants;
     Moves moves;
     VmCommands vm_commands;
     Control *control;

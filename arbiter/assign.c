@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "arbiter/control.h"
 #include "arbiter/views.h"
 
 void random_bytes(void *out, size_t len)
@@ -36,7 +37,7 @@ static uint64_t add(uint64_t a, uint64_t b)
 /* ----------------------------------------------------------------- grants */
 
 /* Ask the providers of @placement; those that cannot be asked count as lost. */
-static void send_grants(Arbiter *arbiter, LeaseAsk *ask, const Views *views,
+static void send_grants(const Assigner *with, LeaseAsk *ask, const Views *views,
                         const Placement *placement, uint64_t now)
 {
     for (unsigned i = 0; i < placement->nr_parts; i++) {
@@ -46,20 +47,20 @@ static void send_grants(Arbiter *arbiter, LeaseAsk *ask, const Views *views,
         Grant *grant;
 
         random_bytes(token, sizeof(token));
-        grant = grants_add(&arbiter->leases, ask, host->name, host->address,
+        grant = grants_add(with->grants, ask, host->name, host->address,
                            part->bytes, random_id(), token, now);
         if (grant && !control_send_grant(host->conn, &grant->wire)) {
-            grants_provider_lost(&arbiter->leases, host->name);
+            grants_provider_lost(with->grants, host->name);
         }
     }
 }
 
 /* Who has refused this request, or is to be avoided, is not asked for it. */
-static void mark_refusals(const Arbiter *arbiter, const LeaseAsk *ask,
+static void mark_refusals(const Assigner *with, const LeaseAsk *ask,
                           Views *views)
 {
     for (unsigned i = 0; i < ask->wire.nr_avoid; i++) {
-        uint32_t at = views_find(views, hosts_find(&arbiter->hosts,
+        uint32_t at = views_find(views, hosts_find(with->hosts,
                                                    ask->wire.avoid[i]));
 
         if (at != VIEWS_NONE) {
@@ -68,7 +69,7 @@ static void mark_refusals(const Arbiter *arbiter, const LeaseAsk *ask,
     }
     for (guint i = 0; i < ask->grants->len; i++) {
         const Grant *grant = ask->grants->pdata[i];
-        uint32_t at = views_find(views, hosts_find(&arbiter->hosts,
+        uint32_t at = views_find(views, hosts_find(with->hosts,
                                                    grant->provider));
 
         if (at != VIEWS_NONE && !grant_gave_all(grant)) {
@@ -89,10 +90,10 @@ static uint64_t move_slab(const Views *views)
 }
 
 /* Return: false if no more moves are to be made now. */
-static bool cap_moves(Arbiter *arbiter, LeaseAsk *ask, uint64_t slab,
+static bool cap_moves(const Assigner *with, LeaseAsk *ask, uint64_t slab,
                       uint64_t *bytes, uint64_t now)
 {
-    uint64_t left = moves_left(&arbiter->moves, now), most;
+    uint64_t left = moves_left(with->moves, now), most;
 
     if (__builtin_mul_overflow(left, slab, &most) ||
         *bytes <= most) {
@@ -102,7 +103,7 @@ static bool cap_moves(Arbiter *arbiter, LeaseAsk *ask, uint64_t slab,
     g_snprintf(ask->text, sizeof(ask->text), "the VM leaves a host that is "
                "being drained, and %s of the %u slabs that may be moved in a "
                "minute, in all, %s left; ask again", left ? "few" : "none",
-               arbiter->options->moves_per_minute, left ? "were" : "is");
+               with->moves->per_minute, left ? "were" : "is");
     ask->status = left ? 0 : RCACHE_E_BUSY;
     return left;
 }
@@ -115,23 +116,23 @@ static void add_bytes(const Grant *grant, void *opaque)
 }
 
 /* What the requester's VMs lease, and are about to. */
-static uint64_t owner_bytes(const Arbiter *arbiter, const char *requester)
+static uint64_t owner_bytes(const Assigner *with, const char *requester)
 {
-    uint64_t bytes = hosts_taken(&arbiter->hosts, requester);
+    uint64_t bytes = hosts_taken(with->hosts, requester);
 
-    grants_each_taken(&arbiter->leases, requester, add_bytes, &bytes);
+    grants_each_taken(with->grants, requester, add_bytes, &bytes);
     return bytes;
 }
 
-static void place(const Arbiter *arbiter, const LeaseAsk *ask, Views *views,
+static void place(const Assigner *with, const LeaseAsk *ask, Views *views,
                   PlacementRequest *request, Placement *out)
 {
-    const Host *requester = hosts_find(&arbiter->hosts, ask->requester);
+    const Host *requester = hosts_find(with->hosts, ask->requester);
 
     request->requester = views_find(views, requester);
     request->domain = requester ? requester->domain : 0;
-    mark_refusals(arbiter, ask, views);
-    placement_choose(&arbiter->options->placement, views->host, views->n,
+    mark_refusals(with, ask, views);
+    placement_choose(with->placement, views->host, views->n,
                      request, random_id(), out);
 }
 
@@ -140,10 +141,11 @@ static void place(const Arbiter *arbiter, const LeaseAsk *ask, Views *views,
  * what the cap on moves allows, and that depends on all that it has: on those
  * in use, which are always among the few.
  */
-bool assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes, unsigned parts,
+bool assign(const Assigner *with, LeaseAsk *ask, uint64_t bytes, unsigned parts,
             uint64_t now)
 {
-    g_autoptr(Views) views = views_new_few(arbiter, ask, now);
+    g_autoptr(Views) views = views_new_few(with->hosts, with->grants, ask,
+                                           with->placement->sample, now);
     PlacementRequest request = {
         .parts_max = parts,
         .few = views,
@@ -152,30 +154,30 @@ bool assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes, unsigned parts,
     uint64_t moves;
 
     if (!views) {
-        views = views_new(arbiter, ask->wire.vm, now);
+        views = views_new(with->hosts, with->grants, ask->wire.vm, now);
     }
     moves = move_slab(views);
-    if (moves && !cap_moves(arbiter, ask, moves, &bytes, now)) {
+    if (moves && !cap_moves(with, ask, moves, &bytes, now)) {
         return false;
     }
     request.bytes = bytes;
-    request.owner_bytes = owner_bytes(arbiter, ask->requester);
+    request.owner_bytes = owner_bytes(with, ask->requester);
     /* What comes for what goes adds nothing to what its owner has. */
     request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
-    place(arbiter, ask, views, &request, &placement);
+    place(with, ask, views, &request, &placement);
     if (request.few && !placement.nr_parts) {
         views_free(views);
-        views = views_new(arbiter, ask->wire.vm, now);
+        views = views_new(with->hosts, with->grants, ask->wire.vm, now);
         request.few = false;
-        place(arbiter, ask, views, &request, &placement);
+        place(with, ask, views, &request, &placement);
     }
     if (!*ask->text) {
         wire_text_copy(ask->text, sizeof(ask->text), placement.text);
     }
     if (moves) {
-        moves_take(&arbiter->moves,
+        moves_take(with->moves,
                    moves_of(MIN(placement.bytes, bytes), moves), now);
     }
-    send_grants(arbiter, ask, views, &placement, now);
+    send_grants(with, ask, views, &placement, now);
     return placement.nr_parts;
 }

@@ -6,7 +6,18 @@
 #ifndef ARBITER_ASSIGN_H
 #define ARBITER_ASSIGN_H
 
-#include "arbiter/arbiter.h"
+#include "arbiter/grants.h"
+#include "arbiter/hosts.h"
+#include "arbiter/moves.h"
+#include "arbiter/placement.h"
+
+/* What a request is placed with; none of it is owned. */
+typedef struct Assigner {
+    Hosts *hosts;
+    Grants *grants;
+    Moves *moves;
+    const PlacementConfig *placement;
+} Assigner;
 
 /**
  * assign() - ask providers for @bytes for a request
@@ -16,8 +27,8 @@
  *
  * Return: whether anybody was asked
  */
-bool assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes, unsigned parts,
-            uint64_t now);
+bool assign(const Assigner *with, LeaseAsk *ask, uint64_t bytes,
+            unsigned parts, uint64_t now);
 
 /** random_bytes() - of the system's; ends the process if it has none */
 void random_bytes(void *out, size_t len);

@@ -11,22 +11,22 @@
 
 /* ----------------------------------------------------------------- queues */
 
-static LeaseParty *party_get(Grants *leases, const char *name)
+static LeaseParty *party_get(Grants *grants, const char *name)
 {
-    LeaseParty *party = g_hash_table_lookup(leases->parties, name);
+    LeaseParty *party = g_hash_table_lookup(grants->parties, name);
 
     if (!party) {
         party = g_new0(LeaseParty, 1);
         wire_text_copy(party->name, sizeof(party->name), name);
-        g_hash_table_insert(leases->parties, party->name, party);
+        g_hash_table_insert(grants->parties, party->name, party);
     }
     return party;
 }
 
-static void party_put(Grants *leases, LeaseParty *party)
+static void party_put(Grants *grants, LeaseParty *party)
 {
     if (!party->asks.length && !party->given.length && !party->taken.length) {
-        g_hash_table_remove(leases->parties, party->name);
+        g_hash_table_remove(grants->parties, party->name);
     }
 }
 
@@ -36,38 +36,38 @@ static void push(GQueue *queue, GList *link, void *data)
     g_queue_push_tail_link(queue, link);
 }
 
-static void grant_unlink(Grants *leases, Grant *grant)
+static void grant_unlink(Grants *grants, Grant *grant)
 {
     g_queue_unlink(&grant->giver->given, &grant->given);
-    party_put(leases, grant->giver);
+    party_put(grants, grant->giver);
     g_queue_unlink(&grant->taker->taken, &grant->taken);
-    party_put(leases, grant->taker);
+    party_put(grants, grant->taker);
 }
 
-static void grant_remove(Grants *leases, Grant *grant)
+static void grant_remove(Grants *grants, Grant *grant)
 {
-    grant_unlink(leases, grant);
-    g_hash_table_remove(leases->grants, &grant->wire.lease);
+    grant_unlink(grants, grant);
+    g_hash_table_remove(grants->grants, &grant->wire.lease);
 }
 
 /* One grant more, or less, is waited for. */
-static void ask_wait(Grants *leases, LeaseAsk *ask, int more)
+static void ask_wait(Grants *grants, LeaseAsk *ask, int more)
 {
     bool was_done = !ask->waiting;
 
     ask->waiting += more;
     if (was_done && ask->waiting) {
-        g_queue_unlink(&leases->done, &ask->done);
+        g_queue_unlink(&grants->done, &ask->done);
     } else if (!was_done && !ask->waiting) {
-        push(&leases->done, &ask->done, ask);
+        push(&grants->done, &ask->done, ask);
     }
 }
 
 /* It is not waited for any more, if it was. */
-static void grant_settle(Grants *leases, Grant *grant, GrantState state)
+static void grant_settle(Grants *grants, Grant *grant, GrantState state)
 {
     if (grant->state == GRANT_ASKED && grant->ask) {
-        ask_wait(leases, grant->ask, -1);
+        ask_wait(grants, grant->ask, -1);
     }
     grant->state = state;
 }
@@ -78,24 +78,24 @@ static void ask_free(LeaseAsk *ask)
     g_free(ask);
 }
 
-void grants_init(Grants *leases, const GrantsConfig *config)
+void grants_init(Grants *grants, const GrantsConfig *config)
 {
-    *leases = (Grants) { .config = *config };
-    leases->grants = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
+    *grants = (Grants) { .config = *config };
+    grants->grants = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                            g_free);
-    leases->parties = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+    grants->parties = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                             g_free);
 }
 
-void grants_deinit(Grants *leases)
+void grants_deinit(Grants *grants)
 {
     GList *link;
 
-    while ((link = g_queue_pop_head_link(&leases->asks))) {
+    while ((link = g_queue_pop_head_link(&grants->asks))) {
         ask_free(link->data);
     }
-    g_clear_pointer(&leases->grants, g_hash_table_unref);
-    g_clear_pointer(&leases->parties, g_hash_table_unref);
+    g_clear_pointer(&grants->grants, g_hash_table_unref);
+    g_clear_pointer(&grants->parties, g_hash_table_unref);
 }
 
 /* --------------------------------------------------------------- requests */
@@ -110,20 +110,20 @@ static void let_down(LeaseAsk *ask, const char *provider, const char *why)
 }
 
 /* A provider allocates what it grants before it answers. */
-static uint64_t answer_ms(const Grants *leases, uint64_t bytes)
+static uint64_t answer_ms(const Grants *grants, uint64_t bytes)
 {
-    return leases->config.answer_ms + MIN(bytes / ALLOCATED_PER_MS,
+    return grants->config.answer_ms + MIN(bytes / ALLOCATED_PER_MS,
                                           ALLOCATE_MS_MAX);
 }
 
-LeaseAsk *grants_ask_new(Grants *leases, const char *requester, uint64_t tag,
+LeaseAsk *grants_ask_new(Grants *grants, const char *requester, uint64_t tag,
                          const WireLeaseRequest *wire, uint64_t now)
 {
-    LeaseParty *party = party_get(leases, requester);
+    LeaseParty *party = party_get(grants, requester);
     LeaseAsk *ask;
 
-    if (party->asks.length >= leases->config.asks_max) {
-        party_put(leases, party);
+    if (party->asks.length >= grants->config.asks_max) {
+        party_put(grants, party);
         return NULL;
     }
     ask = g_new0(LeaseAsk, 1);
@@ -133,28 +133,28 @@ LeaseAsk *grants_ask_new(Grants *leases, const char *requester, uint64_t tag,
     ask->wire = *wire;
     ask->grants = g_ptr_array_new();
     ask->asked_ms = now;
-    ask->deadline_ms = now + answer_ms(leases, 0);
-    leases->due_ms = leases->asks.length
-                         ? MIN(leases->due_ms, ask->deadline_ms)
+    ask->deadline_ms = now + answer_ms(grants, 0);
+    grants->due_ms = grants->asks.length
+                         ? MIN(grants->due_ms, ask->deadline_ms)
                          : ask->deadline_ms;
-    push(&leases->asks, &ask->all, ask);
+    push(&grants->asks, &ask->all, ask);
     push(&party->asks, &ask->of_party, ask);
-    push(&leases->done, &ask->done, ask);
+    push(&grants->done, &ask->done, ask);
     return ask;
 }
 
-Grant *grants_add(Grants *leases, LeaseAsk *ask, const char *provider,
+Grant *grants_add(Grants *grants, LeaseAsk *ask, const char *provider,
                   const char *address, uint64_t bytes, uint64_t id,
                   const uint8_t *token, uint64_t now)
 {
     Grant *grant;
 
-    if (g_hash_table_contains(leases->grants, &id)) {
+    if (g_hash_table_contains(grants->grants, &id)) {
         return NULL;
     }
     grant = g_new0(Grant, 1);
     grant->wire = (WireGrant) {
-        .lease = id, .epoch = 1, .claim_ms = leases->config.claim_ms,
+        .lease = id, .epoch = 1, .claim_ms = grants->config.claim_ms,
         .bytes = bytes,
     };
     memcpy(grant->wire.token, token, RCACHE_TOKEN_LEN);
@@ -166,19 +166,19 @@ Grant *grants_add(Grants *leases, LeaseAsk *ask, const char *provider,
     wire_text_copy(grant->provider, sizeof(grant->provider), provider);
     wire_text_copy(grant->address, sizeof(grant->address), address);
     /* It may take as long as that to answer, and counts from then. */
-    grant->until_ms = now + answer_ms(leases, bytes) +
-                      leases->config.claim_ms;
+    grant->until_ms = now + answer_ms(grants, bytes) +
+                      grants->config.claim_ms;
     grant->ask = ask;
-    grant->giver = party_get(leases, provider);
+    grant->giver = party_get(grants, provider);
     grant->taker = ask->party;
     push(&grant->giver->given, &grant->given, grant);
     push(&grant->taker->taken, &grant->taken, grant);
     g_ptr_array_add(ask->grants, grant);
-    ask_wait(leases, ask, 1);
+    ask_wait(grants, ask, 1);
     /* What was asked for may be anything; this provider has room for it. */
     ask->deadline_ms = MAX(ask->deadline_ms,
-                           ask->asked_ms + answer_ms(leases, bytes));
-    g_hash_table_insert(leases->grants, &grant->wire.lease, grant);
+                           ask->asked_ms + answer_ms(grants, bytes));
+    g_hash_table_insert(grants->grants, &grant->wire.lease, grant);
     return grant;
 }
 
@@ -193,10 +193,10 @@ static bool grant_unused(const Grant *grant, uint64_t now)
     return !grant->ask && (!grant_is_pending(grant) || now >= grant->until_ms);
 }
 
-bool grants_ack(Grants *leases, const char *provider, const WireGrantAck *ack,
+bool grants_ack(Grants *grants, const char *provider, const WireGrantAck *ack,
                 uint64_t now)
 {
-    Grant *grant = g_hash_table_lookup(leases->grants, &ack->lease);
+    Grant *grant = g_hash_table_lookup(grants->grants, &ack->lease);
 
     if (!grant || strcmp(grant->provider, provider) ||
         (grant->state != GRANT_ASKED && grant->state != GRANT_LOST)) {
@@ -204,7 +204,7 @@ bool grants_ack(Grants *leases, const char *provider, const WireGrantAck *ack,
     }
     /* Much more than was asked is as good as nothing. */
     if (ack->status || !ack->bytes || ack->bytes / 2 > grant->wire.bytes) {
-        grant_settle(leases, grant, GRANT_REFUSED);
+        grant_settle(grants, grant, GRANT_REFUSED);
         if (grant->ask) {
             let_down(grant->ask, provider,
                      *ack->text ? ack->text
@@ -218,38 +218,38 @@ bool grants_ack(Grants *leases, const char *provider, const WireGrantAck *ack,
         }
         grant->wire.bytes = ack->bytes;
         grant->ttl_ms = ack->ttl_ms;
-        grant->until_ms = now + leases->config.claim_ms;
+        grant->until_ms = now + grants->config.claim_ms;
         /* Too late for the reply: nobody will claim it. */
-        grant_settle(leases, grant,
+        grant_settle(grants, grant,
                      grant->ask ? GRANT_GRANTED : GRANT_LOST);
     }
     if (grant_unused(grant, now)) {
-        grant_remove(leases, grant);
+        grant_remove(grants, grant);
     }
     return true;
 }
 
-void grants_listed(Grants *leases, const char *provider, uint64_t lease)
+void grants_listed(Grants *grants, const char *provider, uint64_t lease)
 {
-    Grant *grant = g_hash_table_lookup(leases->grants, &lease);
+    Grant *grant = g_hash_table_lookup(grants->grants, &lease);
 
     if (grant && !strcmp(grant->provider, provider)) {
         grant->listed = true;
         if (!grant->ask) {
-            grant_remove(leases, grant);
+            grant_remove(grants, grant);
         }
     }
 }
 
-void grants_provider_lost(Grants *leases, const char *provider)
+void grants_provider_lost(Grants *grants, const char *provider)
 {
-    LeaseParty *party = g_hash_table_lookup(leases->parties, provider);
+    LeaseParty *party = g_hash_table_lookup(grants->parties, provider);
 
     for (GList *at = party ? party->given.head : NULL; at; at = at->next) {
         Grant *grant = at->data;
 
         if (grant->state == GRANT_ASKED) {
-            grant_settle(leases, grant, GRANT_LOST);
+            grant_settle(grants, grant, GRANT_LOST);
             if (grant->ask) {
                 let_down(grant->ask, provider, "the connection was lost");
             }
@@ -257,45 +257,45 @@ void grants_provider_lost(Grants *leases, const char *provider)
     }
 }
 
-void grants_provider_rebooted(Grants *leases, const char *provider)
+void grants_provider_rebooted(Grants *grants, const char *provider)
 {
-    LeaseParty *party = g_hash_table_lookup(leases->parties, provider);
+    LeaseParty *party = g_hash_table_lookup(grants->parties, provider);
     GList *at = party ? party->given.head : NULL;
 
     while (at) {
         Grant *grant = at->data;
 
         at = at->next;          /* the party may go with the last one */
-        grant_settle(leases, grant, GRANT_REFUSED);
+        grant_settle(grants, grant, GRANT_REFUSED);
         if (grant->ask) {
             let_down(grant->ask, provider, "it has booted again");
         } else {
-            grant_remove(leases, grant);
+            grant_remove(grants, grant);
         }
     }
 }
 
-void grants_requester_lost(Grants *leases, const char *requester)
+void grants_requester_lost(Grants *grants, const char *requester)
 {
     LeaseParty *party;
 
-    while ((party = g_hash_table_lookup(leases->parties, requester)) &&
+    while ((party = g_hash_table_lookup(grants->parties, requester)) &&
            party->asks.head) {
-        grants_ask_free(leases, party->asks.head->data);
+        grants_ask_free(grants, party->asks.head->data);
     }
 }
 
-LeaseAsk *grants_next_done(Grants *leases, uint64_t now)
+LeaseAsk *grants_next_done(Grants *grants, uint64_t now)
 {
     uint64_t due_ms = UINT64_MAX;
 
-    if (leases->done.head) {
-        return leases->done.head->data;
+    if (grants->done.head) {
+        return grants->done.head->data;
     }
-    if (now < leases->due_ms) {
+    if (now < grants->due_ms) {
         return NULL;
     }
-    for (GList *at = leases->asks.head; at; at = at->next) {
+    for (GList *at = grants->asks.head; at; at = at->next) {
         LeaseAsk *ask = at->data;
 
         if (now >= ask->deadline_ms) {
@@ -303,7 +303,7 @@ LeaseAsk *grants_next_done(Grants *leases, uint64_t now)
         }
         due_ms = MIN(due_ms, ask->deadline_ms);
     }
-    leases->due_ms = due_ms;
+    grants->due_ms = due_ms;
     return NULL;
 }
 
@@ -391,46 +391,46 @@ void grants_reply(const LeaseAsk *ask, WireLeaseReply *out)
     }
 }
 
-void grants_ask_free(Grants *leases, LeaseAsk *ask)
+void grants_ask_free(Grants *grants, LeaseAsk *ask)
 {
     for (guint i = 0; i < ask->grants->len; i++) {
         Grant *grant = ask->grants->pdata[i];
 
         if (grant->state == GRANT_ASKED) {
-            grant_settle(leases, grant, GRANT_LOST);
+            grant_settle(grants, grant, GRANT_LOST);
         }
         grant->ask = NULL;
         if (!grant_is_pending(grant)) {
-            grant_remove(leases, grant);
+            grant_remove(grants, grant);
         }
     }
-    g_queue_unlink(&leases->done, &ask->done);
-    g_queue_unlink(&leases->asks, &ask->all);
+    g_queue_unlink(&grants->done, &ask->done);
+    g_queue_unlink(&grants->asks, &ask->all);
     g_queue_unlink(&ask->party->asks, &ask->of_party);
-    party_put(leases, ask->party);
+    party_put(grants, ask->party);
     ask_free(ask);
 }
 
-void grants_expire(Grants *leases, uint64_t now)
+void grants_expire(Grants *grants, uint64_t now)
 {
     GHashTableIter iter;
     void *value;
 
-    g_hash_table_iter_init(&iter, leases->grants);
+    g_hash_table_iter_init(&iter, grants->grants);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         if (grant_unused(value, now)) {
-            grant_unlink(leases, value);
+            grant_unlink(grants, value);
             g_hash_table_iter_remove(&iter);
         }
     }
 }
 
-void grants_each_pending(const Grants *leases, GrantsEach *each, void *opaque)
+void grants_each_pending(const Grants *grants, GrantsEach *each, void *opaque)
 {
     GHashTableIter iter;
     void *value;
 
-    g_hash_table_iter_init(&iter, leases->grants);
+    g_hash_table_iter_init(&iter, grants->grants);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         if (grant_is_pending(value)) {
             each(value, opaque);
@@ -447,20 +447,20 @@ static void each_of(const GQueue *grants, GrantsEach *each, void *opaque)
     }
 }
 
-void grants_each_given(const Grants *leases, const char *provider,
+void grants_each_given(const Grants *grants, const char *provider,
                        GrantsEach *each, void *opaque)
 {
-    const LeaseParty *party = g_hash_table_lookup(leases->parties, provider);
+    const LeaseParty *party = g_hash_table_lookup(grants->parties, provider);
 
     if (party) {
         each_of(&party->given, each, opaque);
     }
 }
 
-void grants_each_taken(const Grants *leases, const char *requester,
+void grants_each_taken(const Grants *grants, const char *requester,
                        GrantsEach *each, void *opaque)
 {
-    const LeaseParty *party = g_hash_table_lookup(leases->parties,
+    const LeaseParty *party = g_hash_table_lookup(grants->parties,
                                                   requester);
 
     if (party) {

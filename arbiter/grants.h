@@ -95,15 +95,15 @@ typedef struct Grants {
     GHashTable *parties;        /* name -> LeaseParty, owned */
 } Grants;
 
-void grants_init(Grants *leases, const GrantsConfig *config);
-void grants_deinit(Grants *leases);
+void grants_init(Grants *grants, const GrantsConfig *config);
+void grants_deinit(Grants *grants);
 
 /**
  * grants_ask_new() - a host asks
  *
  * Return: the request, or NULL: that host has too many waiting
  */
-LeaseAsk *grants_ask_new(Grants *leases, const char *requester, uint64_t tag,
+LeaseAsk *grants_ask_new(Grants *grants, const char *requester, uint64_t tag,
                          const WireLeaseRequest *wire, uint64_t now);
 
 /**
@@ -112,7 +112,7 @@ LeaseAsk *grants_ask_new(Grants *leases, const char *requester, uint64_t tag,
  *
  * Return: the grant; .wire is what to send.  NULL if the id is taken
  */
-Grant *grants_add(Grants *leases, LeaseAsk *ask, const char *provider,
+Grant *grants_add(Grants *grants, LeaseAsk *ask, const char *provider,
                   const char *address, uint64_t bytes, uint64_t id,
                   const uint8_t *token, uint64_t now);
 
@@ -121,23 +121,23 @@ Grant *grants_add(Grants *leases, LeaseAsk *ask, const char *provider,
  *
  * Return: false if it is no grant of this provider's that waits for it
  */
-bool grants_ack(Grants *leases, const char *provider, const WireGrantAck *ack,
+bool grants_ack(Grants *grants, const char *provider, const WireGrantAck *ack,
                 uint64_t now);
 
 /** grants_listed() - a heartbeat of @provider has this lease */
-void grants_listed(Grants *leases, const char *provider, uint64_t lease);
+void grants_listed(Grants *grants, const char *provider, uint64_t lease);
 
 /** grants_provider_lost() - it is not connected; do not wait for it */
-void grants_provider_lost(Grants *leases, const char *provider);
+void grants_provider_lost(Grants *grants, const char *provider);
 
 /** grants_provider_rebooted() - what it has granted ended with its boot */
-void grants_provider_rebooted(Grants *leases, const char *provider);
+void grants_provider_rebooted(Grants *grants, const char *provider);
 
 /** grants_requester_lost() - nobody waits for these replies */
-void grants_requester_lost(Grants *leases, const char *requester);
+void grants_requester_lost(Grants *grants, const char *requester);
 
 /** grants_next_done() - a request that can be replied to now, or NULL */
-LeaseAsk *grants_next_done(Grants *leases, uint64_t now);
+LeaseAsk *grants_next_done(Grants *grants, uint64_t now);
 
 /**
  * grants_lacking() - what its providers have refused of a request
@@ -158,10 +158,10 @@ void grants_round(LeaseAsk *ask);
 void grants_reply(const LeaseAsk *ask, WireLeaseReply *out);
 
 /** grants_ask_free() - it has been replied to */
-void grants_ask_free(Grants *leases, LeaseAsk *ask);
+void grants_ask_free(Grants *grants, LeaseAsk *ask);
 
 /** grants_expire() - forget grants that their providers have dropped */
-void grants_expire(Grants *leases, uint64_t now);
+void grants_expire(Grants *grants, uint64_t now);
 
 /** grant_is_pending() - does this one count as gone? */
 bool grant_is_pending(const Grant *grant);
@@ -169,14 +169,14 @@ bool grant_is_pending(const Grant *grant);
 typedef void GrantsEach(const Grant *grant, void *opaque);
 
 /** grants_each_pending() - call @each for all grants that count as gone */
-void grants_each_pending(const Grants *leases, GrantsEach *each, void *opaque);
+void grants_each_pending(const Grants *grants, GrantsEach *each, void *opaque);
 
 /** grants_each_given() - the same, for those of one provider */
-void grants_each_given(const Grants *leases, const char *provider,
+void grants_each_given(const Grants *grants, const char *provider,
                        GrantsEach *each, void *opaque);
 
 /** grants_each_taken() - the same, for those of one requester */
-void grants_each_taken(const Grants *leases, const char *requester,
+void grants_each_taken(const Grants *grants, const char *requester,
                        GrantsEach *each, void *opaque);
 
 #endif

@@ -7,7 +7,7 @@
  * that no sum is ever counted from the start.  Each lease counts as no more
  * than BYTES_MAX: a peer's figure may be anything, and a sum must not wrap.
  */
-#include "arbiter/hosts-internal.h"
+#include "arbiter/hosts-lent.h"
 
 #include <string.h>
 

@@ -191,7 +191,7 @@ static void options_view(Options *o)
                                          "pressure-full-max"),
     };
     o->moves_per_minute = config_int(c, "placement", "moves-per-minute");
-    o->leases = (GrantsConfig){
+    o->grants = (GrantsConfig){
         .answer_ms = config_time_ms(c, "placement", "grant-timeout"),
         .claim_ms = config_time_ms(c, "placement", "claim-timeout"),
         .asks_max = 64,

@@ -32,7 +32,7 @@ typedef struct Options {
     HostsConfig hosts;
     PlacementConfig placement;
     unsigned moves_per_minute;  /* 0: no limit */
-    GrantsConfig leases;
+    GrantsConfig grants;
 } Options;
 
 /**

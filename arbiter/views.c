@@ -38,7 +38,7 @@ static void view_host(const Hosts *hosts, const Host *host, uint64_t pending,
 /* ----------------------------------------------------------------- grants */
 
 typedef struct Walk {
-    const Arbiter *arbiter;
+    const Hosts *hosts;
     const uint8_t *vm;          /* or NULL */
     Views *views;
 } Walk;
@@ -47,7 +47,7 @@ static void walk_grant(const Grant *grant, void *opaque)
 {
     Walk *walk = opaque;
     Views *views = walk->views;
-    uint32_t at = views_find(views, hosts_find(&walk->arbiter->hosts,
+    uint32_t at = views_find(views, hosts_find(walk->hosts,
                                                grant->provider));
 
     if (at == VIEWS_NONE) {
@@ -62,8 +62,7 @@ static void walk_grant(const Grant *grant, void *opaque)
 
 static void take_lent(Walk *walk)
 {
-    const GArray *lent = walk->vm ? hosts_lent(&walk->arbiter->hosts,
-                                               walk->vm) : NULL;
+    const GArray *lent = walk->vm ? hosts_lent(walk->hosts, walk->vm) : NULL;
 
     for (guint i = 0; lent && i < lent->len; i++) {
         const HostsLent *l = &g_array_index(lent, HostsLent, i);
@@ -76,9 +75,9 @@ static void take_lent(Walk *walk)
 /* ----------------------------------------------------------------- choice */
 
 /* Room for @n of them. */
-static Views *views_alloc(const Arbiter *arbiter, unsigned n)
+static Views *views_alloc(const Hosts *hosts, unsigned n)
 {
-    unsigned all = arbiter->hosts.all->len + 1;     /* never none */
+    unsigned all = hosts->all->len + 1;     /* never none */
     Views *views = g_new0(Views, 1);
 
     views->host = g_new0(PlacementHost, n);
@@ -97,19 +96,20 @@ static void views_add(Views *views, Host *host)
     }
 }
 
-Views *views_new(const Arbiter *arbiter, const uint8_t *vm, uint64_t now)
+Views *views_new(const Hosts *hosts, const Grants *grants, const uint8_t *vm,
+                 uint64_t now)
 {
-    const GPtrArray *all = arbiter->hosts.all;
-    Views *views = views_alloc(arbiter, all->len);
-    Walk walk = { arbiter, vm, views };
+    const GPtrArray *all = hosts->all;
+    Views *views = views_alloc(hosts, all->len);
+    Walk walk = { hosts, vm, views };
 
     for (guint i = 0; i < all->len; i++) {
         views_add(views, all->pdata[i]);
     }
     take_lent(&walk);
-    grants_each_pending(&arbiter->leases, walk_grant, &walk);
+    grants_each_pending(grants, walk_grant, &walk);
     for (unsigned i = 0; i < views->n; i++) {
-        view_host(&arbiter->hosts, views->of[i], views->pending[i], now,
+        view_host(hosts, views->of[i], views->pending[i], now,
                   &views->host[i]);
     }
     return views;
@@ -133,9 +133,9 @@ static void add_random(Views *views, const GPtrArray *hosts, unsigned n)
 }
 
 typedef struct InUse {
-    const Arbiter *arbiter;
+    const Hosts *hosts;
     const uint8_t *vm;
-    GPtrArray *hosts;
+    GPtrArray *used;
 } InUse;
 
 static void add_in_use(const Grant *grant, void *opaque)
@@ -143,32 +143,31 @@ static void add_in_use(const Grant *grant, void *opaque)
     InUse *use = opaque;
 
     if (!memcmp(use->vm, grant->wire.vm, RCACHE_UUID_LEN)) {
-        g_ptr_array_add(use->hosts, hosts_find(&use->arbiter->hosts,
-                                               grant->provider));
+        g_ptr_array_add(use->used, hosts_find(use->hosts, grant->provider));
     }
 }
 
 /* Who lends to this VM, or is about to. */
-static GPtrArray *hosts_in_use(const Arbiter *arbiter, const LeaseAsk *ask)
+static GPtrArray *hosts_in_use(const Hosts *hosts, const Grants *grants,
+                               const LeaseAsk *ask)
 {
-    const GArray *lent = hosts_lent(&arbiter->hosts, ask->wire.vm);
-    GPtrArray *hosts = g_ptr_array_new();
-    InUse use = { arbiter, ask->wire.vm, hosts };
+    const GArray *lent = hosts_lent(hosts, ask->wire.vm);
+    GPtrArray *used = g_ptr_array_new();
+    InUse use = { hosts, ask->wire.vm, used };
 
     for (guint i = 0; lent && i < lent->len; i++) {
-        g_ptr_array_add(hosts, g_array_index(lent, HostsLent, i).host);
+        g_ptr_array_add(used, g_array_index(lent, HostsLent, i).host);
     }
-    grants_each_taken(&arbiter->leases, ask->requester, add_in_use, &use);
-    return hosts;
+    grants_each_taken(grants, ask->requester, add_in_use, &use);
+    return used;
 }
 
-Views *views_new_few(const Arbiter *arbiter, const LeaseAsk *ask,
-                     uint64_t now)
+Views *views_new_few(const Hosts *hosts, const Grants *grants,
+                     const LeaseAsk *ask, unsigned sample, uint64_t now)
 {
-    const Hosts *hosts = &arbiter->hosts;
     const Host *requester = hosts_find(hosts, ask->requester);
     const GPtrArray *rack = requester ? hosts_domain(hosts, requester) : NULL;
-    unsigned few = FEW * arbiter->options->placement.sample;
+    unsigned few = FEW * sample;
     g_autoptr(GPtrArray) used = NULL;
     Views *views;
     Walk walk;
@@ -176,8 +175,8 @@ Views *views_new_few(const Arbiter *arbiter, const LeaseAsk *ask,
     if (hosts->all->len / MANY < few) {
         return NULL;
     }
-    used = hosts_in_use(arbiter, ask);
-    views = views_alloc(arbiter, 2 * few + used->len);
+    used = hosts_in_use(hosts, grants, ask);
+    views = views_alloc(hosts, 2 * few + used->len);
     for (guint i = 0; i < used->len; i++) {
         views_add(views, used->pdata[i]);
     }
@@ -185,11 +184,10 @@ Views *views_new_few(const Arbiter *arbiter, const LeaseAsk *ask,
         add_row(views, rack, few);
     }
     add_random(views, hosts->all, few);
-    walk = (Walk) { arbiter, ask->wire.vm, views };
+    walk = (Walk) { hosts, ask->wire.vm, views };
     take_lent(&walk);
     for (unsigned i = 0; i < views->n; i++) {
-        grants_each_given(&arbiter->leases, views->of[i]->name, walk_grant,
-                          &walk);
+        grants_each_given(grants, views->of[i]->name, walk_grant, &walk);
         view_host(hosts, views->of[i], views->pending[i], now,
                   &views->host[i]);
     }

@@ -11,7 +11,8 @@
 #ifndef ARBITER_VIEWS_H
 #define ARBITER_VIEWS_H
 
-#include "arbiter/arbiter.h"
+#include "arbiter/grants.h"
+#include "arbiter/hosts.h"
 #include "arbiter/placement.h"
 
 typedef struct Views {
@@ -28,15 +29,17 @@ typedef struct Views {
  * views_new() - of all hosts, so that they are at Host.index
  * @vm: for a request of this VM; NULL: of none
  */
-Views *views_new(const Arbiter *arbiter, const uint8_t *vm, uint64_t now);
+Views *views_new(const Hosts *hosts, const Grants *grants, const uint8_t *vm,
+                 uint64_t now);
 
 /**
  * views_new_few() - of a few, for this request
+ * @sample: how many hosts placement scores
  *
  * Return: NULL if there are so few that all should be looked at
  */
-Views *views_new_few(const Arbiter *arbiter, const LeaseAsk *ask,
-                     uint64_t now);
+Views *views_new_few(const Hosts *hosts, const Grants *grants,
+                     const LeaseAsk *ask, unsigned sample, uint64_t now);
 
 /** views_leaving() - bytes that the VM has where they are wanted back */
 uint64_t views_leaving(const Views *views);

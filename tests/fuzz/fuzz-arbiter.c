@@ -14,6 +14,8 @@
 #include <sys/random.h>
 
 #include "arbiter/assign.h"
+#include "arbiter/control.h"
+#include "arbiter/options.h"
 #include "arbiter/views.h"
 #include "fuzz.h"
 
@@ -24,14 +26,16 @@
 static const Options options = {
     .hosts = { .heartbeat_ms = 1000, .suspect_beats = 3, .dead_beats = 10,
                .forget_ms = 60000, .max = 6 },
-    .leases = { .answer_ms = 2000, .claim_ms = 30000, .asks_max = 4 },
+    .grants = { .answer_ms = 2000, .claim_ms = 30000, .asks_max = 4 },
     .placement = { .spread = 2, .sample = 2, .share = 50, .quota = 1ull << 40,
                    .psi_some_max = 2000, .psi_full_max = 500 },
     .moves_per_minute = 10,
 };
 
 typedef struct Fuzz {
-    Arbiter arbiter;
+    Hosts hosts;
+    Grants grants;
+    Moves moves;
     Host *said[HOSTS];          /* who has said HELLO on this connection */
     uint64_t now;
     uint64_t grant[GRANTS];     /* the leases that were sent */
@@ -39,6 +43,10 @@ typedef struct Fuzz {
 } Fuzz;
 
 static Fuzz fuzz;
+static const Assigner with = {
+    .hosts = &fuzz.hosts, .grants = &fuzz.grants, .moves = &fuzz.moves,
+    .placement = &options.placement,
+};
 
 /* ------------------------------------------- in place of what is not here */
 
@@ -61,10 +69,10 @@ bool control_send_grant(HostConn *conn, const WireGrant *grant)
 
 static void check_host(const Host *host)
 {
-    const GPtrArray *domain = hosts_domain(&fuzz.arbiter.hosts, host);
+    const GPtrArray *domain = hosts_domain(&fuzz.hosts, host);
 
-    g_assert(fuzz.arbiter.hosts.all->pdata[host->index] == host);
-    g_assert(hosts_find(&fuzz.arbiter.hosts, host->name) == host);
+    g_assert(fuzz.hosts.all->pdata[host->index] == host);
+    g_assert(hosts_find(&fuzz.hosts, host->name) == host);
     g_assert(!domain == !host->domain && !domain == !*host->beat.label);
     g_assert(!domain || domain->pdata[host->domain_at] == host);
 }
@@ -72,7 +80,7 @@ static void check_host(const Host *host)
 /* What all hosts have lent to the VMs of one, counted. */
 static uint64_t count_taken(const char *requester)
 {
-    const GPtrArray *all = fuzz.arbiter.hosts.all;
+    const GPtrArray *all = fuzz.hosts.all;
     uint64_t bytes = 0;
 
     for (guint i = 0; i < all->len; i++) {
@@ -105,7 +113,7 @@ static uint64_t count_lent(const Host *host, const uint8_t *vm)
 
 static void check_sums(const Host *host)
 {
-    const Hosts *hosts = &fuzz.arbiter.hosts;
+    const Hosts *hosts = &fuzz.hosts;
 
     for (guint i = 0; i < host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
@@ -126,11 +134,11 @@ static void check_sums(const Host *host)
     }
 }
 
-static void check_asks(const Grants *leases)
+static void check_asks(const Grants *grants)
 {
     unsigned done = 0;
 
-    for (GList *at = leases->asks.head; at; at = at->next) {
+    for (GList *at = grants->asks.head; at; at = at->next) {
         const LeaseAsk *ask = at->data;
         unsigned waiting = 0;
 
@@ -142,19 +150,19 @@ static void check_asks(const Grants *leases)
         }
         g_assert(waiting == ask->waiting);
         g_assert(waiting || ask->done.prev ||
-                 leases->done.head == &ask->done);
+                 grants->done.head == &ask->done);
         done += !waiting;
     }
-    g_assert(done == leases->done.length);
+    g_assert(done == grants->done.length);
 }
 
-static void check_grants(const Grants *leases)
+static void check_grants(const Grants *grants)
 {
     unsigned given = 0, taken = 0, asks = 0;
     GHashTableIter iter;
     void *value;
 
-    g_hash_table_iter_init(&iter, leases->parties);
+    g_hash_table_iter_init(&iter, grants->parties);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const LeaseParty *party = value;
 
@@ -163,16 +171,17 @@ static void check_grants(const Grants *leases)
         asks += party->asks.length;
         g_assert(party->given.length || party->taken.length ||
                  party->asks.length);
-        g_assert(party->asks.length <= options.leases.asks_max);
+        g_assert(party->asks.length <= options.grants.asks_max);
     }
-    g_assert(given == g_hash_table_size(leases->grants) && taken == given);
-    g_assert(asks == leases->asks.length);
+    g_assert(given == g_hash_table_size(grants->grants) && taken == given);
+    g_assert(asks == grants->asks.length);
 }
 
 /* Nobody may be asked for more than he offers. */
 static void check_views(void)
 {
-    g_autoptr(Views) views = views_new(&fuzz.arbiter, NULL, fuzz.now);
+    g_autoptr(Views) views = views_new(&fuzz.hosts, &fuzz.grants, NULL,
+                                       fuzz.now);
 
     for (unsigned i = 0; i < views->n; i++) {
         g_assert(views->host[i].free <= views->host[i].offered);
@@ -183,15 +192,15 @@ static void check_views(void)
 
 static void check_all(void)
 {
-    const Hosts *hosts = &fuzz.arbiter.hosts;
+    const Hosts *hosts = &fuzz.hosts;
 
     g_assert(hosts->all->len <= options.hosts.max);
     for (guint i = 0; i < hosts->all->len; i++) {
         check_host(hosts->all->pdata[i]);
         check_sums(hosts->all->pdata[i]);
     }
-    check_asks(&fuzz.arbiter.leases);
-    check_grants(&fuzz.arbiter.leases);
+    check_asks(&fuzz.grants);
+    check_grants(&fuzz.grants);
     check_views();
 }
 
@@ -199,24 +208,24 @@ static void check_all(void)
 
 static void pump(void)
 {
-    Grants *leases = &fuzz.arbiter.leases;
+    Grants *grants = &fuzz.grants;
     WireLeaseReply reply;
     LeaseAsk *ask;
 
-    while ((ask = grants_next_done(leases, fuzz.now))) {
+    while ((ask = grants_next_done(grants, fuzz.now))) {
         unsigned parts;
         uint64_t bytes = grants_lacking(ask, fuzz.now, &parts);
 
         if (bytes) {
             grants_round(ask);
-            if (assign(&fuzz.arbiter, ask, bytes, parts, fuzz.now)) {
+            if (assign(&with, ask, bytes, parts, fuzz.now)) {
                 continue;
             }
         }
         grants_reply(ask, &reply);
         g_assert(reply.nr_grants <= WIRE_GRANTS_MAX);
         g_assert(!reply.nr_grants == !!reply.status);
-        grants_ask_free(leases, ask);
+        grants_ask_free(grants, ask);
     }
 }
 
@@ -226,16 +235,16 @@ static void gone(unsigned n)
 
     fuzz.said[n] = NULL;
     if (host) {
-        grants_provider_lost(&fuzz.arbiter.leases, host->name);
-        grants_requester_lost(&fuzz.arbiter.leases, host->name);
-        hosts_gone(&fuzz.arbiter.hosts, host);
+        grants_provider_lost(&fuzz.grants, host->name);
+        grants_requester_lost(&fuzz.grants, host->name);
+        hosts_gone(&fuzz.hosts, host);
         pump();
     }
 }
 
 static void take_hello(unsigned n, const WireHello *hello)
 {
-    Hosts *hosts = &fuzz.arbiter.hosts;
+    Hosts *hosts = &fuzz.hosts;
     Host *host = hosts_find(hosts, hello->host);
     char address[RCACHE_NAME_MAX];
 
@@ -266,7 +275,7 @@ static void take_beat(unsigned n, const uint8_t *payload, size_t len)
     Host *host = fuzz.said[n];
     const char *why = NULL;
 
-    switch (hosts_beat(&fuzz.arbiter.hosts, host, payload, len, fuzz.now,
+    switch (hosts_beat(&fuzz.hosts, host, payload, len, fuzz.now,
                        &why)) {
     case HOSTS_BEAT_BAD:
         g_assert(why);
@@ -276,7 +285,7 @@ static void take_beat(unsigned n, const uint8_t *payload, size_t len)
         break;
     case HOSTS_BEAT_TAKEN:
         for (guint i = 0; i < host->leases->len; i++) {
-            grants_listed(&fuzz.arbiter.leases, host->name,
+            grants_listed(&fuzz.grants, host->name,
                           g_array_index(host->leases, WireBeatLease, i).lease);
         }
         break;
@@ -286,7 +295,6 @@ static void take_beat(unsigned n, const uint8_t *payload, size_t len)
 static void take_request(unsigned n, uint64_t tag, const uint8_t *payload,
                          size_t len)
 {
-    Arbiter *arbiter = &fuzz.arbiter;
     WireLeaseRequest request;
     LeaseAsk *ask;
 
@@ -294,10 +302,10 @@ static void take_request(unsigned n, uint64_t tag, const uint8_t *payload,
         gone(n);
         return;
     }
-    ask = grants_ask_new(&arbiter->leases, fuzz.said[n]->name, tag, &request,
+    ask = grants_ask_new(&fuzz.grants, fuzz.said[n]->name, tag, &request,
                          fuzz.now);
     if (ask) {
-        assign(arbiter, ask, request.bytes, WIRE_GRANTS_MAX, fuzz.now);
+        assign(&with, ask, request.bytes, WIRE_GRANTS_MAX, fuzz.now);
         pump();
     }
 }
@@ -314,7 +322,7 @@ static void take_ack(unsigned n, const WireHead *head,
     if (ack.lease && ack.lease <= GRANTS) {
         ack.lease = fuzz.grant[ack.lease - 1];
     }
-    grants_ack(&fuzz.arbiter.leases, fuzz.said[n]->name, &ack, fuzz.now);
+    grants_ack(&fuzz.grants, fuzz.said[n]->name, &ack, fuzz.now);
     pump();
 }
 
@@ -345,8 +353,8 @@ static void pass_time(unsigned n)
 
     fuzz.now += ms[n];
     pump();
-    grants_expire(&fuzz.arbiter.leases, fuzz.now);
-    hosts_forget(&fuzz.arbiter.hosts, fuzz.now);
+    grants_expire(&fuzz.grants, fuzz.now);
+    hosts_forget(&fuzz.hosts, fuzz.now);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -355,11 +363,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     WireHead head;
 
     fuzz = (Fuzz) { .now = 100000 };
-    fuzz.arbiter.options = &options;
     g_random_set_seed(1);
-    hosts_init(&fuzz.arbiter.hosts, &options.hosts);
-    grants_init(&fuzz.arbiter.leases, &options.leases);
-    moves_init(&fuzz.arbiter.moves, options.moves_per_minute, fuzz.now);
+    hosts_init(&fuzz.hosts, &options.hosts);
+    grants_init(&fuzz.grants, &options.grants);
+    moves_init(&fuzz.moves, options.moves_per_minute, fuzz.now);
     while (at < size) {
         uint8_t step = data[at++];
 
@@ -377,7 +384,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         check_all();
     }
-    grants_deinit(&fuzz.arbiter.leases);
-    hosts_deinit(&fuzz.arbiter.hosts);
+    grants_deinit(&fuzz.grants);
+    hosts_deinit(&fuzz.hosts);
     return 0;
 }

@@ -46,7 +46,7 @@ typedef struct Unlisted {
 struct Market {
     World *world;
     PlacementConfig placement;
-    Grants leases;
+    Grants grants;
     PlacementHost *view;        /* by host */
     char (*name)[RCACHE_NAME_MAX];
     GPtrArray **lent;           /* by host, of Lease, not owned */
@@ -150,11 +150,11 @@ static void request_grant(Market *m, LeaseAsk *ask, unsigned vm,
 
     do {
         unlisted.id = random_next(&m->random) >> 1;
-        grant = grants_add(&m->leases, ask, m->name[part->host], "",
+        grant = grants_add(&m->grants, ask, m->name[part->host], "",
                            part->bytes, unlisted.id, token, ms);
     } while (!grant);
     ack.lease = unlisted.id;
-    g_assert(grants_ack(&m->leases, m->name[part->host], &ack, ms));
+    g_assert(grants_ack(&m->grants, m->name[part->host], &ack, ms));
     g_array_append_val(m->unlisted, unlisted);
     g_assert(view->free >= part->bytes);
     view->free -= part->bytes;
@@ -175,7 +175,7 @@ static void request_send(Market *m, unsigned vm, uint64_t bytes, double now)
     LeaseAsk *ask;
 
     memcpy(wire.vm, v->uuid, sizeof(wire.vm));
-    ask = grants_ask_new(&m->leases, m->name[v->host], vm, &wire, now * 1000);
+    ask = grants_ask_new(&m->grants, m->name[v->host], vm, &wire, now * 1000);
     g_assert(ask);
     view_vm(m, v, true);
     placement_choose(&m->placement, m->view, m->world->nr_hosts, &request,
@@ -184,10 +184,10 @@ static void request_send(Market *m, unsigned vm, uint64_t bytes, double now)
     for (unsigned i = 0; i < placement.nr_parts; i++) {
         request_grant(m, ask, vm, &placement.part[i], now);
     }
-    g_assert(grants_next_done(&m->leases, now * 1000) == ask);
+    g_assert(grants_next_done(&m->grants, now * 1000) == ask);
     grants_reply(ask, &reply);
     g_assert(reply.bytes == placement.bytes);
-    grants_ask_free(&m->leases, ask);
+    grants_ask_free(&m->grants, ask);
     m->placing += cpu_now() - start;
     m->placements++;
 
@@ -229,11 +229,11 @@ static void list_grants(Market *m, double now)
 
         /* One that has failed since says nothing: its grants lapse. */
         if (m->view[u->host].alive) {
-            grants_listed(&m->leases, m->name[u->host], u->id);
+            grants_listed(&m->grants, m->name[u->host], u->id);
         }
     }
     g_array_set_size(m->unlisted, 0);
-    grants_expire(&m->leases, now * 1000);
+    grants_expire(&m->grants, now * 1000);
 }
 
 void market_requests(Market *m, double now)
@@ -291,7 +291,7 @@ Market *market_new(const Load *load, World *world, double memory,
         .spread = SPREAD, .sample = SAMPLE, .share = SHARE,
         .psi_some_max = UINT32_MAX, .psi_full_max = UINT32_MAX,
     };
-    grants_init(&m->leases, &config);
+    grants_init(&m->grants, &config);
     m->unlisted = g_array_new(FALSE, FALSE, sizeof(Unlisted));
     m->view = g_new0(PlacementHost, world->nr_hosts);
     m->name = g_malloc0_n(world->nr_hosts, sizeof(*m->name));
@@ -322,7 +322,7 @@ void market_free(Market *m)
         g_ptr_array_unref(m->lent[i]);
     }
     g_array_unref(m->unlisted);
-    grants_deinit(&m->leases);
+    grants_deinit(&m->grants);
     g_free(m->vm);
     g_free(m->lent);
     g_free(m->name);

@@ -17,28 +17,28 @@ static const WireLeaseRequest request = {
     .vm = "vm 1", .name = "vm", .bytes = 128 * MIB, .copies = 1,
 };
 
-static Grants leases;
+static Grants grants;
 
 static void set_up(void)
 {
-    grants_init(&leases, &config);
+    grants_init(&grants, &config);
 }
 
 static void tear_down(void)
 {
-    grants_deinit(&leases);
+    grants_deinit(&grants);
 }
 
 /* A request at time 0 with 64 MiB at "a" (id 1) and at "b" (id 2). */
 static LeaseAsk *ask_two(void)
 {
-    LeaseAsk *ask = grants_ask_new(&leases, "me", 7, &request, 0);
+    LeaseAsk *ask = grants_ask_new(&grants, "me", 7, &request, 0);
 
     ck_assert_ptr_nonnull(ask);
     ck_assert_ptr_nonnull(
-        grants_add(&leases, ask, "a", "a:1", 64 * MIB, 1, token, 0));
+        grants_add(&grants, ask, "a", "a:1", 64 * MIB, 1, token, 0));
     ck_assert_ptr_nonnull(
-        grants_add(&leases, ask, "b", "b:1", 64 * MIB, 2, token, 0));
+        grants_add(&grants, ask, "b", "b:1", 64 * MIB, 2, token, 0));
     return ask;
 }
 
@@ -49,7 +49,7 @@ static bool ack(const char *provider, uint64_t lease, uint64_t bytes,
                        .ttl_ms = 30000 };
 
     g_strlcpy(a.text, text, sizeof(a.text));
-    return grants_ack(&leases, provider, &a, now);
+    return grants_ack(&grants, provider, &a, now);
 }
 
 typedef struct Sum {
@@ -77,7 +77,7 @@ static uint64_t pending(const char *provider)
 {
     Sum sum = { .provider = provider };
 
-    grants_each_pending(&leases, sum_grant, &sum);
+    grants_each_pending(&grants, sum_grant, &sum);
     return sum.bytes;
 }
 
@@ -87,11 +87,11 @@ START_TEST(both_say_yes)
     WireLeaseReply reply;
 
     ck_assert_uint_eq(pending("a"), 64 * MIB);
-    ck_assert_ptr_null(grants_next_done(&leases, 1));
+    ck_assert_ptr_null(grants_next_done(&grants, 1));
     ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
-    ck_assert_ptr_null(grants_next_done(&leases, 1));
+    ck_assert_ptr_null(grants_next_done(&grants, 1));
     ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
-    ck_assert_ptr_eq(grants_next_done(&leases, 1), ask);
+    ck_assert_ptr_eq(grants_next_done(&grants, 1), ask);
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.status, RCACHE_OK);
     ck_assert_uint_eq(reply.bytes, 128 * MIB);
@@ -103,18 +103,18 @@ START_TEST(both_say_yes)
     ck_assert_str_eq(reply.grant[1].host, "b");
     ck_assert_str_eq(reply.grant[1].address, "b:1");
     ck_assert_mem_eq(reply.grant[1].token, token, sizeof(token));
-    grants_ask_free(&leases, ask);
-    ck_assert_ptr_null(grants_next_done(&leases, 1));
+    grants_ask_free(&grants, ask);
+    ck_assert_ptr_null(grants_next_done(&grants, 1));
 
     /* Gone until a heartbeat of that provider lists it, or nobody claims. */
     ck_assert_uint_eq(pending("a"), 64 * MIB);
-    grants_listed(&leases, "b", 1);
+    grants_listed(&grants, "b", 1);
     ck_assert_uint_eq(pending("a"), 64 * MIB);
-    grants_listed(&leases, "a", 1);
+    grants_listed(&grants, "a", 1);
     ck_assert_uint_eq(pending("a"), 0);
-    grants_expire(&leases, 30000);
+    grants_expire(&grants, 30000);
     ck_assert_uint_eq(pending("b"), 64 * MIB);
-    grants_expire(&leases, 30001);
+    grants_expire(&grants, 30001);
     ck_assert_uint_eq(pending("b"), 0);
 }
 END_TEST
@@ -133,7 +133,7 @@ START_TEST(one_says_no)
     ck_assert_uint_eq(reply.nr_grants, 1);
     ck_assert_uint_eq(reply.bytes, 16 * MIB);
     ck_assert_str_eq(reply.text, "a: all lent");
-    grants_ask_free(&leases, ask);
+    grants_ask_free(&grants, ask);
 }
 END_TEST
 
@@ -144,14 +144,14 @@ START_TEST(both_say_no)
 
     ck_assert(ack("a", 1, 0, RCACHE_E_NO_ROOM, "", 1));
     ck_assert(ack("b", 2, 0, RCACHE_E_REFUSED, "never", 1));
-    ck_assert_ptr_eq(grants_next_done(&leases, 1), ask);
+    ck_assert_ptr_eq(grants_next_done(&grants, 1), ask);
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.status, RCACHE_E_NO_ROOM);
     ck_assert_uint_eq(reply.nr_grants, 0);
     ck_assert_uint_eq(reply.bytes, 0);
     ck_assert(g_str_has_prefix(reply.text, "a: "));
-    grants_ask_free(&leases, ask);
-    ck_assert_uint_eq(g_hash_table_size(leases.grants), 0);
+    grants_ask_free(&grants, ask);
+    ck_assert_uint_eq(g_hash_table_size(grants.grants), 0);
 }
 END_TEST
 
@@ -164,22 +164,22 @@ START_TEST(others_are_asked_for_what_is_refused)
     ck_assert_uint_eq(grants_lacking(ask, 1, &parts), 0);
     ck_assert(ack("a", 1, 0, RCACHE_E_NO_ROOM, "no", 1));
     ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
-    ck_assert_ptr_eq(grants_next_done(&leases, 1), ask);
+    ck_assert_ptr_eq(grants_next_done(&grants, 1), ask);
     ck_assert_uint_eq(grants_lacking(ask, 1, &parts), 64 * MIB);
     ck_assert_uint_eq(parts, WIRE_GRANTS_MAX - 1);
     grants_round(ask);
     ck_assert_uint_eq(grants_lacking(ask, 1, &parts), 0);
     ck_assert_ptr_nonnull(
-        grants_add(&leases, ask, "c", "c:1", 64 * MIB, 3, token, 1));
-    ck_assert_ptr_null(grants_next_done(&leases, 1));
+        grants_add(&grants, ask, "c", "c:1", 64 * MIB, 3, token, 1));
+    ck_assert_ptr_null(grants_next_done(&grants, 1));
     ck_assert(ack("c", 3, 64 * MIB, 0, "", 2));
-    ck_assert_ptr_eq(grants_next_done(&leases, 2), ask);
+    ck_assert_ptr_eq(grants_next_done(&grants, 2), ask);
     ck_assert_uint_eq(grants_lacking(ask, 2, &parts), 0);
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.bytes, 128 * MIB);
     ck_assert_uint_eq(reply.nr_grants, 2);
     ck_assert_str_eq(reply.text, "");
-    grants_ask_free(&leases, ask);
+    grants_ask_free(&grants, ask);
 }
 END_TEST
 
@@ -197,31 +197,31 @@ START_TEST(asking_others_ends)
     while (grants_lacking(ask, 1, &parts)) {
         grants_round(ask);
         ck_assert_ptr_nonnull(
-            grants_add(&leases, ask, "c", "c:1", 32 * MIB, id, token, 1));
+            grants_add(&grants, ask, "c", "c:1", 32 * MIB, id, token, 1));
         ck_assert(ack("c", id++, 0, RCACHE_E_NO_ROOM, "no", 1));
         ck_assert_uint_lt(++rounds, 20);
     }
     ck_assert_uint_gt(rounds, 1);
-    grants_ask_free(&leases, ask);
+    grants_ask_free(&grants, ask);
 }
 END_TEST
 
 /* A yes after a lost connection, when others have said yes as well. */
 START_TEST(more_answers_than_a_reply_holds)
 {
-    LeaseAsk *ask = grants_ask_new(&leases, "me", 7, &request, 0);
+    LeaseAsk *ask = grants_ask_new(&grants, "me", 7, &request, 0);
     WireLeaseReply reply;
 
     for (uint64_t id = 1; id <= WIRE_GRANTS_MAX + 3; id++) {
         ck_assert_ptr_nonnull(
-            grants_add(&leases, ask, "a", "a:1", MIB, id, token, 0));
-        grants_provider_lost(&leases, "a");
+            grants_add(&grants, ask, "a", "a:1", MIB, id, token, 0));
+        grants_provider_lost(&grants, "a");
         ck_assert(ack("a", id, MIB, 0, "", 1));
     }
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.nr_grants, WIRE_GRANTS_MAX);
     ck_assert_uint_eq(reply.bytes, WIRE_GRANTS_MAX * MIB);
-    grants_ask_free(&leases, ask);
+    grants_ask_free(&grants, ask);
 }
 END_TEST
 
@@ -232,20 +232,20 @@ START_TEST(silence_ends)
 
     ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
     /* 2 s, and what it takes to allocate 64 MiB on a busy host. */
-    ck_assert_ptr_null(grants_next_done(&leases, 2255));
-    ck_assert_ptr_eq(grants_next_done(&leases, 2256), ask);
+    ck_assert_ptr_null(grants_next_done(&grants, 2255));
+    ck_assert_ptr_eq(grants_next_done(&grants, 2256), ask);
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.bytes, 64 * MIB);
     ck_assert_str_eq(reply.text, "b did not answer in time");
-    grants_ask_free(&leases, ask);
+    grants_ask_free(&grants, ask);
 
     /* Its memory may be taken all the same, and a late yes says it is. */
     ck_assert_uint_eq(pending("b"), 64 * MIB);
     ck_assert(ack("b", 2, 32 * MIB, 0, "", 5000));
     ck_assert_uint_eq(pending("b"), 32 * MIB);
-    grants_expire(&leases, 34999);
+    grants_expire(&grants, 34999);
     ck_assert_uint_eq(pending("b"), 32 * MIB);
-    grants_expire(&leases, 35000);
+    grants_expire(&grants, 35000);
     ck_assert_uint_eq(pending("b"), 0);
     ck_assert(!ack("b", 2, 32 * MIB, 0, "", 35001));
 }
@@ -255,13 +255,13 @@ START_TEST(a_late_no_gives_it_back)
 {
     LeaseAsk *ask = ask_two();
 
-    grants_ask_free(&leases, ask);
+    grants_ask_free(&grants, ask);
     ck_assert_uint_eq(pending("b"), 64 * MIB);
     ck_assert(ack("b", 2, 0, RCACHE_E_NO_ROOM, "", 5000));
     ck_assert_uint_eq(pending("b"), 0);
-    grants_expire(&leases, 32255);
+    grants_expire(&grants, 32255);
     ck_assert_uint_eq(pending("a"), 64 * MIB);
-    grants_expire(&leases, 32256);
+    grants_expire(&grants, 32256);
     ck_assert_uint_eq(pending("a"), 0);
 }
 END_TEST
@@ -272,12 +272,12 @@ START_TEST(a_lost_provider_is_not_waited_for)
     WireLeaseReply reply;
 
     ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
-    grants_provider_lost(&leases, "b");
-    ck_assert_ptr_eq(grants_next_done(&leases, 1), ask);
+    grants_provider_lost(&grants, "b");
+    ck_assert_ptr_eq(grants_next_done(&grants, 1), ask);
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.bytes, 64 * MIB);
     ck_assert_str_eq(reply.text, "b: the connection was lost");
-    grants_ask_free(&leases, ask);
+    grants_ask_free(&grants, ask);
 }
 END_TEST
 
@@ -288,19 +288,19 @@ START_TEST(another_boot_has_granted_nothing)
     WireLeaseReply reply;
 
     ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
-    grants_provider_rebooted(&leases, "a");
+    grants_provider_rebooted(&grants, "a");
     ck_assert_uint_eq(pending("a"), 0);
     ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.bytes, 64 * MIB);
     ck_assert_uint_eq(reply.nr_grants, 1);
     ck_assert_str_eq(reply.text, "a: it has booted again");
-    grants_ask_free(&leases, ask);
+    grants_ask_free(&grants, ask);
     ck_assert_uint_eq(pending("b"), 64 * MIB);
-    grants_provider_rebooted(&leases, "b");
+    grants_provider_rebooted(&grants, "b");
     ck_assert_uint_eq(pending("b"), 0);
-    ck_assert_uint_eq(g_hash_table_size(leases.grants), 0);
-    grants_provider_rebooted(&leases, "nobody");
+    ck_assert_uint_eq(g_hash_table_size(grants.grants), 0);
+    grants_provider_rebooted(&grants, "nobody");
 }
 END_TEST
 
@@ -312,29 +312,29 @@ START_TEST(a_large_request_does_not_wait_for_ever)
     LeaseAsk *ask;
 
     large.bytes = UINT64_MAX;
-    ask = grants_ask_new(&leases, "me", 1, &large, 0);
+    ask = grants_ask_new(&grants, "me", 1, &large, 0);
     ck_assert_ptr_nonnull(
-        grants_add(&leases, ask, "a", "a:1", UINT64_MAX, 1, token, 0));
-    ck_assert_ptr_null(grants_next_done(&leases, most - 1));
-    ck_assert_ptr_eq(grants_next_done(&leases, most), ask);
-    grants_ask_free(&leases, ask);
-    grants_expire(&leases, most + config.claim_ms);
+        grants_add(&grants, ask, "a", "a:1", UINT64_MAX, 1, token, 0));
+    ck_assert_ptr_null(grants_next_done(&grants, most - 1));
+    ck_assert_ptr_eq(grants_next_done(&grants, most), ask);
+    grants_ask_free(&grants, ask);
+    grants_expire(&grants, most + config.claim_ms);
     ck_assert_uint_eq(pending("a"), 0);
     /* And of little that was granted the answer is soon there. */
-    ask = grants_ask_new(&leases, "me", 2, &large, 0);
+    ask = grants_ask_new(&grants, "me", 2, &large, 0);
     ck_assert_ptr_nonnull(
-        grants_add(&leases, ask, "a", "a:1", 64 * MIB, 2, token, 0));
-    ck_assert_ptr_eq(grants_next_done(&leases, config.answer_ms + 256), ask);
+        grants_add(&grants, ask, "a", "a:1", 64 * MIB, 2, token, 0));
+    ck_assert_ptr_eq(grants_next_done(&grants, config.answer_ms + 256), ask);
 }
 END_TEST
 
 START_TEST(a_lost_requester_is_forgotten)
 {
     ask_two();
-    grants_requester_lost(&leases, "other");
-    ck_assert_ptr_nonnull(grants_next_done(&leases, 9999));
-    grants_requester_lost(&leases, "me");
-    ck_assert_ptr_null(grants_next_done(&leases, 9999));
+    grants_requester_lost(&grants, "other");
+    ck_assert_ptr_nonnull(grants_next_done(&grants, 9999));
+    grants_requester_lost(&grants, "me");
+    ck_assert_ptr_null(grants_next_done(&grants, 9999));
     ck_assert_uint_eq(pending("a"), 64 * MIB);
 }
 END_TEST
@@ -343,7 +343,7 @@ static uint64_t pending_of(LeasesOf *of, const char *name)
 {
     uint64_t bytes = 0;
 
-    of(&leases, name, add_bytes, &bytes);
+    of(&grants, name, add_bytes, &bytes);
     return bytes;
 }
 
@@ -358,11 +358,11 @@ START_TEST(grants_by_name)
     ck_assert(ack("b", 2, 0, RCACHE_E_NO_ROOM, "", 1));
     ck_assert_uint_eq(pending_of(grants_each_taken, "me"), 64 * MIB);
     ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
-    grants_ask_free(&leases, ask);
-    grants_listed(&leases, "a", 1);
+    grants_ask_free(&grants, ask);
+    grants_listed(&grants, "a", 1);
     ck_assert_uint_eq(pending_of(grants_each_taken, "me"), 0);
     /* Nothing is kept of names that nothing is left of. */
-    ck_assert_uint_eq(g_hash_table_size(leases.parties), 0);
+    ck_assert_uint_eq(g_hash_table_size(grants.parties), 0);
 }
 END_TEST
 
@@ -374,50 +374,50 @@ START_TEST(done_in_any_order)
 
     small.bytes = MIB;
     large.bytes = 4096 * MIB;
-    first = grants_ask_new(&leases, "me", 1, &large, 0);
-    grants_add(&leases, first, "a", "a:1", 4096 * MIB, 1, token, 0);
-    second = grants_ask_new(&leases, "you", 2, &small, 0);
-    grants_add(&leases, second, "a", "a:1", MIB, 2, token, 0);
-    third = grants_ask_new(&leases, "you", 3, &small, 10);
-    grants_add(&leases, third, "b", "b:1", MIB, 3, token, 10);
-    ck_assert_ptr_null(grants_next_done(&leases, 1999));
+    first = grants_ask_new(&grants, "me", 1, &large, 0);
+    grants_add(&grants, first, "a", "a:1", 4096 * MIB, 1, token, 0);
+    second = grants_ask_new(&grants, "you", 2, &small, 0);
+    grants_add(&grants, second, "a", "a:1", MIB, 2, token, 0);
+    third = grants_ask_new(&grants, "you", 3, &small, 10);
+    grants_add(&grants, third, "b", "b:1", MIB, 3, token, 10);
+    ck_assert_ptr_null(grants_next_done(&grants, 1999));
     ck_assert(ack("b", 3, MIB, 0, "", 1999));
-    ck_assert_ptr_eq(grants_next_done(&leases, 1999), third);
+    ck_assert_ptr_eq(grants_next_done(&grants, 1999), third);
     /* Others are asked after all, and it waits again. */
-    grants_add(&leases, third, "c", "c:1", MIB, 4, token, 1999);
-    ck_assert_ptr_null(grants_next_done(&leases, 1999));
-    ck_assert_ptr_eq(grants_next_done(&leases, second->deadline_ms), second);
-    grants_ask_free(&leases, second);
-    ck_assert_ptr_null(grants_next_done(&leases, third->deadline_ms - 1));
-    ck_assert_ptr_eq(grants_next_done(&leases, third->deadline_ms), third);
-    grants_requester_lost(&leases, "you");
-    ck_assert_ptr_null(grants_next_done(&leases, first->deadline_ms - 1));
-    ck_assert_ptr_eq(grants_next_done(&leases, first->deadline_ms), first);
+    grants_add(&grants, third, "c", "c:1", MIB, 4, token, 1999);
+    ck_assert_ptr_null(grants_next_done(&grants, 1999));
+    ck_assert_ptr_eq(grants_next_done(&grants, second->deadline_ms), second);
+    grants_ask_free(&grants, second);
+    ck_assert_ptr_null(grants_next_done(&grants, third->deadline_ms - 1));
+    ck_assert_ptr_eq(grants_next_done(&grants, third->deadline_ms), third);
+    grants_requester_lost(&grants, "you");
+    ck_assert_ptr_null(grants_next_done(&grants, first->deadline_ms - 1));
+    ck_assert_ptr_eq(grants_next_done(&grants, first->deadline_ms), first);
 }
 END_TEST
 
 /* Back: nobody is late for it.  Ahead: all are, and nothing is left. */
 START_TEST(a_clock_that_jumps)
 {
-    LeaseAsk *ask = grants_ask_new(&leases, "me", 7, &request, 50000);
+    LeaseAsk *ask = grants_ask_new(&grants, "me", 7, &request, 50000);
 
-    grants_add(&leases, ask, "a", "a:1", MIB, 1, token, 50000);
-    ck_assert_ptr_null(grants_next_done(&leases, 0));
-    grants_expire(&leases, 0);
+    grants_add(&grants, ask, "a", "a:1", MIB, 1, token, 50000);
+    ck_assert_ptr_null(grants_next_done(&grants, 0));
+    grants_expire(&grants, 0);
     ck_assert_uint_eq(pending("a"), MIB);
     /* Asked at an earlier time than the one before. */
     ck_assert_ptr_nonnull(
-        grants_add(&leases, grants_ask_new(&leases, "me", 8, &request, 5), "b",
+        grants_add(&grants, grants_ask_new(&grants, "me", 8, &request, 5), "b",
                    "b:1", MIB, 2, token, 5));
-    ck_assert_ptr_null(grants_next_done(&leases, 6));
+    ck_assert_ptr_null(grants_next_done(&grants, 6));
     for (unsigned i = 0; i < 2; i++) {
-        ask = grants_next_done(&leases, UINT64_MAX);
+        ask = grants_next_done(&grants, UINT64_MAX);
         ck_assert_ptr_nonnull(ask);
-        grants_ask_free(&leases, ask);
+        grants_ask_free(&grants, ask);
     }
-    ck_assert_ptr_null(grants_next_done(&leases, UINT64_MAX));
-    grants_expire(&leases, UINT64_MAX);
-    ck_assert_uint_eq(g_hash_table_size(leases.grants), 0);
+    ck_assert_ptr_null(grants_next_done(&grants, UINT64_MAX));
+    grants_expire(&grants, UINT64_MAX);
+    ck_assert_uint_eq(g_hash_table_size(grants.grants), 0);
 }
 END_TEST
 
@@ -427,14 +427,14 @@ START_TEST(listed_before_the_answer)
     LeaseAsk *ask = ask_two();
     WireLeaseReply reply;
 
-    grants_listed(&leases, "a", 1);
+    grants_listed(&grants, "a", 1);
     ck_assert_uint_eq(pending("a"), 0);
     ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
     ck_assert(ack("b", 2, 64 * MIB, 0, "", 1));
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.bytes, 128 * MIB);
-    grants_ask_free(&leases, ask);
-    ck_assert_uint_eq(g_hash_table_size(leases.grants), 1);
+    grants_ask_free(&grants, ask);
+    ck_assert_uint_eq(g_hash_table_size(grants.grants), 1);
 }
 END_TEST
 
@@ -447,18 +447,18 @@ START_TEST(wrong_answers)
     ck_assert(ack("a", 1, UINT64_MAX, 0, "", 1));   /* too good */
     ck_assert_uint_eq(pending("a"), 0);
     ck_assert(!ack("a", 1, 64 * MIB, 0, "", 1));    /* a second one */
-    ck_assert_ptr_null(grants_add(&leases, ask, "c", "c:1", MIB, 2, token, 0));
+    ck_assert_ptr_null(grants_add(&grants, ask, "c", "c:1", MIB, 2, token, 0));
     ck_assert_uint_eq(pending("b"), 64 * MIB);
 }
 END_TEST
 
 START_TEST(nothing_to_ask)
 {
-    LeaseAsk *ask = grants_ask_new(&leases, "me", 1, &request, 0);
+    LeaseAsk *ask = grants_ask_new(&grants, "me", 1, &request, 0);
     WireLeaseReply reply;
 
     g_strlcpy(ask->text, "no host has room", sizeof(ask->text));
-    ck_assert_ptr_eq(grants_next_done(&leases, 0), ask);
+    ck_assert_ptr_eq(grants_next_done(&grants, 0), ask);
     grants_reply(ask, &reply);
     ck_assert_uint_eq(reply.status, RCACHE_E_NO_ROOM);
     ck_assert_str_eq(reply.text, "no host has room");
@@ -467,17 +467,17 @@ END_TEST
 
 START_TEST(few_at_a_time)
 {
-    ck_assert_ptr_nonnull(grants_ask_new(&leases, "me", 1, &request, 0));
-    ck_assert_ptr_nonnull(grants_ask_new(&leases, "me", 2, &request, 0));
-    ck_assert_ptr_null(grants_ask_new(&leases, "me", 3, &request, 0));
-    ck_assert_ptr_nonnull(grants_ask_new(&leases, "you", 1, &request, 0));
+    ck_assert_ptr_nonnull(grants_ask_new(&grants, "me", 1, &request, 0));
+    ck_assert_ptr_nonnull(grants_ask_new(&grants, "me", 2, &request, 0));
+    ck_assert_ptr_null(grants_ask_new(&grants, "me", 3, &request, 0));
+    ck_assert_ptr_nonnull(grants_ask_new(&grants, "you", 1, &request, 0));
 }
 END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("leases");
-    TCase *tc = tcase_create("leases");
+    Suite *s = suite_create("grants");
+    TCase *tc = tcase_create("grants");
     SRunner *r = srunner_create(s);
     int failed;
 

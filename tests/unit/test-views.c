@@ -7,37 +7,38 @@
 #include "tests/unit/hosts-fixture.h"
 
 static const uint8_t vm[RCACHE_UUID_LEN] = { 1 };
-static const GrantsConfig leases_config = {
+static const GrantsConfig grants_config = {
     .answer_ms = 2000,
     .claim_ms = 30000,
     .asks_max = 2,
 };
-static Arbiter arbiter;
+static Hosts hosts;
+static Grants grants;
 static HostsSaid said_a, said_b;
 static Host *a, *b;
 
 static void set_up(void)
 {
-    hosts_fixture_init(&arbiter.hosts);
-    grants_init(&arbiter.leases, &leases_config);
-    a = hosts_fixture_add(&arbiter.hosts, "a");
-    b = hosts_fixture_add(&arbiter.hosts, "b");
+    hosts_fixture_init(&hosts);
+    grants_init(&grants, &grants_config);
+    a = hosts_fixture_add(&hosts, "a");
+    b = hosts_fixture_add(&hosts, "b");
     said_a = said_b = hosts_fixture_said();
 }
 
 static void tear_down(void)
 {
-    grants_deinit(&arbiter.leases);
-    hosts_deinit(&arbiter.hosts);
+    grants_deinit(&grants);
+    hosts_deinit(&hosts);
 }
 
 static uint64_t leaving(void)
 {
     g_autoptr(Views) views = NULL;
 
-    hosts_fixture_beat(&arbiter.hosts, a, &said_a, 1000);
-    hosts_fixture_beat(&arbiter.hosts, b, &said_b, 1000);
-    views = views_new(&arbiter, vm, 1000);
+    hosts_fixture_beat(&hosts, a, &said_a, 1000);
+    hosts_fixture_beat(&hosts, b, &said_b, 1000);
+    views = views_new(&hosts, &grants, vm, 1000);
     ck_assert_uint_eq(views->n, 2);
     return views_leaving(views);
 }

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* whatif-admin: the command "whatif": whatif.h's answer, with a summary. */
-#include "arbiter/arbiter-admin.h"
+/* admin-whatif: the command "whatif": whatif.h's answer, with a summary. */
+#include "arbiter/admin-whatif.h"
 
+#include "arbiter/admin-json.h"
+#include "arbiter/arbiter.h"
 #include "arbiter/assign.h"
 #include "arbiter/views.h"
 #include "arbiter/whatif.h"
 #include "common/uuid.h"
 #include "common/verdict.h"
-
-static void set_bytes(JsonObject *o, const char *name, uint64_t value)
-{
-    json_object_set_int_member(o, name, MIN(value, INT64_MAX));
-}
 
 static void set_text(JsonObject *o, const char *name, const char *text)
 {
@@ -32,15 +29,15 @@ static JsonObject *vm_object(const WhatifVm *vm)
     json_object_set_string_member(o, "uuid", uuid);
     json_object_set_string_member(o, "host", vm->host);
     if (vm->guest) {
-        set_bytes(o, "guest_bytes", vm->guest);
+        admin_json_int(o, "guest_bytes", vm->guest);
     } else {
         json_object_set_null_member(o, "guest_bytes");
     }
-    set_bytes(o, "leased_bytes", vm->leased);
-    set_bytes(o, "stored_bytes", vm->stored);
+    admin_json_int(o, "leased_bytes", vm->leased);
+    admin_json_int(o, "stored_bytes", vm->stored);
     json_object_set_string_member(o, "if_died", vm->stored ? "waits"
                                                            : "loses room");
-    set_bytes(o, "placed_bytes", vm->placed);
+    admin_json_int(o, "placed_bytes", vm->placed);
     json_object_set_string_member(o, "if_drained",
                                   vm->placed >= vm->leased ? "moves"
                                   : vm->placed ? "moves in part" : "stays");
@@ -116,7 +113,7 @@ static void set_drain(JsonObject *o, Arbiter *arbiter, const Whatif *whatif,
     g_autofree char *text = if_drained_text(whatif, seconds);
 
     json_object_set_string_member(o, "if_drained", text);
-    set_bytes(o, "placed_bytes", whatif->placed);
+    admin_json_int(o, "placed_bytes", whatif->placed);
     if (rate > 0) {
         json_object_set_double_member(o, "drain_bytes_per_second", rate);
     } else {
@@ -139,8 +136,8 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
     json_object_set_string_member(o, "host", host->name);
     json_object_set_string_member(o, "if_died", died);
     set_drain(o, arbiter, whatif, now);
-    set_bytes(o, "leased_bytes", whatif->leased);
-    set_bytes(o, "stored_bytes", whatif->stored);
+    admin_json_int(o, "leased_bytes", whatif->leased);
+    admin_json_int(o, "stored_bytes", whatif->stored);
     json_object_set_array_member(o, "runs", runs_array(host));
     for (guint i = 0; i < whatif->vms->len; i++) {
         json_array_add_object_element(vms,
@@ -150,7 +147,7 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
     return o;
 }
 
-JsonNode *arbiter_admin_whatif(JsonObject *args, void *opaque, GError **errp)
+JsonNode *admin_whatif_run(JsonObject *args, void *opaque, GError **errp)
 {
     Arbiter *arbiter = opaque;
     const char *name = json_object_get_string_member(args, "host");
@@ -165,7 +162,7 @@ JsonNode *arbiter_admin_whatif(JsonObject *args, void *opaque, GError **errp)
                     "there is no host %s", name);
         return NULL;
     }
-    views = views_new(arbiter, NULL, now);
+    views = views_new(&arbiter->hosts, &arbiter->grants, NULL, now);
     random_bytes(&seed, sizeof(seed));
     whatif_init(&whatif, &arbiter->hosts, host, views->host,
                 &arbiter->options->placement, seed);

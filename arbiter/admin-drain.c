@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * drain: an operator's word to a host, carried over its connection.  The host
- * does the work and says in its heartbeats how far it is; nothing of it is
- * kept here.
+ * admin-drain: an operator's word to a host, carried over its connection.
+ * The host does the work and says in its heartbeats how far it is; nothing of
+ * it is kept here.
  */
-#include "arbiter/arbiter-admin.h"
+#include "arbiter/admin-drain.h"
 
 #include "arbiter/arbiter.h"
 
@@ -44,14 +44,13 @@ static JsonNode *drain(Arbiter *arbiter, const char *name, bool draining,
     return admin_node_new(o);
 }
 
-JsonNode *arbiter_admin_drain(JsonObject *args, void *opaque, GError **errp)
+JsonNode *admin_drain_run(JsonObject *args, void *opaque, GError **errp)
 {
     return drain(opaque, json_object_get_string_member(args, "host"), true,
                  errp);
 }
 
-JsonNode *arbiter_admin_undrain(JsonObject *args, void *opaque,
-                                GError **errp)
+JsonNode *admin_drain_undo(JsonObject *args, void *opaque, GError **errp)
 {
     return drain(opaque, json_object_get_string_member(args, "host"), false,
                  errp);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hosts-internal: between hosts.c and hosts-lent.c. */
-#ifndef ARBITER_HOSTS_INTERNAL_H
-#define ARBITER_HOSTS_INTERNAL_H
+/* hosts-lent: the sums that hosts.c has kept.  See hosts-lent.c. */
+#ifndef ARBITER_HOSTS_LENT_H
+#define ARBITER_HOSTS_LENT_H
 
 #include "arbiter/hosts.h"
 

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin-hosts: see admin-hosts.h. */
+#include "arbiter/admin-hosts.h"
+
+#include <string.h>
+
+#include "arbiter/admin-json.h"
+#include "arbiter/arbiter.h"
+#include "arbiter/views.h"
+
+static JsonArray *host_terms(const Host *host)
+{
+    JsonArray *terms = json_array_new();
+
+    for (guint i = 0; i < host->terms->len; i++) {
+        const WireBeatTerm *t = &g_array_index(host->terms, WireBeatTerm, i);
+        JsonObject *o = json_object_new();
+
+        json_object_set_string_member(o, "name", t->name);
+        json_object_set_int_member(o, "bytes", t->bytes);
+        json_array_add_object_element(terms, o);
+    }
+    return terms;
+}
+
+static void host_memory(JsonObject *o, const Host *host,
+                        const PlacementHost *view, uint64_t pending)
+{
+    const WireBeatHost *beat = &host->beat;
+
+    admin_json_int(o, "mem_total_bytes", beat->mem_total);
+    admin_json_int(o, "mem_available_bytes", beat->mem_available);
+    admin_json_int(o, "reserve_bytes", beat->reserve);
+    admin_json_int(o, "offered_bytes", beat->offered);
+    admin_json_int(o, "leased_bytes", beat->leased);
+    admin_json_int(o, "pending_bytes", pending);
+    admin_json_int(o, "free_bytes", admin_json_free(view));
+    admin_json_int(o, "stored_bytes", beat->stored);
+    admin_json_int(o, "spilled_bytes", beat->spilled);
+    json_object_set_double_member(o, "psi_some_percent",
+                                  beat->psi_some_avg10 / 100.0);
+    json_object_set_double_member(o, "psi_full_percent",
+                                  beat->psi_full_avg10 / 100.0);
+}
+
+static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
+                               const Views *views, uint64_t now)
+{
+    JsonObject *o = json_object_new();
+    const PlacementHost *view = &views->host[host->index];
+    const char *implausible = hosts_implausible(host);
+
+    json_object_set_string_member(o, "name", host->name);
+    json_object_set_string_member(o, "address", host->address);
+    if (host->conn) {
+        json_object_set_string_member(o, "peer", host->peer);
+    } else {
+        json_object_set_null_member(o, "peer");
+    }
+    json_object_set_string_member(o, "label", host->beat.label);
+    admin_json_uuid(o, "boot_id", host->boot_id);
+    json_object_set_string_member(o, "state", hosts_state_name(
+        hosts_state(&arbiter->hosts, host, now)));
+    json_object_set_boolean_member(o, "connected", host->conn != NULL);
+    admin_json_seconds(o, "age_seconds",
+                       (now - MIN(host->heard_ms, now)) / 1000.0);
+    json_object_set_boolean_member(o, "lends", view->lends);
+    json_object_set_boolean_member(o, "draining", view->draining);
+    if (implausible) {
+        json_object_set_string_member(o, "implausible", implausible);
+    } else {
+        json_object_set_null_member(o, "implausible");
+    }
+    host_memory(o, host, view, views->pending[host->index]);
+    admin_json_int(o, "vms", host->guests->len);
+    json_object_set_array_member(o, "terms", host_terms(host));
+    return o;
+}
+
+JsonNode *admin_hosts_run(JsonObject *args, void *opaque, GError **errp)
+{
+    const Arbiter *arbiter = opaque;
+    g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
+    JsonArray *list = json_array_new();
+    uint64_t now = arbiter_now();
+    g_autoptr(Views) views = views_new(&arbiter->hosts, &arbiter->grants, NULL,
+                                       now);
+    const char *only = admin_json_only(args);
+
+    for (guint i = 0; i < hosts->len; i++) {
+        const Host *host = hosts->pdata[i];
+
+        if (admin_json_is_asked(only, host->name)) {
+            json_array_add_object_element(list, host_object(arbiter, host,
+                                                            views, now));
+        }
+    }
+    return admin_node_new_array(list);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin-status: see admin-status.h. */
+#include "arbiter/admin-status.h"
+
+#include "arbiter/admin-json.h"
+#include "arbiter/arbiter.h"
+#include "arbiter/status.h"
+#include "arbiter/views.h"
+
+typedef struct Sums {
+    unsigned states[HOST_STATE_MAX_];
+    unsigned vms, leases;
+    uint64_t offered, leased, pending, free, stored, spilled;
+    uint64_t guest, resident, remote, zero;
+} Sums;
+
+static void sum_guests(Sums *sums, const Host *host)
+{
+    for (guint i = 0; i < host->guests->len; i++) {
+        const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
+                                                i);
+
+        sums->vms++;
+        sums->guest = admin_json_add(sums->guest, g->guest);
+        sums->resident = admin_json_add(sums->resident, g->resident);
+        sums->remote = admin_json_add(sums->remote, g->remote);
+        sums->zero = admin_json_add(sums->zero, g->zero);
+    }
+}
+
+static void sum_host(Sums *sums, const Arbiter *arbiter, const Host *host,
+                     const Views *views, uint64_t now)
+{
+    sums->states[hosts_state(&arbiter->hosts, host, now)]++;
+    sums->leases += host->leases->len;
+    sums->offered = admin_json_add(sums->offered, host->beat.offered);
+    sums->leased = admin_json_add(sums->leased, host->beat.leased);
+    sums->pending = admin_json_add(sums->pending, views->pending[host->index]);
+    sums->free = admin_json_add(sums->free,
+                                admin_json_free(&views->host[host->index]));
+    sums->stored = admin_json_add(sums->stored, host->beat.stored);
+    sums->spilled = admin_json_add(sums->spilled, host->beat.spilled);
+    sum_guests(sums, host);
+}
+
+static char *status_summary(const Sums *sums)
+{
+    unsigned hosts = sums->states[HOST_ALIVE] + sums->states[HOST_SUSPECT] +
+                     sums->states[HOST_DEAD];
+
+    return g_strdup_printf("%u of %u hosts alive, %u VM%s, %" G_GUINT64_FORMAT
+                           " MiB remote, %" G_GUINT64_FORMAT " MiB free to "
+                           "lend", sums->states[HOST_ALIVE], hosts, sums->vms,
+                           sums->vms == 1 ? "" : "s", sums->remote >> 20,
+                           sums->free >> 20);
+}
+
+static void status_figures(JsonObject *o, const Sums *sums)
+{
+    JsonObject *states = json_object_new();
+
+    for (unsigned i = 0; i < HOST_STATE_MAX_; i++) {
+        admin_json_int(states, hosts_state_name(i), sums->states[i]);
+    }
+    json_object_set_object_member(o, "hosts", states);
+    admin_json_int(o, "vms", sums->vms);
+    admin_json_int(o, "leases", sums->leases);
+    admin_json_int(o, "offered_bytes", sums->offered);
+    admin_json_int(o, "leased_bytes", sums->leased);
+    admin_json_int(o, "pending_bytes", sums->pending);
+    admin_json_int(o, "free_bytes", sums->free);
+    admin_json_int(o, "stored_bytes", sums->stored);
+    admin_json_int(o, "spilled_bytes", sums->spilled);
+    admin_json_int(o, "guest_bytes", sums->guest);
+    admin_json_int(o, "resident_bytes", sums->resident);
+    admin_json_int(o, "remote_bytes", sums->remote);
+    admin_json_int(o, "zero_bytes", sums->zero);
+}
+
+JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
+{
+    const Arbiter *arbiter = opaque;
+    g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
+    g_autoptr(Verdict) verdict = verdict_new();
+    g_autofree char *summary = NULL;
+    JsonObject *o = json_object_new();
+    uint64_t now = arbiter_now();
+    g_autoptr(Views) views = views_new(&arbiter->hosts, &arbiter->grants, NULL,
+                                       now);
+    Sums sums = { 0 };
+
+    for (guint i = 0; i < hosts->len; i++) {
+        sum_host(&sums, arbiter, hosts->pdata[i], views, now);
+    }
+    status_judge(&arbiter->hosts, &arbiter->options->placement, sums.free,
+                 now, verdict);
+    summary = status_summary(&sums);
+    json_object_set_string_member(o, "daemon", "arbiter");
+    json_object_set_string_member(o, "version", RCACHED_VERSION);
+    verdict_set(verdict, o, summary);
+    json_object_set_string_member(o, "summary", summary);
+    admin_json_seconds(o, "uptime_seconds",
+                       (now - arbiter->started_ms) / 1000.0);
+    json_object_set_string_member(o, "listen",
+                                  control_address(arbiter->control));
+    admin_json_seconds(o, "heartbeat_seconds",
+                arbiter->options->hosts.heartbeat_ms / 1000.0);
+    admin_json_int(o, "heartbeats", arbiter->beats);
+    status_figures(o, &sums);
+    return admin_node_new(o);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin-vms: see admin-vms.h. */
+#include "arbiter/admin-vms.h"
+
+#include <string.h>
+
+#include "arbiter/admin-json.h"
+#include "arbiter/arbiter.h"
+#include "arbiter/status.h"
+
+#define BALLOON_OLD_MS  60000u
+
+static const char *guest_state(const WireBeatGuest *g)
+{
+    if (!(g->flags & RCACHE_GUEST_MANAGED)) {
+        return "unmanaged";
+    }
+    if (!(g->flags & RCACHE_GUEST_PAGER)) {
+        return "no pager";
+    }
+    return g->stall_ns > STATUS_STALL_NS ? "waiting" : "attached";
+}
+
+static void guest_balloon(JsonObject *o, const WireBeatGuest *g)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {
+        { "balloon_free_bytes", g->balloon_free },
+        { "balloon_available_bytes", g->balloon_available },
+        { "balloon_total_bytes", g->balloon_total },
+    };
+    bool said = g->flags & RCACHE_GUEST_BALLOON;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(figures); i++) {
+        /* Drivers that do not know a figure say -1. */
+        if (said && g->balloon_age_ms <= BALLOON_OLD_MS &&
+            figures[i].value <= INT64_MAX) {
+            admin_json_int(o, figures[i].name, figures[i].value);
+        } else {
+            json_object_set_null_member(o, figures[i].name);
+        }
+    }
+    if (said) {
+        admin_json_seconds(o, "balloon_age_seconds",
+                           g->balloon_age_ms / 1000.0);
+    } else {
+        json_object_set_null_member(o, "balloon_age_seconds");
+    }
+}
+
+static int compare_lent(gconstpointer a, gconstpointer b)
+{
+    const HostsLent *const *left = a, *const *right = b;
+
+    return strcmp((*left)->host->name, (*right)->host->name);
+}
+
+/* What one host lends to a VM, as it says itself. */
+static JsonObject *guest_provider(const HostsLent *lent, const uint8_t *vm)
+{
+    JsonObject *o = json_object_new();
+    uint64_t stored = 0;
+
+    for (guint i = 0; i < lent->host->leases->len; i++) {
+        const WireBeatLease *l = &g_array_index(lent->host->leases,
+                                                WireBeatLease, i);
+
+        if (!memcmp(l->vm, vm, RCACHE_UUID_LEN)) {
+            stored = admin_json_add(stored, l->stored);
+        }
+    }
+    json_object_set_string_member(o, "host", lent->host->name);
+    admin_json_int(o, "leases", lent->leases);
+    admin_json_int(o, "bytes", lent->bytes);
+    admin_json_int(o, "stored_bytes", stored);
+    return o;
+}
+
+static JsonArray *guest_providers(const Arbiter *arbiter, const uint8_t *vm)
+{
+    const GArray *lent = hosts_lent(&arbiter->hosts, vm);
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+    JsonArray *list = json_array_new();
+
+    for (guint i = 0; lent && i < lent->len; i++) {
+        g_ptr_array_add(sorted, &g_array_index(lent, HostsLent, i));
+    }
+    g_ptr_array_sort(sorted, compare_lent);
+    for (guint i = 0; i < sorted->len; i++) {
+        json_array_add_object_element(list, guest_provider(sorted->pdata[i],
+                                                           vm));
+    }
+    return list;
+}
+
+static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
+                                const WireBeatGuest *g)
+{
+    JsonObject *o = json_object_new();
+
+    json_object_set_string_member(o, "name", g->name);
+    admin_json_uuid(o, "uuid", g->vm);
+    json_object_set_string_member(o, "host", host->name);
+    json_object_set_string_member(o, "state", guest_state(g));
+    admin_json_int(o, "guest_bytes", g->guest);
+    admin_json_int(o, "resident_bytes", g->resident);
+    admin_json_int(o, "remote_bytes", g->remote);
+    admin_json_int(o, "zero_bytes", g->zero);
+    admin_json_int(o, "local_max_bytes", g->local_max);
+    admin_json_int(o, "size_bytes", g->size);
+    guest_balloon(o, g);
+    admin_json_int(o, "faults", g->faults);
+    admin_json_int(o, "evicted_pages", g->evicted_pages);
+    admin_json_seconds(o, "fault_p50_seconds", g->fault_p50_ns / 1e9);
+    admin_json_seconds(o, "fault_p99_seconds", g->fault_p99_ns / 1e9);
+    admin_json_seconds(o, "stall_seconds", g->stall_ns / 1e9);
+    admin_json_int(o, "pager_restarts", g->pager_restarts);
+    json_object_set_array_member(o, "providers",
+                                 guest_providers(arbiter, g->vm));
+    return o;
+}
+
+typedef struct Guest {
+    const Host *host;
+    const WireBeatGuest *guest;
+} Guest;
+
+static int compare_guests(gconstpointer a, gconstpointer b)
+{
+    const Guest *left = a, *right = b;
+    int names = strcmp(left->guest->name, right->guest->name);
+
+    return names ? names : strcmp(left->host->name, right->host->name);
+}
+
+JsonNode *admin_vms_run(JsonObject *args, void *opaque, GError **errp)
+{
+    const Arbiter *arbiter = opaque;
+    g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
+    g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(Guest));
+    const char *only = admin_json_only(args);
+    JsonArray *list;
+
+    for (guint i = 0; i < hosts->len; i++) {
+        const Host *host = hosts->pdata[i];
+        bool asked = admin_json_is_asked(only, host->name);
+
+        for (guint j = 0; asked && j < host->guests->len; j++) {
+            Guest g = { host, &g_array_index(host->guests, WireBeatGuest,
+                                             j) };
+
+            g_array_append_val(guests, g);
+        }
+    }
+    if (!admin_json_rows(guests->len, "VMs", errp)) {
+        return NULL;
+    }
+    list = json_array_new();
+    g_array_sort(guests, compare_guests);
+    for (guint i = 0; i < guests->len; i++) {
+        const Guest *g = &g_array_index(guests, Guest, i);
+
+        json_array_add_object_element(list, guest_object(arbiter,
+                                                         g->host, g->guest));
+    }
+    return admin_node_new_array(list);
+}
