@@ -149,6 +149,8 @@ enum RcacheVmmType {
     RCACHE_VMM_EVENT = 17,      /* pager */
     RCACHE_VMM_BALLOON = 18,    /* VMM: the guest's balloon statistics */
     RCACHE_VMM_BYE = 19,        /* VMM: everything is local, detach */
+    RCACHE_VMM_CANCEL = 20,     /* VMM: give up the command with this id */
+    RCACHE_VMM_PROGRESS = 21,   /* pager, with STATS, of the VMM's command */
     RCACHE_VMM_NR_TYPES
 };
 
@@ -163,6 +165,7 @@ struct RcacheVmmHdr {
 
 #define RCACHE_VMM_F_BALLOON    (1ull << 0)     /* BALLOON is understood */
 #define RCACHE_VMM_F_AUTO       (1ull << 1)     /* local_max is the least */
+#define RCACHE_VMM_F_COMMANDS   (1ull << 2)     /* CANCEL, PROGRESS */
 
 struct RcacheVmmHello {
     struct RcacheVmmHdr hdr;
@@ -211,7 +214,7 @@ struct RcacheVmmBlockDel {      /* and BLOCK_DEL_ACK */
     uint32_t generation;
 };
 
-struct RcacheVmmStart {         /* also READY and BYE */
+struct RcacheVmmStart {         /* also READY, BYE and CANCEL */
     struct RcacheVmmHdr hdr;
 };
 
@@ -269,12 +272,23 @@ struct RcacheVmmEvict {
     uint64_t bytes;
 };
 
+#define RCACHE_RESULT_AUTO      (1u << 0)   /* rcached chooses local_max */
+
 struct RcacheVmmResult {
     struct RcacheVmmHdr hdr;
-    int32_t status;             /* 0 or -errno */
-    uint32_t reserved;
+    int32_t status;             /* 0 or -errno; -ECANCELED after CANCEL */
+    uint32_t flags;             /* RCACHE_RESULT_* */
     uint64_t value;             /* EVICT: bytes that went; RESIZE: resident */
     char text[256];             /* why not */
+    /* What holds now, in bytes, and is to stand in the next HELLO. */
+    uint64_t size;
+    uint64_t local_max;         /* with RCACHE_RESULT_AUTO: the least */
+};
+
+struct RcacheVmmProgress {
+    struct RcacheVmmHdr hdr;    /* .id: the command's */
+    uint64_t total;             /* bytes to go or to come home */
+    uint64_t done;              /* of them */
 };
 
 #define RCACHE_STATS_LEASES     16u
@@ -393,7 +407,8 @@ RCACHE_LAYOUT(RcacheVmmZap, 48);
 RCACHE_LAYOUT(RcacheVmmZapDone, 40);
 RCACHE_LAYOUT(RcacheVmmResize, 48);
 RCACHE_LAYOUT(RcacheVmmEvict, 40);
-RCACHE_LAYOUT(RcacheVmmResult, 296);
+RCACHE_LAYOUT(RcacheVmmResult, 312);
+RCACHE_LAYOUT(RcacheVmmProgress, 40);
 RCACHE_LAYOUT(RcacheStatsLease, 96);
 RCACHE_LAYOUT(RcacheVmmStats, 1864);
 RCACHE_LAYOUT(RcacheVmmEventMsg, 296);

@@ -35,7 +35,8 @@ MAGIC = 0x766d6372
 VERSION = 1
 (HELLO, HELLO_ACK, STATE, BLOCK_ADD, BLOCK_DEL, BLOCK_DEL_ACK, START, READY,
  MANAGE, MANAGED, ZAP, ZAP_DONE, RESIZE, EVICT, RESULT, STATS, EVENT, BALLOON,
- BYE) = range(1, 20)
+ BYE, CANCEL, PROGRESS) = range(1, 22)
+F_BALLOON, F_AUTO, F_COMMANDS = 1, 2, 4
 HDR = struct.Struct("=IHHIIQ")
 STATE_HEAD = struct.Struct("=QII16sQQQQQQQQII")
 DISCARDS_AT = 104               # discard_seq, _resident, _remote
@@ -83,6 +84,8 @@ class Pager:
         self.asked = {}             # messages for each page
         self.fetched = {}           # and what came of them
         self.next_stats = 0.0
+        self.size = self.local_max = 0
+        self.running = None         # id and kind of a command left open
 
     # ------------------------------------------------------ the protocol
 
@@ -137,6 +140,8 @@ class Pager:
                               list(struct.unpack_from(f"={count}I", body, 16)))
         elif kind in (RESIZE, EVICT):
             self.command(kind, ident, body)
+        elif kind == CANCEL:
+            self.cancel(ident)
         elif kind == BALLOON:
             self.balloon = struct.unpack("=QQII16Q", body)
         elif kind == BYE:
@@ -148,7 +153,10 @@ class Pager:
         version = self.how.get("version", VERSION)
         text = self.how.get("text", "").encode()
         pidfd = os.pidfd_open(os.getpid())
-        self.send(HELLO_ACK, struct.pack("=IiQ256s", version, status, 1, text),
+        self.size, self.local_max = self.hello[6:8]
+        features = F_BALLOON | self.hello[2] & F_COMMANDS
+        self.send(HELLO_ACK, struct.pack("=IiQ256s", version, status, features,
+                                         text),
                   fds=() if status or self.how.get("no_pidfd") else (pidfd,))
         os.close(pidfd)
 
@@ -439,13 +447,29 @@ class Pager:
         status, value, text = self.how.get("result", (0, 0, ""))
         self.tell("command", kind, what, one, *two)
         if self.how.get("no_result"):
+            self.running = (ident, kind)
             return
+        if kind == RESIZE and not status:
+            self.size = one if what & 1 else self.size
+            self.local_max = two[0] if what & 2 else self.local_max
         if kind == RESIZE and not status and what & 1 and not one:
             for page in range(self.nr_pages):
                 if self.words[page] & 0xf == REMOTE:
                     self.fetch(page)
-        self.send(RESULT, struct.pack("=iIQ256s", status, 0, value,
-                                      text.encode()), ident)
+        self.result(ident, status, value, text)
+
+    def result(self, ident, status, value, text):
+        self.send(RESULT, struct.pack("=iIQ256sQQ", status, 0, value,
+                                      text.encode(), self.size,
+                                      self.local_max), ident)
+
+    def cancel(self, ident):
+        """With how["no_result"] a command is under way until it is this."""
+        if self.running and self.running[0] == ident:
+            self.running = None
+            self.tell("cancel")
+            self.result(ident, -errno.ECANCELED, self.how.get("went", 0),
+                        "cancelled")
 
     def stats(self):
         counts = [0] * 14
@@ -458,7 +482,7 @@ class Pager:
             counts[ZAPPED] + counts[EVICTING], counts[CACHED],
             sum(counts[i] for i in (REMOTE, PUNCHING, FETCHING, FILLING)),
             counts[ZERO] + counts[DISCARDING], counts[LOST])
-        body += struct.pack("=4Q", here, self.hello[6], self.hello[7], 0)
+        body += struct.pack("=4Q", here, self.size, self.local_max, 0)
         body += struct.pack("=8Q", *range(1, 9))
         body += struct.pack("=5Q", *range(1000, 6000, 1000))
         waiting = len(self.waiting)
@@ -472,6 +496,9 @@ class Pager:
                             b"prov1")
         body += bytes(96 * 15)
         self.send(STATS, body)
+        if self.running and self.hello[2] & F_COMMANDS:
+            self.send(PROGRESS, struct.pack(
+                "=QQ", *self.how.get("progress", (0, 0))), self.running[0])
 
     # ----------------------------------------------------------- the loop
 
