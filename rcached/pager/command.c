@@ -2,9 +2,10 @@
 /*
  * command: resize and evict, one at a time, and bringing pages home.
  *
- * A command ends when its goal is reached, or when there has been no progress
- * for a while; a resize that does not reach its goal is rolled back.  What an
- * evict reports is what providers have acknowledged and what was committed.
+ * A command ends when its goal is reached, when there has been no progress for
+ * a while, or when the VMM cancels it; a resize that does not reach its goal is
+ * rolled back.  What an evict reports is what providers have acknowledged and
+ * what was committed.  How far a command has come is told with the figures.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,6 +22,10 @@ static void command_result(Pager *p, bool from_link, uint64_t id, int status,
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_RESULT,
                  .size = sizeof(msg), .id = id },
         .status = status, .value = value,
+        .flags = p->auto_least ? RCACHE_RESULT_AUTO : 0,
+        .size = p->size * RCACHE_PAGE_SIZE,
+        .local_max = (p->auto_least ? p->auto_least : p->local_max) *
+                     RCACHE_PAGE_SIZE,
     };
 
     if (from_link) {
@@ -62,6 +67,16 @@ static uint64_t command_left(const Pager *p)
         break;
     }
     return 0;
+}
+
+/* How much of a command's work is done; both figures only ever grow. */
+static void command_count(Pager *p)
+{
+    Command *c = &p->command;
+    uint64_t left = command_left(p);
+
+    c->total = MAX(c->total, c->told + left);
+    c->told = MAX(c->told, c->total - left);
 }
 
 static void command_begin(Pager *p, enum CommandKind kind, bool from_link,
@@ -146,6 +161,50 @@ void command_evicted(Pager *p, unsigned n)
     }
 }
 
+void command_progress(Pager *p)
+{
+    const Command *c = &p->command;
+    struct RcacheVmmProgress msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_PROGRESS,
+                 .size = sizeof(msg), .id = c->id },
+        .total = c->total * RCACHE_PAGE_SIZE,
+        .done = c->told * RCACHE_PAGE_SIZE,
+    };
+
+    if (c->kind != COMMAND_NONE && !c->from_link &&
+        p->features & RCACHE_VMM_F_COMMANDS) {
+        seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+    }
+}
+
+/* A resize that does not come to its end leaves the limits as they were. */
+static void command_roll_back(Pager *p)
+{
+    const Command *c = &p->command;
+
+    if (c->kind == COMMAND_RESIZE) {
+        p->size = c->old_size;
+        p->local_max = c->old_local_max;
+        if (c->old_auto_least && !p->auto_least) {
+            limit_resume(p, c->old_auto_least);
+        }
+    }
+}
+
+void command_cancel(Pager *p, uint64_t id)
+{
+    const Command *c = &p->command;
+    bool resize = c->kind == COMMAND_RESIZE;
+
+    if (c->kind == COMMAND_NONE || c->from_link || c->id != id) {
+        return;                 /* its RESULT is on its way */
+    }
+    command_roll_back(p);
+    command_end(p, -ECANCELED, resize ? "cancelled; the limits are what they "
+                                        "were"
+                                      : "cancelled; not all went");
+}
+
 void command_tick(Pager *p, uint64_t now)
 {
     Command *c = &p->command;
@@ -154,6 +213,7 @@ void command_tick(Pager *p, uint64_t now)
     if (c->kind == COMMAND_NONE) {
         return;
     }
+    command_count(p);
     left = command_left(p);
     if (!left && (p->managed || c->kind != COMMAND_EVICT_TARGET)) {
         command_end(p, 0, "");
@@ -167,11 +227,7 @@ void command_tick(Pager *p, uint64_t now)
         return;
     }
     if (c->kind == COMMAND_RESIZE) {
-        p->size = c->old_size;
-        p->local_max = c->old_local_max;
-        if (c->old_auto_least && !p->auto_least) {
-            limit_resume(p, c->old_auto_least);
-        }
+        command_roll_back(p);
         command_end(p, -ETIME, "no progress for 10 s; the limits are what "
                     "they were (is there a provider with room, and can it be "
                     "reached?)");

@@ -190,6 +190,7 @@ typedef struct Command {
     uint64_t id;
     uint64_t goal;              /* pages: to go, or resident to come down to */
     uint64_t done;              /* pages that went */
+    uint64_t total, told;       /* PROGRESS: pages to deal with; dealt with */
     uint64_t deadline;          /* ns, moved on by progress */
     uint64_t seen;              /* what progress was measured by */
     uint64_t old_size, old_local_max;   /* pages, to roll back to */
@@ -204,6 +205,7 @@ struct Pager {
     char host[RCACHE_NAME_MAX];
     int pidfd;                  /* our own, for HELLO_ACK */
     int vmm_pidfd;              /* the VMM's process, or -1 */
+    uint64_t features;          /* RCACHE_VMM_F_*, that both sides have */
 
     SeqSock vmm;
     SeqSock link;
@@ -558,6 +560,12 @@ bool limit_is_all(const Pager *p);
 void command_resize(Pager *p, const struct RcacheVmmResize *msg);
 void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
                    uint64_t bytes);
+
+/** command_cancel() - give up the VMM's command @id, if it is under way */
+void command_cancel(Pager *p, uint64_t id);
+
+/** command_progress() - tell the VMM how far its command has come */
+void command_progress(Pager *p);
 
 /** command_wants() - pages a command still wants to go */
 uint64_t command_wants(const Pager *p);

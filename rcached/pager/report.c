@@ -202,5 +202,6 @@ void report_tick(Pager *p, uint64_t now)
     p->stats_at = now + STATS_NS;
     report_stats(p, &stats, now);
     seqsock_send(&p->vmm, &stats, sizeof(stats), -1);
+    command_progress(p);
     report_waiting(p, &stats);
 }

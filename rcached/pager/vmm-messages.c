@@ -37,7 +37,8 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
                  .size = sizeof(ack) },
         .version = RCACHE_VMM_VERSION,
         .features = msg->features & (RCACHE_VMM_F_BALLOON |
-                                     RCACHE_VMM_F_AUTO),
+                                     RCACHE_VMM_F_AUTO |
+                                     RCACHE_VMM_F_COMMANDS),
     };
 
     if (p->self.incarnation) {
@@ -62,6 +63,7 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
     }
     memcpy(p->self.vm, msg->uuid, sizeof(msg->uuid));
     p->self.incarnation = msg->incarnation;
+    p->features = ack.features;
     p->local_max = msg->local_max / RCACHE_PAGE_SIZE;
     if (msg->features & RCACHE_VMM_F_AUTO) {
         limit_begin(p, msg->ram_bytes / RCACHE_PAGE_SIZE);
@@ -209,6 +211,9 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
     case RCACHE_VMM_EVICT:
         command_evict(p, false, hdr->id, evict->what, evict->bytes);
         break;
+    case RCACHE_VMM_CANCEL:
+        command_cancel(p, hdr->id);
+        break;
     }
 }
 
@@ -225,6 +230,7 @@ static size_t vmm_min_size(uint16_t type)
         [RCACHE_VMM_ZAP_DONE] = sizeof(struct RcacheVmmZapDone),
         [RCACHE_VMM_RESIZE] = sizeof(struct RcacheVmmResize),
         [RCACHE_VMM_EVICT] = sizeof(struct RcacheVmmEvict),
+        [RCACHE_VMM_CANCEL] = sizeof(struct RcacheVmmStart),
         [RCACHE_VMM_BALLOON] = sizeof(struct RcacheVmmBalloon),
         [RCACHE_VMM_BYE] = sizeof(struct RcacheVmmStart),
     };

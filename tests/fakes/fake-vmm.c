@@ -5,9 +5,11 @@
  * Runs until --seconds are over and, with --until-evicted=N, every page has
  * been away and verified N times (at most --most-seconds).  The result is one
  * JSON object on stdout; commands come as lines on stdin while it runs:
- *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX | stats | least |
- *   hold | go | discard-all | attach-table | quit
- * each answered with one JSON object on a line.
+ *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
+ *   cancel-at BYTES | stats | least | hold | go | discard-all |
+ *   attach-table | quit
+ * each answered with one JSON object on a line.  cancel-at makes the next
+ * command one that is cancelled when so much is told to be done.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
 #include <fcntl.h>
@@ -110,37 +112,47 @@ static void print_stats(Vmm *v)
            (int)v->attached);
 }
 
+/* A command, and what came of it. */
+static void run_request(Vmm *v, struct RcacheVmmHdr *msg, unsigned seconds)
+{
+    const struct RcacheVmmResult *r = &v->result;
+
+    if (vmm_request(v, msg, seconds)) {
+        printf("{\"status\": %d, \"value\": %lu, \"size\": %lu, "
+               "\"local_max\": %lu, \"auto\": %d, \"told\": %u, "
+               "\"done\": %lu, \"total\": %lu, \"fell\": %d, "
+               "\"text\": \"%s\"}\n",
+               r->status, r->value, r->size, r->local_max,
+               !!(r->flags & RCACHE_RESULT_AUTO), v->progress_told,
+               v->progress.done, v->progress.total, v->progress_fell,
+               r->text);
+    } else {
+        printf("{\"status\": 1, \"text\": \"no answer\"}\n");
+    }
+    v->cancel_at = UINT64_MAX;
+}
+
 static void run_evict(Vmm *v, uint32_t what, uint64_t bytes)
 {
     struct RcacheVmmEvict msg = {
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_EVICT,
-                 .size = sizeof(msg), .id = 1 },
+                 .size = sizeof(msg) },
         .what = what, .bytes = bytes,
     };
 
-    if (vmm_request(v, &msg.hdr, 60)) {
-        printf("{\"status\": %d, \"value\": %lu, \"text\": \"%s\"}\n",
-               v->result.status, v->result.value, v->result.text);
-    } else {
-        printf("{\"status\": 1, \"text\": \"no answer\"}\n");
-    }
+    run_request(v, &msg.hdr, 60);
 }
 
 static void run_resize(Vmm *v, uint64_t size, uint64_t local_max, int n)
 {
     struct RcacheVmmResize msg = {
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_RESIZE,
-                 .size = sizeof(msg), .id = 2 },
+                 .size = sizeof(msg) },
         .what = RCACHE_RESIZE_SIZE | (n > 1 ? RCACHE_RESIZE_LOCAL_MAX : 0),
         .size = size, .local_max = local_max,
     };
 
-    if (vmm_request(v, &msg.hdr, 120)) {
-        printf("{\"status\": %d, \"value\": %lu, \"text\": \"%s\"}\n",
-               v->result.status, v->result.value, v->result.text);
-    } else {
-        printf("{\"status\": 1, \"text\": \"no answer\"}\n");
-    }
+    run_request(v, &msg.hdr, 120);
 }
 
 /* How many pages still have to go, by the state they are in. */
@@ -204,6 +216,9 @@ static void run_command(Run *run, const char *line)
         run_evict(run->vmm, RCACHE_EVICT_TARGET, a);
     } else if ((n = sscanf(line, "resize %lu %lu", &a, &b)) >= 1) {
         run_resize(run->vmm, a, b, n);
+    } else if (sscanf(line, "cancel-at %lu", &a) == 1) {
+        run->vmm->cancel_at = a;
+        printf("{\"status\": 0}\n");
     } else if (!strcmp(line, "least")) {
         print_least(run);
     } else if (!strcmp(line, "stats")) {
@@ -338,6 +353,7 @@ static int run_all(Run *run)
     Vmm *v = run->vmm;
     uint64_t wrong;
 
+    v->cancel_at = UINT64_MAX;
     pthread_create(&v->service, NULL, vmm_service, v);
     for (int i = 0; i < 200 && !v->attached && !v->refused[0]; i++) {
         usleep(50000);

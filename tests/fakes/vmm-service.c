@@ -98,6 +98,7 @@ static bool send_hello(Service *s)
     } };
     size_t len = sizeof(msg.hello);
 
+    msg.hello.features |= RCACHE_VMM_F_COMMANDS;
     if (c->automatic) {
         msg.hello.features |= RCACHE_VMM_F_AUTO;
     }
@@ -273,6 +274,31 @@ static void do_manage(Service *s, struct RcacheVmmManage msg)
     send_message(s, &msg, sizeof(msg), NULL, 0);
 }
 
+/* How far the command is; perhaps it has come far enough. */
+static void do_progress(Service *s, const struct RcacheVmmProgress *msg)
+{
+    Vmm *v = s->vmm;
+    struct RcacheVmmStart cancel = {
+        .hdr = header(RCACHE_VMM_CANCEL, sizeof(cancel)),
+    };
+    bool send = false;
+
+    pthread_mutex_lock(&v->lock);
+    if (msg->hdr.id == v->request) {
+        v->progress_fell |= msg->done < v->progress.done ||
+                            msg->done > msg->total;
+        v->progress = *msg;
+        v->progress_told++;
+        send = msg->done >= v->cancel_at && !v->cancelled;
+        v->cancelled |= send;
+    }
+    pthread_mutex_unlock(&v->lock);
+    if (send) {
+        cancel.hdr.id = msg->hdr.id;
+        send_message(s, &cancel, sizeof(cancel), NULL, 0);
+    }
+}
+
 static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
 {
     Vmm *v = s->vmm;
@@ -301,6 +327,9 @@ static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
         v->have_result = true;
         pthread_cond_broadcast(&v->changed);
         pthread_mutex_unlock(&v->lock);
+        break;
+    case RCACHE_VMM_PROGRESS:
+        do_progress(s, (const void *)hdr);
         break;
     case RCACHE_VMM_EVENT:
         fprintf(stderr, "event %u: %s\n", event->event, event->text);
@@ -547,6 +576,10 @@ bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds)
     end.tv_sec += seconds;
     pthread_mutex_lock(&vmm->lock);
     vmm->have_result = false;
+    vmm->cancelled = vmm->progress_fell = false;
+    vmm->progress_told = 0;
+    vmm->progress = (struct RcacheVmmProgress) { 0 };
+    msg->id = ++vmm->request;
     good = vmm_queue(vmm, msg, msg->size);
     while (good && !vmm->have_result) {
         good = !pthread_cond_timedwait(&vmm->changed, &vmm->lock, &end);

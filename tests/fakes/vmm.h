@@ -106,6 +106,12 @@ typedef struct Vmm {
     bool have_stats;
     struct RcacheVmmResult result;
     bool have_result;
+    uint64_t request;                   /* id of the last command */
+    uint64_t cancel_at;                 /* bytes done to cancel it at */
+    bool cancelled;                     /* CANCEL has been sent */
+    struct RcacheVmmProgress progress;  /* what was told of it last */
+    unsigned progress_told;             /* times */
+    bool progress_fell;                 /* ever, or was above the total */
     GQueue requests;                    /* of GBytes: messages to send */
 
     /* guest */
@@ -177,7 +183,13 @@ void *vmm_service(void *vmm);
 /** vmm_say() - send @len bytes as they are, which nobody may understand */
 void vmm_say(Vmm *vmm, const void *bytes, size_t len);
 
-/** vmm_request() - send a RESIZE or EVICT and wait for its RESULT */
+/**
+ * vmm_request() - send a RESIZE or EVICT and wait for its RESULT
+ * @msg: its id is set here
+ *
+ * It is cancelled once vmm->cancel_at bytes are told to be done, if that is
+ * not UINT64_MAX.
+ */
 bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds);
 
 /* ---- vmm-attach.c: while the guest stands still ---- */

@@ -77,6 +77,18 @@ MUTATIONS = {
         "rcached/pager/takeover.c",
         "                freeing_slot(p, page_slot(word));",
         "                (void)0;", "discards_free_slots"),
+    "cancelled-but-not-rolled-back": (
+        "rcached/pager/command.c",
+        "    command_roll_back(p);\n"
+        "    command_end(p, -ECANCELED,",
+        "    command_end(p, -ECANCELED,", "resize_cancelled"),
+    "cancelled-but-goes-on": (
+        "rcached/pager/command.c",
+        "    *c = (Command) { 0 };",
+        "    *c = (Command) { .kind = c->kind, .goal = c->goal,\n"
+        "                     .done = c->done, .from_link = true,\n"
+        "                     .deadline = UINT64_MAX };",
+        "evict_cancelled"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"

@@ -4,7 +4,7 @@
 usage: scenarios.py BUILD NAME...   (NAME "list" prints all)
 
 Each scenario is a function; it starts its cluster, and ends it cleanly.
-Those of accounts.py, giveback.py, network.py and spill.py are among them.
+Those of accounts.py and the other modules imported here are among them.
 RCACHED_TEST_SCALE makes the big one smaller (a divisor).
 """
 import os
@@ -17,6 +17,7 @@ import time
 
 import accounts
 import auto
+import commands
 import giveback
 import network
 import spill
@@ -24,7 +25,7 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
 SCENARIOS = {**accounts.SCENARIOS, **auto.SCENARIOS,
-             **giveback.SCENARIOS,
+             **commands.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **spill.SCENARIOS}
 
 
