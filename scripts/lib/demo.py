@@ -15,10 +15,8 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                "..", "..", "tests", "lib"))
-from demo_view import Figures, View, mib  # noqa: E402
-from lab import Guest, JsonSocket, Lab, LabError, wait_for  # noqa: E402
+from demo_view import Figures, View, mib
+from lab import Guest, JsonSocket, Lab, LabError, wait_for
 
 MIB = 1 << 20
 SAMPLE = 0.1

@@ -22,7 +22,7 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
 import arbiterload  # noqa: E402
 import guestload  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402

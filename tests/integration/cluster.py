@@ -9,6 +9,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__),
+                                "..", "..", "scripts", "lib"))
 from lab import Lab, LabError, die_with_parent, wait_for  # noqa: E402
 
 MIB = 1 << 20

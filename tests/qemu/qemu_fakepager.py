@@ -12,7 +12,8 @@ import threading
 import time
 import traceback
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__),
+                                "..", "..", "scripts", "lib"))
 import fakepager as fp                                      # noqa: E402
 from bare import Skip                                       # noqa: E402
 from lab import JsonSocket, LabError, wait_for              # noqa: E402

@@ -16,7 +16,8 @@ import sys
 import time
 import traceback
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__),
+                                "..", "..", "scripts", "lib"))
 import fakepager as fp                                      # noqa: E402
 from qemu_fakepager import MIB, QEMU, Qmp, Vm                       # noqa: E402
 from lab import Lab, LabError, wait_for                     # noqa: E402

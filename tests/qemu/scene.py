@@ -12,7 +12,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
 from lab import Guest, JsonSocket, Lab, LabError, wait_for  # noqa: E402
 
 MIB = 1 << 20

@@ -17,8 +17,9 @@ import tempfile
 import unittest
 import xml.dom.minidom
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import plot  # noqa: E402  (it is found through the path just set)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '..', '..', 'scripts', 'lib'))
+import sim_plot  # noqa: E402  (it is found through the path just set)
 
 PROGRAM, LOAD = sys.argv[1:3]
 KEYS = ('lent_share_of_oracle', 'lent_vs_best_baseline',
@@ -148,7 +149,7 @@ class Plot(unittest.TestCase):
             series, svg = scratch + '/a.csv', scratch + '/a.svg'
             done = run('--hosts', '20', '--hours', '2', '--csv', series)
             self.assertEqual(done.returncode, 0, done.stderr)
-            plot.draw(series, svg)
+            sim_plot.draw(series, svg)
             picture = xml.dom.minidom.parse(svg)
             lines = picture.getElementsByTagName('polyline')
             self.assertEqual(len(lines), 4 + 2 + 1)

@@ -57,6 +57,9 @@ CASES = [
     ('is it two files', 'arbiter/a.c', SPDX + 'int a;\n' * 601),
     ('a function of', 'arbiter/a.c',
      SPDX + 'int f(void)\n{\n' + '    g();\n' * 71 + '}\n'),
+    ('imports from tests', 'scripts/tool.py', SPDX.replace('/*', '#') +
+     "import os\nimport sys\n\nsys.path.insert(0, os.path.join('..',\n"
+     "                                'tests', 'lib'))\n"),
     ('does not know rcached', 'common/a.c',
      SPDX + '#include "rcached/link.h"\n'),
     ('does not know rcached', 'arbiter/a.c',
