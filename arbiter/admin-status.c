@@ -32,15 +32,19 @@ static void sum_host(Sums *sums, const Arbiter *arbiter, const Host *host,
                      const Views *views, uint64_t now)
 {
     sums->states[hosts_state(&arbiter->hosts, host, now)]++;
+    sum_guests(sums, host);
+    if (hosts_implausible(host)) {
+        return;                 /* the problems name it */
+    }
     sums->leases += host->leases->len;
-    sums->offered = admin_json_add(sums->offered, host->beat.offered);
+    sums->offered = admin_json_add(sums->offered,
+                                   hosts_offered(&arbiter->hosts, host));
     sums->leased = admin_json_add(sums->leased, host->beat.leased);
     sums->pending = admin_json_add(sums->pending, views->pending[host->index]);
     sums->free = admin_json_add(sums->free,
                                 admin_json_free(&views->host[host->index]));
     sums->stored = admin_json_add(sums->stored, host->beat.stored);
     sums->spilled = admin_json_add(sums->spilled, host->beat.spilled);
-    sum_guests(sums, host);
 }
 
 static char *status_summary(const Sums *sums)

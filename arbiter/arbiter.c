@@ -143,7 +143,6 @@ static void replace_conn(Arbiter *arbiter, Host *host)
     host->conn = NULL;
     grants_provider_lost(&arbiter->grants, host->name);
     grants_requester_lost(&arbiter->grants, host->name);
-    hosts_replaced(host, arbiter_now());
 }
 
 /* What was known under another name, or of another boot, is over. */

@@ -6,9 +6,8 @@
 
 #define PERCENT_MAX     10000u  /* in hundredths */
 #define DRAIN_MS        (10 * 60 * 1000u)       /* older drains fade */
-#define REPLACED_MAX    3u      /* within a minute: there are two of it */
-#define REPLACED_MS     60000u
-#define TWIN_MS         (10 * 60 * 1000u)       /* told for so long */
+#define RECONNECTS_MS   60000u
+#define MEM_MAX         (UINT64_C(64) << 40)    /* of any host there is */
 
 static GArray *array_new(size_t size)
 {
@@ -163,6 +162,7 @@ static void host_reboot(Hosts *hosts, Host *host, const uint8_t *boot_id,
                         uint64_t now)
 {
     host_reset(hosts, host);
+    host->again_n = 0;
     if (host->booted && !memcmp(host->last_boot, boot_id, RCACHE_UUID_LEN)) {
         hosts_twinned(host, "two boot ids by turns", now);
     }
@@ -182,6 +182,8 @@ Host *hosts_hello(Hosts *hosts, const char *name, const uint8_t *boot_id,
         host = host_add(hosts, name);
     } else if (memcmp(host->boot_id, boot_id, RCACHE_UUID_LEN)) {
         host_reboot(hosts, host, boot_id, now);
+    } else {
+        host->again_ms[host->again_n++ % HOSTS_RECONNECTS] = now;
     }
     memcpy(host->boot_id, boot_id, RCACHE_UUID_LEN);
     address_set(hosts, host, address);
@@ -213,20 +215,19 @@ void hosts_twinned(Host *host, const char *why, uint64_t now)
     host->twin_ms = now;
 }
 
-void hosts_replaced(Host *host, uint64_t now)
+unsigned hosts_reconnects(const Host *host, uint64_t now)
 {
-    if (!host->replaced || now - MIN(host->replaced_ms, now) > REPLACED_MS) {
-        host->replaced = 0;
-        host->replaced_ms = now;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MIN(host->again_n, HOSTS_RECONNECTS); i++) {
+        n += now - MIN(host->again_ms[i], now) <= RECONNECTS_MS;
     }
-    if (++host->replaced >= REPLACED_MAX) {
-        hosts_twinned(host, "each ends the other's connection", now);
-    }
+    return n;
 }
 
 const char *hosts_twin(const Host *host, uint64_t now)
 {
-    return host->twin && now - MIN(host->twin_ms, now) <= TWIN_MS
+    return host->twin && now - MIN(host->twin_ms, now) <= HOSTS_TWIN_MS
                ? host->twin : NULL;
 }
 
@@ -395,6 +396,9 @@ const char *hosts_implausible(const Host *host)
 {
     const WireBeatHost *beat = &host->beat;
 
+    if (beat->mem_total > MEM_MAX) {
+        return "it says that it has more than 64 TiB of memory";
+    }
     if (beat->offered > beat->mem_total) {
         return "it offers more memory than it has";
     }
@@ -412,6 +416,16 @@ const char *hosts_implausible(const Host *host)
         return "its memory pressure is above 100 percent";
     }
     return NULL;
+}
+
+uint64_t hosts_offered(const Hosts *hosts, const Host *host)
+{
+    uint64_t most = hosts->config.max_offer;
+
+    if (hosts_implausible(host)) {
+        return 0;
+    }
+    return most ? MIN(host->beat.offered, most) : host->beat.offered;
 }
 
 void hosts_slept(Hosts *hosts, uint64_t ms, uint64_t now)

@@ -35,6 +35,11 @@ typedef enum HostState {
     HOST_STATE_MAX_
 } HostState;
 
+/* Two hosts of one name are told for so long after the last sign of it. */
+#define HOSTS_TWIN_MS   60000u
+/* So many connections of one boot are remembered, each for a minute. */
+#define HOSTS_RECONNECTS        8u
+
 typedef struct Host {
     unsigned index;             /* in Hosts.all; changes when one goes */
     uint32_t domain;            /* the number of its label; 0: it has none */
@@ -46,8 +51,8 @@ typedef struct Host {
     char from[RCACHE_NAME_MAX];         /* the same without the port */
     uint8_t last_boot[RCACHE_UUID_LEN]; /* before .boot_id */
     bool booted;                /* .last_boot is one */
-    unsigned replaced;          /* times that its connection was, */
-    uint64_t replaced_ms;       /* since then */
+    uint64_t again_ms[HOSTS_RECONNECTS];        /* when the same boot said */
+    unsigned again_n;           /* HELLO again; how often it did, in all */
     Refusal refusal;            /* of its last request that was */
     Quiet quiet;                /* what is logged of it */
     const char *twin;           /* why there seem to be two of it; static */
@@ -72,6 +77,7 @@ typedef struct HostsConfig {
     unsigned dead_beats;
     uint64_t forget_ms;         /* after the last beat */
     unsigned max;               /* hosts */
+    uint64_t max_offer;         /* bytes of one host; 0: any number */
 } HostsConfig;
 
 /* What a host says it has lent to a VM, in all its leases. */
@@ -145,14 +151,16 @@ const char *hosts_clash(const Hosts *hosts, const Host *host,
 void hosts_twinned(Host *host, const char *why, uint64_t now);
 
 /**
- * hosts_replaced() - HELLO came while its connection was up
+ * hosts_reconnects() - how often it has connected again within a minute
  *
- * A network may do that now and then; two hosts that end each other's
- * connection do it all the time.
+ * Only the same boot counts: that is one host, whatever the reason.
+ *
+ * Return: a number up to HOSTS_RECONNECTS, which means so many or more
  */
-void hosts_replaced(Host *host, uint64_t now);
+unsigned hosts_reconnects(const Host *host, uint64_t now);
 
-/** hosts_twin() - why there seem to be two of that name, or NULL */
+/** hosts_twin() - why there seem to be two of that name, or NULL; for
+ * HOSTS_TWIN_MS after the last sign */
 const char *hosts_twin(const Host *host, uint64_t now);
 
 /**
@@ -184,6 +192,9 @@ HostsBeat hosts_beat(Hosts *hosts, Host *host, const void *payload,
  * Return: which, or NULL; static
  */
 const char *hosts_implausible(const Host *host);
+
+/** hosts_offered() - bytes it offers, as far as it is believed */
+uint64_t hosts_offered(const Hosts *hosts, const Host *host);
 
 /**
  * hosts_slept() - the arbiter itself was away for so long: nobody could be

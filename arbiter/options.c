@@ -52,6 +52,11 @@ static const ConfigKey keys[] = {
       .fallback = "0",
       .doc = "What all VMs of one host may lease together; 0: as much as "
              "there is." },
+    { .section = "placement", .key = "max-offer", .type = CONFIG_SIZE,
+      .fallback = "0",
+      .doc = "No more of what one host offers is believed, and status names "
+             "a host that offers more; 0: any number. A host that says it "
+             "has more than 64 TiB of memory is never asked." },
     { .section = "placement", .key = "moves-per-minute", .type = CONFIG_INT,
       .fallback = "1000", .max = 1000000,
       .doc = "So many slabs are moved in a minute, in all, because hosts are "
@@ -179,6 +184,7 @@ static void options_view(Options *o)
         .dead_beats = config_int(c, "arbiter", "dead-beats"),
         .forget_ms = config_time_ms(c, "arbiter", "forget"),
         .max = config_int(c, "arbiter", "max-hosts"),
+        .max_offer = config_size(c, "placement", "max-offer", 0),
     };
     o->placement = (PlacementConfig) {
         .spread = config_int(c, "placement", "spread"),

@@ -11,6 +11,7 @@
 
 #define EXPIRES_SOON_MS         5000u   /* a third of a lease is far more */
 #define NAMES_MAX               3u
+#define FLAPS_MIN               3u      /* connections within a minute */
 
 typedef struct Judge {
     const Hosts *hosts;
@@ -150,9 +151,13 @@ static void judge_leases(const Judge *judge, const Host *host)
 
 /* ------------------------------------------------------------------ hosts */
 
-/* Whose bytes are on a host that is not there. */
+/* Whose bytes are on a host that is not there, and how many VMs it ran. */
 static void judge_away(const Judge *judge, const Host *host, HostState state)
 {
+    g_autofree char *ran = host->guests->len
+        ? g_strdup_printf("; %u VM%s ran there then", host->guests->len,
+                          host->guests->len > 1 ? "s" : "")
+        : g_strdup("");
     uint64_t stored = 0;
     char size[32];
     Names vms;
@@ -168,13 +173,13 @@ static void judge_away(const Judge *judge, const Host *host, HostState state)
         }
     }
     verdict_add(judge->verdict, VERDICT_DEGRADED,
-                "host %s is %s%s, last heard %.1f s ago%s%s%s%s", host->name,
+                "host %s is %s%s, last heard %.1f s ago%s%s%s%s%s", host->name,
                 hosts_state_name(state),
                 host->conn ? "" : " and not connected",
                 (judge->now - MIN(host->heard_ms, judge->now)) / 1000.0,
                 vms.n ? "; it has " : "",
                 vms.n ? verdict_size(stored, size) : "",
-                vms.n ? " of vm " : "", vms.text->str);
+                vms.n ? " of vm " : "", vms.text->str, ran);
     names_deinit(&vms);
 }
 
@@ -232,6 +237,42 @@ static void judge_twin(const Judge *judge, const Host *host)
     }
 }
 
+/* One boot, so it is one host. */
+static void judge_flapping(const Judge *judge, const Host *host)
+{
+    unsigned n = hosts_reconnects(host, judge->now);
+
+    if (n >= FLAPS_MIN) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED, "host %s has connected "
+                    "again %u%s times within a minute: its connection does "
+                    "not last, or its rcached is started again and again; "
+                    "the logs of both say why", host->name, n,
+                    n == HOSTS_RECONNECTS ? " or more" : "");
+    }
+}
+
+static void judge_offer(const Judge *judge, const Host *host)
+{
+    uint64_t believed = hosts_offered(judge->hosts, host);
+    char offered[32], allowed[32];
+
+    if (believed && believed < host->beat.offered) {
+        verdict_add(judge->verdict, VERDICT_NOTE, "host %s offers %s, of "
+                    "which max-offer allows %s", host->name,
+                    verdict_size(host->beat.offered, offered),
+                    verdict_size(believed, allowed));
+    }
+}
+
+/* What it says of its VMs; that is no news once it is not heard any more. */
+static void judge_guests(const Judge *judge, const Host *host)
+{
+    for (guint i = 0; i < host->guests->len; i++) {
+        judge_guest(judge, host,
+                    &g_array_index(host->guests, WireBeatGuest, i));
+    }
+}
+
 static void judge_host(const Judge *judge, const Host *host)
 {
     HostState state = hosts_state(judge->hosts, host, judge->now);
@@ -248,17 +289,18 @@ static void judge_host(const Judge *judge, const Host *host)
         judge_spilled(judge, host);
         judge_leases(judge, host);
     }
-    judge_draining(judge, host);
+    if (state == HOST_ALIVE) {
+        judge_draining(judge, host);
+        judge_offer(judge, host);
+        judge_guests(judge, host);
+    }
     judge_twin(judge, host);
+    judge_flapping(judge, host);
     if (host->cut) {
         verdict_add(judge->verdict, VERDICT_DEGRADED, "host %s has more "
                     "leases or VMs than fit into its heartbeat: those beyond "
                     "are there, but not shown, and no quota counts them",
                     host->name);
-    }
-    for (guint i = 0; i < host->guests->len; i++) {
-        judge_guest(judge, host,
-                    &g_array_index(host->guests, WireBeatGuest, i));
     }
 }
 

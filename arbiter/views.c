@@ -20,6 +20,7 @@ static void view_host(const Hosts *hosts, const Host *host, uint64_t pending,
 {
     const WireBeatHost *beat = &host->beat;
     uint64_t gone = add(beat->leased, pending);
+    uint64_t offered = hosts_offered(hosts, host);
 
     view->alive = hosts_state(hosts, host, now) == HOST_ALIVE;
     view->connected = host->conn && host->reported;
@@ -30,8 +31,8 @@ static void view_host(const Hosts *hosts, const Host *host, uint64_t pending,
     view->leases = host->leases->len;
     view->psi_some = beat->psi_some_avg10;
     view->psi_full = beat->psi_full_avg10;
-    view->free = beat->offered > gone ? beat->offered - gone : 0;
-    view->offered = beat->offered;
+    view->free = offered > gone ? offered - gone : 0;
+    view->offered = offered;
     view->slab = (uint64_t)beat->slab_pages * WIRE_PAGE_SIZE;
 }
 

@@ -44,21 +44,58 @@ START_TEST(twins_by_turns)
     hosts_hello(&hosts, "h", boot_b, "", 20001);
     hosts_hello(&hosts, "h", boot_a, "", 40000);        /* and back again */
     ck_assert_ptr_nonnull(hosts_twin(host, 40000));
-    ck_assert_ptr_nonnull(hosts_twin(host, 300000));
-    ck_assert_ptr_null(hosts_twin(host, 4000000));
+    ck_assert_ptr_nonnull(hosts_twin(host, 40000 + HOSTS_TWIN_MS));
+    /* It tries again every few seconds: a minute without is the end of it. */
+    ck_assert_ptr_null(hosts_twin(host, 40001 + HOSTS_TWIN_MS));
+    ck_assert_uint_le(HOSTS_TWIN_MS, 60000);
+}
+END_TEST
 
-    /* Of one machine: each takes the other's place. */
-    host = hosts_hello(&hosts, "i", boot_a, "", 0);
-    hosts_replaced(host, 1000);
-    hosts_replaced(host, 2000);
-    ck_assert_ptr_null(hosts_twin(host, 2000));
-    hosts_replaced(host, 3000);
-    ck_assert_ptr_nonnull(hosts_twin(host, 3000));
-    host = hosts_hello(&hosts, "j", boot_a, "", 0);
-    for (unsigned i = 0; i < 10; i++) {
-        hosts_replaced(host, i * 61000);        /* a bad network */
+/* The same boot, again and again: one host whose connection does not last. */
+START_TEST(a_host_that_flaps_is_no_twin)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "a:1", 0);
+
+    hosts_hello(&hosts, "h", boot_a, "a:1", 20000);
+    hosts_hello(&hosts, "h", boot_a, "a:1", 40000);
+    ck_assert_uint_eq(hosts_reconnects(host, 40000), 2);
+    hosts_hello(&hosts, "h", boot_a, "a:1", 60000);
+    ck_assert_uint_eq(hosts_reconnects(host, 60000), 3);
+    ck_assert_ptr_null(hosts_twin(host, 60000));
+    /* Each one counts for a minute. */
+    ck_assert_uint_eq(hosts_reconnects(host, 80001), 2);
+    ck_assert_uint_eq(hosts_reconnects(host, 120001), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        hosts_hello(&hosts, "h", boot_a, "a:1", 200000 + i);
     }
-    ck_assert_ptr_null(hosts_twin(host, 600000));
+    ck_assert_uint_eq(hosts_reconnects(host, 200100), HOSTS_RECONNECTS);
+    /* A host that has booted begins anew. */
+    hosts_hello(&hosts, "h", boot_b, "a:1", 200200);
+    ck_assert_uint_eq(hosts_reconnects(host, 200200), 0);
+}
+END_TEST
+
+/* No host has petabytes, and an operator may know better still. */
+START_TEST(what_cannot_be_is_not_believed)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+
+    said.host.mem_total = UINT64_C(2) << 50;
+    said.host.mem_available = UINT64_C(1) << 50;
+    said.host.offered = UINT64_C(1) << 50;
+    beat(host, 3, 1);
+    ck_assert_str_eq(hosts_implausible(host),
+                     "it says that it has more than 64 TiB of memory");
+    ck_assert_uint_eq(hosts_offered(&hosts, host), 0);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 0);
+    said.host.mem_total = UINT64_C(64) << 40;
+    said.host.mem_available = UINT64_C(32) << 40;
+    said.host.offered = UINT64_C(32) << 40;
+    beat(host, 3, 2);
+    ck_assert_ptr_null(hosts_implausible(host));
+    ck_assert_uint_eq(hosts_offered(&hosts, host), UINT64_C(32) << 40);
+    hosts.config.max_offer = UINT64_C(1) << 40;
+    ck_assert_uint_eq(hosts_offered(&hosts, host), UINT64_C(1) << 40);
 }
 END_TEST
 
@@ -141,6 +178,8 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, twins_by_turns);
+    tcase_add_test(tc, a_host_that_flaps_is_no_twin);
+    tcase_add_test(tc, what_cannot_be_is_not_believed);
     tcase_add_test(tc, leases_of_liars_do_not_count);
     tcase_add_test(tc, the_dead_make_room);
     tcase_add_test(tc, another_name_is_the_same_host);

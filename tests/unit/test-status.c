@@ -163,6 +163,60 @@ START_TEST(two_hosts_of_one_name)
 }
 END_TEST
 
+START_TEST(one_host_that_flaps)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        hosts_hello(&hosts, "a", a->boot_id, "127.0.0.1:1", 900 + i);
+    }
+    expect(VERDICT_DEGRADED, "degraded: host a has connected again 3 times "
+           "within a minute: its connection does not last, or its rcached is "
+           "started again and again; the logs of both say why");
+}
+END_TEST
+
+/* What a host that is not there has said of its VMs is no news of them. */
+START_TEST(vms_of_a_host_that_is_dead)
+{
+    WireBeatGuest *g = hosts_fixture_guest(&said_a, "web", 1);
+    g_autofree char *alive = NULL, *dead = NULL;
+    VerdictLevel level;
+
+    hosts_fixture_guest(&said_a, "db", 2);
+    g->flags &= ~RCACHE_GUEST_PAGER;
+    hosts_fixture_beat(&hosts, a, &said_a, 1000);
+    hosts_fixture_beat(&hosts, b, &said_b, 1000);
+    alive = judge_at(2000, &level);
+    ck_assert_str_eq(alive, "failing: vm web on a has no pager");
+    a->conn = NULL;
+    hosts_fixture_beat(&hosts, b, &said_b, 20000);
+    dead = judge_at(20000, &level);
+    ck_assert_str_eq(dead, "degraded: host a is dead and not connected, last "
+                     "heard 19.0 s ago; 2 VMs ran there then");
+    ck_assert_int_eq(level, VERDICT_DEGRADED);
+}
+END_TEST
+
+/* More than a host may offer is cut, and it is told whose offer that is. */
+START_TEST(an_offer_that_is_cut)
+{
+    g_autoptr(Verdict) v = verdict_new();
+    g_autoptr(JsonObject) o = json_object_new();
+    JsonArray *notes;
+
+    hosts.config.max_offer = 100 * MIB;
+    said_b.host.offered = 100 * MIB;
+    hosts_fixture_beat(&hosts, a, &said_a, 1000);
+    hosts_fixture_beat(&hosts, b, &said_b, 1000);
+    status_judge(&hosts, &config, 0, 1000, v);
+    verdict_set(v, o, "");
+    ck_assert(json_object_get_boolean_member(o, "ok"));
+    notes = json_object_get_array_member(o, "notes");
+    ck_assert_uint_eq(json_array_get_length(notes), 1);
+    ck_assert_str_eq(json_array_get_string_element(notes, 0), "host a offers "
+                     "512.0 MiB, of which max-offer allows 100.0 MiB");
+}
+END_TEST
+
 /* A lease that no heartbeat has room for is not one that is gone. */
 START_TEST(more_than_a_heartbeat_holds)
 {
@@ -257,6 +311,9 @@ int main(void)
     tcase_add_test(tc, leases_that_end);
     tcase_add_test(tc, pressure_and_nonsense);
     tcase_add_test(tc, two_hosts_of_one_name);
+    tcase_add_test(tc, one_host_that_flaps);
+    tcase_add_test(tc, vms_of_a_host_that_is_dead);
+    tcase_add_test(tc, an_offer_that_is_cut);
     tcase_add_test(tc, more_than_a_heartbeat_holds);
     tcase_add_test(tc, the_line_is_a_line);
     tcase_add_test(tc, nobody_is_there);
