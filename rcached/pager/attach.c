@@ -35,10 +35,10 @@ bool attach_tables(Pager *p, GError **error)
                                    : g_strerror(-ret));
         return false;
     }
-    p->counts = &s->counts;
-    p->in_room = g_malloc0(p->table.nr / 8 + 1);
+    p->report.counts = &s->counts;
+    room_queue_size(&p->faults.room, p->table.nr);
     /* From before the words were counted: what came since is news. */
-    p->discard_seq = discard_seq;
+    p->takeover.discard_seq = discard_seq;
     slots_init(&p->slots);
     lease_load(p);
     return true;
@@ -228,12 +228,12 @@ void attach_words(Pager *p)
                             RCACHE_FRAME_PAGES;
             unsigned n = MIN(stop, end) - page;
 
-            p->managing |= attach_frame(p, page, n);
+            p->takeover.managing |= attach_frame(p, page, n);
             page += n;
         }
     }
     /* Faults that a dead pager had read are not delivered again. */
-    for (unsigned i = 0; i < p->guest.nr_blocks && p->managing; i++) {
+    for (unsigned i = 0; i < p->guest.nr_blocks && p->takeover.managing; i++) {
         GuestBlock *b = &p->guest.block[i];
 
         if (b->present) {

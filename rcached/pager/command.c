@@ -18,13 +18,14 @@
 static void command_result(Pager *p, bool from_link, uint64_t id, int status,
                            uint64_t value, const char *text)
 {
+    const Limits *l = &p->limits;
     struct RcacheVmmResult msg = {
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_RESULT,
                  .size = sizeof(msg), .id = id },
         .status = status, .value = value,
-        .flags = p->auto_least ? RCACHE_RESULT_AUTO : 0,
-        .size = p->size * RCACHE_PAGE_SIZE,
-        .local_max = (p->auto_least ? p->auto_least : p->local_max) *
+        .flags = l->auto_least ? RCACHE_RESULT_AUTO : 0,
+        .size = l->size * RCACHE_PAGE_SIZE,
+        .local_max = (l->auto_least ? l->auto_least : l->local_max) *
                      RCACHE_PAGE_SIZE,
     };
 
@@ -33,12 +34,12 @@ static void command_result(Pager *p, bool from_link, uint64_t id, int status,
         return;
     }
     wire_text_copy(msg.text, sizeof(msg.text), text);
-    seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+    seqsock_send(&p->vmm.sock, &msg, sizeof(msg), -1);
 }
 
 static void command_end(Pager *p, int status, const char *text)
 {
-    Command *c = &p->command;
+    Command *c = &p->command.active;
     uint64_t pages = c->kind == COMMAND_RESIZE ? pager_resident(p) : c->done;
 
     command_result(p, c->from_link, c->id, status, pages * RCACHE_PAGE_SIZE,
@@ -49,7 +50,7 @@ static void command_end(Pager *p, int status, const char *text)
 /* Where the command stands, as a number that falls to zero. */
 static uint64_t command_left(const Pager *p)
 {
-    const Command *c = &p->command;
+    const Command *c = &p->command.active;
     uint64_t here = pager_resident(p), away = table_away(&p->table), left = 0;
 
     switch (c->kind) {
@@ -58,10 +59,10 @@ static uint64_t command_left(const Pager *p)
     case COMMAND_EVICT_TARGET:
         return here > c->goal ? here - c->goal : 0;
     case COMMAND_RESIZE:
-        left += here > p->local_max ? here - p->local_max : 0;
+        left += here > p->limits.local_max ? here - p->limits.local_max : 0;
         /* What is on its way is away in a moment. */
         away += MAX(p->table.count[RCACHE_EVICTING], 0);
-        left += away > p->size ? away - p->size : 0;
+        left += away > p->limits.size ? away - p->limits.size : 0;
         return left;
     case COMMAND_NONE:
         break;
@@ -72,7 +73,7 @@ static uint64_t command_left(const Pager *p)
 /* How much of a command's work is done; both figures only ever grow. */
 static void command_count(Pager *p)
 {
-    Command *c = &p->command;
+    Command *c = &p->command.active;
     uint64_t left = command_left(p);
 
     c->total = MAX(c->total, c->told + left);
@@ -82,14 +83,14 @@ static void command_count(Pager *p)
 static void command_begin(Pager *p, enum CommandKind kind, bool from_link,
                           uint64_t id, uint64_t goal)
 {
-    p->command = (Command) {
+    p->command.active = (Command) {
         .kind = kind, .from_link = from_link, .id = id, .goal = goal,
         .deadline = pager_now() + PATIENCE_NS, .seen = UINT64_MAX,
     };
-    p->zap_fruitless = 0;
+    p->evictor.zap_fruitless = 0;
     /* An evict is asked for RAM that may not be managed yet. */
-    p->managing = true;
-    p->unmanaged_at = 0;
+    p->takeover.managing = true;
+    p->takeover.look_at = 0;
 }
 
 void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
@@ -97,7 +98,7 @@ void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
 {
     uint64_t pages = bytes / RCACHE_PAGE_SIZE;
 
-    if (p->command.kind != COMMAND_NONE) {
+    if (p->command.active.kind != COMMAND_NONE) {
         command_result(p, from_link, id, -EBUSY, 0,
                        "another resize or evict of this VM is under way");
     } else if (what == RCACHE_EVICT_BYTES) {
@@ -111,9 +112,9 @@ void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
 
 void command_resize(Pager *p, const struct RcacheVmmResize *msg)
 {
-    uint64_t size = p->size, local_max = p->local_max;
+    uint64_t size = p->limits.size, local_max = p->limits.local_max;
 
-    if (p->command.kind != COMMAND_NONE) {
+    if (p->command.active.kind != COMMAND_NONE) {
         command_result(p, false, msg->hdr.id, -EBUSY, 0,
                        "another resize or evict of this VM is under way");
         return;
@@ -124,30 +125,32 @@ void command_resize(Pager *p, const struct RcacheVmmResize *msg)
     if (msg->what & RCACHE_RESIZE_LOCAL_MAX) {
         local_max = msg->local_max / RCACHE_PAGE_SIZE;
     } else if (size == 0) {
-        local_max = MAX(local_max, p->ram);     /* all of it comes home */
+        /* All of it comes home. */
+        local_max = MAX(local_max, p->limits.ram);
     }
-    if (size + local_max < p->ram || !local_max) {
+    if (size + local_max < p->limits.ram || !local_max) {
         command_result(p, false, msg->hdr.id, -EINVAL, 0,
                        "size + local-max is below the VM's memory: raise "
                        "one of them");
         return;
     }
     command_begin(p, COMMAND_RESIZE, false, msg->hdr.id, 0);
-    p->command.old_size = p->size;
-    p->command.old_local_max = p->local_max;
-    p->command.old_auto_least = p->auto_least;
-    if (p->auto_least && (msg->what & RCACHE_RESIZE_LOCAL_MAX || !size)) {
-        limit_end(p);           /* somebody knows better */
+    p->command.active.old_size = p->limits.size;
+    p->command.active.old_local_max = p->limits.local_max;
+    p->command.active.old_auto_least = p->limits.auto_least;
+    if (p->limits.auto_least &&
+        (msg->what & RCACHE_RESIZE_LOCAL_MAX || !size)) {
+        limit_end(p);           /* an operator set an explicit limit */
     }
-    p->size = size;
-    p->local_max = local_max;
-    p->home_at = 0;
+    p->limits.size = size;
+    p->limits.local_max = local_max;
+    p->command.home_at = 0;
 }
 
 uint64_t command_wants(const Pager *p)
 {
-    if (p->command.kind == COMMAND_EVICT_BYTES ||
-        p->command.kind == COMMAND_EVICT_TARGET) {
+    if (p->command.active.kind == COMMAND_EVICT_BYTES ||
+        p->command.active.kind == COMMAND_EVICT_TARGET) {
         return command_left(p);
     }
     return 0;
@@ -155,15 +158,15 @@ uint64_t command_wants(const Pager *p)
 
 void command_evicted(Pager *p, unsigned n)
 {
-    if (p->command.kind == COMMAND_EVICT_BYTES ||
-        p->command.kind == COMMAND_EVICT_TARGET) {
-        p->command.done += n;
+    if (p->command.active.kind == COMMAND_EVICT_BYTES ||
+        p->command.active.kind == COMMAND_EVICT_TARGET) {
+        p->command.active.done += n;
     }
 }
 
 void command_progress(Pager *p)
 {
-    const Command *c = &p->command;
+    const Command *c = &p->command.active;
     struct RcacheVmmProgress msg = {
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_PROGRESS,
                  .size = sizeof(msg), .id = c->id },
@@ -172,20 +175,20 @@ void command_progress(Pager *p)
     };
 
     if (c->kind != COMMAND_NONE && !c->from_link &&
-        p->features & RCACHE_VMM_F_COMMANDS) {
-        seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+        p->vmm.features & RCACHE_VMM_F_COMMANDS) {
+        seqsock_send(&p->vmm.sock, &msg, sizeof(msg), -1);
     }
 }
 
 /* A resize that does not come to its end leaves the limits as they were. */
 static void command_roll_back(Pager *p)
 {
-    const Command *c = &p->command;
+    const Command *c = &p->command.active;
 
     if (c->kind == COMMAND_RESIZE) {
-        p->size = c->old_size;
-        p->local_max = c->old_local_max;
-        if (c->old_auto_least && !p->auto_least) {
+        p->limits.size = c->old_size;
+        p->limits.local_max = c->old_local_max;
+        if (c->old_auto_least && !p->limits.auto_least) {
             limit_resume(p, c->old_auto_least);
         }
     }
@@ -193,7 +196,7 @@ static void command_roll_back(Pager *p)
 
 void command_cancel(Pager *p, uint64_t id)
 {
-    const Command *c = &p->command;
+    const Command *c = &p->command.active;
     bool resize = c->kind == COMMAND_RESIZE;
 
     if (c->kind == COMMAND_NONE || c->from_link || c->id != id) {
@@ -207,7 +210,7 @@ void command_cancel(Pager *p, uint64_t id)
 
 void command_tick(Pager *p, uint64_t now)
 {
-    Command *c = &p->command;
+    Command *c = &p->command.active;
     uint64_t left;
 
     if (c->kind == COMMAND_NONE) {
@@ -215,7 +218,7 @@ void command_tick(Pager *p, uint64_t now)
     }
     command_count(p);
     left = command_left(p);
-    if (!left && (p->managed || c->kind != COMMAND_EVICT_TARGET)) {
+    if (!left && (p->takeover.managed || c->kind != COMMAND_EVICT_TARGET)) {
         command_end(p, 0, "");
         return;
     }
@@ -243,15 +246,17 @@ void command_home_work(Pager *p, uint64_t now)
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
 
     for (unsigned scanned = 0;
-         away > p->size + coming && p->nr_fetches < HOME_FETCHES &&
-         pager_resident(p) + coming < p->local_max &&
+         away > p->limits.size + coming && p->fetches.nr < HOME_FETCHES &&
+         pager_resident(p) + coming < p->limits.local_max &&
          scanned < CLOCK_SCAN_MAX; scanned++) {
-        uint64_t word = table_load(&p->table, p->home_at);
+        uint64_t word = table_load(&p->table, p->command.home_at);
 
         if (page_state(word) == RCACHE_REMOTE &&
-            fetch_start(p, p->home_at, word, false, now) == 0) {
+            fetch_start(p, p->command.home_at, word, false, now) == 0) {
             coming++;
         }
-        p->home_at = p->home_at + 1 == p->table.nr ? 0 : p->home_at + 1;
+        if (++p->command.home_at == p->table.nr) {
+            p->command.home_at = 0;
+        }
     }
 }

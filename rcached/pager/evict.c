@@ -28,14 +28,31 @@
 #define TAG_KIND        0x0200000000000000ull   /* PUT; see lease.c */
 #define PUNCH_TRIES     8
 
+void evictor_init(Evictor *evictor)
+{
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        evictor->batch[i].bytes = g_malloc(RCACHE_BATCH_PAGES *
+                                           RCACHE_PAGE_SIZE);
+    }
+    evictor->stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+}
+
+void evictor_deinit(Evictor *evictor)
+{
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        g_free(evictor->batch[i].bytes);
+    }
+    g_array_free(evictor->stuck, TRUE);
+}
+
 uint64_t evict_low_water(const Pager *p)
 {
-    uint64_t room = CLAMP(p->local_max / 32, 64, 4096);
+    uint64_t room = CLAMP(p->limits.local_max / 32, 64, 4096);
 
     if (limit_is_all(p)) {
-        return p->local_max;
+        return p->limits.local_max;
     }
-    return p->local_max > room ? p->local_max - room : 0;
+    return p->limits.local_max > room ? p->limits.local_max - room : 0;
 }
 
 /* Pages that should go beyond those on their way. */
@@ -54,7 +71,7 @@ static uint64_t evict_excess(const Pager *p)
 /* How many zapped pages the hands keep between them. */
 static uint64_t zap_target(const Pager *p)
 {
-    return CLAMP(p->local_max / 8, ZAP_PAGES, 8192);
+    return CLAMP(p->limits.local_max / 8, ZAP_PAGES, 8192);
 }
 
 /*
@@ -115,7 +132,7 @@ static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
     msg.zap.block = b - p->guest.block;
     msg.zap.generation = b->generation;
     msg.zap.nr_ranges = n;
-    seqsock_send(&p->vmm, &msg, msg.zap.hdr.size, -1);
+    seqsock_send(&p->vmm.sock, &msg, msg.zap.hdr.size, -1);
 }
 
 /* Let the front hand pick one batch; false if there is nothing to pick. */
@@ -126,7 +143,7 @@ static bool zap_some(Pager *p)
     unsigned n;
 
     for (unsigned i = 0; i < ZAP_MAX && !z; i++) {
-        z = p->zap[i].seq ? NULL : &p->zap[i];
+        z = p->evictor.zap[i].seq ? NULL : &p->evictor.zap[i];
     }
     if (!z) {
         return false;
@@ -149,12 +166,12 @@ static bool zap_some(Pager *p)
 
         z->block = b - p->guest.block;
         zap_send(p, z, b);
-        p->zap_fruitless = 0;
+        p->evictor.zap_fruitless = 0;
         return true;
     }
     /* A few laps without a page to pick (all pinned, say): give it a rest. */
-    p->zap_fruitless += MIN(CLOCK_SCAN_MAX, end - start);
-    return p->zap_fruitless <
+    p->evictor.zap_fruitless += MIN(CLOCK_SCAN_MAX, end - start);
+    return p->evictor.zap_fruitless <
            p->table.nr * (CLOCK_CREDIT_MAX + 2) + CLOCK_SCAN_MAX;
 }
 
@@ -173,7 +190,7 @@ void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg)
     Zap *z = NULL;
 
     for (unsigned i = 0; i < ZAP_MAX && !z; i++) {
-        z = p->zap[i].seq == msg->seq ? &p->zap[i] : NULL;
+        z = p->evictor.zap[i].seq == msg->seq ? &p->evictor.zap[i] : NULL;
     }
     if (!z || !msg->seq) {
         return;                 /* of a zap that nobody waits for */
@@ -199,7 +216,7 @@ static void punch_run(Pager *p, uint64_t page, unsigned n)
 
     for (int i = 0; i < PUNCH_TRIES && data != (int64_t)(page + n); i++) {
         if (i) {
-            p->counts->intruders++;
+            p->report.counts->intruders++;
         }
         guest_punch(&p->guest, page, n);
         data = guest_next_data(&p->guest, page, page + n);
@@ -210,7 +227,7 @@ static void punch_run(Pager *p, uint64_t page, unsigned n)
         if (data != (int64_t)(page + n)) {
             uint64_t stuck = page + i;
 
-            g_array_append_val(p->stuck, stuck);
+            g_array_append_val(p->evictor.stuck, stuck);
         } else if (page_state(word) == RCACHE_PUNCHING) {
             table_step(&p->table, page + i, word,
                        page_to(word, page_slot(word) ? RCACHE_REMOTE
@@ -221,9 +238,9 @@ static void punch_run(Pager *p, uint64_t page, unsigned n)
 
 void evict_retry(Pager *p)
 {
-    g_autoptr(GArray) stuck = g_steal_pointer(&p->stuck);
+    g_autoptr(GArray) stuck = g_steal_pointer(&p->evictor.stuck);
 
-    p->stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    p->evictor.stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     for (guint i = 0; i < stuck->len; i++) {
         uint64_t page = g_array_index(stuck, uint64_t, i);
         GuestBlock *b = guest_block_of_page(&p->guest, page);
@@ -328,7 +345,7 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
             zero[i] = table_step(&p->table, got[i], word[i],
                                  page_with_slot(page_to(word[i],
                                                         RCACHE_PUNCHING), 0));
-            p->counts->zero_evicted += zero[i];
+            p->report.counts->zero_evicted += zero[i];
             continue;
         }
         if (to != from) {
@@ -339,14 +356,14 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
         b->word[b->n++] = word[i];
     }
     punch_marked(p, got, zero, taken);
-    p->last_progress = pager_now();
+    p->evictor.progress_at = pager_now();
 }
 
 static Batch *batch_free_one(Pager *p)
 {
     for (unsigned i = 0; i < BATCH_MAX; i++) {
-        if (!p->batch[i].used) {
-            return &p->batch[i];
+        if (!p->evictor.batch[i].used) {
+            return &p->evictor.batch[i];
         }
     }
     return NULL;
@@ -362,7 +379,7 @@ static void batch_send(Pager *p, Batch *b)
     b->used = true;
     b->serial = ++p->serial;
     head.tag = TAG_KIND | (uint64_t)(b->serial & 0xffffff) << 16 |
-               (uint64_t)(b - p->batch);
+               (uint64_t)(b - p->evictor.batch);
     for (unsigned i = 0; i < b->n; i++) {
         const SlotSlab *s = &p->slots.slabs[slot_slab(b->slot[i])];
 
@@ -436,11 +453,11 @@ static void batch_commit(Pager *p, Batch *b)
             gone += go[k];
         }
         punch_marked(p, b->page + i, go, n);
-        p->counts->evicted += gone;
+        p->report.counts->evicted += gone;
         command_evicted(p, gone);
         fault_poll(p);
     }
-    p->last_progress = pager_now();
+    p->evictor.progress_at = pager_now();
 }
 
 static void batch_call_off(Pager *p, Batch *b)
@@ -455,7 +472,7 @@ static void batch_call_off(Pager *p, Batch *b)
 bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head)
 {
     uint64_t i = head->tag & 0xffff;
-    Batch *b = i < BATCH_MAX ? &p->batch[i] : NULL;
+    Batch *b = i < BATCH_MAX ? &p->evictor.batch[i] : NULL;
 
     if (!b || !b->used || b->lease->remote != remote ||
         (head->tag >> 16 & 0xffffff) != (b->serial & 0xffffff)) {
@@ -476,7 +493,7 @@ bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head)
 void evict_remote_down(Pager *p, Remote *remote)
 {
     for (unsigned i = 0; i < BATCH_MAX; i++) {
-        Batch *b = &p->batch[i];
+        Batch *b = &p->evictor.batch[i];
 
         if (b->used && b->lease->remote == remote) {
             batch_call_off(p, b);
@@ -488,13 +505,13 @@ void evict_remote_down(Pager *p, Remote *remote)
 bool evict_work(Pager *p, uint64_t now)
 {
     uint64_t excess = evict_excess(p);
-    bool urgent = p->room->len > p->room_head || command_wants(p);
+    bool urgent = room_queue_len(&p->faults.room) || command_wants(p);
     bool more = false;
 
     /* With nowhere to send pages to, sampling them would only cost faults. */
     if (!excess || !lease_for_put(p) ||
         table_away(&p->table) + MAX(p->table.count[RCACHE_EVICTING], 0) >=
-        p->size) {
+        p->limits.size) {
         return false;
     }
     if (excess >= RCACHE_BATCH_PAGES || urgent) {

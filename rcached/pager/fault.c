@@ -19,6 +19,7 @@
 #define NO_PROGRESS_NS  (500 * NS_PER_MS)
 /* But an answer to a request for leases is waited for. */
 #define NO_LEASE_NS     (5 * NS_PER_SEC)
+#define LOST_WAITS_MAX  64u
 
 static uint64_t page_address(Pager *p, uint64_t page)
 {
@@ -35,7 +36,7 @@ bool fault_failed(Pager *p, uint64_t page, int err)
     case -ESRCH:
     case -ENOENT:
         /* The VMM's address space is gone, or this mapping in it is. */
-        p->vm_gone |= err == -ESRCH;
+        p->vmm.gone |= err == -ESRCH;
         return false;
     default:
         g_warning("vm %s: page %" G_GUINT64_FORMAT ": userfaultfd: %s",
@@ -43,6 +44,20 @@ bool fault_failed(Pager *p, uint64_t page, int err)
         pager_soon(p);
         return true;
     }
+}
+
+void faults_init(Faults *faults)
+{
+    room_queue_init(&faults->room);
+    faults->retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    faults->lost = g_array_new(FALSE, FALSE, sizeof(LostWait));
+}
+
+void faults_deinit(Faults *faults)
+{
+    room_queue_deinit(&faults->room);
+    g_array_free(faults->retry, TRUE);
+    g_array_free(faults->lost, TRUE);
 }
 
 void fault_set_hot(Pager *p, uint64_t page)
@@ -78,10 +93,10 @@ static void fill_zero(Pager *p, uint64_t page)
         }
     }
     if (ret == 0) {
-        p->counts->faults_zero++;
+        p->report.counts->faults_zero++;
         fault_set_hot(p, page);
     } else if (fault_failed(p, page, ret)) {
-        g_array_append_val(p->retry, page);
+        g_array_append_val(p->faults.retry, page);
     }
 }
 
@@ -98,7 +113,7 @@ static int answer_continue(Pager *p, uint64_t page)
         return -EAGAIN;
     }
     if (ret < 0 && fault_failed(p, page, ret)) {
-        g_array_append_val(p->retry, page);
+        g_array_append_val(p->faults.retry, page);
     }
     return 0;
 }
@@ -119,7 +134,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
         freeing_slot(p, page_slot(word));
     }
     if (state != RCACHE_HOT) {
-        p->counts->faults_minor++;
+        p->report.counts->faults_minor++;
     }
     if (answer_continue(p, page) == 0) {
         return true;
@@ -141,29 +156,17 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
 static bool room_there(const Pager *p, bool comes_back)
 {
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
-    uint64_t limit = p->local_max;
+    uint64_t limit = p->limits.local_max;
 
-    if (comes_back && table_away(&p->table) >= p->size + coming) {
-        limit += CLAMP(p->local_max / 64, 64, 2048);
+    if (comes_back && table_away(&p->table) >= p->limits.size + coming) {
+        limit += CLAMP(p->limits.local_max / 64, 64, 2048);
     }
-    return p->stretching || pager_resident(p) + coming < limit;
+    return p->faults.stretching || pager_resident(p) + coming < limit;
 }
 
 static bool page_comes_back(const Pager *p, uint64_t page)
 {
     return page_state(table_load(&p->table, page)) == RCACHE_REMOTE;
-}
-
-static void room_wait(Pager *p, uint64_t page, uint64_t now)
-{
-    if (p->in_room[page / 8] >> (page % 8) & 1) {
-        return;
-    }
-    p->in_room[page / 8] |= 1u << (page % 8);
-    if (p->room->len == p->room_head) {
-        p->room_since = now;
-    }
-    g_array_append_val(p->room, page);
 }
 
 /* A page whose bytes are not here; false: the word has changed. */
@@ -173,13 +176,13 @@ static bool fault_absent(Pager *p, uint64_t page, uint64_t word, uint64_t now)
     int ret;
 
     if (!room_there(p, page_state(word) == RCACHE_REMOTE)) {
-        room_wait(p, page, now);
+        room_queue_add(&p->faults.room, page, now);
         return true;
     }
     if (page_state(word) == RCACHE_REMOTE) {
         ret = fetch_start(p, page, word, true, now);
         if (ret == -EBUSY) {
-            room_wait(p, page, now);
+            room_queue_add(&p->faults.room, page, now);
         }
         return ret != -EAGAIN;
     }
@@ -196,15 +199,15 @@ static bool fault_absent(Pager *p, uint64_t page, uint64_t word, uint64_t now)
 /* Nothing will come; but who looks must see that the guest waits. */
 static void lost_wait(Pager *p, uint64_t page, uint64_t now)
 {
-    for (guint i = 0; i < p->lost->len; i++) {
-        if (g_array_index(p->lost, LostWait, i).page == page) {
+    for (guint i = 0; i < p->faults.lost->len; i++) {
+        if (g_array_index(p->faults.lost, LostWait, i).page == page) {
             return;
         }
     }
-    if (p->lost->len < LOST_WAITS_MAX) {
+    if (p->faults.lost->len < LOST_WAITS_MAX) {
         LostWait wait = { page, now };
 
-        g_array_append_val(p->lost, wait);
+        g_array_append_val(p->faults.lost, wait);
     }
 }
 
@@ -252,7 +255,7 @@ void fault_page(Pager *p, uint64_t page, uint64_t now)
         }
     }
     /* The VMM keeps changing the word: let it get on with that. */
-    g_array_append_val(p->retry, page);
+    g_array_append_val(p->faults.retry, page);
     pager_soon(p);
 }
 
@@ -284,53 +287,42 @@ void fault_poll(Pager *p)
 /* Whether waiting for an eviction has become pointless. */
 static void room_consider(Pager *p, uint64_t now)
 {
-    bool waiting = p->room->len > p->room_head;
+    bool waiting = room_queue_len(&p->faults.room);
     uint64_t patience = lease_is_coming(p) ? NO_LEASE_NS : NO_PROGRESS_NS;
 
     if (!waiting || room_there(p, false)) {
-        if (!waiting && p->stretching && pager_resident(p) < p->local_max) {
-            p->stretching = false;
+        if (!waiting && p->faults.stretching &&
+            pager_resident(p) < p->limits.local_max) {
+            p->faults.stretching = false;
             report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
                          "local-max holds again");
         }
         return;
     }
-    if (now - MAX(p->last_progress, p->room_since) > patience) {
-        p->stretching = true;
+    if (now - MAX(p->evictor.progress_at, p->faults.room.since) > patience) {
+        p->faults.stretching = true;
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
                      "no room for cold pages anywhere: local-max is "
-                     "stretched (%s)", p->want_text);
+                     "stretched (%s)", p->want.text);
     }
 }
 
 void fault_work(Pager *p, uint64_t now)
 {
-    room_consider(p, now);
-    while (p->room->len > p->room_head && p->nr_fetches < FETCH_MAX) {
-        uint64_t page = g_array_index(p->room, uint64_t, p->room_head);
+    RoomQueue *room = &p->faults.room;
 
-        if (!room_there(p, page_comes_back(p, page))) {
-            break;
-        }
-        p->room_head++;
-        p->in_room[page / 8] &= ~(1u << (page % 8));
-        fault_page(p, page, now);
-        p->room_since = now;
-    }
-    if (p->room_head == p->room->len) {
-        g_array_set_size(p->room, 0);
-        p->room_head = 0;
-    } else if (p->room_head > 4096) {
-        g_array_remove_range(p->room, 0, p->room_head);
-        p->room_head = 0;
+    room_consider(p, now);
+    while (room_queue_len(room) && p->fetches.nr < FETCH_MAX &&
+           room_there(p, page_comes_back(p, room_queue_first(room)))) {
+        fault_page(p, room_queue_take(room, now), now);
     }
 }
 
 void fault_retry(Pager *p, uint64_t now)
 {
-    g_autoptr(GArray) again = g_steal_pointer(&p->retry);
+    g_autoptr(GArray) again = g_steal_pointer(&p->faults.retry);
 
-    p->retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    p->faults.retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     for (guint i = 0; i < again->len; i++) {
         uint64_t page = g_array_index(again, uint64_t, i);
         uint64_t word = table_load(&p->table, page);

@@ -21,33 +21,40 @@
 #define WRONG_TRIES     3
 #define WRONG_PAUSE_NS  NS_PER_SEC
 
+void fetches_deinit(Fetches *fetches)
+{
+    for (unsigned i = 0; i < FETCH_MAX; i++) {
+        g_free(fetches->entry[i].bytes);
+    }
+}
+
 static uint64_t fetch_tag(const Pager *p, const Fetch *f)
 {
     return TAG_KIND | (uint64_t)(f->serial & 0xffffff) << 16 |
-           (uint64_t)(f - p->fetch);
+           (uint64_t)(f - p->fetches.entry);
 }
 
 static Fetch *fetch_by_tag(Pager *p, uint64_t tag)
 {
     uint64_t i = tag & 0xffff;
 
-    if (i >= FETCH_MAX || !p->fetch[i].used ||
-        fetch_tag(p, &p->fetch[i]) != tag) {
+    if (i >= FETCH_MAX || !p->fetches.entry[i].used ||
+        fetch_tag(p, &p->fetches.entry[i]) != tag) {
         return NULL;
     }
-    return &p->fetch[i];
+    return &p->fetches.entry[i];
 }
 
 static Fetch *fetch_alloc(Pager *p)
 {
-    if (p->nr_fetches == FETCH_MAX) {
+    if (p->fetches.nr == FETCH_MAX) {
         return NULL;
     }
-    while (p->fetch[p->fetch_hint].used) {
-        p->fetch_hint = (p->fetch_hint + 1) % FETCH_MAX;
+    while (p->fetches.entry[p->fetches.hint].used) {
+        p->fetches.hint = (p->fetches.hint + 1) % FETCH_MAX;
     }
-    p->nr_fetches++;
-    return &p->fetch[p->fetch_hint];
+    p->fetches.nr++;
+    return &p->fetches.entry[p->fetches.hint];
 }
 
 static void fetch_end(Pager *p, Fetch *f)
@@ -59,7 +66,7 @@ static void fetch_end(Pager *p, Fetch *f)
         freeing_slot(p, slot);
     }
     *f = (Fetch) { .serial = f->serial };
-    p->nr_fetches--;
+    p->fetches.nr--;
 }
 
 static void fetch_send(Pager *p, Fetch *f)
@@ -126,7 +133,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
         if (ret != -EEXIST) {
             break;
         }
-        p->counts->intruders++;
+        p->report.counts->intruders++;
         g_warning("vm %s: block %s: page %" G_GUINT64_FORMAT " was written "
                   "to from outside the VM while it was away; that is thrown "
                   "away", p->name, b->name, f->page - b->first);
@@ -135,11 +142,11 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
     }
     if (ret == 0) {
         fault_set_hot(p, f->page);
-        p->counts->fetched++;
+        p->report.counts->fetched++;
         if (f->demand) {
             now = pager_now();
-            p->counts->faults_remote++;
-            histogram_add(&p->fault_ns, now - f->started, now);
+            p->report.counts->faults_remote++;
+            histogram_add(&p->report.fault_ns, now - f->started, now);
         }
         fetch_end(p, f);
     } else if (fault_failed(p, f->page, ret)) {
@@ -153,7 +160,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
 
 static void fetch_wrong(Pager *p, Fetch *f)
 {
-    p->counts->checksum_errors++;
+    p->report.counts->checksum_errors++;
     if (f->tries == 0) {
         report_event(p, RCACHE_EVENT_DEGRADED, f->page,
                      "provider %s returned wrong bytes; the page is held "
@@ -189,7 +196,7 @@ bool fetch_answer(Pager *p, const Remote *remote, const WireHead *head,
         return false;
     }
     f->out = false;
-    histogram_add(&p->network_ns, now - f->sent, now);
+    histogram_add(&p->report.network_ns, now - f->sent, now);
     judge_add(&f->remote->judge, now - f->sent);
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
@@ -215,7 +222,7 @@ bool fetch_answer(Pager *p, const Remote *remote, const WireHead *head,
 void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
 {
     for (unsigned i = 0; i < FETCH_MAX; i++) {
-        Fetch *f = &p->fetch[i];
+        Fetch *f = &p->fetches.entry[i];
 
         if (f->used && f->page == page && !f->demand) {
             f->demand = true;
@@ -227,7 +234,7 @@ void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
 void fetch_lease_ready(Pager *p, Lease *lease)
 {
     for (unsigned i = 0; i < FETCH_MAX; i++) {
-        Fetch *f = &p->fetch[i];
+        Fetch *f = &p->fetches.entry[i];
 
         if (f->used && !f->out && !f->bytes &&
             lease_of_slot(p, page_slot(f->word)) == lease) {
@@ -239,7 +246,7 @@ void fetch_lease_ready(Pager *p, Lease *lease)
 void fetch_remote_down(Pager *p, Remote *remote)
 {
     for (unsigned i = 0; i < FETCH_MAX; i++) {
-        Fetch *f = &p->fetch[i];
+        Fetch *f = &p->fetches.entry[i];
 
         if (f->used && f->out && f->remote == remote) {
             f->out = false;
@@ -254,8 +261,8 @@ void fetch_remote_down(Pager *p, Remote *remote)
 
 void fetch_retry(Pager *p, uint64_t now)
 {
-    for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
-        Fetch *f = &p->fetch[i];
+    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
+        Fetch *f = &p->fetches.entry[i];
 
         if (!f->used || f->out) {
             continue;
@@ -272,8 +279,8 @@ void fetch_retry(Pager *p, uint64_t now)
 
 bool fetch_is_out(const Pager *p, const Remote *remote, uint32_t slab)
 {
-    for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
-        const Fetch *f = &p->fetch[i];
+    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
+        const Fetch *f = &p->fetches.entry[i];
 
         if (f->used && f->out && f->remote == remote &&
             slot_slab(page_slot(f->word)) == slab) {
@@ -285,8 +292,8 @@ bool fetch_is_out(const Pager *p, const Remote *remote, uint32_t slab)
 
 bool fetch_holds_slot(Pager *p, uint64_t slot)
 {
-    for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
-        Fetch *f = &p->fetch[i];
+    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
+        Fetch *f = &p->fetches.entry[i];
 
         if (f->used && f->out && page_slot(f->word) == slot) {
             f->free_slot = true;

@@ -49,10 +49,10 @@ static void freeing_send(Pager *p, Lease *l, unsigned n)
 
 void freeing_flush(Pager *p, bool all)
 {
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
+    Lease *l;
 
-        while (l && lease_ready(l) && !l->releasing &&
+    LEASES_FOREACH(l, &p->leases) {
+        while (lease_ready(l) && !l->releasing &&
                l->frees.length < FREES_OUT_MAX &&
                l->to_free->len >= (all ? 1 : RCACHE_BATCH_FREES / 4)) {
             freeing_send(p, l, MIN(l->to_free->len, RCACHE_BATCH_FREES));
@@ -63,7 +63,7 @@ void freeing_flush(Pager *p, bool all)
 bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
 {
     uint32_t index = head->tag >> 32 & 0xffffff;
-    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+    Lease *l = leases_at(&p->leases, index);
 
     if (l && l->remote != remote) {
         return false;

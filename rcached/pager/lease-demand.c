@@ -13,11 +13,10 @@
 static uint64_t leased_pages(const Pager *p)
 {
     uint64_t pages = 0;
+    const Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        const Lease *l = p->leases[i];
-
-        pages += l && !l->releasing && !l->lost ? revoke_keeps(p, l) : 0;
+    LEASES_FOREACH(l, &p->leases) {
+        pages += !l->releasing && !l->lost ? revoke_keeps(p, l) : 0;
     }
     return pages;
 }
@@ -25,25 +24,26 @@ static uint64_t leased_pages(const Pager *p)
 /* The most there may be: size, and room for slots whose FREE is on its way. */
 static uint64_t most_pages(const Pager *p)
 {
-    return p->size ? p->size + p->size / 64 + 1024 : 0;
+    return p->limits.size ? p->limits.size + p->limits.size / 64 + 1024 : 0;
 }
 
 static uint64_t used_pages(const Pager *p)
 {
     uint64_t pages = 0;
+    const Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        pages += p->leases[i] ? slots_used_in(&p->slots, i) : 0;
+    LEASES_FOREACH(l, &p->leases) {
+        pages += slots_used_in(&p->slots, l->index);
     }
     return pages;
 }
 
 static bool claims_pending(const Pager *p)
 {
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        const Lease *l = p->leases[i];
+    const Lease *l;
 
-        if (l && !l->slab_pages) {
+    LEASES_FOREACH(l, &p->leases) {
+        if (!l->slab_pages) {
             return true;
         }
     }
@@ -52,28 +52,32 @@ static bool claims_pending(const Pager *p)
 
 bool lease_is_coming(const Pager *p)
 {
-    bool coming = p->want_tag || claims_pending(p);
+    const Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && !coming; i++) {
-        const Lease *l = p->leases[i];
-
-        coming = l && !lease_ready(l) && !l->lost && !l->releasing;
+    if (p->want.tag || claims_pending(p)) {
+        return true;
     }
-    return coming;
+    LEASES_FOREACH(l, &p->leases) {
+        if (!lease_ready(l) && !l->lost && !l->releasing) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void want_more(Pager *p, uint64_t lacking, uint64_t now)
 {
     uint64_t most = most_pages(p), step = most / WANT_STEPS;
 
-    if (!p->managing || now < p->want_at || !lacking || claims_pending(p)) {
+    if (!p->takeover.managing || now < p->want.at || !lacking ||
+        claims_pending(p)) {
         return;
     }
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
-    p->want_at = now + WANT_ANSWER_NS;
+    p->want.at = now + WANT_ANSWER_NS;
     uplink_want(p, lacking * RCACHE_PAGE_SIZE);
-    if (p->want_tag) {
-        demand_asked(&p->demand, now);
+    if (p->want.tag) {
+        demand_asked(&p->want.demand, now);
     }
 }
 
@@ -81,12 +85,14 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t now)
 static uint64_t release_empty(Pager *p, uint64_t pages)
 {
     uint64_t gone = 0;
+    Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && gone < pages; i++) {
-        Lease *l = p->leases[i];
-
-        if (!l || l->releasing || l->sweep || !lease_ready(l) ||
-            l->to_free->len || slots_used_in(&p->slots, i) ||
+    LEASES_FOREACH(l, &p->leases) {
+        if (gone >= pages) {
+            break;
+        }
+        if (l->releasing || l->sweep || !lease_ready(l) ||
+            l->to_free->len || slots_used_in(&p->slots, l->index) ||
             revoke_keeps(p, l) > pages - gone) {
             continue;
         }
@@ -105,7 +111,7 @@ static void give_back(Pager *p, uint64_t pages)
         g_message("vm %s: %" G_GUINT64_FORMAT " MiB of other hosts' memory "
                   "are not needed: given back", p->name,
                   gone / (1048576 / RCACHE_PAGE_SIZE));
-        demand_given(&p->demand);
+        demand_given(&p->want.demand);
     }
 }
 
@@ -120,7 +126,7 @@ void lease_demand_tick(Pager *p, uint64_t now)
     };
     DemandOutput out;
 
-    demand_update(&p->demand, &in, now, &out);
+    demand_update(&p->want.demand, &in, now, &out);
     want_more(p, leaving ? leaving : out.ask, now);
     if (out.give && !revoke_pending(p)) {
         give_back(p, out.give);

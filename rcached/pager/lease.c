@@ -28,11 +28,25 @@
 
 /* -------------------------------------------------------------- remotes */
 
+void providers_init(Providers *providers)
+{
+    providers->remotes = g_ptr_array_new();
+}
+
+void providers_deinit(Providers *providers)
+{
+    for (guint i = 0; i < providers->remotes->len; i++) {
+        remote_free(g_ptr_array_index(providers->remotes, i));
+    }
+    g_ptr_array_free(providers->remotes, TRUE);
+}
+
 static Remote *remote_get(Pager *p, const char *address, const char *host)
 {
-    for (guint i = 0; i < p->remotes->len; i++) {
-        Remote *r = g_ptr_array_index(p->remotes, i);
+    Remote *r;
 
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        r = g_ptr_array_index(p->providers.remotes, i);
         if (!strcmp(r->address, address)) {
             return r;
         }
@@ -47,9 +61,9 @@ static Remote *remote_get(Pager *p, const char *address, const char *host)
             return r;
         }
     }
-    g_ptr_array_add(p->remotes, remote_new(p->ring, &lease_remote_ops, p,
-                                           &p->self, address, host));
-    return g_ptr_array_index(p->remotes, p->remotes->len - 1);
+    r = remote_new(p->ring, &lease_remote_ops, p, &p->self, address, host);
+    g_ptr_array_add(p->providers.remotes, r);
+    return r;
 }
 
 static void lease_claim(Pager *p, Lease *l)
@@ -76,10 +90,11 @@ static void lease_claim(Pager *p, Lease *l)
 static void remote_is_up(Remote *remote)
 {
     Pager *p = remote->owner;
+    Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        if (p->leases[i] && p->leases[i]->remote == remote) {
-            lease_claim(p, p->leases[i]);
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote == remote) {
+            lease_claim(p, l);
         }
     }
 }
@@ -88,11 +103,10 @@ static void remote_is_down(Remote *remote, const char *reason)
 {
     Pager *p = remote->owner;
     bool had = false;
+    Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
-
-        if (l && l->remote == remote) {
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote == remote) {
             had |= l->claimed[0];
             l->claimed[0] = l->claimed[1] = l->renewing = false;
             l->claim_sent = 0;
@@ -174,25 +188,17 @@ const RemoteOps lease_remote_ops = {
 
 /* --------------------------------------------------------------- leases */
 
-static Lease *lease_new(Pager *p, uint32_t index)
+static Lease *lease_add(Pager *p, uint32_t index)
 {
-    Lease *l = g_new0(Lease, 1);
-    struct RcacheLease entry;
-    struct RcacheLease *table = guest_leases(&p->guest);
+    struct RcacheLease *shared = &guest_leases(&p->guest)[index];
+    struct RcacheLease entry = *shared;     /* the VMM can write there */
+    Lease *l;
 
-    l->index = index;
-    l->since = pager_now();
-    l->shared = &table[index];
-    entry = *l->shared;         /* the VMM can write there */
     entry.provider[sizeof(entry.provider) - 1] = '\0';
     entry.address[sizeof(entry.address) - 1] = '\0';
-    l->remote = remote_get(p, entry.address, entry.provider);
-    l->to_free = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    l->spare = g_array_new(FALSE, FALSE, sizeof(Spare));
-    l->drops = g_array_new(FALSE, FALSE, sizeof(Drop));
-    l->keep = UINT32_MAX;
-    g_queue_init(&l->frees);
-    p->leases[index] = l;
+    l = lease_new(index, shared, remote_get(p, entry.address, entry.provider),
+                  pager_now());
+    p->leases.entry[index] = l;
     return l;
 }
 
@@ -208,12 +214,8 @@ static void lease_drop(Pager *p, Lease *l)
         }
     }
     memset(l->shared, 0, sizeof(*l->shared));
-    p->leases[l->index] = NULL;
-    g_array_free(l->to_free, TRUE);
-    g_array_free(l->spare, TRUE);
-    g_array_free(l->drops, TRUE);
-    g_queue_clear_full(&l->frees, g_free);
-    g_free(l);
+    p->leases.entry[l->index] = NULL;
+    lease_free(l);
 }
 
 void lease_load(Pager *p)
@@ -226,7 +228,7 @@ void lease_load(Pager *p)
                                          __ATOMIC_RELAXED);
 
         if (leases[i].id && pages <= RCACHE_SLAB_PAGES_MAX) {
-            Lease *l = lease_new(p, i);
+            Lease *l = lease_add(p, i);
 
             l->sweep = true;
             l->slab_pages = pages;
@@ -235,17 +237,17 @@ void lease_load(Pager *p)
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
         struct RcacheSlab s = slabs[i];
 
-        if (s.lease && s.lease <= RCACHE_NR_LEASES &&
-            p->leases[s.lease - 1] && p->leases[s.lease - 1]->slab_pages) {
-            slots_add(&p->slots, i, s.lease - 1, s.number,
-                      p->leases[s.lease - 1]->slab_pages);
+        const Lease *l = leases_at(&p->leases, (uint64_t)s.lease - 1);
+
+        if (l && l->slab_pages) {
+            slots_add(&p->slots, i, l->index, s.number, l->slab_pages);
         }
     }
 }
 
 Lease *lease_of_slot(const Pager *p, uint64_t slot)
 {
-    return p->leases[p->slots.slabs[slot_slab(slot)].lease];
+    return p->leases.entry[p->slots.slabs[slot_slab(slot)].lease];
 }
 
 /*
@@ -256,16 +258,15 @@ Lease *lease_for_put(Pager *p)
 {
     Lease *best = NULL;
     uint64_t least = UINT64_MAX;
+    Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
-        uint64_t used;
+    LEASES_FOREACH(l, &p->leases) {
+        uint64_t used = slots_used_in(&p->slots, l->index);
 
-        if (!l || !lease_ready(l) || l->releasing || l->sweep ||
-            !slots_free_in(&p->slots, i)) {
+        if (!lease_ready(l) || l->releasing || l->sweep ||
+            !slots_free_in(&p->slots, l->index)) {
             continue;
         }
-        used = slots_used_in(&p->slots, i);
         if (l->keep < l->nr_slabs) {
             used += UINT64_MAX / 2;
         }
@@ -359,7 +360,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     l->shared->expires_ns = l->claim_sent + ack.ttl_ms * NS_PER_MS;
     if (lease_ready(l)) {
         l->claim_sent = 0;
-        p->last_progress = pager_now();
+        p->evictor.progress_at = pager_now();
         if (l->sweep) {
             freeing_sweep(p, l);
         }
@@ -371,8 +372,8 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
 void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
                   const void *payload)
 {
-    uint32_t index = head->tag & 0xffffff, ttl;
-    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+    Lease *l = leases_at(&p->leases, head->tag & 0xffffff);
+    uint32_t ttl;
 
     if (!l || l->remote != remote || l->shared->id != head->lease) {
         return;                 /* of a lease that was here before */
@@ -408,16 +409,16 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
 {
     struct RcacheLease *leases = guest_leases(&p->guest);
 
-    if (!p->want_tag || msg->hdr.tag != p->want_tag) {
+    if (!p->want.tag || msg->hdr.tag != p->want.tag) {
         return;
     }
-    p->want_tag = 0;
-    p->want_at = pager_now();
+    p->want.tag = 0;
+    p->want.at = pager_now();
     if (!msg->nr_grants) {
-        health_refused(p, p->want_at);
-        p->want_at += revoke_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
+        health_refused(p, p->want.at);
+        p->want.at += revoke_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
     }
-    wire_text_copy(p->want_text, sizeof(p->want_text), msg->text);
+    wire_text_copy(p->want.text, sizeof(p->want.text), msg->text);
     for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
         const struct RcacheLeaseGrant *g = &msg->grant[i];
         uint32_t at = 0;
@@ -433,8 +434,8 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
         memcpy(leases[at].provider, g->host, sizeof(g->host));
         memcpy(leases[at].address, g->address, sizeof(g->address));
         __atomic_store_n(&leases[at].id, g->lease, __ATOMIC_RELEASE);
-        if (lease_new(p, at)->remote->state == REMOTE_UP) {
-            lease_claim(p, p->leases[at]);
+        if (lease_add(p, at)->remote->state == REMOTE_UP) {
+            lease_claim(p, p->leases.entry[at]);
         }
     }
 }
@@ -463,20 +464,20 @@ static void lease_renew(Pager *p, Lease *l, uint64_t now)
 
 void lease_tick(Pager *p, uint64_t now)
 {
-    for (guint i = 0; i < p->remotes->len; i++) {
-        remote_tick(g_ptr_array_index(p->remotes, i), now);
-    }
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
+    Lease *l;
 
-        if (l && !l->slab_pages && now - l->since > UNCLAIMED_NS) {
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        remote_tick(g_ptr_array_index(p->providers.remotes, i), now);
+    }
+    LEASES_FOREACH(l, &p->leases) {
+        if (!l->slab_pages && now - l->since > UNCLAIMED_NS) {
             g_warning("vm %s: provider %s cannot be reached: its grant of "
                       "lease %016" G_GINT64_MODIFIER "x is given up", p->name,
                       l->remote->host, l->shared->id);
             lease_drop(p, l);
             continue;
         }
-        if (!l || l->remote->state != REMOTE_UP || l->releasing) {
+        if (l->remote->state != REMOTE_UP || l->releasing) {
             continue;
         }
         if (!lease_ready(l)) {
@@ -497,9 +498,10 @@ void lease_tick(Pager *p, uint64_t now)
 
 static bool any_lease_to_release(const Pager *p)
 {
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        if (p->leases[i] && p->leases[i]->releasing &&
-            p->leases[i]->remote->state == REMOTE_UP) {
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->releasing && l->remote->state == REMOTE_UP) {
             return true;
         }
     }
@@ -509,11 +511,10 @@ static bool any_lease_to_release(const Pager *p)
 void lease_release_all(Pager *p)
 {
     uint64_t end = pager_now() + RELEASE_NS;
+    Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
-
-        if (l && l->remote->state == REMOTE_UP) {
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote->state == REMOTE_UP) {
             lease_release(p, l);
         }
     }
@@ -525,11 +526,12 @@ void lease_release_all(Pager *p)
 
 void lease_close_all(Pager *p)
 {
-    for (guint i = 0; i < p->remotes->len; i++) {
-        remote_close(g_ptr_array_index(p->remotes, i), "the pager ends");
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        remote_close(g_ptr_array_index(p->providers.remotes, i),
+                     "the pager ends");
     }
-    for (guint i = 0; i < p->remotes->len; i++) {
-        Remote *r = g_ptr_array_index(p->remotes, i);
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        Remote *r = g_ptr_array_index(p->providers.remotes, i);
 
         while (r->state != REMOTE_DOWN) {
             ring_run_once(p->ring, true);

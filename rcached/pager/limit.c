@@ -15,45 +15,48 @@
 
 void limit_begin(Pager *p, uint64_t ram)
 {
-    p->auto_least = p->local_max;
-    p->local_max = p->auto_limit = MAX(p->local_max, ram);
+    p->limits.auto_least = p->limits.local_max;
+    p->limits.local_max = p->limits.auto_limit = MAX(p->limits.local_max, ram);
 }
 
 void limit_end(Pager *p)
 {
-    p->auto_least = 0;
+    p->limits.auto_least = 0;
     uplink_auto(p);
 }
 
 void limit_resume(Pager *p, uint64_t least)
 {
-    p->auto_least = least;
+    p->limits.auto_least = least;
     uplink_auto(p);
 }
 
 void limit_told(Pager *p, uint64_t bytes)
 {
-    if (p->auto_least) {
-        p->auto_limit = MAX(bytes / RCACHE_PAGE_SIZE, p->auto_least);
+    if (p->limits.auto_least) {
+        p->limits.auto_limit = MAX(bytes / RCACHE_PAGE_SIZE,
+                                   p->limits.auto_least);
     }
 }
 
 bool limit_is_all(const Pager *p)
 {
-    return p->auto_least && p->auto_limit >= p->ram;
+    return p->limits.auto_least && p->limits.auto_limit >= p->limits.ram;
 }
 
 void limit_tick(Pager *p)
 {
-    uint64_t limit = p->auto_limit;
+    uint64_t limit = p->limits.auto_limit;
 
-    if (!p->auto_least || p->command.kind == COMMAND_RESIZE) {
+    if (!p->limits.auto_least || p->command.active.kind == COMMAND_RESIZE) {
         return;
     }
     /* What may not be away has to be here. */
-    limit = MAX(limit, p->ram > p->size ? p->ram - p->size : 0);
-    if (limit < p->local_max) {
-        limit = MAX(limit, MIN(p->local_max, pager_resident(p)));
+    if (p->limits.ram > p->limits.size) {
+        limit = MAX(limit, p->limits.ram - p->limits.size);
     }
-    p->local_max = limit;
+    if (limit < p->limits.local_max) {
+        limit = MAX(limit, MIN(p->limits.local_max, pager_resident(p)));
+    }
+    p->limits.local_max = limit;
 }

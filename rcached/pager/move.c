@@ -25,6 +25,21 @@
 #define BUSY_NS         (50 * NS_PER_MS)
 #define AGAIN_NS        NS_PER_SEC
 
+void moves_init(Moves *moves)
+{
+    moves->avoid = avoid_new();
+}
+
+void moves_deinit(Moves *moves)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        if (moves->entry[i].held) {
+            g_array_free(moves->entry[i].held, TRUE);
+        }
+    }
+    g_array_free(moves->avoid, TRUE);
+}
+
 static struct RcacheSlab *slab_entry(const Pager *p, uint32_t slab)
 {
     struct RcacheSlab *slabs = guest_slabs(&p->guest);
@@ -33,8 +48,7 @@ static struct RcacheSlab *slab_entry(const Pager *p, uint32_t slab)
 }
 
 /* The flip: lease and number change together, or not at all. */
-void move_entry_set(Pager *p, uint32_t slab, const Lease *l,
-                           uint32_t number)
+void move_entry_set(Pager *p, uint32_t slab, const Lease *l, uint32_t number)
 {
     struct RcacheSlab new = { l ? l->index + 1 : 0, l ? number : 0 };
     uint64_t word;
@@ -54,7 +68,7 @@ static void move_send_token(Pager *p, Move *m, uint8_t type)
     WireMoveToken token = { .slab = m->number };
 
     m->retry_at = 0;
-    m->tag = TAG_MOVE | (uint64_t)(m - p->move) << 32 | ++p->serial;
+    m->tag = TAG_MOVE | (uint64_t)(m - p->moves.entry) << 32 | ++p->serial;
     head.tag = m->tag;
     memcpy(token.token, m->token, sizeof(token.token));
     wire_append_move_token(frame, &head, &token);
@@ -73,7 +87,7 @@ static void move_send_move(Pager *p, Move *m)
     };
 
     m->state = MOVE_MOVING;
-    m->tag = TAG_MOVE | (uint64_t)(m - p->move) << 32 | ++p->serial;
+    m->tag = TAG_MOVE | (uint64_t)(m - p->moves.entry) << 32 | ++p->serial;
     head.tag = m->tag;
     memcpy(move.token, m->token, sizeof(move.token));
     wire_text_copy(move.address, sizeof(move.address), m->to->remote->address);
@@ -86,9 +100,9 @@ static void move_send_move(Pager *p, Move *m)
 static Move *move_alloc(Pager *p)
 {
     for (unsigned i = 0; i < MOVES_MAX; i++) {
-        if (!p->move[i].state) {
-            p->nr_moves++;
-            return &p->move[i];
+        if (!p->moves.entry[i].state) {
+            p->moves.nr++;
+            return &p->moves.entry[i];
         }
     }
     return NULL;
@@ -100,13 +114,13 @@ static void move_free(Pager *p, Move *m)
         g_array_free(m->held, TRUE);
     }
     *m = (Move) { 0 };
-    p->nr_moves--;
+    p->moves.nr--;
 }
 
 static Move *move_of_slab(Pager *p, uint32_t slab)
 {
     for (unsigned i = 0; i < MOVES_MAX; i++) {
-        Move *m = &p->move[i];
+        Move *m = &p->moves.entry[i];
 
         if (m->state && m->state != MOVE_WIPING && m->slab == slab) {
             return m;
@@ -117,7 +131,7 @@ static Move *move_of_slab(Pager *p, uint32_t slab)
 
 bool move_hold(Pager *p, uint64_t slot)
 {
-    Move *m = p->nr_moves ? move_of_slab(p, slot_slab(slot)) : NULL;
+    Move *m = p->moves.nr ? move_of_slab(p, slot_slab(slot)) : NULL;
 
     if (m) {
         g_array_append_val(m->held, slot);
@@ -144,7 +158,7 @@ static void move_hold_waiting(Move *m)
 }
 
 void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
-                       uint32_t number)
+                uint32_t number)
 {
     Move *m = move_alloc(p);
 
@@ -175,8 +189,8 @@ static void move_abort(Pager *p, Move *m, const char *why)
 static void move_unpushed(Pager *p, Move *m, uint16_t status)
 {
     uint64_t now = pager_now();
-    uint64_t until = avoid_failed(p->avoid, m->from->remote, m->to->remote,
-                                  now);
+    uint64_t until = avoid_failed(p->moves.avoid, m->from->remote,
+                                  m->to->remote, now);
 
     if (until > now) {
         g_warning("vm %s: provider %s cannot move slabs to %s: not tried "
@@ -258,7 +272,7 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
             move_abort(p, m, wire_status_name(head->status));
         }
     } else if (m->state == MOVE_MOVING) {
-        avoid_worked(p->avoid, m->from->remote, m->to->remote);
+        avoid_worked(p->moves.avoid, m->from->remote, m->to->remote);
         m->moved = moved;
         m->state = MOVE_CONFIRMING;
         move_send_token(p, m, RCACHE_CONFIRM);
@@ -279,7 +293,7 @@ void move_answer(Pager *p, const WireHead *head, const void *payload)
         [MOVE_WIPING] = RCACHE_EXPECT_ACK,
     };
     uint32_t i = head->tag >> 32 & 0xffffff;
-    Move *m = i < MOVES_MAX ? &p->move[i] : NULL;
+    Move *m = i < MOVES_MAX ? &p->moves.entry[i] : NULL;
 
     if (head->type == RCACHE_DROP_ACK) {
         revoke_dropped(p, head);
@@ -297,7 +311,7 @@ void move_answer(Pager *p, const WireHead *head, const void *payload)
 void move_remote_down(Pager *p, const Remote *remote)
 {
     for (unsigned i = 0; i < MOVES_MAX; i++) {
-        Move *m = &p->move[i];
+        Move *m = &p->moves.entry[i];
 
         if (m->state == MOVE_WIPING && m->to->remote == remote) {
             move_free(p, m);
@@ -313,7 +327,7 @@ void move_remote_down(Pager *p, const Remote *remote)
 void move_lease_gone(Pager *p, const Lease *l)
 {
     for (unsigned i = 0; i < MOVES_MAX; i++) {
-        Move *m = &p->move[i];
+        Move *m = &p->moves.entry[i];
 
         if (m->state == MOVE_WIPING && m->to == l) {
             move_free(p, m);
@@ -327,7 +341,7 @@ void move_lease_gone(Pager *p, const Lease *l)
 bool move_names(const Pager *p, const Lease *to, uint32_t number)
 {
     for (unsigned i = 0; i < MOVES_MAX; i++) {
-        const Move *m = &p->move[i];
+        const Move *m = &p->moves.entry[i];
 
         if (m->state && m->to == to && m->number == number) {
             return true;
@@ -339,7 +353,7 @@ bool move_names(const Pager *p, const Lease *to, uint32_t number)
 void move_retry(Pager *p, uint64_t now)
 {
     for (unsigned i = 0; i < MOVES_MAX; i++) {
-        Move *m = &p->move[i];
+        Move *m = &p->moves.entry[i];
 
         if (m->state && m->retry_at && now >= m->retry_at) {
             move_send_token(p, m, RCACHE_EXPECT);

@@ -57,32 +57,33 @@ uint64_t pager_resident(const Pager *p)
 {
     uint64_t table = table_resident(&p->table);
 
-    return p->managed ? table
-                      : MAX(table, p->unmanaged_blocks / RCACHE_PAGE_SIZE);
+    return p->takeover.managed ? table
+                      : MAX(table, p->takeover.block_bytes / RCACHE_PAGE_SIZE);
 }
 
 /* --------------------------------------------------------------- timers */
 
 void pager_soon(Pager *p)
 {
-    if (!ring_op_busy(&p->soon)) {
-        ring_timeout(p->ring, &p->soon, NS_PER_MS);
+    if (!ring_op_busy(&p->soon_op)) {
+        ring_timeout(p->ring, &p->soon_op, NS_PER_MS);
     }
 }
 
 /* Until all is managed, look at the memfds as often as takeover_tick() says. */
 static void unmanaged_watch(Pager *p, uint64_t now)
 {
-    if (!p->managed && !ring_op_busy(&p->soon)) {
-        uint64_t wait = p->unmanaged_at > now ? p->unmanaged_at - now : 0;
+    if (!p->takeover.managed && !ring_op_busy(&p->soon_op)) {
+        uint64_t at = p->takeover.look_at;
+        uint64_t wait = at > now ? at - now : 0;
 
-        ring_timeout(p->ring, &p->soon, CLAMP(wait, NS_PER_MS, TICK_NS));
+        ring_timeout(p->ring, &p->soon_op, CLAMP(wait, NS_PER_MS, TICK_NS));
     }
 }
 
 static void soon_done(RingOp *op, int res, bool more)
 {
-    Pager *p = container_of(op, Pager, soon);
+    Pager *p = container_of(op, Pager, soon_op);
     uint64_t now = pager_now();
 
     if (!p->attached || p->done) {
@@ -90,7 +91,7 @@ static void soon_done(RingOp *op, int res, bool more)
     }
     fault_retry(p, now);
     fetch_retry(p, now);
-    if (!p->managed && now >= p->unmanaged_at) {
+    if (!p->takeover.managed && now >= p->takeover.look_at) {
         takeover_tick(p, now);
     }
     unmanaged_watch(p, now);
@@ -98,15 +99,15 @@ static void soon_done(RingOp *op, int res, bool more)
 
 static void tick_done(RingOp *op, int res, bool more)
 {
-    Pager *p = container_of(op, Pager, tick);
+    Pager *p = container_of(op, Pager, tick_op);
     uint64_t now = pager_now();
 
-    ring_timeout(p->ring, &p->tick, TICK_NS);
-    seqsock_flush(&p->vmm);
+    ring_timeout(p->ring, &p->tick_op, TICK_NS);
+    seqsock_flush(&p->vmm.sock);
     if (!p->attached || p->done) {
         return;
     }
-    p->zap_fruitless = 0;
+    p->evictor.zap_fruitless = 0;
     takeover_tick(p, now);
     unmanaged_watch(p, now);
     evict_retry(p);
@@ -120,14 +121,14 @@ static void tick_done(RingOp *op, int res, bool more)
 
 static void faults_done(RingOp *op, int res, bool more)
 {
-    Pager *p = container_of(op, Pager, faults);
+    Pager *p = container_of(op, Pager, faults_op);
 
     if (p->done) {
         return;
     }
     fault_poll(p);
     if (!more) {
-        ring_poll_multishot(p->ring, &p->faults, p->guest.uffd, POLLIN);
+        ring_poll_multishot(p->ring, &p->faults_op, p->guest.uffd, POLLIN);
     }
 }
 
@@ -146,12 +147,12 @@ static bool pager_work(Pager *p)
     takeover_discards(p);
     more = takeover_work(p);
     fault_work(p, now);
-    if (p->managing) {
+    if (p->takeover.managing) {
         more |= evict_work(p, now);
         command_home_work(p, now);
     }
     freeing_flush(p, false);
-    if (p->command.kind != COMMAND_NONE) {
+    if (p->command.active.kind != COMMAND_NONE) {
         command_tick(p, now);
     }
     return more;
@@ -159,7 +160,7 @@ static bool pager_work(Pager *p)
 
 static void pager_run(Pager *p)
 {
-    ring_timeout(p->ring, &p->tick, 0);
+    ring_timeout(p->ring, &p->tick_op, 0);
     while (!p->done) {
         bool more = pager_work(p);
         int ret = ring_run_once(p->ring, !more);
@@ -234,10 +235,10 @@ static int vmm_process(int fd)
 /* Is the VMM itself gone, not only its connection? */
 static bool vmm_is_dead(Pager *p)
 {
-    struct pollfd pfd = { .fd = p->vmm_pidfd, .events = POLLIN };
+    struct pollfd pfd = { .fd = p->vmm.pidfd, .events = POLLIN };
 
-    return p->vm_gone ||
-           (p->vmm_pidfd >= 0 && poll(&pfd, 1, VMM_DEATH_MS) == 1);
+    return p->vmm.gone ||
+           (p->vmm.pidfd >= 0 && poll(&pfd, 1, VMM_DEATH_MS) == 1);
 }
 
 static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
@@ -254,77 +255,53 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
         return NULL;
     }
     ring_set_busy_poll(p->ring, poll_us);
-    p->link_path = link_path;
+    p->uplink.path = link_path;
     p->pidfd = syscall(SYS_pidfd_open, getpid(), 0);
-    p->vmm_pidfd = vmm_process(vmm_fd);
-    wire_text_copy(p->host, sizeof(p->host), host);
+    p->vmm.pidfd = vmm_process(vmm_fd);
     wire_text_copy(p->self.host, sizeof(p->self.host), host);
     read_boot_id(p->self.boot_id);
     guest_init(&p->guest);
-    ring_op_init(&p->faults, faults_done);
-    ring_op_init(&p->tick, tick_done);
-    ring_op_init(&p->soon, soon_done);
-    seqsock_init(&p->vmm, p->ring, &vmm_ops, p);
-    seqsock_init(&p->link, p->ring, &uplink_ops, p);
-    p->room = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    p->retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    p->stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    p->lost = g_array_new(FALSE, FALSE, sizeof(LostWait));
-    p->remotes = g_ptr_array_new();
-    p->avoid = avoid_new();
-    for (unsigned i = 0; i < BATCH_MAX; i++) {
-        p->batch[i].bytes = g_malloc(RCACHE_BATCH_PAGES * RCACHE_PAGE_SIZE);
-    }
-    seqsock_start(&p->vmm, vmm_fd);
+    ring_op_init(&p->faults_op, faults_done);
+    ring_op_init(&p->tick_op, tick_done);
+    ring_op_init(&p->soon_op, soon_done);
+    seqsock_init(&p->vmm.sock, p->ring, &vmm_ops, p);
+    seqsock_init(&p->uplink.sock, p->ring, &uplink_ops, p);
+    providers_init(&p->providers);
+    moves_init(&p->moves);
+    faults_init(&p->faults);
+    evictor_init(&p->evictor);
+    seqsock_start(&p->vmm.sock, vmm_fd);
     return p;
 }
 
 /* End what is on the ring, in the order in which it can end. */
 static void pager_quiesce(Pager *p)
 {
-    seqsock_close(&p->vmm, "the pager ends");
-    seqsock_close(&p->link, "the pager ends");
+    seqsock_close(&p->vmm.sock, "the pager ends");
+    seqsock_close(&p->uplink.sock, "the pager ends");
     lease_close_all(p);
-    ring_cancel(p->ring, &p->faults);
-    ring_cancel(p->ring, &p->soon);
-    while (ring_op_busy(&p->faults) || ring_op_busy(&p->soon) ||
-           p->vmm.fd >= 0 || p->link.fd >= 0) {
+    ring_cancel(p->ring, &p->faults_op);
+    ring_cancel(p->ring, &p->soon_op);
+    while (ring_op_busy(&p->faults_op) || ring_op_busy(&p->soon_op) ||
+           p->vmm.sock.fd >= 0 || p->uplink.sock.fd >= 0) {
         ring_run_once(p->ring, true);
     }
 }
 
 static void pager_free(Pager *p)
 {
-    for (unsigned i = 0; i < p->remotes->len; i++) {
-        remote_free(g_ptr_array_index(p->remotes, i));
-    }
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        if (p->leases[i]) {
-            g_array_free(p->leases[i]->to_free, TRUE);
-            g_array_free(p->leases[i]->spare, TRUE);
-            g_queue_clear_full(&p->leases[i]->frees, g_free);
-            g_free(p->leases[i]);
-        }
-    }
-    for (unsigned i = 0; i < FETCH_MAX; i++) {
-        g_free(p->fetch[i].bytes);
-    }
-    for (unsigned i = 0; i < BATCH_MAX; i++) {
-        g_free(p->batch[i].bytes);
-    }
-    g_ptr_array_free(p->remotes, TRUE);
-    g_array_free(p->avoid, TRUE);
-    g_array_free(p->room, TRUE);
-    g_array_free(p->retry, TRUE);
-    g_array_free(p->stuck, TRUE);
-    g_array_free(p->lost, TRUE);
-    g_free(p->in_room);
+    evictor_deinit(&p->evictor);
+    fetches_deinit(&p->fetches);
+    faults_deinit(&p->faults);
+    moves_deinit(&p->moves);
+    leases_deinit(&p->leases);
+    providers_deinit(&p->providers);
     slots_deinit(&p->slots);
     table_deinit(&p->table);
     guest_deinit(&p->guest);
     ring_free(p->ring);
     autofd_close(&p->pidfd);
-    autofd_close(&p->vmm_pidfd);
+    autofd_close(&p->vmm.pidfd);
     g_free(p);
 }
 
@@ -368,11 +345,11 @@ int pager_main(int argc, char **argv)
         !(p = pager_new(vmm_fd, link, host, poll_us))) {
         return 1;
     }
-    demand_init(&p->demand, keep_ms * NS_PER_MS);
-    p->slow_window = window_ms * NS_PER_MS;
-    p->moves_per_minute = moves;
+    demand_init(&p->want.demand, keep_ms * NS_PER_MS);
+    p->health.window = window_ms * NS_PER_MS;
+    p->health.moves_per_minute = moves;
     pager_run(p);
-    if (p->attached && (p->bye || vmm_is_dead(p))) {
+    if (p->attached && (p->vmm.bye || vmm_is_dead(p))) {
         lease_release_all(p);
     }
     pager_quiesce(p);

@@ -29,11 +29,11 @@ static void health_log(const Pager *p, const Remote *r, uint64_t others)
 static void health_judge(Pager *p, uint64_t now)
 {
     g_autoptr(GPtrArray) up = g_ptr_array_new();
-    g_autofree Judge **judges = g_new0(Judge *, p->remotes->len + 1);
-    g_autofree bool *changed = g_new0(bool, p->remotes->len + 1);
+    g_autofree Judge **judges = g_new0(Judge *, p->providers.remotes->len + 1);
+    g_autofree bool *changed = g_new0(bool, p->providers.remotes->len + 1);
 
-    for (guint i = 0; i < p->remotes->len; i++) {
-        Remote *r = p->remotes->pdata[i];
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        Remote *r = p->providers.remotes->pdata[i];
 
         if (r->state == REMOTE_UP) {
             judges[up->len] = &r->judge;
@@ -60,14 +60,9 @@ static bool lease_can_cede(const Lease *l)
 
 static void health_cede(Pager *p, uint64_t now)
 {
-    Lease *next = NULL;
+    Lease *next = NULL, *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
-
-        if (!l) {
-            continue;
-        }
+    LEASES_FOREACH(l, &p->leases) {
         l->ceding = l->ceding && l->remote->judge.slow &&
                     l->nr_slabs > l->cede_to;
         if (l->ceding) {
@@ -77,18 +72,18 @@ static void health_cede(Pager *p, uint64_t now)
             next = l;
         }
     }
-    if (next && p->moves_per_minute && now >= p->cede_at &&
+    if (next && p->health.moves_per_minute && now >= p->health.cede_at &&
         !revoke_pending(p)) {
         next->ceding = true;
         next->cede_to = next->nr_slabs - 1;
-        p->cede_at = now + 60 * NS_PER_SEC / p->moves_per_minute;
+        p->health.cede_at = now + 60 * NS_PER_SEC / p->health.moves_per_minute;
     }
 }
 
 void health_tick(Pager *p, uint64_t now)
 {
-    if (now >= p->judge_at) {
-        p->judge_at = now + p->slow_window;
+    if (now >= p->health.judge_at) {
+        p->health.judge_at = now + p->health.window;
         health_judge(p, now);
     }
     health_cede(p, now);
@@ -97,19 +92,18 @@ void health_tick(Pager *p, uint64_t now)
 void health_refused(Pager *p, uint64_t now)
 {
     bool any = false;
+    Lease *l;
 
-    for (guint i = 0; i < p->remotes->len; i++) {
-        const Remote *r = p->remotes->pdata[i];
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        const Remote *r = p->providers.remotes->pdata[i];
 
         any |= r->judge.slow;
     }
     if (!any) {
         return;
     }
-    p->slow_taken_until = p->cede_at = now + REFUSED_NS;
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        if (p->leases[i]) {
-            p->leases[i]->ceding = false;
-        }
+    p->health.slow_taken_until = p->health.cede_at = now + REFUSED_NS;
+    LEASES_FOREACH(l, &p->leases) {
+        l->ceding = false;
     }
 }

@@ -31,7 +31,7 @@ static uint64_t own_rss(void)
 
 static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
 {
-    s->guest = p->ram * RCACHE_PAGE_SIZE;
+    s->guest = p->limits.ram * RCACHE_PAGE_SIZE;
     s->untouched = bytes_of(p, RCACHE_UNTOUCHED);
     s->hot = bytes_of(p, RCACHE_HOT) + bytes_of(p, RCACHE_ZAPPING);
     s->zapped = bytes_of(p, RCACHE_ZAPPED) + bytes_of(p, RCACHE_EVICTING);
@@ -45,8 +45,8 @@ static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
                                   s->zapped + s->cached + s->remote +
                                   s->zero + s->lost);
     s->resident = pager_resident(p) * RCACHE_PAGE_SIZE;
-    s->size = p->size * RCACHE_PAGE_SIZE;
-    s->local_max = p->local_max * RCACHE_PAGE_SIZE;
+    s->size = p->limits.size * RCACHE_PAGE_SIZE;
+    s->local_max = p->limits.local_max * RCACHE_PAGE_SIZE;
 }
 
 /* The fault that has waited longest, and what for. */
@@ -56,17 +56,17 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
     uint64_t page = REPORT_NO_PAGE;
     GuestBlock *b;
 
-    s->waiting_pages = p->room->len - p->room_head;
+    s->waiting_pages = room_queue_len(&p->faults.room);
     if (s->waiting_pages) {
-        s->oldest_wait = now - p->room_since;
-        page = g_array_index(p->room, uint64_t, p->room_head);
+        s->oldest_wait = now - p->faults.room.since;
+        page = room_queue_first(&p->faults.room);
         wire_text_copy(s->waiting_for, sizeof(s->waiting_for), "room");
     }
-    for (guint i = 0; i < p->lost->len;) {
-        const LostWait *l = &g_array_index(p->lost, LostWait, i);
+    for (guint i = 0; i < p->faults.lost->len;) {
+        const LostWait *l = &g_array_index(p->faults.lost, LostWait, i);
 
         if (page_state(table_load(&p->table, l->page)) != RCACHE_LOST) {
-            g_array_remove_index_fast(p->lost, i);      /* discarded */
+            g_array_remove_index_fast(p->faults.lost, i);      /* discarded */
             continue;
         }
         s->waiting_pages++;
@@ -78,8 +78,8 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
         }
         i++;
     }
-    for (unsigned i = 0; i < FETCH_MAX && p->nr_fetches; i++) {
-        const Fetch *f = &p->fetch[i];
+    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
+        const Fetch *f = &p->fetches.entry[i];
 
         if (f->used && f->demand) {
             s->waiting_pages++;
@@ -103,18 +103,17 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
 
 static void stats_leases(const Pager *p, struct RcacheVmmStats *s)
 {
-    for (unsigned i = 0; i < RCACHE_NR_LEASES &&
-         s->nr_leases < RCACHE_STATS_LEASES; i++) {
-        const Lease *l = p->leases[i];
-        struct RcacheStatsLease *out = &s->lease[s->nr_leases];
-        uint64_t used;
+    const Lease *l;
 
-        if (!l) {
-            continue;
+    LEASES_FOREACH(l, &p->leases) {
+        struct RcacheStatsLease *out = &s->lease[s->nr_leases];
+        uint64_t used = slots_used_in(&p->slots, l->index);
+
+        if (s->nr_leases == RCACHE_STATS_LEASES) {
+            return;
         }
-        used = slots_used_in(&p->slots, i);
         out->id = l->shared->id;
-        out->bytes = p->slots.pages[i] * RCACHE_PAGE_SIZE;
+        out->bytes = p->slots.pages[l->index] * RCACHE_PAGE_SIZE;
         out->stored = used * RCACHE_PAGE_SIZE;
         out->connected = lease_ready(l);
         wire_text_copy(out->provider, sizeof(out->provider), l->remote->host);
@@ -128,19 +127,19 @@ void report_stats(Pager *p, struct RcacheVmmStats *s, uint64_t now)
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_STATS,
                  .size = sizeof(*s) },
         .pager_rss = own_rss(),
-        .faults_remote = p->counts->faults_remote,
-        .faults_zero = p->counts->faults_zero,
-        .faults_minor = p->counts->faults_minor,
-        .evicted_pages = p->counts->evicted,
-        .fetched_pages = p->counts->fetched,
-        .zero_evicted_pages = p->counts->zero_evicted,
-        .checksum_errors = p->counts->checksum_errors,
-        .intruders = p->counts->intruders,
-        .fault_p50 = histogram_quantile(&p->fault_ns, 0.5),
-        .fault_p99 = histogram_quantile(&p->fault_ns, 0.99),
-        .fault_p999 = histogram_quantile(&p->fault_ns, 0.999),
-        .fault_max = histogram_max(&p->fault_ns),
-        .network_p50 = histogram_quantile(&p->network_ns, 0.5),
+        .faults_remote = p->report.counts->faults_remote,
+        .faults_zero = p->report.counts->faults_zero,
+        .faults_minor = p->report.counts->faults_minor,
+        .evicted_pages = p->report.counts->evicted,
+        .fetched_pages = p->report.counts->fetched,
+        .zero_evicted_pages = p->report.counts->zero_evicted,
+        .checksum_errors = p->report.counts->checksum_errors,
+        .intruders = p->report.counts->intruders,
+        .fault_p50 = histogram_quantile(&p->report.fault_ns, 0.5),
+        .fault_p99 = histogram_quantile(&p->report.fault_ns, 0.99),
+        .fault_p999 = histogram_quantile(&p->report.fault_ns, 0.999),
+        .fault_max = histogram_max(&p->report.fault_ns),
+        .network_p50 = histogram_quantile(&p->report.network_ns, 0.5),
     };
     stats_pages(p, s);
     stats_waiting(p, s, now);
@@ -170,7 +169,7 @@ void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
     } else {
         g_message("vm %s: %s", p->name, msg.text);
     }
-    seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+    seqsock_send(&p->vmm.sock, &msg, sizeof(msg), -1);
 }
 
 /* One event when a fault has waited long, one when none does any more. */
@@ -178,30 +177,30 @@ static void report_waiting(Pager *p, const struct RcacheVmmStats *s)
 {
     bool waiting = s->oldest_wait > WAITING_NS;
 
-    if (waiting && !p->waiting) {
+    if (waiting && !p->report.waiting) {
         GuestBlock *b = &p->guest.block[s->waiting_block];
 
         report_event(p, RCACHE_EVENT_WAITING,
                      b->first + s->waiting_offset / RCACHE_PAGE_SIZE,
                      "the guest waits for %s (%" G_GUINT64_FORMAT " pages)",
                      s->waiting_for, s->waiting_pages);
-    } else if (!waiting && p->waiting) {
+    } else if (!waiting && p->report.waiting) {
         report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
                      "no page is being waited for any more");
     }
-    p->waiting = waiting;
+    p->report.waiting = waiting;
 }
 
 void report_tick(Pager *p, uint64_t now)
 {
     struct RcacheVmmStats stats;
 
-    if (now < p->stats_at) {
+    if (now < p->report.stats_at) {
         return;
     }
-    p->stats_at = now + STATS_NS;
+    p->report.stats_at = now + STATS_NS;
     report_stats(p, &stats, now);
-    seqsock_send(&p->vmm, &stats, sizeof(stats), -1);
+    seqsock_send(&p->vmm.sock, &stats, sizeof(stats), -1);
     command_progress(p);
     report_waiting(p, &stats);
 }

@@ -49,12 +49,12 @@ static uint32_t lease_excess(const Lease *l)
 static bool lease_can_take(const Pager *p, const Lease *l,
                            const Lease *from, uint64_t now)
 {
-    return l && l != from && lease_ready(l) && !l->releasing && !l->lost &&
+    return l != from && lease_ready(l) && !l->releasing && !l->lost &&
            !l->sweep && lease_keep(l) >= l->nr_slabs &&
            l->remote->features & RCACHE_FEATURE_MOVE &&
            (!from || (l->remote != from->remote &&
                       !(lease_only_cedes(from) && l->remote->judge.slow) &&
-                      !avoid_is(p->avoid, from->remote, l->remote, now) &&
+                      !avoid_is(p->moves.avoid, from->remote, l->remote, now) &&
                       l->slab_pages == from->slab_pages));
 }
 
@@ -102,10 +102,11 @@ static uint32_t lease_empties(const Pager *p, const Lease *l)
 static uint64_t room_for(const Pager *p, const Lease *from, uint64_t enough)
 {
     uint64_t room = 0, now = pager_now();
+    const Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && room < enough; i++) {
-        if (lease_can_take(p, p->leases[i], from, now)) {
-            room += lease_empties(p, p->leases[i]);
+    LEASES_FOREACH(l, &p->leases) {
+        if (room < enough && lease_can_take(p, l, from, now)) {
+            room += lease_empties(p, l);
         }
     }
     return room;
@@ -114,10 +115,10 @@ static uint64_t room_for(const Pager *p, const Lease *from, uint64_t enough)
 uint64_t revoke_lacking(const Pager *p)
 {
     uint64_t lacking = 0;
+    const Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        const Lease *l = p->leases[i];
-        uint32_t excess = l ? lease_excess(l) : 0;
+    LEASES_FOREACH(l, &p->leases) {
+        uint32_t excess = lease_excess(l);
         uint64_t leaving = excess ? MIN(excess, lease_filled(p, l)) : 0;
         uint64_t room = leaving ? room_for(p, l, leaving) : 0;
 
@@ -130,10 +131,10 @@ uint64_t revoke_lacking(const Pager *p)
 /* Can some provider that is to be left not push to @to? */
 static bool is_out_of_reach(const Pager *p, const Remote *to, uint64_t now)
 {
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        const Lease *l = p->leases[i];
+    const Lease *l;
 
-        if (l && lease_excess(l) && avoid_is(p->avoid, l->remote, to, now)) {
+    LEASES_FOREACH(l, &p->leases) {
+        if (lease_excess(l) && avoid_is(p->moves.avoid, l->remote, to, now)) {
             return true;
         }
     }
@@ -142,13 +143,13 @@ static bool is_out_of_reach(const Pager *p, const Remote *to, uint64_t now)
 
 unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
 {
+    const GPtrArray *remotes = p->providers.remotes;
     uint64_t now = pager_now();
     unsigned n = 0;
 
-    for (guint i = 0; i < p->remotes->len && n < RCACHE_AVOID_MAX; i++) {
-        const Remote *remote = p->remotes->pdata[i];
-
-        bool slow = remote->judge.slow && now >= p->slow_taken_until;
+    for (guint i = 0; i < remotes->len && n < RCACHE_AVOID_MAX; i++) {
+        const Remote *remote = remotes->pdata[i];
+        bool slow = remote->judge.slow && now >= p->health.slow_taken_until;
 
         if (*remote->host && (slow || is_out_of_reach(p, remote, now))) {
             names[n++] = remote->host;
@@ -159,12 +160,14 @@ unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
 
 bool revoke_pending(const Pager *p)
 {
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        if (p->leases[i] && lease_excess(p->leases[i])) {
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (lease_excess(l)) {
             return true;
         }
     }
-    return p->nr_moves;
+    return p->moves.nr;
 }
 
 /* ------------------------------------------------------------------ spares */
@@ -198,10 +201,10 @@ static void lease_drop_slab(Pager *p, Lease *l, uint32_t number)
 
 static Lease *lease_of_id(Pager *p, const Remote *remote, uint64_t id)
 {
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
+    Lease *l;
 
-        if (l && l->remote == remote && l->shared->id == id) {
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote == remote && l->shared->id == id) {
             return l;
         }
     }
@@ -224,8 +227,8 @@ void revoke_received(Pager *p, Remote *remote, const WireHead *head,
                       revoke.deadline_ms / 1000);
         }
         l->keep = revoke.keep;
-        if (!p->want_tag) {
-            p->want_at = 0;     /* there is a deadline */
+        if (!p->want.tag) {
+            p->want.at = 0;     /* there is a deadline */
         }
         revoke_tick(p, pager_now());
     }
@@ -279,8 +282,7 @@ static uint32_t lease_take_drop(Lease *l, uint32_t serial)
  */
 void revoke_dropped(Pager *p, const WireHead *head)
 {
-    uint32_t index = head->tag >> 32 & 0xffffff;
-    Lease *l = index < RCACHE_NR_LEASES ? p->leases[index] : NULL;
+    Lease *l = leases_at(&p->leases, head->tag >> 32 & 0xffffff);
     uint32_t number;
 
     if (!l || l->shared->id != head->lease) {
@@ -348,7 +350,7 @@ static unsigned moves_from(const Pager *p, const Lease *l)
     unsigned n = 0;
 
     for (unsigned i = 0; i < MOVES_MAX; i++) {
-        n += p->move[i].state && p->move[i].from == l;
+        n += p->moves.entry[i].state && p->moves.entry[i].from == l;
     }
     return n;
 }
@@ -358,11 +360,12 @@ static bool lease_move_one(Pager *p, Lease *l)
 {
     uint32_t slab = lease_least_used(p, l), number;
     uint64_t now = pager_now();
+    Lease *to;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && slab < RCACHE_NR_SLABS;
-         i++) {
-        Lease *to = p->leases[i];
-
+    if (slab == RCACHE_NR_SLABS) {
+        return false;
+    }
+    LEASES_FOREACH(to, &p->leases) {
         if (lease_can_take(p, to, l, now) && lease_take_empty(p, to, &number)) {
             move_begin(p, l, slab, to, number);
             return true;
@@ -381,7 +384,7 @@ static void lease_leave(Pager *p, Lease *l, uint64_t now)
         lease_drop_slab(p, l, number);
     }
     while (lease_excess(l) > moves_from(p, l) && now >= l->move_at &&
-           p->nr_moves < MOVES_MAX && lease_move_one(p, l)) {
+           p->moves.nr < MOVES_MAX && lease_move_one(p, l)) {
         /* the next one */
     }
 }
@@ -391,11 +394,10 @@ uint64_t revoke_give_back(Pager *p, uint64_t pages)
 {
     uint64_t gone = 0;
     uint32_t number;
+    Lease *l;
 
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
-
-        if (!l || !lease_can_take(p, l, NULL, 0) || l->to_free->len) {
+    LEASES_FOREACH(l, &p->leases) {
+        if (!lease_can_take(p, l, NULL, 0) || l->to_free->len) {
             continue;
         }
         while (gone + l->slab_pages <= pages &&
@@ -411,7 +413,7 @@ uint64_t revoke_give_back(Pager *p, uint64_t pages)
 /* Put spare slabs that no move needs to use. */
 static void lease_list_spares(Pager *p, Lease *l)
 {
-    while (l->spare->len && p->nr_moves < MOVES_MAX) {
+    while (l->spare->len && p->moves.nr < MOVES_MAX) {
         Spare s = g_array_index(l->spare, Spare, l->spare->len - 1);
 
         if (s.was && fetch_is_out(p, l->remote, s.was - 1)) {
@@ -425,19 +427,18 @@ static void lease_list_spares(Pager *p, Lease *l)
 void revoke_tick(Pager *p, uint64_t now)
 {
     bool leaving = false;
+    Lease *l;
 
     move_retry(p, now);
-    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        Lease *l = p->leases[i];
-
-        if (l && lease_ready(l) && lease_excess(l) && !l->sweep) {
+    LEASES_FOREACH(l, &p->leases) {
+        if (lease_ready(l) && lease_excess(l) && !l->sweep) {
             lease_leave(p, l, now);
         }
-        leaving |= l && lease_excess(l);
+        leaving |= lease_excess(l);
     }
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && !leaving; i++) {
-        if (lease_can_take(p, p->leases[i], NULL, now)) {
-            lease_list_spares(p, p->leases[i]);
+    LEASES_FOREACH(l, &p->leases) {
+        if (!leaving && lease_can_take(p, l, NULL, now)) {
+            lease_list_spares(p, l);
         }
     }
 }

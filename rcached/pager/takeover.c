@@ -39,7 +39,7 @@ static void takeover_ask(Pager *p, unsigned block)
     };
 
     b->asked = true;
-    seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+    seqsock_send(&p->vmm.sock, &msg, sizeof(msg), -1);
 }
 
 /* Told once; asked again later, in case it passes. */
@@ -56,24 +56,26 @@ static void takeover_failed(Pager *p, GuestBlock *b, const char *what, int err)
 
 void takeover_tick(Pager *p, uint64_t now)
 {
-    uint64_t limit = p->local_max * RCACHE_PAGE_SIZE / 100 * START_PERCENT;
+    uint64_t limit = p->limits.local_max * RCACHE_PAGE_SIZE / 100 *
+                     START_PERCENT;
 
-    if (p->managed) {
+    if (p->takeover.managed) {
         return;
     }
-    p->unmanaged_blocks = guest_blocks_bytes(&p->guest);
-    if (!p->managing && limit_is_all(p)) {
-        p->unmanaged_at = now + 100 * NS_PER_MS;
+    p->takeover.block_bytes = guest_blocks_bytes(&p->guest);
+    if (!p->takeover.managing && limit_is_all(p)) {
+        p->takeover.look_at = now + 100 * NS_PER_MS;
         return;
     }
-    if (!p->managing && p->unmanaged_blocks < limit) {
-        uint64_t wait = (limit - p->unmanaged_blocks) * 1000 / GROWTH_PER_SEC;
+    if (!p->takeover.managing && p->takeover.block_bytes < limit) {
+        uint64_t wait = (limit - p->takeover.block_bytes) * 1000 /
+                        GROWTH_PER_SEC;
 
-        p->unmanaged_at = now + CLAMP(wait, 1, 100) * NS_PER_MS;
+        p->takeover.look_at = now + CLAMP(wait, 1, 100) * NS_PER_MS;
         return;
     }
-    p->managing = true;
-    p->unmanaged_at = now + NS_PER_MS;
+    p->takeover.managing = true;
+    p->takeover.look_at = now + NS_PER_MS;
     for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
         const GuestBlock *b = &p->guest.block[i];
 
@@ -150,7 +152,7 @@ bool takeover_work(Pager *p)
 {
     bool all = true, more = false;
 
-    if (!p->managing || p->managed) {
+    if (!p->takeover.managing || p->takeover.managed) {
         return false;
     }
     for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
@@ -163,10 +165,10 @@ bool takeover_work(Pager *p)
         all &= block_is_managed(b);
     }
     if (all) {
-        p->managed = true;
+        p->takeover.managed = true;
         g_message("vm %s: its memory is managed now: %" G_GUINT64_FORMAT
                   " of %" G_GUINT64_FORMAT " pages are here", p->name,
-                  table_resident(&p->table), p->ram);
+                  table_resident(&p->table), p->limits.ram);
     }
     return more;
 }
@@ -211,10 +213,10 @@ void takeover_discards(Pager *p)
     uint64_t *bits = guest_frames(&p->guest);
     uint64_t nr = (p->table.nr + RCACHE_FRAME_PAGES - 1) / RCACHE_FRAME_PAGES;
 
-    if (seq == p->discard_seq) {
+    if (seq == p->takeover.discard_seq) {
         return;
     }
-    p->discard_seq = seq;
+    p->takeover.discard_seq = seq;
     for (uint64_t i = 0; i < (nr + 63) / 64; i++) {
         uint64_t set;
 

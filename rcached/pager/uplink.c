@@ -29,7 +29,7 @@ static void uplink_hello(Pager *p)
 
     memcpy(msg.uuid, p->self.vm, sizeof(msg.uuid));
     memcpy(msg.name, p->name, sizeof(msg.name));
-    seqsock_send(&p->link, &msg, sizeof(msg), -1);
+    seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
 }
 
 void uplink_auto(Pager *p)
@@ -37,11 +37,11 @@ void uplink_auto(Pager *p)
     struct LinkAuto msg = {
         .hdr = { .magic = LINK_MAGIC, .type = LINK_AUTO,
                  .size = sizeof(msg) },
-        .least = p->auto_least * RCACHE_PAGE_SIZE,
+        .least = p->limits.auto_least * RCACHE_PAGE_SIZE,
     };
 
-    if (p->link.fd >= 0) {
-        seqsock_send(&p->link, &msg, sizeof(msg), -1);
+    if (p->uplink.sock.fd >= 0) {
+        seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
     }
 }
 
@@ -51,14 +51,14 @@ static void uplink_connect(Pager *p)
     autofd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
                        0);
 
-    g_strlcpy(addr.sun_path, p->link_path, sizeof(addr.sun_path));
+    g_strlcpy(addr.sun_path, p->uplink.path, sizeof(addr.sun_path));
     if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         return;
     }
-    seqsock_start(&p->link, fd_steal(&fd));
-    p->link_stats_at = 0;
-    p->want_tag = 0;            /* whatever was asked is forgotten there */
-    p->want_at = 0;
+    seqsock_start(&p->uplink.sock, fd_steal(&fd));
+    p->uplink.stats_at = 0;
+    p->want.tag = 0;            /* whatever was asked is forgotten there */
+    p->want.at = 0;
     uplink_hello(p);
     uplink_auto(p);
 }
@@ -88,12 +88,13 @@ static void uplink_stats(Pager *p, uint64_t now)
         struct LinkStats head;
         struct LinkHeld held[LINK_HELD_MAX];
     } msg = { 0 };
+    const Lease *l;
     uint32_t n = 0;
 
     report_stats(p, &msg.head.stats, now);
-    for (unsigned i = 0; i < RCACHE_NR_LEASES && n < LINK_HELD_MAX; i++) {
-        if (p->leases[i]) {
-            held_fill(p, p->leases[i], &msg.held[n++], now);
+    LEASES_FOREACH(l, &p->leases) {
+        if (n < LINK_HELD_MAX) {
+            held_fill(p, l, &msg.held[n++], now);
         }
     }
     msg.head.hdr = (struct LinkHdr) {
@@ -102,7 +103,7 @@ static void uplink_stats(Pager *p, uint64_t now)
     };
     msg.head.attached = 1;
     msg.head.nr_held = n;
-    seqsock_send(&p->link, &msg, msg.head.hdr.size, -1);
+    seqsock_send(&p->uplink.sock, &msg, msg.head.hdr.size, -1);
 }
 
 void uplink_tick(Pager *p, uint64_t now)
@@ -110,16 +111,16 @@ void uplink_tick(Pager *p, uint64_t now)
     if (!p->attached) {
         return;
     }
-    if (p->link.fd < 0) {
-        if (now >= p->link_at) {
-            p->link_at = now + LINK_RETRY_NS;
+    if (p->uplink.sock.fd < 0) {
+        if (now >= p->uplink.connect_at) {
+            p->uplink.connect_at = now + LINK_RETRY_NS;
             uplink_connect(p);
         }
         return;
     }
-    seqsock_flush(&p->link);
-    if (now >= p->link_stats_at) {
-        p->link_stats_at = now + NS_PER_SEC;
+    seqsock_flush(&p->uplink.sock);
+    if (now >= p->uplink.stats_at) {
+        p->uplink.stats_at = now + NS_PER_SEC;
         uplink_stats(p, now);
     }
 }
@@ -137,14 +138,14 @@ void uplink_want(Pager *p, uint64_t bytes)
     for (unsigned i = 0; i < msg.nr_avoid; i++) {
         wire_text_copy(msg.avoid[i], sizeof(msg.avoid[i]), names[i]);
     }
-    if (p->link.fd < 0) {
-        wire_text_copy(p->want_text, sizeof(p->want_text),
+    if (p->uplink.sock.fd < 0) {
+        wire_text_copy(p->want.text, sizeof(p->want.text),
                        "rcached is not there to ask for leases");
-        p->want_at = 0;
+        p->want.at = 0;
         return;
     }
-    p->want_tag = msg.hdr.tag;
-    seqsock_send(&p->link, &msg, sizeof(msg), -1);
+    p->want.tag = msg.hdr.tag;
+    seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
 }
 
 void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,
@@ -157,7 +158,7 @@ void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,
     };
 
     wire_text_copy(msg.text, sizeof(msg.text), text);
-    seqsock_send(&p->link, &msg, sizeof(msg), -1);
+    seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
 }
 
 void uplink_balloon(Pager *p, const struct RcacheVmmBalloon *msg)
@@ -168,7 +169,7 @@ void uplink_balloon(Pager *p, const struct RcacheVmmBalloon *msg)
         .balloon = *msg,
     };
 
-    seqsock_send(&p->link, &up, sizeof(up), -1);
+    seqsock_send(&p->uplink.sock, &up, sizeof(up), -1);
 }
 
 static void uplink_message(SeqSock *sock, const void *msg, size_t len,

@@ -26,7 +26,7 @@ static void vmm_refuse(Pager *p, int status, const char *text)
     };
 
     wire_text_copy(ack.text, sizeof(ack.text), text);
-    seqsock_send(&p->vmm, &ack, sizeof(ack), -1);
+    seqsock_send(&p->vmm.sock, &ack, sizeof(ack), -1);
     pager_quit(p, "refused: %s", text);
 }
 
@@ -63,17 +63,17 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
     }
     memcpy(p->self.vm, msg->uuid, sizeof(msg->uuid));
     p->self.incarnation = msg->incarnation;
-    p->features = ack.features;
-    p->local_max = msg->local_max / RCACHE_PAGE_SIZE;
+    p->vmm.features = ack.features;
+    p->limits.local_max = msg->local_max / RCACHE_PAGE_SIZE;
     if (msg->features & RCACHE_VMM_F_AUTO) {
         limit_begin(p, msg->ram_bytes / RCACHE_PAGE_SIZE);
     }
-    p->size = msg->size / RCACHE_PAGE_SIZE;
+    p->limits.size = msg->size / RCACHE_PAGE_SIZE;
     memcpy(p->name, msg->name, sizeof(p->name) - 1);
     for (char *c = p->name; *c; c++) {
         *c = g_ascii_isprint(*c) ? *c : '?';
     }
-    seqsock_send(&p->vmm, &ack, sizeof(ack), p->pidfd);
+    seqsock_send(&p->vmm.sock, &ack, sizeof(ack), p->pidfd);
 }
 
 static void vmm_state(Pager *p, int *fds, unsigned nr_fds)
@@ -112,9 +112,9 @@ static void vmm_block_add(Pager *p, const struct RcacheVmmBlock *msg,
         pager_quit(p, "%s", error->message);
         return;
     }
-    p->ram = guest_ram_pages(&p->guest);
+    p->limits.ram = guest_ram_pages(&p->guest);
     if (p->attached) {
-        p->managed = false;     /* there is more to take over */
+        p->takeover.managed = false;     /* there is more to take over */
     }
 }
 
@@ -142,9 +142,9 @@ static void vmm_block_del(Pager *p, struct RcacheVmmBlockDel msg)
         }
     }
     guest_del_block(&p->guest, msg.block);
-    p->ram = guest_ram_pages(&p->guest);
+    p->limits.ram = guest_ram_pages(&p->guest);
     msg.hdr.type = RCACHE_VMM_BLOCK_DEL_ACK;
-    seqsock_send(&p->vmm, &msg, sizeof(msg), -1);
+    seqsock_send(&p->vmm.sock, &msg, sizeof(msg), -1);
 }
 
 static void vmm_start(Pager *p)
@@ -165,8 +165,8 @@ static void vmm_start(Pager *p)
     }
     attach_words(p);
     p->attached = true;
-    seqsock_send(&p->vmm, &ready, sizeof(ready), -1);
-    ring_poll_multishot(p->ring, &p->faults, p->guest.uffd, POLLIN);
+    seqsock_send(&p->vmm.sock, &ready, sizeof(ready), -1);
+    ring_poll_multishot(p->ring, &p->faults_op, p->guest.uffd, POLLIN);
     fault_poll(p);
     report_event(p, RCACHE_EVENT_ATTACHED, REPORT_NO_PAGE, "attached");
 }
@@ -190,7 +190,7 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
         vmm_start(p);
         break;
     case RCACHE_VMM_BYE:
-        p->bye = !table_away(&p->table);
+        p->vmm.bye = !table_away(&p->table);
         pager_quit(p, "the VMM needs no remote memory any more");
         break;
     case RCACHE_VMM_BALLOON:

@@ -13,7 +13,7 @@
 
 static Pager p;
 static Remote remote[3];
-static Lease lease[3];
+static Lease *lease[3];
 static struct RcacheLease shared[3];
 static uint64_t now;
 
@@ -75,22 +75,19 @@ void remote_close(Remote *r, const char *reason)
 static void add_lease(unsigned i, uint32_t filled, uint32_t spare)
 {
     static const char *const hosts[] = { "old", "near", "far" };
-    Lease *l = &lease[i];
+    Lease *l;
 
     wire_text_copy(remote[i].host, sizeof(remote[i].host), hosts[i]);
     remote[i].state = REMOTE_UP;
     remote[i].features = RCACHE_FEATURE_MOVE;
-    g_ptr_array_add(p.remotes, &remote[i]);
+    g_ptr_array_add(p.providers.remotes, &remote[i]);
     shared[i] = (struct RcacheLease) { .id = i + 1, .epoch = 1 };
-    *l = (Lease) {
-        .index = i, .shared = &shared[i], .remote = &remote[i],
-        .slab_pages = PAGES,
-        .claimed = { true, true }, .nr_slabs = filled + spare,
-        .keep = UINT32_MAX,
-        .spare = g_array_new(FALSE, FALSE, sizeof(Spare)),
-        .drops = g_array_new(FALSE, FALSE, sizeof(Drop)),
-    };
-    p.leases[i] = l;
+    l = lease_new(i, &shared[i], &remote[i], now);
+    l->slab_pages = PAGES;
+    l->claimed[0] = l->claimed[1] = true;
+    l->nr_slabs = filled + spare;
+    lease[i] = l;
+    p.leases.entry[i] = l;
     for (uint32_t n = 0; n < filled; n++) {
         uint32_t at = i * 16 + n;
 
@@ -104,7 +101,9 @@ static void add_lease(unsigned i, uint32_t filled, uint32_t spare)
 
 static void set_up(void)
 {
-    p = (Pager) { .remotes = g_ptr_array_new(), .avoid = avoid_new() };
+    memset(&p, 0, sizeof(p));
+    p.providers.remotes = g_ptr_array_new();
+    p.moves.avoid = avoid_new();
     slots_init(&p.slots);
     now = 1000 * NS_PER_SEC;
     nr_sent = nr_moves = 0;
@@ -113,15 +112,10 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(lease); i++) {
-        if (p.leases[i]) {
-            g_array_free(lease[i].spare, TRUE);
-            g_array_free(lease[i].drops, TRUE);
-        }
-    }
+    leases_deinit(&p.leases);
     slots_deinit(&p.slots);
-    g_ptr_array_free(p.remotes, TRUE);
-    g_array_free(p.avoid, TRUE);
+    g_ptr_array_free(p.providers.remotes, TRUE);
+    g_array_free(p.moves.avoid, TRUE);
 }
 
 static void answer_drop(uint16_t status)
@@ -137,13 +131,13 @@ static void answer_drop(uint16_t status)
 START_TEST(a_drop_that_meets_busy_is_asked_again)
 {
     add_lease(0, 2, 1);
-    lease[0].keep = 2;
+    lease[0]->keep = 2;
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_sent, 1);
     ck_assert_uint_eq(sent.type, RCACHE_DROP);
     ck_assert_uint_eq(sent_slot, wire_slot(2, 0));
     answer_drop(RCACHE_E_BUSY);
-    ck_assert_uint_eq(lease[0].nr_slabs, 3);
+    ck_assert_uint_eq(lease[0]->nr_slabs, 3);
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_sent, 1);      /* not at once */
     now += NS_PER_SEC;
@@ -151,25 +145,25 @@ START_TEST(a_drop_that_meets_busy_is_asked_again)
     ck_assert_uint_eq(nr_sent, 2);
     ck_assert_uint_eq(sent_slot, wire_slot(2, 0));
     answer_drop(RCACHE_OK);
-    ck_assert_uint_eq(lease[0].nr_slabs, 2);
+    ck_assert_uint_eq(lease[0]->nr_slabs, 2);
     now += NS_PER_SEC;
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_sent, 2);
     answer_drop(RCACHE_OK);             /* a second answer is none */
-    ck_assert_uint_eq(lease[0].nr_slabs, 2);
+    ck_assert_uint_eq(lease[0]->nr_slabs, 2);
 }
 END_TEST
 
 START_TEST(a_drop_refused_for_good_is_not_asked_again)
 {
     add_lease(0, 2, 1);
-    lease[0].keep = 2;
+    lease[0]->keep = 2;
     revoke_tick(&p, now);
     answer_drop(RCACHE_E_SLOT);
     now += NS_PER_SEC;
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_sent, 1);
-    ck_assert_uint_eq(lease[0].spare->len, 0);
+    ck_assert_uint_eq(lease[0]->spare->len, 0);
 }
 END_TEST
 
@@ -179,14 +173,14 @@ START_TEST(another_target_while_one_is_out_of_reach)
 
     add_lease(0, 1, 0);
     add_lease(1, 1, 4);
-    lease[0].keep = 0;
+    lease[0]->keep = 0;
     ck_assert_uint_eq(revoke_lacking(&p), 0);
     ck_assert_uint_eq(revoke_avoids(&p, names), 0);
 
     /* Once is chance. */
-    avoid_failed(p.avoid, &remote[0], &remote[1], now);
+    avoid_failed(p.moves.avoid, &remote[0], &remote[1], now);
     ck_assert_uint_eq(revoke_avoids(&p, names), 0);
-    avoid_failed(p.avoid, &remote[0], &remote[1], now);
+    avoid_failed(p.moves.avoid, &remote[0], &remote[1], now);
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_moves, 0);
     ck_assert_uint_eq(revoke_lacking(&p), PAGES);
@@ -197,7 +191,7 @@ START_TEST(another_target_while_one_is_out_of_reach)
     ck_assert_uint_eq(revoke_lacking(&p), 0);
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_moves, 1);
-    ck_assert_ptr_eq(moved_to, &lease[2]);
+    ck_assert_ptr_eq(moved_to, lease[2]);
 }
 END_TEST
 
@@ -205,13 +199,13 @@ START_TEST(a_pair_is_tried_again)
 {
     add_lease(0, 1, 0);
     add_lease(1, 1, 1);
-    lease[0].keep = 0;
-    avoid_failed(p.avoid, &remote[0], &remote[1], now);
-    avoid_failed(p.avoid, &remote[0], &remote[1], now);
+    lease[0]->keep = 0;
+    avoid_failed(p.moves.avoid, &remote[0], &remote[1], now);
+    avoid_failed(p.moves.avoid, &remote[0], &remote[1], now);
     now += AVOID_FIRST_NS;
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_moves, 1);
-    ck_assert_ptr_eq(moved_to, &lease[1]);
+    ck_assert_ptr_eq(moved_to, lease[1]);
 }
 END_TEST
 
@@ -220,19 +214,19 @@ START_TEST(the_pause_doubles_up_to_a_limit)
     uint64_t last = 0;
     int a = 0, b = 0;
 
-    ck_assert_uint_eq(avoid_failed(p.avoid, &a, &b, now), now);
+    ck_assert_uint_eq(avoid_failed(p.moves.avoid, &a, &b, now), now);
     for (unsigned i = 0; i < 40; i++) {
-        uint64_t pause = avoid_failed(p.avoid, &a, &b, now) - now;
+        uint64_t pause = avoid_failed(p.moves.avoid, &a, &b, now) - now;
 
         ck_assert_uint_eq(pause, i ? MIN(last * 2, AVOID_MOST_NS)
                                    : AVOID_FIRST_NS);
         last = pause;
     }
-    ck_assert(avoid_is(p.avoid, &a, &b, now));
-    ck_assert(!avoid_is(p.avoid, &b, &a, now));
-    avoid_worked(p.avoid, &a, &b);
-    ck_assert(!avoid_is(p.avoid, &a, &b, now));
-    ck_assert_uint_eq(avoid_failed(p.avoid, &a, &b, now), now);
+    ck_assert(avoid_is(p.moves.avoid, &a, &b, now));
+    ck_assert(!avoid_is(p.moves.avoid, &b, &a, now));
+    avoid_worked(p.moves.avoid, &a, &b);
+    ck_assert(!avoid_is(p.moves.avoid, &a, &b, now));
+    ck_assert_uint_eq(avoid_failed(p.moves.avoid, &a, &b, now), now);
 }
 END_TEST
 

@@ -30,7 +30,7 @@ static void set_up(void)
                          RCACHE_ZAPPING);
     memset(&answer, 0, sizeof(answer));
     answer.done.seq = SEQ;
-    z = &pager->zap[1];
+    z = &pager->evictor.zap[1];
     z->seq = SEQ;
     z->n = PAGES;
     for (unsigned i = 0; i < PAGES; i++) {
@@ -61,7 +61,7 @@ START_TEST(its_own_words_are_zapped)
         ck_assert_uint_eq(words[i], page_to(zapping, i == 3 ? RCACHE_HOT
                                                             : RCACHE_ZAPPED));
     }
-    ck_assert_uint_eq(pager->zap[1].seq, 0);
+    ck_assert_uint_eq(pager->evictor.zap[1].seq, 0);
 }
 END_TEST
 
@@ -115,7 +115,7 @@ START_TEST(an_answer_to_no_zap_does_nothing)
     for (unsigned i = 0; i < PAGES; i++) {
         ck_assert_uint_eq(words[i], zapping);
     }
-    ck_assert_uint_eq(pager->zap[1].seq, SEQ);
+    ck_assert_uint_eq(pager->evictor.zap[1].seq, SEQ);
 }
 END_TEST
 

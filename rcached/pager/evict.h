@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * evict: pages go: zap, PUT, commit, punch.
+ */
+#ifndef PAGER_EVICT_H
+#define PAGER_EVICT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcache/proto.h"
+#include "rcache/vmm.h"
+#include "rcached/pager/remote.h"
+
+typedef struct Pager Pager;
+typedef struct Lease Lease;
+
+#define BATCH_MAX       8u      /* PUTs on their way */
+#define ZAP_MAX         4u      /* zaps on their way */
+#define ZAP_PAGES       256u    /* pages of one */
+#define SLICE_PAGES     16u     /* pages between two looks at the faults */
+
+/**
+ * struct Batch - pages on their way to a provider; private to evict.c
+ * @used: a PUT of it is out
+ * @n: pages in it
+ * @lease: where they go
+ * @serial: tells this use of the entry from the last
+ * @page: index of each
+ * @word: EVICTING, as each page's word was stepped to
+ * @slot: where each goes
+ * @sum: checksum of each
+ * @bytes: RCACHE_BATCH_PAGES pages; owned
+ */
+typedef struct Batch {
+    bool used;
+    unsigned n;
+    Lease *lease;
+    uint32_t serial;
+    uint64_t page[RCACHE_BATCH_PAGES];
+    uint64_t word[RCACHE_BATCH_PAGES];
+    uint64_t slot[RCACHE_BATCH_PAGES];
+    uint64_t sum[RCACHE_BATCH_PAGES];
+    uint8_t *bytes;
+} Batch;
+
+/**
+ * struct Zap - a zap that the VMM has not answered; private to evict.c
+ * @seq: its number; 0: the entry is free
+ * @block: the block that all its pages are in
+ * @n: pages in it
+ * @page: index of each
+ * @word: ZAPPING, as each page's word was stepped to
+ */
+typedef struct Zap {
+    uint64_t seq;
+    uint32_t block;
+    unsigned n;
+    uint64_t page[ZAP_PAGES];
+    uint64_t word[ZAP_PAGES];
+} Zap;
+
+/**
+ * struct Evictor - what is on its way out
+ * @batch: PUTs
+ * @zap: zaps
+ * @stuck: of uint64_t, PUNCHING pages whose punch failed
+ * @zap_fruitless: words looked at since the last page to zap was found; set to
+ *                 0 by pager.c at each tick and by command.c
+ * @progress_at: ns, an eviction ended or a lease became ready; fault.c reads
+ *               it
+ */
+typedef struct Evictor {
+    Batch batch[BATCH_MAX];
+    Zap zap[ZAP_MAX];
+    GArray *stuck;
+    uint64_t zap_fruitless;
+    uint64_t progress_at;
+} Evictor;
+
+void evictor_init(Evictor *evictor);
+void evictor_deinit(Evictor *evictor);
+
+/** evict_work() - zap and send a piece; true: there is more at once */
+bool evict_work(Pager *p, uint64_t now);
+
+/** evict_zap_done() - the VMM's answer to a zap, whose length is checked */
+void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);
+
+/** evict_put_answer() - to a PUT; false: none that is out at @remote */
+bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head);
+
+/** evict_remote_down() - call off the PUTs that are out at @remote */
+void evict_remote_down(Pager *p, Remote *remote);
+
+/** evict_retry() - punch again what could not be punched */
+void evict_retry(Pager *p);
+
+/** evict_low_water() - resident pages the evictor comes down to */
+uint64_t evict_low_water(const Pager *p);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fault: what a fault asks for, decided from the page's word alone (rule 5).
+ */
+#ifndef PAGER_FAULT_H
+#define PAGER_FAULT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcached/pager/room-queue.h"
+
+typedef struct Pager Pager;
+
+/**
+ * struct LostWait - a LOST page that the guest has touched
+ * @page: its index
+ * @since: ns, the first touch
+ */
+typedef struct LostWait {
+    uint64_t page;
+    uint64_t since;
+} LostWait;
+
+/**
+ * struct Faults - faults that could not be answered at once
+ * @room: they would take resident memory over local_max; report.c and evict.c
+ *        read it
+ * @retry: of uint64_t, pages to look at again soon: a passing error
+ * @lost: of LostWait, a bounded number, for report.c
+ * @stretching: there is no room anywhere, so local_max gives way
+ */
+typedef struct Faults {
+    RoomQueue room;
+    GArray *retry;
+    GArray *lost;
+    bool stretching;
+} Faults;
+
+void faults_init(Faults *faults);
+void faults_deinit(Faults *faults);
+
+/** fault_poll() - take and answer all faults that are there */
+void fault_poll(Pager *p);
+
+/** fault_page() - answer a fault on @page, or see that it will be answered */
+void fault_page(Pager *p, uint64_t page, uint64_t now);
+
+/** fault_work() - let in who waited for room */
+void fault_work(Pager *p, uint64_t now);
+
+/** fault_retry() - look again at pages whose answer met a passing error */
+void fault_retry(Pager *p, uint64_t now);
+
+/**
+ * fault_failed() - sort out an error of an ioctl on @page
+ * @err: -errno
+ *
+ * Return: true: try again later (a retry timer has been set)
+ */
+bool fault_failed(Pager *p, uint64_t page, int err);
+
+/** fault_set_hot() - end a FILLING of @page; its slot is freed */
+void fault_set_hot(Pager *p, uint64_t page);
+
+#endif

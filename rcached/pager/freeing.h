@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * freeing: the way back of slots.
+ */
+#ifndef PAGER_FREEING_H
+#define PAGER_FREEING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcache/proto.h"
+#include "rcached/pager/lease.h"
+
+/**
+ * struct FreeOut - slots whose FREE is out; private to freeing.c
+ * @tag: of the FREE
+ * @n: slots in it
+ */
+typedef struct FreeOut {
+    uint64_t tag;
+    unsigned n;
+    uint64_t slot[RCACHE_BATCH_FREES];
+} FreeOut;
+
+/** freeing_slot() - nothing needs a slot any more */
+void freeing_slot(Pager *p, uint64_t slot);
+
+/** freeing_flush() - send FREEs; @all: also less than a full frame */
+void freeing_flush(Pager *p, bool all);
+
+/** freeing_answer() - to a FREE; false: none that is out at @remote */
+bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head);
+
+/** freeing_sweep() - free all slots of a lease that no word names */
+void freeing_sweep(Pager *p, Lease *l);
+
+/** freeing_requeue() - the session ended: what was not answered goes again */
+void freeing_requeue(Lease *l);
+
+#endif

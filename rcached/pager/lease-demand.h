@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lease-demand: how much memory of other hosts is asked for, and what is given
+ * back because nobody needs it.
+ */
+#ifndef PAGER_LEASE_DEMAND_H
+#define PAGER_LEASE_DEMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcached/pager/demand.h"
+
+typedef struct Pager Pager;
+
+/**
+ * struct LeaseWant - the request for leases
+ * @tag: of the WANT that is out at rcached; 0: none is
+ * @at: ns, ask again
+ * @text: what rcached answered last, for a person
+ * @demand: how much is asked for
+ */
+typedef struct LeaseWant {
+    uint64_t tag;
+    uint64_t at;
+    char text[192];
+    Demand demand;
+} LeaseWant;
+
+/** lease_demand_tick() - ask for more, or give back what is too much */
+void lease_demand_tick(Pager *p, uint64_t now);
+
+/** lease_is_coming() - has more been asked for, or is one being claimed? */
+bool lease_is_coming(const Pager *p);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * limit: how much of the guest may be here and how much away, and a local_max
+ * that rcached chooses (local-max=auto).
+ */
+#ifndef PAGER_LIMIT_H
+#define PAGER_LIMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Pager Pager;
+
+/**
+ * struct Limits - in pages; all read it
+ * @local_max: may be resident; vmm-messages.c, command.c and limit.c set it
+ * @size: may be away; vmm-messages.c and command.c set it
+ * @ram: the guest has; vmm-messages.c sets it
+ * @auto_least: rcached may choose local_max from here on; 0: it may not
+ * @auto_limit: what it has chosen
+ */
+typedef struct Limits {
+    uint64_t local_max;
+    uint64_t size;
+    uint64_t ram;
+    uint64_t auto_least;
+    uint64_t auto_limit;
+} Limits;
+
+/** limit_begin() - rcached chooses local_max, from what it is now to @ram */
+void limit_begin(Pager *p, uint64_t ram);
+
+/** limit_end() - it does no longer */
+void limit_end(Pager *p);
+
+/** limit_resume() - it does again, from @least pages on: a resize has failed */
+void limit_resume(Pager *p, uint64_t least);
+
+/** limit_told() - rcached has chosen */
+void limit_told(Pager *p, uint64_t bytes);
+
+/** limit_tick() - bring local_max nearer to what has been chosen */
+void limit_tick(Pager *p);
+
+/** limit_is_all() - rcached lets all of the guest be here */
+bool limit_is_all(const Pager *p);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * move: a slab goes from one provider to another.
+ */
+#ifndef PAGER_MOVE_H
+#define PAGER_MOVE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcached/pager/avoid.h"
+#include "rcached/pager/lease.h"
+
+#define MOVES_MAX       4u      /* slabs on their way to another provider */
+
+enum MoveState {
+    MOVE_NONE,
+    MOVE_EXPECTING,
+    MOVE_MOVING,
+    MOVE_CONFIRMING,
+    MOVE_WIPING                 /* no move: a spare slab is to be used */
+};
+
+/**
+ * struct Move - a slab on its way to another provider; private to move.c, but
+ *               that revoke.c counts by @from
+ * @slab: its index in the slab table
+ * @number: of the spare slab it goes to, the provider's
+ * @from: where it is; NULL when WIPING
+ * @to: where it goes
+ * @tag: of the request that is out
+ * @retry_at: ns, send it again; 0: a request is out
+ * @token: of this attempt; the providers show it to each other
+ * @moved: what @from says it has pushed
+ * @held: of uint64_t, slots to be freed afterwards
+ */
+typedef struct Move {
+    enum MoveState state;
+    uint32_t slab;
+    uint32_t number;
+    Lease *from, *to;
+    uint64_t tag;
+    uint64_t retry_at;
+    uint8_t token[RCACHE_TOKEN_LEN];
+    WireMoved moved;
+    GArray *held;
+} Move;
+
+/**
+ * struct Moves - all that move
+ * @nr: entries that are in use
+ * @avoid: of Avoid: Remotes that cannot push to one another
+ */
+typedef struct Moves {
+    Move entry[MOVES_MAX];
+    unsigned nr;
+    GArray *avoid;
+} Moves;
+
+void moves_init(Moves *moves);
+void moves_deinit(Moves *moves);
+
+/** move_entry_set() - the slab table's entry, in one store; @l NULL: free */
+void move_entry_set(Pager *p, uint32_t slab, const Lease *l, uint32_t number);
+
+/**
+ * move_begin() - move slab @slab of @from to the spare slab @number of @to
+ *
+ * There must be less than MOVES_MAX under way; so for move_wipe().
+ */
+void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
+                uint32_t number);
+
+/** move_wipe() - put the spare slab @number of @l into the slab table */
+void move_wipe(Pager *p, Lease *l, uint32_t number);
+
+/** move_answer() - to EXPECT, MOVE, CONFIRM or DROP */
+void move_answer(Pager *p, const WireHead *head, const void *payload);
+
+/** move_lease_gone() - give up what is under way from or to @l */
+void move_lease_gone(Pager *p, const Lease *l);
+
+/** move_names() - is the slab @number of @to one that something moves to? */
+bool move_names(const Pager *p, const Lease *to, uint32_t number);
+
+/** move_retry() - ask again who was busy */
+void move_retry(Pager *p, uint64_t now);
+
+/** move_remote_down() - what was asked of @remote is not answered any more */
+void move_remote_down(Pager *p, const Remote *remote);
+
+/** move_hold() - keep a slot for later if its slab moves; true: kept */
+bool move_hold(Pager *p, uint64_t slot);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * report: figures ten times a second, and events, for the VMM and rcached.
+ */
+#ifndef PAGER_REPORT_H
+#define PAGER_REPORT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/histogram.h"
+#include "rcache/vmm.h"
+
+typedef struct Pager Pager;
+
+#define REPORT_NO_PAGE  UINT64_MAX
+
+/**
+ * struct Report - what is counted
+ * @counts: in the state memfd, so that they outlive a pager; each is moved by
+ *          who does what it counts
+ * @fault_ns: how long guests waited for remote pages; fetch.c
+ * @network_ns: how long providers took to answer a GET; fetch.c
+ * @stats_at: ns, send figures to the VMM
+ * @waiting: an event said that a fault has waited long
+ */
+typedef struct Report {
+    struct RcacheCounts *counts;
+    Histogram fault_ns;
+    Histogram network_ns;
+    uint64_t stats_at;
+    bool waiting;
+} Report;
+
+/** report_stats() - the figures as they are now */
+void report_stats(Pager *p, struct RcacheVmmStats *stats, uint64_t now);
+
+/** report_tick() - send figures to the VMM if it is time */
+void report_tick(Pager *p, uint64_t now);
+
+/**
+ * report_event() - tell the VMM, and the log
+ * @page: that it is about, or REPORT_NO_PAGE
+ */
+void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
+                  const char *fmt, ...) G_GNUC_PRINTF(4, 5);
+
+#endif
