@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The files for the service manager say what the design leans on.
+
+usage: test-service-files.py DIST RCACHED ARBITER
+
+The keys are looked at one by one; where systemd-analyze is there it also
+reads the units, with the programs of this build in place of the installed
+ones, and perl reads the exemption for needrestart.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+GUESTS = {'libvirtd.service', 'virtqemud.service', 'virtqemud.socket',
+          'libvirt-guests.service', 'pve-guests.service', 'machine.slice',
+          'qemu.slice'}
+NETWORK = {'network-online.target'}
+
+# What the unit must say: a value, or words that must be among the key's.
+WANTED = {
+    'rcached.service': {
+        'Unit.StartLimitIntervalSec': '0',
+        'Unit.After': NETWORK, 'Unit.Wants': NETWORK, 'Unit.Before': GUESTS,
+        'Service.Restart': 'always', 'Service.RestartSec': '500ms',
+        'Service.OOMPolicy': 'continue', 'Service.KillMode': 'process',
+        'Service.LimitMEMLOCK': 'infinity', 'Service.LimitCORE': '0',
+    },
+    'arbiter.service': {
+        'Unit.StartLimitIntervalSec': '0',
+        'Unit.After': NETWORK, 'Unit.Wants': NETWORK,
+        'Service.Restart': 'always', 'Service.RestartSec': '1s',
+        'Service.LimitCORE': '0',
+    },
+}
+
+NEEDRESTART = r'''
+our %nrconf = (override_rc => { qr(^dbus) => 0 });
+defined(do $ARGV[0]) or die "$ARGV[0]: $@ $!";
+my $skips = 0;
+for my $name ('rcached.service', 'arbiter.service', 'rcached.service.old') {
+    for my $re (keys %{$nrconf{override_rc}}) {
+        $skips |= 1 << ($name eq 'rcached.service' ? 0 : 1)
+            if $name =~ /$re/ && !$nrconf{override_rc}->{$re};
+    }
+}
+die "needrestart would restart rcached" unless $skips & 1;
+die "needrestart would leave others alone" if $skips & 2;
+'''
+
+
+def parse(text):
+    """{"Section.Key": [value, ...]}, as systemd reads it."""
+    section, keys = '', {}
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith('[') and line.endswith(']'):
+            section = line[1:-1]
+        elif line and line[0] not in '#;':
+            name, _, value = line.partition('=')
+            keys.setdefault(f'{section}.{name}', []).append(value)
+    return keys
+
+
+def check_keys(unit, text):
+    keys = parse(text)
+    wrong = []
+    for name, want in WANTED[unit].items():
+        values = keys.get(name, [])
+        if isinstance(want, set):
+            missing = want - set(' '.join(values).split())
+            if missing:
+                wrong.append(f'{unit}: {name} lacks {sorted(missing)}')
+        elif values[-1:] != [want]:
+            wrong.append(f'{unit}: {name} is {values}, not {want}')
+    return wrong
+
+
+def verify(folder, unit, text, program):
+    """systemd-analyze's complaints about this unit."""
+    name = unit.removesuffix('.service')
+    path = os.path.join(folder, unit)
+    with open(path, 'w', encoding='utf-8') as out:
+        out.write(text.replace(f'@sbindir@/{name}', program))
+    done = subprocess.run(['systemd-analyze', 'verify', '--man=no',
+                           '--recursive-errors=no', path],
+                          capture_output=True, text=True, check=False)
+    said = [line for line in (done.stdout + done.stderr).splitlines()
+            if unit in line]
+    if done.returncode and not said:
+        print(f'not verified: {done.stderr.strip()}')
+    return said
+
+
+def main():
+    dist, programs = sys.argv[1], dict(zip(WANTED, sys.argv[2:4]))
+    wrong = []
+    for unit, program in programs.items():
+        with open(os.path.join(dist, unit), encoding='utf-8') as file:
+            text = file.read()
+        wrong += check_keys(unit, text)
+        if shutil.which('systemd-analyze'):
+            with tempfile.TemporaryDirectory() as folder:
+                wrong += verify(folder, unit, text, program)
+        else:
+            print('not verified: no systemd-analyze here')
+    if shutil.which('perl'):
+        done = subprocess.run(
+            ['perl', '-we', NEEDRESTART,
+             os.path.abspath(os.path.join(dist, 'needrestart',
+                                          'rcached.conf'))],
+            capture_output=True, text=True, check=False)
+        wrong += [done.stderr] if done.returncode else []
+    print('\n'.join(wrong))
+    return bool(wrong)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
