@@ -84,7 +84,8 @@ def verify(folder, unit, text, program):
     name = unit.removesuffix('.service')
     path = os.path.join(folder, unit)
     with open(path, 'w', encoding='utf-8') as out:
-        out.write(text.replace(f'@sbindir@/{name}', program))
+        out.write(text.replace(f'@sbindir@/{name}',
+                               os.path.abspath(program)))
     done = subprocess.run(['systemd-analyze', 'verify', '--man=no',
                            '--recursive-errors=no', path],
                           capture_output=True, text=True, check=False)
