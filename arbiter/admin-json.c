@@ -9,13 +9,6 @@
 
 #define ROWS_MAX        20000u
 
-uint64_t admin_json_add(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
 void admin_json_int(JsonObject *o, const char *name, uint64_t value)
 {
     json_object_set_int_member(o, name, MIN(value, INT64_MAX));

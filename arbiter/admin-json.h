@@ -13,9 +13,6 @@
 
 #include "arbiter/placement.h"
 
-/** admin_json_add() - the sum, or UINT64_MAX where that does not fit */
-uint64_t admin_json_add(uint64_t a, uint64_t b);
-
 /** admin_json_int() - set a member; JSON's integers are signed here, and what
  * does not fit becomes the largest */
 void admin_json_int(JsonObject *o, const char *name, uint64_t value);

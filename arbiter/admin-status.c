@@ -6,6 +6,7 @@
 #include "arbiter/arbiter.h"
 #include "arbiter/status.h"
 #include "arbiter/views.h"
+#include "common/saturate.h"
 
 typedef struct Sums {
     unsigned states[HOST_STATE_MAX_];
@@ -21,10 +22,10 @@ static void sum_guests(Sums *sums, const Host *host)
                                                 i);
 
         sums->vms++;
-        sums->guest = admin_json_add(sums->guest, g->guest);
-        sums->resident = admin_json_add(sums->resident, g->resident);
-        sums->remote = admin_json_add(sums->remote, g->remote);
-        sums->zero = admin_json_add(sums->zero, g->zero);
+        sums->guest = saturating_add(sums->guest, g->guest);
+        sums->resident = saturating_add(sums->resident, g->resident);
+        sums->remote = saturating_add(sums->remote, g->remote);
+        sums->zero = saturating_add(sums->zero, g->zero);
     }
 }
 
@@ -37,14 +38,14 @@ static void sum_host(Sums *sums, const Arbiter *arbiter, const Host *host,
         return;                 /* the problems name it */
     }
     sums->leases += host->leases->len;
-    sums->offered = admin_json_add(sums->offered,
+    sums->offered = saturating_add(sums->offered,
                                    hosts_offered(&arbiter->hosts, host));
-    sums->leased = admin_json_add(sums->leased, host->beat.leased);
-    sums->pending = admin_json_add(sums->pending, views->pending[host->index]);
-    sums->free = admin_json_add(sums->free,
+    sums->leased = saturating_add(sums->leased, host->beat.leased);
+    sums->pending = saturating_add(sums->pending, views->pending[host->index]);
+    sums->free = saturating_add(sums->free,
                                 admin_json_free(&views->host[host->index]));
-    sums->stored = admin_json_add(sums->stored, host->beat.stored);
-    sums->spilled = admin_json_add(sums->spilled, host->beat.spilled);
+    sums->stored = saturating_add(sums->stored, host->beat.stored);
+    sums->spilled = saturating_add(sums->spilled, host->beat.spilled);
 }
 
 static char *status_summary(const Sums *sums)

@@ -7,6 +7,7 @@
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
 #include "arbiter/status.h"
+#include "common/saturate.h"
 
 #define BALLOON_OLD_MS  60000u
 
@@ -68,7 +69,7 @@ static JsonObject *guest_provider(const HostsLent *lent, const uint8_t *vm)
                                                 WireBeatLease, i);
 
         if (!memcmp(l->vm, vm, RCACHE_UUID_LEN)) {
-            stored = admin_json_add(stored, l->stored);
+            stored = saturating_add(stored, l->stored);
         }
     }
     json_object_set_string_member(o, "host", lent->host->name);

@@ -12,11 +12,10 @@
 
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "arbiter/arbiter-admin.h"
 #include "arbiter/assign.h"
-#include "common/uuid.h"
+#include "common/boot.h"
 
 #define TICK_MS         100u
 #define COMING_BACK     16u     /* connections whose end was not seen */
@@ -24,10 +23,7 @@
 
 uint64_t arbiter_now(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_BOOTTIME, &ts);
-    return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+    return boottime_ms();
 }
 
 /* --------------------------------------------------------------- replies */
@@ -336,17 +332,6 @@ static gboolean tick(void *opaque)
     return G_SOURCE_CONTINUE;
 }
 
-static void read_boot_id(uint8_t *boot_id)
-{
-    g_autofree char *text = NULL;
-
-    if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL,
-                             NULL) ||
-        !uuid_parse(g_strchomp(text), boot_id)) {
-        random_bytes(boot_id, RCACHE_UUID_LEN);
-    }
-}
-
 unsigned arbiter_descriptors(const Options *options)
 {
     return options->hosts.max + COMING_BACK + ARBITER_DESCRIPTORS;
@@ -381,7 +366,9 @@ static bool start_control(Arbiter *arbiter, GError **errp)
         .silence_ms = (o->hosts.dead_beats + 1) * o->hosts.heartbeat_ms,
     };
 
-    read_boot_id(config.boot_id);
+    if (!boot_id_read(config.boot_id, NULL)) {
+        random_bytes(config.boot_id, sizeof(config.boot_id));
+    }
     wire_text_copy(config.host, sizeof(config.host), g_get_host_name());
     arbiter->control = control_new(&config, &control_ops, arbiter, errp);
     return arbiter->control;

@@ -7,6 +7,7 @@
 
 #include "arbiter/control.h"
 #include "arbiter/views.h"
+#include "common/saturate.h"
 
 void random_bytes(void *out, size_t len)
 {
@@ -25,13 +26,6 @@ static uint64_t random_id(void)
         id >>= 1;
     } while (!id);
     return id;
-}
-
-static uint64_t add(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
 /* ----------------------------------------------------------------- grants */
@@ -112,7 +106,7 @@ static void add_bytes(const Grant *grant, void *opaque)
 {
     uint64_t *bytes = opaque;
 
-    *bytes = add(*bytes, grant->wire.bytes);
+    *bytes = saturating_add(*bytes, grant->wire.bytes);
 }
 
 /* What the requester's VMs lease, and are about to. */

@@ -6,8 +6,8 @@
 #include <sys/resource.h>
 
 #include "arbiter/arbiter.h"
-#include "arbiter/notify.h"
 #include "arbiter/options.h"
+#include "common/service.h"
 
 /* Exit statuses beside 0. */
 #define EXIT_FAILED     1
@@ -58,9 +58,9 @@ static int run(const Options *options)
         g_printerr("arbiter: %s\n", error->message);
         return EXIT_FAILED;
     }
-    notify_ready();
+    service_ready();
     g_main_loop_run(loop);
-    notify_stopping();
+    service_stopping();
     g_source_remove(term);
     g_source_remove(interrupt);
     return 0;

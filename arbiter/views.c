@@ -4,22 +4,17 @@
 
 #include <string.h>
 
+#include "common/saturate.h"
+
 #define FEW             4u      /* times the sample, at random; as many may */
                                 /* be of the requester's rack */
 #define MANY            4u      /* times that, and a few will do */
-
-static uint64_t add(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
 
 static void view_host(const Hosts *hosts, const Host *host, uint64_t pending,
                       uint64_t now, PlacementHost *view)
 {
     const WireBeatHost *beat = &host->beat;
-    uint64_t gone = add(beat->leased, pending);
+    uint64_t gone = saturating_add(beat->leased, pending);
     uint64_t offered = hosts_offered(hosts, host);
 
     view->alive = hosts_state(hosts, host, now) == HOST_ALIVE;
@@ -54,9 +49,9 @@ static void walk_grant(const Grant *grant, void *opaque)
     if (at == VIEWS_NONE) {
         return;
     }
-    views->pending[at] = add(views->pending[at], grant->wire.bytes);
+    views->pending[at] = saturating_add(views->pending[at], grant->wire.bytes);
     if (walk->vm && !memcmp(walk->vm, grant->wire.vm, RCACHE_UUID_LEN)) {
-        views->host[at].vm_bytes = add(views->host[at].vm_bytes,
+        views->host[at].vm_bytes = saturating_add(views->host[at].vm_bytes,
                                        grant->wire.bytes);
     }
 }
@@ -206,7 +201,7 @@ uint64_t views_leaving(const Views *views)
         if (views->host[i].draining) {
             back = UINT64_MAX;
         }
-        bytes = add(bytes, MIN(views->host[i].vm_bytes, back));
+        bytes = saturating_add(bytes, MIN(views->host[i].vm_bytes, back));
     }
     return bytes;
 }

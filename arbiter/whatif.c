@@ -4,12 +4,7 @@
 
 #include <string.h>
 
-static uint64_t add(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
+#include "common/saturate.h"
 
 /* ------------------------------------------------------ who is there at all */
 
@@ -63,10 +58,10 @@ static void collect(Whatif *whatif, const Hosts *hosts, const Host *host)
                                                 i);
         WhatifVm *vm = vm_of(whatif, l);
 
-        vm->leased = add(vm->leased, l->bytes);
-        vm->stored = add(vm->stored, l->stored);
-        whatif->leased = add(whatif->leased, l->bytes);
-        whatif->stored = add(whatif->stored, l->stored);
+        vm->leased = saturating_add(vm->leased, l->bytes);
+        vm->stored = saturating_add(vm->stored, l->stored);
+        whatif->leased = saturating_add(whatif->leased, l->bytes);
+        whatif->stored = saturating_add(whatif->stored, l->stored);
     }
     for (guint i = 0; i < whatif->vms->len; i++) {
         WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
@@ -108,7 +103,7 @@ static void take(const Search *search, const Placement *placement)
         PlacementHost *view = &search->views[part->host];
 
         view->free -= MIN(part->bytes, view->free);
-        view->vm_bytes = add(view->vm_bytes, part->bytes);
+        view->vm_bytes = saturating_add(view->vm_bytes, part->bytes);
         view->leases++;
     }
 }
@@ -131,8 +126,10 @@ static void place(Search *search, WhatifVm *vm)
                          search->hosts->all->len, &request, search->seed++,
                          &placement);
         take(search, &placement);
-        vm->placed = MIN(add(vm->placed, placement.bytes), vm->leased);
-        request.owner_bytes = add(request.owner_bytes, placement.bytes);
+        vm->placed = MIN(saturating_add(vm->placed, placement.bytes),
+                         vm->leased);
+        request.owner_bytes = saturating_add(request.owner_bytes,
+                                             placement.bytes);
     } while (placement.nr_parts && vm->placed < vm->leased);
     if (vm->placed < vm->leased) {
         wire_text_copy(vm->text, sizeof(vm->text), placement.text);
@@ -154,7 +151,7 @@ void whatif_init(Whatif *whatif, const Hosts *hosts, const Host *host,
         WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
 
         place(&search, vm);
-        whatif->placed = add(whatif->placed, vm->placed);
+        whatif->placed = saturating_add(whatif->placed, vm->placed);
     }
 }
 

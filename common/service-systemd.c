@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* service: with libsystemd.  See service.h. */
-#include "rcached/service.h"
+#include "common/service.h"
 
 #include <glib.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * it keeps for us across a restart.  Without one, or in a build without
  * libsystemd, nothing is kept and nobody is told.
  */
-#ifndef RCACHED_SERVICE_H
-#define RCACHED_SERVICE_H
+#ifndef RCACHE_SERVICE_H
+#define RCACHE_SERVICE_H
 
 #include <stdbool.h>
 

@@ -7,13 +7,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
+#include "common/secrecy.h"
+#include "common/service.h"
 #include "rcached/options.h"
 #include "rcached/pager/pager-main.h"
 #include "rcached/rcached.h"
-#include "rcached/service.h"
 
 /* Exit statuses beside 0. */
 #define EXIT_FAILED     1
@@ -49,17 +48,6 @@ static int run(const Options *options)
     return 0;
 }
 
-/* Lent pages are others' memory: never in a core dump. */
-static void keep_private(void)
-{
-    const struct rlimit none = { 0, 0 };
-
-    setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__    /* its leak check has to trace us */
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
-}
-
 static int daemon_main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -86,7 +74,7 @@ static int daemon_main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    keep_private();
+    secrecy_begin();
     return run(options);
 }
 

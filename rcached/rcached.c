@@ -14,13 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/uuid.h"
+#include "common/boot.h"
+#include "common/service.h"
 #include "rcached/agent/beat.h"
 #include "rcached/host-admin.h"
 #include "rcached/unmanaged-vms.h"
 #include "rcached/probe.h"
 #include "rcached/report.h"
-#include "rcached/service.h"
 
 #define TICK_MS         1000u
 /* How long memory takes to be back after a lease has ended. */
@@ -350,22 +350,6 @@ static const LinkOps link_ops = {
 
 /* ----------------------------------------------------------------- set-up */
 
-static bool read_boot_id(uint8_t *out, GError **errp)
-{
-    g_autofree char *text = NULL;
-
-    if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL,
-                             errp)) {
-        return false;
-    }
-    if (!uuid_parse(g_strchomp(text), out)) {
-        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "the kernel's boot id '%s' is no uuid", text);
-        return false;
-    }
-    return true;
-}
-
 static void keep_fd(const char *name, int fd, void *opaque)
 {
     service_keep(name, fd);
@@ -536,7 +520,7 @@ Rcached *rcached_new(const Options *options, GError **errp)
 
     r->options = options;
     r->evicts = evicts_new();
-    if (!probe_uring(errp) || !read_boot_id(r->boot_id, errp)) {
+    if (!probe_uring(errp) || !boot_id_read(r->boot_id, errp)) {
         return NULL;
     }
     r->dir = rundir_new(options->run_dir, errp);

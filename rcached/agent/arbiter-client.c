@@ -14,8 +14,8 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/boot.h"
 #include "common/control-conn.h"
 
 /* Providers allocate what is asked for before they answer: 256 MiB/s. */
@@ -96,14 +96,6 @@ void arbiter_config_init(ArbiterConfig *config)
         .retry_max_ms = 5000,
         .answer_ms = 3000,
     };
-}
-
-static uint64_t boottime_now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static bool control_conn_send_bytes(ControlConn *frames, GByteArray *bytes)
@@ -506,7 +498,7 @@ ArbiterClients *arbiter_clients_new(const ArbiterConfig *config,
         a->index = i;
         a->address = g_strdup(config->addresses[i]);
         a->pause_ms = config->retry_min_ms;
-        a->seq = boottime_now_ms();
+        a->seq = boottime_ms();
         a->timer = g_idle_add(arbiter_dial, a);
     }
     return clients;

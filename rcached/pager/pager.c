@@ -15,14 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/boot.h"
 #include "common/cleanup.h"
+#include "common/secrecy.h"
 #include "rcached/pager/pager-main.h"
 
 #define RING_ENTRIES    1024u
@@ -32,10 +31,7 @@
 
 uint64_t pager_now(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * NS_PER_SEC + t.tv_nsec;
+    return boottime_ns();
 }
 
 void pager_quit(Pager *p, const char *fmt, ...)
@@ -173,26 +169,6 @@ static void pager_run(Pager *p)
 
 /* ------------------------------------------------------------------ life */
 
-static bool read_boot_id(uint8_t *out)
-{
-    g_autofree char *text = NULL;
-    unsigned n = 0;
-
-    if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL,
-                             NULL)) {
-        return false;
-    }
-    for (const char *c = text; *c && n < 2 * RCACHE_UUID_LEN; c++) {
-        int digit = g_ascii_xdigit_value(*c);
-
-        if (digit >= 0) {
-            out[n / 2] = out[n / 2] << 4 | digit;
-            n++;
-        }
-    }
-    return n == 2 * RCACHE_UUID_LEN;
-}
-
 static bool host_has_swap(void)
 {
     g_autofree char *text = NULL;
@@ -205,12 +181,7 @@ static bool host_has_swap(void)
 /* Page bytes must reach neither swap nor a core dump (rule 10). */
 static bool pager_keep_private(void)
 {
-    struct rlimit none = { 0, 0 };
-
-    setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__    /* its leak check has to trace us */
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
+    secrecy_begin();
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 &&
         host_has_swap()) {
         g_critical("pager: cannot lock memory (%s) on a host with swap: "
@@ -259,7 +230,7 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     p->pidfd = syscall(SYS_pidfd_open, getpid(), 0);
     p->vmm.pidfd = vmm_process(vmm_fd);
     wire_text_copy(p->self.host, sizeof(p->self.host), host);
-    read_boot_id(p->self.boot_id);
+    boot_id_read(p->self.boot_id, NULL);
     guest_init(&p->guest);
     ring_op_init(&p->faults_op, faults_done);
     ring_op_init(&p->tick_op, tick_done);

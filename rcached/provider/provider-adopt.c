@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/boot.h"
 #include "rcached/provider/provider-internal.h"
 
 #define KEPT_TABLE      "leases"

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/boot.h"
 #include "common/cleanup.h"
 #include "rcached/provider/provider-internal.h"
 

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "common/boot.h"
+
 /* ---------------------------------------------------------------- HELLO */
 
 void request_refuse(Peer *peer, enum RcacheStatus status, const char *text)

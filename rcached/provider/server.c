@@ -19,9 +19,9 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/boot.h"
 #include "rcached/provider/peer.h"
 
 #define RING_ENTRIES    512u
@@ -29,14 +29,6 @@
 #define REAP_PAGES      64u     /* some 60 us of the thread's time */
 #define LOG_WINDOW_MS   10000u
 #define LOG_LINES       10u     /* in a window */
-
-uint64_t boottime_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static bool server_stopping(const Server *server)
 {

@@ -64,7 +64,4 @@ void server_free(Server *server);
 /** server_counts() - with the store's lock held, from any thread */
 void server_counts(const Server *server, ServerCounts *out);
 
-/** boottime_ms() - CLOCK_BOOTTIME, the store's time */
-uint64_t boottime_ms(void);
-
 #endif
