@@ -7,6 +7,7 @@
 
 #include "arbiter/arbiter.h"
 #include "arbiter/options.h"
+#include "common/secrecy.h"
 #include "common/service.h"
 
 /* Exit statuses beside 0. */
@@ -95,5 +96,6 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
+    secrecy_begin();
     return run(options);
 }
