@@ -22,8 +22,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
-#include "rcached/pager/uffd.h"
 
 #define TAG_KIND        0x0200000000000000ull   /* PUT; see lease.c */
 #define PUNCH_TRIES     8
@@ -243,12 +243,11 @@ void evict_retry(Pager *p)
     p->evictor.stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     for (guint i = 0; i < stuck->len; i++) {
         uint64_t page = g_array_index(stuck, uint64_t, i);
-        GuestBlock *b = guest_block_of_page(&p->guest, page);
 
-        if (b && page_state(table_load(&p->table, page)) == RCACHE_PUNCHING) {
+        if (guest_block_of_page(&p->guest, page) &&
+            page_state(table_load(&p->table, page)) == RCACHE_PUNCHING) {
             punch_run(p, page, 1);
-            uffd_wake(p->guest.uffd, block_address(b, page),
-                      RCACHE_PAGE_SIZE);
+            install_wake(&p->guest, page);
         }
     }
 }

@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 
+#include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/uffd.h"
 
@@ -20,11 +21,6 @@
 /* But an answer to a request for leases is waited for. */
 #define NO_LEASE_NS     (5 * NS_PER_SEC)
 #define LOST_WAITS_MAX  64u
-
-static uint64_t page_address(Pager *p, uint64_t page)
-{
-    return block_address(guest_block_of_page(&p->guest, page), page);
-}
 
 bool fault_failed(Pager *p, uint64_t page, int err)
 {
@@ -80,18 +76,8 @@ void fault_set_hot(Pager *p, uint64_t page)
 /* Zeros into a page that is FILLING without a slot. */
 static void fill_zero(Pager *p, uint64_t page)
 {
-    uint64_t addr = page_address(p, page);
-    int ret = uffd_zeropage(p->guest.uffd, addr);
+    int ret = install_zero(&p->guest, page);
 
-    if (ret == -EEXIST) {
-        /* Bytes are there (rule 5): the guest's own, so map them. */
-        ret = uffd_continue(p->guest.uffd, addr);
-        if (ret == -EEXIST) {
-            ret = uffd_wake(p->guest.uffd, addr, RCACHE_PAGE_SIZE);
-        } else if (ret == -EFAULT) {
-            ret = -EAGAIN;
-        }
-    }
     if (ret == 0) {
         p->report.counts->faults_zero++;
         fault_set_hot(p, page);
@@ -100,29 +86,12 @@ static void fill_zero(Pager *p, uint64_t page)
     }
 }
 
-/* Map what is in the memfd; -EAGAIN: the table has to be asked again. */
-static int answer_continue(Pager *p, uint64_t page)
-{
-    uint64_t addr = page_address(p, page);
-    int ret = uffd_continue(p->guest.uffd, addr);
-
-    if (ret == -EEXIST) {
-        return uffd_wake(p->guest.uffd, addr, RCACHE_PAGE_SIZE);
-    }
-    if (ret == -EFAULT) {
-        return -EAGAIN;
-    }
-    if (ret < 0 && fault_failed(p, page, ret)) {
-        g_array_append_val(p->faults.retry, page);
-    }
-    return 0;
-}
-
 /* A page whose bytes are here; false: the word has changed, look again. */
 static bool fault_present(Pager *p, uint64_t page, uint64_t word)
 {
     enum RcachePageState state = page_state(word);
     uint64_t hot = page_with_slot(page_to(word, RCACHE_HOT), 0);
+    int ret;
 
     if (state != RCACHE_HOT && state != RCACHE_ZAPPING) {
         hot = clock_credit(hot);
@@ -136,7 +105,11 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     if (state != RCACHE_HOT) {
         p->report.counts->faults_minor++;
     }
-    if (answer_continue(p, page) == 0) {
+    ret = install_present(&p->guest, page);
+    if (ret != -ENODATA) {
+        if (ret && fault_failed(p, page, ret)) {
+            g_array_append_val(p->faults.retry, page);
+        }
         return true;
     }
     /* Nothing to map: the VMM has discarded it, and then the word differs. */

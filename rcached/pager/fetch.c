@@ -14,8 +14,8 @@
 #include <errno.h>
 #include <xxhash.h>
 
+#include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
-#include "rcached/pager/uffd.h"
 
 #define TAG_KIND        0x0100000000000000ull   /* GET; see lease.c */
 #define WRONG_TRIES     3
@@ -118,27 +118,25 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
     return 0;
 }
 
-/*
- * Checked bytes into the page, which is FILLING.  EEXIST means that somebody
- * has put a page of his own there (rule 5): it goes, and ours comes.
- */
+static void fetch_intruded(Pager *p, const Fetch *f, unsigned times)
+{
+    const GuestBlock *b = guest_block_of_page(&p->guest, f->page);
+
+    p->report.counts->intruders += times;
+    g_warning("vm %s: block %s: page %" G_GUINT64_FORMAT " was written to from "
+              "outside the VM while it was away; that is thrown away", p->name,
+              b->name, f->page - b->first);
+}
+
+/* Checked bytes into the page, which is FILLING. */
 static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
 {
-    GuestBlock *b = guest_block_of_page(&p->guest, f->page);
+    unsigned intruders = 0;
+    int ret = install_bytes(&p->guest, f->page, bytes, &intruders);
     uint64_t now;
-    int ret = -EAGAIN;
 
-    for (int i = 0; i < 8; i++) {
-        ret = uffd_copy(p->guest.uffd, block_address(b, f->page), bytes);
-        if (ret != -EEXIST) {
-            break;
-        }
-        p->report.counts->intruders++;
-        g_warning("vm %s: block %s: page %" G_GUINT64_FORMAT " was written "
-                  "to from outside the VM while it was away; that is thrown "
-                  "away", p->name, b->name, f->page - b->first);
-        guest_punch(&p->guest, f->page, 1);
-        ret = -EAGAIN;
+    if (intruders) {
+        fetch_intruded(p, f, intruders);
     }
     if (ret == 0) {
         fault_set_hot(p, f->page);

@@ -69,10 +69,19 @@ MUTATIONS = {
         "                      (zap_is_pinned(msg, z->page[i] - first) && 0);",
         "dma"),
     "rule5-eexist-is-done": (
-        "rcached/pager/fetch.c",
-        "        if (ret != -EEXIST) {\n            break;",
-        "        if (ret == -EEXIST) {\n            ret = 0;\n        }\n"
-        "        if (ret != -EEXIST) {\n            break;", "intruder"),
+        "rcached/pager/install.c",
+        "        if (ret != -EEXIST) {\n            return ret;\n        }\n"
+        "        (*intruders)++;",
+        "        if (ret == -EEXIST) {\n            return 0;\n        }\n"
+        "        if (ret != -EEXIST) {\n            return ret;\n        }\n"
+        "        (*intruders)++;", "intruder"),
+    "rule5-zeros-over-bytes": (
+        "rcached/pager/install.c",
+        "    if (ret != -EEXIST) {\n        return ret;\n    }\n"
+        "    ret = uffd_continue(guest->uffd, addr);",
+        "    if (ret != -EEXIST) {\n        return ret;\n    }\n"
+        "    guest_punch(guest, page, 1);\n"
+        "    return -EAGAIN;", "unit-install"),
     "rule6-slots-of-discards-kept": (
         "rcached/pager/takeover.c",
         "                freeing_slot(p, page_slot(word));",
@@ -122,7 +131,8 @@ def build(tree, folder):
                    stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", folder, "rcached/rcached",
                     "arbiter/arbiter", "arbiter/rcachectl",
-                    "tests/fakes/fake-vmm", "tests/unit/test-zap"],
+                    "tests/fakes/fake-vmm", "tests/unit/test-zap",
+                    "tests/unit/test-install"],
                    cwd=tree, check=True, stdout=subprocess.DEVNULL)
 
 
