@@ -14,9 +14,16 @@
  *        from the word it read before asking the memfd
  * -DEARLY  words set before the range is registered
  * -DNDISC=n
+ * -DNCR=n  the pager is killed n times, at any point (with -DV=3): QEMU's
+ *          thread answers by the word meanwhile, and the next pager wakes,
+ *          reconciles the page and takes it over from the start
+ * -DNO_WAKE_UNMANAGED  it wakes only if it finds a page under management
  */
 #ifndef NDISC
 #define NDISC 2
+#endif
+#ifndef NCR
+#define NCR 0
 #endif
 #define UNMANAGED 0
 #define UNTOUCHED 1
@@ -25,6 +32,7 @@
 #define FILLING 4
 #define DISCARDING 5
 byte st; bit pr; bit mv; bit pte; bit reg; bit gb; bit fq; bit zf = 1; bit answering; byte nd;
+bit kill; bit alive = 1; byte ncr;
 
 inline wake() { gb = 0; fq = 0 }
 
@@ -67,14 +75,36 @@ end:
 
 proctype Pager() {
     byte w; bit hole;
-end0:
+life:
+    {
     true;
+#if NCR > 0
+    /* Attach: what a killed pager, or QEMU's thread, has read is gone. */
+    atomic { if
+#ifdef NO_WAKE_UNMANAGED
+        :: st == UNMANAGED -> skip
+#endif
+        :: else -> wake()
+        fi };
+recon:
+    atomic { w = st };
+    atomic { hole = !pr };
+    atomic { if
+        :: (w == UNTOUCHED || w == FILLING) ->
+            if
+            :: st == w -> st = (hole -> ZERO : HOT)
+            :: else -> goto recon
+            fi
+        :: else -> skip
+        fi };
+#endif
 #ifndef EARLY
     reg = 1;
 #endif
 again:
 #if V == 2 || V == 3
-    atomic { st == UNMANAGED -> st = UNTOUCHED };       /* DISCARDING: wait */
+    atomic { st != DISCARDING;                          /* DISCARDING: wait */
+        if :: st == UNMANAGED -> st = UNTOUCHED :: else -> skip fi };
 #ifdef EARLY
     reg = 1;
 #endif
@@ -103,5 +133,40 @@ end:
         fi
     :: atomic { st == HOT && !pr -> assert(false) }     /* HOT over a hole */
     od
+    } unless { atomic { kill -> kill = 0; alive = 0; w = 0; hole = 0 } };
+    alive = 1;
+    goto life
 }
-init { atomic { run Guest(); run Discard(); run Pager() } }
+
+#if NCR > 0
+proctype Killer() {
+end:
+    do
+    :: atomic { alive && !kill && ncr < NCR -> ncr++; kill = 1 }
+    od
+}
+
+/* QEMU's thread, while no pager is there: by the word alone (rule 11). */
+proctype Fallback() {
+end:
+    do
+    :: atomic { !alive && fq -> fq = 0;
+        if
+        :: (st == UNTOUCHED || st == ZERO) ->
+            if :: !pr -> pr = 1; mv = zf :: else fi;
+            st = HOT; pte = 1; wake()
+        :: st == HOT -> if :: pr -> pte = 1 :: else fi; wake()
+        :: else -> skip                 /* waits for the next pager */
+        fi }
+    od
+}
+#endif
+
+init {
+    atomic {
+        run Guest(); run Discard(); run Pager();
+#if NCR > 0
+        run Killer(); run Fallback();
+#endif
+    }
+}

@@ -16,6 +16,10 @@
  *           -DFB fallback thread (rule 11)  -DCLEAN  -DPREFETCH=n  -DUNLEASE=n
  *           -DNDISC=n discards (rule 6)  -DDMA=n write DMAs (rule 4)
  *           -DINTR=n intruder touches  -DASYNC_PUNCH punch in a worker
+ *           -DLAZY the attach reconciles this page at any time, or when it
+ *           faults; meanwhile other pages go (to slots that the pager's map
+ *           calls free), and the sessions are opened at any time
+ *           -DNEL=n evictions of other pages
  *           a budget of 99 means no bound
  * TEXT_*    a rule as an earlier wording had it: each was found wanting here
  * NO_*      a rule taken out
@@ -46,6 +50,9 @@
 #endif
 #ifndef NS
 #define NS 2                    /* slots 1..NS */
+#endif
+#ifndef NEL
+#define NEL 1
 #endif
 #define NP 2                    /* requests of a kind in flight */
 
@@ -88,6 +95,42 @@ bit slv[NS+1];
 bit cnt; bit pin; bit orphan;   /* DMA count, GUP pin, pinned page gone */
 byte ncr; byte nz; byte ndup; byte ndisc; byte ndma; byte nintr; byte npf; byte nul;
 
+/*
+ * A lazy attach.  Until .rec is set the pager knows nothing of this page: not
+ * its state, and not its slot, so that its map of used slots is incomplete.
+ */
+#ifdef LAZY
+bit rec;                        /* this page is reconciled */
+bit fen;                        /* the sessions are open: older ones fenced */
+bit swp;                        /* unused slots have been freed */
+byte nel;
+#define REC rec
+#define FEN fen
+#else
+#define REC true
+#define FEN true
+#endif
+#ifdef NO_LAZY_FAULT            /* a fault is answered by the word as found */
+#define FREC true
+#else
+#define FREC REC
+#endif
+#ifdef NO_LAZY_HANDS            /* the hands go where nothing is reconciled */
+#define HREC true
+#else
+#define HREC REC
+#endif
+#ifdef NO_LAZY_SLOTS            /* slots are handed out by half a map */
+#define SREC true
+#else
+#define SREC REC
+#endif
+#ifdef NO_LAZY_SWEEP            /* and freed by half a map */
+#define WREC true
+#else
+#define WREC REC
+#endif
+
 inline stale() {
     slv[1] = 0; slv[2] = 0;
 #if NS > 2
@@ -126,6 +169,10 @@ inline cont(wp) {
 #else
 #define USABLE(s) (s != slot && s != freeing && !hold[s] && !BUSY(s))
 #endif
+
+#define LIVE(s) (slot == s && (st == REMOTE || st == PUNCHING || st == FETCHING || st == CACHED || cl))
+/* free, by what the pager knows */
+#define OTHERS(s) ((!REC || s != slot) && s != freeing && !hold[s] && !BUSY(s))
 
 #if NS > 2
 #define ANYSLOT (USABLE(1) || USABLE(2) || USABLE(3))
@@ -252,6 +299,9 @@ life:
     {
         /* ---- attach (rule 2) ---- */
         atomic { ncr > 0 -> skip } ;
+#ifdef LAZY
+        goto awake;
+#endif
 recon:
 #ifdef TEXT_SEEKFIRST   /* memfd asked before the word is read */
         atomic { hole = !pr };
@@ -294,6 +344,11 @@ recon:
             fi
 #endif
         fi;
+#ifdef LAZY
+        atomic { sw = 0; sg = 0; hole = 0; rec = 1 };
+        goto loop;
+#endif
+fence:
         atomic { sw = 0; sg = 0; hole = 0;
 #ifndef NO_R3
             /* HELLO: provider fences older sessions */
@@ -304,12 +359,30 @@ recon:
             fro[3] = 0;
 #endif
 #endif
+#ifdef LAZY
+            fen = 1;
+#endif
             skip };
+#ifdef LAZY
+        goto loop;
+#endif
+awake:
 #ifndef NO_R2WAKE
         atomic { wake() };
 #endif
 loop:
         do
+#ifdef LAZY
+        :: !rec -> goto recon
+        :: !fen -> goto fence
+        /* ---- another page goes, and in time its slot is freed ---- */
+        :: atomic { (fen && SREC && BUDGET(nel,NEL) && OTHERS(1)) -> SPEND(nel,NEL); assert(!LIVE(1)); slv[1] = 0 }
+        :: atomic { (fen && SREC && BUDGET(nel,NEL) && OTHERS(2)) -> SPEND(nel,NEL); assert(!LIVE(2)); slv[2] = 0 }
+        /* ---- what no word names is freed once ---- */
+        :: atomic { (fen && WREC && !swp) -> swp = 1;
+                    if :: OTHERS(1) -> frs[1] = 1 :: else fi;
+                    if :: OTHERS(2) -> frs[2] = 1 :: else fi }
+#endif
         /* ---- fault messages; the table decides (rule 5) ---- */
 #ifdef NO_R5FLAGS       /* the page cache at fault time decides: MINOR -> CONTINUE */
         :: atomic { fq && pr && !parked -> fq = 0; st = HOT; cl = 0 }; cont(0)
@@ -317,7 +390,7 @@ loop:
 #else
         :: atomic { fq && !parked -> fq = 0; parked = 1 }
 #endif
-        :: atomic { (parked && st == ZERO) -> st = FILLING; cl = 0; ZSLOT_OUT };
+        :: atomic { (FREC && parked && st == ZERO) -> st = FILLING; cl = 0; ZSLOT_OUT };
             atomic { if
                 :: pte != NONE -> wake()
                 :: pte == NONE && !pr -> pr = 1; mv = zf; pte = MAP; mk = 0; wake()
@@ -333,7 +406,7 @@ loop:
         :: atomic { parked && (st == HOT || st == ZAPPING || st == EVICTING) -> st = HOT; w = cl };
             cont(w); w = 0
 #else
-        :: atomic { parked && (st == HOT || st == ZAPPING || st == EVICTING) -> st = HOT;
+        :: atomic { FREC && parked && (st == HOT || st == ZAPPING || st == EVICTING) -> st = HOT;
 #ifndef NO_CLEARFIRST   /* plain CONTINUE but CLEAN left set */
                     cl = 0;
 #endif
@@ -341,17 +414,17 @@ loop:
             cont(0)
 #endif
 #endif
-        :: atomic { parked && st == ZAPPED -> st = HOT; w = 0;
+        :: atomic { FREC && parked && st == ZAPPED -> st = HOT; w = 0;
                     if :: cl -> w = 1 :: cl = 0 fi };
             cont(w); w = 0
-        :: atomic { parked && st == CACHED -> st = HOT; if :: true -> cl = 1; w = 1 :: true -> cl = 0; w = 0 fi;
+        :: atomic { FREC && parked && st == CACHED -> st = HOT; if :: true -> cl = 1; w = 1 :: true -> cl = 0; w = 0 fi;
 #ifndef CLEAN
                     cl = 0; w = 0;
 #endif
                     skip };
             cont(w); w = 0
-        :: atomic { parked && st == DISCARDING -> parked = 0 }   /* QEMU's WAKE brings it back */
-        :: atomic { (st == REMOTE && (parked || BUDGET(npf,PREFETCH)) && (!gt[0] || !gt[1])) ->
+        :: atomic { FREC && parked && st == DISCARDING -> parked = 0 }   /* QEMU's WAKE brings it back */
+        :: atomic { (st == REMOTE && FEN && ((FREC && parked) || (HREC && BUDGET(npf,PREFETCH))) && (!gt[0] || !gt[1])) ->
                     if :: parked -> pfetch = 0 :: else -> pfetch = 1; SPEND(npf,PREFETCH) fi;
                     i = (gt[0] -> 1 : 0); st = FETCHING; wq = i };
             atomic { gt[i] = 1; gs[i] = slot; i = 0 }
@@ -386,7 +459,7 @@ refill:
             :: atomic { else -> gt[i] = 0; gv[i] = 0; gs[i] = 0; i = 0 }
             fi
         /* ---- front hand ---- */
-        :: atomic { st == HOT && BUDGET(nz,NZ) && (!zp[0] || !zp[1]) ->
+        :: atomic { HREC && st == HOT && BUDGET(nz,NZ) && (!zp[0] || !zp[1]) ->
                     SPEND(nz,NZ); i = (zp[0] -> 1 : 0); st = ZAPPING; wq = i };
             atomic { zp[i] = 1; i = 0 }
         /* ---- zap reply (rule 14), scan, back hand ---- */
@@ -409,8 +482,8 @@ refill:
                     :: else
                     fi;
                     zp[i] = 0; i = 0 }
-        :: atomic { (st == ZAPPED && cl) || (st == CACHED && BUDGET(nz,NZ)) -> if :: st == CACHED -> SPEND(nz,NZ) :: else fi; st = PUNCHING; cl = 0 }
-        :: atomic { (st == ZAPPED && !cl && (!pt[0] || !pt[1]) && ANYSLOT) ->
+        :: atomic { HREC && ((st == ZAPPED && cl) || (st == CACHED && BUDGET(nz,NZ))) -> if :: st == CACHED -> SPEND(nz,NZ) :: else fi; st = PUNCHING; cl = 0 }
+        :: atomic { (HREC && FEN && st == ZAPPED && !cl && (!pt[0] || !pt[1]) && ANYSLOT) ->
                     n = 0;
                     if :: USABLE(1) -> n = 1 :: USABLE(2) -> n = 2
 #if NS > 2
@@ -437,10 +510,10 @@ refill:
             atomic { if :: freeing -> frs[freeing] = 1; freeing = 0 :: else fi }
         /* ---- punch, verify, REMOTE ---- */
 #ifdef ASYNC_PUNCH
-        :: atomic { st == PUNCHING && !pop -> pop = 1 }
+        :: atomic { HREC && st == PUNCHING && !pop -> pop = 1 }
         :: atomic { pop == 2 -> pop = 0; if :: st == PUNCHING && !pr -> st = REMOTE :: else fi }
 #else
-        :: st == PUNCHING ->
+        :: (HREC && st == PUNCHING) ->
             atomic { punch() };
             atomic { if
                 :: (st == PUNCHING && VERIFIED) -> st = REMOTE
@@ -448,7 +521,7 @@ refill:
 #endif
         /* ---- slot bits left by a discard; a lease lost ---- */
 #if NDISC > 0
-        :: atomic { (st == ZERO && slot) -> ZSLOT_OUT }
+        :: atomic { (HREC && st == ZERO && slot) -> ZSLOT_OUT }
         :: atomic { (hold[1] && NOGET(1)) -> hold[1] = 0; frs[1] = 1 }
         :: atomic { (hold[2] && NOGET(2)) -> hold[2] = 0; frs[2] = 1 }
 #if NS > 2
@@ -456,7 +529,7 @@ refill:
 #endif
 #endif
 #if UNLEASE > 0
-        :: atomic { (slot && BUDGET(nul,UNLEASE) && (st == HOT || st == ZAPPING || st == ZAPPED || st == CACHED || st == EVICTING)) ->
+        :: atomic { (REC && slot && BUDGET(nul,UNLEASE) && (st == HOT || st == ZAPPING || st == ZAPPED || st == CACHED || st == EVICTING)) ->
                     SPEND(nul,UNLEASE); if :: st == CACHED -> st = ZAPPED :: else fi;
 #ifndef NO_UNLEASE_DIRTY
                     cl = 0;
@@ -471,6 +544,9 @@ refill:
         od
     } unless { atomic { kill -> kill = 0; alive = 0 } };
     atomic {    /* the process is gone; its unread bytes are not */
+#ifdef LAZY
+        rec = 0; fen = 0; swp = 0;
+#endif
         parked = 0; pbuf = 0; pfetch = 0; freeing = 0; i = 0; w = 0; n = 0; sw = 0; sg = 0; hole = 0;
 #ifndef NO_R3PIDFD      /* proved dead: nothing of it still runs */
         if :: pop == 1 -> punch() :: pop == 1 -> skip :: else fi; pop = 0;
@@ -496,7 +572,6 @@ refill:
 }
 
 /* --------------------------------------------------------------- provider */
-#define LIVE(s) (slot == s && (st == REMOTE || st == PUNCHING || st == FETCHING || st == CACHED || cl))
 proctype Provider() {
     byte s;
 end:
