@@ -5,9 +5,14 @@
  *
  * "host" reads /proc/meminfo and /proc/pressure/memory.  "cgroup:PATH" reads
  * a memory cgroup, version 1 or 2, in which the daemon and what it shares the
- * memory with live; every limit from there up to the top counts, and so does
- * the host, since a cgroup's limit does not say that the host has the memory.
- * The pressure is the cgroup's where it is told (version 2), else the host's.
+ * memory with live; the host counts too, since a cgroup's limit does not say
+ * that the host has the memory.  The pressure is the cgroup's where it is told
+ * (version 2), else the host's.
+ *
+ * Whatever the source, the cgroups this daemon itself is in count: what it
+ * lends is charged to them, and above their limit it is killed.  Their limits
+ * at every level lower the figures, and the pressure of those levels that have
+ * a limit (version 2) raises it.
  */
 #ifndef RCACHED_AGENT_MEMORY_H
 #define RCACHED_AGENT_MEMORY_H
@@ -56,15 +61,6 @@ bool memory_source_watched(const MemorySource *source, char **path);
  */
 bool memory_source_read(MemorySource *source, MemorySample *out,
                         GError **errp);
-
-/**
- * memory_parse_pressure() - the text of a pressure file
- * @some, @full: hundredths of a percent over the last ten seconds; a line
- *               that is missing counts as 0
- *
- * Return: false if there is no line "some"
- */
-bool memory_parse_pressure(const char *text, uint32_t *some, uint32_t *full);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemorySource, memory_source_free)
 

@@ -223,8 +223,12 @@ class PressedCluster(Cluster):
         host.cgroup = Cgroup(f"{self.prefix}-{host.name}", self.limit)
         return host.start_rcached(
             "--slab-size", self.slab, "--reserve", str(self.reserve),
-            "--memory-source", f"cgroup:{host.cgroup.path}",
+            *self.memory_source(host),
             "--enable-debug-commands", *self.arbiter, *self.provider_options)
+
+    def memory_source(self, host):
+        """What tells the provider where it is."""
+        return ["--memory-source", f"cgroup:{host.cgroup.path}"]
 
     def hog(self, host, size):
         """A process on @host that takes @size bytes."""
@@ -292,3 +296,40 @@ def hog(build):
     """A host that runs short gets its memory back; its guests go on."""
     _, visits = press(build, 96 * MIB, "4M")
     assert visits > 0, "the guest stood still"
+
+
+class UntoldCluster(PressedCluster):
+    """One provider in a cgroup that nobody has told it of."""
+
+    def memory_source(self, host):
+        return []
+
+
+@scenario
+def own_cgroup(build):
+    """
+    A provider that is limited by its own cgroup offers no more than that
+    leaves it, and lives when a VM takes all it can get.
+    """
+    limit, reserve = 200 * MIB, 40 * MIB
+    with UntoldCluster(build, limit, reserve, slab="4M", providers=1) as c:
+        host, = c.providers
+        status = c.status(host)
+        assert status["mem_total_bytes"] == limit, status
+        assert status["offered_bytes"] <= limit - reserve, status
+        vm = Vm(c.requester, mem=512, seconds=600, local_max=64, threads=2,
+                pattern="sweep")
+        wait_for("all that is offered to be leased",
+                 lambda: full(c, host), 120)
+        assert host.cgroup.free() >= 0
+        daemon = host.processes["rcached"]
+        assert daemon.popen.poll() is None, daemon.tail()
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+def full(c, host):
+    """Something is leased there, and no slab more is offered."""
+    status = c.status(host)
+    return (status["leased_bytes"] > 8 * MIB and
+            status["offered_bytes"] - status["leased_bytes"] < 4 * MIB)

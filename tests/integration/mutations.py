@@ -18,6 +18,10 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 # name: (file, what stands there, what stands there instead, scenario)
 MUTATIONS = {
+    "own-cgroups-unseen": (
+        "rcached/agent/memory.c",
+        "    if (!read_own(source, &room, errp)) {",
+        "    if (false && !read_own(source, &room, errp)) {", "own_cgroup"),
     "rule2-no-wake": (
         "rcached/pager/attach.c",
         "            uffd_wake(p->guest.uffd, b->address,\n"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rcached/agent/memory.h"
+#include "rcached/agent/proc-text.h"
 
 #define MIB     (UINT64_C(1) << 20)
 
@@ -267,17 +268,124 @@ START_TEST(pressure_is_read_to_the_hundredth)
 {
     uint32_t some, full;
 
-    ck_assert(memory_parse_pressure("some avg10=0.07 avg60=1", &some, &full));
+    ck_assert(proc_text_pressure("some avg10=0.07 avg60=1", &some, &full));
     ck_assert_uint_eq(some, 7);
     ck_assert_uint_eq(full, 0);
-    ck_assert(memory_parse_pressure("some avg10=12.5 \nfull avg10=3\n",
+    ck_assert(proc_text_pressure("some avg10=12.5 \nfull avg10=3\n",
                                     &some, &full));
     ck_assert_uint_eq(some, 1250);
     ck_assert_uint_eq(full, 300);
-    ck_assert(!memory_parse_pressure("", &some, &full));
-    ck_assert(!memory_parse_pressure("full avg10=1.00\n", &some, &full));
-    ck_assert(!memory_parse_pressure("some avg10=x\n", &some, &full));
-    ck_assert(!memory_parse_pressure("awesome avg10=1.00\n", &some, &full));
+    ck_assert(!proc_text_pressure("", &some, &full));
+    ck_assert(!proc_text_pressure("full avg10=1.00\n", &some, &full));
+    ck_assert(!proc_text_pressure("some avg10=x\n", &some, &full));
+    ck_assert(!proc_text_pressure("awesome avg10=1.00\n", &some, &full));
+}
+END_TEST
+
+/* This process is in the cgroups that @lines say; where they are mounted. */
+static void put_own(const char *lines)
+{
+    g_autofree char *mounts = g_strdup_printf(
+        "22 1 0:20 / /proc rw - proc proc rw\n"
+        "35 31 0:32 / %s/v1 rw,relatime shared:9 - cgroup cgroup rw,memory\n"
+        "36 31 0:33 / %s/cpu rw,relatime - cgroup cgroup rw,cpu\n"
+        "37 31 0:34 /part %s/with\\040blank rw - cgroup2 cgroup2 rw\n",
+        root, root, root);
+
+    put("proc/self/cgroup", lines);
+    put("proc/self/mountinfo", mounts);
+}
+
+static void put_v1(const char *name, const char *limit, const char *usage)
+{
+    g_autofree char *a = g_strdup_printf("%s/memory.limit_in_bytes", name);
+    g_autofree char *b = g_strdup_printf("%s/memory.usage_in_bytes", name);
+    g_autofree char *c = g_strdup_printf("%s/memory.stat", name);
+
+    put(a, limit);
+    put(b, usage);
+    put(c, "total_inactive_file 0\n");
+}
+
+START_TEST(own_cgroups_of_version_1_count)
+{
+    put_own("5:cpu:/small\n4:memory:/a/b\n0::/\n");
+    put_v1("v1", "9223372036854771712\n", "1\n");
+    put_v1("v1/a", "209715200\n", "104857600\n");      /* 200, 100 MiB */
+    put_v1("v1/a/b", "9223372036854771712\n", "1\n");
+    put_v1("cpu/small", "1048576\n", "0\n");            /* not for memory */
+    ck_assert_uint_eq(read_host().total, 200 * MIB);
+    ck_assert_uint_eq(read_host().available, 100 * MIB);
+    put_v1("v1/a/b", "104857600\n", "94371840\n");     /* 100, 90 MiB */
+    ck_assert_uint_eq(read_host().total, 100 * MIB);
+    ck_assert_uint_eq(read_host().available, 10 * MIB);
+}
+END_TEST
+
+START_TEST(own_cgroups_of_version_2_count)
+{
+    put_own("0::/part/a/b\n");
+    /* The controller is off at the leaf and on above it. */
+    put("with blank/a/b/cgroup.procs", "");
+    put_v2("with blank/a", "209715200\n", "104857600\n",
+           "inactive_file 0\n");
+    ck_assert_uint_eq(read_host().total, 200 * MIB);
+    ck_assert_uint_eq(read_host().available, 100 * MIB);
+    ck_assert_uint_eq(read_host().psi_some_avg10, 125);
+    put("with blank/a/memory.pressure", "some avg10=40.00 avg60=0\n"
+        "full avg10=0.10 avg60=0\n");
+    ck_assert_uint_eq(read_host().psi_some_avg10, 4000);
+    ck_assert_uint_eq(read_host().psi_full_avg10, 50);
+    put("with blank/a/memory.high", "157286400\n");     /* 150 MiB */
+    ck_assert_uint_eq(read_host().total, 150 * MIB);
+    ck_assert_uint_eq(read_host().available, 50 * MIB);
+}
+END_TEST
+
+START_TEST(an_own_path_outside_the_mount_is_the_mount)
+{
+    put_own("0::/../other\n");
+    put_v2("with blank", "209715200\n", "104857600\n", "");
+    ck_assert_uint_eq(read_host().total, 200 * MIB);
+    put_own("0::/part-of-another-name\n");
+    ck_assert_uint_eq(read_host().total, 200 * MIB);
+}
+END_TEST
+
+START_TEST(own_cgroups_without_limits_change_nothing)
+{
+    put_own("4:memory:/a\n0::/part/a\n");
+    put_v1("v1/a", "9223372036854771712\n", "1\n");
+    put_v2("with blank/a", "max\n", "1\n", "");
+    put("with blank/a/memory.pressure", "some avg10=90.00 avg60=0\n");
+    ck_assert_uint_eq(read_host().total, 1000 * MIB);
+    ck_assert_uint_eq(read_host().available, 500 * MIB);
+    ck_assert_uint_eq(read_host().psi_some_avg10, 125);
+    put("proc/self/mountinfo", "garbage\n\n1 2 3 4 5 6 - cgroup2\n");
+    ck_assert_uint_eq(read_host().total, 1000 * MIB);
+}
+END_TEST
+
+START_TEST(own_limits_count_beside_a_cgroup_that_was_asked_for)
+{
+    put_own("4:memory:/a\n");
+    put_v1("v1/a", "104857600\n", "94371840\n");       /* 100, 90 MiB */
+    put_v2("cg/a", "209715200\n", "104857600\n", "");  /* 200, 100 MiB */
+    ck_assert_uint_eq(read_cgroup("cg/a").total, 100 * MIB);
+    ck_assert_uint_eq(read_cgroup("cg/a").available, 10 * MIB);
+}
+END_TEST
+
+START_TEST(an_own_limit_that_cannot_be_read_is_an_error)
+{
+    g_autoptr(MemorySource) source = memory_source_new("host", proc, NULL);
+    g_autoptr(GError) error = NULL;
+    MemorySample sample;
+
+    put_own("4:memory:/a\n");
+    put_v1("v1/a", "lots\n", "1\n");
+    ck_assert(!memory_source_read(source, &sample, &error));
+    ck_assert_ptr_nonnull(error);
 }
 END_TEST
 
@@ -302,6 +410,12 @@ int main(void)
     tcase_add_test(tc,
                    a_source_that_goes_away_is_an_error_and_leaves_the_sample);
     tcase_add_test(tc, pressure_is_read_to_the_hundredth);
+    tcase_add_test(tc, own_cgroups_of_version_1_count);
+    tcase_add_test(tc, own_cgroups_of_version_2_count);
+    tcase_add_test(tc, an_own_path_outside_the_mount_is_the_mount);
+    tcase_add_test(tc, own_cgroups_without_limits_change_nothing);
+    tcase_add_test(tc, own_limits_count_beside_a_cgroup_that_was_asked_for);
+    tcase_add_test(tc, an_own_limit_that_cannot_be_read_is_an_error);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
