@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "rcached/provider/peer.h"
+#include "rcached/provider/claims.h"
+#include "rcached/provider/peer-out.h"
+#include "rcached/provider/server-internal.h"
+#include "rcached/provider/store-revoke.h"
 
 /* The intake of that slab among the connections of @peer's session. */
 static Intake *intake_find(const Peer *peer, uint64_t lease, uint32_t slab)
@@ -58,7 +61,7 @@ static enum RcacheStatus expect(Peer *peer, const WireHead *head,
 {
     Store *store = peer->server->config.store;
     StoreLease *lease;
-    enum RcacheStatus status = request_lease_for(peer, head, &lease);
+    enum RcacheStatus status = claims_lease_for(peer, head, &lease);
     Slab *slab;
     Intake *in;
 

@@ -8,8 +8,8 @@
  * buffer behind them for the head of the PUT that is likely to follow.  In a
  * row of PUTs only heads and slots ever pass through the buffer.
  *
- * Out: answers stand in a queue; one send takes as many of them as fit its
- * iovecs.  Pages are sent from where they lie in the slabs.
+ * Out: answers stand in a queue (peer-out.h); one send takes as many of them
+ * as fit its iovecs.
  */
 #include "rcached/provider/peer.h"
 
@@ -20,6 +20,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "rcached/provider/peer-out.h"
+#include "rcached/provider/server-internal.h"
 
 static void peer_rx_done(RingOp *op, int res, bool more);
 static void peer_tx_done(RingOp *op, int res, bool more);
@@ -62,10 +65,11 @@ static void peer_set_options(int fd)
     }
 }
 
-Peer *peer_new(Server *server, int fd)
+Peer *peer_new(Server *server, int fd, const PeerOps *ops)
 {
     Peer *peer = g_new0(Peer, 1);
 
+    peer->ops = ops;
     peer->server = server;
     peer->fd = fd;
     peer->link.data = peer;
@@ -131,54 +135,18 @@ void peer_close(Peer *peer, const char *why)
     ring_cancel(server->ring, &peer->tx);
 }
 
-void peer_put_let_go(Peer *peer)
-{
-    PeerPut *put = &peer->put;
-    unsigned i;
-
-    spill_put_free(peer);
-    for (i = 0; i < put->head.count; i++) {
-        store_unuse_slab(put->slabs[i]);
-    }
-    store_unuse(peer->server->config.store, put->lease);
-    put->lease = NULL;
-}
-
-static void out_free(Server *server, PeerOut *out)
-{
-    unsigned i;
-
-    for (i = 0; i < out->nr_slabs; i++) {
-        store_unuse_slab(out->slabs[i]);
-    }
-    if (out->lease) {
-        store_unuse(server->config.store, out->lease);
-    }
-    if (out->frame) {
-        g_byte_array_unref(out->frame);
-    }
-    secret_free(out->secret, out->secret_bytes);
-    g_free(out);
-}
-
 /* Give back all that the connection has in the store. */
 static void peer_let_go(Peer *peer)
 {
     Store *store = peer->server->config.store;
     guint i;
 
-    push_leave(peer);
+    peer->ops->leaves(peer);
     server_lock(peer->server);
-    intake_leave(peer);
     if (peer->put.lease) {
-        peer_put_let_go(peer);
+        put_let_go(peer);
     }
-    while (peer->out_first) {
-        PeerOut *out = peer->out_first;
-
-        peer->out_first = out->next;
-        out_free(peer->server, out);
-    }
+    peer_out_drop(peer);
     for (i = 0; i < peer->releases->len; i++) {
         store_forget_waiter(store, peer->releases->pdata[i]);
         g_free(peer->releases->pdata[i]);
@@ -212,124 +180,19 @@ bool peer_finish(Peer *peer)
 
 /* ------------------------------------------------------------------ out */
 
-unsigned iov_add(struct iovec *iov, unsigned nr, uint8_t *page)
-{
-    if (nr && (uint8_t *)iov[nr - 1].iov_base + iov[nr - 1].iov_len == page) {
-        iov[nr - 1].iov_len += WIRE_PAGE_SIZE;
-        return nr;
-    }
-    iov[nr] = (struct iovec) { page, WIRE_PAGE_SIZE };
-    return nr + 1;
-}
-
-static void out_queue(Peer *peer, PeerOut *out)
-{
-    *peer->out_last = out;
-    peer->out_last = &out->next;
-    peer->nr_out++;
-}
-
-PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages)
-{
-    PeerOut *out = g_malloc(sizeof(*out) + (1 + pages) *
-                            sizeof(struct iovec) + pages * sizeof(Slab *));
-
-    out->next = NULL;
-    out->lease = NULL;
-    out->slabs = (Slab **)(out->iov + 1 + pages);
-    out->nr_slabs = 0;
-    out->frame = NULL;
-    out->secret = NULL;
-    out->at = 0;
-    out->nr = 1;
-    wire_head_encode(out->head, head);
-    out->iov[0] = (struct iovec) { out->head, sizeof(out->head) };
-    out_queue(peer, out);
-    return out;
-}
-
-void peer_reply(Peer *peer, const WireHead *request, uint8_t type,
-                enum RcacheStatus status)
-{
-    WireHead head = {
-        .type = type,
-        .status = status,
-        .tag = request->tag,
-        .lease = request->lease,
-        .epoch = request->epoch,
-    };
-
-    peer_out_new(peer, &head, 0);
-}
-
-void peer_reply_frame(Peer *peer, GByteArray *frame)
-{
-    PeerOut *out = g_malloc0(sizeof(*out) + sizeof(struct iovec));
-
-    out->frame = frame;
-    out->nr = 1;
-    out->iov[0] = (struct iovec) { frame->data, frame->len };
-    out_queue(peer, out);
-}
-
 /* Send what is queued, if nothing is being sent. */
 static void peer_send(Peer *peer)
 {
-    unsigned nr = 0;
-    PeerOut *out;
+    unsigned nr;
 
     if (ring_op_busy(&peer->tx) || !peer->out_first) {
         return;
     }
-    for (out = peer->out_first; out && nr < PEER_TX_IOVS; out = out->next) {
-        unsigned n = MIN(out->nr - out->at, PEER_TX_IOVS - nr);
-
-        memcpy(&peer->tx_iov[nr], &out->iov[out->at], n * sizeof(out->iov[0]));
-        nr += n;
-    }
+    nr = peer_out_gather(peer, peer->tx_iov, PEER_TX_IOVS);
     peer->tx_msg = (struct msghdr) {
         .msg_iov = peer->tx_iov, .msg_iovlen = nr,
     };
     ring_sendmsg(peer->server->ring, &peer->tx, peer->fd, &peer->tx_msg, 0);
-}
-
-/* Skip @n bytes of an array of iovs from @at on; return the new @at. */
-static unsigned iov_skip(struct iovec *iov, unsigned at, unsigned nr,
-                         size_t *n)
-{
-    while (at < nr && *n >= iov[at].iov_len) {
-        *n -= iov[at++].iov_len;
-    }
-    if (at < nr && *n) {
-        iov[at].iov_base = (uint8_t *)iov[at].iov_base + *n;
-        iov[at].iov_len -= *n;
-        *n = 0;
-    }
-    return at;
-}
-
-static void peer_sent(Peer *peer, size_t n)
-{
-    while (peer->out_first) {
-        PeerOut *out = peer->out_first;
-
-        out->at = iov_skip(out->iov, out->at, out->nr, &n);
-        if (out->at < out->nr) {
-            return;
-        }
-        peer->out_first = out->next;
-        if (!peer->out_first) {
-            peer->out_last = &peer->out_first;
-        }
-        peer->nr_out--;
-        if (out->lease) {
-            server_lock(peer->server);
-            out_free(peer->server, out);
-            server_unlock(peer->server);
-        } else {
-            out_free(peer->server, out);
-        }
-    }
 }
 
 static void peer_tx_done(RingOp *op, int res, bool more)
@@ -346,7 +209,7 @@ static void peer_tx_done(RingOp *op, int res, bool more)
     }
     if (res > 0) {
         peer->progress = peer->server->now;
-        peer_sent(peer, res);
+        peer_out_sent(peer, res);
     }
     peer_go(peer);
 }
@@ -432,7 +295,7 @@ static void peer_fill_put(Peer *peer)
         }
     }
     if (!put->left) {
-        request_put_end(peer);
+        peer->ops->put_end(peer);
     }
 }
 
@@ -461,7 +324,7 @@ static bool peer_frame(Peer *peer)
     }
     if (err == WIRE_E_VERSION && peer->state == PEER_HELLO) {
         peer->hello = head;
-        request_refuse(peer, RCACHE_E_VERSION, wire_reason(err));
+        peer->ops->refuse(peer, RCACHE_E_VERSION, wire_reason(err));
         return false;
     }
     if (err) {
@@ -473,14 +336,14 @@ static bool peer_frame(Peer *peer)
     }
     peer->at += frame_need(&head);
     if (head.type == RCACHE_HELLO) {
-        request_hello(peer, &head, bytes + WIRE_HEAD_LEN);
+        peer->ops->hello(peer, &head, bytes + WIRE_HEAD_LEN);
         return false;
     }
     if (head.type == RCACHE_PUT) {
-        request_put_begin(peer, &head, bytes + WIRE_HEAD_LEN);
+        peer->ops->put_begin(peer, &head, bytes + WIRE_HEAD_LEN);
         peer_fill_put(peer);
     } else {
-        why = request_handle(peer, &head, bytes + WIRE_HEAD_LEN);
+        why = peer->ops->frame(peer, &head, bytes + WIRE_HEAD_LEN);
     }
     if (why) {
         peer_close(peer, why);
@@ -521,7 +384,7 @@ static void peer_received(Peer *peer, size_t n)
             put->at = iov_skip(put->iov, put->at, put->nr, &pages);
         }
         if (!put->left) {
-            request_put_end(peer);
+            peer->ops->put_end(peer);
         }
     }
     peer->len += n;

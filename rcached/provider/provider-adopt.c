@@ -3,6 +3,8 @@
  * provider: what it takes over from an earlier daemon: the table of leases,
  * the slabs, and the spill file with its key.
  */
+#include "rcached/provider/provider-adopt.h"
+
 #include <errno.h>
 #include <gio/gio.h>
 #include <inttypes.h>
@@ -11,6 +13,7 @@
 
 #include "common/boot.h"
 #include "rcached/provider/provider-internal.h"
+#include "rcached/provider/store-adopt.h"
 
 #define KEPT_TABLE      "leases"
 #define KEPT_SPILL_KEY  "spill-key"

@@ -34,14 +34,4 @@ struct Provider {
     char *address;
 };
 
-/* -- provider-adopt.c */
-
-/** kept_slab_pages() - the size that slabs will have: that of those kept */
-uint32_t kept_slab_pages(const ProviderConfig *config);
-
-/** provider_adopt() - take over what an earlier daemon left, and make what is
- * lacking; the store is empty */
-bool provider_adopt(Provider *provider, const ProviderConfig *config,
-                    GError **errp);
-
 #endif

@@ -24,7 +24,9 @@
 #include "common/address.h"
 #include "common/boot.h"
 #include "common/cleanup.h"
+#include "rcached/provider/provider-adopt.h"
 #include "rcached/provider/provider-internal.h"
+#include "rcached/provider/store-spill.h"
 
 /*
  * The kernel takes an io_uring apart after its process is gone: the socket of

@@ -12,14 +12,20 @@
  * quiet.  Nothing of this outlives the process: a MOVE that is not answered
  * is asked again by its requester, under another token.
  */
+#include "rcached/provider/push.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "common/address.h"
 #include "common/cleanup.h"
 #include "common/data-conn.h"
-#include "rcached/provider/peer.h"
+#include "rcached/provider/claims.h"
+#include "rcached/provider/peer-out.h"
+#include "rcached/provider/server-internal.h"
 #include "rcached/provider/slab-away.h"
+#include "rcached/provider/spill-xfer.h"
+#include "rcached/provider/spill.h"
 
 #define PUSH_WINDOW     8u      /* PUTs not yet answered */
 #define PUSH_READS      4u      /* of those, read from the spill file */
@@ -203,6 +209,7 @@ static PushRead *push_read_idle(Push *push)
 
 static bool push_read_run(Push *push, uint32_t first, unsigned n)
 {
+    Spill *spill = push->server->config.spill;
     PushRead *read = push_read_idle(push);
 
     if (!read) {
@@ -214,7 +221,7 @@ static bool push_read_run(Push *push, uint32_t first, unsigned n)
     memcpy(read->seals, push->slab->away->seals + first,
            n * sizeof(read->seals[0]));
     spill_xfer_init(&read->xfer, read_done);
-    spill_xfer_add(push->server->config.spill, &read->xfer, false,
+    spill_xfer_add(spill->ring, spill->file, &read->xfer, false,
                    push->slab, first, read->buf, n);
     spill_xfer_go(&read->xfer);
     return true;
@@ -472,7 +479,7 @@ const char *push_move(Peer *peer, const WireHead *head,
         return wire_reason(err);
     }
     server_lock(server);
-    status = request_lease_for(peer, head, &lease);
+    status = claims_lease_for(peer, head, &lease);
     slab = status ? NULL : store_slab(server->config.store, lease, move.slab);
     if (!status && (!slab || slab->expected)) {
         status = RCACHE_E_SLOT;

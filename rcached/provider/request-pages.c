@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * request: PUT, GET and FREE.  request.c says how a request is judged.
+ * request-pages: PUT, GET and FREE.  request.c says how a request is judged.
  *
  * Pages go between the socket and the slabs' memory; those that are in the
  * spill file, or belong there, take the way of spill-serve.c.
  */
-#include "rcached/provider/peer.h"
+#include "rcached/provider/request-pages.h"
+
+#include "rcached/provider/claims.h"
+#include "rcached/provider/intake.h"
+#include "rcached/provider/peer-out.h"
+#include "rcached/provider/put.h"
+#include "rcached/provider/server-internal.h"
 #include "rcached/provider/slab-away.h"
+#include "rcached/provider/spill-serve.h"
 
 /* Where page @i of a PUT is received: its slot, or a buffer; NULL: nowhere. */
 static uint8_t *put_page(Peer *peer, unsigned i, Slab *slab, uint8_t *page)
@@ -14,7 +21,7 @@ static uint8_t *put_page(Peer *peer, unsigned i, Slab *slab, uint8_t *page)
     uint32_t number = wire_slot_page(peer->put.slots[i]);
 
     if (slab_puts_to_file(slab, number)) {
-        return spill_put_page(peer, i);
+        return put_file_buffer(peer, i);
     }
     if (slab->away) {
         spill_touched(peer->server->config.spill, slab, number);
@@ -40,7 +47,7 @@ void request_put_begin(Peer *peer, const WireHead *head,
     wire_slots_decode(slots, put->slots, head->count);
 
     server_lock(peer->server);
-    put->status = request_lease_for(peer, head, &lease);
+    put->status = claims_lease_for(peer, head, &lease);
     for (i = 0; i < head->count && put->status == RCACHE_OK; i++) {
         Slab *slab;
         uint8_t *page = store_find(store, lease, put->slots[i], false, &slab);
@@ -64,21 +71,9 @@ void request_put_begin(Peer *peer, const WireHead *head,
             store_use_slab(put->slabs[i]);
         }
     } else {
-        spill_put_free(peer);
+        put_free_buffer(peer);
     }
     server_unlock(peer->server);
-}
-
-void request_put_stored(Peer *peer, StoreLease *lease, Slab *slab,
-                        RcacheSlot slot)
-{
-    uint32_t page = wire_slot_page(slot);
-
-    if (slab->away) {
-        spill_touched(peer->server->config.spill, slab, page);
-    }
-    store_mark(peer->server->config.store, lease, slab, slot, true);
-    intake_stored(peer, slab_page(slab, page), page);
 }
 
 void request_put_end(Peer *peer)
@@ -99,11 +94,11 @@ void request_put_end(Peer *peer)
             Slab *slab;
 
             if (store_find(store, put->lease, put->slots[i], false, &slab)) {
-                request_put_stored(peer, put->lease, slab, put->slots[i]);
+                put_stored(peer, put->lease, slab, put->slots[i]);
             }
         }
         peer->server->counts.put_pages += put->head.count;
-        peer_put_let_go(peer);
+        put_let_go(peer);
         server_unlock(peer->server);
     }
     peer_reply(peer, &put->head, RCACHE_PUT_ACK, put->status);
@@ -132,7 +127,7 @@ void request_get(Peer *peer, const WireHead *head,
 
     wire_slots_decode(payload, slots, head->count);
     server_lock(peer->server);
-    status = request_lease_for(peer, head, &lease);
+    status = claims_lease_for(peer, head, &lease);
     for (i = 0; i < head->count && status == RCACHE_OK; i++) {
         /* A slot that nothing was put in would be answered with zeros. */
         pages[i] = store_find(store, lease, slots[i], true, &slabs[i]);
@@ -179,7 +174,7 @@ void request_free(Peer *peer, const WireHead *head,
 
     wire_slots_decode(payload, slots, head->count);
     server_lock(peer->server);
-    status = request_lease_for(peer, head, &lease);
+    status = claims_lease_for(peer, head, &lease);
     /* All of them or none. */
     for (i = 0; i < head->count && status == RCACHE_OK; i++) {
         if (!store_find(store, lease, slots[i], false, &slab)) {

@@ -9,182 +9,20 @@
  * it; a lease that ends meanwhile is found out when a PUT is done, and the
  * answer is an error.
  */
-#include "rcached/provider/peer.h"
+#include "rcached/provider/request.h"
 
 #include <string.h>
 
 #include "common/boot.h"
-
-/* ---------------------------------------------------------------- HELLO */
-
-void request_refuse(Peer *peer, enum RcacheStatus status, const char *text)
-{
-    const ServerConfig *config = &peer->server->config;
-    GByteArray *frame = g_byte_array_new();
-    WireHelloAck ack = { .version = RCACHE_VERSION };
-
-    memcpy(ack.boot_id, config->boot_id, sizeof(ack.boot_id));
-    wire_text_copy(ack.host, sizeof(ack.host), config->host);
-    wire_text_copy(ack.text, sizeof(ack.text), text);
-    wire_append_hello_ack(frame, peer->hello.tag, status, &ack);
-    peer_reply_frame(peer, frame);
-    server_log_peer(peer->server, peer->name, text);
-    session_leave(peer->server->sessions, &peer->member);
-    peer_set_state(peer, PEER_REFUSED);
-}
-
-void request_hello_answer(Peer *peer)
-{
-    const ServerConfig *config = &peer->server->config;
-    GByteArray *frame;
-    WireHelloAck ack = {
-        .version = RCACHE_VERSION, .features = RCACHE_FEATURE_MOVE,
-    };
-
-    if (!peer_open(peer)) {
-        peer_close(peer, "no memory for another connection");
-        return;
-    }
-    memcpy(ack.boot_id, config->boot_id, sizeof(ack.boot_id));
-    wire_text_copy(ack.host, sizeof(ack.host), config->host);
-    frame = g_byte_array_new();
-    wire_append_hello_ack(frame, peer->hello.tag, RCACHE_OK, &ack);
-    peer_reply_frame(peer, frame);
-}
-
-/* Close every connection of an older session of the same VM. */
-static void fence_older(Peer *peer)
-{
-    GList *link = session_members(&peer->member);
-
-    while (link) {
-        SessionMember *member = link->data;
-
-        link = link->next;
-        if (member->session < peer->member.session) {
-            peer_close(container_of(member, Peer, member),
-                       "fenced by a newer session of its VM");
-        }
-    }
-}
-
-static bool is_zero(const uint8_t *bytes, size_t n)
-{
-    while (n && !*bytes) {
-        bytes++;
-        n--;
-    }
-    return !n;
-}
-
-/* Become a member of the session, or say why not. */
-static bool hello_enter(Peer *peer, const WireHello *hello)
-{
-    Server *server = peer->server;
-    uint64_t floor;
-
-    /* A push joins its requester's session; it neither begins nor ends one. */
-    if (peer->role == RCACHE_ROLE_PUSH &&
-        !session_present(server->sessions, hello->vm, hello->incarnation,
-                         hello->session)) {
-        request_refuse(peer, RCACHE_E_FENCED,
-                       "a push for a session that is not here");
-        return false;
-    }
-
-    server_lock(server);
-    floor = store_session(server->config.store, hello->vm,
-                          hello->incarnation);
-    server_unlock(server);
-    if (!session_enter(server->sessions, &peer->member, hello->vm,
-                       hello->incarnation, hello->session, floor)) {
-        request_refuse(peer, RCACHE_E_FENCED,
-                       "a newer session of this VM has been here");
-        return false;
-    }
-    if (session_count(&peer->member) > PEER_PER_SESSION) {
-        request_refuse(peer, RCACHE_E_REFUSED,
-                       "too many connections of one session");
-        return false;
-    }
-    return true;
-}
-
-void request_hello(Peer *peer, const WireHead *head, const uint8_t *payload)
-{
-    WireHello hello;
-    WireError err = wire_hello_decode(payload, head->length, &hello);
-
-    peer->hello = *head;
-    if (err) {
-        peer_close(peer, wire_reason(err));
-        return;
-    }
-    if (!wire_version_choose(&hello)) {
-        request_refuse(peer, RCACHE_E_VERSION,
-                       "this provider speaks version 1 only");
-        return;
-    }
-    if (hello.role == RCACHE_ROLE_HOST || !hello.session ||
-        is_zero(hello.vm, sizeof(hello.vm))) {
-        request_refuse(peer, RCACHE_E_REFUSED,
-                       "a provider serves requesters: role, vm and session "
-                       "must say so");
-        return;
-    }
-    peer->role = hello.role;
-    peer->features = hello.features & RCACHE_FEATURE_MOVE;
-    if (!hello_enter(peer, &hello)) {
-        return;
-    }
-    fence_older(peer);
-    if (session_alone(&peer->member)) {
-        request_hello_answer(peer);
-    } else {
-        peer_set_state(peer, PEER_FENCING);
-    }
-}
+#include "rcached/provider/claims.h"
+#include "rcached/provider/intake.h"
+#include "rcached/provider/peer-out.h"
+#include "rcached/provider/push.h"
+#include "rcached/provider/request-pages.h"
+#include "rcached/provider/server-internal.h"
+#include "rcached/provider/store-revoke.h"
 
 /* --------------------------------------------------------------- leases */
-
-/* The lease of that id, if this connection has claimed it. */
-static StoreLease *peer_lease(const Peer *peer, uint64_t id)
-{
-    guint i;
-
-    for (i = 0; i < peer->claims->len; i++) {
-        StoreLease *lease = peer->claims->pdata[i];
-
-        if (lease->id == id && !lease->ending) {
-            return lease;
-        }
-    }
-    return NULL;
-}
-
-enum RcacheStatus request_lease_for(const Peer *peer, const WireHead *head,
-                                    StoreLease **out)
-{
-    *out = peer_lease(peer, head->lease);
-    return *out ? store_check(*out, head->epoch) : RCACHE_E_LEASE;
-}
-
-/* Forget claims of leases that have ended, so that they do not pile up. */
-static void claims_prune(Peer *peer)
-{
-    guint i = 0;
-
-    while (i < peer->claims->len) {
-        StoreLease *lease = peer->claims->pdata[i];
-
-        if (lease->ending) {
-            store_unref(peer->server->config.store, lease);
-            g_ptr_array_remove_index_fast(peer->claims, i);
-        } else {
-            i++;
-        }
-    }
-}
 
 static void claim_answer(Peer *peer, const WireHead *head,
                          const StoreLease *lease)
@@ -269,7 +107,7 @@ static const char *request_claim(Peer *peer, const WireHead *head,
                          session_vm_incarnation(member->vm), member->session,
                          boottime_ms(), &lease);
     if (status == RCACHE_OK) {
-        if (peer_lease(peer, head->lease)) {
+        if (claims_find(peer, head->lease)) {
             store_unref(store, lease);
         } else {
             g_ptr_array_add(peer->claims, lease);
@@ -297,7 +135,7 @@ static void request_renew(Peer *peer, const WireHead *head)
     StoreLease *lease;
 
     server_lock(peer->server);
-    status = request_lease_for(peer, head, &lease);
+    status = claims_lease_for(peer, head, &lease);
     if (status == RCACHE_OK) {
         status = store_renew(store, lease, head->epoch, boottime_ms());
     }
@@ -320,7 +158,7 @@ static void request_release(Peer *peer, const WireHead *head)
     StoreLease *lease;
 
     server_lock(peer->server);
-    status = request_lease_for(peer, head, &lease);
+    status = claims_lease_for(peer, head, &lease);
     if (status == RCACHE_OK) {
         release = g_new0(PeerRelease, 1);
         release->peer = peer;
@@ -361,7 +199,7 @@ static void request_drop(Peer *peer, const WireHead *head,
 
     wire_slots_decode(payload, slots, head->count);
     server_lock(peer->server);
-    status = request_lease_for(peer, head, &lease);
+    status = claims_lease_for(peer, head, &lease);
     for (i = 0; i < head->count && status == RCACHE_OK; i++) {
         slab = store_slab(store, lease, wire_slot_slab(slots[i]));
         if (!slab || wire_slot_page(slots[i]) || lease->slabs->len == 1) {

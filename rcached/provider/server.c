@@ -22,13 +22,18 @@
 #include <unistd.h>
 
 #include "common/boot.h"
+#include "rcached/provider/hello.h"
+#include "rcached/provider/intake.h"
 #include "rcached/provider/peer.h"
+#include "rcached/provider/push.h"
+#include "rcached/provider/request.h"
+#include "rcached/provider/request-pages.h"
+#include "rcached/provider/server-internal.h"
+#include "rcached/provider/spill-serve.h"
 
 #define RING_ENTRIES    512u
 #define TICK_NS         (UINT64_C(250) * 1000 * 1000)
 #define REAP_PAGES      64u     /* some 60 us of the thread's time */
-#define LOG_WINDOW_MS   10000u
-#define LOG_LINES       10u     /* in a window */
 
 static bool server_stopping(const Server *server)
 {
@@ -37,36 +42,30 @@ static bool server_stopping(const Server *server)
 
 /* ------------------------------------------------------------------ log */
 
-static void log_window(Server *server)
-{
-    if (server->now < server->log_until) {
-        return;
-    }
-    if (server->log_dropped) {
-        g_message("provider: %u more lines about peers were not written",
-                  server->log_dropped);
-    }
-    server->log_until = server->now + LOG_WINDOW_MS;
-    server->log_lines = server->log_dropped = 0;
-}
-
-void server_log_peer(Server *server, const char *name, const char *what)
-{
-    log_window(server);
-    if (server->log_lines == LOG_LINES) {
-        server->log_dropped++;
-        return;
-    }
-    server->log_lines++;
-    g_message("provider: closing %s: %s", name, what);
-}
-
 static void lease_told(const StoreLease *lease, const char *what,
                        void *opaque)
 {
     g_message("provider: lease %" PRIx64 " of VM '%s' on '%s' %s",
               lease->id, lease->rec->name, lease->rec->host, what);
 }
+
+/* A connection ends: nothing that it asked for waits for it any more. */
+static void peer_leaves(Peer *peer)
+{
+    push_leave(peer);
+    server_lock(peer->server);
+    intake_leave(peer);
+    server_unlock(peer->server);
+}
+
+static const PeerOps peer_ops = {
+    .hello = hello_take,
+    .refuse = hello_refuse,
+    .frame = request_handle,
+    .put_begin = request_put_begin,
+    .put_end = request_put_end,
+    .leaves = peer_leaves,
+};
 
 /* --------------------------------------------------------------- accept */
 
@@ -103,7 +102,7 @@ static void accept_one(Server *server, int fd)
         close(fd);
         return;
     }
-    peer_go(peer_new(server, fd));
+    peer_go(peer_new(server, fd, &peer_ops));
 }
 
 static void accept_done(RingOp *op, int res, bool more)
@@ -198,7 +197,7 @@ static void tick_done(RingOp *op, int res, bool more)
     server->now = boottime_ms();
     close_overdue(server, &server->hellos);
     close_overdue(server, &server->open);
-    log_window(server);
+    peer_log_tick(&server->log, server->now);
     push_tick(server);
     server_look(server);
     server_lock(server);
@@ -236,7 +235,7 @@ static void answer_fencing(Server *server)
 
         link = link->next;
         if (peer->state == PEER_FENCING && session_alone(&peer->member)) {
-            request_hello_answer(peer);
+            hello_answer(peer);
             peer_go(peer);
         }
     }
@@ -355,7 +354,8 @@ Server *server_new(const ServerConfig *config, GError **errp)
     ring_op_init(&server->wake, wake_done);
     ring_op_init(&server->tick, tick_done);
     ring_set_busy_poll(ring, config->poll_us);
-    if (config->spill && !spill_attach(config->spill, server)) {
+    if (config->spill && !spill_attach(config->spill, server,
+                                       spill_serve_waiting)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_FAILED,
                     "spill file: no memory for its buffers");
         server_free(server);

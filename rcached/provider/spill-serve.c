@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * spill-serve: GETs and PUTs of pages that are in the spill file.  See
- * spill.h.
+ * spill-serve.h.
  *
  * A SpillServe is one request with the pages it has to do with, in a buffer of
  * its own, between the file and the connection.  It holds lease and slabs in
@@ -11,10 +11,15 @@
  * A slot that is PUT is empty from the moment its bytes are sealed until they
  * are in the file.
  */
+#include "rcached/provider/spill-serve.h"
+
 #include <string.h>
 
-#include "rcached/provider/peer.h"
+#include "rcached/provider/intake.h"
+#include "rcached/provider/peer-out.h"
+#include "rcached/provider/server-internal.h"
 #include "rcached/provider/slab-away.h"
+#include "rcached/provider/spill-xfer.h"
 
 typedef struct SpillServe {
     GList link;                 /* of spill->waiting */
@@ -115,8 +120,9 @@ static void serve_send(SpillServe *serve, bool write)
             n++;
         }
         if (is_filed(serve, i)) {
-            spill_xfer_add(spill, &serve->xfer, write, serve->slabs[i],
-                           page_of(serve, i), bytes_of(serve, i), n);
+            spill_xfer_add(spill->ring, spill->file, &serve->xfer, write,
+                           serve->slabs[i], page_of(serve, i),
+                           bytes_of(serve, i), n);
         }
         i += n;
     }
@@ -225,36 +231,6 @@ void spill_serve_get(Peer *peer, const WireHead *head, StoreLease *lease,
 
 /* ------------------------------------------------------------------ PUT */
 
-uint8_t *spill_put_page(Peer *peer, unsigned i)
-{
-    PeerPut *put = &peer->put;
-
-    if (!put->buf) {
-        put->buf = secret_alloc(buf_bytes(&put->head),
-                                peer->server->config.guard);
-    }
-    if (!put->buf) {
-        return NULL;
-    }
-    put->to_file |= UINT64_C(1) << i;
-    put->slabs[i]->filing++;
-    return put->buf + (size_t)i * WIRE_PAGE_SIZE;
-}
-
-void spill_put_free(Peer *peer)
-{
-    PeerPut *put = &peer->put;
-
-    for (unsigned i = 0; i < put->head.count; i++) {
-        if (put->to_file >> i & 1) {
-            put->slabs[i]->filing--;
-        }
-    }
-    put->to_file = 0;
-    secret_free(put->buf, buf_bytes(&put->head));
-    put->buf = NULL;
-}
-
 /* With the lock held: page @i is to be found in the file, or nowhere. */
 static void put_is_out(SpillServe *serve, unsigned i)
 {
@@ -361,7 +337,7 @@ static void put_sort(SpillServe *serve, uint64_t in_buf)
             memcpy(slab_page(slab, page_of(serve, i)), bytes_of(serve, i),
                    WIRE_PAGE_SIZE);
         }
-        request_put_stored(serve->peer, serve->lease, slab,
+        put_stored(serve->peer, serve->lease, slab,
                            serve->slots[i]);
     }
 }
@@ -410,7 +386,7 @@ void spill_serve_put(Peer *peer)
     if (serve->status == RCACHE_OK) {
         put_sort(serve, in_buf);
     }
-    spill_put_free(peer);
+    put_free_buffer(peer);
     server_unlock(server);
     spill_xfer_init(&serve->xfer, put_done);
     if (serve->status != RCACHE_OK || !serve->filed) {

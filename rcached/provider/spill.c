@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "rcached/provider/peer.h"
+#include "common/cleanup.h"
+#include "rcached/provider/server-internal.h"
 #include "rcached/provider/slab-away.h"
+#include "rcached/provider/store-spill.h"
 
 #define RATE_LEAST      (UINT64_C(1) << 20)     /* bytes worth measuring */
 
@@ -47,9 +49,10 @@ void spill_free(Spill *spill)
 
 static void chunk_done(SpillXfer *xfer, int error);
 
-bool spill_attach(Spill *spill, Server *server)
+bool spill_attach(Spill *spill, Server *server, SpillArrived *arrived)
 {
     spill->server = server;
+    spill->arrived = arrived;
     spill->ring = server->ring;
     for (unsigned i = 0; i < SPILL_CHUNKS; i++) {
         SpillChunk *chunk = &spill->chunk[i];
@@ -95,56 +98,6 @@ void spill_failed(Spill *spill, bool write, const char *why)
         g_warning("provider: %s", spill->problem);
         spill->quiet_until = spill->server->now + spill->pause_ms;
     }
-}
-
-/* ------------------------------------------------------------ transfers */
-
-void spill_xfer_init(SpillXfer *xfer, SpillXferDone *done)
-{
-    xfer->done = done;
-    xfer->error = 0;
-    xfer->nr = 0;
-    xfer->out = 1;              /* until spill_xfer_go() */
-}
-
-static void xfer_less(SpillXfer *xfer)
-{
-    if (--xfer->out == 0) {
-        xfer->done(xfer, xfer->error);
-    }
-}
-
-static void run_done(RingOp *op, int res, bool more)
-{
-    SpillRun *run = container_of(op, SpillRun, op);
-
-    if (res != (int)run->bytes) {
-        run->xfer->error = res < 0 ? res : -EIO;
-    }
-    xfer_less(run->xfer);
-}
-
-void spill_xfer_add(Spill *spill, SpillXfer *xfer, bool write,
-                    const Slab *slab, uint32_t page, uint8_t *buf, unsigned n)
-{
-    SpillRun *run = &xfer->run[xfer->nr++];
-    uint64_t at = spill_file_offset(spill->file, slab->away->area, page);
-    int fd = spill_file_fd(spill->file);
-
-    ring_op_init(&run->op, run_done);
-    run->xfer = xfer;
-    run->bytes = (size_t)n * WIRE_PAGE_SIZE;
-    xfer->out++;
-    if (write) {
-        ring_write(spill->ring, &run->op, fd, buf, run->bytes, at);
-    } else {
-        ring_read(spill->ring, &run->op, fd, buf, run->bytes, at);
-    }
-}
-
-void spill_xfer_go(SpillXfer *xfer)
-{
-    xfer_less(xfer);
 }
 
 /* -------------------------------------------------------------- chunks */
@@ -218,8 +171,9 @@ static void chunk_send(Spill *spill, SpillChunk *chunk)
         while (i + n < SLAB_CHUNK && left >> (i + n) & 1) {
             n++;
         }
-        spill_xfer_add(spill, &chunk->xfer, chunk->out, chunk->slab,
-                       chunk->first + i, chunk_page(chunk, i), n);
+        spill_xfer_add(spill->ring, spill->file, &chunk->xfer, chunk->out,
+                       chunk->slab, chunk->first + i, chunk_page(chunk, i),
+                       n);
         left &= n == 64 ? 0 : ~(((UINT64_C(1) << n) - 1) << i);
     }
     spill_xfer_go(&chunk->xfer);
@@ -323,7 +277,7 @@ static void chunk_done(SpillXfer *xfer, int error)
     if (why) {
         spill_failed(spill, chunk->out, why);
     }
-    spill_serve_waiting(spill);
+    spill->arrived(spill);
 }
 
 /* ---------------------------------------------------------------- a slab */

@@ -25,37 +25,12 @@
 #include "common/ring.h"
 #include "rcached/provider/spill-file.h"
 #include "rcached/provider/spill-key.h"
+#include "rcached/provider/spill-xfer.h"
 #include "rcached/provider/store.h"
 
-#define SPILL_RUNS      64u     /* of a transfer: as many as pages */
 #define SPILL_CHUNKS    4u      /* in flight */
 
 typedef struct Spill Spill;
-typedef struct SpillXfer SpillXfer;
-
-/* A piece of a transfer that is in one place of the file. */
-typedef struct SpillRun {
-    RingOp op;
-    SpillXfer *xfer;
-    size_t bytes;
-} SpillRun;
-
-/**
- * SpillXferDone - all pieces are done
- * @error: 0, or -errno of one that failed
- *
- * Called from the ring's loop, or at once if there was no piece.
- */
-typedef void SpillXferDone(SpillXfer *xfer, int error);
-
-/* Embedded in what waits for it. */
-struct SpillXfer {
-    SpillXferDone *done;
-    unsigned out;
-    int error;
-    unsigned nr;
-    SpillRun run[SPILL_RUNS];
-};
 
 /* Some pages of the slab that is moved, on their way. */
 typedef struct SpillChunk {
@@ -80,6 +55,9 @@ typedef struct SpillCounts {
 
 struct Server;
 
+/* SpillArrived - a chunk is done: PUTs into it that waited may go on */
+typedef void SpillArrived(Spill *spill);
+
 struct Spill {
     SpillFile *file;
     SpillKey *key;
@@ -87,6 +65,7 @@ struct Spill {
     uint64_t rate;              /* bytes written in a second */
     uint32_t pause_ms;          /* after something failed */
     struct Server *server;
+    SpillArrived *arrived;
     Ring *ring;
 
     /* The slab that is moved now, and in use; or NULL. */
@@ -110,8 +89,14 @@ Spill *spill_new(SpillFile *file, SpillKey *key, SlabGuard guard,
                  uint64_t rate, uint32_t pause_ms);
 void spill_free(Spill *spill);
 
-/** spill_attach() - the server's thread has begun; false: no memory */
-bool spill_attach(Spill *spill, struct Server *server);
+/**
+ * spill_attach() - the server's thread has begun
+ * @arrived: called when a chunk has arrived where it was going
+ *
+ * Return: false if there is no memory for the buffers
+ */
+bool spill_attach(Spill *spill, struct Server *server,
+                  SpillArrived *arrived);
 
 /** spill_look() - the store's need has changed, or time has passed */
 void spill_look(Spill *spill);
@@ -137,23 +122,8 @@ void spill_touched(Spill *spill, Slab *slab, uint32_t page);
 /** spill_place() - the authenticated name of a page */
 SpillPlace spill_place(const Slab *slab, uint32_t page);
 
-/** spill_xfer_init() - no piece yet; hold it with spill_xfer_hold() while
- * pieces are added */
-void spill_xfer_init(SpillXfer *xfer, SpillXferDone *done);
-
-/** spill_xfer_add() - read or write @n pages at @page of @slab's area */
-void spill_xfer_add(Spill *spill, SpillXfer *xfer, bool write,
-                    const Slab *slab, uint32_t page, uint8_t *buf,
-                    unsigned n);
-
-/** spill_xfer_go() - no piece more is added; done() may be called at once */
-void spill_xfer_go(SpillXfer *xfer);
-
 /** spill_in_flight() - is a chunk with this page on its way out? */
 bool spill_in_flight(const Spill *spill, const Slab *slab, uint32_t page);
-
-/** spill_serve_waiting() - a chunk is done: go on with PUTs that waited */
-void spill_serve_waiting(Spill *spill);
 
 /** spill_failed() - something went wrong: say and count it */
 void spill_failed(Spill *spill, bool write, const char *why);

@@ -7,7 +7,7 @@
  * through the service manager, from a daemon that may have been killed in
  * the middle of a store to it.
  */
-#include "rcached/provider/store.h"
+#include "rcached/provider/store-adopt.h"
 
 #include <errno.h>
 #include <fcntl.h>

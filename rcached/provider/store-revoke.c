@@ -2,7 +2,7 @@
 /*
  * store: slabs that are asked back, and slabs that are left.  See store.h.
  */
-#include "rcached/provider/store.h"
+#include "rcached/provider/store-revoke.h"
 
 #include "rcached/provider/store-internal.h"
 

@@ -10,10 +10,11 @@
  * been short for as long as it gives requesters, so that a host at the edge
  * does not send the same slabs to and fro.
  */
-#include "rcached/provider/store.h"
+#include "rcached/provider/store-spill.h"
 
 #include "rcached/provider/slab-away.h"
 #include "rcached/provider/store-internal.h"
+#include "rcached/provider/store-revoke.h"
 
 /* How soon a slab is to go; the first is asked last. */
 typedef enum SpillClass {

@@ -215,64 +215,6 @@ static inline void store_unuse_slab(Slab *slab)
 Slab *store_slab(const Store *store, const StoreLease *lease,
                  uint32_t number);
 
-/** store_forget() - nothing is stored in a slab of @lease any more */
-void store_forget(StoreLease *lease, Slab *slab);
-
-/* ---------------------------------------------------------- giving back */
-
-/**
- * store_revoke() - ask for slabs back, or no longer
- * @keep: slabs that may stay leased in all
- * @deadline: CLOCK_BOOTTIME, ms: for those that are asked for from now on
- *
- * What has been asked of a lease before stays asked for, as far as it is
- * needed; more is asked first of the leases that have most room unused.
- *
- * Return: slabs that have been asked for and are still leased
- */
-uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline);
-
-/**
- * store_need() - how much memory the host can spare, now
- * @keep: bytes that may stay leased and in memory
- * @room: bytes of memory by which slabs may come back from the spill file
- * @deadline_ms: within which the others are to be back
- *
- * Asks for slabs by store_revoke(): for as many as are short, and for those
- * in the file that there is no room for.
- *
- * Return: slabs that have been asked for and are still leased
- */
-uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
-                    uint32_t deadline_ms);
-
-/**
- * store_spill_next() - a slab that is to go to the spill file now
- * @rate: bytes that can be written in a second: it begins so early that the
- *        memory is back at the deadline, but leaves the requesters half of
- *        the time
- *
- * First those of expired leases, then those that were asked for and not left,
- * then those that nobody could be asked for; the emptiest of them first.
- *
- * Return: the slab, which may be away in part already, or NULL
- */
-Slab *store_spill_next(Store *store, uint64_t now, uint64_t rate);
-
-/** store_is_short() - is more in memory than may be? */
-bool store_is_short(const Store *store);
-
-/** store_spill_back() - a slab that there is room for again, after a deadline
- * without any shortage, or NULL; the room counts as taken */
-Slab *store_spill_back(Store *store, uint64_t now);
-
-/**
- * store_drop() - take a slab out of its lease
- *
- * It may not be the lease's last.  Its memory goes as that of ended leases.
- */
-void store_drop(Store *store, StoreLease *lease, Slab *slab);
-
 /* ---------------------------------------------------------------- ending */
 
 /**
@@ -326,26 +268,5 @@ bool store_has_slab(const Store *store, uint32_t number);
 /** store_random_stored() - some page that holds something; NULL: there is
  * none.  @nth chooses among them. */
 uint8_t *store_random_stored(const Store *store, uint64_t nth);
-
-/* --------------------------------------------------------------- adopting */
-
-/** store_table_slab_pages() - the slabs' size in a table; 0: not one of ours */
-uint32_t store_table_slab_pages(int table_fd);
-
-/**
- * store_adopt() - take over what an earlier daemon left
- * @table_fd: its lease table
- * @slab_fds: its slabs, in any order; those taken over become -1
- * @now: CLOCK_BOOTTIME, ms
- *
- * The store must be empty.  A lease of which a slab is missing is dropped:
- * that it lost bytes must not be found out page by page.
- *
- * Return: leases taken over; -EINVAL if the table is of another kind; why a
- * slab cannot be mapped.  If it fails nothing has been given up: the
- * descriptors are what they were, and the store is of no use any more.
- */
-int store_adopt(Store *store, int table_fd, int *slab_fds, unsigned nr_fds,
-                SlabGuard guard, uint64_t now);
 
 #endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * claims: the leases that a connection has claimed.  A request may use no
+ * other.
+ */
+#ifndef RCACHED_PROVIDER_CLAIMS_H
+#define RCACHED_PROVIDER_CLAIMS_H
+
+#include "rcached/provider/peer.h"
+
+/** claims_find() - the lease of that id, claimed here and not ending, or NULL;
+ * the store's lock is held */
+StoreLease *claims_find(const Peer *peer, uint64_t id);
+
+/**
+ * claims_lease_for() - may this request use its lease?  The lock is held.
+ *
+ * Return: RCACHE_OK with *@out set, or the status to answer with
+ */
+enum RcacheStatus claims_lease_for(const Peer *peer, const WireHead *head,
+                                   StoreLease **out);
+
+/** claims_prune() - forget claims of leases that have ended, so that they do
+ * not pile up; the lock is held */
+void claims_prune(Peer *peer);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hello: who may speak to this provider, and the end of older sessions.  See
+ * hello.h.
+ */
+#include "rcached/provider/hello.h"
+
+#include <string.h>
+
+#include "rcached/provider/peer-out.h"
+#include "rcached/provider/server-internal.h"
+#include "rcached/provider/session.h"
+
+#define PEER_PER_SESSION        16u
+
+void hello_refuse(Peer *peer, enum RcacheStatus status, const char *text)
+{
+    const ServerConfig *config = &peer->server->config;
+    GByteArray *frame = g_byte_array_new();
+    WireHelloAck ack = { .version = RCACHE_VERSION };
+
+    memcpy(ack.boot_id, config->boot_id, sizeof(ack.boot_id));
+    wire_text_copy(ack.host, sizeof(ack.host), config->host);
+    wire_text_copy(ack.text, sizeof(ack.text), text);
+    wire_append_hello_ack(frame, peer->hello.tag, status, &ack);
+    peer_reply_frame(peer, frame);
+    server_log_peer(peer->server, peer->name, text);
+    session_leave(peer->server->sessions, &peer->member);
+    peer_set_state(peer, PEER_REFUSED);
+}
+
+void hello_answer(Peer *peer)
+{
+    const ServerConfig *config = &peer->server->config;
+    GByteArray *frame;
+    WireHelloAck ack = {
+        .version = RCACHE_VERSION, .features = RCACHE_FEATURE_MOVE,
+    };
+
+    if (!peer_open(peer)) {
+        peer_close(peer, "no memory for another connection");
+        return;
+    }
+    memcpy(ack.boot_id, config->boot_id, sizeof(ack.boot_id));
+    wire_text_copy(ack.host, sizeof(ack.host), config->host);
+    frame = g_byte_array_new();
+    wire_append_hello_ack(frame, peer->hello.tag, RCACHE_OK, &ack);
+    peer_reply_frame(peer, frame);
+}
+
+/* Close every connection of an older session of the same VM. */
+static void fence_older(Peer *peer)
+{
+    GList *link = session_members(&peer->member);
+
+    while (link) {
+        SessionMember *member = link->data;
+
+        link = link->next;
+        if (member->session < peer->member.session) {
+            peer_close(container_of(member, Peer, member),
+                       "fenced by a newer session of its VM");
+        }
+    }
+}
+
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+    while (n && !*bytes) {
+        bytes++;
+        n--;
+    }
+    return !n;
+}
+
+/* Become a member of the session, or say why not. */
+static bool hello_enter(Peer *peer, const WireHello *hello)
+{
+    Server *server = peer->server;
+    uint64_t floor;
+
+    /* A push joins its requester's session; it neither begins nor ends one. */
+    if (peer->role == RCACHE_ROLE_PUSH &&
+        !session_present(server->sessions, hello->vm, hello->incarnation,
+                         hello->session)) {
+        hello_refuse(peer, RCACHE_E_FENCED,
+                       "a push for a session that is not here");
+        return false;
+    }
+
+    server_lock(server);
+    floor = store_session(server->config.store, hello->vm,
+                          hello->incarnation);
+    server_unlock(server);
+    if (!session_enter(server->sessions, &peer->member, hello->vm,
+                       hello->incarnation, hello->session, floor)) {
+        hello_refuse(peer, RCACHE_E_FENCED,
+                       "a newer session of this VM has been here");
+        return false;
+    }
+    if (session_count(&peer->member) > PEER_PER_SESSION) {
+        hello_refuse(peer, RCACHE_E_REFUSED,
+                       "too many connections of one session");
+        return false;
+    }
+    return true;
+}
+
+void hello_take(Peer *peer, const WireHead *head, const uint8_t *payload)
+{
+    WireHello hello;
+    WireError err = wire_hello_decode(payload, head->length, &hello);
+
+    peer->hello = *head;
+    if (err) {
+        peer_close(peer, wire_reason(err));
+        return;
+    }
+    if (!wire_version_choose(&hello)) {
+        hello_refuse(peer, RCACHE_E_VERSION,
+                       "this provider speaks version 1 only");
+        return;
+    }
+    if (hello.role == RCACHE_ROLE_HOST || !hello.session ||
+        is_zero(hello.vm, sizeof(hello.vm))) {
+        hello_refuse(peer, RCACHE_E_REFUSED,
+                       "a provider serves requesters: role, vm and session "
+                       "must say so");
+        return;
+    }
+    peer->role = hello.role;
+    peer->features = hello.features & RCACHE_FEATURE_MOVE;
+    if (!hello_enter(peer, &hello)) {
+        return;
+    }
+    fence_older(peer);
+    if (session_alone(&peer->member)) {
+        hello_answer(peer);
+    } else {
+        peer_set_state(peer, PEER_FENCING);
+    }
+}

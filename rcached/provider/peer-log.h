@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * peer-log: lines about peers, at a bounded rate.
+ *
+ * Whoever can reach the port can make lines; LINES of them are written in a
+ * window of time, and the number of those left out at its end.
+ */
+#ifndef RCACHED_PROVIDER_PEER_LOG_H
+#define RCACHED_PROVIDER_PEER_LOG_H
+
+#include <stdint.h>
+
+typedef struct PeerLog {
+    uint64_t until;             /* ms: the window's end */
+    unsigned lines;             /* written in it */
+    unsigned dropped;           /* not written */
+} PeerLog;
+
+/**
+ * peer_log() - say why a connection is closed, unless too much has been said
+ * @now: ms
+ * @name: of the peer
+ * @what: the reason
+ */
+void peer_log(PeerLog *log, uint64_t now, const char *name, const char *what);
+
+/** peer_log_tick() - end the window when its time is over; @now in ms */
+void peer_log_tick(PeerLog *log, uint64_t now);
+
+#endif

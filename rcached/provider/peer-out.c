@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* peer-out: the answers of a connection.  See peer-out.h. */
+#include "rcached/provider/peer-out.h"
+
+#include <string.h>
+
+#include "rcached/provider/server-internal.h"
+
+unsigned iov_add(struct iovec *iov, unsigned nr, uint8_t *page)
+{
+    if (nr && (uint8_t *)iov[nr - 1].iov_base + iov[nr - 1].iov_len == page) {
+        iov[nr - 1].iov_len += WIRE_PAGE_SIZE;
+        return nr;
+    }
+    iov[nr] = (struct iovec) { page, WIRE_PAGE_SIZE };
+    return nr + 1;
+}
+
+static void out_queue(Peer *peer, PeerOut *out)
+{
+    *peer->out_last = out;
+    peer->out_last = &out->next;
+    peer->nr_out++;
+}
+
+PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages)
+{
+    PeerOut *out = g_malloc(sizeof(*out) + (1 + pages) *
+                            sizeof(struct iovec) + pages * sizeof(Slab *));
+
+    out->next = NULL;
+    out->lease = NULL;
+    out->slabs = (Slab **)(out->iov + 1 + pages);
+    out->nr_slabs = 0;
+    out->frame = NULL;
+    out->secret = NULL;
+    out->at = 0;
+    out->nr = 1;
+    wire_head_encode(out->head, head);
+    out->iov[0] = (struct iovec) { out->head, sizeof(out->head) };
+    out_queue(peer, out);
+    return out;
+}
+
+void peer_reply(Peer *peer, const WireHead *request, uint8_t type,
+                enum RcacheStatus status)
+{
+    WireHead head = {
+        .type = type,
+        .status = status,
+        .tag = request->tag,
+        .lease = request->lease,
+        .epoch = request->epoch,
+    };
+
+    peer_out_new(peer, &head, 0);
+}
+
+void peer_reply_frame(Peer *peer, GByteArray *frame)
+{
+    PeerOut *out = g_malloc0(sizeof(*out) + sizeof(struct iovec));
+
+    out->frame = frame;
+    out->nr = 1;
+    out->iov[0] = (struct iovec) { frame->data, frame->len };
+    out_queue(peer, out);
+}
+
+unsigned peer_out_gather(const Peer *peer, struct iovec *iov, unsigned max)
+{
+    const PeerOut *out;
+    unsigned nr = 0;
+
+    for (out = peer->out_first; out && nr < max; out = out->next) {
+        unsigned n = MIN(out->nr - out->at, max - nr);
+
+        memcpy(&iov[nr], &out->iov[out->at], n * sizeof(out->iov[0]));
+        nr += n;
+    }
+    return nr;
+}
+
+unsigned iov_skip(struct iovec *iov, unsigned at, unsigned nr, size_t *n)
+{
+    while (at < nr && *n >= iov[at].iov_len) {
+        *n -= iov[at++].iov_len;
+    }
+    if (at < nr && *n) {
+        iov[at].iov_base = (uint8_t *)iov[at].iov_base + *n;
+        iov[at].iov_len -= *n;
+        *n = 0;
+    }
+    return at;
+}
+
+static void out_free(Server *server, PeerOut *out)
+{
+    unsigned i;
+
+    for (i = 0; i < out->nr_slabs; i++) {
+        store_unuse_slab(out->slabs[i]);
+    }
+    if (out->lease) {
+        store_unuse(server->config.store, out->lease);
+    }
+    if (out->frame) {
+        g_byte_array_unref(out->frame);
+    }
+    secret_free(out->secret, out->secret_bytes);
+    g_free(out);
+}
+
+void peer_out_sent(Peer *peer, size_t n)
+{
+    while (peer->out_first) {
+        PeerOut *out = peer->out_first;
+
+        out->at = iov_skip(out->iov, out->at, out->nr, &n);
+        if (out->at < out->nr) {
+            return;
+        }
+        peer->out_first = out->next;
+        if (!peer->out_first) {
+            peer->out_last = &peer->out_first;
+        }
+        peer->nr_out--;
+        if (out->lease) {
+            server_lock(peer->server);
+            out_free(peer->server, out);
+            server_unlock(peer->server);
+        } else {
+            out_free(peer->server, out);
+        }
+    }
+}
+
+void peer_out_drop(Peer *peer)
+{
+    while (peer->out_first) {
+        PeerOut *out = peer->out_first;
+
+        peer->out_first = out->next;
+        out_free(peer->server, out);
+    }
+}

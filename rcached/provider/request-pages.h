@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* request-pages: PUT, GET and FREE.  See request-pages.c. */
+#ifndef RCACHED_PROVIDER_REQUEST_PAGES_H
+#define RCACHED_PROVIDER_REQUEST_PAGES_H
+
+#include "rcached/provider/peer.h"
+
+/** request_put_begin() - a PUT's head and slots are here */
+void request_put_begin(Peer *peer, const WireHead *head,
+                       const uint8_t *slots);
+
+/** request_put_end() - its last page is here */
+void request_put_end(Peer *peer);
+
+/** request_get() - a whole GET is here: queue its answer */
+void request_get(Peer *peer, const WireHead *head, const uint8_t *payload);
+
+/** request_free() - a whole FREE is here: all of its slots are freed, or none
+ */
+void request_free(Peer *peer, const WireHead *head, const uint8_t *payload);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store-revoke: slabs are asked back, and given back one by one. */
+#ifndef RCACHED_PROVIDER_STORE_REVOKE_H
+#define RCACHED_PROVIDER_STORE_REVOKE_H
+
+#include "rcached/provider/store.h"
+
+/** store_forget() - nothing is stored in a slab of @lease any more */
+void store_forget(StoreLease *lease, Slab *slab);
+
+/**
+ * store_revoke() - ask for slabs back, or no longer
+ * @keep: slabs that may stay leased in all
+ * @deadline: CLOCK_BOOTTIME, ms: for those that are asked for from now on
+ *
+ * What has been asked of a lease before stays asked for, as far as it is
+ * needed; more is asked first of the leases that have most room unused.
+ *
+ * Return: slabs that have been asked for and are still leased
+ */
+uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline);
+
+/**
+ * store_drop() - take a slab out of its lease
+ *
+ * It may not be the lease's last.  Its memory goes as that of ended leases.
+ */
+void store_drop(Store *store, StoreLease *lease, Slab *slab);
+
+#endif
