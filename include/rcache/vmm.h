@@ -56,10 +56,11 @@ enum RcachePageState {
 /* --------------------------------------------------------- state memfd */
 
 #define RCACHE_STATE_MAGIC      0x65746174736372ull     /* "rcstate" */
-#define RCACHE_STATE_VERSION    1u
+#define RCACHE_STATE_VERSION    2u
 #define RCACHE_STATE_HEADER     4096u
 #define RCACHE_NR_LEASES        256u
 #define RCACHE_NR_SLABS         65536u
+#define RCACHE_LOCATIONS        2u      /* of a slab, at most */
 
 /* Counted since the VM's start; a new pager goes on where the last was. */
 struct RcacheCounts {
@@ -85,7 +86,7 @@ struct RcacheState {
     uint64_t leases_off;        /* QEMU, once */
     uint64_t slabs_off;         /* QEMU, once */
     uint64_t words_off;         /* QEMU, once: nr_pages x uint64_t */
-    uint64_t sums_off;          /* QEMU, once: nr_pages x uint64_t */
+    uint64_t sides_off;         /* QEMU, once: nr_pages x RcacheSide */
     uint64_t total_size;        /* QEMU, once */
     uint32_t nr_leases;         /* QEMU, once: RCACHE_NR_LEASES */
     uint32_t nr_slabs;          /* QEMU, once: RCACHE_NR_SLABS */
@@ -113,10 +114,21 @@ struct RcacheLease {
     uint8_t reserved[80];
 };
 
-/* A slab of a lease: its index plus one stands in the slots. */
+/* One place where a slab's bytes are; changed by one store of 8 bytes. */
+struct RcacheLocation {
+    uint32_t lease;             /* index into the leases plus one; 0: none */
+    uint32_t number;            /* the provider's name for the slab */
+};
+
+/* A slab: its index plus one stands in the slots. Free if it has no location */
 struct RcacheSlab {
-    uint32_t lease;             /* index into the leases plus one; 0: free */
-    uint32_t number;            /* the provider's name for it */
+    struct RcacheLocation location[RCACHE_LOCATIONS];
+};
+
+/* What a page that has been away needs beyond its word. */
+struct RcacheSide {
+    uint64_t sum;               /* XXH3-64 of its bytes */
+    uint64_t reserved[2];       /* 0 */
 };
 
 /* ------------------------------------------------------------- messages */
@@ -393,7 +405,9 @@ struct RcacheVmmBalloon {
 RCACHE_LAYOUT(RcacheCounts, 64);
 RCACHE_LAYOUT(RcacheState, 208);
 RCACHE_LAYOUT(RcacheLease, 248);
-RCACHE_LAYOUT(RcacheSlab, 8);
+RCACHE_LAYOUT(RcacheLocation, 8);
+RCACHE_LAYOUT(RcacheSlab, 16);
+RCACHE_LAYOUT(RcacheSide, 24);
 RCACHE_LAYOUT(RcacheVmmHdr, 24);
 RCACHE_LAYOUT(RcacheVmmHello, 160);
 RCACHE_LAYOUT(RcacheVmmHelloAck, 296);

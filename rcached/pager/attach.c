@@ -26,7 +26,7 @@ bool attach_tables(Pager *p, GError **error)
     struct RcacheState *s = p->guest.state;
     uint64_t discard_seq = __atomic_load_n(&s->discard_seq, __ATOMIC_ACQUIRE);
     int ret = table_init(&p->table, guest_words(&p->guest),
-                         guest_sums(&p->guest), p->guest.layout.nr_pages);
+                         guest_sides(&p->guest), p->guest.layout.nr_pages);
 
     if (ret < 0) {
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-ret),

@@ -441,7 +441,7 @@ static void batch_commit(Pager *p, Batch *b)
              */
             go[k] = table_load(&p->table, b->page[i + k]) == word;
             if (go[k]) {
-                p->table.sums[b->page[i + k]] = b->sum[i + k];
+                p->table.sides[b->page[i + k]].sum = b->sum[i + k];
                 go[k] = table_step(&p->table, b->page[i + k], word,
                                    page_with_slot(
                                        page_to(word, RCACHE_PUNCHING), slot));

@@ -204,7 +204,8 @@ bool fetch_answer(Pager *p, const Remote *remote, const WireHead *head,
         fetch_refused(p, f, head->status);
         return true;
     }
-    if (XXH3_64bits(payload, RCACHE_PAGE_SIZE) != p->table.sums[f->page]) {
+    if (XXH3_64bits(payload, RCACHE_PAGE_SIZE) !=
+        p->table.sides[f->page].sum) {
         fetch_wrong(p, f);
         return true;
     }

@@ -67,8 +67,11 @@ static bool state_is_ours(const struct RcacheState *s, uint64_t size,
     if (s->version != RCACHE_STATE_VERSION ||
         s->header_size != RCACHE_STATE_HEADER) {
         return refuse(error, "the state memfd has layout version %u, this "
-                      "rcached knows %u: use the QEMU and the rcached of one "
-                      "release", s->version, RCACHE_STATE_VERSION);
+                      "rcached knows %u: go back to the rcached the VM was "
+                      "started under, bring its memory home "
+                      "(remote-cache-resize with size=0), and start the VM "
+                      "anew with the QEMU of this release", s->version,
+                      RCACHE_STATE_VERSION);
     }
     if (s->total_size > size || s->nr_leases != RCACHE_NR_LEASES ||
         s->nr_slabs != RCACHE_NR_SLABS || !s->nr_pages ||
@@ -79,7 +82,8 @@ static bool state_is_ours(const struct RcacheState *s, uint64_t size,
         !table_fits(s, s->slabs_off, s->nr_slabs,
                     sizeof(struct RcacheSlab)) ||
         !table_fits(s, s->words_off, s->nr_pages, 8) ||
-        !table_fits(s, s->sums_off, s->nr_pages, 8)) {
+        !table_fits(s, s->sides_off, s->nr_pages,
+                    sizeof(struct RcacheSide))) {
         return refuse(error, "the tables of the state memfd do not fit into "
                       "its %" G_GUINT64_FORMAT " bytes", size);
     }

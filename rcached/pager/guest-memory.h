@@ -75,9 +75,9 @@ static inline uint64_t *guest_words(const Guest *guest)
     return guest_at(guest, guest->layout.words_off);
 }
 
-static inline uint64_t *guest_sums(const Guest *guest)
+static inline struct RcacheSide *guest_sides(const Guest *guest)
 {
-    return guest_at(guest, guest->layout.sums_off);
+    return guest_at(guest, guest->layout.sides_off);
 }
 
 static inline uint64_t *guest_frames(const Guest *guest)

@@ -208,9 +208,9 @@ static void lease_drop(Pager *p, Lease *l)
 
     move_lease_gone(p, l);
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
-        if (slabs[i].lease == l->index + 1) {
+        if (slab_table_get(slabs, i, 0).lease == l->index) {
             slots_remove(&p->slots, i);
-            slabs[i] = (struct RcacheSlab) { 0 };
+            slab_table_set(slabs, i, 0, (Location) { LOCATION_NONE, 0 });
         }
     }
     memset(l->shared, 0, sizeof(*l->shared));
@@ -235,12 +235,11 @@ void lease_load(Pager *p)
         }
     }
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
-        struct RcacheSlab s = slabs[i];
-
-        const Lease *l = leases_at(&p->leases, (uint64_t)s.lease - 1);
+        Location at = slab_table_get(slabs, i, 0);
+        const Lease *l = leases_at(&p->leases, at.lease);
 
         if (l && l->slab_pages) {
-            slots_add(&p->slots, i, l->index, s.number, l->slab_pages);
+            slots_add(&p->slots, i, l->index, at.number, l->slab_pages);
         }
     }
 }
@@ -298,16 +297,14 @@ static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
         return true;            /* spare, then: somebody waits for them */
     }
     for (unsigned i = 0; i < ack->nr_slabs; i++, at++) {
-        while (at < RCACHE_NR_SLABS && slabs[at].lease) {
-            at++;
-        }
+        uint32_t number = wire_claim_ack_slab(payload, i);
+
+        at = slab_table_find_free(slabs, at);
         if (at == RCACHE_NR_SLABS) {
             return false;
         }
-        slabs[at].number = wire_claim_ack_slab(payload, i);
-        __atomic_store_n(&slabs[at].lease, l->index + 1, __ATOMIC_RELEASE);
-        slots_add(&p->slots, at, l->index, slabs[at].number,
-                  ack->slab_pages);
+        slab_table_set(slabs, at, 0, (Location) { l->index, number });
+        slots_add(&p->slots, at, l->index, number, ack->slab_pages);
     }
     return true;
 }

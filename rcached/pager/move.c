@@ -40,22 +40,11 @@ void moves_deinit(Moves *moves)
     g_array_free(moves->avoid, TRUE);
 }
 
-static struct RcacheSlab *slab_entry(const Pager *p, uint32_t slab)
-{
-    struct RcacheSlab *slabs = guest_slabs(&p->guest);
-
-    return &slabs[slab];
-}
-
-/* The flip: lease and number change together, or not at all. */
 void move_entry_set(Pager *p, uint32_t slab, const Lease *l, uint32_t number)
 {
-    struct RcacheSlab new = { l ? l->index + 1 : 0, l ? number : 0 };
-    uint64_t word;
+    Location location = { l ? l->index : LOCATION_NONE, number };
 
-    G_STATIC_ASSERT(sizeof(new) == sizeof(word));
-    memcpy(&word, &new, sizeof(word));
-    __atomic_store_n((uint64_t *)slab_entry(p, slab), word, __ATOMIC_SEQ_CST);
+    slab_table_set(guest_slabs(&p->guest), slab, 0, location);
 }
 
 /* --------------------------------------------------------------- requests */
@@ -228,11 +217,8 @@ void move_wipe(Pager *p, Lease *l, uint32_t number)
 /* A spare slab is empty now, and nothing else writes to it: use it. */
 static void move_list(Pager *p, Move *m)
 {
-    uint32_t at = 0;
+    uint32_t at = slab_table_find_free(guest_slabs(&p->guest), 0);
 
-    while (at < RCACHE_NR_SLABS && slab_entry(p, at)->lease) {
-        at++;
-    }
     if (at < RCACHE_NR_SLABS) {
         move_entry_set(p, at, m->to, m->number);
         slots_add(&p->slots, at, m->to->index, m->number,

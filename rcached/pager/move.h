@@ -61,7 +61,7 @@ typedef struct Moves {
 void moves_init(Moves *moves);
 void moves_deinit(Moves *moves);
 
-/** move_entry_set() - the slab table's entry, in one store; @l NULL: free */
+/** move_entry_set() - a slab's location, in one store; @l NULL: none */
 void move_entry_set(Pager *p, uint32_t slab, const Lease *l, uint32_t number);
 
 /**

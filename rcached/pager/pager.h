@@ -43,6 +43,7 @@
 #include "rcached/pager/remote.h"
 #include "rcached/pager/report.h"
 #include "rcached/pager/revoke.h"
+#include "rcached/pager/slab-table.h"
 #include "rcached/pager/slots.h"
 #include "rcached/pager/table.h"
 #include "rcached/pager/takeover.h"

@@ -34,9 +34,10 @@ static int frame_count(const Table *table, uint64_t frame, FrameCount *count)
     return 0;
 }
 
-int table_init(Table *table, uint64_t *words, uint64_t *sums, uint64_t nr)
+int table_init(Table *table, uint64_t *words, struct RcacheSide *sides,
+               uint64_t nr)
 {
-    *table = (Table) { .words = words, .sums = sums, .nr = nr };
+    *table = (Table) { .words = words, .sides = sides, .nr = nr };
     table->frames = g_try_new0(FrameCount, table_nr_frames(table));
     if (!table->frames) {
         return -ENOMEM;

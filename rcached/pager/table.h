@@ -23,7 +23,7 @@ typedef struct FrameCount {
 
 typedef struct Table {
     uint64_t *words;            /* shared with the VMM */
-    uint64_t *sums;             /* checksum of each remote page */
+    struct RcacheSide *sides;   /* of each page */
     uint64_t nr;
     int64_t count[RCACHE_NR_STATES];
     FrameCount *frames;
@@ -31,11 +31,12 @@ typedef struct Table {
 
 /**
  * table_init() - take over a table and count it
- * @words: @nr words, owned by the caller, as @sums
+ * @words: @nr words, owned by the caller, as @sides
  *
  * Return: 0, -ENOMEM, or -EINVAL if a word is in no known state
  */
-int table_init(Table *table, uint64_t *words, uint64_t *sums, uint64_t nr);
+int table_init(Table *table, uint64_t *words, struct RcacheSide *sides,
+               uint64_t nr);
 void table_deinit(Table *table);
 
 static inline uint64_t table_load(const Table *table, uint64_t page)

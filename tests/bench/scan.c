@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     s.words = g_new(uint64_t, s.nr);
     s.out = g_new0(uint64_t, s.nr + 1);
     fill(&s, every, RCACHE_HOT, RCACHE_REMOTE);
-    if (table_init(&s.table, s.words, s.words, s.nr) < 0) {
+    if (table_init(&s.table, s.words, NULL, s.nr) < 0) {
         fprintf(stderr, "scan: no memory\n");
         return 1;
     }

@@ -51,8 +51,9 @@ static void state_lay_out(struct RcacheState *s, uint64_t pages)
                          RCACHE_NR_LEASES * sizeof(struct RcacheLease));
     s->words_off = align(s->slabs_off +
                          RCACHE_NR_SLABS * sizeof(struct RcacheSlab));
-    s->sums_off = align(s->words_off + pages * 8);
-    s->total_size = align(s->sums_off + pages * 8);
+    s->sides_off = align(s->words_off + pages * 8);
+    s->total_size = align(s->sides_off +
+                          pages * sizeof(struct RcacheSide));
 }
 
 static bool state_init(Vmm *vmm, GError **error)
@@ -67,7 +68,7 @@ static bool state_init(Vmm *vmm, GError **error)
     s.incarnation = vmm->incarnation;
     memcpy(s.uuid, vmm->config.uuid, sizeof(s.uuid));
     if (vmm->config.bad & VMM_BAD_LAYOUT) {
-        s.version++;
+        s.version--;            /* of a VM from before an upgrade */
     }
     vmm->state_fd = memfd_create("fake-state",
                                  MFD_CLOEXEC | MFD_ALLOW_SEALING);

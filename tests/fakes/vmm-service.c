@@ -166,7 +166,7 @@ static void move_tables(Service *s)
     while (!ioctl(s->sock, SIOCOUTQ, &unread) && unread) {
         usleep(1000);
     }
-    state->words_off = state->sums_off = 1ull << 40;
+    state->words_off = state->sides_off = 1ull << 40;
     state->leases_off = state->slabs_off = 1ull << 40;
     state->frames_off = 1ull << 40;
     state->nr_pages = 1;

@@ -390,7 +390,8 @@ def bad_set_up(build):
     answered = {"version": "version", "copies": "copies",
                 "limits": "local-max", "truncated": "", "oversized": "",
                 "layout": "", "unsealed": "", "words": ""}
-    logged = ["layout version", "not a memfd sealed",
+    logged = ["layout version 1", "bring its memory home",
+              "not a memfd sealed",
               "state that does not exist", "in pages of "]
     with Cluster(build, providers=1) as c:
         log = c.requester.processes["rcached"].log

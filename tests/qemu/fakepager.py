@@ -174,7 +174,7 @@ class Pager:
         (magic, version, header, _, incarnation, self.nr_pages,
          self.frames_off, _, _, self.words_off, _, total, _,
          _) = STATE_HEAD.unpack_from(self.state)
-        assert magic == 0x65746174736372 and version == 1 and header == PAGE
+        assert magic == 0x65746174736372 and version == 2 and header == PAGE
         assert incarnation == self.hello[4] and total <= size
         # Words are aligned, and a store of 8 bytes through ctypes is one.
         self.words = (ctypes.c_uint64 * self.nr_pages).from_buffer(

@@ -7,13 +7,14 @@
 
 #define NR (3 * RCACHE_FRAME_PAGES + 7)
 
-static uint64_t words[NR], sums[NR];
+static uint64_t words[NR];
+static struct RcacheSide sides[NR];
 static Table table;
 
 static void set_up(void)
 {
     memset(words, 0, sizeof(words));
-    ck_assert_int_eq(table_init(&table, words, sums, NR), 0);
+    ck_assert_int_eq(table_init(&table, words, sides, NR), 0);
 }
 
 static void tear_down(void)
@@ -100,7 +101,7 @@ START_TEST(unknown_state_is_refused)
     Table t;
 
     words[3] = 15;
-    ck_assert_int_eq(table_init(&t, words, sums, NR), -EINVAL);
+    ck_assert_int_eq(table_init(&t, words, sides, NR), -EINVAL);
 }
 END_TEST
 

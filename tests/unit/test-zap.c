@@ -12,7 +12,8 @@
 #define PAGES   16u
 #define SEQ     7u
 
-static uint64_t words[PAGES], sums[PAGES];
+static uint64_t words[PAGES];
+static struct RcacheSide sides[PAGES];
 static Pager *pager;
 static uint64_t zapping;        /* the word that zap SEQ put on every page */
 
@@ -38,7 +39,7 @@ static void set_up(void)
         z->page[i] = i;
         z->word[i] = zapping;
     }
-    ck_assert_int_eq(table_init(&pager->table, words, sums, PAGES), 0);
+    ck_assert_int_eq(table_init(&pager->table, words, sides, PAGES), 0);
 }
 
 static void tear_down(void)
