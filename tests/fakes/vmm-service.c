@@ -3,13 +3,12 @@
  * vmm-service: the VMM's side of the protocol, in a thread of its own that
  * never touches guest memory.
  *
- * While no pager is there, and the last one is proved dead by its pidfd, it
- * answers faults itself, by the page's word (rule 11).
+ * Descriptors are given to a pager only when the last one is proved dead by its
+ * pidfd; until the next one is there, vmm-alone.c answers faults.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +22,10 @@
 
 #include "tests/fakes/vmm.h"
 
-#define RETRY_MS        50
-
 typedef struct Service {
     Vmm *vmm;
     int sock;
     int pidfd;                  /* of the pager that has our descriptors */
-    bool faults_seen;           /* woken since the pager died */
 } Service;
 
 union Control {
@@ -384,122 +380,6 @@ static void serve(Service *s)
 
 /* ------------------------------------------------------- without a pager */
 
-static bool step(uint64_t *word, uint64_t old, uint64_t new)
-{
-    return __atomic_compare_exchange_n(word, &old, new, false,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-static uint64_t to_state(uint64_t word, enum RcachePageState state)
-{
-    return (word & ~(RCACHE_STATE_MASK | RCACHE_CLEAN)) | state;
-}
-
-static int uffd_op(Service *s, unsigned long op, uint64_t addr)
-{
-    /* CONTINUE and ZEROPAGE have the same beginning and size. */
-    struct uffdio_continue arg = {
-        .range = { .start = addr, .len = RCACHE_PAGE_SIZE },
-    };
-
-    return ioctl(s->vmm->uffd, op, &arg) < 0 ? -errno : 0;
-}
-
-static void answer_mapped(Service *s, uint64_t addr)
-{
-    struct uffdio_range range = { .start = addr, .len = RCACHE_PAGE_SIZE };
-
-    if (uffd_op(s, UFFDIO_CONTINUE, addr) == -EEXIST) {
-        ioctl(s->vmm->uffd, UFFDIO_WAKE, &range);
-    }
-}
-
-static int answer_zero(Service *s, uint64_t addr)
-{
-    int ret = uffd_op(s, UFFDIO_ZEROPAGE, addr);
-
-    if (ret == -EEXIST) {
-        answer_mapped(s, addr);
-        ret = 0;
-    }
-    if (ret < 0) {
-        fprintf(stderr, "fake-vmm: ZEROPAGE: %s\n", strerror(-ret));
-    }
-    return ret;
-}
-
-static void answer_by_the_table(Service *s, uint64_t addr)
-{
-    uint64_t page = (addr - (uintptr_t)s->vmm->ram) / RCACHE_PAGE_SIZE;
-    uint64_t *at = &s->vmm->words[page];
-    uint64_t word = __atomic_load_n(at, __ATOMIC_ACQUIRE), filling;
-
-    switch ((enum RcachePageState)(word & RCACHE_STATE_MASK)) {
-    case RCACHE_HOT:
-    case RCACHE_ZAPPING:
-    case RCACHE_ZAPPED:
-    case RCACHE_EVICTING:
-    case RCACHE_CACHED:
-        if (step(at, word, to_state(word, RCACHE_HOT))) {
-            answer_mapped(s, addr);
-        }
-        break;
-    case RCACHE_UNTOUCHED:
-    case RCACHE_ZERO:
-        filling = to_state(word, RCACHE_FILLING) & ~RCACHE_SLOT_MASK;
-        if (step(at, word, filling)) {
-            step(at, filling, answer_zero(s, addr) == 0
-                                  ? to_state(filling, RCACHE_HOT)
-                                  : to_state(filling, RCACHE_ZERO));
-        }
-        break;
-    default:
-        break;                  /* waits for the next pager */
-    }
-}
-
-static void answer_faults(Service *s)
-{
-    struct uffd_msg msg[16];
-    ssize_t len = read(s->vmm->uffd, msg, sizeof(msg));
-
-    for (ssize_t i = 0; i < len / (ssize_t)sizeof(msg[0]); i++) {
-        uint64_t addr = msg[i].arg.pagefault.address &
-                        -(uint64_t)RCACHE_PAGE_SIZE;
-
-        if (!(s->vmm->config.rules_off & VMM_BREAK_FALLBACK)) {
-            answer_by_the_table(s, addr);
-        } else if (msg[i].arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_MINOR) {
-            answer_mapped(s, addr);
-        } else {
-            answer_zero(s, addr);
-        }
-    }
-}
-
-/* The old pager is dead (or there never was one): a turn of our own. */
-static void without_pager(Service *s)
-{
-    Vmm *v = s->vmm;
-    struct uffdio_range all = {
-        .start = (uintptr_t)v->ram,
-        .len = v->config.pages * RCACHE_PAGE_SIZE,
-    };
-
-    if (!s->faults_seen && v->uffd >= 0 && v->ram) {
-        ioctl(v->uffd, UFFDIO_WAKE, &all);
-        s->faults_seen = true;
-    }
-    for (uint64_t end = vmm_now_ns() + RETRY_MS * 1000000ull;
-         vmm_now_ns() < end && !v->stop;) {
-        struct pollfd pfd = { .fd = v->uffd, .events = POLLIN };
-
-        if (poll(&pfd, 1, 5) == 1) {
-            answer_faults(s);
-        }
-    }
-}
-
 static void prove_dead(Service *s)
 {
     struct pollfd pfd = { .fd = s->pidfd, .events = POLLIN };
@@ -508,7 +388,7 @@ static void prove_dead(Service *s)
         if (poll(&pfd, 1, 100) == 1) {
             close(s->pidfd);
             s->pidfd = -1;
-            s->faults_seen = false;
+            s->vmm->faults_seen = false;
         }
     }
 }
@@ -527,7 +407,7 @@ void *vmm_service(void *opaque)
             continue;
         }
         if (!connect_rcached(&s)) {
-            without_pager(&s);
+            vmm_alone(v);
             continue;
         }
         pidfd = send_hello(&s) ? take_hello_ack(&s) : -1;
@@ -545,7 +425,7 @@ void *vmm_service(void *opaque)
         close(s.sock);
         prove_dead(&s);
         if (!v->stop && !v->detached) {
-            without_pager(&s);
+            vmm_alone(v);
         }
     }
     return NULL;

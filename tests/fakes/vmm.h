@@ -4,7 +4,8 @@
  * that touch the memory at native speed.
  *
  *     vmm-memory.c   guest RAM, the state memfd, the userfaultfd, discards
- *     vmm-service.c  the protocol: set-up, zaps, answers without a pager
+ *     vmm-service.c  the protocol: set-up, zaps
+ *     vmm-alone.c    answers while there is no pager
  *     vmm-guest.c    the threads, DMA, an intruder
  *     vmm-attach.c   a table as a killed pager may have left it
  *     fake-vmm.c     options, the run, the result
@@ -97,6 +98,7 @@ typedef struct Vmm {
     _Atomic bool detached;              /* go without a pager ... */
     _Atomic bool alone;                 /* ... and there is none any more */
     _Atomic bool attached;
+    bool faults_seen;                   /* woken since the pager died */
     _Atomic unsigned attaches;
     _Atomic unsigned lost_events;
     char refused[256];
@@ -191,6 +193,11 @@ void vmm_say(Vmm *vmm, const void *bytes, size_t len);
  * not UINT64_MAX.
  */
 bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds);
+
+/* ---- vmm-alone.c ---- */
+
+/** vmm_alone() - the old pager is dead, or there was none: a turn of our own */
+void vmm_alone(Vmm *vmm);
 
 /* ---- vmm-attach.c: while the guest stands still ---- */
 
