@@ -142,9 +142,8 @@ void command_resize(Pager *p, const struct RcacheVmmResize *msg)
         (msg->what & RCACHE_RESIZE_LOCAL_MAX || !size)) {
         limit_end(p);           /* an operator set an explicit limit */
     }
-    p->limits.size = size;
     p->limits.local_max = local_max;
-    p->command.home_at = 0;
+    command_size_set(p, size);
 }
 
 uint64_t command_wants(const Pager *p)
@@ -186,8 +185,8 @@ static void command_roll_back(Pager *p)
     const Command *c = &p->command.active;
 
     if (c->kind == COMMAND_RESIZE) {
-        p->limits.size = c->old_size;
         p->limits.local_max = c->old_local_max;
+        command_size_set(p, c->old_size);
         if (c->old_auto_least && !p->limits.auto_least) {
             limit_resume(p, c->old_auto_least);
         }
@@ -240,11 +239,24 @@ void command_tick(Pager *p, uint64_t now)
     }
 }
 
+void command_size_set(Pager *p, uint64_t size)
+{
+    p->limits.size = size;
+    p->command.homing = true;
+    p->command.home_at = 0;
+}
+
 void command_home_work(Pager *p, uint64_t now)
 {
     uint64_t away = table_away(&p->table);
+    uint64_t going = MAX(p->table.count[RCACHE_EVICTING], 0);
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
 
+    /* Evictions stop at size: once that holds, it goes on holding. */
+    p->command.homing &= away + going > p->limits.size;
+    if (!p->command.homing) {
+        return;
+    }
     for (unsigned scanned = 0;
          away > p->limits.size + coming && p->fetches.nr < HOME_FETCHES &&
          pager_resident(p) + coming < p->limits.local_max &&

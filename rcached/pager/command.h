@@ -50,10 +50,12 @@ typedef struct Command {
 /**
  * struct Commands - one command at a time
  * @active: the one that is under way
+ * @homing: size has been lowered, and more may be away than that
  * @home_at: index of the next word to look at for a page to bring home
  */
 typedef struct Commands {
     Command active;
+    bool homing;
     uint64_t home_at;
 } Commands;
 
@@ -84,7 +86,13 @@ void command_evicted(Pager *p, unsigned n);
 /** command_tick() - is it done, or has it given up? */
 void command_tick(Pager *p, uint64_t now);
 
-/** command_home_work() - bring home what is above size */
+/**
+ * command_size_set() - change size; what is away above it comes home
+ * @size: pages
+ */
+void command_size_set(Pager *p, uint64_t size);
+
+/** command_home_work() - the next pages that come home */
 void command_home_work(Pager *p, uint64_t now);
 
 #endif

@@ -55,6 +55,34 @@ uint64_t evict_low_water(const Pager *p)
     return p->limits.local_max > room ? p->limits.local_max - room : 0;
 }
 
+uint64_t evict_allowance(const Pager *p)
+{
+    uint64_t away = table_away(&p->table) +
+                    MAX(p->table.count[RCACHE_EVICTING], 0);
+
+    return p->limits.size > away ? p->limits.size - away : 0;
+}
+
+uint64_t evict_slack(const Pager *p)
+{
+    return CLAMP(p->limits.local_max / 64, 64, 2048);
+}
+
+/*
+ * Pages that the next batch may have.  Near size each page that comes back
+ * lets one go: they are collected for a batch, unless nothing is on its way
+ * that would let more go, or a command is waiting for just these.
+ */
+static uint64_t evict_may_go(const Pager *p)
+{
+    uint64_t may = evict_allowance(p);
+    uint64_t moving = MAX(p->table.count[RCACHE_EVICTING], 0) +
+                      MAX(p->table.count[RCACHE_FETCHING], 0);
+    bool few = may < MIN(evict_slack(p) / 4, RCACHE_BATCH_PAGES);
+
+    return few && moving && !command_wants(p) ? 0 : may;
+}
+
 /* Pages that should go beyond those on their way. */
 static uint64_t evict_excess(const Pager *p)
 {
@@ -503,14 +531,13 @@ void evict_remote_down(Pager *p, Remote *remote)
 
 bool evict_work(Pager *p, uint64_t now)
 {
-    uint64_t excess = evict_excess(p);
-    bool urgent = room_queue_len(&p->faults.room) || command_wants(p);
+    uint64_t may = evict_may_go(p), excess = MIN(evict_excess(p), may);
+    bool urgent = may < RCACHE_BATCH_PAGES ||
+                  room_queue_len(&p->faults.room) || command_wants(p);
     bool more = false;
 
     /* With nowhere to send pages to, sampling them would only cost faults. */
-    if (!excess || !lease_for_put(p) ||
-        table_away(&p->table) + MAX(p->table.count[RCACHE_EVICTING], 0) >=
-        p->limits.size) {
+    if (!excess || !lease_for_put(p)) {
         return false;
     }
     if (excess >= RCACHE_BATCH_PAGES || urgent) {

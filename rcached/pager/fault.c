@@ -131,8 +131,8 @@ static bool room_there(const Pager *p, bool comes_back)
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
     uint64_t limit = p->limits.local_max;
 
-    if (comes_back && table_away(&p->table) >= p->limits.size + coming) {
-        limit += CLAMP(p->limits.local_max / 64, 64, 2048);
+    if (comes_back && evict_allowance(p) < evict_slack(p)) {
+        limit += evict_slack(p);
     }
     return p->faults.stretching || pager_resident(p) + coming < limit;
 }

@@ -7,7 +7,7 @@
  * JSON object on stdout; commands come as lines on stdin while it runs:
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
  *   cancel-at BYTES | stats | least | hold | go | discard-all |
- *   attach-table | quit
+ *   attach-table | plug | quit
  * each answered with one JSON object on a line.  cancel-at makes the next
  * command one that is cancelled when so much is told to be done.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
@@ -102,14 +102,15 @@ static void print_stats(Vmm *v)
            "\"intruders\": %lu, \"p50_ns\": %lu, \"p99_ns\": %lu, "
            "\"waiting_pages\": %lu, \"oldest_wait_ns\": %lu, "
            "\"waiting_for\": \"%s\", \"pager_rss\": %lu, \"visits\": %lu, "
-           "\"attaches\": %u, \"attached\": %d}\n",
+           "\"attaches\": %u, \"attached\": %d, \"zap_seq\": %lu, "
+           "\"fetched_pages\": %lu}\n",
            s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
            s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
            s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
            s.zero_evicted_pages, s.checksum_errors, s.intruders, s.fault_p50,
            s.fault_p99, s.waiting_pages, s.oldest_wait, s.waiting_for,
            s.pager_rss, (uint64_t)v->visits, (unsigned)v->attaches,
-           (int)v->attached);
+           (int)v->attached, v->state->zap_seq, s.fetched_pages);
 }
 
 /* A command, and what came of it. */
@@ -216,6 +217,9 @@ static void run_command(Run *run, const char *line)
         run_evict(run->vmm, RCACHE_EVICT_TARGET, a);
     } else if ((n = sscanf(line, "resize %lu %lu", &a, &b)) >= 1) {
         run_resize(run->vmm, a, b, n);
+    } else if (!strcmp(line, "plug")) {
+        vmm_plug(run->vmm);
+        print_stats(run->vmm);
     } else if (sscanf(line, "cancel-at %lu", &a) == 1) {
         run->vmm->cancel_at = a;
         printf("{\"status\": 0}\n");
@@ -407,7 +411,7 @@ typedef struct CommandLine {
     int mem, blocks, local_max, size, hot, threads;
     int seconds, most_seconds, until, write_percent, zero_percent;
     int discard_permille, zap_delay_us, vm;
-    gboolean dma, intruder;
+    gboolean dma, intruder, plug_later;
 } CommandLine;
 
 static bool command_line_parse(CommandLine *c, int argc, char **argv)
@@ -419,6 +423,8 @@ static bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "mem", 0, 0, G_OPTION_ARG_INT, &c->mem, "guest memory", "MIB" },
         { "blocks", 0, 0, G_OPTION_ARG_INT, &c->blocks, "1 to 8",
           "N" },
+        { "plug-later", 0, 0, G_OPTION_ARG_NONE, &c->plug_later,
+          "the last block comes with the command plug", NULL },
         { "local-max", 0, 0, G_OPTION_ARG_STRING, &c->local,
           "auto is not below an eighth", "MIB|auto" },
         { "size", 0, 0, G_OPTION_ARG_INT, &c->size, "(mem - local-max)",
@@ -477,6 +483,7 @@ static bool config_fill(VmmConfig *v, const CommandLine *c)
         .socket = c->socket, .name = c->name ? c->name : "fake",
         .uuid = { 0xfa, 0x4e, c->vm },
         .pages = c->mem * MIB / RCACHE_PAGE_SIZE, .blocks = c->blocks,
+        .plug_later = c->plug_later && c->blocks > 1,
         .local_max = c->local_max * MIB / RCACHE_PAGE_SIZE,
         .automatic = !g_strcmp0(c->local, "auto"),
         .size = (c->size ? c->size : MAX(c->mem - c->local_max, 0)) * MIB /

@@ -26,6 +26,7 @@ typedef struct Service {
     Vmm *vmm;
     int sock;
     int pidfd;                  /* of the pager that has our descriptors */
+    unsigned blocks_sent;       /* that this pager knows */
 } Service;
 
 union Control {
@@ -168,6 +169,19 @@ static void move_tables(Service *s)
     state->nr_pages = 1;
 }
 
+/* Those that the pager does not know yet and that are there. */
+static bool send_blocks(Service *s)
+{
+    const Vmm *v = s->vmm;
+    unsigned there = v->nr_blocks - (v->config.plug_later && !v->plugged);
+    bool good = true;
+
+    for (; good && s->blocks_sent < there; s->blocks_sent++) {
+        good = send_block(s, s->blocks_sent);
+    }
+    return good;
+}
+
 static bool send_memory(Service *s)
 {
     Vmm *v = s->vmm;
@@ -181,9 +195,8 @@ static bool send_memory(Service *s)
     int fds[3] = { v->uffd, v->state_fd, pagemap };
     bool good = send_message(s, &state, sizeof(state), fds, 3);
 
-    for (unsigned i = 0; i < v->nr_blocks; i++) {
-        good = good && send_block(s, i);
-    }
+    s->blocks_sent = 0;
+    good = good && send_blocks(s);
     if (v->config.bad & VMM_BAD_MOVED) {
         move_tables(s);
     }
@@ -342,6 +355,7 @@ static void send_requests(Service *s)
     if (read(s->vmm->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN) {
         return;
     }
+    send_blocks(s);
     pthread_mutex_lock(&s->vmm->lock);
     while ((b = g_queue_pop_head(&s->vmm->requests))) {
         gsize len;
@@ -438,6 +452,16 @@ static bool vmm_queue(Vmm *vmm, const void *bytes, size_t len)
 
     g_queue_push_tail(&vmm->requests, g_bytes_new(bytes, len));
     return write(vmm->wake_fd, &one, sizeof(one)) == sizeof(one);
+}
+
+void vmm_plug(Vmm *vmm)
+{
+    uint64_t one = 1;
+
+    vmm->plugged = true;
+    if (write(vmm->wake_fd, &one, sizeof(one)) != sizeof(one)) {
+        perror("eventfd");
+    }
 }
 
 void vmm_say(Vmm *vmm, const void *bytes, size_t len)

@@ -57,6 +57,7 @@ typedef struct VmmConfig {
     uint8_t uuid[16];
     uint64_t pages;
     unsigned blocks;                    /* as many memfds; 0 is 1 */
+    bool plug_later;                    /* the last of them is plugged in */
     uint64_t local_max;                 /* pages */
     bool automatic;                     /* that is the least */
     uint64_t size;                      /* pages */
@@ -99,6 +100,7 @@ typedef struct Vmm {
     _Atomic bool alone;                 /* ... and there is none any more */
     _Atomic bool attached;
     bool faults_seen;                   /* woken since the pager died */
+    _Atomic bool plugged;               /* the last block is to be known */
     _Atomic unsigned attaches;
     _Atomic unsigned lost_events;
     char refused[256];
@@ -181,6 +183,9 @@ static inline enum RcachePageState vmm_page_state(const Vmm *vmm,
 
 /* ---- vmm-service.c ---- */
 void *vmm_service(void *vmm);
+
+/** vmm_plug() - tell the pager of the block that is plugged in later */
+void vmm_plug(Vmm *vmm);
 
 /** vmm_say() - send @len bytes as they are, which nobody may understand */
 void vmm_say(Vmm *vmm, const void *bytes, size_t len);

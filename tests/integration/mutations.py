@@ -102,6 +102,17 @@ MUTATIONS = {
         "                     .done = c->done, .from_link = true,\n"
         "                     .deadline = UINT64_MAX };",
         "evict_cancelled"),
+    "size-is-overshot": (
+        "rcached/pager/evict.c",
+        "    return few && moving && !command_wants(p) ? 0 : may;",
+        "    return few && !moving ? may : RCACHE_BATCH_PAGES;",
+        "evictions_per_fault"),
+    "pages-come-home-unasked": (
+        "rcached/pager/command.c",
+        "    if (!p->command.homing) {\n        return;\n    }",
+        "    if (!p->command.homing) {\n"
+        "        away += p->limits.size / 8;\n    }",
+        "evictions_per_fault"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"

@@ -17,6 +17,7 @@ import time
 
 import accounts
 import auto
+import bounds
 import commands
 import giveback
 import network
@@ -25,7 +26,7 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
 SCENARIOS = {**accounts.SCENARIOS, **auto.SCENARIOS,
-             **commands.SCENARIOS, **giveback.SCENARIOS,
+             **bounds.SCENARIOS, **commands.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **spill.SCENARIOS}
 
 
