@@ -89,7 +89,7 @@ static void command_begin(Pager *p, enum CommandKind kind, bool from_link,
     };
     p->evictor.zap_fruitless = 0;
     /* An evict is asked for RAM that may not be managed yet. */
-    p->takeover.managing = true;
+    p->takeover.managing |= kind != COMMAND_RESIZE;
     p->takeover.look_at = 0;
 }
 

@@ -50,7 +50,7 @@ uint64_t evict_low_water(const Pager *p)
     uint64_t room = CLAMP(p->limits.local_max / 32, 64, 4096);
 
     if (limit_is_all(p)) {
-        return p->limits.local_max;
+        return MAX(p->limits.local_max, p->limits.ram);
     }
     return p->limits.local_max > room ? p->limits.local_max - room : 0;
 }

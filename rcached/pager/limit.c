@@ -8,8 +8,12 @@
  * which eviction brings down, and never rises on the way.
  *
  * Until rcached says something all of the guest may be here: a host that has
- * enough divides nothing.  Then no room is made for what may come, and RAM
- * does not come under management for it.
+ * enough divides nothing.
+ *
+ * While all of the guest may be here, whoever has said so, pages go on command
+ * only: no room is made for what may come, and RAM does not come under
+ * management.  RAM that is plugged in, or a resize, can change that at any
+ * time, so that limit_is_all() is asked again and again.
  */
 #include "rcached/pager/pager.h"
 
@@ -41,7 +45,9 @@ void limit_told(Pager *p, uint64_t bytes)
 
 bool limit_is_all(const Pager *p)
 {
-    return p->limits.auto_least && p->limits.auto_limit >= p->limits.ram;
+    const Limits *l = &p->limits;
+
+    return (l->auto_least ? l->auto_limit : l->local_max) >= l->ram;
 }
 
 void limit_tick(Pager *p)

@@ -42,7 +42,7 @@ void limit_told(Pager *p, uint64_t bytes);
 /** limit_tick() - bring local_max nearer to what has been chosen */
 void limit_tick(Pager *p);
 
-/** limit_is_all() - rcached lets all of the guest be here */
+/** limit_is_all() - all of the guest may be here: pages go on command only */
 bool limit_is_all(const Pager *p);
 
 #endif

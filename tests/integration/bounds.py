@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """bounds: what a pager does no more of than it has to.
 
-About one eviction for each page that comes back.
+No evictions while all of the guest may be here, about one for each page that
+comes back otherwise, and no more on its way to one provider than its share.
 """
+import time
+
 from cluster import Cluster, MIB, Vm, expect_clean, expect_within, wait_for
+
+PAGE = 4096
+ZAPS = "zap_seq"
 
 
 def rates(vm, names, until, seconds=60):
@@ -42,4 +48,51 @@ def evictions_per_fault(build):
         c.shut_down()
 
 
-SCENARIOS = {f.__name__: f for f in (evictions_per_fault,)}
+def all_of_it_here(build):
+    """With local-max not below RAM pages go on command only."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, blocks=3, plug_later=True, local_max=64,
+                size=96, seconds=600, threads=2, write_percent=50)
+        wait_for("all of it to be touched",
+                 lambda: vm.stats()["memfd"] > 95 * MIB, 60)
+        time.sleep(1)
+        stats = vm.stats()
+        assert stats["guest"] == stats["unmanaged"] == 64 * MIB, stats
+        assert stats[ZAPS] == 0 and stats["evicted_pages"] == 0, stats
+        # RAM is plugged: now local-max is below it.
+        vm.call("plug")
+        wait_for("pages to go", lambda: vm.stats()["evicted_pages"] > 8000, 40)
+        answer = vm.call(f"resize {96 * MIB} {96 * MIB}")
+        assert answer["status"] == 0, answer
+        wait_for("the guest to have all of it back",
+                 lambda: vm.stats()["remote"] == 0, 60)
+        before = vm.stats()
+        time.sleep(2)
+        after = vm.stats()
+        for name in (ZAPS, "evicted_pages", "fetched_pages", "faults_minor"):
+            assert after[name] == before[name], (name, before, after)
+        answer = vm.call(f"evict {8 * MIB}")
+        assert answer["status"] == 0 and answer["value"] >= 8 * MIB, answer
+        result = vm.quit()
+        expect_clean(result)
+        c.shut_down()
+
+
+def resize_to_all_manages_nothing(build):
+    """A limit above RAM is no reason to take RAM under management."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=64, size=64, seconds=600,
+                threads=2, write_percent=50)
+        wait_for("all of it to be touched",
+                 lambda: vm.stats()["memfd"] > 63 * MIB, 60)
+        answer = vm.call(f"resize {64 * MIB} {80 * MIB}")
+        assert answer["status"] == 0, answer
+        time.sleep(1)
+        stats = vm.stats()
+        assert stats["unmanaged"] == 64 * MIB, stats
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+SCENARIOS = {f.__name__: f for f in (
+    all_of_it_here, evictions_per_fault, resize_to_all_manages_nothing)}

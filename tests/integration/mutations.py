@@ -113,6 +113,16 @@ MUTATIONS = {
         "    if (!p->command.homing) {\n"
         "        away += p->limits.size / 8;\n    }",
         "evictions_per_fault"),
+    "evicts-what-may-be-here": (
+        "rcached/pager/limit.c",
+        "    return (l->auto_least ? l->auto_limit : l->local_max) >= l->ram;",
+        "    return l->auto_least && l->auto_limit >= l->ram;",
+        "all_of_it_here"),
+    "a-resize-manages": (
+        "rcached/pager/command.c",
+        "    p->takeover.managing |= kind != COMMAND_RESIZE;",
+        "    p->takeover.managing = true;",
+        "resize_to_all_manages_nothing"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"
