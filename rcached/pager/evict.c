@@ -24,8 +24,8 @@
 
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
 
-#define TAG_KIND        0x0200000000000000ull   /* PUT; see lease.c */
 #define PUNCH_TRIES     8
 
 void evictor_init(Evictor *evictor)
@@ -405,8 +405,7 @@ static void batch_send(Pager *p, Batch *b)
 
     b->used = true;
     b->serial = ++p->serial;
-    head.tag = TAG_KIND | (uint64_t)(b->serial & 0xffffff) << 16 |
-               (uint64_t)(b - p->evictor.batch);
+    head.tag = tag_encode(TAG_PUT, b - p->evictor.batch, b->serial);
     for (unsigned i = 0; i < b->n; i++) {
         const SlotSlab *s = &p->slots.slabs[slot_slab(b->slot[i])];
 
@@ -498,11 +497,11 @@ static void batch_call_off(Pager *p, Batch *b)
 
 bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head)
 {
-    uint64_t i = head->tag & 0xffff;
-    Batch *b = i < BATCH_MAX ? &p->evictor.batch[i] : NULL;
+    Tag tag = tag_decode(head->tag);
+    Batch *b = tag.index < BATCH_MAX ? &p->evictor.batch[tag.index] : NULL;
 
     if (!b || !b->used || b->lease->remote != remote ||
-        (head->tag >> 16 & 0xffffff) != (b->serial & 0xffffff)) {
+        tag.kind != TAG_PUT || tag.serial != b->serial) {
         return false;
     }
     if (head->status) {

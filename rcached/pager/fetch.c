@@ -16,8 +16,8 @@
 
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
 
-#define TAG_KIND        0x0100000000000000ull   /* GET; see lease.c */
 #define WRONG_TRIES     3
 #define WRONG_PAUSE_NS  NS_PER_SEC
 
@@ -30,13 +30,12 @@ void fetches_deinit(Fetches *fetches)
 
 static uint64_t fetch_tag(const Pager *p, const Fetch *f)
 {
-    return TAG_KIND | (uint64_t)(f->serial & 0xffffff) << 16 |
-           (uint64_t)(f - p->fetches.entry);
+    return tag_encode(TAG_GET, f - p->fetches.entry, f->serial);
 }
 
 static Fetch *fetch_by_tag(Pager *p, uint64_t tag)
 {
-    uint64_t i = tag & 0xffff;
+    uint32_t i = tag_decode(tag).index;
 
     if (i >= FETCH_MAX || !p->fetches.entry[i].used ||
         fetch_tag(p, &p->fetches.entry[i]) != tag) {

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
 
-#define TAG_KIND        0x0300000000000000ull   /* FREE; see lease.c */
 /* On their way at a time: a large lease's must not fill memory and link. */
 #define FREES_OUT_MAX   16u
 
@@ -32,7 +32,7 @@ static void freeing_send(Pager *p, Lease *l, unsigned n)
                       .lease = l->shared->id, .epoch = l->shared->epoch };
     guint rest = l->to_free->len - n;
 
-    out->tag = TAG_KIND | (uint64_t)l->index << 32 | ++p->serial;
+    out->tag = tag_encode(TAG_FREE, l->index, ++p->serial);
     out->n = n;
     memcpy(out->slot, &g_array_index(l->to_free, uint64_t, rest),
            n * sizeof(uint64_t));
@@ -62,8 +62,7 @@ void freeing_flush(Pager *p, bool all)
 
 bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
 {
-    uint32_t index = head->tag >> 32 & 0xffffff;
-    Lease *l = leases_at(&p->leases, index);
+    Lease *l = leases_at(&p->leases, tag_decode(head->tag).index);
 
     if (l && l->remote != remote) {
         return false;

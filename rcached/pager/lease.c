@@ -7,17 +7,11 @@
  * third of its life counted from when the renewal was sent, and released when
  * it is no longer needed.  A new pager finds it in the state memfd and claims
  * it again.
- *
- * Tags of requests: the kind in the top byte (1 GET, 2 PUT, 3 FREE, 4 CLAIM,
- * 5 RENEW, 6 RELEASE, 7 moves, 8 DROP), below it what the kind needs to find
- * its own.
  */
 #include <string.h>
 
 #include "rcached/pager/pager.h"
-
-#define TAG_CLAIM       0x0400000000000000ull
-#define TAG_RENEW       0x0500000000000000ull
+#include "rcached/pager/tag.h"
 
 #define CLAIM_RETRY_NS  (5 * NS_PER_SEC)
 #define WANT_RETRY_NS   (2 * NS_PER_SEC)
@@ -73,7 +67,7 @@ static void lease_claim(Pager *p, Lease *l)
     for (int bulk = 0; bulk < 2; bulk++) {
         g_autoptr(GByteArray) bytes = g_byte_array_new();
         WireHead head = { .type = RCACHE_CLAIM, .lease = l->shared->id,
-                          .tag = TAG_CLAIM | l->index,
+                          .tag = tag_encode(TAG_CLAIM, l->index, 0),
                           .epoch = l->shared->epoch };
 
         if (!l->claimed[bulk]) {
@@ -369,7 +363,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
 void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
                   const void *payload)
 {
-    Lease *l = leases_at(&p->leases, head->tag & 0xffffff);
+    Lease *l = leases_at(&p->leases, tag_decode(head->tag).index);
     uint32_t ttl;
 
     if (!l || l->remote != remote || l->shared->id != head->lease) {
@@ -442,7 +436,7 @@ void lease_grants(Pager *p, const struct LinkGrants *msg)
 void lease_release(Pager *p, Lease *l)
 {
     WireHead head = { .type = RCACHE_RELEASE,
-                      .tag = TAG_RELEASE | l->index,
+                      .tag = tag_encode(TAG_RELEASE, l->index, 0),
                       .lease = l->shared->id, .epoch = l->shared->epoch };
 
     l->releasing = true;
@@ -451,7 +445,8 @@ void lease_release(Pager *p, Lease *l)
 
 static void lease_renew(Pager *p, Lease *l, uint64_t now)
 {
-    WireHead head = { .type = RCACHE_RENEW, .tag = TAG_RENEW | l->index,
+    WireHead head = { .type = RCACHE_RENEW,
+                      .tag = tag_encode(TAG_RENEW, l->index, 0),
                       .lease = l->shared->id, .epoch = l->shared->epoch };
 
     l->renew_sent = now;

@@ -14,9 +14,6 @@
 
 typedef struct Pager Pager;
 
-/* Tag of a RELEASE, with the lease's index below; see lease.c. */
-#define TAG_RELEASE     0x0600000000000000ull
-
 /**
  * struct Providers - the hosts that the leases are at
  * @remotes: of Remote, owned

@@ -20,8 +20,8 @@
 #include <sys/random.h>
 
 #include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
 
-#define TAG_MOVE        0x0700000000000000ull   /* see lease.c */
 #define BUSY_NS         (50 * NS_PER_MS)
 #define AGAIN_NS        NS_PER_SEC
 
@@ -57,7 +57,7 @@ static void move_send_token(Pager *p, Move *m, uint8_t type)
     WireMoveToken token = { .slab = m->number };
 
     m->retry_at = 0;
-    m->tag = TAG_MOVE | (uint64_t)(m - p->moves.entry) << 32 | ++p->serial;
+    m->tag = tag_encode(TAG_MOVE, m - p->moves.entry, ++p->serial);
     head.tag = m->tag;
     memcpy(token.token, m->token, sizeof(token.token));
     wire_append_move_token(frame, &head, &token);
@@ -76,7 +76,7 @@ static void move_send_move(Pager *p, Move *m)
     };
 
     m->state = MOVE_MOVING;
-    m->tag = TAG_MOVE | (uint64_t)(m - p->moves.entry) << 32 | ++p->serial;
+    m->tag = tag_encode(TAG_MOVE, m - p->moves.entry, ++p->serial);
     head.tag = m->tag;
     memcpy(move.token, m->token, sizeof(move.token));
     wire_text_copy(move.address, sizeof(move.address), m->to->remote->address);
@@ -278,7 +278,7 @@ void move_answer(Pager *p, const WireHead *head, const void *payload)
         [MOVE_CONFIRMING] = RCACHE_CONFIRM_ACK,
         [MOVE_WIPING] = RCACHE_EXPECT_ACK,
     };
-    uint32_t i = head->tag >> 32 & 0xffffff;
+    uint32_t i = tag_decode(head->tag).index;
     Move *m = i < MOVES_MAX ? &p->moves.entry[i] : NULL;
 
     if (head->type == RCACHE_DROP_ACK) {

@@ -16,13 +16,13 @@
  * table again.
  */
 #include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
 
 /*
  * Asked for at a time: a provider allocates a lease whole before it is granted,
  * and the first slabs are better moved while it makes the next.
  */
 #define STEP_PAGES      (MOVES_MAX * RCACHE_SLAB_PAGES_MAX)
-#define TAG_DROP        0x0800000000000000ull   /* see lease.c */
 #define DROP_BUSY_NS    (50 * NS_PER_MS)
 
 /* ------------------------------------------------------ what is to be left */
@@ -188,8 +188,8 @@ static void lease_drop_slab(Pager *p, Lease *l, uint32_t number)
                       .count = !last, .lease = l->shared->id,
                       .epoch = l->shared->epoch };
 
-    head.tag = last ? TAG_RELEASE | l->index
-                    : TAG_DROP | (uint64_t)l->index << 32 | drop.serial;
+    head.tag = last ? tag_encode(TAG_RELEASE, l->index, 0)
+                    : tag_encode(TAG_DROP, l->index, drop.serial);
     l->releasing = last;
     if (!last) {
         g_array_append_val(l->drops, drop);
@@ -282,13 +282,13 @@ static uint32_t lease_take_drop(Lease *l, uint32_t serial)
  */
 void revoke_dropped(Pager *p, const WireHead *head)
 {
-    Lease *l = leases_at(&p->leases, head->tag >> 32 & 0xffffff);
+    Lease *l = leases_at(&p->leases, tag_decode(head->tag).index);
     uint32_t number;
 
     if (!l || l->shared->id != head->lease) {
         return;
     }
-    number = lease_take_drop(l, (uint32_t)head->tag);
+    number = lease_take_drop(l, tag_decode(head->tag).serial);
     if (number == UINT32_MAX) {
         return;
     }
