@@ -66,8 +66,8 @@ bool address_parse(const char *text, uint16_t port,
     }
 bad:
     g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                "'%s' is no address: ADDRESS:PORT or [IPV6]:PORT, in numbers",
-                text);
+                "'%s' is not an address: write ADDRESS:PORT or [IPV6]:PORT, "
+                "in numbers", text);
     return false;
 }
 

@@ -104,7 +104,8 @@ static bool call_take(AdminCall *call, JsonObject *object, GError **errp)
     node = json_object_get_member(object, "id");
     if (node) {
         if (!id_fits(node)) {
-            return bad_request(errp, "\"id\" is no whole number and no text");
+            return bad_request(errp, "\"id\" is neither a whole number nor a "
+                               "string");
         }
         call->id = json_node_copy(node);
     }
@@ -153,7 +154,7 @@ JsonNode *admin_line_parse(const char *line, size_t len, GError **errp)
     }
     if (!json_parser_load_from_data(parser, line, len, &error)) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_BAD_REQUEST,
-                    "the line is no JSON: %s", error->message);
+                    "the line is not JSON: %s", error->message);
         return NULL;
     }
     root = json_parser_get_root(parser);

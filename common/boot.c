@@ -16,7 +16,7 @@ bool boot_id_read(uint8_t out[UUID_LEN], GError **errp)
     }
     if (!uuid_parse(g_strchomp(text), out)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "the kernel's boot id '%s' is no uuid", text);
+                    "the kernel's boot id '%s' is not a uuid", text);
         return false;
     }
     return true;

@@ -97,8 +97,8 @@ bool config_parse_size(const char *text, uint64_t *bytes, int *percent,
     if (parse_with_unit(text, size_units, G_N_ELEMENTS(size_units), bytes)) {
         return true;
     }
-    g_set_error(errp, CONFIG_ERROR, 0, "'%s' is no size: a number of bytes, "
-                "or with K, M, G or T%s", text,
+    g_set_error(errp, CONFIG_ERROR, 0, "'%s' is not a size: write a number of "
+                "bytes, or with K, M, G or T%s", text,
                 percent ? ", or a share such as 10%" : "");
     return false;
 }
@@ -112,8 +112,8 @@ bool config_parse_time(const char *text, uint64_t *ms, GError **errp)
     if (parse_with_unit(text, time_units, G_N_ELEMENTS(time_units), ms)) {
         return true;
     }
-    g_set_error(errp, CONFIG_ERROR, 0, "'%s' is no time: a number with ms, "
-                "s, min, h or d", text);
+    g_set_error(errp, CONFIG_ERROR, 0, "'%s' is not a time: write a number "
+                "with ms, s, min, h or d", text);
     return false;
 }
 
@@ -152,7 +152,7 @@ static bool parse_int(const char *text, ConfigValue *value, GError **errp)
     const char *at = text;
 
     if (!parse_digits(&at, &number) || *at || number > INT64_MAX) {
-        g_set_error(errp, CONFIG_ERROR, 0, "'%s' is no whole number", text);
+        g_set_error(errp, CONFIG_ERROR, 0, "'%s' is not a whole number", text);
         return false;
     }
     value->number = number;
@@ -173,7 +173,7 @@ static bool parse_choice(const ConfigKey *key, const char *text,
         return true;
     }
     all = g_strjoinv(", ", choices);
-    g_set_error(errp, CONFIG_ERROR, 0, "'%s' is none of: %s", text, all);
+    g_set_error(errp, CONFIG_ERROR, 0, "'%s' is not one of: %s", text, all);
     return false;
 }
 

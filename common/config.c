@@ -222,7 +222,7 @@ bool config_load_text(Config *config, const char *name, const char *text,
     bool ok;
 
     if (strlen(copy) != len || !g_utf8_validate(text, len, NULL)) {
-        g_set_error(errp, CONFIG_ERROR, 0, "%s: this is no UTF-8 text", name);
+        g_set_error(errp, CONFIG_ERROR, 0, "%s: it is not UTF-8 text", name);
         return false;
     }
     ok = walk_lines(&walk, copy, errp);

@@ -165,7 +165,7 @@ static bool remove_stale(const char *path, GSocketAddress *address,
     }
     if (!S_ISSOCK(st.st_mode)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_EXISTS,
-                    "the file is there and is no socket");
+                    "a file of that name exists and is not a socket");
         return false;
     }
     probe = g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM,
@@ -177,7 +177,7 @@ static bool remove_stale(const char *path, GSocketAddress *address,
     g_socket_connect(probe, address, NULL, &error);
     if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE,
-                    "another daemon listens there");
+                    "another daemon is listening on it");
         return false;
     }
     return unlink(path) == 0 || errno == ENOENT ||

@@ -107,7 +107,7 @@ const char *intake_expect(Peer *peer, const WireHead *head,
     }
     old = intake_find(peer, head->lease, move.slab);
     if (old && old->push) {
-        peer_close(old->push, "its requester has given the move up");
+        peer_close(old->push, "its requester gave up the move");
     }
     server_lock(peer->server);
     status = expect(peer, head, &move, old);

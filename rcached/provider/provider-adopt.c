@@ -53,8 +53,8 @@ uint32_t kept_slab_pages(const ProviderConfig *config)
     if (!pages || pages == want) {
         return want;
     }
-    g_warning("provider: slab-size stays %" G_GUINT64_FORMAT " while the "
-              "daemon's predecessor has left slabs of that size",
+    g_warning("provider: slab-size stays %" G_GUINT64_FORMAT ": the previous "
+              "daemon left slabs of that size",
               (uint64_t)pages * WIRE_PAGE_SIZE);
     return pages;
 }
@@ -63,9 +63,9 @@ uint32_t kept_slab_pages(const ProviderConfig *config)
 static bool provider_adopt_failed(int error, GError **errp)
 {
     g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-error),
-                "cannot take over the leases of the daemon before: %s.  "
-                "Nothing has been given up: %s",
-                error == -EINVAL ? "they are of another release"
+                "cannot take over the leases that the previous daemon left: "
+                "%s.  Nothing has been given up: %s",
+                error == -EINVAL ? "they were made by another release"
                                  : g_strerror(-error),
                 error == -EINVAL
                     ? "start the release that made them, or stop the service "
@@ -99,7 +99,7 @@ static bool spill_begin(Provider *provider, const ProviderConfig *config,
     return true;
 }
 
-/* That of the daemon before, if it left one. */
+/* That of the previous daemon, if it left one. */
 static bool spill_adopt(Provider *provider, const ProviderConfig *config,
                         GError **errp)
 {
@@ -137,8 +137,8 @@ static bool spill_make(Provider *provider, const ProviderConfig *config,
     SpillFile *file;
 
     if (provider->spill) {
-        g_message("provider: going on with the spill file of the daemon "
-                  "before: there are slabs in it");
+        g_message("provider: using the previous daemon's spill file: there "
+                  "are slabs in it");
         return true;
     }
     if (!config->spill_dir || !*config->spill_dir) {
@@ -188,7 +188,7 @@ static bool adopt_leases(Provider *provider, const ProviderConfig *config,
         }
     }
     if (table >= 0) {
-        g_message("provider: took over %d leases of the daemon before",
+        g_message("provider: took over %d leases that the previous daemon left",
                   leases);
     }
     return true;

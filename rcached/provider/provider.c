@@ -215,7 +215,7 @@ static void slab_gone(const Slab *slab, void *opaque)
     }
 }
 
-/* A slab of the daemon before is in the spill file: is that here? */
+/* A slab of the previous daemon is in the spill file: is that here? */
 static bool slab_away(const Slab *slab, void *opaque)
 {
     Provider *provider = opaque;

@@ -175,7 +175,7 @@ static void read_done(SpillXfer *xfer, int error)
     } else if (error || !read_unseal(read)) {
         spill_failed(push->server->config.spill, false,
                      error ? g_strerror(-error)
-                           : "a page is not what was written");
+                           : "a page read back is not what was written");
         push_end(push, RCACHE_E_REFUSED, "the spill file cannot be read");
     } else {
         unsigned tag = 1;

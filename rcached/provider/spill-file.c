@@ -146,7 +146,8 @@ SpillFile *spill_file_adopt(int fd, uint64_t area_bytes, GError **errp)
 
     if (own < 0 || fstat(own, &st) || !S_ISREG(st.st_mode)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "the spill file of the daemon before cannot be used");
+                    "the spill file that the previous daemon left "
+                    "cannot be used");
         if (own >= 0) {
             close(own);
         }
@@ -237,7 +238,7 @@ bool spill_file_check(SpillFile *file, SpillKey *key, SlabGuard guard,
     *rate = size * G_USEC_PER_SEC / (g_get_monotonic_time() - began + 1);
     if (good && !check_read(file, key, buf, pages, seals)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_FAILED,
-                    "spill file: what is read is not what was written");
+                    "spill file: what was read back is not what was written");
         good = false;
     } else if (!buf) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_FAILED,

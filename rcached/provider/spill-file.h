@@ -33,7 +33,7 @@ typedef struct SpillFile SpillFile;
 SpillFile *spill_file_new(const char *dir, uint64_t size,
                           uint64_t area_bytes, GError **errp);
 
-/** spill_file_adopt() - that of the daemon before; @fd stays the caller's */
+/** spill_file_adopt() - that of the previous daemon; @fd stays the caller's */
 SpillFile *spill_file_adopt(int fd, uint64_t area_bytes, GError **errp);
 
 void spill_file_free(SpillFile *file);
@@ -49,7 +49,7 @@ uint64_t spill_file_size(const SpillFile *file);
  * @guard: for the buffer
  * @rate: bytes written in a second
  *
- * Return: false, with @errp set, if what is read is not what was written
+ * Return: false, with @errp set, if what was read back is not what was written
  */
 bool spill_file_check(SpillFile *file, SpillKey *key, SlabGuard guard,
                       uint64_t *rate, GError **errp);

@@ -111,7 +111,7 @@ static SpillKey *key_open(int fd, SlabGuard guard, bool fresh, GError **errp)
     } else if (key->page->magic != KEY_MAGIC ||
                key->page->version != KEY_VERSION) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "spill file: its key is of another release");
+                    "spill file: its key was made by another release");
         goto fail;
     }
     datum = (gnutls_datum_t) { key->page->key, KEY_BYTES };
@@ -147,7 +147,7 @@ SpillKey *spill_key_adopt(int fd, SlabGuard guard, GError **errp)
 
     if (fstat(fd, &st) || st.st_size != WIRE_PAGE_SIZE) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "spill file: its key is of another release");
+                    "spill file: its key was made by another release");
         return NULL;
     }
     own = fcntl(fd, F_DUPFD_CLOEXEC, 3);

@@ -41,7 +41,7 @@ typedef struct SpillPlace {
 SpillKey *spill_key_new(SlabGuard guard, GError **errp);
 
 /**
- * spill_key_adopt() - the key of the daemon before
+ * spill_key_adopt() - the key of the previous daemon
  * @fd: as spill_key_fd() said there; stays the caller's
  */
 SpillKey *spill_key_adopt(int fd, SlabGuard guard, GError **errp);

@@ -182,7 +182,7 @@ static void get_done(SpillXfer *xfer, int error)
     if (!good) {
         spill_failed(server->config.spill, false,
                      error ? g_strerror(-error)
-                           : "a page is not what was written");
+                           : "a page read back is not what was written");
     }
     if (good && serve->peer->state == PEER_OPEN) {
         get_answer(serve);

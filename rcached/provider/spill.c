@@ -266,7 +266,7 @@ static void chunk_done(SpillXfer *xfer, int error)
     if (!error && chunk->out) {
         chunk_is_out(chunk);
     } else if (!error && !chunk_is_back(spill, chunk)) {
-        why = "a page is not what was written";
+        why = "a page read back is not what was written";
     }
     if (why) {
         spill->give_up = true;

@@ -37,7 +37,7 @@
 
 typedef void StoreSlabGone(const Slab *slab, void *opaque);
 
-/* Is what a slab of the daemon before has in the spill file to be had? */
+/* Is what a slab of the previous daemon has in the spill file to be had? */
 typedef bool StoreSlabAway(const Slab *slab, void *opaque);
 
 typedef struct StoreConfig {

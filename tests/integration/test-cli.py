@@ -71,7 +71,7 @@ class Arbiter(Case):
         for args, text in (
                 (['--no-such'], '--no-such'),
                 (['one'], "'one' is one argument too many"),
-                (['--listen', 'nowhere'], 'is no address'),
+                (['--listen', 'nowhere'], 'is not an address'),
                 (['--listen', '0.0.0.0:0'], 'tls=none'),
                 (['--listen', '[::]:0'], 'tls=none'),
                 (['--tls', 'tls'], 'none of: required, none'),
@@ -128,7 +128,7 @@ class Arbiter(Case):
         second = run(ARBITER, '--listen', '127.0.0.1:0', '--admin-socket',
                      self.socket)
         self.assertEqual(second.returncode, 1)
-        self.assertIn('another daemon listens there', second.stderr)
+        self.assertIn('another daemon is listening on it', second.stderr)
         self.assertEqual(self.ctl('status').returncode, 0)
         for sig in (signal.SIGTERM, signal.SIGINT):
             first.send_signal(sig)
@@ -196,8 +196,8 @@ class Rcachectl(Case):
                 ([], 2, 'which command'), (['nonsense'], 2, "'nonsense'"),
                 (['status', 'x'], 2, 'usage: '), (['evict', 'vm'], 2,
                                                   'evict VM BYTES'),
-                (['evict', 'vm', '1Q'], 2, "'1Q' is no size"),
-                (['--timeout', '5', 'status'], 2, "'5' is no time"),
+                (['evict', 'vm', '1Q'], 2, "'1Q' is not a size"),
+                (['--timeout', '5', 'status'], 2, "'5' is not a time"),
                 (['--no-such', 'status'], 2, '--no-such'),
                 (['--explain', 'h', 'vms'], 2, '--explain goes with hosts'),
                 (['hosts', '--explain', 'h'], 1, "no host 'h'"),

@@ -179,21 +179,22 @@ static const struct {
     { "[mem]\ncount\n", "f:2: no section, no KEY = VALUE, no comment" },
     { "[mem\ncount = 3\n", "f:1: a section without its ']'" },
     { "[mem]\ncount = 3\ncount = 4\n", "f:3: 'count' for the second time" },
-    { "[mem]\ncount = x\n", "f:2: [mem] count: 'x' is no whole number" },
+    { "[mem]\ncount = x\n", "f:2: [mem] count: 'x' is not a whole number" },
     { "[mem]\ncount = 0\n", "f:2: [mem] count: '0' is not from 1 to 9" },
     { "[mem]\ncount = 10\n", "f:2: [mem] count: '10' is not from 1 to 9" },
-    { "[mem]\ncount =\n", "f:2: [mem] count: '' is no whole number" },
-    { "[mem]\nslab = 10%\n", "f:2: [mem] slab: '10%' is no size: a number of "
-                             "bytes, or with K, M, G or T" },
+    { "[mem]\ncount =\n", "f:2: [mem] count: '' is not a whole number" },
+    { "[mem]\nslab = 10%\n",
+      "f:2: [mem] slab: '10%' is not a size: write a number of bytes, or with "
+      "K, M, G or T" },
     { "[mem]\nslab = 2G\n",
       "f:2: [mem] slab: '2G' is not from 4096 to 1073741824" },
     { "[mem]\nfast = maybe\n",
       "f:2: [mem] fast: 'maybe' is neither yes nor no" },
     { "[mem]\nperiod = 50ms\n",
       "f:2: [mem] period: '50ms' is below 100 ms" },
-    { "[net]\ntls = tls\n", "f:2: [net] tls: 'tls' is none of: , none" },
+    { "[net]\ntls = tls\n", "f:2: [net] tls: 'tls' is not one of: , none" },
     { "[net]\nlisten = \\q\n", NULL },     /* GLib's words */
-    { "[net]\nlisten = \xff\n", "f: this is no UTF-8 text" },
+    { "[net]\nlisten = \xff\n", "f: it is not UTF-8 text" },
 };
 
 START_TEST(text_is_refused)

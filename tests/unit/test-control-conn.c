@@ -343,7 +343,7 @@ START_TEST(dialing)
     control_dial("nowhere", 1, 1000, on_dialed, NULL);
     ck_assert_uint_eq(dials, 0);        /* not from within the call */
     wait_for(dials == 1);
-    ck_assert_ptr_nonnull(strstr(dial_error->message, "is no address"));
+    ck_assert_ptr_nonnull(strstr(dial_error->message, "is not an address"));
     g_clear_error(&dial_error);
 
     control_dial("127.0.0.1:1", 0, 1000, on_dialed, NULL);
