@@ -301,7 +301,7 @@ static gpointer ask_thread(gpointer opaque)
 {
     Ask *ask = opaque;
 
-    ask->answer = admin_execute(ask->path, ask->command, ask->args, 10000,
+    ask->answer = admin_execute(ask->path, ask->command, ask->args, 30000,
                                 &ask->error);
     g_atomic_int_set(&ask->done, 1);
     return NULL;

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/admin.h"
@@ -31,6 +32,20 @@ static bool vm_attached(void *opaque)
     Vm *vm = vms_find(daemon_.rcached->vms, opaque);
 
     return vm && vm->attached && vm->has_balloon;
+}
+
+static bool vm_has_no_pager(void *opaque)
+{
+    Vm *vm = vms_find(daemon_.rcached->vms, opaque);
+
+    return vm && !vm->pager;
+}
+
+static bool vm_has_link(void *opaque)
+{
+    Vm *vm = vms_find(daemon_.rcached->vms, opaque);
+
+    return vm && vm->link;
 }
 
 static int start_vm(uint8_t uuid, const char *name)
@@ -268,7 +283,7 @@ START_TEST(a_vm_without_pager_degrades_the_verdict)
     g_autoptr(JsonObject) o = NULL, vm = NULL;
 
     ck_assert_ptr_nonnull(killed);
-    fake_pump(200, NULL, NULL);
+    ck_assert(fake_pump(5000, vm_has_no_pager, (char *)"web"));
     o = daemon_ask_object(&daemon_, "status");
     ck_assert(!json_object_get_boolean_member(o, "ok"));
     ck_assert_str_eq(text(o, "verdict"),
@@ -310,8 +325,25 @@ START_TEST(evict_goes_to_the_pager_and_comes_back)
 }
 END_TEST
 
+/* The pager "mute" tells its VMM when it is asked to evict, and does nothing
+ * else.  True once it was asked. */
+static bool mute_was_asked(int fd)
+{
+    struct RcacheVmmEventMsg event;
+
+    while (recv(fd, &event, sizeof(event), MSG_DONTWAIT) == sizeof(event)) {
+        if (!strcmp(event.text, "asked to evict")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static gboolean kill_mute(gpointer opaque)
 {
+    if (!mute_was_asked(*(int *)opaque)) {
+        return G_SOURCE_CONTINUE;
+    }
     vms_kill_pager(vms_find(daemon_.rcached->vms, "mute"));
     return G_SOURCE_REMOVE;
 }
@@ -320,7 +352,7 @@ START_TEST(evict_fails_with_its_pager)
 {
     int fd = start_vm(5, "mute");
 
-    g_timeout_add(200, kill_mute, NULL);
+    g_timeout_add(10, kill_mute, &fd);
     expect_error("evict", args_new("mute", 4096), ADMIN_ERROR_FAILED,
                  "has gone");
     close(fd);
@@ -329,6 +361,9 @@ END_TEST
 
 static gboolean stop_daemon(gpointer opaque)
 {
+    if (!mute_was_asked(*(int *)opaque)) {
+        return G_SOURCE_CONTINUE;
+    }
     g_clear_pointer(&daemon_.rcached->admin, host_admin_free);
     return G_SOURCE_REMOVE;
 }
@@ -338,7 +373,7 @@ START_TEST(a_daemon_that_ends_forgets_no_command)
     g_autoptr(GError) error = NULL;
     int fd = start_vm(5, "mute");
 
-    g_timeout_add(200, stop_daemon, NULL);
+    g_timeout_add(10, stop_daemon, &fd);
     ck_assert_ptr_null(run("evict", args_new("mute", 4096), &error));
     ck_assert_ptr_nonnull(error);
     close(fd);
@@ -349,6 +384,7 @@ START_TEST(a_pager_of_another_version_is_left_alone)
 {
     int fd = daemon_vm(&daemon_, 5, "old");
 
+    ck_assert(fake_pump(5000, vm_has_link, (char *)"old"));
     fake_pump(300, NULL, NULL);
     ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "old")->pager);
     ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "old")->link);
