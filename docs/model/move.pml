@@ -8,6 +8,10 @@
  * is here, and right".  A PUT that is acknowledged makes every other place
  * wrong; one that is called off names nothing, so it changes nothing.
  *
+ * A provider reads requests in the order they were sent in, but a PUT may be
+ * answered long after it was read: its pages can wait for the provider's disk.
+ * A MOVE that comes meanwhile finds nothing stored of them.
+ *
  * Memory and the slab table outlive a kill; connections, tokens and what a
  * process knows do not.  Bytes that a cut push had sent may lie in the new
  * provider's socket for a while yet.
@@ -36,6 +40,7 @@ bit at = OLD;                   /* the slab table */
 mtype state = settled;
 byte token, move_token, puts, kills;
 bool put_out, get_out;
+bool writing;                   /* the PUT has been read, and is not answered */
 bit put_to, get_to;
 bool expect_q, expect_a, move_q, move_a, confirm_q, confirm_a;
 
@@ -70,17 +75,21 @@ inline stored(where) {
 proctype requester()
 {
     do
-    :: atomic { (puts < NPUT && !put_out
+    :: atomic { (puts < NPUT && !put_out && !writing
 #ifndef NO_FREEZE
                  && state == settled
 #endif
                 ) -> puts++; put_out = true; put_to = at }
-    :: atomic { !get_out && !put_out -> get_out = true; get_to = at }
+    :: atomic { !get_out && !put_out && !writing ->
+                get_out = true; get_to = at }
     :: atomic { state == settled && at == OLD ->
                 token++; state = expecting; expect_q = true }
     :: atomic { (state == expecting && expect_a
 #ifndef NO_BEHIND
                  && !put_out    /* one connection, in order */
+#ifndef NO_ANSWERED
+                 && !writing
+#endif
 #endif
                 ) -> expect_a = false; state = moving; move_q = true;
                 move_token = token;
@@ -105,11 +114,11 @@ proctype requester()
 #ifdef NO_EXPECT
     /* the spare slab takes what is evicted anew, after a move was given up */
     :: atomic { state == settled && at == OLD && token && !put_out &&
-                !get_out && !pushing ->
+                !writing && !get_out && !pushing ->
                 at = NEW; right[NEW] = true; stored(NEW); expected = false }
 #endif
-    :: at == NEW && !there[OLD] && !put_out && !get_out && puts == NPUT ->
-       break
+    :: at == NEW && !there[OLD] && !put_out && !writing && !get_out &&
+       puts == NPUT -> break
     od
 }
 
@@ -117,13 +126,20 @@ proctype old()
 {
 end:
     do
-    :: atomic { put_out && put_to == OLD ->
-                assert(there[OLD]); stored(OLD); put_out = false }
+    :: atomic { put_out && put_to == OLD && !writing ->
+                assert(there[OLD]); put_out = false; writing = true }
+    :: atomic { writing && put_to == OLD ->
+                assert(there[OLD]); stored(OLD); writing = false }
     :: atomic { get_out && get_to == OLD ->
                 assert(there[OLD]); assert(right[OLD] || at == NEW);
                 get_out = false }
-    /* what is stored is looked at when MOVE comes */
-    :: atomic { move_q ->
+    /* what is stored is looked at when MOVE comes; with BUSY it is refused
+       before that, and asked again, which is as if it came later */
+    :: atomic { (move_q
+#ifdef BUSY
+                 && !(writing && put_to == OLD)
+#endif
+                ) ->
                 if
                 :: pushing -> cut_push()
                 :: else
@@ -151,7 +167,9 @@ proctype new()
 {
 end:
     do
-    :: atomic { put_out && put_to == NEW -> stored(NEW); put_out = false }
+    :: atomic { put_out && put_to == NEW && !writing ->
+                put_out = false; writing = true }
+    :: atomic { writing && put_to == NEW -> stored(NEW); writing = false }
     :: atomic { get_out && get_to == NEW ->
                 assert(right[NEW]); get_out = false }
     /* pushes of before are ended, and what they sent is gone, first */
@@ -180,6 +198,7 @@ proctype killer()
         if
         /* the pager; what it had asked for may be done all the same */
         :: put_out = false; get_out = false; state = settled;
+           writing = false;     /* the next session waits for it */
            expected = false; taken = false; done = false;
            if
            :: move_q -> skip
@@ -192,6 +211,10 @@ proctype killer()
            if
            :: get_to == OLD -> get_out = false
            :: else
+           fi;
+           if
+           :: put_to == OLD -> writing = false          /* never answered */
+           :: else
            fi
         :: expect_q = false; expect_a = false;          /* the new one */
            confirm_q = false; confirm_a = false;
@@ -199,6 +222,10 @@ proctype killer()
            cut_push(); stale_q = false;
            if
            :: get_to == NEW -> get_out = false
+           :: else
+           fi;
+           if
+           :: put_to == NEW -> writing = false
            :: else
            fi
         fi }
