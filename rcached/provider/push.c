@@ -7,10 +7,12 @@
  *   of them out) → ENDING (PUSHED) → the requester's MOVE is answered
  *
  * What is pushed is what is stored when MOVE comes: the requester has frozen
- * the slab, and what it frees meanwhile keeps its bytes.  Pages are sent from
- * where they lie; the lease and the slab are in use until the connection is
- * quiet.  Nothing of this outlives the process: a MOVE that is not answered
- * is asked again by its requester, under another token.
+ * the slab, and what it frees meanwhile keeps its bytes.  A MOVE that comes
+ * while a PUT into the slab is not answered yet (its pages may wait for the
+ * spill file) is refused with BUSY: the push would leave that page behind.
+ * Pages are sent from where they lie; the lease and the slab are in use until
+ * the connection is quiet.  Nothing of this outlives the process: a MOVE that
+ * is not answered is asked again by its requester, under another token.
  */
 #include "rcached/provider/push.h"
 
@@ -483,7 +485,8 @@ const char *push_move(Peer *peer, const WireHead *head,
     slab = status ? NULL : store_slab(server->config.store, lease, move.slab);
     if (!status && (!slab || slab->expected)) {
         status = RCACHE_E_SLOT;
-    } else if (!status && server->pushes.length >= PUSHES_MAX) {
+    } else if (!status && (slab->putting ||
+                           server->pushes.length >= PUSHES_MAX)) {
         status = RCACHE_E_BUSY;
     } else if (!status && !address_parse(move.address, RCACHE_DEFAULT_PORT,
                                          &addr, &len, NULL)) {

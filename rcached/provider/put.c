@@ -50,6 +50,7 @@ void put_let_go(Peer *peer)
 
     put_free_buffer(peer);
     for (i = 0; i < put->head.count; i++) {
+        put->slabs[i]->putting--;
         store_unuse_slab(put->slabs[i]);
     }
     store_unuse(peer->server->config.store, put->lease);

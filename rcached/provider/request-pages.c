@@ -69,6 +69,7 @@ void request_put_begin(Peer *peer, const WireHead *head,
         store_use(lease);
         for (i = 0; i < head->count; i++) {
             store_use_slab(put->slabs[i]);
+            put->slabs[i]->putting++;
         }
     } else {
         put_free_buffer(peer);

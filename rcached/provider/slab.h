@@ -57,6 +57,7 @@ typedef struct Slab {
     uint32_t punched;           /* pages given back so far, while it ends */
     unsigned users;             /* transfers of its pages, and pushes */
     unsigned filing;            /* those of them that touch only the file */
+    unsigned putting;           /* those that store pages, not yet answered */
     unsigned pushes;            /* of it to another provider */
     bool expected;              /* a push is to fill it: see intake.c */
     SlabAway *away;             /* NULL: all of it is in memory */

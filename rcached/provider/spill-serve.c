@@ -26,6 +26,7 @@ typedef struct SpillServe {
     Peer *peer;
     WireHead head;
     StoreLease *lease;          /* in use, and so are the slabs */
+    bool put;                   /* counts in the slabs' .putting */
     uint8_t *buf;               /* head.count pages */
     uint64_t filed;             /* pages that are in the file, or go there */
     enum RcacheStatus status;
@@ -67,6 +68,7 @@ static SpillServe *serve_new(Peer *peer, const WireHead *head,
     serve->peer = peer;
     serve->head = *head;
     serve->lease = lease;
+    serve->put = false;
     serve->filed = 0;
     serve->status = RCACHE_OK;
     memcpy(serve->slots, slots, head->count * sizeof(*slots));
@@ -91,6 +93,7 @@ static void serve_let_go(SpillServe *serve)
 
     serve_unfile(serve);
     for (unsigned i = 0; i < serve->head.count; i++) {
+        serve->slabs[i]->putting -= serve->put;
         store_unuse_slab(serve->slabs[i]);
     }
     store_unuse(store, serve->lease);
@@ -381,6 +384,7 @@ void spill_serve_put(Peer *peer)
 
     server_lock(server);
     serve->buf = g_steal_pointer(&put->buf);
+    serve->put = true;
     put->lease = NULL;
     serve->status = store_check(serve->lease, serve->head.epoch);
     if (serve->status == RCACHE_OK) {

@@ -259,6 +259,59 @@ START_TEST(a_put_while_its_page_goes)
 }
 END_TEST
 
+/* To a slab that nobody expects: it is answered without a page being sent. */
+static uint16_t move_status(RcacheSlot slot)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireHead head = { .tag = ++c.tag, .lease = c.lease, .epoch = c.epoch };
+    WireMove move = {
+        .to_lease = c.lease, .to_epoch = c.epoch, .to_session = 1,
+        .slab = wire_slot_slab(slot),
+    };
+
+    wire_text_copy(move.address, sizeof(move.address),
+                   provider_address(provider));
+    wire_append_move(frame, &head, &move);
+    client_send(&c, frame->data, frame->len);
+    return client_answer(&c, RCACHE_MOVE_ACK, NULL, NULL);
+}
+
+/* A push that began now would leave the page behind. */
+START_TEST(a_move_while_a_put_waits_for_the_disk)
+{
+    static uint8_t all[65536];
+    uint8_t page[WIRE_PAGE_SIZE];
+    RcacheSlot slot = client_slot(&c, FEW + 1);
+    int fd = spill_open();
+    Slow slow;
+    ssize_t n;
+
+    spill_put(0, FEW, 1);
+    spill_go_out();
+    ck_assert_uint_eq(move_status(slot), RCACHE_E_LEASE);
+    slow = slow_begin(true);
+    ck_assert_int_eq(write(slow.end[1], all, sizeof(all)), sizeof(all));
+    client_fill(page, &slot, 1, 2);
+    client_put_begin(&c, &slot, 1);
+    client_send(&c, page, sizeof(page));
+    ck_assert_uint_eq(move_status(slot), RCACHE_E_BUSY);
+    c.tag--;                    /* the PUT's */
+    ck_assert_int_eq(read(slow.end[0], all, sizeof(all)), sizeof(all));
+    ck_assert_uint_eq(client_answer(&c, RCACHE_PUT_ACK, NULL, NULL),
+                      RCACHE_OK);
+    n = read(slow.end[0], all, sizeof(all));
+    ck_assert_int_eq(n, WIRE_PAGE_SIZE);
+    ck_assert_int_eq(pwrite(fd, all, n, LAST + (FEW + 1) * WIRE_PAGE_SIZE),
+                     n);
+    slow_end(&slow);
+    c.tag++;
+    ck_assert_uint_eq(move_status(slot), RCACHE_E_LEASE);
+    spill_check(0, FEW, 1);
+    spill_check(FEW + 1, 1, 2);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_bad_directory_is_refused)
 {
     static const struct {
@@ -303,6 +356,7 @@ int main(void)
     tcase_add_test(tc, a_put_to_a_full_disk_stays_in_memory);
     tcase_add_test(tc, a_put_while_its_page_comes_back);
     tcase_add_test(tc, a_put_while_its_page_goes);
+    tcase_add_test(tc, a_move_while_a_put_waits_for_the_disk);
     tcase_add_test(tc, a_bad_directory_is_refused);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
