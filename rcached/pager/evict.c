@@ -516,6 +516,20 @@ bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head)
     return true;
 }
 
+bool evict_is_out(const Pager *p, uint32_t slab)
+{
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        const Batch *b = &p->evictor.batch[i];
+
+        for (unsigned k = 0; b->used && k < b->n; k++) {
+            if (slot_slab(b->slot[k]) == slab) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void evict_remote_down(Pager *p, Remote *remote)
 {
     for (unsigned i = 0; i < BATCH_MAX; i++) {

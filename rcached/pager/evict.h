@@ -91,6 +91,9 @@ void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);
 /** evict_put_answer() - to a PUT; false: none that is out at @remote */
 bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head);
 
+/** evict_is_out() - is a PUT into slab @slab not yet answered? */
+bool evict_is_out(const Pager *p, uint32_t slab);
+
 /** evict_remote_down() - call off the PUTs that are out at @remote */
 void evict_remote_down(Pager *p, Remote *remote);
 

@@ -87,6 +87,20 @@ bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
     return !l;                  /* released meanwhile: then it is late */
 }
 
+bool freeing_is_out(const Lease *l, uint32_t slab)
+{
+    for (const GList *at = l->frees.head; at; at = at->next) {
+        const FreeOut *out = at->data;
+
+        for (unsigned i = 0; i < out->n; i++) {
+            if (slot_slab(out->slot[i]) == slab) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /*
  * What no word names was perhaps stored by the pager before this one: tell
  * the provider once that it is free, so that both count alike.

@@ -31,6 +31,9 @@ void freeing_flush(Pager *p, bool all);
 /** freeing_answer() - to a FREE; false: none that is out at @remote */
 bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head);
 
+/** freeing_is_out() - is a FREE in slab @slab of @l not yet answered? */
+bool freeing_is_out(const Lease *l, uint32_t slab);
+
 /** freeing_sweep() - free all slots of a lease that no word names */
 void freeing_sweep(Pager *p, Lease *l);
 

@@ -150,9 +150,11 @@ static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
         break;
     case RCACHE_PUT_ACK:
         known = evict_put_answer(p, remote, head);
+        move_answered(p);
         break;
     case RCACHE_FREE_ACK:
         known = freeing_answer(p, remote, head);
+        move_answered(p);
         break;
     case RCACHE_REVOKE:
         revoke_received(p, remote, head, payload);

@@ -3,14 +3,17 @@
  * move: a slab goes from one provider to another (docs/protocol.rst, "The move
  * of a slab": the requester's part).  revoke.c says which and where.
  *
- *   EXPECTING → MOVING → CONFIRMING → one store in the slab table → the old
- *   slab is spare, and is dropped when no GET is out on it
+ *   EXPECTING → WAITING → MOVING → CONFIRMING → one store in the slab table →
+ *   the old slab is spare, and is dropped when no GET is out on it
  *
  * From EXPECTING on the slab is frozen: no slot is taken in it, and those to
- * be freed are held.  Until the store the old provider has the bytes and
- * serves them; from then on the new one.  Anything that goes wrong before ends
- * in move_abort(), after which the slab is as it was and the spare one spare;
- * then it begins anew, with another token.
+ * be freed are held.  It is WAITING until all PUTs and FREEs into it that were
+ * sent before are answered: a provider may have read a PUT whose pages still
+ * wait for its disk, and a push that begins then does not have them.  Until
+ * the store the old provider has the bytes and serves them; from then on the
+ * new one.  Anything that goes wrong before ends in move_abort(), after which
+ * the slab is as it was and the spare one spare; then it begins anew, with
+ * another token.
  *
  * No spare slab is used before an EXPECT has emptied it and ended what an older
  * move may still push into it: not for a move, and not to be put into the
@@ -82,6 +85,22 @@ static void move_send_move(Pager *p, Move *m)
     wire_text_copy(move.address, sizeof(move.address), m->to->remote->address);
     wire_append_move(frame, &head, &move);
     data_conn_send_bytes(&m->from->remote->bulk, frame);
+}
+
+/* Nothing that changes the slab is under way any more: it can be pushed. */
+static void move_go(Pager *p, Move *m)
+{
+    if (m->state == MOVE_WAITING && !evict_is_out(p, m->slab) &&
+        !freeing_is_out(m->from, m->slab)) {
+        move_send_move(p, m);
+    }
+}
+
+void move_answered(Pager *p)
+{
+    for (unsigned i = 0; i < MOVES_MAX && p->moves.nr; i++) {
+        move_go(p, &p->moves.entry[i]);
+    }
 }
 
 /* ------------------------------------------------------ it begins and ends */
@@ -241,7 +260,8 @@ static void expect_answer(Pager *p, Move *m, uint16_t status)
     } else if (status) {
         move_abort(p, m, wire_status_name(status));
     } else {
-        move_send_move(p, m);
+        m->state = MOVE_WAITING;
+        move_go(p, m);
     }
 }
 
@@ -274,6 +294,7 @@ void move_answer(Pager *p, const WireHead *head, const void *payload)
 {
     static const uint8_t asked[] = {
         [MOVE_EXPECTING] = RCACHE_EXPECT_ACK,
+        [MOVE_WAITING] = 0,     /* nothing is asked */
         [MOVE_MOVING] = RCACHE_MOVE_ACK,
         [MOVE_CONFIRMING] = RCACHE_CONFIRM_ACK,
         [MOVE_WIPING] = RCACHE_EXPECT_ACK,

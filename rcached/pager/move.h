@@ -17,6 +17,7 @@
 enum MoveState {
     MOVE_NONE,
     MOVE_EXPECTING,
+    MOVE_WAITING,               /* for PUTs and FREEs into it to be answered */
     MOVE_MOVING,
     MOVE_CONFIRMING,
     MOVE_WIPING                 /* no move: a spare slab is to be used */
@@ -83,6 +84,9 @@ void move_lease_gone(Pager *p, const Lease *l);
 
 /** move_names() - is the slab @number of @to one that something moves to? */
 bool move_names(const Pager *p, const Lease *to, uint32_t number);
+
+/** move_answered() - a PUT or FREE has been: a move may have waited for it */
+void move_answered(Pager *p);
 
 /** move_retry() - ask again who was busy */
 void move_retry(Pager *p, uint64_t now);

@@ -123,6 +123,18 @@ MUTATIONS = {
         "    p->takeover.managing |= kind != COMMAND_RESIZE;",
         "    p->takeover.managing = true;",
         "resize_to_all_manages_nothing"),
+    "move-waits-for-no-answer": (
+        "rcached/pager/move.c",
+        "m->state == MOVE_WAITING && !evict_is_out(p, m->slab) &&\n"
+        "        !freeing_is_out(m->from, m->slab)",
+        "m->state == MOVE_WAITING", "moved_while_writing"),
+    "move-during-a-put": (
+        "rcached/provider/push.c",
+        "(slab->putting ||\n"
+        "                           server->pushes.length >= PUSHES_MAX)",
+        "(\n"
+        "                           server->pushes.length >= PUSHES_MAX)",
+        "unit-provider-spill-disk"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"
@@ -157,7 +169,8 @@ def build(tree, folder):
     subprocess.run(["ninja", "-C", folder, "rcached/rcached",
                     "arbiter/arbiter", "arbiter/rcachectl",
                     "tests/fakes/fake-vmm", "tests/unit/test-zap",
-                    "tests/unit/test-install"],
+                    "tests/unit/test-install",
+                    "tests/unit/test-provider-spill-disk"],
                    cwd=tree, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -5,12 +5,16 @@ Scenarios for scenarios.py, which runs them.
 """
 import os
 import random
+import subprocess
+import sys
 import time
 
 from cluster import MIB, Vm, expect_clean, wait_for
 from giveback import KeepingCluster, PressedCluster, drain, leased
+from lab import die_with_parent  # after cluster, which knows where it is
 
 SCENARIOS = {}
+SLOWFS = os.path.join(os.path.dirname(__file__), "..", "lib", "slowfs.py")
 DEADLINE = 2        # seconds
 
 
@@ -45,6 +49,41 @@ class KeepingSpilling(KeepingCluster):
     def start_provider(self, host):
         self.provider_options = options(self, host, 512 * MIB)
         return super().start_provider(host)
+
+
+class SlowDisk(KeepingSpilling):
+    """The first provider's disk takes WRITE_MS for each write."""
+
+    WRITE_MS = 120
+    slow = None
+
+    def start_provider(self, host):
+        if host is self.providers[0]:
+            return self.start_on_slow_disk(host)
+        return super().start_provider(host)
+
+    def start_on_slow_disk(self, host):
+        where, image = self.dir + "/slow", self.dir + "/image"
+        os.mkdir(where)
+        with open(image, "wb") as f:
+            f.truncate(512 * MIB)
+        self.slow = subprocess.Popen(
+            [sys.executable, SLOWFS, "--writable", where, image,
+             str(self.WRITE_MS)], stdout=subprocess.PIPE,
+            preexec_fn=die_with_parent)
+        if self.slow.stdout.readline() != b"mounted\n":
+            print("skipped: FUSE cannot be mounted here")
+            sys.exit(77)
+        given = options(self, host, 512 * MIB)
+        given[given.index("--spill-dir") + 1] = where
+        self.provider_options = given
+        return KeepingCluster.start_provider(self, host)
+
+    def clean(self):
+        if self.slow:
+            self.slow.terminate()
+            self.slow.wait()
+        super().clean()
 
 
 def spilled(c, host):
@@ -124,6 +163,39 @@ def spilled_then_moved(build):
         assert status["spilled_bytes"] == 0, status
         rises(c, vm)
         expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def moved_while_writing(build):
+    """
+    Slabs move away while pages that were sent to them still wait for the old
+    provider's disk: nothing is left behind, and no MOVE came too early.
+    """
+    with SlowDisk(build, slab="16M") as c:
+        old, new = c.providers
+        drain(c, new)
+        vm = Vm(c.requester, mem=96, local_max=24, seconds=600, threads=4,
+                pattern="sweep", write_percent=100)
+        wait_for("enough to be stored",
+                 lambda: c.status(old)["stored_bytes"] > 48 * MIB, 60)
+        drain(c, old)
+        wait_for("all of it to be in the file",
+                 lambda: spilled(c, old) > 0 and
+                 spilled(c, old) == leased(c, old), 60)
+        wait_for("pages to be written to the file",
+                 lambda: c.status(old)["spill_put_pages"] > 50, 60)
+        drain(c, new, undo=True)
+        wait_for("the old one to be empty", lambda: not leased(c, old), 120)
+        status = c.status(old)
+        assert status["slabs_moved_away"] > 2, status
+        # A page that was left behind would be waited for for ever.
+        answer = vm.call("resize 0")
+        assert answer["status"] == 0, answer
+        expect_clean(vm.quit())
+        with open(c.requester.processes["rcached"].log) as f:
+            busy = [line for line in f if "a slab stays at provider0" in line]
+        assert not busy, busy
         c.shut_down()
 
 

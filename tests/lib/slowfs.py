@@ -1,14 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A FUSE file system with one file, whose reads take as long as it is told.
+"""A FUSE file system whose reads, or writes, take as long as it is told.
 
 While a read that bypasses the page cache waits here, the kernel holds the
 pages that it is to go into: a disk's DMA in slow motion, on any machine.
 
     slowfs.py MOUNTPOINT FILE MILLISECONDS
+    slowfs.py --writable MOUNTPOINT FILE MILLISECONDS
 
-FILE is shown as MOUNTPOINT/disk, read-only.  It prints "mounted" when it is,
-and unmounts when it is terminated.
+FILE is shown as MOUNTPOINT/disk, read-only, and reading it is slow.  With
+--writable the folder is empty; one file can be made there, whatever its name,
+its bytes are those of FILE, and writing to it is slow.  It prints "mounted"
+when it is, and unmounts when it is terminated.
 """
 import ctypes
 import errno
@@ -21,8 +24,10 @@ import struct
 import sys
 import time
 
-(LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE, FLUSH, INIT, INTERRUPT,
- DESTROY, BATCH_FORGET) = (1, 2, 3, 14, 15, 17, 18, 25, 26, 36, 38, 42)
+(LOOKUP, FORGET, GETATTR, SETATTR, UNLINK, OPEN, READ, WRITE, STATFS, RELEASE,
+ FSYNC, FLUSH, INIT, CREATE, INTERRUPT, DESTROY, BATCH_FORGET, FALLOCATE) = (
+     1, 2, 3, 4, 10, 14, 15, 16, 17, 18, 20, 25, 26, 35, 36, 38, 42, 43)
+FOPEN_DIRECT_IO = 1
 ASYNC_READ, ASYNC_DIO, MAX_PAGES = 1 << 0, 1 << 15, 1 << 22
 MS_RDONLY, MS_NOSUID, MS_NODEV, MNT_DETACH = 1, 2, 4, 2
 IN_HEAD = struct.Struct("=IIQQIIIHH")
@@ -33,12 +38,13 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Disk:
-    def __init__(self, path, delay):
-        self.file = os.open(path, os.O_RDONLY)
+    def __init__(self, path, delay, writable):
+        self.file = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
+        self.writable = writable
         self.size = os.fstat(self.file).st_size
         self.delay = delay
         self.fuse = os.open("/dev/fuse", os.O_RDWR)
-        self.late = []                  # (due, unique, offset, size)
+        self.late = []          # (due, unique, offset, size or bytes)
 
     def reply(self, unique, body=b"", error=0):
         head = struct.pack("=IiQ", 16 + len(body), -error, unique)
@@ -49,10 +55,22 @@ class Disk:
                 raise
 
     def attr(self, node):
-        mode, size = (stat.S_IFREG | 0o444, self.size) if node == DISK else \
-            (stat.S_IFDIR | 0o555, 0)
+        w = 0o222 if self.writable else 0
+        mode, size = (stat.S_IFREG | 0o444 | w, self.size) if node == DISK \
+            else (stat.S_IFDIR | 0o555 | w, 0)
         return struct.pack("=QQQQQQIIIIIIIIII", node, size, size // 512, 0, 0,
                            0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+
+    def entry(self):
+        return struct.pack("=QQQQII", DISK, 0, VALID_SECONDS, VALID_SECONDS,
+                           0, 0) + self.attr(DISK)
+
+    def done(self, unique, offset, what):
+        if isinstance(what, bytes):
+            size = os.pwrite(self.file, what, offset)
+            self.reply(unique, struct.pack("=II", size, 0))
+        else:
+            self.reply(unique, os.pread(self.file, what, offset))
 
     def request(self):
         data = os.read(self.fuse, 1 << 20)
@@ -61,12 +79,10 @@ class Disk:
         if op == INIT:
             self.reply(unique, struct.pack(
                 "=IIIIHHIIHHI28x", 7, 31, 1 << 20,
-                ASYNC_READ | ASYNC_DIO | MAX_PAGES, 1024, 1024, 65536, 1, 64,
-                0, 0))
+                ASYNC_READ | ASYNC_DIO | MAX_PAGES, 1024, 1024, 1 << 18, 1,
+                64, 0, 0))
         elif op == LOOKUP and body.rstrip(b"\0") == b"disk":
-            self.reply(unique, struct.pack("=QQQQII", DISK, 0, VALID_SECONDS,
-                                           VALID_SECONDS, 0, 0) +
-                       self.attr(DISK))
+            self.reply(unique, self.entry())
         elif op == LOOKUP:
             self.reply(unique, error=errno.ENOENT)
         elif op == GETATTR:
@@ -78,7 +94,17 @@ class Disk:
             _, offset, size = struct.unpack_from("=QQI", body)
             heapq.heappush(self.late, (time.monotonic() + self.delay, unique,
                                        offset, size))
-        elif op in (RELEASE, FLUSH):
+        elif op == CREATE and self.writable:
+            self.reply(unique, self.entry() +
+                       struct.pack("=QII", 0, FOPEN_DIRECT_IO, 0))
+        elif op == WRITE and self.writable:
+            _, offset, size = struct.unpack_from("=QQI", body)
+            heapq.heappush(self.late, (time.monotonic() + self.delay, unique,
+                                       offset, body[40:40 + size]))
+        elif op == STATFS:
+            self.reply(unique, struct.pack("=QQQQQII", self.size // 4096, 0, 0,
+                                           1, 0, 4096, 255) + bytes(32))
+        elif op in (RELEASE, FLUSH, FSYNC, UNLINK, FALLOCATE):
             self.reply(unique)
         elif op not in (FORGET, BATCH_FORGET, INTERRUPT, DESTROY):
             self.reply(unique, error=errno.ENOSYS)
@@ -87,8 +113,7 @@ class Disk:
         while True:
             now = time.monotonic()
             while self.late and self.late[0][0] <= now:
-                _, unique, offset, size = heapq.heappop(self.late)
-                self.reply(unique, os.pread(self.file, size, offset))
+                self.done(*heapq.heappop(self.late)[1:])
             wait = self.late[0][0] - now if self.late else None
             if select.select([self.fuse], [], [], wait)[0]:
                 try:
@@ -101,11 +126,13 @@ class Disk:
 
 
 def main():
-    where, path, milliseconds = sys.argv[1:]
-    disk = Disk(path, int(milliseconds) / 1000)
+    writable = sys.argv[1] == "--writable"
+    where, path, milliseconds = sys.argv[1 + writable:]
+    disk = Disk(path, int(milliseconds) / 1000, writable)
     options = f"fd={disk.fuse},rootmode=40000,user_id=0,group_id=0"
     if libc.mount(b"slowfs", where.encode(), b"fuse",
-                  MS_RDONLY | MS_NOSUID | MS_NODEV, options.encode()):
+                  (0 if writable else MS_RDONLY) | MS_NOSUID | MS_NODEV,
+                  options.encode()):
         sys.exit(f"mount: {os.strerror(ctypes.get_errno())}")
 
     def stop(*_):
