@@ -45,29 +45,6 @@ void evictor_deinit(Evictor *evictor)
     g_array_free(evictor->stuck, TRUE);
 }
 
-uint64_t evict_low_water(const Pager *p)
-{
-    uint64_t room = CLAMP(p->limits.local_max / 32, 64, 4096);
-
-    if (limit_is_all(p)) {
-        return MAX(p->limits.local_max, p->limits.ram);
-    }
-    return p->limits.local_max > room ? p->limits.local_max - room : 0;
-}
-
-uint64_t evict_allowance(const Pager *p)
-{
-    uint64_t away = table_away(&p->table) +
-                    MAX(p->table.count[RCACHE_EVICTING], 0);
-
-    return p->limits.size > away ? p->limits.size - away : 0;
-}
-
-uint64_t evict_slack(const Pager *p)
-{
-    return CLAMP(p->limits.local_max / 64, 64, 2048);
-}
-
 /*
  * Pages that the next batch may have.  Near size each page that comes back
  * lets one go: they are collected for a batch, unless nothing is on its way
@@ -75,10 +52,10 @@ uint64_t evict_slack(const Pager *p)
  */
 static uint64_t evict_may_go(const Pager *p)
 {
-    uint64_t may = evict_allowance(p);
+    uint64_t may = limit_allowance(p);
     uint64_t moving = MAX(p->table.count[RCACHE_EVICTING], 0) +
                       MAX(p->table.count[RCACHE_FETCHING], 0);
-    bool few = may < MIN(evict_slack(p) / 4, RCACHE_BATCH_PAGES);
+    bool few = may < MIN(limit_slack(p) / 4, RCACHE_BATCH_PAGES);
 
     return few && moving && !command_wants(p) ? 0 : may;
 }
@@ -87,7 +64,7 @@ static uint64_t evict_may_go(const Pager *p)
 static uint64_t evict_excess(const Pager *p)
 {
     uint64_t going = MAX(p->table.count[RCACHE_EVICTING], 0);
-    uint64_t here = pager_resident(p), low = evict_low_water(p);
+    uint64_t here = pager_resident(p), low = limit_low_water(p);
     uint64_t excess = here > low + going ? here - low - going : 0;
     uint64_t command = command_wants(p);
 

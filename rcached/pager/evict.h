@@ -100,19 +100,4 @@ void evict_remote_down(Pager *p, Remote *remote);
 /** evict_retry() - punch again what could not be punched */
 void evict_retry(Pager *p);
 
-/** evict_allowance() - pages that may still go until size is away */
-uint64_t evict_allowance(const Pager *p);
-
-/**
- * evict_slack() - pages by which a guest may be above local_max that has all of
- * size away
- *
- * Then a page can go only when one has come back.  With some room for those
- * that come, pages go by the batch and faults do not wait for each other.
- */
-uint64_t evict_slack(const Pager *p);
-
-/** evict_low_water() - resident pages the evictor comes down to */
-uint64_t evict_low_water(const Pager *p);
-
 #endif

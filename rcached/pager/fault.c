@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 
+#include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/uffd.h"
@@ -21,26 +22,6 @@
 /* But an answer to a request for leases is waited for. */
 #define NO_LEASE_NS     (5 * NS_PER_SEC)
 #define LOST_WAITS_MAX  64u
-
-bool fault_failed(Pager *p, uint64_t page, int err)
-{
-    switch (err) {
-    case -EAGAIN:
-    case -ENOMEM:
-        pager_soon(p);
-        return true;
-    case -ESRCH:
-    case -ENOENT:
-        /* The VMM's address space is gone, or this mapping in it is. */
-        p->vmm.gone |= err == -ESRCH;
-        return false;
-    default:
-        g_warning("vm %s: page %" G_GUINT64_FORMAT ": userfaultfd: %s",
-                  p->name, page, g_strerror(-err));
-        pager_soon(p);
-        return true;
-    }
-}
 
 void faults_init(Faults *faults)
 {
@@ -56,23 +37,6 @@ void faults_deinit(Faults *faults)
     g_array_free(faults->lost, TRUE);
 }
 
-void fault_set_hot(Pager *p, uint64_t page)
-{
-    uint64_t word = table_load(&p->table, page);
-
-    if (page_state(word) != RCACHE_FILLING ||
-        !table_step(&p->table, page, word,
-                    page_with_slot(page_to(word, RCACHE_HOT), 0))) {
-        g_critical("vm %s: page %" G_GUINT64_FORMAT " left FILLING by another "
-                   "hand (word %016" G_GINT64_MODIFIER "x)", p->name, page,
-                   word);
-        return;
-    }
-    if (page_slot(word)) {
-        freeing_slot(p, page_slot(word));
-    }
-}
-
 /* Zeros into a page that is FILLING without a slot. */
 static void fill_zero(Pager *p, uint64_t page)
 {
@@ -80,8 +44,8 @@ static void fill_zero(Pager *p, uint64_t page)
 
     if (ret == 0) {
         p->report.counts->faults_zero++;
-        fault_set_hot(p, page);
-    } else if (fault_failed(p, page, ret)) {
+        arrival_hot(p, page);
+    } else if (arrival_failed(p, page, ret)) {
         g_array_append_val(p->faults.retry, page);
     }
 }
@@ -107,7 +71,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     }
     ret = install_present(&p->guest, page);
     if (ret != -ENODATA) {
-        if (ret && fault_failed(p, page, ret)) {
+        if (ret && arrival_failed(p, page, ret)) {
             g_array_append_val(p->faults.retry, page);
         }
         return true;
@@ -131,8 +95,8 @@ static bool room_there(const Pager *p, bool comes_back)
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
     uint64_t limit = p->limits.local_max;
 
-    if (comes_back && evict_allowance(p) < evict_slack(p)) {
-        limit += evict_slack(p);
+    if (comes_back && limit_allowance(p) < limit_slack(p)) {
+        limit += limit_slack(p);
     }
     return p->faults.stretching || pager_resident(p) + coming < limit;
 }

@@ -53,15 +53,4 @@ void fault_work(Pager *p, uint64_t now);
 /** fault_retry() - look again at pages whose answer met a passing error */
 void fault_retry(Pager *p, uint64_t now);
 
-/**
- * fault_failed() - sort out an error of an ioctl on @page
- * @err: -errno
- *
- * Return: true: try again later (a retry timer has been set)
- */
-bool fault_failed(Pager *p, uint64_t page, int err);
-
-/** fault_set_hot() - end a FILLING of @page; its slot is freed */
-void fault_set_hot(Pager *p, uint64_t page);
-
 #endif

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <xxhash.h>
 
+#include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
@@ -138,7 +139,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
         fetch_intruded(p, f, intruders);
     }
     if (ret == 0) {
-        fault_set_hot(p, f->page);
+        arrival_hot(p, f->page);
         p->report.counts->fetched++;
         if (f->demand) {
             now = pager_now();
@@ -146,7 +147,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
             histogram_add(&p->report.fault_ns, now - f->started, now);
         }
         fetch_end(p, f);
-    } else if (fault_failed(p, f->page, ret)) {
+    } else if (arrival_failed(p, f->page, ret)) {
         if (!f->bytes) {
             f->bytes = g_memdup2(bytes, RCACHE_PAGE_SIZE);
         }

@@ -68,6 +68,7 @@ bool lease_is_coming(const Pager *p)
 static void want_more(Pager *p, uint64_t lacking, uint64_t now)
 {
     uint64_t most = most_pages(p), step = most / WANT_STEPS;
+    const char *avoid[RCACHE_AVOID_MAX];
 
     if (!p->takeover.managing || now < p->want.at || !lacking ||
         claims_pending(p)) {
@@ -75,7 +76,8 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t now)
     }
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
     p->want.at = now + WANT_ANSWER_NS;
-    uplink_want(p, lacking * RCACHE_PAGE_SIZE);
+    uplink_want(p, lacking * RCACHE_PAGE_SIZE, avoid,
+                revoke_avoids(p, avoid));
     if (p->want.tag) {
         demand_asked(&p->want.demand, now);
     }
@@ -117,7 +119,7 @@ static void give_back(Pager *p, uint64_t pages)
 
 void lease_demand_tick(Pager *p, uint64_t now)
 {
-    uint64_t low = evict_low_water(p), here = pager_resident(p);
+    uint64_t low = limit_low_water(p), here = pager_resident(p);
     uint64_t leaving = revoke_lacking(p);
     DemandInput in = {
         .limit = most_pages(p), .used = used_pages(p),

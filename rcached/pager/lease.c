@@ -240,11 +240,6 @@ void lease_load(Pager *p)
     }
 }
 
-Lease *lease_of_slot(const Pager *p, uint64_t slot)
-{
-    return p->leases.entry[p->slots.slabs[slot_slab(slot)].lease];
-}
-
 /*
  * The lease that is used least, but one of a slow provider only if there is no
  * other, and last one that is wanted back: what goes there has to move again.

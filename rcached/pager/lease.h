@@ -40,9 +40,6 @@ void lease_grants(Pager *p, const struct LinkGrants *msg);
 void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
                   const void *payload);
 
-/** lease_of_slot() - the lease a valid slot is in */
-Lease *lease_of_slot(const Pager *p, uint64_t slot);
-
 /** lease_for_put() - where to send pages next, or NULL */
 Lease *lease_for_put(Pager *p);
 

@@ -66,3 +66,26 @@ void limit_tick(Pager *p)
     }
     p->limits.local_max = limit;
 }
+
+uint64_t limit_low_water(const Pager *p)
+{
+    uint64_t room = CLAMP(p->limits.local_max / 32, 64, 4096);
+
+    if (limit_is_all(p)) {
+        return MAX(p->limits.local_max, p->limits.ram);
+    }
+    return p->limits.local_max > room ? p->limits.local_max - room : 0;
+}
+
+uint64_t limit_allowance(const Pager *p)
+{
+    uint64_t away = table_away(&p->table) +
+                    MAX(p->table.count[RCACHE_EVICTING], 0);
+
+    return p->limits.size > away ? p->limits.size - away : 0;
+}
+
+uint64_t limit_slack(const Pager *p)
+{
+    return CLAMP(p->limits.local_max / 64, 64, 2048);
+}

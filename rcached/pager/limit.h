@@ -45,4 +45,19 @@ void limit_tick(Pager *p);
 /** limit_is_all() - all of the guest may be here: pages go on command only */
 bool limit_is_all(const Pager *p);
 
+/** limit_low_water() - resident pages the evictor comes down to */
+uint64_t limit_low_water(const Pager *p);
+
+/** limit_allowance() - pages that may still go until size is away */
+uint64_t limit_allowance(const Pager *p);
+
+/**
+ * limit_slack() - pages by which a guest may be above local_max that has all of
+ * size away
+ *
+ * Then a page can go only when one has come back.  With some room for those
+ * that come, pages go by the batch and faults do not wait for each other.
+ */
+uint64_t limit_slack(const Pager *p);
+
 #endif

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,42 +28,7 @@
 /* A VMM that has died shows it within this time of its socket's end. */
 #define VMM_DEATH_MS    500
 
-uint64_t pager_now(void)
-{
-    return boottime_ns();
-}
-
-void pager_quit(Pager *p, const char *fmt, ...)
-{
-    g_autofree char *why = NULL;
-    va_list ap;
-
-    if (p->done) {
-        return;
-    }
-    va_start(ap, fmt);
-    why = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    g_message("vm %s: pager ends: %s", p->name, why);
-    p->done = true;
-}
-
-uint64_t pager_resident(const Pager *p)
-{
-    uint64_t table = table_resident(&p->table);
-
-    return p->takeover.managed ? table
-                      : MAX(table, p->takeover.block_bytes / RCACHE_PAGE_SIZE);
-}
-
 /* --------------------------------------------------------------- timers */
-
-void pager_soon(Pager *p)
-{
-    if (!ring_op_busy(&p->soon_op)) {
-        ring_timeout(p->ring, &p->soon_op, NS_PER_MS);
-    }
-}
 
 /* Until all is managed, look at the memfds as often as takeover_tick() says. */
 static void unmanaged_watch(Pager *p, uint64_t now)
@@ -112,7 +76,9 @@ static void tick_done(RingOp *op, int res, bool more)
     command_tick(p, now);
     limit_tick(p);
     uplink_tick(p, now);
-    report_tick(p, now);
+    if (report_tick(p, now)) {
+        command_progress(p);
+    }
 }
 
 static void faults_done(RingOp *op, int res, bool more)

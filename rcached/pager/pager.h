@@ -39,19 +39,19 @@
 #include "rcached/pager/lease.h"
 #include "rcached/pager/limit.h"
 #include "rcached/pager/move.h"
+#include "rcached/pager/pager-loop.h"
 #include "rcached/pager/provider-health.h"
 #include "rcached/pager/remote.h"
+#include "rcached/pager/report-event.h"
 #include "rcached/pager/report.h"
 #include "rcached/pager/revoke.h"
 #include "rcached/pager/slab-table.h"
 #include "rcached/pager/slots.h"
 #include "rcached/pager/table.h"
 #include "rcached/pager/takeover.h"
+#include "rcached/pager/uplink-messages.h"
 #include "rcached/pager/uplink.h"
 #include "rcached/pager/vmm-messages.h"
-
-#define NS_PER_SEC      1000000000ull
-#define NS_PER_MS       1000000ull
 
 /**
  * struct Pager - one VM's pager
@@ -100,16 +100,10 @@ struct Pager {
     Evictor evictor;
 };
 
-/** pager_now() - CLOCK_BOOTTIME in nanoseconds */
-uint64_t pager_now(void);
-
-/** pager_soon() - run the retries in a millisecond */
-void pager_soon(Pager *p);
-
-/** pager_quit() - leave the loop, with a reason for the log */
-void pager_quit(Pager *p, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
-
-/** pager_resident() - pages that take up memory here, unmanaged ones too */
-uint64_t pager_resident(const Pager *p);
+/** lease_of_slot() - the lease a valid slot is in */
+static inline Lease *lease_of_slot(const Pager *p, uint64_t slot)
+{
+    return p->leases.entry[p->slots.slabs[slot_slab(slot)].lease];
+}
 
 #endif

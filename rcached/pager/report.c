@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* report: figures ten times a second, and events, for the VMM and rcached. */
-#include <stdarg.h>
+/* report: figures ten times a second, for the VMM and rcached. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -146,32 +145,6 @@ void report_stats(Pager *p, struct RcacheVmmStats *s, uint64_t now)
     stats_leases(p, s);
 }
 
-void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
-                  const char *fmt, ...)
-{
-    struct RcacheVmmEventMsg msg = {
-        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_EVENT,
-                 .size = sizeof(msg) },
-        .event = event,
-    };
-    GuestBlock *b = page == REPORT_NO_PAGE
-                        ? NULL : guest_block_of_page(&p->guest, page);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(msg.text, sizeof(msg.text), fmt, ap);
-    va_end(ap);
-    if (b) {
-        msg.block = b - p->guest.block;
-        msg.offset = (page - b->first) * RCACHE_PAGE_SIZE;
-        g_message("vm %s: block %s offset 0x%" G_GINT64_MODIFIER "x: %s",
-                  p->name, b->name, msg.offset, msg.text);
-    } else {
-        g_message("vm %s: %s", p->name, msg.text);
-    }
-    seqsock_send(&p->vmm.sock, &msg, sizeof(msg), -1);
-}
-
 /* One event when a fault has waited long, one when none does any more. */
 static void report_waiting(Pager *p, const struct RcacheVmmStats *s)
 {
@@ -191,16 +164,16 @@ static void report_waiting(Pager *p, const struct RcacheVmmStats *s)
     p->report.waiting = waiting;
 }
 
-void report_tick(Pager *p, uint64_t now)
+bool report_tick(Pager *p, uint64_t now)
 {
     struct RcacheVmmStats stats;
 
     if (now < p->report.stats_at) {
-        return;
+        return false;
     }
     p->report.stats_at = now + STATS_NS;
     report_stats(p, &stats, now);
     seqsock_send(&p->vmm.sock, &stats, sizeof(stats), -1);
-    command_progress(p);
     report_waiting(p, &stats);
+    return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * report: figures ten times a second, and events, for the VMM and rcached.
+ * report: figures ten times a second, for the VMM and rcached.
  */
 #ifndef PAGER_REPORT_H
 #define PAGER_REPORT_H
@@ -13,8 +13,6 @@
 #include "rcache/vmm.h"
 
 typedef struct Pager Pager;
-
-#define REPORT_NO_PAGE  UINT64_MAX
 
 /**
  * struct Report - what is counted
@@ -36,14 +34,7 @@ typedef struct Report {
 /** report_stats() - the figures as they are now */
 void report_stats(Pager *p, struct RcacheVmmStats *stats, uint64_t now);
 
-/** report_tick() - send figures to the VMM if it is time */
-void report_tick(Pager *p, uint64_t now);
-
-/**
- * report_event() - tell the VMM, and the log
- * @page: that it is about, or REPORT_NO_PAGE
- */
-void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
-                  const char *fmt, ...) G_GNUC_PRINTF(4, 5);
+/** report_tick() - send figures to the VMM if it is time; true: it was */
+bool report_tick(Pager *p, uint64_t now);
 
 #endif

@@ -125,18 +125,17 @@ void uplink_tick(Pager *p, uint64_t now)
     }
 }
 
-void uplink_want(Pager *p, uint64_t bytes)
+void uplink_want(Pager *p, uint64_t bytes, const char *const *avoid,
+                 unsigned nr_avoid)
 {
     struct LinkWant msg = {
         .hdr = { .magic = LINK_MAGIC, .type = LINK_WANT,
                  .size = sizeof(msg), .tag = ++p->serial },
-        .bytes = bytes,
+        .bytes = bytes, .nr_avoid = nr_avoid,
     };
-    const char *names[RCACHE_AVOID_MAX];
 
-    msg.nr_avoid = revoke_avoids(p, names);
-    for (unsigned i = 0; i < msg.nr_avoid; i++) {
-        wire_text_copy(msg.avoid[i], sizeof(msg.avoid[i]), names[i]);
+    for (unsigned i = 0; i < nr_avoid; i++) {
+        wire_text_copy(msg.avoid[i], sizeof(msg.avoid[i]), avoid[i]);
     }
     if (p->uplink.sock.fd < 0) {
         wire_text_copy(p->want.text, sizeof(p->want.text),
@@ -171,37 +170,3 @@ void uplink_balloon(Pager *p, const struct RcacheVmmBalloon *msg)
 
     seqsock_send(&p->uplink.sock, &up, sizeof(up), -1);
 }
-
-static void uplink_message(SeqSock *sock, const void *msg, size_t len,
-                           int *fds, unsigned nr_fds)
-{
-    Pager *p = sock->owner;
-    const struct LinkHdr *hdr = msg;
-    const struct LinkEvict *evict = msg;
-    const struct LinkLimit *limit = msg;
-
-    if (len < sizeof(*hdr) || hdr->magic != LINK_MAGIC || hdr->size != len) {
-        seqsock_close(sock, "a message without a proper head");
-    } else if (hdr->type == LINK_GRANTS && len >= sizeof(struct LinkGrants)) {
-        lease_grants(p, msg);
-    } else if (hdr->type == LINK_EVICT && len >= sizeof(*evict)) {
-        command_evict(p, true, hdr->tag, evict->what, evict->bytes);
-    } else if (hdr->type == LINK_LIMIT && len >= sizeof(*limit)) {
-        limit_told(p, limit->local_max);
-    }
-}
-
-static void uplink_closed(SeqSock *sock, const char *reason)
-{
-    Pager *p = sock->owner;
-
-    if (!p->done) {
-        g_message("vm %s: link to rcached: %s; trying again", p->name,
-                  reason);
-    }
-}
-
-const SeqSockOps uplink_ops = {
-    .message = uplink_message,
-    .closed = uplink_closed,
-};

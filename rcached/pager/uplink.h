@@ -26,14 +26,16 @@ typedef struct Uplink {
     uint64_t connect_at;
 } Uplink;
 
-/* What the connection tells its owner, the Pager. */
-extern const SeqSockOps uplink_ops;
-
 /** uplink_tick() - connect, send figures */
 void uplink_tick(Pager *p, uint64_t now);
 
-/** uplink_want() - ask for leases of @bytes; the tag goes to .want */
-void uplink_want(Pager *p, uint64_t bytes);
+/**
+ * uplink_want() - ask for leases; the tag goes to .want
+ * @avoid: names of providers whose memory would be of no use
+ * @nr_avoid: how many, at most RCACHE_AVOID_MAX
+ */
+void uplink_want(Pager *p, uint64_t bytes, const char *const *avoid,
+                 unsigned nr_avoid);
 
 /** uplink_result() - answer a command of rcached */
 void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,

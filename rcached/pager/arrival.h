@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * arrival: what follows when install.c has put something into a page, or
+ * could not.
+ */
+#ifndef PAGER_ARRIVAL_H
+#define PAGER_ARRIVAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Pager Pager;
+
+/** arrival_hot() - end a FILLING of @page; its slot is freed */
+void arrival_hot(Pager *p, uint64_t page);
+
+/**
+ * arrival_failed() - sort out an error of install.c on @page
+ * @err: -errno
+ *
+ * Return: true: try again later (a retry timer has been set)
+ */
+bool arrival_failed(Pager *p, uint64_t page, int err);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* uplink-messages: what rcached says.  See uplink-messages.h. */
+#include "rcached/pager/uplink-messages.h"
+
+#include "rcached/pager/pager.h"
+
+static void uplink_message(SeqSock *sock, const void *msg, size_t len,
+                           int *fds, unsigned nr_fds)
+{
+    Pager *p = sock->owner;
+    const struct LinkHdr *hdr = msg;
+    const struct LinkEvict *evict = msg;
+    const struct LinkLimit *limit = msg;
+
+    if (len < sizeof(*hdr) || hdr->magic != LINK_MAGIC || hdr->size != len) {
+        seqsock_close(sock, "a message without a proper head");
+    } else if (hdr->type == LINK_GRANTS && len >= sizeof(struct LinkGrants)) {
+        lease_grants(p, msg);
+    } else if (hdr->type == LINK_EVICT && len >= sizeof(*evict)) {
+        command_evict(p, true, hdr->tag, evict->what, evict->bytes);
+    } else if (hdr->type == LINK_LIMIT && len >= sizeof(*limit)) {
+        limit_told(p, limit->local_max);
+    }
+}
+
+static void uplink_closed(SeqSock *sock, const char *reason)
+{
+    Pager *p = sock->owner;
+
+    if (!p->done) {
+        g_message("vm %s: link to rcached: %s; trying again", p->name,
+                  reason);
+    }
+}
+
+const SeqSockOps uplink_ops = {
+    .message = uplink_message,
+    .closed = uplink_closed,
+};
