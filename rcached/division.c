@@ -1,117 +1,155 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * division: the host's memory among its VMs with local-max=auto, as far as
- * the whole daemon is concerned.  agent/divide.h says who gets how much.
+ * division: see division.h.
  *
- * What they may take in all is what they take now, what is free above the
- * reserve, and what is lent, since that comes back as soon as less than the
- * reserve is free; less what VMs with a local-max of their own have yet to
- * take up to it.
+ * What is free is of now, what the VMs have of up to a second ago: while they
+ * shrink or grow the sum is off, the more the faster.  So the budget follows
+ * the sum slowly, down faster than up; the reserve is there for the
+ * difference.
  */
-#include "rcached/rcached.h"
+#include "rcached/division.h"
 
-/* Parts of a change of the budget that are believed at each look. */
-#define FALL    2
-#define RISE    8
+#include <string.h>
 
-static uint64_t less(uint64_t a, uint64_t b)
+#include "common/saturate.h"
+
+/* Of a change of the budget so much is believed at each step. */
+#define STEP_MS         1000u
+#define FALL(change)    ((change) / 4 * 3)
+#define RISE(change)    ((change) / 4)
+
+/* A VM in it, by its uuid. */
+typedef struct Share {
+    uint8_t uuid[RCACHE_UUID_LEN];
+    uint64_t incarnation;
+    bool seen;                  /* in this run */
+    DivideVm divide;
+} Share;
+
+static guint share_hash(gconstpointer uuid)
 {
-    return a > b ? a - b : 0;
+    guint hash;
+
+    memcpy(&hash, uuid, sizeof(hash));
+    return hash;
+}
+
+static gboolean share_equal(gconstpointer a, gconstpointer b)
+{
+    return !memcmp(a, b, RCACHE_UUID_LEN);
+}
+
+void division_init(Division *division)
+{
+    *division = (Division) {
+        .vms = g_hash_table_new_full(share_hash, share_equal, NULL, g_free),
+    };
+}
+
+void division_deinit(Division *division)
+{
+    g_hash_table_unref(division->vms);
 }
 
 static bool is_automatic(const Vm *vm)
 {
-    return vm->auto_least && vm->has_stats && vm->attached;
+    return vm->figures.auto_least && vm->figures.has_stats &&
+           vm->figures.attached;
 }
 
-static uint64_t budget_now(const Rcached *r, const GPtrArray *vms)
+/* What has been learnt of a VM; nothing yet of a new start of it. */
+static Share *share_of(Division *division, const Vm *vm)
 {
-    uint64_t has = r->sample.available + less(r->leased, r->spilled);
-    uint64_t promised = r->reserve;
+    Share *share = g_hash_table_lookup(division->vms, vm->uuid);
+
+    if (!share) {
+        share = g_new0(Share, 1);
+        memcpy(share->uuid, vm->uuid, sizeof(share->uuid));
+        share->incarnation = vm->incarnation;
+        g_hash_table_insert(division->vms, share->uuid, share);
+    } else if (share->incarnation != vm->incarnation) {
+        share->incarnation = vm->incarnation;
+        share->divide = (DivideVm) { 0 };
+    }
+    share->seen = true;
+    share->divide.guest = vm->figures.stats.guest;
+    share->divide.minimum = vm->figures.auto_least;
+    share->divide.resident = vm->figures.stats.resident;
+    share->divide.refaults = vm->figures.stats.faults_remote;
+    return share;
+}
+
+static gboolean share_is_over(gpointer key, gpointer value, gpointer opaque)
+{
+    Share *share = value;
+    bool over = !share->seen;
+
+    share->seen = false;
+    return over;
+}
+
+static uint64_t budget_now(const DivisionInput *in, const GPtrArray *vms)
+{
+    uint64_t has = saturating_add(in->available, in->lent);
+    uint64_t promised = in->reserve;
 
     for (unsigned i = 0; i < vms->len; i++) {
         const Vm *vm = g_ptr_array_index(vms, i);
-        const struct RcacheVmmStats *s = &vm->stats;
+        const struct RcacheVmmStats *s = &vm->figures.stats;
 
         if (is_automatic(vm)) {
-            has += s->resident;
-        } else if (vm->has_stats) {
-            promised += less(MIN(s->local_max, s->guest), s->resident);
+            has = saturating_add(has, s->resident);
+        } else if (vm->figures.has_stats) {
+            promised = saturating_add(promised, saturating_sub(
+                MIN(s->local_max, s->guest), s->resident));
         }
     }
-    return less(has, promised);
+    return saturating_sub(has, promised);
 }
 
-/*
- * What is free is of now, what the VMs have of up to a second ago: while they
- * shrink or grow the sum is off, the more the faster.  So it is followed
- * slowly, down faster than up; the reserve is there for the difference.
- */
-static uint64_t budget_smooth(Rcached *r, uint64_t budget, unsigned nr)
+static void budget_smooth(Division *division, uint64_t now_ms,
+                          uint64_t budget, unsigned nr)
 {
-    if (nr != r->nr_divided) {
-        r->nr_divided = nr;
-        r->budget = budget;
-    } else if (budget < r->budget) {
-        r->budget -= (r->budget - budget) / FALL;
+    if (nr != division->nr || !division->budget_ms) {
+        division->nr = nr;
+        division->budget = budget;
+    } else if (now_ms - division->budget_ms < STEP_MS) {
+        return;
+    } else if (budget < division->budget) {
+        division->budget -= FALL(division->budget - budget);
     } else {
-        r->budget += (budget - r->budget) / RISE;
+        division->budget += RISE(budget - division->budget);
     }
-    return r->budget;
+    division->budget_ms = MAX(now_ms, 1);
 }
 
-static void look_at(Vm *vm)
+GArray *division_run(Division *division, const DivisionInput *in,
+                     const GPtrArray *vms)
 {
-    vm->divide.guest = vm->stats.guest;
-    vm->divide.minimum = vm->auto_least;
-    vm->divide.resident = vm->stats.resident;
-    vm->divide.refaults = vm->stats.faults_remote;
-}
-
-/* Again for as long as it is not so: a new pager has not heard it. */
-static void tell(Vm *vm)
-{
-    struct LinkLimit msg = {
-        .hdr = { .magic = LINK_MAGIC, .type = LINK_LIMIT,
-                 .size = sizeof(msg) },
-        .local_max = vm->divide.limit,
-    };
-
-    if (vm->divide.limit / RCACHE_PAGE_SIZE !=
-        vm->stats.local_max / RCACHE_PAGE_SIZE) {
-        link_send(vm->link, &msg, sizeof(msg));
-    }
-}
-
-void rcached_divide(Rcached *r)
-{
-    g_autoptr(GPtrArray) vms = vms_list(r->vms);
-    g_autoptr(GPtrArray) mine = g_ptr_array_new();
-    g_autoptr(GPtrArray) inputs = g_ptr_array_new();
-    uint64_t budget;
-    bool was_short = r->divide.is_short;
+    g_autoptr(GPtrArray) shares = g_ptr_array_new();
+    GArray *limits = g_array_new(FALSE, FALSE, sizeof(DivisionLimit));
 
     for (unsigned i = 0; i < vms->len; i++) {
-        Vm *vm = g_ptr_array_index(vms, i);
+        const Vm *vm = g_ptr_array_index(vms, i);
 
         if (is_automatic(vm)) {
-            look_at(vm);
-            g_ptr_array_add(mine, vm);
-            g_ptr_array_add(inputs, &vm->divide);
+            DivisionLimit limit = { .vm = vm };
+
+            g_ptr_array_add(shares, &share_of(division, vm)->divide);
+            g_array_append_val(limits, limit);
         }
     }
-    budget = budget_smooth(r, budget_now(r, vms), inputs->len);
-    if (!r->sampled ||
-        !divide_update(&r->divide, g_get_monotonic_time() / 1000, budget,
-                       (DivideVm *const *)inputs->pdata, inputs->len)) {
-        return;
+    g_hash_table_foreach_remove(division->vms, share_is_over, NULL);
+    budget_smooth(division, in->now_ms, budget_now(in, vms), shares->len);
+    if (!divide_update(&division->divide, in->now_ms, division->budget,
+                       (DivideVm *const *)shares->pdata, shares->len)) {
+        g_array_unref(limits);
+        return NULL;
     }
-    if (r->divide.is_short != was_short) {
-        g_message("the VMs with local-max=auto %s, %" G_GUINT64_FORMAT " MiB",
-                  was_short ? "have all they may take again"
-                            : "share what there is for them", budget >> 20);
+    for (unsigned i = 0; i < limits->len; i++) {
+        const DivideVm *share = g_ptr_array_index(shares, i);
+
+        g_array_index(limits, DivisionLimit, i).local_max = share->limit;
     }
-    for (unsigned i = 0; i < mine->len; i++) {
-        tell(g_ptr_array_index(mine, i));
-    }
+    return limits;
 }

@@ -52,8 +52,8 @@ void evicts_free(Evicts *evicts)
     g_free(evicts);
 }
 
-static bool evict_send(Evicts *evicts, Vm *vm, uint64_t tag, uint64_t bytes,
-                       GError **errp)
+static bool evict_send(Evicts *evicts, const Vm *vm, uint64_t tag,
+                       uint64_t bytes, GError **errp)
 {
     struct LinkEvict msg = {
         .hdr = { .magic = LINK_MAGIC, .type = LINK_EVICT,
@@ -75,8 +75,8 @@ static bool evict_send(Evicts *evicts, Vm *vm, uint64_t tag, uint64_t bytes,
     return true;
 }
 
-bool evicts_start(Evicts *evicts, Vm *vm, uint64_t bytes, EvictDone *done,
-                  void *opaque, GError **errp)
+bool evicts_start(Evicts *evicts, const Vm *vm, uint64_t bytes,
+                  EvictDone *done, void *opaque, GError **errp)
 {
     uint64_t tag = evicts->tags + 1;
     Evict *evict;

@@ -36,8 +36,8 @@ void evicts_free(Evicts *evicts);
  *
  * Return: false with @errp set (domain ADMIN_ERROR), and @done is not called
  */
-bool evicts_start(Evicts *evicts, Vm *vm, uint64_t bytes, EvictDone *done,
-                  void *opaque, GError **errp);
+bool evicts_start(Evicts *evicts, const Vm *vm, uint64_t bytes,
+                  EvictDone *done, void *opaque, GError **errp);
 
 /** evicts_result() - a pager has answered LINK_EVICT */
 void evicts_result(Evicts *evicts, const Vm *vm,

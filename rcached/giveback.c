@@ -1,102 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * giveback: how much of what is lent has to come back, as far as the whole
- * daemon decides it.  agent/pressure.h says how much, provider.h asks for it.
- */
-#include "rcached/rcached.h"
+/* giveback: how much may stay lent.  See giveback.h. */
+#include "rcached/giveback.h"
 
-/* In the run folder: an operator wants this host empty. */
-#define DRAINING        "draining"
+#include "common/saturate.h"
 
-/*
- * No more is offered than the spill file could take; nothing, while it cannot
- * be written to.  Without one that is no limit.
- */
-static void cap_by_spill(Rcached *r, const ProviderSnapshot *lent)
+void giveback_init(GiveBack *giveback, uint32_t psi_some_max,
+                   uint32_t psi_full_max)
 {
-    if (lent->spill_size) {
-        predict_cap(&r->prediction,
-                    MAX(lent->spill_failing ? 0 : lent->spill_size,
-                        r->leased), "spill file");
-    }
-}
-
-/* What is short is asked back; what cannot be known is left as it was. */
-void rcached_give_back(Rcached *r, const ProviderSnapshot *lent)
-{
-    PressureInput in = {
-        .available = r->sample.available,
-        .reserve = r->reserve,
-        .leased = r->leased - r->spilled,
-        .psi_some = r->sample.psi_some_avg10,
-        .psi_full = r->sample.psi_full_avg10,
-        .draining = r->draining,
+    *giveback = (GiveBack) {
+        .keep = PRESSURE_KEEP_ALL, .foreseen = PRESSURE_KEEP_ALL,
     };
-    uint64_t before = r->asked;
-
-    if (r->sampled || r->draining) {
-        r->keep = MIN(pressure_update(&r->pressure, &in), r->foreseen);
-    }
-    if (!r->provider) {
-        return;
-    }
-    r->asked = provider_revoke(r->provider, r->keep,
-                               r->sampled ? r->prediction.room : 0,
-                               r->options->deadline_ms);
-    if (!before != !r->asked) {
-        g_message(r->asked ? "asking %" G_GUINT64_FORMAT " MiB of %"
-                  G_GUINT64_FORMAT " MiB back: %s"
-                  : "nothing is asked back any more (%" G_GUINT64_FORMAT
-                  " of %" G_GUINT64_FORMAT " MiB)%s",
-                  r->asked >> 20, r->leased >> 20,
-                  !r->asked ? "" : r->draining ? "this host is drained"
-                  : r->keep == PRESSURE_KEEP_ALL ? "it is in the spill file"
-                  : "less than reserve and growth is available");
-    }
-    cap_by_spill(r, lent);
-    if (r->divide.squeezed) {
-        predict_cap(&r->prediction, r->leased, "own VMs");
-    }
-    if (r->keep != PRESSURE_KEEP_ALL) {
-        predict_cap(&r->prediction, MAX(r->keep, r->leased),
-                    r->draining ? "drained" : "asked back");
-    }
-    /* What is short is in memory; what is spilled is leased all the same. */
-    provider_set_limit(r->provider,
-                       MIN(r->prediction.offered,
-                           r->keep == PRESSURE_KEEP_ALL
-                               ? r->keep : r->keep + r->spilled));
+    pressure_init(&giveback->pressure, psi_some_max, psi_full_max);
 }
 
-void rcached_drain(Rcached *r, bool draining)
+void giveback_update(GiveBack *giveback, const GiveBackInput *in,
+                     const PredictOutput *predicted)
 {
-    g_autoptr(GError) error = NULL;
-    ProviderSnapshot lent;
+    uint64_t lent = in->leased - in->spilled;
+    PressureInput pressure = {
+        .available = in->sample->available,
+        .reserve = in->reserve,
+        .leased = lent,
+        .psi_some = in->sample->psi_some_avg10,
+        .psi_full = in->sample->psi_full_avg10,
+        .draining = in->draining,
+    };
 
-    r->draining = draining;
-    if (!rundir_set_mark(r->dir, DRAINING, draining, &error)) {
-        g_warning("the next daemon will not know that this host is %s: %s",
-                  draining ? "drained" : "drained no more", error->message);
+    if (!in->unsettled) {
+        giveback->foreseen = predicted->keep < lent ? predicted->keep
+                                                    : PRESSURE_KEEP_ALL;
     }
-    rcached_sample(r, &lent);
-    provider_snapshot_clear(&lent);
-}
-
-void rcached_resume_drain(Rcached *r)
-{
-    r->draining = r->provider && rundir_has_mark(r->dir, DRAINING);
-    if (r->draining) {
-        g_message("this host is still being drained: an operator has said "
-                  "so; \"rcachectl undrain\" lets it lend again");
+    if (in->sampled || in->draining) {
+        giveback->keep = MIN(pressure_update(&giveback->pressure, &pressure),
+                             giveback->foreseen);
     }
 }
 
-void rcached_told_to_drain(bool draining, void *opaque)
+void giveback_cap(const GiveBack *giveback, const GiveBackInput *in,
+                  PredictOutput *predicted)
 {
-    Rcached *r = opaque;
-
-    if (r->provider && draining != r->draining) {
-        g_message("an arbiter says: %s", draining ? "drain" : "undrain");
-        rcached_drain(r, draining);
+    /* No more than the spill file could take; nothing while it fails. */
+    if (in->spill_size) {
+        predict_cap(predicted, MAX(in->spill_failing ? 0 : in->spill_size,
+                                   in->leased), "spill file");
     }
+    if (in->squeezed) {
+        predict_cap(predicted, in->leased, "own VMs");
+    }
+    if (giveback->keep != PRESSURE_KEEP_ALL) {
+        predict_cap(predicted, MAX(giveback->keep, in->leased),
+                    in->draining ? "drained" : "asked back");
+    }
+}
+
+uint64_t giveback_limit(const GiveBack *giveback, const GiveBackInput *in,
+                        uint64_t offered)
+{
+    return MIN(offered, saturating_add(giveback->keep, in->spilled));
 }

@@ -51,10 +51,10 @@ static JsonNode *run_vms(JsonObject *args, void *opaque, GError **errp)
     return admin_node_new_array(host_json_vms(admin->r));
 }
 
-static Vm *find_vm(HostAdmin *admin, JsonObject *args, GError **errp)
+static const Vm *find_vm(HostAdmin *admin, JsonObject *args, GError **errp)
 {
     const char *text = json_object_get_string_member(args, "vm");
-    Vm *vm = vms_find(admin->r->vms, text);
+    const Vm *vm = vms_find(admin->r->vms, text);
 
     if (!vm) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
@@ -83,7 +83,7 @@ static JsonNode *run_debug_corrupt(JsonObject *args, void *opaque,
 static JsonNode *run_debug_kill_pager(JsonObject *args, void *opaque,
                                       GError **errp)
 {
-    Vm *vm = find_vm(opaque, args, errp);
+    const Vm *vm = find_vm(opaque, args, errp);
     JsonObject *o;
 
     if (!vm) {
@@ -128,7 +128,7 @@ static void start_evict(AdminRequest *request, JsonObject *args,
 {
     HostAdmin *admin = opaque;
     GError *error = NULL;
-    Vm *vm = find_vm(admin, args, &error);
+    const Vm *vm = find_vm(admin, args, &error);
 
     if (!vm || !evicts_start(admin->r->evicts, vm,
                              json_object_get_int_member(args, "bytes"),
@@ -142,6 +142,7 @@ static void start_evict(AdminRequest *request, JsonObject *args,
 static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
                        GError **errp)
 {
+    const HostState *state = policy_state(admin->r->policy);
     const char *host = json_object_get_string_member(args, "host");
     JsonObject *o;
 
@@ -159,12 +160,12 @@ static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
     }
     g_message("%s", draining ? "drain: an operator wants this host empty"
                              : "undrain: this host lends again");
-    rcached_drain(admin->r, draining);
+    policy_drain(admin->r->policy, draining);
     o = json_object_new();
     json_object_set_string_member(o, "host", admin->r->options->host);
     json_object_set_boolean_member(o, "draining", draining);
-    json_object_set_int_member(o, "leased_bytes", admin->r->leased);
-    json_object_set_int_member(o, "asked_back_bytes", admin->r->asked);
+    json_object_set_int_member(o, "leased_bytes", state->leased);
+    json_object_set_int_member(o, "asked_back_bytes", state->asked);
     return admin_node_new(o);
 }
 

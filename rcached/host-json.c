@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "common/saturate.h"
 #include "common/uuid.h"
 #include "common/verdict.h"
 #include "rcached/unmanaged-vms.h"
@@ -87,7 +88,7 @@ static void add_leases(JsonArray *list, const GArray *leases,
     }
 }
 
-JsonArray *host_json_leases(Rcached *r)
+JsonArray *host_json_leases(const Rcached *r)
 {
     g_autoptr(GPtrArray) vms = vms_list(r->vms);
     g_autoptr(GArray) held = g_array_new(FALSE, FALSE,
@@ -95,7 +96,7 @@ JsonArray *host_json_leases(Rcached *r)
     JsonArray *list = json_array_new();
     ProviderSnapshot lent;
 
-    rcached_sample(r, &lent);
+    rcached_lent(r, &lent);
     add_leases(list, lent.leases, r->options->host, false);
     provider_snapshot_clear(&lent);
     for (unsigned i = 0; i < vms->len; i++) {
@@ -143,9 +144,9 @@ static JsonArray *vm_providers(const Vm *vm)
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     JsonArray *list = json_array_new();
 
-    for (unsigned i = 0; i < vm->held->len; i++) {
-        const struct LinkHeld *h = &g_array_index(vm->held, struct LinkHeld,
-                                                  i);
+    for (unsigned i = 0; i < vm->figures.held->len; i++) {
+        const struct LinkHeld *h = &g_array_index(vm->figures.held,
+                                                  struct LinkHeld, i);
         JsonObject *o = provider_entry(seen, list, h->provider);
 
         add_to(o, "leases", 1);
@@ -199,7 +200,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     return o;
 }
 
-JsonArray *host_json_vms(Rcached *r)
+JsonArray *host_json_vms(const Rcached *r)
 {
     g_autoptr(GPtrArray) vms = vms_list(r->vms);
     JsonArray *list = json_array_new();
@@ -228,21 +229,23 @@ static JsonArray *terms_json(const PredictOutput *prediction)
 }
 
 /* What both "status" and "hosts" say of lending. */
-static void set_lending(JsonObject *o, Rcached *r)
+static void set_lending(JsonObject *o, const Rcached *r)
 {
+    const HostState *s = policy_state(r->policy);
     ProviderSnapshot lent;
 
-    rcached_sample(r, &lent);
-    json_object_set_int_member(o, "mem_total_bytes", r->sample.total);
+    rcached_lent(r, &lent);
+    json_object_set_int_member(o, "mem_total_bytes", s->sample.total);
     json_object_set_int_member(o, "mem_available_bytes",
-                               r->sample.available);
-    json_object_set_int_member(o, "offered_bytes", r->prediction.offered);
+                               s->sample.available);
+    json_object_set_int_member(o, "offered_bytes", s->prediction.offered);
     json_object_set_int_member(o, "leased_bytes", lent.leased);
     json_object_set_int_member(o, "free_bytes",
-                               r->prediction.offered - r->leased);
+                               saturating_sub(s->prediction.offered,
+                                              lent.leased));
     json_object_set_int_member(o, "stored_bytes", lent.stored);
     json_object_set_int_member(o, "spilled_bytes", lent.spilled);
-    json_object_set_int_member(o, "asked_back_bytes", r->asked);
+    json_object_set_int_member(o, "asked_back_bytes", s->asked);
     json_object_set_int_member(o, "slabs_moved_away", lent.slabs_out);
     json_object_set_int_member(o, "slabs_moved_here", lent.slabs_in);
     provider_snapshot_clear(&lent);
@@ -261,8 +264,9 @@ static void set_psi(JsonObject *o, const MemorySample *sample)
     }
 }
 
-JsonObject *host_json_host(Rcached *r)
+JsonObject *host_json_host(const Rcached *r)
 {
+    const HostState *s = policy_state(r->policy);
     g_autoptr(GPtrArray) vms = vms_list(r->vms);
     JsonObject *o = json_object_new();
 
@@ -276,19 +280,19 @@ JsonObject *host_json_host(Rcached *r)
     json_object_set_boolean_member(o, "connected", TRUE);
     set_seconds(o, "age_seconds", 0);
     json_object_set_boolean_member(o, "lends", r->provider != NULL);
-    json_object_set_boolean_member(o, "draining", r->draining);
+    json_object_set_boolean_member(o, "draining", s->draining);
     set_lending(o, r);
-    json_object_set_int_member(o, "reserve_bytes", r->reserve);
+    json_object_set_int_member(o, "reserve_bytes", s->reserve);
     json_object_set_null_member(o, "pending_bytes");
-    set_psi(o, &r->sample);
+    set_psi(o, &s->sample);
     json_object_set_int_member(o, "vms", vms->len);
-    json_object_set_array_member(o, "terms", terms_json(&r->prediction));
+    json_object_set_array_member(o, "terms", terms_json(&s->prediction));
     return o;
 }
 
 /* --------------------------------------------------------------- status */
 
-static JsonArray *arbiters_json(Rcached *r, Verdict *verdict)
+static JsonArray *arbiters_json(const Rcached *r, Verdict *verdict)
 {
     JsonArray *list = json_array_new();
 
@@ -314,9 +318,9 @@ static JsonArray *arbiters_json(Rcached *r, Verdict *verdict)
 /* What a VM waits for, and what it has lost. */
 static void judge_faults(const Vm *vm, Verdict *verdict)
 {
-    const struct RcacheVmmStats *s = &vm->stats;
+    const struct RcacheVmmStats *s = &vm->figures.stats;
 
-    if (!vm->attached) {
+    if (!vm->figures.attached) {
         verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager attached",
                     vm->name);
     } else if (s->oldest_wait > WAITING_NS) {
@@ -333,12 +337,12 @@ static void judge_faults(const Vm *vm, Verdict *verdict)
 }
 
 /* The spill file, and why it is worth a look. */
-static void set_spill(JsonObject *o, Rcached *r, Verdict *verdict)
+static void set_spill(JsonObject *o, const Rcached *r, Verdict *verdict)
 {
     char spilled[32];
     ProviderSnapshot lent;
 
-    rcached_sample(r, &lent);
+    rcached_lent(r, &lent);
     json_object_set_int_member(o, "spill_size_bytes", lent.spill_size);
     json_object_set_int_member(o, "spill_stored_bytes", lent.in_file);
     json_object_set_int_member(o, "spill_slabs_out", lent.spill_slabs_out);
@@ -359,7 +363,7 @@ static void set_spill(JsonObject *o, Rcached *r, Verdict *verdict)
 
 static void judge_pager(const Vm *vm, Verdict *verdict)
 {
-    const struct RcacheVmmStats *s = &vm->stats;
+    const struct RcacheVmmStats *s = &vm->figures.stats;
     uint64_t slack = MAX(s->local_max / 20, STRETCH_MIN);
     int64_t age = g_get_monotonic_time() - vm->started_at;
 
@@ -382,10 +386,10 @@ static void judge_pager(const Vm *vm, Verdict *verdict)
  * been told with an earlier one of its leases. */
 static uint64_t out_of_reach(const Vm *vm, unsigned first)
 {
-    const struct LinkHeld *held = (const void *)vm->held->data;
+    const struct LinkHeld *held = (const void *)vm->figures.held->data;
     uint64_t bytes = 0;
 
-    for (unsigned i = 0; i < vm->held->len; i++) {
+    for (unsigned i = 0; i < vm->figures.held->len; i++) {
         if (held[i].connected || !held[i].stored ||
             strcmp(held[i].provider, held[first].provider)) {
             continue;
@@ -401,7 +405,7 @@ static uint64_t out_of_reach(const Vm *vm, unsigned first)
 /* Is a provider slow, and has no earlier lease of the VM told so? */
 static bool is_slow_first(const Vm *vm, unsigned at)
 {
-    const struct LinkHeld *held = (const void *)vm->held->data;
+    const struct LinkHeld *held = (const void *)vm->figures.held->data;
 
     for (unsigned i = 0; i < at; i++) {
         if (!strcmp(held[i].provider, held[at].provider)) {
@@ -413,9 +417,9 @@ static bool is_slow_first(const Vm *vm, unsigned at)
 
 static void judge_held(const Vm *vm, Verdict *verdict)
 {
-    for (unsigned i = 0; i < vm->held->len; i++) {
-        const struct LinkHeld *h = &g_array_index(vm->held, struct LinkHeld,
-                                                  i);
+    for (unsigned i = 0; i < vm->figures.held->len; i++) {
+        const struct LinkHeld *h = &g_array_index(vm->figures.held,
+                                                  struct LinkHeld, i);
         uint64_t bytes = h->connected ? 0 : out_of_reach(vm, i);
         char size[32];
 
@@ -443,7 +447,7 @@ static void judge_vm(const Vm *vm, Verdict *verdict)
     judge_held(vm, verdict);
 }
 
-static unsigned set_vms(JsonObject *o, Rcached *r, Verdict *verdict)
+static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
 {
     g_autoptr(GPtrArray) vms = vms_list(r->vms);
     struct RcacheVmmStats sum = { 0 };
@@ -451,10 +455,10 @@ static unsigned set_vms(JsonObject *o, Rcached *r, Verdict *verdict)
     for (unsigned i = 0; i < vms->len; i++) {
         const Vm *vm = g_ptr_array_index(vms, i);
 
-        sum.guest += vm->stats.guest;
-        sum.resident += vm->stats.resident;
-        sum.remote += vm->stats.remote;
-        sum.zero += vm->stats.zero;
+        sum.guest += vm->figures.stats.guest;
+        sum.resident += vm->figures.stats.resident;
+        sum.remote += vm->figures.stats.remote;
+        sum.zero += vm->figures.stats.zero;
         judge_vm(vm, verdict);
     }
     json_object_set_int_member(o, "vms", vms->len);
@@ -465,39 +469,42 @@ static unsigned set_vms(JsonObject *o, Rcached *r, Verdict *verdict)
     return vms->len;
 }
 
-static void judge_host(Rcached *r, Verdict *verdict)
+static void judge_host(const Rcached *r, Verdict *verdict)
 {
-    if (!r->sampled) {
+    const HostState *s = policy_state(r->policy);
+
+    if (!s->sampled) {
         verdict_add(verdict, VERDICT_DEGRADED,
                     "cannot read how much memory is free");
     }
-    if (r->prediction.vetoed) {
+    if (s->prediction.vetoed) {
         verdict_add(verdict, VERDICT_DEGRADED,
                     "memory pressure is high: nothing more is lent");
     }
-    if (r->asked) {
-        verdict_add(verdict, r->draining ? VERDICT_NOTE : VERDICT_DEGRADED,
+    if (s->asked) {
+        verdict_add(verdict, s->draining ? VERDICT_NOTE : VERDICT_DEGRADED,
                     "%" G_GUINT64_FORMAT " MiB of %" G_GUINT64_FORMAT " MiB "
-                    "that are lent have been asked back: %s", r->asked >> 20,
-                    r->leased >> 20, r->draining ? "this host is drained"
+                    "that are lent have been asked back: %s", s->asked >> 20,
+                    s->leased >> 20, s->draining ? "this host is drained"
                     : "it needs them itself");
-    } else if (r->draining) {
+    } else if (s->draining) {
         verdict_add(verdict, VERDICT_NOTE, "this host is drained%s",
-                    r->leased ? "" : " and empty");
+                    s->leased ? "" : " and empty");
     }
 }
 
 static char *status_summary(const Rcached *r, unsigned nr_vms)
 {
+    const HostState *s = policy_state(r->policy);
     char offered[32], leased[32];
 
     return g_strdup_printf("%u VM%s; offers %s, %s leased", nr_vms,
                            nr_vms == 1 ? "" : "s",
-                           verdict_size(r->prediction.offered, offered),
-                           verdict_size(r->leased, leased));
+                           verdict_size(s->prediction.offered, offered),
+                           verdict_size(s->leased, leased));
 }
 
-JsonObject *host_json_status(Rcached *r, int64_t started)
+JsonObject *host_json_status(const Rcached *r, int64_t started)
 {
     JsonObject *o = json_object_new();
     g_autoptr(Verdict) verdict = verdict_new();

@@ -8,9 +8,9 @@
 #include "rcached/rcached.h"
 
 /* Each returns an object or array of the caller's. */
-JsonObject *host_json_status(Rcached *r, int64_t started);
-JsonObject *host_json_host(Rcached *r);
-JsonArray *host_json_leases(Rcached *r);
-JsonArray *host_json_vms(Rcached *r);
+JsonObject *host_json_status(const Rcached *r, int64_t started);
+JsonObject *host_json_host(const Rcached *r);
+JsonArray *host_json_leases(const Rcached *r);
+JsonArray *host_json_vms(const Rcached *r);
 
 #endif

@@ -21,17 +21,16 @@
 #include "rcached/unmanaged-vms.h"
 #include "rcached/probe.h"
 #include "rcached/report.h"
+#include "rcached/vm-commands.h"
 
-#define TICK_MS         1000u
-/* How long memory takes to be back after a lease has ended. */
-#define SETTLE_US       (3 * G_USEC_PER_SEC)
+/* How often to look at the memory; twice in the second that shares of it
+ * last, so that none is left out. */
+#define TICK_MS         500u
 
-/* -------------------------------------------------------------- sampling */
+/* --------------------------------------------------------------- looking */
 
-static void lent_now(Rcached *r, ProviderSnapshot *lent)
+void rcached_lent(const Rcached *r, ProviderSnapshot *lent)
 {
-    int64_t now = g_get_monotonic_time();
-
     if (r->provider) {
         provider_snapshot(r->provider, lent);
     } else {
@@ -39,90 +38,18 @@ static void lent_now(Rcached *r, ProviderSnapshot *lent)
             .leases = g_array_new(FALSE, FALSE, sizeof(WireBeatLease)),
         };
     }
-    if (lent->leased - lent->spilled != r->leased - r->spilled) {
-        r->leased_changed = now;
-    }
-    r->leased = lent->leased;
-    r->spilled = lent->spilled;
-}
-
-static bool unsettled(const Rcached *r)
-{
-    return (r->granter && granter_busy(r->granter)) ||
-           g_get_monotonic_time() - r->leased_changed < SETTLE_US;
-}
-
-static GArray *guests_for_prediction(Rcached *r)
-{
-    GArray *guests = g_array_new(FALSE, FALSE, sizeof(PredictGuest));
-
-    report_predict_all(r->vms, guests);
-    unmanaged_vms_predict(r->qmp, r->vms, guests);
-    return guests;
-}
-
-/* A source that cannot be read lends nothing more: that is the safe guess. */
-static void memory_now(Rcached *r)
-{
-    g_autoptr(GError) error = NULL;
-    bool sampled = memory_source_read(r->memory, &r->sample, &error);
-
-    if (!sampled) {
-        r->sample.available = 0;
-        if (r->sampled) {
-            g_warning("cannot read how much memory is free: %s; lending no "
-                      "more", error->message);
-        }
-    }
-    r->sampled = sampled;
-}
-
-void rcached_sample(Rcached *r, ProviderSnapshot *lent)
-{
-    g_autoptr(GArray) guests = guests_for_prediction(r);
-    bool vetoed = r->prediction.vetoed;
-    PredictInput in = {
-        .guests = (const PredictGuest *)guests->data,
-        .nr_guests = guests->len,
-    };
-
-    memory_now(r);
-    lent_now(r, lent);
-    r->reserve = options_reserve(r->options, r->sample.total);
-    in.total = r->sample.total;
-    in.available = r->sample.available;
-    in.leased = r->leased;
-    in.spilled = r->spilled;
-    in.reserve = r->reserve;
-    in.lend_max = r->provider ? options_lend(r->options, r->sample.total) : 0;
-    in.psi_some = r->sample.psi_some_avg10;
-    in.psi_full = r->sample.psi_full_avg10;
-    in.unsettled = unsettled(r) || !r->sampled;
-    predict_update(r->predict, g_get_monotonic_time() / 1000, &in,
-                   &r->prediction);
-    if (!in.unsettled) {
-        r->foreseen = r->prediction.keep < r->leased - r->spilled
-                          ? r->prediction.keep : PRESSURE_KEEP_ALL;
-    }
-    if (r->prediction.vetoed != vetoed) {
-        g_message("memory pressure is %s: lending %s",
-                  vetoed ? "over" : "high", vetoed ? "again" : "no more");
-    }
-    rcached_divide(r);
-    rcached_give_back(r, lent);
 }
 
 static gboolean rcached_tick(gpointer opaque)
 {
     Rcached *r = opaque;
-    ProviderSnapshot lent;
+    const HostState *s = policy_state(r->policy);
     g_autofree char *offered = NULL, *leased = NULL, *status = NULL;
 
-    rcached_sample(r, &lent);
-    provider_snapshot_clear(&lent);
-    offered = g_format_size_full(r->prediction.offered,
+    policy_run(r->policy, g_get_monotonic_time());
+    offered = g_format_size_full(s->prediction.offered,
                                  G_FORMAT_SIZE_IEC_UNITS);
-    leased = g_format_size_full(r->leased, G_FORMAT_SIZE_IEC_UNITS);
+    leased = g_format_size_full(s->leased, G_FORMAT_SIZE_IEC_UNITS);
     status = g_strdup_printf("offers %s, %s leased", offered, leased);
     service_status(status);
     return G_SOURCE_CONTINUE;
@@ -133,6 +60,7 @@ static gboolean rcached_tick(gpointer opaque)
 static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
 {
     Rcached *r = opaque;
+    const HostState *s = policy_state(r->policy);
     g_autoptr(GArray) guests = g_array_new(FALSE, FALSE,
                                            sizeof(WireBeatGuest));
     g_autoptr(GArray) held = g_array_new(FALSE, FALSE,
@@ -141,28 +69,28 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
     BeatInput in;
     unsigned left;
 
-    rcached_sample(r, &lent);
+    rcached_lent(r, &lent);
     report_beat_all(r->vms, guests, held);
     unmanaged_vms_beat(r->qmp, r->vms, guests);
     in = (BeatInput) {
         .host = {
-            .mem_total = r->sample.total,
-            .mem_available = r->sample.available,
-            .offered = r->prediction.offered,
+            .mem_total = s->sample.total,
+            .mem_available = s->sample.available,
+            .offered = s->prediction.offered,
             .leased = lent.leased,
             .stored = lent.stored,
             .spilled = lent.spilled,
-            .reserve = r->reserve,
-            .psi_some_avg10 = r->sample.psi_some_avg10,
-            .psi_full_avg10 = r->sample.psi_full_avg10,
+            .reserve = s->reserve,
+            .psi_some_avg10 = s->sample.psi_some_avg10,
+            .psi_full_avg10 = s->sample.psi_full_avg10,
             .flags = (r->provider ? RCACHE_HOST_LENDS : 0) |
-                     (r->draining ? RCACHE_HOST_DRAINING : 0),
+                     (s->draining ? RCACHE_HOST_DRAINING : 0),
             .slab_pages = r->provider
                 ? lent.slab_pages
                 : r->options->slab_size / RCACHE_PAGE_SIZE,
         },
-        .terms = r->prediction.term,
-        .nr_terms = r->prediction.nr_terms,
+        .terms = s->prediction.term,
+        .nr_terms = s->prediction.nr_terms,
         .guests = guests,
         .held = held,
         .leases = lent.leases,
@@ -205,11 +133,21 @@ static void rcached_grant(ArbiterAsked *request, const WireGrant *grant,
     }
 }
 
+static void rcached_drain(bool draining, void *opaque)
+{
+    Rcached *r = opaque;
+
+    if (r->provider && draining != policy_state(r->policy)->draining) {
+        g_message("an arbiter says: %s", draining ? "drain" : "undrain");
+        policy_drain(r->policy, draining);
+    }
+}
+
 static const ArbiterOps arbiter_ops = {
     .beat = rcached_beat,
     .grant = rcached_grant,
-    .drain = rcached_told_to_drain,
-    .evict = rcached_told_to_evict,
+    .drain = rcached_drain,
+    .evict = vm_commands_evict,
 };
 
 /* ----------------------------------------------------------------- pagers */
@@ -242,7 +180,7 @@ static void grants_fill(const WireLeaseReply *reply, struct LinkGrants *msg)
 static void want_answered(const WireLeaseReply *reply, void *opaque)
 {
     g_autofree Want *want = opaque;
-    Vm *vm = vms_find(want->r->vms, want->uuid);
+    const Vm *vm = vms_find(want->r->vms, want->uuid);
     struct LinkGrants msg = {
         .hdr = { .magic = LINK_MAGIC, .type = LINK_GRANTS,
                  .size = sizeof(msg), .tag = want->tag },
@@ -276,23 +214,13 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
 static void rcached_link_stats(Vm *vm, const struct LinkStats *msg,
                                void *opaque)
 {
-    vm->stats = msg->stats;
-    vm->has_stats = true;
-    vm->attached = msg->attached;
-    g_array_set_size(vm->held, 0);
-    g_array_append_vals(vm->held, msg->held, msg->nr_held);
+    vms_stats(vm, msg);
 }
 
 static void rcached_link_balloon(Vm *vm, const struct LinkBalloon *msg,
                                  void *opaque)
 {
-    /* A repeated report is not a new one. */
-    if (!vm->has_balloon ||
-        vm->balloon.last_update != msg->balloon.last_update) {
-        vm->balloon_at = g_get_monotonic_time();
-    }
-    vm->balloon = msg->balloon;
-    vm->has_balloon = true;
+    vms_balloon(vm, msg);
 }
 
 static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
@@ -319,7 +247,7 @@ static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
 static void rcached_link_auto(Vm *vm, const struct LinkAuto *msg,
                               void *opaque)
 {
-    vm->auto_least = msg->least;
+    vms_automatic(vm, msg);
 }
 
 static void rcached_link_result(Vm *vm, const struct LinkResult *msg,
@@ -334,7 +262,6 @@ static void rcached_link_closed(Vm *vm, void *opaque)
 {
     Rcached *r = opaque;
 
-    vm->attached = false;
     evicts_link_closed(r->evicts, vm);
 }
 
@@ -356,7 +283,7 @@ static void keep_fd(const char *name, int fd, void *opaque)
 }
 
 /* What was kept is taken over even by a host that lends no more. */
-static bool start_provider(Rcached *r, GError **errp)
+static bool start_provider(Rcached *r, uint64_t total, GError **errp)
 {
     const Options *o = r->options;
     ProviderConfig config;
@@ -367,7 +294,7 @@ static bool start_provider(Rcached *r, GError **errp)
     for (unsigned i = 0; i < n; i++) {
         kept[i] = (ProviderKept) { fds[i].name, fds[i].fd };
     }
-    if (options_lend(o, r->sample.total) || n) {
+    if (options_lend(o, total) || n) {
         provider_config_init(&config);
         config.listen = o->listen;
         config.tls_none = o->tls_none;
@@ -379,7 +306,7 @@ static bool start_provider(Rcached *r, GError **errp)
         config.orphan_ms = o->orphan_ms;
         config.lock_memory = o->lock_memory;
         config.spill_dir = o->spill_dir;
-        config.spill_size = options_spill_size(o, r->sample.total);
+        config.spill_size = options_spill_size(o, total);
         config.keep = service_keeps() ? keep_fd : NULL;
         config.kept = kept;
         config.nr_kept = n;
@@ -391,7 +318,7 @@ static bool start_provider(Rcached *r, GError **errp)
             g_warning("tls=none: whoever can reach the network between can "
                       "read and change what VMs here send and get");
         }
-        return !options_lend(o, r->sample.total) && !n;
+        return !options_lend(o, total) && !n;
     }
     r->granter = granter_new(r->provider);
     g_message("provider: listening on %s; lent memory: %s",
@@ -405,29 +332,31 @@ static void rcached_pressed(void *opaque)
     rcached_tick(opaque);
 }
 
-static bool start_agent(Rcached *r, GError **errp)
+static bool start_memory(Rcached *r, uint64_t *total, GError **errp)
 {
-    PredictConfig config;
+    MemorySample sample;
 
     r->memory = memory_source_new(r->options->memory_source, "/proc", errp);
-    if (!r->memory ||
-        !memory_source_read(r->memory, &r->sample, errp)) {
+    if (!r->memory || !memory_source_read(r->memory, &sample, errp)) {
         return false;
     }
-    r->sampled = true;
-    if (!r->sample.has_psi) {
-        g_warning("no memory pressure is reported here (psi=0?): the "
-                  "prediction goes without it");
-    }
-    predict_config_init(&config);
-    config.deadline_ms = r->options->deadline_ms;
-    config.history_ms = r->options->history_ms;
-    config.period_ms = TICK_MS;
-    config.sudden_rate = r->options->growth_rate;
-    r->predict = predict_new(&config);
-    r->keep = r->foreseen = PRESSURE_KEEP_ALL;
-    pressure_init(&r->pressure, config.psi_some_max, config.psi_full_max);
+    *total = sample.total;
     return true;
+}
+
+static void start_policy(Rcached *r)
+{
+    PolicyConfig config = {
+        .options = r->options,
+        .memory = r->memory,
+        .provider = r->provider,
+        .granter = r->granter,
+        .vms = r->vms,
+        .qmp = r->qmp,
+        .dir = r->dir,
+    };
+
+    r->policy = policy_new(&config);
 }
 
 /* Without it pressure is seen at the next tick. */
@@ -516,7 +445,7 @@ static void start_arbiters(Rcached *r)
 Rcached *rcached_new(const Options *options, GError **errp)
 {
     g_autoptr(Rcached) r = g_new0(Rcached, 1);
-    ProviderSnapshot lent;
+    uint64_t total;
 
     r->options = options;
     r->evicts = evicts_new();
@@ -524,18 +453,17 @@ Rcached *rcached_new(const Options *options, GError **errp)
         return NULL;
     }
     r->dir = rundir_new(options->run_dir, errp);
-    if (!r->dir || !start_agent(r, errp) || !start_provider(r, errp) ||
-        !start_vms(r, errp) || !start_qmp(r, errp)) {
+    if (!r->dir || !start_memory(r, &total, errp) ||
+        !start_provider(r, total, errp) || !start_vms(r, errp) ||
+        !start_qmp(r, errp)) {
         return NULL;
     }
-    rcached_resume_drain(r);
+    start_policy(r);
     start_arbiters(r);
     r->admin = host_admin_new(r, errp);
     if (!r->admin) {
         return NULL;
     }
-    rcached_sample(r, &lent);
-    provider_snapshot_clear(&lent);
     start_watch(r);
     r->tick = g_timeout_add(TICK_MS, rcached_tick, r);
     return g_steal_pointer(&r);
@@ -549,6 +477,7 @@ void rcached_free(Rcached *r)
     g_clear_handle_id(&r->tick, g_source_remove);
     memory_watch_free(r->watch);
     host_admin_free(r->admin);
+    policy_free(r->policy);
     granter_free(r->granter);
     arbiter_clients_free(r->arbiters);
     link_server_free(r->links);
@@ -556,7 +485,6 @@ void rcached_free(Rcached *r)
     qmp_folder_free(r->qmp);
     vms_free(r->vms);
     provider_free(r->provider);
-    predict_free(r->predict);
     memory_source_free(r->memory);
     rundir_free(r->dir);
     g_free(r);

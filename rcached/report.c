@@ -19,7 +19,9 @@ static bool balloon_has(const struct RcacheVmmBalloon *b,
 /* Since the guest last spoke, in ms. */
 static uint64_t balloon_age_ms(const Vm *vm, int64_t now)
 {
-    return now > vm->balloon_at ? (now - vm->balloon_at) / 1000 : 0;
+    int64_t at = vm->figures.balloon_at;
+
+    return now > at ? (now - at) / 1000 : 0;
 }
 
 bool report_balloon_plausible(uint64_t free, uint64_t total, uint64_t memory)
@@ -30,29 +32,31 @@ bool report_balloon_plausible(uint64_t free, uint64_t total, uint64_t memory)
 
 static bool balloon_holds(const Vm *vm, int64_t now)
 {
-    const struct RcacheVmmBalloon *b = &vm->balloon;
+    const struct RcacheVmmBalloon *b = &vm->figures.balloon;
 
-    return vm->has_balloon && b->last_update &&
+    return vm->figures.has_balloon && b->last_update &&
            balloon_has(b, RCACHE_BALLOON_FREE) &&
            balloon_has(b, RCACHE_BALLOON_TOTAL) &&
            report_balloon_plausible(b->stat[RCACHE_BALLOON_FREE],
                                     b->stat[RCACHE_BALLOON_TOTAL],
-                                    vm->stats.guest) &&
+                                    vm->figures.stats.guest) &&
            balloon_age_ms(vm, now) <= REPORT_BALLOON_MAX_MS;
 }
 
 static uint64_t balloon_stat(const Vm *vm, enum RcacheBalloonTag tag)
 {
-    return balloon_has(&vm->balloon, tag) ? vm->balloon.stat[tag] : 0;
+    const struct RcacheVmmBalloon *b = &vm->figures.balloon;
+
+    return balloon_has(b, tag) ? b->stat[tag] : 0;
 }
 
 void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
 {
-    const struct RcacheVmmStats *s = &vm->stats;
+    const struct RcacheVmmStats *s = &vm->figures.stats;
 
     *out = (WireBeatGuest) {
         .flags = RCACHE_GUEST_MANAGED |
-                 (vm->attached ? RCACHE_GUEST_PAGER : 0),
+                 (vm->figures.attached ? RCACHE_GUEST_PAGER : 0),
         .pager_restarts = vm_restarts(vm),
         .guest = s->guest,
         .resident = s->resident,
@@ -79,9 +83,9 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
 
 void report_held(const Vm *vm, GArray *out)
 {
-    for (unsigned i = 0; i < vm->held->len; i++) {
-        const struct LinkHeld *h = &g_array_index(vm->held, struct LinkHeld,
-                                                  i);
+    for (unsigned i = 0; i < vm->figures.held->len; i++) {
+        const struct LinkHeld *h = &g_array_index(vm->figures.held,
+                                                  struct LinkHeld, i);
         WireBeatLease lease = {
             .lease = h->lease,
             .epoch = h->epoch,
@@ -101,7 +105,7 @@ void report_held(const Vm *vm, GArray *out)
 
 void report_predict(const Vm *vm, int64_t now, PredictGuest *out)
 {
-    const struct RcacheVmmStats *s = &vm->stats;
+    const struct RcacheVmmStats *s = &vm->figures.stats;
 
     *out = (PredictGuest) {
         .resident = s->resident,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vm-commands: what an operator tells a VM's pager by way of an arbiter. */
+/* vm-commands: see vm-commands.h. */
+#include "rcached/vm-commands.h"
+
 #include <string.h>
 
 #include "common/admin.h"
@@ -17,13 +19,13 @@ static void rcached_evicted(const Evicted *evicted, void *opaque)
     arbiter_evict_answer(opaque, &ack);
 }
 
-void rcached_told_to_evict(ArbiterAsked *request, const WireEvict *evict,
-                           void *opaque)
+void vm_commands_evict(ArbiterAsked *request, const WireEvict *evict,
+                       void *opaque)
 {
     Rcached *r = opaque;
     g_autoptr(GError) error = NULL;
     char uuid[UUID_TEXT_LEN];
-    Vm *vm;
+    const Vm *vm;
 
     uuid_format(evict->vm, uuid);
     vm = vms_find(r->vms, uuid);

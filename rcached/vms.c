@@ -111,7 +111,7 @@ static void vm_free(gpointer opaque)
     vm_end_wait(vm);
     pager_process_free(vm->pager);
     autofd_close(&vm->vmm_pidfd);
-    g_array_unref(vm->held);
+    vm_figures_deinit(&vm->figures);
     g_free(vm);
 }
 
@@ -127,7 +127,7 @@ static Vm *vm_new(Vms *vms, const uint8_t *uuid, uint64_t incarnation,
     wire_text_copy(vm->name, sizeof(vm->name), *name ? name : vm->uuid_text);
     vm->vmm_pidfd = -1;
     vm->pagerless_since = g_get_monotonic_time();
-    vm->held = g_array_new(FALSE, FALSE, sizeof(struct LinkHeld));
+    vm_figures_init(&vm->figures);
     g_hash_table_insert(vms->vms, vm->uuid, vm);
     return vm;
 }
@@ -153,23 +153,12 @@ static void vm_set_vmm(Vm *vm, pid_t pid)
     vm->vmm_pidfd = pid > 0 ? syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
-/* The figures of a pager that is dead, or of another VM, are none. */
-static void vm_clear_figures(Vm *vm)
-{
-    vm->has_stats = vm->attached = vm->has_balloon = false;
-    memset(&vm->stats, 0, sizeof(vm->stats));
-    memset(&vm->balloon, 0, sizeof(vm->balloon));
-    memset(&vm->divide, 0, sizeof(vm->divide));
-    vm->auto_least = 0;
-    g_array_set_size(vm->held, 0);
-}
-
 static void vm_set_incarnation(Vm *vm, uint64_t incarnation)
 {
     if (vm->incarnation != incarnation) {
         vm->incarnation = incarnation;
         vm->starts = 0;
-        vm_clear_figures(vm);
+        vm_figures_clear(&vm->figures);
     }
 }
 
@@ -245,7 +234,7 @@ static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
           how);
     pager_process_free(proc);
     vm->pager = NULL;
-    vm->attached = false;
+    vm_figures_detach(&vm->figures);
     vm->pagerless_since = g_get_monotonic_time();
     rundir_forget_pager(vm->vms->dir, vm->uuid);
     if (vm->waiting) {
@@ -499,6 +488,29 @@ static int compare_names(gconstpointer a, gconstpointer b)
     return order ? order : strcmp(x->uuid_text, y->uuid_text);
 }
 
+void vms_linked(Vm *vm, struct Link *link)
+{
+    vm->link = link;
+    if (!link) {
+        vm_figures_detach(&vm->figures);
+    }
+}
+
+void vms_stats(Vm *vm, const struct LinkStats *msg)
+{
+    vm_figures_stats(&vm->figures, msg);
+}
+
+void vms_balloon(Vm *vm, const struct LinkBalloon *msg)
+{
+    vm_figures_balloon(&vm->figures, msg, g_get_monotonic_time());
+}
+
+void vms_automatic(Vm *vm, const struct LinkAuto *msg)
+{
+    vm_figures_automatic(&vm->figures, msg->least);
+}
+
 GPtrArray *vms_list(Vms *vms)
 {
     GPtrArray *list = g_ptr_array_new();
@@ -513,7 +525,7 @@ GPtrArray *vms_list(Vms *vms)
     return list;
 }
 
-Vm *vms_find(Vms *vms, const char *text)
+const Vm *vms_find(Vms *vms, const char *text)
 {
     uint8_t uuid[RCACHE_UUID_LEN];
     GHashTableIter iter;
@@ -533,7 +545,7 @@ Vm *vms_find(Vms *vms, const char *text)
     return NULL;
 }
 
-bool vms_kill_pager(Vm *vm)
+bool vms_kill_pager(const Vm *vm)
 {
     if (!vm->pager) {
         return false;

@@ -14,18 +14,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "rcached/agent/divide.h"
 #include "rcached/link.h"
 #include "rcached/pager-process.h"
 #include "rcached/rundir.h"
+#include "rcached/vm-figures.h"
 
 typedef struct Vms Vms;
 typedef struct VmWaiting VmWaiting;
 
-/*
- * A VM.  Read by everyone; written by vms.c, but for the last group, which
- * is the owner's of the table.
- */
+/* A VM.  Read by everyone; written by vms.c only. */
 typedef struct Vm {
     Vms *vms;
     uint8_t uuid[RCACHE_UUID_LEN];
@@ -41,15 +38,7 @@ typedef struct Vm {
     VmWaiting *waiting;         /* a connection that waits for its pager */
 
     struct Link *link;          /* the pager's link, or NULL */
-    bool has_stats;             /* the next three hold */
-    bool attached;
-    struct RcacheVmmStats stats;
-    GArray *held;               /* of struct LinkHeld */
-    bool has_balloon;
-    struct RcacheVmmBalloon balloon;
-    int64_t balloon_at;         /* g_get_monotonic_time() */
-    uint64_t auto_least;        /* bytes; 0: its local-max is not for us */
-    DivideVm divide;
+    VmFigures figures;
 } Vm;
 
 typedef struct VmsConfig {
@@ -91,14 +80,22 @@ void vms_free(Vms *vms);
 Vm *vms_link_hello(Vms *vms, const struct LinkHello *hello, pid_t pid,
                    GError **errp);
 
-/** vms_find() - a VM by its uuid, or else by its name; or NULL */
-Vm *vms_find(Vms *vms, const char *text);
+/** vms_linked() - the link of @vm's pager is up; NULL: it has ended */
+void vms_linked(Vm *vm, struct Link *link);
 
-/** vms_list() - all VMs, by name; free the array, not the VMs */
+/* What came over that link. */
+void vms_stats(Vm *vm, const struct LinkStats *msg);
+void vms_balloon(Vm *vm, const struct LinkBalloon *msg);
+void vms_automatic(Vm *vm, const struct LinkAuto *msg);
+
+/** vms_find() - a VM by its uuid, or else by its name; or NULL */
+const Vm *vms_find(Vms *vms, const char *text);
+
+/** vms_list() - all VMs (const Vm *), by name; free the array only */
 GPtrArray *vms_list(Vms *vms);
 
 /** vms_kill_pager() - SIGKILL; false if the VM has none */
-bool vms_kill_pager(Vm *vm);
+bool vms_kill_pager(const Vm *vm);
 
 /** vm_restarts() - pagers after the first, of this incarnation */
 static inline unsigned vm_restarts(const Vm *vm)

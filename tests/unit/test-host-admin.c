@@ -2,6 +2,7 @@
 /* The commands of a host's admin socket, on a whole daemon. */
 #include <check.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,21 +30,21 @@ static void tear_down(void)
 
 static bool vm_attached(void *opaque)
 {
-    Vm *vm = vms_find(daemon_.rcached->vms, opaque);
+    const Vm *vm = vms_find(daemon_.rcached->vms, opaque);
 
-    return vm && vm->attached && vm->has_balloon;
+    return vm && vm->figures.attached && vm->figures.has_balloon;
 }
 
 static bool vm_has_no_pager(void *opaque)
 {
-    Vm *vm = vms_find(daemon_.rcached->vms, opaque);
+    const Vm *vm = vms_find(daemon_.rcached->vms, opaque);
 
     return vm && !vm->pager;
 }
 
 static bool vm_has_link(void *opaque)
 {
-    Vm *vm = vms_find(daemon_.rcached->vms, opaque);
+    const Vm *vm = vms_find(daemon_.rcached->vms, opaque);
 
     return vm && vm->link;
 }
@@ -235,43 +236,103 @@ static char *problem_of(unsigned i)
 START_TEST(the_verdict_has_reasons)
 {
     int fd = start_vm(5, "web");
-    Vm *vm = vms_find(daemon_.rcached->vms, "web");
+    Vm *vm = (Vm *)vms_find(daemon_.rcached->vms, "web");
     struct LinkHeld held = { .stored = 3 * MIB, .expires_ms = 20000,
                              .provider = "far" };
     g_autofree char *away = NULL, *none = NULL, *ends = NULL, *waits = NULL;
     g_autofree char *lost = NULL, *above = NULL;
 
     /* Once for each provider. */
-    g_array_set_size(vm->held, 0);
-    g_array_append_val(vm->held, held);
-    g_array_append_val(vm->held, held);
+    g_array_set_size(vm->figures.held, 0);
+    g_array_append_val(vm->figures.held, held);
+    g_array_append_val(vm->figures.held, held);
     away = problem_of(0);
     ck_assert_str_eq(away, "vm web cannot reach provider far, which has "
                      "6.0 MiB of it");
     none = problem_of(1);
     ck_assert_str_eq(none, "");
-    g_array_index(vm->held, struct LinkHeld, 0).connected = 1;
-    g_array_index(vm->held, struct LinkHeld, 1).connected = 1;
-    g_array_index(vm->held, struct LinkHeld, 1).expires_ms = 1500;
+    g_array_index(vm->figures.held, struct LinkHeld, 0).connected = 1;
+    g_array_index(vm->figures.held, struct LinkHeld, 1).connected = 1;
+    g_array_index(vm->figures.held, struct LinkHeld, 1).expires_ms = 1500;
     ends = problem_of(0);
     ck_assert_str_eq(ends, "a lease of vm web on far ends in 1.5 s and is "
                      "not renewed");
-    g_array_set_size(vm->held, 0);
+    g_array_set_size(vm->figures.held, 0);
 
-    vm->stats.local_max = vm->stats.guest / 2;
-    vm->stats.resident = vm->stats.local_max + 17 * MIB;
+    vm->figures.stats.local_max = vm->figures.stats.guest / 2;
+    vm->figures.stats.resident = vm->figures.stats.local_max + 17 * MIB;
     above = problem_of(0);
     ck_assert_ptr_nonnull(strstr(above, "above its local-max"));
-    vm->stats.resident = vm->stats.local_max;
-    vm->stats.oldest_wait = 2000000000;
-    g_strlcpy(vm->stats.waiting_for, "far", sizeof(vm->stats.waiting_for));
+    vm->figures.stats.resident = vm->figures.stats.local_max;
+    vm->figures.stats.oldest_wait = 2000000000;
+    g_strlcpy(vm->figures.stats.waiting_for, "far",
+              sizeof(vm->figures.stats.waiting_for));
     waits = problem_of(0);
     ck_assert(g_str_has_prefix(waits, "vm web has waited 2.0 s for far "));
-    vm->stats.oldest_wait = 0;
-    vm->stats.lost = 4096;
+    vm->figures.stats.oldest_wait = 0;
+    vm->figures.stats.lost = 4096;
     lost = problem_of(0);
     ck_assert_str_eq(lost, "vm web has lost 4096 bytes");
     close(fd);
+}
+END_TEST
+
+static void put(const char *folder, const char *name, const char *text)
+{
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+
+    ck_assert(g_file_set_contents(path, text, -1, NULL));
+}
+
+/* A cgroup with so much free of 1000 MiB. */
+static void put_cgroup(const char *folder, int64_t available)
+{
+    g_autofree char *used = g_strdup_printf("%" G_GINT64_FORMAT,
+                                            1000 * MIB - available);
+    g_autofree char *max = g_strdup_printf("%" G_GINT64_FORMAT, 1000 * MIB);
+
+    put(folder, "memory.max", max);
+    put(folder, "memory.current", used);
+    put(folder, "memory.stat", "inactive_file 0\n");
+}
+
+/*
+ * Every command that only reads, so often that a look which acted would be
+ * seen in what was decided: the budget follows what is free step by step.
+ */
+START_TEST(looking_changes_nothing)
+{
+    g_autofree char *folder = g_dir_make_tmp("test-cgroup-XXXXXX", NULL);
+    g_autofree char *source = g_strdup_printf("--memory-source=cgroup:%s",
+                                              folder);
+    g_autofree char *command = g_strdup_printf("rm -rf %s", folder);
+    const char *const options[] = { source, NULL };
+    HostState before;
+
+    put_cgroup(folder, 900 * MIB);
+    daemon_stop(&daemon_);
+    daemon_start(&daemon_, options);
+    before = *policy_state(daemon_.rcached->policy);
+    ck_assert_uint_eq(before.runs, 1);
+    ck_assert_uint_eq(before.budget, 900 * MIB);
+    put_cgroup(folder, 100 * MIB);
+    for (unsigned i = 0; i < 100; i++) {
+        json_object_unref(host_json_status(daemon_.rcached, 0));
+        json_object_unref(host_json_host(daemon_.rcached));
+        json_array_unref(host_json_leases(daemon_.rcached));
+        json_array_unref(host_json_vms(daemon_.rcached));
+    }
+    ck_assert_mem_eq(&before, policy_state(daemon_.rcached->policy),
+                     sizeof(before));
+    /* And a run does change it, but at its own rate. */
+    for (unsigned i = 0; i < 100; i++) {
+        policy_run(daemon_.rcached->policy, g_get_monotonic_time() +
+                   G_USEC_PER_SEC);
+    }
+    ck_assert_uint_eq(policy_state(daemon_.rcached->policy)->runs, 101);
+    ck_assert_uint_eq(policy_state(daemon_.rcached->policy)->budget,
+                      300 * MIB);
+    ck_assert_int_eq(system(command), 0);
 }
 END_TEST
 
@@ -388,7 +449,7 @@ START_TEST(a_pager_of_another_version_is_left_alone)
     fake_pump(300, NULL, NULL);
     ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "old")->pager);
     ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "old")->link);
-    ck_assert(!vms_find(daemon_.rcached->vms, "old")->has_stats);
+    ck_assert(!vms_find(daemon_.rcached->vms, "old")->figures.has_stats);
     expect_error("evict", args_new("old", 4096), ADMIN_ERROR_FAILED,
                  "no pager");
     close(fd);
@@ -401,7 +462,7 @@ START_TEST(a_pager_that_lies_of_its_leases_loses_its_link)
     g_autofree char *event = daemon_vm_event(fd);
 
     ck_assert_str_eq(event, "link lost");
-    ck_assert(!vms_find(daemon_.rcached->vms, "bad")->has_stats);
+    ck_assert(!vms_find(daemon_.rcached->vms, "bad")->figures.has_stats);
     ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "bad")->pager);
     close(fd);
 }
@@ -413,7 +474,7 @@ START_TEST(the_next_daemon_has_the_vm_at_once)
     int fd = start_vm(5, "web");
     pid_t pid = pager_process_pid(vms_find(daemon_.rcached->vms, "web")->pager);
     g_autoptr(GError) error = NULL;
-    Vm *vm;
+    const Vm *vm;
 
     rcached_free(daemon_.rcached);
     ck_assert_int_eq(kill(pid, 0), 0);
@@ -423,7 +484,7 @@ START_TEST(the_next_daemon_has_the_vm_at_once)
     ck_assert(fake_pump(5000, vm_attached, (char *)"web"));
     vm = vms_find(daemon_.rcached->vms, "web");
     ck_assert_int_eq(pager_process_pid(vm->pager), pid);
-    ck_assert_uint_eq(vm->stats.remote, FAKE_REMOTE);
+    ck_assert_uint_eq(vm->figures.stats.remote, FAKE_REMOTE);
     ck_assert_uint_eq(vm_restarts(vm), 0);
     close(fd);
 }
@@ -459,6 +520,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, leases_held_are_listed);
     tcase_add_test(tc, vms_are_listed_with_their_figures);
     tcase_add_test(tc, the_verdict_has_reasons);
+    tcase_add_test(tc, looking_changes_nothing);
     tcase_add_test(tc, a_vm_without_pager_degrades_the_verdict);
     tcase_add_test(tc, evict_goes_to_the_pager_and_comes_back);
     tcase_add_test(tc, evict_fails_with_its_pager);

@@ -100,7 +100,7 @@ START_TEST(a_link_adopts_only_the_holder_of_the_lock)
     g_autoptr(GError) error = NULL;
     int fd = start(1, 42, "web");
     pid_t pager = pager_of(fd);
-    Vm *vm;
+    const Vm *vm;
 
     memset(hello.uuid, 1, sizeof(hello.uuid));
     ck_assert_ptr_null(vms_link_hello(fix.vms, &hello, getpid(), &error));

@@ -112,7 +112,7 @@ bool is_dead(void *opaque)
     return kill(*(pid_t *)opaque, 0) < 0;
 }
 
-Vm *the_vm(void)
+const Vm *the_vm(void)
 {
     g_autoptr(GPtrArray) list = vms_list(fix.vms);
 

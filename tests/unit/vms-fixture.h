@@ -49,7 +49,7 @@ void kill_vmm(pid_t pid);
 pid_t wait_for_pager(void);
 
 /** the_vm() - the only one in the table */
-Vm *the_vm(void);
+const Vm *the_vm(void);
 
 /* For fake_pump(). */
 bool is_dead(void *opaque);     /* a pid_t */

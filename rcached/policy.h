@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy: what this host does about its memory: what it offers, what it asks
+ * back, and what its VMs with local-max=auto may have.
+ *
+ * policy_run() looks at the memory, decides and acts.  It is called at a
+ * steady rate, when memory gets tight, and when an operator drains the host;
+ * nothing else acts.  What it found and decided stays in a HostState that
+ * heartbeats and the admin socket read: asking, however often, changes
+ * nothing.  Figures of the provider itself (leases, what is stored) are not in
+ * it: whoever shows them takes a snapshot, which has no effect either.
+ */
+#ifndef RCACHED_POLICY_H
+#define RCACHED_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcached/agent/memory.h"
+#include "rcached/agent/predict.h"
+#include "rcached/agent/qmp.h"
+#include "rcached/granter.h"
+#include "rcached/options.h"
+#include "rcached/provider/provider.h"
+#include "rcached/rundir.h"
+#include "rcached/vms.h"
+
+typedef struct Policy Policy;
+
+/* Of the last run.  Bytes, but where said. */
+typedef struct HostState {
+    uint64_t runs;              /* so far, a count */
+    MemorySample sample;
+    bool sampled;               /* the memory could be read */
+    PredictOutput prediction;   /* with what is offered */
+    uint64_t reserve;
+    uint64_t leased;
+    uint64_t spilled;           /* of it: in the spill file, not in memory */
+    uint64_t asked;             /* asked back and still leased */
+    uint64_t budget;            /* of the VMs with local-max=auto, smoothed */
+    bool draining;              /* an operator wants this host empty */
+} HostState;
+
+/* All of it must outlive the policy. */
+typedef struct PolicyConfig {
+    const Options *options;
+    MemorySource *memory;
+    Provider *provider;         /* or NULL: this host lends nothing */
+    Granter *granter;           /* NULL with it */
+    Vms *vms;
+    QmpFolder *qmp;             /* or NULL */
+    RunDir *dir;
+} PolicyConfig;
+
+/** policy_new() - run once, with the drain of an earlier daemon resumed */
+Policy *policy_new(const PolicyConfig *config);
+void policy_free(Policy *policy);
+
+/**
+ * policy_run() - look at this moment, decide and act
+ * @now: g_get_monotonic_time()
+ */
+void policy_run(Policy *policy, int64_t now);
+
+/** policy_state() - of the last run; the policy's own */
+const HostState *policy_state(const Policy *policy);
+
+/** policy_drain() - lend nothing more and ask everything back, or no longer;
+ * remembered until this host is booted; runs at once */
+void policy_drain(Policy *policy, bool draining);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Policy, policy_free)
+
+#endif
