@@ -156,6 +156,7 @@ int main(int argc, char **argv)
         /* All of it: the quiet measurements are far below local_max. */
         .size = mem * MIB / RCACHE_PAGE_SIZE,
     };
+    v->cancel_at = UINT64_MAX;
     pthread_mutex_init(&v->lock, NULL);
     pthread_cond_init(&v->changed, NULL);
     g_queue_init(&v->requests);
