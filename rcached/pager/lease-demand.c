@@ -8,6 +8,8 @@
 /* Asked for at a time: a provider makes the slabs before it answers. */
 #define WANT_STEP_PAGES 65536u          /* 256 MiB; but a VM has room for no */
 #define WANT_STEPS      32u             /* more leases than RCACHE_NR_LEASES */
+#define WANT_RETRY_NS   (2 * NS_PER_SEC)
+#define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
 #define WANT_ANSWER_NS  (15 * NS_PER_SEC)
 
 static uint64_t leased_pages(const Pager *p)
@@ -132,5 +134,24 @@ void lease_demand_tick(Pager *p, uint64_t now)
     want_more(p, leaving ? leaving : out.ask, now);
     if (out.give && !revoke_pending(p)) {
         give_back(p, out.give);
+    }
+}
+
+void lease_demand_answer(Pager *p, const struct LinkGrants *msg)
+{
+    if (!p->want.tag || msg->hdr.tag != p->want.tag) {
+        return;
+    }
+    p->want.tag = 0;
+    p->want.at = pager_now();
+    if (!msg->nr_grants) {
+        health_refused(p, p->want.at);
+        p->want.at += revoke_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
+    }
+    wire_text_copy(p->want.text, sizeof(p->want.text), msg->text);
+    for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
+        if (!lease_granted(p, &msg->grant[i])) {
+            break;
+        }
     }
 }

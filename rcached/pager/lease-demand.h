@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rcached/link.h"
 #include "rcached/pager/demand.h"
 
 typedef struct Pager Pager;
@@ -29,6 +30,9 @@ typedef struct LeaseWant {
 
 /** lease_demand_tick() - ask for more, or give back what is too much */
 void lease_demand_tick(Pager *p, uint64_t now);
+
+/** lease_demand_answer() - rcached's answer to a request for leases */
+void lease_demand_answer(Pager *p, const struct LinkGrants *msg);
 
 /** lease_is_coming() - has more been asked for, or is one being claimed? */
 bool lease_is_coming(const Pager *p);

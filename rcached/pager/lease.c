@@ -14,51 +14,9 @@
 #include "rcached/pager/tag.h"
 
 #define CLAIM_RETRY_NS  (5 * NS_PER_SEC)
-#define WANT_RETRY_NS   (2 * NS_PER_SEC)
-#define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
 /* A provider keeps a grant no longer either, if nobody claims it. */
 #define UNCLAIMED_NS    (30 * NS_PER_SEC)
 #define RELEASE_NS      (3 * NS_PER_SEC)
-
-/* -------------------------------------------------------------- remotes */
-
-void providers_init(Providers *providers)
-{
-    providers->remotes = g_ptr_array_new();
-}
-
-void providers_deinit(Providers *providers)
-{
-    for (guint i = 0; i < providers->remotes->len; i++) {
-        remote_free(g_ptr_array_index(providers->remotes, i));
-    }
-    g_ptr_array_free(providers->remotes, TRUE);
-}
-
-static Remote *remote_get(Pager *p, const char *address, const char *host)
-{
-    Remote *r;
-
-    for (guint i = 0; i < p->providers.remotes->len; i++) {
-        r = g_ptr_array_index(p->providers.remotes, i);
-        if (!strcmp(r->address, address)) {
-            return r;
-        }
-        /*
-         * One host by two addresses (arbiters that see it from two networks,
-         * or it has moved): two sessions would fence each other for ever.
-         */
-        if (*host && !strcmp(r->host, host)) {
-            if (r->state == REMOTE_DOWN) {
-                wire_text_copy(r->address, sizeof(r->address), address);
-            }
-            return r;
-        }
-    }
-    r = remote_new(p->ring, &lease_remote_ops, p, &p->self, address, host);
-    g_ptr_array_add(p->providers.remotes, r);
-    return r;
-}
 
 static void lease_claim(Pager *p, Lease *l)
 {
@@ -81,9 +39,8 @@ static void lease_claim(Pager *p, Lease *l)
     l->retry_at = now + CLAIM_RETRY_NS;
 }
 
-static void remote_is_up(Remote *remote)
+void lease_remote_up(Pager *p, const Remote *remote)
 {
-    Pager *p = remote->owner;
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
@@ -93,9 +50,8 @@ static void remote_is_up(Remote *remote)
     }
 }
 
-static void remote_is_down(Remote *remote, const char *reason)
+bool lease_remote_down(Pager *p, const Remote *remote)
 {
-    Pager *p = remote->owner;
     bool had = false;
     Lease *l;
 
@@ -110,77 +66,8 @@ static void remote_is_down(Remote *remote, const char *reason)
             freeing_requeue(l);
         }
     }
-    move_remote_down(p, remote);
-    if (p->done) {
-        return;                 /* the next pager sorts it out, or nobody */
-    }
-    fetch_remote_down(p, remote);
-    evict_remote_down(p, remote);
-    if (had) {
-        report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
-                     "provider %s (%s): %s", remote->host, remote->address,
-                     reason);
-    }
+    return had;
 }
-
-static uint64_t remote_session(Remote *remote)
-{
-    Pager *p = remote->owner;
-
-    return ++p->guest.state->session;
-}
-
-static void remote_pong(Remote *remote)
-{
-    judge_add(&remote->judge, pager_now() - remote->pinged);
-}
-
-static void remote_answer(Remote *remote, bool bulk, const WireHead *head,
-                          const void *payload)
-{
-    Pager *p = remote->owner;
-    bool known = true;
-
-    if (p->done && head->type != RCACHE_RELEASE_ACK) {
-        return;
-    }
-    switch (head->type) {
-    case RCACHE_GET_REPLY:
-        known = fetch_answer(p, remote, head, payload);
-        break;
-    case RCACHE_PUT_ACK:
-        known = evict_put_answer(p, remote, head);
-        move_answered(p);
-        break;
-    case RCACHE_FREE_ACK:
-        known = freeing_answer(p, remote, head);
-        move_answered(p);
-        break;
-    case RCACHE_REVOKE:
-        revoke_received(p, remote, head, payload);
-        break;
-    case RCACHE_EXPECT_ACK:
-    case RCACHE_MOVE_ACK:
-    case RCACHE_CONFIRM_ACK:
-    case RCACHE_DROP_ACK:
-        move_answer(p, head, payload);
-        break;
-    default:
-        lease_answer(p, remote, bulk, head, payload);
-    }
-    if (!known) {
-        /* Then the one it was meant for would be waited for in vain. */
-        remote_close(remote, "an answer to nothing that was asked");
-    }
-}
-
-const RemoteOps lease_remote_ops = {
-    .session = remote_session,
-    .up = remote_is_up,
-    .down = remote_is_down,
-    .pong = remote_pong,
-    .answer = remote_answer,
-};
 
 /* --------------------------------------------------------------- leases */
 
@@ -192,7 +79,8 @@ static Lease *lease_add(Pager *p, uint32_t index)
 
     entry.provider[sizeof(entry.provider) - 1] = '\0';
     entry.address[sizeof(entry.address) - 1] = '\0';
-    l = lease_new(index, shared, remote_get(p, entry.address, entry.provider),
+    l = lease_new(index, shared,
+                  providers_get(p, entry.address, entry.provider),
                   pager_now());
     p->leases.entry[index] = l;
     return l;
@@ -393,39 +281,26 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
 
 /* --------------------------------------------------------------- grants */
 
-void lease_grants(Pager *p, const struct LinkGrants *msg)
+bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g)
 {
     struct RcacheLease *leases = guest_leases(&p->guest);
+    uint32_t at = 0;
 
-    if (!p->want.tag || msg->hdr.tag != p->want.tag) {
-        return;
+    while (at < RCACHE_NR_LEASES && leases[at].id) {
+        at++;
     }
-    p->want.tag = 0;
-    p->want.at = pager_now();
-    if (!msg->nr_grants) {
-        health_refused(p, p->want.at);
-        p->want.at += revoke_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
+    if (at == RCACHE_NR_LEASES || !g->lease) {
+        return false;
     }
-    wire_text_copy(p->want.text, sizeof(p->want.text), msg->text);
-    for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
-        const struct RcacheLeaseGrant *g = &msg->grant[i];
-        uint32_t at = 0;
-
-        while (at < RCACHE_NR_LEASES && leases[at].id) {
-            at++;
-        }
-        if (at == RCACHE_NR_LEASES || !g->lease) {
-            break;
-        }
-        leases[at] = (struct RcacheLease) { .epoch = g->epoch };
-        memcpy(leases[at].token, g->token, sizeof(g->token));
-        memcpy(leases[at].provider, g->host, sizeof(g->host));
-        memcpy(leases[at].address, g->address, sizeof(g->address));
-        __atomic_store_n(&leases[at].id, g->lease, __ATOMIC_RELEASE);
-        if (lease_add(p, at)->remote->state == REMOTE_UP) {
-            lease_claim(p, p->leases.entry[at]);
-        }
+    leases[at] = (struct RcacheLease) { .epoch = g->epoch };
+    memcpy(leases[at].token, g->token, sizeof(g->token));
+    memcpy(leases[at].provider, g->host, sizeof(g->host));
+    memcpy(leases[at].address, g->address, sizeof(g->address));
+    __atomic_store_n(&leases[at].id, g->lease, __ATOMIC_RELEASE);
+    if (lease_add(p, at)->remote->state == REMOTE_UP) {
+        lease_claim(p, p->leases.entry[at]);
     }
+    return true;
 }
 
 /* ----------------------------------------------------------------- time */
@@ -455,9 +330,6 @@ void lease_tick(Pager *p, uint64_t now)
 {
     Lease *l;
 
-    for (guint i = 0; i < p->providers.remotes->len; i++) {
-        remote_tick(g_ptr_array_index(p->providers.remotes, i), now);
-    }
     LEASES_FOREACH(l, &p->leases) {
         if (!l->slab_pages && now - l->since > UNCLAIMED_NS) {
             g_warning("vm %s: provider %s cannot be reached: its grant of "
@@ -477,10 +349,6 @@ void lease_tick(Pager *p, uint64_t now)
             lease_renew(p, l, now);
         }
     }
-    freeing_flush(p, true);
-    health_tick(p, now);
-    revoke_tick(p, now);
-    lease_demand_tick(p, now);
 }
 
 /* ------------------------------------------------------------------ end */
@@ -510,20 +378,5 @@ void lease_release_all(Pager *p)
     while (any_lease_to_release(p) && pager_now() < end) {
         pager_soon(p);
         ring_run_once(p->ring, true);
-    }
-}
-
-void lease_close_all(Pager *p)
-{
-    for (guint i = 0; i < p->providers.remotes->len; i++) {
-        remote_close(g_ptr_array_index(p->providers.remotes, i),
-                     "the pager ends");
-    }
-    for (guint i = 0; i < p->providers.remotes->len; i++) {
-        Remote *r = g_ptr_array_index(p->providers.remotes, i);
-
-        while (r->state != REMOTE_DOWN) {
-            ring_run_once(p->ring, true);
-        }
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lease: what this VM may use of other hosts' memory.
+ * lease: the life of a lease: granted, claimed, renewed, released.
  */
 #ifndef PAGER_LEASE_H
 #define PAGER_LEASE_H
@@ -14,27 +14,24 @@
 
 typedef struct Pager Pager;
 
-/**
- * struct Providers - the hosts that the leases are at
- * @remotes: of Remote, owned
- */
-typedef struct Providers {
-    GPtrArray *remotes;
-} Providers;
-
-void providers_init(Providers *providers);
-
-/** providers_deinit() - all must be DOWN */
-void providers_deinit(Providers *providers);
-
 /** lease_load() - the leases and slabs that the state memfd names */
 void lease_load(Pager *p);
 
-/** lease_tick() - claim, renew, give up; and the ticks of what is below */
+/** lease_tick() - claim, renew, give up what cannot be claimed */
 void lease_tick(Pager *p, uint64_t now);
 
-/** lease_grants() - rcached's answer to a request for leases */
-void lease_grants(Pager *p, const struct LinkGrants *msg);
+/**
+ * lease_granted() - an arbiter has granted a lease
+ *
+ * Return: false: there is no room for it in the table, or it is none
+ */
+bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g);
+
+/** lease_remote_up() - a provider's session is there: claim what is there */
+void lease_remote_up(Pager *p, const Remote *remote);
+
+/** lease_remote_down() - it has ended; true: a lease of it was in use */
+bool lease_remote_down(Pager *p, const Remote *remote);
 
 /** lease_answer() - a provider's answer to CLAIM, RENEW or RELEASE */
 void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
@@ -48,11 +45,5 @@ void lease_release(Pager *p, Lease *l);
 
 /** lease_release_all() - give everything back, waiting up to 3 s */
 void lease_release_all(Pager *p);
-
-/** lease_close_all() - end all sessions and wait until they are quiet */
-void lease_close_all(Pager *p);
-
-/* What a Remote tells its owner, the Pager. */
-extern const RemoteOps lease_remote_ops;
 
 #endif

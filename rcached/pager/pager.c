@@ -72,7 +72,12 @@ static void tick_done(RingOp *op, int res, bool more)
     unmanaged_watch(p, now);
     evict_retry(p);
     fetch_retry(p, now);
+    providers_tick(&p->providers, now);
     lease_tick(p, now);
+    freeing_flush(p, true);
+    health_tick(p, now);
+    revoke_tick(p, now);
+    lease_demand_tick(p, now);
     command_tick(p, now);
     limit_tick(p);
     uplink_tick(p, now);
@@ -203,7 +208,7 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     ring_op_init(&p->soon_op, soon_done);
     seqsock_init(&p->vmm.sock, p->ring, &vmm_ops, p);
     seqsock_init(&p->uplink.sock, p->ring, &uplink_ops, p);
-    providers_init(&p->providers);
+    providers_init(&p->providers, &provider_ops);
     moves_init(&p->moves);
     faults_init(&p->faults);
     evictor_init(&p->evictor);
@@ -216,7 +221,7 @@ static void pager_quiesce(Pager *p)
 {
     seqsock_close(&p->vmm.sock, "the pager ends");
     seqsock_close(&p->uplink.sock, "the pager ends");
-    lease_close_all(p);
+    providers_close_all(p);
     ring_cancel(p->ring, &p->faults_op);
     ring_cancel(p->ring, &p->soon_op);
     while (ring_op_busy(&p->faults_op) || ring_op_busy(&p->soon_op) ||

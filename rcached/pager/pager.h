@@ -41,6 +41,8 @@
 #include "rcached/pager/move.h"
 #include "rcached/pager/pager-loop.h"
 #include "rcached/pager/provider-health.h"
+#include "rcached/pager/provider-messages.h"
+#include "rcached/pager/providers.h"
 #include "rcached/pager/remote.h"
 #include "rcached/pager/report-event.h"
 #include "rcached/pager/report.h"

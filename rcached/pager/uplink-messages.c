@@ -15,7 +15,7 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
     if (len < sizeof(*hdr) || hdr->magic != LINK_MAGIC || hdr->size != len) {
         seqsock_close(sock, "a message without a proper head");
     } else if (hdr->type == LINK_GRANTS && len >= sizeof(struct LinkGrants)) {
-        lease_grants(p, msg);
+        lease_demand_answer(p, msg);
     } else if (hdr->type == LINK_EVICT && len >= sizeof(*evict)) {
         command_evict(p, true, hdr->tag, evict->what, evict->bytes);
     } else if (hdr->type == LINK_LIMIT && len >= sizeof(*limit)) {

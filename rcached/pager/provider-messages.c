@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* provider-messages: what providers say.  See provider-messages.h. */
+#include "rcached/pager/provider-messages.h"
+
+#include "rcached/pager/pager.h"
+
+static void provider_up(Remote *remote)
+{
+    lease_remote_up(remote->owner, remote);
+}
+
+static void provider_down(Remote *remote, const char *reason)
+{
+    Pager *p = remote->owner;
+    bool had = lease_remote_down(p, remote);
+
+    move_remote_down(p, remote);
+    if (p->done) {
+        return;                 /* the next pager sorts it out, or nobody */
+    }
+    fetch_remote_down(p, remote);
+    evict_remote_down(p, remote);
+    if (had) {
+        report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
+                     "provider %s (%s): %s", remote->host, remote->address,
+                     reason);
+    }
+}
+
+static uint64_t provider_session(Remote *remote)
+{
+    Pager *p = remote->owner;
+
+    return ++p->guest.state->session;
+}
+
+static void provider_pong(Remote *remote)
+{
+    judge_add(&remote->judge, pager_now() - remote->pinged);
+}
+
+static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
+                            const void *payload)
+{
+    Pager *p = remote->owner;
+    bool known = true;
+
+    if (p->done && head->type != RCACHE_RELEASE_ACK) {
+        return;
+    }
+    switch (head->type) {
+    case RCACHE_GET_REPLY:
+        known = fetch_answer(p, remote, head, payload);
+        break;
+    case RCACHE_PUT_ACK:
+        known = evict_put_answer(p, remote, head);
+        move_answered(p);
+        break;
+    case RCACHE_FREE_ACK:
+        known = freeing_answer(p, remote, head);
+        move_answered(p);
+        break;
+    case RCACHE_REVOKE:
+        revoke_received(p, remote, head, payload);
+        break;
+    case RCACHE_EXPECT_ACK:
+    case RCACHE_MOVE_ACK:
+    case RCACHE_CONFIRM_ACK:
+    case RCACHE_DROP_ACK:
+        move_answer(p, head, payload);
+        break;
+    default:
+        lease_answer(p, remote, bulk, head, payload);
+    }
+    if (!known) {
+        /* Then the one it was meant for would be waited for in vain. */
+        remote_close(remote, "an answer to nothing that was asked");
+    }
+}
+
+const RemoteOps provider_ops = {
+    .session = provider_session,
+    .up = provider_up,
+    .down = provider_down,
+    .pong = provider_pong,
+    .answer = provider_answer,
+};

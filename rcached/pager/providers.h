@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * providers: the hosts that this VM has leases at, each a Remote with its
+ * session.  What they say is provider-messages.c.
+ */
+#ifndef PAGER_PROVIDERS_H
+#define PAGER_PROVIDERS_H
+
+#include <glib.h>
+#include <stdint.h>
+
+#include "rcached/pager/remote.h"
+
+typedef struct Pager Pager;
+
+/**
+ * struct Providers - the hosts that the leases are at
+ * @remotes: of Remote, owned
+ * @ops: what each Remote tells its owner, the Pager
+ */
+typedef struct Providers {
+    GPtrArray *remotes;
+    const RemoteOps *ops;
+} Providers;
+
+void providers_init(Providers *providers, const RemoteOps *ops);
+
+/** providers_deinit() - all must be DOWN */
+void providers_deinit(Providers *providers);
+
+/**
+ * providers_get() - the provider at an address or of a name
+ * @address: numeric, with a port
+ * @host: its name, or ""
+ *
+ * One host by two addresses (arbiters that see it from two networks, or it has
+ * moved) is one provider: two sessions would fence each other for ever.
+ *
+ * Return: one that is there already, or a new one that is DOWN
+ */
+Remote *providers_get(Pager *p, const char *address, const char *host);
+
+/** providers_tick() - connect, ping, give up */
+void providers_tick(Providers *providers, uint64_t now);
+
+/** providers_close_all() - end all sessions and wait until they are quiet */
+void providers_close_all(Pager *p);
+
+#endif
