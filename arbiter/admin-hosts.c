@@ -49,6 +49,7 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
     JsonObject *o = json_object_new();
     const PlacementHost *view = &views->host[host->index];
     const char *implausible = hosts_implausible(host);
+    g_autofree char *trouble = shunned_text(&arbiter->shunned, host, now);
 
     json_object_set_string_member(o, "name", host->name);
     json_object_set_string_member(o, "address", host->address);
@@ -70,6 +71,11 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
         json_object_set_string_member(o, "implausible", implausible);
     } else {
         json_object_set_null_member(o, "implausible");
+    }
+    if (trouble) {
+        json_object_set_string_member(o, "trouble", trouble);
+    } else {
+        json_object_set_null_member(o, "trouble");
     }
     host_memory(o, host, view, views->pending[host->index]);
     admin_json_int(o, "vms", host->guests->len);

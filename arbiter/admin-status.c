@@ -97,8 +97,8 @@ JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
     for (guint i = 0; i < hosts->len; i++) {
         sum_host(&sums, arbiter, hosts->pdata[i], views, now);
     }
-    status_judge(&arbiter->hosts, &arbiter->options->placement, sums.free,
-                 now, verdict);
+    status_judge(&arbiter->hosts, &arbiter->shunned,
+                 &arbiter->options->placement, sums.free, now, verdict);
     summary = status_summary(&sums);
     json_object_set_string_member(o, "daemon", "arbiter");
     json_object_set_string_member(o, "version", RCACHED_VERSION);

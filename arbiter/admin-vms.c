@@ -7,6 +7,7 @@
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
 #include "arbiter/status.h"
+#include "common/trouble.h"
 #include "common/saturate.h"
 
 #define BALLOON_OLD_MS  60000u
@@ -58,10 +59,42 @@ static int compare_lent(gconstpointer a, gconstpointer b)
     return strcmp((*left)->host->name, (*right)->host->name);
 }
 
-/* What one host lends to a VM, as it says itself. */
-static JsonObject *guest_provider(const HostsLent *lent, const uint8_t *vm)
+/* What the VM finds wrong with a provider, or NULL. */
+static const WireBeatTrouble *trouble_find(const Host *host,
+                                           const uint8_t *vm,
+                                           const char *provider)
 {
+    for (guint i = 0; i < host->troubles->len; i++) {
+        const WireBeatTrouble *t = &g_array_index(host->troubles,
+                                                  WireBeatTrouble, i);
+
+        if (!memcmp(t->vm, vm, RCACHE_UUID_LEN) &&
+            !strcmp(t->host, provider)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static JsonObject *provider_object(const char *host, unsigned leases,
+                                   uint64_t bytes, uint64_t stored,
+                                   const WireBeatTrouble *trouble)
+{
+    static const WireBeatTrouble none;
     JsonObject *o = json_object_new();
+
+    json_object_set_string_member(o, "host", host);
+    admin_json_int(o, "leases", leases);
+    admin_json_int(o, "bytes", bytes);
+    admin_json_int(o, "stored_bytes", stored);
+    trouble_set(o, trouble ? trouble : &none);
+    return o;
+}
+
+/* What one host lends to a VM of @host, as it says itself. */
+static JsonObject *guest_provider(const HostsLent *lent, const Host *host,
+                                  const uint8_t *vm)
+{
     uint64_t stored = 0;
 
     for (guint i = 0; i < lent->host->leases->len; i++) {
@@ -72,14 +105,25 @@ static JsonObject *guest_provider(const HostsLent *lent, const uint8_t *vm)
             stored = saturating_add(stored, l->stored);
         }
     }
-    json_object_set_string_member(o, "host", lent->host->name);
-    admin_json_int(o, "leases", lent->leases);
-    admin_json_int(o, "bytes", lent->bytes);
-    admin_json_int(o, "stored_bytes", stored);
-    return o;
+    return provider_object(lent->host->name, lent->leases, lent->bytes,
+                           stored,
+                           trouble_find(host, vm, lent->host->name));
 }
 
-static JsonArray *guest_providers(const Arbiter *arbiter, const uint8_t *vm)
+static bool is_lender(const GArray *lent, const char *name)
+{
+    for (guint i = 0; lent && i < lent->len; i++) {
+        if (!strcmp(g_array_index(lent, HostsLent, i).host->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those that lend to it, and those that it has trouble with and that do not:
+ * a provider that came back without what it held is one. */
+static JsonArray *guest_providers(const Arbiter *arbiter, const Host *host,
+                                  const uint8_t *vm)
 {
     const GArray *lent = hosts_lent(&arbiter->hosts, vm);
     g_autoptr(GPtrArray) sorted = g_ptr_array_new();
@@ -91,7 +135,17 @@ static JsonArray *guest_providers(const Arbiter *arbiter, const uint8_t *vm)
     g_ptr_array_sort(sorted, compare_lent);
     for (guint i = 0; i < sorted->len; i++) {
         json_array_add_object_element(list, guest_provider(sorted->pdata[i],
-                                                           vm));
+                                                           host, vm));
+    }
+    for (guint i = 0; i < host->troubles->len; i++) {
+        const WireBeatTrouble *t = &g_array_index(host->troubles,
+                                                  WireBeatTrouble, i);
+
+        if (*t->host && !memcmp(t->vm, vm, RCACHE_UUID_LEN) &&
+            !is_lender(lent, t->host)) {
+            json_array_add_object_element(list,
+                provider_object(t->host, 0, 0, 0, t));
+        }
     }
     return list;
 }
@@ -118,8 +172,9 @@ static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
     admin_json_seconds(o, "fault_p99_seconds", g->fault_p99_ns / 1e9);
     admin_json_seconds(o, "stall_seconds", g->stall_ns / 1e9);
     admin_json_int(o, "pager_restarts", g->pager_restarts);
+    trouble_set_sums(o, host->troubles, g->vm);
     json_object_set_array_member(o, "providers",
-                                 guest_providers(arbiter, g->vm));
+                                 guest_providers(arbiter, host, g->vm));
     return o;
 }
 

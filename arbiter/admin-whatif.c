@@ -2,6 +2,8 @@
 /* admin-whatif: the command "whatif": whatif.h's answer, with a summary. */
 #include "arbiter/admin-whatif.h"
 
+#include <stddef.h>
+
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
 #include "arbiter/assign.h"
@@ -35,8 +37,10 @@ static JsonObject *vm_object(const WhatifVm *vm)
     }
     admin_json_int(o, "leased_bytes", vm->leased);
     admin_json_int(o, "stored_bytes", vm->stored);
+    admin_json_int(o, "lost_bytes", vm->lost);
     json_object_set_string_member(o, "if_died", vm->stored ? "waits"
-                                                           : "loses room");
+                                  : vm->lost ? "has lost it already"
+                                  : "loses room");
     admin_json_int(o, "placed_bytes", vm->placed);
     json_object_set_string_member(o, "if_drained",
                                   vm->placed >= vm->leased ? "moves"
@@ -56,32 +60,51 @@ static JsonArray *runs_array(const Host *host)
     return list;
 }
 
-/* "2 VMs wait for 1.5 GiB: web, db, ..." */
-static char *if_died_text(const Whatif *whatif, const Host *host)
+/* Names of the VMs for which @figure is not 0, and how many they are. */
+static unsigned vm_names(const Whatif *whatif, size_t figure, GString *names)
 {
-    GString *names = g_string_new(NULL);
-    unsigned waits = 0;
-    char *text, stored[32];
+    unsigned n = 0;
 
     for (guint i = 0; i < whatif->vms->len; i++) {
         const WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
 
-        if (vm->stored && waits++ < 4) {
+        if (G_STRUCT_MEMBER(uint64_t, vm, figure) && n++ < 4) {
             g_string_append_printf(names, "%s%s", names->len ? ", " : ": ",
-                                   waits > 3 ? "..." : vm->name);
+                                   n > 3 ? "..." : vm->name);
         }
     }
-    text = !waits ? g_strdup_printf("no VM elsewhere waits; %u that run%s "
-                                    "there end", host->guests->len,
-                                    host->guests->len == 1 ? "s" : "")
-           : g_strdup_printf("%u VM%s for %s until it is back%s; %u that "
-                             "run%s there end", waits,
-                             waits > 1 ? "s wait" : " waits",
-                             verdict_size(whatif->stored, stored), names->str,
-                             host->guests->len,
-                             host->guests->len == 1 ? "s" : "");
-    g_string_free(names, TRUE);
-    return text;
+    return n;
+}
+
+/* "2 VMs wait for 1.5 GiB until it is back: web, db; 3 that run there end" */
+static char *if_died_text(const Whatif *whatif, const Host *host)
+{
+    g_autoptr(GString) waiting = g_string_new(NULL);
+    g_autoptr(GString) losing = g_string_new(NULL);
+    unsigned waits = vm_names(whatif, offsetof(WhatifVm, stored), waiting);
+    unsigned lost = vm_names(whatif, offsetof(WhatifVm, lost), losing);
+    GString *text = g_string_new(NULL);
+    char size[32];
+
+    if (waits) {
+        g_string_append_printf(text, "%u VM%s for %s until it is back%s",
+                               waits, waits > 1 ? "s wait" : " waits",
+                               verdict_size(whatif->stored, size),
+                               waiting->str);
+    } else {
+        g_string_append(text, "no VM elsewhere waits");
+    }
+    g_string_append_printf(text, "; %u that run%s there end",
+                           host->guests->len,
+                           host->guests->len == 1 ? "s" : "");
+    if (lost) {
+        g_string_append_printf(text, "; %u VM%s lost %s that it held "
+                               "already%s", lost,
+                               lost > 1 ? "s have" : " has",
+                               verdict_size(whatif->lost, size),
+                               losing->str);
+    }
+    return g_string_free(text, FALSE);
 }
 
 static char *if_drained_text(const Whatif *whatif, double seconds)
@@ -138,6 +161,7 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
     set_drain(o, arbiter, whatif, now);
     admin_json_int(o, "leased_bytes", whatif->leased);
     admin_json_int(o, "stored_bytes", whatif->stored);
+    admin_json_int(o, "lost_bytes", whatif->lost);
     json_object_set_array_member(o, "runs", runs_array(host));
     for (guint i = 0; i < whatif->vms->len; i++) {
         json_array_add_object_element(vms,

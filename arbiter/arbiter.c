@@ -80,7 +80,7 @@ static bool arbiter_assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes,
 {
     const Assigner with = {
         .hosts = &arbiter->hosts, .grants = &arbiter->grants,
-        .moves = &arbiter->moves,
+        .moves = &arbiter->moves, .shunned = &arbiter->shunned,
         .placement = &arbiter->options->placement,
     };
 
@@ -155,6 +155,7 @@ static void end_the_past(Arbiter *arbiter, const WireHello *hello,
         hosts_remove(&arbiter->hosts, was);
     }
     if (host && memcmp(host->boot_id, hello->boot_id, RCACHE_UUID_LEN)) {
+        shunned_forget(&arbiter->shunned, host->name);
         grants_provider_rebooted(&arbiter->grants, host->name);
     }
 }
@@ -220,6 +221,7 @@ static bool on_beat(HostConn *conn, const uint8_t *payload, size_t len,
         grants_listed(&arbiter->grants, host->name,
                       g_array_index(host->leases, WireBeatLease, i).lease);
     }
+    shunned_beat(&arbiter->shunned, &arbiter->hosts, host, arbiter_now());
     return true;
 }
 
@@ -327,6 +329,7 @@ static gboolean tick(void *opaque)
     check_clock(arbiter, now);
     pump(arbiter);
     grants_expire(&arbiter->grants, now);
+    shunned_expire(&arbiter->shunned, now);
     vm_commands_expire(&arbiter->vm_commands, now);
     hosts_forget(&arbiter->hosts, now);
     return G_SOURCE_CONTINUE;
@@ -395,6 +398,7 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
     moves_init(&arbiter->moves, options->moves_per_minute,
                arbiter->started_ms);
     hosts_init(&arbiter->hosts, &options->hosts);
+    shunned_init(&arbiter->shunned);
     grants_init(&arbiter->grants, &options->grants);
     vm_commands_init(&arbiter->vm_commands);
     if (!start_control(arbiter, errp) || !start_admin(arbiter, errp)) {
@@ -420,6 +424,7 @@ void arbiter_free(Arbiter *arbiter)
     vm_commands_deinit(&arbiter->vm_commands);
     admin_server_free(arbiter->admin);
     control_free(arbiter->control);
+    shunned_deinit(&arbiter->shunned);
     grants_deinit(&arbiter->grants);
     hosts_deinit(&arbiter->hosts);
     g_free(arbiter);

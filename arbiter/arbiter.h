@@ -15,6 +15,7 @@
 #include "arbiter/grants.h"
 #include "arbiter/moves.h"
 #include "arbiter/options.h"
+#include "arbiter/shunned.h"
 #include "arbiter/vm-commands.h"
 #include "common/admin.h"
 
@@ -26,6 +27,7 @@ typedef struct Arbiter {
     Hosts hosts;
     Grants grants;
     Moves moves;
+    Shunned shunned;
     VmCommands vm_commands;
     Control *control;
     AdminServer *admin;

@@ -51,7 +51,7 @@ static void send_grants(const Assigner *with, LeaseAsk *ask, const Views *views,
 
 /* Who has refused this request, or is to be avoided, is not asked for it. */
 static void mark_refusals(const Assigner *with, const LeaseAsk *ask,
-                          Views *views)
+                          Views *views, uint64_t now)
 {
     for (unsigned i = 0; i < ask->wire.nr_avoid; i++) {
         uint32_t at = views_find(views, hosts_find(with->hosts,
@@ -60,6 +60,10 @@ static void mark_refusals(const Assigner *with, const LeaseAsk *ask,
         if (at != VIEWS_NONE) {
             views->host[at].avoided = true;
         }
+    }
+    for (unsigned i = 0; i < views->n; i++) {
+        views->host[i].avoided |= shunned_from(with->shunned, views->of[i],
+                                               ask->requester, now);
     }
     for (guint i = 0; i < ask->grants->len; i++) {
         const Grant *grant = ask->grants->pdata[i];
@@ -119,13 +123,13 @@ static uint64_t owner_bytes(const Assigner *with, const char *requester)
 }
 
 static void place(const Assigner *with, const LeaseAsk *ask, Views *views,
-                  PlacementRequest *request, Placement *out)
+                  PlacementRequest *request, uint64_t now, Placement *out)
 {
     const Host *requester = hosts_find(with->hosts, ask->requester);
 
     request->requester = views_find(views, requester);
     request->domain = requester ? requester->domain : 0;
-    mark_refusals(with, ask, views);
+    mark_refusals(with, ask, views, now);
     placement_choose(with->placement, views->host, views->n,
                      request, random_id(), out);
 }
@@ -158,12 +162,12 @@ bool assign(const Assigner *with, LeaseAsk *ask, uint64_t bytes, unsigned parts,
     request.owner_bytes = owner_bytes(with, ask->requester);
     /* What comes for what goes adds nothing to what its owner has. */
     request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
-    place(with, ask, views, &request, &placement);
+    place(with, ask, views, &request, now, &placement);
     if (request.few && !placement.nr_parts) {
         views_free(views);
         views = views_new(with->hosts, with->grants, ask->wire.vm, now);
         request.few = false;
-        place(with, ask, views, &request, &placement);
+        place(with, ask, views, &request, now, &placement);
     }
     if (!*ask->text) {
         wire_text_copy(ask->text, sizeof(ask->text), placement.text);

@@ -10,12 +10,14 @@
 #include "arbiter/hosts.h"
 #include "arbiter/moves.h"
 #include "arbiter/placement.h"
+#include "arbiter/shunned.h"
 
 /* What a request is placed with; none of it is owned. */
 typedef struct Assigner {
     Hosts *hosts;
     Grants *grants;
     Moves *moves;
+    const Shunned *shunned;
     const PlacementConfig *placement;
 } Assigner;
 

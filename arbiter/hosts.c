@@ -22,6 +22,7 @@ static void host_free(void *opaque)
     g_array_unref(host->leases);
     g_array_unref(host->held);
     g_array_unref(host->terms);
+    g_array_unref(host->troubles);
     g_free(host);
 }
 
@@ -34,6 +35,7 @@ static Host *host_new(const char *name)
     host->leases = array_new(sizeof(WireBeatLease));
     host->held = array_new(sizeof(WireBeatLease));
     host->terms = array_new(sizeof(WireBeatTerm));
+    host->troubles = array_new(sizeof(WireBeatTrouble));
     return host;
 }
 
@@ -48,6 +50,7 @@ static void host_reset(Hosts *hosts, Host *host)
     g_array_set_size(host->leases, 0);
     g_array_set_size(host->held, 0);
     g_array_set_size(host->terms, 0);
+    g_array_set_size(host->troubles, 0);
 }
 
 void hosts_init(Hosts *hosts, const HostsConfig *config)
@@ -255,6 +258,7 @@ static WireError beat_read(Host *beat, const void *payload, size_t len)
     g_array_set_size(beat->leases, 0);
     g_array_set_size(beat->held, 0);
     g_array_set_size(beat->terms, 0);
+    g_array_set_size(beat->troubles, 0);
     wire_beat_iter_init(&iter, payload, len);
     while (wire_beat_next(&iter, &section, &err)) {
         switch (section.type) {
@@ -272,6 +276,9 @@ static WireError beat_read(Host *beat, const void *payload, size_t len)
             break;
         case RCACHE_SECTION_TERM:
             g_array_append_val(beat->terms, section.term);
+            break;
+        case RCACHE_SECTION_TROUBLE:
+            g_array_append_val(beat->troubles, section.trouble);
             break;
         }
     }
@@ -330,6 +337,7 @@ static void beat_take(Hosts *hosts, Host *host, Host *beat)
     replace(&host->leases, beat->leases);
     replace(&host->held, beat->held);
     replace(&host->terms, beat->terms);
+    replace(&host->troubles, beat->troubles);
     if (!same) {
         hosts_lent_add(hosts, host);
     }

@@ -69,6 +69,7 @@ typedef struct Host {
     GArray *leases;             /* of WireBeatLease: given by this host */
     GArray *held;               /* of WireBeatLease: its VMs' use */
     GArray *terms;              /* of WireBeatTerm */
+    GArray *troubles;           /* of WireBeatTrouble: of its VMs */
 } Host;
 
 typedef struct HostsConfig {

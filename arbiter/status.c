@@ -9,12 +9,15 @@
 
 #include <string.h>
 
+#include "common/trouble.h"
+
 #define EXPIRES_SOON_MS         5000u   /* a third of a lease is far more */
 #define NAMES_MAX               3u
 #define FLAPS_MIN               3u      /* connections within a minute */
 
 typedef struct Judge {
     const Hosts *hosts;
+    const Shunned *shunned;
     const PlacementConfig *config;
     uint64_t now;
     uint64_t free;
@@ -271,6 +274,25 @@ static void judge_guests(const Judge *judge, const Host *host)
         judge_guest(judge, host,
                     &g_array_index(host->guests, WireBeatGuest, i));
     }
+    for (guint i = 0; i < host->troubles->len; i++) {
+        const WireBeatTrouble *t = &g_array_index(host->troubles,
+                                                  WireBeatTrouble, i);
+        g_autofree char *vm = g_strdup_printf("%s on %s", t->name,
+                                              host->name);
+
+        trouble_judge(t, vm, judge->verdict);
+    }
+}
+
+/* Who cannot make use of it; they say so while they are heard. */
+static void judge_shunned(const Judge *judge, const Host *host)
+{
+    g_autofree char *text = shunned_text(judge->shunned, host, judge->now);
+
+    if (text) {
+        verdict_add(judge->verdict, VERDICT_DEGRADED, "provider %s %s",
+                    host->name, text);
+    }
 }
 
 static void judge_host(const Judge *judge, const Host *host)
@@ -293,6 +315,7 @@ static void judge_host(const Judge *judge, const Host *host)
         judge_draining(judge, host);
         judge_offer(judge, host);
         judge_guests(judge, host);
+        judge_shunned(judge, host);
     }
     judge_twin(judge, host);
     judge_flapping(judge, host);
@@ -304,11 +327,12 @@ static void judge_host(const Judge *judge, const Host *host)
     }
 }
 
-void status_judge(const Hosts *hosts, const PlacementConfig *config,
-                  uint64_t free, uint64_t now, Verdict *verdict)
+void status_judge(const Hosts *hosts, const Shunned *shunned,
+                  const PlacementConfig *config, uint64_t free, uint64_t now,
+                  Verdict *verdict)
 {
     g_autoptr(GPtrArray) sorted = hosts_sorted(hosts);
-    const Judge judge = { hosts, config, now, free, verdict };
+    const Judge judge = { hosts, shunned, config, now, free, verdict };
 
     for (guint i = 0; i < sorted->len; i++) {
         judge_host(&judge, sorted->pdata[i]);

@@ -8,6 +8,7 @@
 
 #include "arbiter/hosts.h"
 #include "arbiter/placement.h"
+#include "arbiter/shunned.h"
 #include "common/verdict.h"
 
 /* A fault that is older than this is told as waiting. */
@@ -18,8 +19,9 @@
  * @config: says how much pressure is too much
  * @free: bytes that could be lent now, of all hosts
  */
-void status_judge(const Hosts *hosts, const PlacementConfig *config,
-                  uint64_t free, uint64_t now, Verdict *verdict);
+void status_judge(const Hosts *hosts, const Shunned *shunned,
+                  const PlacementConfig *config, uint64_t free, uint64_t now,
+                  Verdict *verdict);
 
 /** status_stretched() - is more of a VM here than its local-max allows? */
 static inline bool status_stretched(uint64_t resident, uint64_t local_max,

@@ -51,6 +51,45 @@ static int compare_vms(gconstpointer a, gconstpointer b)
     return strcmp(left->name, right->name);
 }
 
+/* What a VM elsewhere says it has there, and the host does not list. */
+static void collect_held(Whatif *whatif, const Host *from, const Host *host)
+{
+    for (guint i = 0; i < from->held->len; i++) {
+        const WireBeatLease *l = &g_array_index(from->held, WireBeatLease, i);
+        WireBeatLease own = *l;
+        WhatifVm *vm;
+
+        if (strcmp(l->host, host->name) || !l->stored ||
+            hosts_lease_find(host, l->lease)) {
+            continue;
+        }
+        wire_text_copy(own.host, sizeof(own.host), from->name);
+        vm = vm_of(whatif, &own);
+        vm->stored = saturating_add(vm->stored, l->stored);
+    }
+}
+
+/* What it knows to be gone is among what it says it has. */
+static void collect_lost(Whatif *whatif, const Host *from, const Host *host)
+{
+    for (guint i = 0; i < from->troubles->len; i++) {
+        const WireBeatTrouble *t = &g_array_index(from->troubles,
+                                                  WireBeatTrouble, i);
+        WireBeatLease lease = { .lease = 0 };
+        WhatifVm *vm;
+
+        if (!t->lost || strcmp(t->host, host->name)) {
+            continue;
+        }
+        memcpy(lease.vm, t->vm, sizeof(lease.vm));
+        wire_text_copy(lease.name, sizeof(lease.name), t->name);
+        wire_text_copy(lease.host, sizeof(lease.host), from->name);
+        vm = vm_of(whatif, &lease);
+        vm->lost = saturating_add(vm->lost, t->lost);
+        vm->stored -= MIN(vm->stored, t->lost);
+    }
+}
+
 static void collect(Whatif *whatif, const Hosts *hosts, const Host *host)
 {
     for (guint i = 0; i < host->leases->len; i++) {
@@ -61,12 +100,17 @@ static void collect(Whatif *whatif, const Hosts *hosts, const Host *host)
         vm->leased = saturating_add(vm->leased, l->bytes);
         vm->stored = saturating_add(vm->stored, l->stored);
         whatif->leased = saturating_add(whatif->leased, l->bytes);
-        whatif->stored = saturating_add(whatif->stored, l->stored);
+    }
+    for (guint i = 0; i < hosts->all->len; i++) {
+        collect_held(whatif, hosts->all->pdata[i], host);
+        collect_lost(whatif, hosts->all->pdata[i], host);
     }
     for (guint i = 0; i < whatif->vms->len; i++) {
         WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
 
         vm->guest = guest_memory(hosts, vm);
+        whatif->stored = saturating_add(whatif->stored, vm->stored);
+        whatif->lost = saturating_add(whatif->lost, vm->lost);
     }
     g_array_sort(whatif->vms, compare_vms);
 }

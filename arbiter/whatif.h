@@ -6,6 +6,10 @@
  * the host is back, since this version keeps one copy of a page; a VM that
  * only leases room there loses that room; a VM that runs there ends with it.
  *
+ * What stands there is what the host says that it has lent, and what other
+ * hosts' VMs say that they have there: a host that has come back without what
+ * it held lists nothing, and what was there is lost already, not waited for.
+ *
  * Drained: each VM's slabs have to find room elsewhere.  That is asked of the
  * very function that would choose the places, VM by VM, the largest first,
  * with what the ones before have been given taken off.  It is asked for all
@@ -25,7 +29,8 @@ typedef struct WhatifVm {
     char name[RCACHE_NAME_MAX];
     char host[RCACHE_NAME_MAX]; /* which runs it */
     uint64_t leased;            /* bytes on the host in question */
-    uint64_t stored;            /* of them, in use */
+    uint64_t stored;            /* of its pages, there: it waits for them */
+    uint64_t lost;              /* of its pages, gone from there already */
     uint64_t guest;             /* its memory; 0: not known */
     uint64_t placed;            /* of .leased, there is room elsewhere for */
     char text[192];             /* why that is less, or "" */
@@ -33,7 +38,7 @@ typedef struct WhatifVm {
 
 typedef struct Whatif {
     GArray *vms;                /* of WhatifVm, the largest first */
-    uint64_t leased, stored, placed;    /* their sums */
+    uint64_t leased, stored, placed, lost;      /* their sums */
     uint64_t slabs;             /* that would have to move */
 } Whatif;
 

@@ -212,6 +212,58 @@ static WireError beat_term_decode(const uint8_t *bytes, WireBeatTerm *out)
     return wire_text_decode(out->name, raw.name, sizeof(raw.name));
 }
 
+bool wire_beat_trouble(GByteArray *out, guint start,
+                       const WireBeatTrouble *trouble)
+{
+    struct RcacheBeatTrouble raw = {
+        .cause = htole32(trouble->cause),
+        .since_s = htole32(trouble->since_s),
+        .lost = htole64(trouble->lost),
+        .wrong = htole64(trouble->wrong),
+    };
+
+    memcpy(raw.vm, trouble->vm, sizeof(raw.vm));
+    wire_text_copy(raw.name, sizeof(raw.name), trouble->name);
+    wire_text_copy(raw.host, sizeof(raw.host), trouble->host);
+    return beat_append(out, start, RCACHE_SECTION_TROUBLE, &raw, sizeof(raw));
+}
+
+/* A cause that is not known here is one of a later version. */
+static WireError beat_trouble_decode(const uint8_t *bytes,
+                                     WireBeatTrouble *out)
+{
+    struct RcacheBeatTrouble raw;
+
+    memcpy(&raw, bytes, sizeof(raw));
+    *out = (WireBeatTrouble) {
+        .cause = le32toh(raw.cause),
+        .since_s = le32toh(raw.since_s),
+        .lost = le64toh(raw.lost),
+        .wrong = le64toh(raw.wrong),
+    };
+    memcpy(out->vm, raw.vm, sizeof(raw.vm));
+    if (wire_text_decode(out->name, raw.name, sizeof(raw.name)) ||
+        wire_text_decode(out->host, raw.host, sizeof(raw.host))) {
+        return WIRE_E_TEXT;
+    }
+    return WIRE_OK;
+}
+
+const char *wire_cause_text(uint32_t cause)
+{
+    static const char *const texts[] = {
+        [RCACHE_CAUSE_NONE] = "is well",
+        [RCACHE_CAUSE_SLOW] = "is slow",
+        [RCACHE_CAUSE_NO_PAGES] = "passes small frames and no pages",
+        [RCACHE_CAUSE_HUNG] = "is connected and does not answer",
+        [RCACHE_CAUSE_UNREACHABLE] = "cannot be reached",
+        [RCACHE_CAUSE_WRONG] = "returned wrong bytes",
+        [RCACHE_CAUSE_LOST] = "has lost what it held",
+    };
+
+    return cause < G_N_ELEMENTS(texts) ? texts[cause] : "cannot be used";
+}
+
 void wire_beat_iter_init(WireBeatIter *iter, const void *payload, size_t len)
 {
     *iter = (WireBeatIter) { .at = payload, .left = len };
@@ -230,6 +282,8 @@ static size_t section_size(uint16_t type)
         return sizeof(struct RcacheBeatLease);
     case RCACHE_SECTION_TERM:
         return sizeof(struct RcacheBeatTerm);
+    case RCACHE_SECTION_TROUBLE:
+        return sizeof(struct RcacheBeatTrouble);
     default:
         return 0;
     }
@@ -247,6 +301,8 @@ static WireError section_decode(const uint8_t *bytes, WireSection *out)
         return beat_lease_decode(bytes, &out->lease);
     case RCACHE_SECTION_TERM:
         return beat_term_decode(bytes, &out->term);
+    case RCACHE_SECTION_TROUBLE:
+        return beat_trouble_decode(bytes, &out->trouble);
     }
     return WIRE_E_SECTION;
 }

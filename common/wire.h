@@ -231,6 +231,16 @@ typedef struct WireBeatTerm {
     int64_t bytes;
 } WireBeatTerm;
 
+typedef struct WireBeatTrouble {
+    uint8_t vm[RCACHE_UUID_LEN];
+    char name[RCACHE_NAME_MAX];
+    char host[RCACHE_NAME_MAX];
+    uint32_t cause;             /* enum RcacheCause */
+    uint32_t since_s;
+    uint64_t lost;              /* bytes */
+    uint64_t wrong;             /* pages */
+} WireBeatTrouble;
+
 typedef struct WireSection {
     enum RcacheSectionType type;
     union {
@@ -238,6 +248,7 @@ typedef struct WireSection {
         WireBeatGuest guest;    /* GUEST */
         WireBeatLease lease;    /* LEASE and HELD */
         WireBeatTerm term;      /* TERM */
+        WireBeatTrouble trouble;        /* TROUBLE */
     };
 } WireSection;
 
@@ -258,6 +269,10 @@ const char *wire_type_name(uint8_t type);
 
 /** wire_status_name() - an enum RcacheStatus in words; "?" for unknown */
 const char *wire_status_name(uint16_t status);
+
+/** wire_cause_text() - what a provider does, for an enum RcacheCause: "cannot
+ * be reached" and the like; never NULL */
+const char *wire_cause_text(uint32_t cause);
 
 /**
  * wire_text_copy() - copy a text into a field, cut to fit, zero filled
@@ -426,6 +441,8 @@ bool wire_beat_guest(GByteArray *out, guint start, const WireBeatGuest *guest);
 bool wire_beat_lease(GByteArray *out, guint start, enum RcacheSectionType type,
                      const WireBeatLease *lease);
 bool wire_beat_term(GByteArray *out, guint start, const WireBeatTerm *term);
+bool wire_beat_trouble(GByteArray *out, guint start,
+                       const WireBeatTrouble *trouble);
 
 /** wire_beat_end() - write the frame's length; it can be sent now */
 void wire_beat_end(GByteArray *out, guint start);

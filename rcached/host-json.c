@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/saturate.h"
+#include "common/trouble.h"
 #include "common/uuid.h"
 #include "common/verdict.h"
 #include "rcached/unmanaged-vms.h"
@@ -127,6 +128,9 @@ static JsonObject *provider_entry(GHashTable *seen, JsonArray *list,
         json_object_set_int_member(o, "leases", 0);
         json_object_set_int_member(o, "bytes", 0);
         json_object_set_int_member(o, "stored_bytes", 0);
+        json_object_set_int_member(o, "lost_bytes", 0);
+        json_object_set_int_member(o, "wrong_pages", 0);
+        json_object_set_null_member(o, "trouble");
         json_array_add_object_element(list, o);
         g_hash_table_insert(seen, (char *)host, o);
     }
@@ -139,7 +143,7 @@ static void add_to(JsonObject *o, const char *name, uint64_t more)
                                json_object_get_int_member(o, name) + more);
 }
 
-static JsonArray *vm_providers(const Vm *vm)
+static JsonArray *vm_providers(const Vm *vm, const GArray *troubles)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     JsonArray *list = json_array_new();
@@ -152,6 +156,15 @@ static JsonArray *vm_providers(const Vm *vm)
         add_to(o, "leases", 1);
         add_to(o, "bytes", h->bytes);
         add_to(o, "stored_bytes", h->stored);
+    }
+    for (guint i = 0; i < troubles->len; i++) {
+        const WireBeatTrouble *t = &g_array_index(troubles, WireBeatTrouble,
+                                                  i);
+        JsonObject *o = g_hash_table_lookup(seen, t->host);
+
+        if (o) {
+            trouble_set(o, t);
+        }
     }
     return list;
 }
@@ -176,9 +189,12 @@ static void vm_balloon(JsonObject *o, const WireBeatGuest *g)
 static JsonObject *vm_json(const Vm *vm, const char *host)
 {
     JsonObject *o = json_object_new();
+    g_autoptr(GArray) troubles = g_array_new(FALSE, FALSE,
+                                             sizeof(WireBeatTrouble));
     WireBeatGuest g;
 
     report_guest(vm, g_get_monotonic_time(), &g);
+    report_troubles(vm, troubles);
     json_object_set_string_member(o, "name", vm->name);
     json_object_set_string_member(o, "uuid", vm->uuid_text);
     json_object_set_string_member(o, "host", host);
@@ -196,7 +212,8 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     set_seconds(o, "fault_p99_seconds", g.fault_p99_ns / 1e9);
     set_seconds(o, "stall_seconds", g.stall_ns / 1e9);
     json_object_set_int_member(o, "pager_restarts", g.pager_restarts);
-    json_object_set_array_member(o, "providers", vm_providers(vm));
+    trouble_set_sums(o, troubles, vm->uuid);
+    json_object_set_array_member(o, "providers", vm_providers(vm, troubles));
     return o;
 }
 
@@ -330,9 +347,25 @@ static void judge_faults(const Vm *vm, Verdict *verdict)
                     *s->waiting_for ? s->waiting_for : "a page",
                     s->waiting_block, s->waiting_offset);
     }
-    if (s->lost) {
-        verdict_add(verdict, VERDICT_FAILING, "vm %s has lost %"
-                    G_GUINT64_FORMAT " bytes", vm->name, s->lost);
+}
+
+static void judge_troubles(const Vm *vm, Verdict *verdict)
+{
+    g_autoptr(GArray) troubles = g_array_new(FALSE, FALSE,
+                                             sizeof(WireBeatTrouble));
+
+    report_troubles(vm, troubles);
+    for (guint i = 0; i < troubles->len; i++) {
+        const WireBeatTrouble *t = &g_array_index(troubles, WireBeatTrouble,
+                                                  i);
+
+        trouble_judge(t, vm->name, verdict);
+        if (t->cause == RCACHE_CAUSE_NO_PAGES ||
+            t->cause == RCACHE_CAUSE_HUNG) {
+            verdict_add(verdict, VERDICT_DEGRADED, "provider %s %s, for %u s, "
+                        "as vm %s finds: nothing new is put there", t->host,
+                        wire_cause_text(t->cause), t->since_s, vm->name);
+        }
     }
 }
 
@@ -390,7 +423,7 @@ static uint64_t out_of_reach(const Vm *vm, unsigned first)
     uint64_t bytes = 0;
 
     for (unsigned i = 0; i < vm->figures.held->len; i++) {
-        if (held[i].connected || !held[i].stored ||
+        if (held[i].connected || !held[i].stored || held[i].lost ||
             strcmp(held[i].provider, held[first].provider)) {
             continue;
         }
@@ -443,6 +476,7 @@ static void judge_held(const Vm *vm, Verdict *verdict)
 static void judge_vm(const Vm *vm, Verdict *verdict)
 {
     judge_faults(vm, verdict);
+    judge_troubles(vm, verdict);
     judge_pager(vm, verdict);
     judge_held(vm, verdict);
 }

@@ -22,7 +22,7 @@
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
 
-#define LINK_VERSION    1u
+#define LINK_VERSION    2u
 #define LINK_MAGIC      0x6b6c6372u     /* "rclk" */
 #define LINK_MSG_MAX    16384u
 #define LINK_GRANTS_MAX 16u
@@ -66,6 +66,10 @@ struct LinkHeld {
     uint64_t bytes;
     uint64_t stored;
     uint64_t expires_ms;        /* from now */
+    uint32_t cause;             /* enum RcacheCause: what is wrong there */
+    uint32_t cause_s;           /* for so long */
+    uint64_t lost;              /* bytes of .stored that are gone */
+    uint64_t wrong;             /* pages its provider returned wrong, so far */
     char provider[RCACHE_NAME_MAX];
 };
 

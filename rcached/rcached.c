@@ -65,12 +65,14 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
                                            sizeof(WireBeatGuest));
     g_autoptr(GArray) held = g_array_new(FALSE, FALSE,
                                          sizeof(WireBeatLease));
+    g_autoptr(GArray) troubles = g_array_new(FALSE, FALSE,
+                                             sizeof(WireBeatTrouble));
     ProviderSnapshot lent;
     BeatInput in;
     unsigned left;
 
     rcached_lent(r, &lent);
-    report_beat_all(r->vms, guests, held);
+    report_beat_all(r->vms, guests, held, troubles);
     unmanaged_vms_beat(r->qmp, r->vms, guests);
     in = (BeatInput) {
         .host = {
@@ -92,6 +94,7 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
         .terms = s->prediction.term,
         .nr_terms = s->prediction.nr_terms,
         .guests = guests,
+        .troubles = troubles,
         .held = held,
         .leases = lent.leases,
     };

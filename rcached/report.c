@@ -103,6 +103,58 @@ void report_held(const Vm *vm, GArray *out)
     }
 }
 
+/* The one of this provider among those from @first on, made if it is not. */
+static WireBeatTrouble *trouble_of(const Vm *vm, GArray *out, guint first,
+                                   const char *provider)
+{
+    WireBeatTrouble new = { .cause = RCACHE_CAUSE_NONE };
+
+    for (guint i = first; i < out->len; i++) {
+        WireBeatTrouble *t = &g_array_index(out, WireBeatTrouble, i);
+
+        if (!strcmp(t->host, provider)) {
+            return t;
+        }
+    }
+    memcpy(new.vm, vm->uuid, sizeof(new.vm));
+    wire_text_copy(new.name, sizeof(new.name), vm->name);
+    wire_text_copy(new.host, sizeof(new.host), provider);
+    g_array_append_val(out, new);
+    return &g_array_index(out, WireBeatTrouble, out->len - 1);
+}
+
+void report_troubles(const Vm *vm, GArray *out)
+{
+    const struct RcacheVmmStats *s = &vm->figures.stats;
+    uint64_t lost = 0, wrong = 0;
+    guint first = out->len;
+    WireBeatTrouble *t;
+
+    for (unsigned i = 0; i < vm->figures.held->len; i++) {
+        const struct LinkHeld *h = &g_array_index(vm->figures.held,
+                                                  struct LinkHeld, i);
+
+        if (!h->cause && !h->lost && !h->wrong) {
+            continue;
+        }
+        t = trouble_of(vm, out, first, h->provider);
+        if (h->cause > t->cause) {
+            t->cause = h->cause;
+            t->since_s = h->cause_s;
+        }
+        t->lost += h->lost;
+        lost += h->lost;
+        wrong += h->wrong - MIN(t->wrong, h->wrong);
+        t->wrong = MAX(t->wrong, h->wrong);     /* the provider's, not the */
+                                                /* lease's */
+    }
+    if (s->lost > lost || s->checksum_errors > wrong) {
+        t = trouble_of(vm, out, first, "");
+        t->lost = s->lost - MIN(lost, s->lost);
+        t->wrong = s->checksum_errors - MIN(wrong, s->checksum_errors);
+    }
+}
+
 void report_predict(const Vm *vm, int64_t now, PredictGuest *out)
 {
     const struct RcacheVmmStats *s = &vm->figures.stats;
@@ -132,7 +184,8 @@ void report_predict_all(Vms *vms, GArray *out)
     }
 }
 
-void report_beat_all(Vms *vms, GArray *guests, GArray *held)
+void report_beat_all(Vms *vms, GArray *guests, GArray *held,
+                     GArray *troubles)
 {
     g_autoptr(GPtrArray) list = vms_list(vms);
     int64_t now = g_get_monotonic_time();
@@ -143,5 +196,6 @@ void report_beat_all(Vms *vms, GArray *guests, GArray *held)
         report_guest(g_ptr_array_index(list, i), now, &guest);
         g_array_append_val(guests, guest);
         report_held(g_ptr_array_index(list, i), held);
+        report_troubles(g_ptr_array_index(list, i), troubles);
     }
 }

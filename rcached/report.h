@@ -37,7 +37,17 @@ void report_predict(const Vm *vm, int64_t now, PredictGuest *out);
 /** report_predict_all() - every VM's to @out (PredictGuest) */
 void report_predict_all(Vms *vms, GArray *out);
 
-/** report_beat_all() - every VM (WireBeatGuest) and its leases */
-void report_beat_all(Vms *vms, GArray *guests, GArray *held);
+/**
+ * report_troubles() - append what the VM finds wrong (WireBeatTrouble)
+ *
+ * One for each provider with anything to say, and one without a provider for
+ * what the pager counts beyond these: a lease that is given up takes what was
+ * known of its provider with it.
+ */
+void report_troubles(const Vm *vm, GArray *out);
+
+/** report_beat_all() - every VM (WireBeatGuest), its leases and troubles */
+void report_beat_all(Vms *vms, GArray *guests, GArray *held,
+                     GArray *troubles);
 
 #endif

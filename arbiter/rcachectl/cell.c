@@ -83,6 +83,12 @@ char *cell_flags(JsonObject *o)
     if (!cell_is_true(o, "connected")) {
         g_string_append(out, out->len ? ",away" : "away");
     }
+    if (cell_is_text(json_object_get_member(o, "implausible"))) {
+        g_string_append(out, out->len ? ",implausible" : "implausible");
+    }
+    if (cell_is_text(json_object_get_member(o, "trouble"))) {
+        g_string_append(out, out->len ? ",unusable" : "unusable");
+    }
     return g_string_free(out, FALSE);
 }
 

@@ -263,7 +263,9 @@ enum RcacheSectionType {
     RCACHE_SECTION_GUEST = 2,           /* a VM of the host, any number */
     RCACHE_SECTION_LEASE = 3,           /* a lease this provider has given */
     RCACHE_SECTION_HELD = 4,            /* a lease a VM here makes use of */
-    RCACHE_SECTION_TERM = 5             /* a term of the prediction */
+    RCACHE_SECTION_TERM = 5,            /* a term of the prediction */
+    RCACHE_SECTION_TROUBLE = 6          /* what a VM here finds wrong with a */
+                                        /* provider */
 };
 
 struct RcacheSection {
@@ -334,6 +336,28 @@ struct RcacheBeatLease {
     uint64_t bytes;
     uint64_t stored;
     uint64_t expires_ms;                /* from now */
+} __attribute__((packed));
+
+/* Why a requester puts nothing new on a provider, the worst last. */
+enum RcacheCause {
+    RCACHE_CAUSE_NONE = 0,
+    RCACHE_CAUSE_SLOW = 1,              /* its answers take far longer */
+    RCACHE_CAUSE_NO_PAGES = 2,          /* small frames pass, pages do not */
+    RCACHE_CAUSE_HUNG = 3,              /* connected, and it does not answer */
+    RCACHE_CAUSE_UNREACHABLE = 4,       /* no connection to its data port */
+    RCACHE_CAUSE_WRONG = 5,             /* pages came back wrong, lately */
+    RCACHE_CAUSE_LOST = 6               /* it does not know its lease */
+};
+
+struct RcacheBeatTrouble {
+    uint8_t vm[RCACHE_UUID_LEN];
+    char name[RCACHE_NAME_MAX];         /* of the VM */
+    char host[RCACHE_NAME_MAX];         /* the provider; "": none in */
+                                        /* particular */
+    uint32_t cause;                     /* enum RcacheCause */
+    uint32_t since_s;                   /* seconds that the cause has lasted */
+    uint64_t lost;                      /* bytes that were there, now gone */
+    uint64_t wrong;                     /* pages that came back wrong, so far */
 } __attribute__((packed));
 
 struct RcacheBeatTerm {

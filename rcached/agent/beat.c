@@ -43,6 +43,11 @@ unsigned beat_build(GByteArray *out, uint64_t seq, const BeatInput *in)
                                  &g_array_index(in->guests, WireBeatGuest,
                                                 i));
     }
+    for (unsigned i = 0; i < in->troubles->len; i++) {
+        left += !wire_beat_trouble(out, start,
+                                   &g_array_index(in->troubles,
+                                                  WireBeatTrouble, i));
+    }
     left += append_leases(out, start, RCACHE_SECTION_HELD, in->held);
     left += append_leases(out, start, RCACHE_SECTION_LEASE, in->leases);
     wire_beat_end(out, start);

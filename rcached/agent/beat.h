@@ -2,9 +2,9 @@
 /*
  * beat: a heartbeat from what there is to say.  Pure.
  *
- * The order is HOST, the prediction's terms, guests, leases held, leases
- * given; what no longer fits into a frame is left out from the end, and the
- * caller is told how much that was.
+ * The order is HOST, the prediction's terms, guests, their troubles, leases
+ * held, leases given; what no longer fits into a frame is left out from the
+ * end, and the caller is told how much that was.
  */
 #ifndef RCACHED_AGENT_BEAT_H
 #define RCACHED_AGENT_BEAT_H
@@ -19,6 +19,7 @@ typedef struct BeatInput {
     const PredictTerm *terms;
     unsigned nr_terms;
     const GArray *guests;       /* of WireBeatGuest */
+    const GArray *troubles;     /* of WireBeatTrouble */
     const GArray *held;         /* of WireBeatLease */
     const GArray *leases;       /* of WireBeatLease */
 } BeatInput;

@@ -159,6 +159,8 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
 static void fetch_wrong(Pager *p, Fetch *f)
 {
     p->report.counts->checksum_errors++;
+    f->remote->wrong++;
+    f->remote->wrong_at = pager_now();
     if (f->tries == 0) {
         report_event(p, RCACHE_EVENT_DEGRADED, f->page,
                      "provider %s returned wrong bytes; the page is held "

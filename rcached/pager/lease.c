@@ -201,6 +201,7 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
     }
     if (!l->lost) {
         l->lost = true;
+        l->lost_at = pager_now();
         report_event(p, RCACHE_EVENT_PAGE_LOST, REPORT_NO_PAGE,
                      "provider %s has lost lease %016" G_GINT64_MODIFIER
                      "x and %" G_GUINT64_FORMAT " pages with it: %s",

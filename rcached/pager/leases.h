@@ -23,6 +23,7 @@
  * @remote: its provider
  * @claimed: on the fault connection, and on the bulk connection
  * @lost: the provider does not know it
+ * @lost_at: ns, since then
  * @sweep: free all unused slots at the next claim
  * @releasing: a RELEASE is out
  * @renewing: a RENEW is out
@@ -49,6 +50,7 @@ typedef struct Lease {
     Remote *remote;
     bool claimed[2];
     bool lost;
+    uint64_t lost_at;
     bool sweep;
     bool releasing;
     bool renewing;

@@ -66,6 +66,8 @@ struct Remote {
     Judge judge;                /* how long its answers take */
     uint64_t seen_fault, seen_bulk;
     char why[160];              /* it is not up */
+    uint64_t wrong;             /* pages that were not what had been sent */
+    uint64_t wrong_at;          /* ns, the last of them */
 };
 
 /** remote_new() - a provider that is DOWN; remote_tick() connects it */

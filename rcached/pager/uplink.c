@@ -16,6 +16,8 @@
 
 #define LINK_RETRY_NS   (200 * NS_PER_MS)
 #define LINK_HELD_MAX   64u
+#define AWAY_NS         (2 * NS_PER_SEC)        /* no connection is told */
+#define WRONG_TOLD_NS   (60 * NS_PER_SEC)       /* wrong bytes are */
 
 static void uplink_hello(Pager *p)
 {
@@ -63,6 +65,33 @@ static void uplink_connect(Pager *p)
     uplink_auto(p);
 }
 
+/*
+ * What is wrong with its provider, for rcached and the arbiters: the worst
+ * thing, and since when.
+ */
+static void held_cause(const Lease *l, struct LinkHeld *h, uint64_t now)
+{
+    const Remote *r = l->remote;
+    uint64_t heard = MAX(r->alive_at, l->since), since = now;
+
+    if (l->lost) {
+        h->cause = RCACHE_CAUSE_LOST;
+        since = l->lost_at;
+        h->lost = h->stored;
+    } else if (r->wrong && now - r->wrong_at < WRONG_TOLD_NS) {
+        h->cause = RCACHE_CAUSE_WRONG;
+        since = r->wrong_at;
+    } else if (r->state != REMOTE_UP && now - heard > AWAY_NS) {
+        h->cause = RCACHE_CAUSE_UNREACHABLE;
+        since = heard;
+    } else if (r->judge.slow) {
+        h->cause = RCACHE_CAUSE_SLOW;
+        since = r->judge.since;
+    }
+    h->cause_s = MIN((now - MIN(since, now)) / NS_PER_SEC, UINT32_MAX);
+    h->wrong = r->wrong;
+}
+
 static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
                       uint64_t now)
 {
@@ -79,6 +108,7 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
         .expires_ms = l->shared->expires_ns > now
                           ? (l->shared->expires_ns - now) / NS_PER_MS : 0,
     };
+    held_cause(l, h, now);
     wire_text_copy(h->provider, sizeof(h->provider), l->remote->host);
 }
 

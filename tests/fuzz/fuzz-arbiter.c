@@ -36,6 +36,7 @@ typedef struct Fuzz {
     Hosts hosts;
     Grants grants;
     Moves moves;
+    Shunned shunned;
     Host *said[HOSTS];          /* who has said HELLO on this connection */
     uint64_t now;
     uint64_t grant[GRANTS];     /* the leases that were sent */
@@ -45,6 +46,7 @@ typedef struct Fuzz {
 static Fuzz fuzz;
 static const Assigner with = {
     .hosts = &fuzz.hosts, .grants = &fuzz.grants, .moves = &fuzz.moves,
+    .shunned = &fuzz.shunned,
     .placement = &options.placement,
 };
 
@@ -288,6 +290,7 @@ static void take_beat(unsigned n, const uint8_t *payload, size_t len)
             grants_listed(&fuzz.grants, host->name,
                           g_array_index(host->leases, WireBeatLease, i).lease);
         }
+        shunned_beat(&fuzz.shunned, &fuzz.hosts, host, fuzz.now);
         break;
     }
 }
@@ -365,6 +368,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz = (Fuzz) { .now = 100000 };
     g_random_set_seed(1);
     hosts_init(&fuzz.hosts, &options.hosts);
+    shunned_init(&fuzz.shunned);
     grants_init(&fuzz.grants, &options.grants);
     moves_init(&fuzz.moves, options.moves_per_minute, fuzz.now);
     while (at < size) {
@@ -384,6 +388,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         check_all();
     }
+    shunned_deinit(&fuzz.shunned);
     grants_deinit(&fuzz.grants);
     hosts_deinit(&fuzz.hosts);
     return 0;

@@ -136,6 +136,9 @@ static void check_beat(const Frame *f, GByteArray *out)
         case RCACHE_SECTION_TERM:
             room = wire_beat_term(out, start, &section.term);
             break;
+        case RCACHE_SECTION_TROUBLE:
+            room = wire_beat_trouble(out, start, &section.trouble);
+            break;
         }
         g_assert(room);
         n++;

@@ -158,6 +158,16 @@ MUTATIONS = {
         "                       page_to(now_is, pinned ? RCACHE_HOT\n"
         "                                              : RCACHE_ZAPPED));\n"
         "        }", "unit-zap"),
+    "told-no-loss": (
+        "rcached/pager/uplink.c",
+        "        h->lost = h->stored;\n",
+        "",
+        "provider_comes_back_empty"),
+    "told-no-wrong-bytes": (
+        "rcached/pager/fetch.c",
+        "    f->remote->wrong++;\n",
+        "",
+        "wrong_bytes_are_told"),
 }
 
 

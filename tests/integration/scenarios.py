@@ -22,12 +22,14 @@ import commands
 import giveback
 import network
 import spill
+import told
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
 SCENARIOS = {**accounts.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **commands.SCENARIOS, **giveback.SCENARIOS,
-             **network.SCENARIOS, **spill.SCENARIOS}
+             **network.SCENARIOS, **spill.SCENARIOS,
+             **told.SCENARIOS}
 
 
 def scenario(function):

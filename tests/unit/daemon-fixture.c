@@ -69,6 +69,10 @@ static void on_heartbeat(FakeArbiter *a, const WireHead *head,
         case RCACHE_SECTION_TERM:
             a->terms += s.term.bytes;
             break;
+        case RCACHE_SECTION_TROUBLE:
+            a->trouble = s.trouble;
+            a->nr_troubles++;
+            break;
         }
     }
     ck_assert_int_eq(err, WIRE_OK);

@@ -33,6 +33,8 @@ typedef struct FakeArbiter {
     unsigned hellos, beats, requests, acks, closed;
     WireHello hello;
     WireBeatHost host;          /* of the last heartbeat, and so the next */
+    unsigned nr_troubles;
+    WireBeatTrouble trouble;    /* the last one */
     int64_t terms;              /* their sum */
     unsigned nr_guests, nr_held, nr_leases;
     WireBeatGuest guest;

@@ -88,6 +88,9 @@ void hosts_fixture_beat(Hosts *hosts, Host *host, HostsSaid *said,
         ck_assert(wire_beat_lease(frame, start, RCACHE_SECTION_HELD,
                                   &said->held[i]));
     }
+    for (unsigned i = 0; i < said->nr_troubles; i++) {
+        ck_assert(wire_beat_trouble(frame, start, &said->trouble[i]));
+    }
     wire_beat_end(frame, start);
     ck_assert_msg(hosts_beat(hosts, host, frame->data + WIRE_HEAD_LEN,
                              frame->len - WIRE_HEAD_LEN, now, &why) ==

@@ -10,9 +10,10 @@
 /* What a host is to say; .host is completed by hosts_fixture_beat(). */
 typedef struct HostsSaid {
     WireBeatHost host;
-    unsigned nr_guests, nr_leases, nr_held;
+    unsigned nr_guests, nr_leases, nr_held, nr_troubles;
     WireBeatGuest guest[8];
     WireBeatLease lease[8], held[8];
+    WireBeatTrouble trouble[8];
 } HostsSaid;
 
 /** hosts_fixture_init() - beats of 1 s, suspect after 3, dead after 10 */

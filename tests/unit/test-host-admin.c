@@ -272,7 +272,51 @@ START_TEST(the_verdict_has_reasons)
     vm->figures.stats.oldest_wait = 0;
     vm->figures.stats.lost = 4096;
     lost = problem_of(0);
-    ck_assert_str_eq(lost, "vm web has lost 4096 bytes");
+    ck_assert_str_eq(lost, "vm web has lost 4.0 KiB");
+    close(fd);
+}
+END_TEST
+
+/* A provider that comes back without what it held, and one that lies. */
+START_TEST(what_providers_have_lost)
+{
+    int fd = start_vm(5, "web");
+    Vm *vm = (Vm *)vms_find(daemon_.rcached->vms, "web");
+    struct LinkHeld held = {
+        .stored = 107 * MIB, .lost = 107 * MIB, .expires_ms = 20000,
+        .cause = RCACHE_CAUSE_LOST, .cause_s = 12, .provider = "p0",
+    };
+    struct LinkHeld wrong = {
+        .connected = 1, .expires_ms = 20000, .provider = "p1", .wrong = 2,
+        .cause = RCACHE_CAUSE_WRONG, .cause_s = 3,
+    };
+    g_autoptr(JsonObject) status = NULL, o = NULL;
+    g_autofree char *lost = NULL, *lied = NULL, *none = NULL;
+    JsonObject *p;
+
+    g_array_set_size(vm->figures.held, 0);
+    g_array_append_val(vm->figures.held, held);
+    g_array_append_val(vm->figures.held, wrong);
+    g_array_append_val(vm->figures.held, wrong);        /* two leases */
+    vm->figures.stats.checksum_errors = 2;
+    lost = problem_of(0);
+    ck_assert_str_eq(lost, "vm web has lost 107.0 MiB that provider p0 held: "
+                     "for 12 s that provider has not known its lease");
+    lied = problem_of(1);
+    ck_assert_str_eq(lied, "provider p1 returned wrong bytes for 2 pages of "
+                     "vm web, last 3 s ago: the guest is not given them, and "
+                     "waits");
+    none = problem_of(2);
+    ck_assert_str_eq(none, "");
+    status = host_json_status(daemon_.rcached, 0);
+    ck_assert_str_eq(text(status, "level"), "failing");
+    o = daemon_first(&daemon_, "vms");
+    ck_assert_int_eq(number(o, "lost_bytes"), 107 * MIB);
+    ck_assert_int_eq(number(o, "wrong_pages"), 2);
+    p = json_array_get_object_element(
+        json_object_get_array_member(o, "providers"), 0);
+    ck_assert_str_eq(text(p, "trouble"), "has lost what it held");
+    ck_assert_int_eq(number(p, "lost_bytes"), 107 * MIB);
     close(fd);
 }
 END_TEST
@@ -521,6 +565,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, vms_are_listed_with_their_figures);
     tcase_add_test(tc, the_verdict_has_reasons);
     tcase_add_test(tc, looking_changes_nothing);
+    tcase_add_test(tc, what_providers_have_lost);
     tcase_add_test(tc, a_vm_without_pager_degrades_the_verdict);
     tcase_add_test(tc, evict_goes_to_the_pager_and_comes_back);
     tcase_add_test(tc, evict_fails_with_its_pager);

@@ -9,12 +9,14 @@
 static const PlacementConfig config = { .psi_some_max = 2000,
                                         .psi_full_max = 500 };
 static Hosts hosts;
+static Shunned shunned;
 static HostsSaid said_a, said_b;
 static Host *a, *b;
 
 static void set_up(void)
 {
     hosts_fixture_init(&hosts);
+    shunned_init(&shunned);
     a = hosts_fixture_add(&hosts, "a");
     b = hosts_fixture_add(&hosts, "b");
     said_a = said_b = hosts_fixture_said();
@@ -22,6 +24,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    shunned_deinit(&shunned);
     hosts_deinit(&hosts);
 }
 
@@ -30,7 +33,7 @@ static char *judge_at(uint64_t now, VerdictLevel *level)
 {
     g_autoptr(Verdict) verdict = verdict_new();
 
-    status_judge(&hosts, &config, 0, now, verdict);
+    status_judge(&hosts, &shunned, &config, 0, now, verdict);
     *level = verdict_level(verdict);
     return verdict_line(verdict, "fine");
 }
@@ -196,6 +199,44 @@ START_TEST(vms_of_a_host_that_is_dead)
 }
 END_TEST
 
+/* A provider that has come back without what it held. */
+START_TEST(bytes_that_are_gone)
+{
+    WireBeatTrouble lost = { .vm = { 1 }, .name = "web", .host = "b",
+                             .cause = RCACHE_CAUSE_LOST, .since_s = 12,
+                             .lost = 107 * MIB };
+    WireBeatTrouble wrong = { .vm = { 1 }, .name = "web", .host = "b",
+                              .cause = RCACHE_CAUSE_WRONG, .since_s = 3,
+                              .wrong = 1 };
+
+    hosts_fixture_guest(&said_a, "web", 1);
+    said_a.trouble[said_a.nr_troubles++] = lost;
+    expect(VERDICT_FAILING, "failing: vm web on a has lost 107.0 MiB that "
+           "provider b held: for 12 s that provider has not known its lease");
+    said_a.trouble[0] = wrong;
+    expect(VERDICT_DEGRADED, "degraded: provider b returned wrong bytes for 1 "
+           "page of vm web on a, last 3 s ago: the guest is not given them, "
+           "and waits");
+    /* What has been is a note. */
+    said_a.trouble[0].cause = RCACHE_CAUSE_NONE;
+    expect(VERDICT_NOTE, "ok: fine");
+}
+END_TEST
+
+START_TEST(a_provider_of_no_use)
+{
+    WireBeatTrouble away = { .vm = { 1 }, .name = "web", .host = "b",
+                             .cause = RCACHE_CAUSE_NO_PAGES, .since_s = 1 };
+
+    said_a.trouble[said_a.nr_troubles++] = away;
+    hosts_fixture_beat(&hosts, a, &said_a, 1000);
+    shunned_beat(&shunned, &hosts, a, 1000);
+    expect(VERDICT_DEGRADED, "degraded: provider b passes small frames and no "
+           "pages, as a found 1 s ago: it is asked for nothing new for those "
+           "hosts");
+}
+END_TEST
+
 /* More than a host may offer is cut, and it is told whose offer that is. */
 START_TEST(an_offer_that_is_cut)
 {
@@ -207,7 +248,7 @@ START_TEST(an_offer_that_is_cut)
     said_b.host.offered = 100 * MIB;
     hosts_fixture_beat(&hosts, a, &said_a, 1000);
     hosts_fixture_beat(&hosts, b, &said_b, 1000);
-    status_judge(&hosts, &config, 0, 1000, v);
+    status_judge(&hosts, &shunned, &config, 0, 1000, v);
     verdict_set(v, o, "");
     ck_assert(json_object_get_boolean_member(o, "ok"));
     notes = json_object_get_array_member(o, "notes");
@@ -289,7 +330,7 @@ START_TEST(nobody_is_there)
     g_autofree char *line = NULL;
 
     hosts_fixture_init(&none);
-    status_judge(&none, &config, 0, 0, v);
+    status_judge(&none, &shunned, &config, 0, 0, v);
     line = verdict_line(v, "");
     ck_assert_str_eq(line, "degraded: no host has reported yet");
     hosts_deinit(&none);
@@ -313,6 +354,8 @@ int main(void)
     tcase_add_test(tc, two_hosts_of_one_name);
     tcase_add_test(tc, one_host_that_flaps);
     tcase_add_test(tc, vms_of_a_host_that_is_dead);
+    tcase_add_test(tc, bytes_that_are_gone);
+    tcase_add_test(tc, a_provider_of_no_use);
     tcase_add_test(tc, an_offer_that_is_cut);
     tcase_add_test(tc, more_than_a_heartbeat_holds);
     tcase_add_test(tc, the_line_is_a_line);

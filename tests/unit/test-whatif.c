@@ -67,6 +67,34 @@ START_TEST(a_host_without_leases)
 }
 END_TEST
 
+/* It has come back without what it held, and lists nothing. */
+START_TEST(what_is_lost_already)
+{
+    WireBeatLease held = { .lease = 5, .epoch = 1, .vm = { 1 }, .name = "web",
+                           .host = "old", .state = RCACHE_LEASE_GRANTED,
+                           .bytes = 128 * MIB, .stored = 107 * MIB };
+    WireBeatTrouble lost = { .vm = { 1 }, .name = "web", .host = "old",
+                             .cause = RCACHE_CAUSE_LOST, .lost = 107 * MIB };
+
+    /* As long as its VM does not know, it waits there. */
+    said[0].held[said[0].nr_held++] = held;
+    ask();
+    ck_assert_uint_eq(whatif.vms->len, 1);
+    ck_assert_uint_eq(vm(0)->stored, 107 * MIB);
+    ck_assert_uint_eq(whatif.stored, 107 * MIB);
+    ck_assert_str_eq(vm(0)->host, "me");
+    whatif_deinit(&whatif);
+    said[0].trouble[said[0].nr_troubles++] = lost;
+    ask();
+    ck_assert_uint_eq(whatif.vms->len, 1);
+    ck_assert_uint_eq(vm(0)->stored, 0);
+    ck_assert_uint_eq(vm(0)->lost, 107 * MIB);
+    ck_assert_uint_eq(whatif.lost, 107 * MIB);
+    ck_assert_uint_eq(whatif.stored, 0);
+    whatif_deinit(&whatif);
+}
+END_TEST
+
 START_TEST(who_has_what_there)
 {
     hosts_fixture_lease(&said[1], "web", 1, "me", 32 * MIB, 0);
@@ -180,6 +208,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_host_without_leases);
+    tcase_add_test(tc, what_is_lost_already);
     tcase_add_test(tc, who_has_what_there);
     tcase_add_test(tc, room_is_given_once);
     tcase_add_test(tc, neither_itself_nor_the_requester);

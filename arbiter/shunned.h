@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * shunned: providers that requesters cannot make use of, by what requesters
+ * say in their heartbeats.  Pure: time is an argument, in milliseconds.
+ *
+ * An entry is a requester's word about a provider: it cannot be reached, does
+ * not answer, lets no pages through, or returned wrong bytes.  It holds while
+ * it is repeated and for SHUNNED_MS after that, so that the grant that would
+ * have to show whether all is well again comes once a minute and not with
+ * each request.  That provider is then no choice for that requester.
+ *
+ * Where several requesters, and more than half of those that lease from the
+ * provider, say so, it is no choice for anybody: the fault is on the
+ * provider's side then.  Where fewer do, it may as well be on theirs, and two
+ * hosts behind a broken switch must not keep all others from all memory.
+ */
+#ifndef ARBITER_SHUNNED_H
+#define ARBITER_SHUNNED_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arbiter/hosts.h"
+
+#define SHUNNED_MS      60000u
+#define SHUNNED_MANY    2u      /* requesters, at the least, for everybody */
+
+typedef struct Shunned {
+    GHashTable *providers;      /* name -> its GArray of words, owned */
+} Shunned;
+
+void shunned_init(Shunned *shunned);
+void shunned_deinit(Shunned *shunned);
+
+/**
+ * shunned_beat() - a heartbeat of @requester has come
+ * @hosts: a provider that is not among them is passed over
+ */
+void shunned_beat(Shunned *shunned, const Hosts *hosts,
+                  const Host *requester, uint64_t now);
+
+/** shunned_forget() - the provider has booted again: it begins anew */
+void shunned_forget(Shunned *shunned, const char *provider);
+
+/** shunned_expire() - drop words that do not hold any more */
+void shunned_expire(Shunned *shunned, uint64_t now);
+
+/** shunned_from() - is @provider no choice for this requester? */
+bool shunned_from(const Shunned *shunned, const Host *provider,
+                  const char *requester, uint64_t now);
+
+/**
+ * shunned_text() - who cannot make use of a provider, why, and since when
+ *
+ * Return: a new text, "cannot be reached by a, b for 12 s: ...", or NULL if
+ * nobody says so
+ */
+char *shunned_text(const Shunned *shunned, const Host *provider,
+                   uint64_t now);
+
+#endif
