@@ -207,6 +207,38 @@ void command_cancel(Pager *p, uint64_t id)
                                       : "cancelled; not all went");
 }
 
+/* As much is away as may be, and nothing is on its way: waiting is no use. */
+static bool command_at_size(const Pager *p)
+{
+    return command_wants(p) && !p->table.count[RCACHE_EVICTING] &&
+           table_away(&p->table) >= p->limits.size;
+}
+
+static void command_end_at_size(Pager *p)
+{
+    g_autofree char *text = g_strdup_printf(
+        "size is reached: %" G_GUINT64_FORMAT " MiB of this VM are away, and "
+        "no more may be; QMP remote-cache-resize with a larger size allows "
+        "more", p->limits.size / (1048576 / RCACHE_PAGE_SIZE));
+
+    command_end(p, -ENOSPC, text);
+}
+
+/* No progress: what the arbiter last said about room is most likely why. */
+static void command_end_late(Pager *p)
+{
+    bool resize = p->command.active.kind == COMMAND_RESIZE;
+    g_autofree char *text = g_strdup_printf(
+        "no progress for 10 s: %s (%s)",
+        resize ? "the limits are what they were" : "not all went",
+        *p->want.text ? p->want.text
+                      : "is there a provider with room, and can it be "
+                        "reached?");
+
+    command_roll_back(p);
+    command_end(p, -ETIME, text);
+}
+
 void command_tick(Pager *p, uint64_t now)
 {
     Command *c = &p->command.active;
@@ -221,21 +253,16 @@ void command_tick(Pager *p, uint64_t now)
         command_end(p, 0, "");
         return;
     }
+    if (command_at_size(p)) {
+        command_end_at_size(p);
+        return;
+    }
     if (left < c->seen) {
         c->seen = left;
         c->deadline = now + PATIENCE_NS;
     }
-    if (now < c->deadline) {
-        return;
-    }
-    if (c->kind == COMMAND_RESIZE) {
-        command_roll_back(p);
-        command_end(p, -ETIME, "no progress for 10 s; the limits are what "
-                    "they were (is there a provider with room, and can it be "
-                    "reached?)");
-    } else {
-        command_end(p, -ETIME, "no progress for 10 s: not all went (is there "
-                    "a provider with room, and can it be reached?)");
+    if (now >= c->deadline) {
+        command_end_late(p);
     }
 }
 

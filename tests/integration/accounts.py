@@ -66,6 +66,8 @@ def evict_value(build):
         answer = vm.call(f"evict {128 * MIB}")
         after, stats = settled(c, vm)
         assert answer["status"] < 0 and answer["text"], answer
+        assert "size is reached: 100 MiB" in answer["text"], answer
+        assert "remote-cache-resize" in answer["text"], answer
         assert answer["value"] == after - before, (answer, before, after)
         vm.call("go")
         expect_clean(vm.quit())
