@@ -229,11 +229,10 @@ static void command_end_late(Pager *p)
 {
     bool resize = p->command.active.kind == COMMAND_RESIZE;
     g_autofree char *text = g_strdup_printf(
-        "no progress for 10 s: %s (%s)",
+        "no progress for 10 s: %s (is there a provider with room, and can it "
+        "be reached?%s%s)",
         resize ? "the limits are what they were" : "not all went",
-        *p->want.text ? p->want.text
-                      : "is there a provider with room, and can it be "
-                        "reached?");
+        *p->want.text ? " The last request for more: " : "", p->want.text);
 
     command_roll_back(p);
     command_end(p, -ETIME, text);
