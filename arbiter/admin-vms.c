@@ -151,7 +151,7 @@ static JsonArray *guest_providers(const Arbiter *arbiter, const Host *host,
 }
 
 static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
-                                const WireBeatGuest *g)
+                                const WireBeatGuest *g, uint64_t now)
 {
     JsonObject *o = json_object_new();
 
@@ -159,6 +159,9 @@ static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
     admin_json_uuid(o, "uuid", g->vm);
     json_object_set_string_member(o, "host", host->name);
     json_object_set_string_member(o, "state", guest_state(g));
+    admin_json_seconds(o, "age_seconds", hosts_age(host, now) / 1000.0);
+    json_object_set_boolean_member(o, "stale",
+                                   hosts_stale(&arbiter->hosts, host, now));
     admin_json_int(o, "guest_bytes", g->guest);
     admin_json_int(o, "resident_bytes", g->resident);
     admin_json_int(o, "remote_bytes", g->remote);
@@ -197,6 +200,7 @@ JsonNode *admin_vms_run(JsonObject *args, void *opaque, GError **errp)
     g_autoptr(GPtrArray) hosts = hosts_sorted(&arbiter->hosts);
     g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(Guest));
     const char *only = admin_json_only(args);
+    uint64_t now = arbiter_now();
     JsonArray *list;
 
     for (guint i = 0; i < hosts->len; i++) {
@@ -218,8 +222,8 @@ JsonNode *admin_vms_run(JsonObject *args, void *opaque, GError **errp)
     for (guint i = 0; i < guests->len; i++) {
         const Guest *g = &g_array_index(guests, Guest, i);
 
-        json_array_add_object_element(list, guest_object(arbiter,
-                                                         g->host, g->guest));
+        json_array_add_object_element(list,
+            guest_object(arbiter, g->host, g->guest, now));
     }
     return admin_node_new_array(list);
 }

@@ -445,20 +445,26 @@ void hosts_slept(Hosts *hosts, uint64_t ms, uint64_t now)
     }
 }
 
-static uint64_t age(const Host *host, uint64_t now)
+uint64_t hosts_age(const Host *host, uint64_t now)
 {
     return now > host->heard_ms ? now - host->heard_ms : 0;
+}
+
+bool hosts_stale(const Hosts *hosts, const Host *host, uint64_t now)
+{
+    return hosts_age(host, now) > 2 * hosts->config.heartbeat_ms;
 }
 
 HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now)
 {
     const HostsConfig *config = &hosts->config;
+    uint64_t age = hosts_age(host, now);
 
     /* So many are missed when the next one after them is due. */
-    if (age(host, now) > (config->dead_beats + 1) * config->heartbeat_ms) {
+    if (age > (config->dead_beats + 1) * config->heartbeat_ms) {
         return HOST_DEAD;
     }
-    if (age(host, now) > (config->suspect_beats + 1) * config->heartbeat_ms) {
+    if (age > (config->suspect_beats + 1) * config->heartbeat_ms) {
         return HOST_SUSPECT;
     }
     return HOST_ALIVE;
@@ -471,7 +477,7 @@ unsigned hosts_forget(Hosts *hosts, uint64_t now)
     for (guint i = hosts->all->len; i-- > 0;) {
         Host *host = hosts->all->pdata[i];
 
-        if (!host->conn && age(host, now) > hosts->config.forget_ms &&
+        if (!host->conn && hosts_age(host, now) > hosts->config.forget_ms &&
             hosts_state(hosts, host, now) == HOST_DEAD) {
             hosts_remove(hosts, host);
             n++;

@@ -225,6 +225,12 @@ const GPtrArray *hosts_domain(const Hosts *hosts, const Host *host);
  * lately; 0: none did */
 double hosts_drain_rate(const Hosts *hosts);
 
+/** hosts_age() - ms since its last heartbeat, or its HELLO */
+uint64_t hosts_age(const Host *host, uint64_t now);
+
+/** hosts_stale() - are its figures older than two heartbeats? */
+bool hosts_stale(const Hosts *hosts, const Host *host, uint64_t now);
+
 /** hosts_state() - by the beats missed at @now */
 HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now);
 

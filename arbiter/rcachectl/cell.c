@@ -92,12 +92,45 @@ char *cell_flags(JsonObject *o)
     return g_string_free(out, FALSE);
 }
 
+char *cell_state(JsonObject *o)
+{
+    g_autofree char *state = cell_field(o, "state", CELL_TEXT);
+    g_autofree char *age = cell_field(o, "age_seconds", CELL_SECONDS);
+
+    return cell_is_true(o, "stale")
+               ? g_strdup_printf("%s, %s ago", state, age)
+               : g_steal_pointer(&state);
+}
+
 char *cell_field(JsonObject *o, const char *field, CellKind kind)
 {
     return cell_value(json_object_get_member(o, field), kind);
 }
 
-/* "b:160M c:159M" */
+static double number_of(JsonObject *o, const char *field)
+{
+    JsonNode *node = json_object_get_member(o, field);
+
+    return cell_is_number(node) ? json_node_get_double(node) : 0;
+}
+
+/* "(lost 107M, 2 wrong)": what a provider has cost the VM. */
+static void append_damage(GString *out, JsonObject *o)
+{
+    g_autofree char *lost = cell_field(o, "lost_bytes", CELL_BYTES);
+    double wrong = number_of(o, "wrong_pages");
+    bool is_lost = number_of(o, "lost_bytes") > 0;
+
+    if (is_lost && wrong > 0) {
+        g_string_append_printf(out, "(lost %s, %.0f wrong)", lost, wrong);
+    } else if (is_lost) {
+        g_string_append_printf(out, "(lost %s)", lost);
+    } else if (wrong > 0) {
+        g_string_append_printf(out, "(%.0f wrong)", wrong);
+    }
+}
+
+/* "b:160M c:159M(2 wrong)" */
 static char *format_providers(JsonNode *node)
 {
     GString *out = g_string_new(NULL);
@@ -115,6 +148,7 @@ static char *format_providers(JsonNode *node)
 
             g_string_append_printf(out, "%s%s:%s", out->len ? " " : "", host,
                                    stored);
+            append_damage(out, o);
         }
     }
     if (!out->len) {

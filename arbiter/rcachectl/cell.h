@@ -18,6 +18,7 @@ typedef enum CellKind {
     CELL_SECONDS,
     CELL_PERCENT,
     CELL_FLAGS,                 /* of a host */
+    CELL_STATE,                 /* of a host or a VM */
     CELL_PROVIDERS              /* of a VM */
 } CellKind;
 
@@ -34,6 +35,9 @@ char *cell_text(const char *text);
 
 /** cell_flags() - "lends,draining,away", of a host */
 char *cell_flags(JsonObject *o);
+
+/** cell_state() - "alive", and where its figures are old: "alive, 14.0s ago" */
+char *cell_state(JsonObject *o);
 
 /** cell_value() - @node may be NULL */
 char *cell_value(JsonNode *node, CellKind kind);

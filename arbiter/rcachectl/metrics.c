@@ -45,6 +45,10 @@ static const Metric vm_metrics[] = {
     { "rcache_vm_faults_total", "faults", "Pages it waited for.", true },
     { "rcache_vm_evicted_pages_total", "evicted_pages",
       "Pages that were sent away.", true },
+    { "rcache_vm_lost_bytes", "lost_bytes",
+      "Of its memory, gone with a provider." },
+    { "rcache_vm_wrong_pages_total", "wrong_pages",
+      "Pages that came back with other bytes than were sent.", true },
     { "rcache_vm_pager_restarts_total", "pager_restarts",
       "Times its pager was started again.", true },
 };

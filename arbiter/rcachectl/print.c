@@ -59,8 +59,8 @@ static GPtrArray *make_rows(JsonArray *list, const Column *columns,
         for (unsigned c = 0; c < n; c++) {
             JsonObject *o = json_node_get_object(node);
 
-            row[c] = columns[c].kind == CELL_FLAGS
-                         ? cell_flags(o)
+            row[c] = columns[c].kind == CELL_FLAGS ? cell_flags(o)
+                     : columns[c].kind == CELL_STATE ? cell_state(o)
                          : cell_field(o, columns[c].field,
                                         columns[c].kind);
         }
@@ -100,7 +100,7 @@ char *print_hosts(JsonNode *answer)
 {
     static const Column columns[] = {
         { "HOST", "name", CELL_TEXT },
-        { "STATE", "state", CELL_TEXT },
+        { "STATE", NULL, CELL_STATE },
         { "AGE", "age_seconds", CELL_SECONDS },
         { "TOTAL", "mem_total_bytes", CELL_BYTES },
         { "AVAIL", "mem_available_bytes", CELL_BYTES },
@@ -140,7 +140,7 @@ char *print_vms(JsonNode *answer)
     static const Column columns[] = {
         { "VM", "name", CELL_TEXT },
         { "HOST", "host", CELL_TEXT },
-        { "STATE", "state", CELL_TEXT },
+        { "STATE", NULL, CELL_STATE },
         { "GUEST", "guest_bytes", CELL_BYTES },
         { "HERE", "resident_bytes", CELL_BYTES },
         { "MAX", "local_max_bytes", CELL_BYTES },

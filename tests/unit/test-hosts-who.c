@@ -75,6 +75,19 @@ START_TEST(a_host_that_flaps_is_no_twin)
 }
 END_TEST
 
+START_TEST(figures_get_old)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+
+    beat(host, 3, 1000);
+    ck_assert_uint_eq(hosts_age(host, 3000), 2000);
+    ck_assert(!hosts_stale(&hosts, host, 3000));
+    ck_assert(hosts_stale(&hosts, host, 3001));
+    /* That is before the host is suspect. */
+    ck_assert_int_eq(hosts_state(&hosts, host, 3001), HOST_ALIVE);
+}
+END_TEST
+
 /* No host has petabytes, and an operator may know better still. */
 START_TEST(what_cannot_be_is_not_believed)
 {
@@ -179,6 +192,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, twins_by_turns);
     tcase_add_test(tc, a_host_that_flaps_is_no_twin);
+    tcase_add_test(tc, figures_get_old);
     tcase_add_test(tc, what_cannot_be_is_not_believed);
     tcase_add_test(tc, leases_of_liars_do_not_count);
     tcase_add_test(tc, the_dead_make_room);

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "arbiter/rcachectl/cell.h"
 #include "arbiter/rcachectl/metrics.h"
 
 static char *text_of(const char *answers)
@@ -57,6 +58,34 @@ START_TEST(odd_answers)
 }
 END_TEST
 
+static void expect_cell(char *got, const char *text)
+{
+    g_autofree char *cell = got;
+
+    ck_assert_str_eq(cell, text);
+}
+
+/* Figures that are old, and what providers have cost a VM. */
+START_TEST(cells_of_tables)
+{
+    g_autoptr(JsonNode) node = json_from_string(
+        "{\"state\":\"alive\",\"age_seconds\":14.0,\"stale\":false,"
+        "\"lends\":true,\"connected\":true,\"trouble\":\"no\","
+        "\"implausible\":null,\"providers\":["
+        "{\"host\":\"b\",\"stored_bytes\":1048576,\"lost_bytes\":0,"
+        "\"wrong_pages\":0},{\"host\":\"c\",\"stored_bytes\":0,"
+        "\"lost_bytes\":1048576,\"wrong_pages\":2}]}", NULL);
+    JsonObject *o = json_node_get_object(node);
+
+    expect_cell(cell_state(o), "alive");
+    json_object_set_boolean_member(o, "stale", TRUE);
+    expect_cell(cell_state(o), "alive, 14.0s ago");
+    expect_cell(cell_flags(o), "lends,unusable");
+    expect_cell(cell_field(o, "providers", CELL_PROVIDERS),
+                "b:1.0M c:0B(lost 1.0M, 2 wrong)");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("metrics");
@@ -66,6 +95,7 @@ int main(void)
 
     tcase_add_test(tc, figures_and_labels);
     tcase_add_test(tc, odd_answers);
+    tcase_add_test(tc, cells_of_tables);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
