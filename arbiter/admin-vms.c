@@ -17,6 +17,9 @@ static const char *guest_state(const WireBeatGuest *g)
     if (!(g->flags & RCACHE_GUEST_MANAGED)) {
         return "unmanaged";
     }
+    if (g->figures_age_ms >= RCACHE_FIGURES_MAX_MS) {
+        return "stuck";
+    }
     if (!(g->flags & RCACHE_GUEST_PAGER)) {
         return "no pager";
     }
@@ -174,6 +177,7 @@ static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
     admin_json_seconds(o, "fault_p50_seconds", g->fault_p50_ns / 1e9);
     admin_json_seconds(o, "fault_p99_seconds", g->fault_p99_ns / 1e9);
     admin_json_seconds(o, "stall_seconds", g->stall_ns / 1e9);
+    admin_json_seconds(o, "figures_age_seconds", g->figures_age_ms / 1e3);
     admin_json_int(o, "pager_restarts", g->pager_restarts);
     trouble_set_sums(o, host->troubles, g->vm);
     json_object_set_array_member(o, "providers",

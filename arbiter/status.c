@@ -95,6 +95,14 @@ static void judge_guest(const Judge *judge, const Host *host,
     if (!(g->flags & RCACHE_GUEST_MANAGED)) {
         return;
     }
+    if (g->figures_age_ms >= RCACHE_FIGURES_MAX_MS) {
+        /* All else that is known of it is old. */
+        verdict_add(judge->verdict, VERDICT_FAILING,
+                    "vm %s on %s: no figures for %" G_GUINT64_FORMAT " s: its "
+                    "pager is stuck", g->name, host->name,
+                    g->figures_age_ms / 1000);
+        return;
+    }
     if (!(g->flags & RCACHE_GUEST_PAGER)) {
         verdict_add(judge->verdict, VERDICT_FAILING,
                     "vm %s on %s has no pager", g->name, host->name);

@@ -114,6 +114,7 @@ bool wire_beat_guest(GByteArray *out, guint start, const WireBeatGuest *guest)
         .fault_p50_ns = htole64(guest->fault_p50_ns),
         .fault_p99_ns = htole64(guest->fault_p99_ns),
         .stall_ns = htole64(guest->stall_ns),
+        .figures_age_ms = htole64(guest->figures_age_ms),
     };
 
     memcpy(raw.vm, guest->vm, sizeof(raw.vm));
@@ -144,6 +145,7 @@ static WireError beat_guest_decode(const uint8_t *bytes, WireBeatGuest *out)
         .fault_p50_ns = le64toh(raw.fault_p50_ns),
         .fault_p99_ns = le64toh(raw.fault_p99_ns),
         .stall_ns = le64toh(raw.stall_ns),
+        .figures_age_ms = le64toh(raw.figures_age_ms),
     };
     memcpy(out->vm, raw.vm, sizeof(raw.vm));
     return wire_text_decode(out->name, raw.name, sizeof(raw.name));

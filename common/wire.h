@@ -212,6 +212,7 @@ typedef struct WireBeatGuest {
     uint64_t fault_p50_ns;
     uint64_t fault_p99_ns;
     uint64_t stall_ns;
+    uint64_t figures_age_ms;
 } WireBeatGuest;
 
 typedef struct WireBeatLease {

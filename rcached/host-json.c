@@ -111,6 +111,9 @@ JsonArray *host_json_leases(const Rcached *r)
 
 static const char *vm_state(const WireBeatGuest *g)
 {
+    if (g->figures_age_ms >= RCACHE_FIGURES_MAX_MS) {
+        return "stuck";
+    }
     if (!(g->flags & RCACHE_GUEST_PAGER)) {
         return "no pager";
     }
@@ -211,6 +214,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     set_seconds(o, "fault_p50_seconds", g.fault_p50_ns / 1e9);
     set_seconds(o, "fault_p99_seconds", g.fault_p99_ns / 1e9);
     set_seconds(o, "stall_seconds", g.stall_ns / 1e9);
+    set_seconds(o, "figures_age_seconds", g.figures_age_ms / 1e3);
     json_object_set_int_member(o, "pager_restarts", g.pager_restarts);
     trouble_set_sums(o, troubles, vm->uuid);
     json_object_set_array_member(o, "providers", vm_providers(vm, troubles));
@@ -473,8 +477,25 @@ static void judge_held(const Vm *vm, Verdict *verdict)
     }
 }
 
+/* All else that is known of it is old. */
+static bool judge_stuck(const Vm *vm, Verdict *verdict)
+{
+    int64_t now = g_get_monotonic_time();
+
+    if (!vm_figures_stuck(&vm->figures, now)) {
+        return false;
+    }
+    verdict_add(verdict, VERDICT_FAILING, "vm %s: no figures for %"
+                G_GUINT64_FORMAT " s: its pager is stuck", vm->name,
+                vm_figures_age_ms(&vm->figures, now) / 1000);
+    return true;
+}
+
 static void judge_vm(const Vm *vm, Verdict *verdict)
 {
+    if (judge_stuck(vm, verdict)) {
+        return;
+    }
     judge_faults(vm, verdict);
     judge_troubles(vm, verdict);
     judge_pager(vm, verdict);

@@ -200,7 +200,9 @@ static gboolean link_ready(gint fd, GIOCondition condition, gpointer opaque)
     }
     if (len <= 0) {
         link_end(link, len ? g_strerror(errno) : "closed");
-    } else if (!link->foreign) {
+    } else if (link->foreign) {
+        vms_heard(link->vm);
+    } else {
         why = link_check(link->message, len);
         if (why) {
             link_end(link, why);

@@ -26,6 +26,8 @@
 /* How often to look at the memory; twice in the second that shares of it
  * last, so that none is left out. */
 #define TICK_MS         500u
+/* A tick so late was not only late. */
+#define PAUSE_US        (2 * G_USEC_PER_SEC)
 
 /* --------------------------------------------------------------- looking */
 
@@ -40,12 +42,24 @@ void rcached_lent(const Rcached *r, ProviderSnapshot *lent)
     }
 }
 
+/* A daemon that stood still has heard no pager, and that is not their fault. */
+static void notice_pause(Rcached *r)
+{
+    int64_t now = g_get_monotonic_time();
+
+    if (r->ticked_at && now - r->ticked_at > PAUSE_US) {
+        vms_pause(r->vms, now - r->ticked_at);
+    }
+    r->ticked_at = now;
+}
+
 static gboolean rcached_tick(gpointer opaque)
 {
     Rcached *r = opaque;
     const HostState *s = policy_state(r->policy);
     g_autofree char *offered = NULL, *leased = NULL, *status = NULL;
 
+    notice_pause(r);
     policy_run(r->policy, g_get_monotonic_time());
     offered = g_format_size_full(s->prediction.offered,
                                  G_FORMAT_SIZE_IEC_UNITS);

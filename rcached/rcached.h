@@ -43,6 +43,7 @@ typedef struct Rcached {
     Evicts *evicts;
     HostAdmin *admin;
     guint tick;
+    int64_t ticked_at;          /* g_get_monotonic_time() */
 } Rcached;
 
 /**

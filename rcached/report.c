@@ -69,6 +69,7 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
         .fault_p50_ns = s->fault_p50,
         .fault_p99_ns = s->fault_p99,
         .stall_ns = s->oldest_wait,
+        .figures_age_ms = vm_figures_age_ms(&vm->figures, now),
     };
     memcpy(out->vm, vm->uuid, sizeof(out->vm));
     wire_text_copy(out->name, sizeof(out->name), vm->name);

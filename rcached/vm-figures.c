@@ -21,7 +21,9 @@ void vm_figures_clear(VmFigures *figures)
     GArray *held = figures->held;
 
     g_array_set_size(held, 0);
-    *figures = (VmFigures) { .held = held };
+    *figures = (VmFigures) {
+        .held = held, .owed_since = figures->owed_since,
+    };
 }
 
 void vm_figures_detach(VmFigures *figures)
@@ -29,8 +31,47 @@ void vm_figures_detach(VmFigures *figures)
     figures->attached = false;
 }
 
-void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg)
+void vm_figures_owed(VmFigures *figures, int64_t now)
 {
+    figures->owed_since = now;
+}
+
+void vm_figures_end(VmFigures *figures)
+{
+    vm_figures_detach(figures);
+    figures->owed_since = 0;
+}
+
+void vm_figures_heard(VmFigures *figures, int64_t now)
+{
+    if (figures->owed_since) {
+        figures->owed_since = now;
+    }
+}
+
+void vm_figures_pause(VmFigures *figures, int64_t us)
+{
+    if (figures->owed_since) {
+        figures->owed_since += us;
+    }
+}
+
+uint64_t vm_figures_age_ms(const VmFigures *figures, int64_t now)
+{
+    int64_t since = figures->owed_since;
+
+    return since && now > since ? (now - since) / 1000 : 0;
+}
+
+bool vm_figures_stuck(const VmFigures *figures, int64_t now)
+{
+    return vm_figures_age_ms(figures, now) >= RCACHE_FIGURES_MAX_MS;
+}
+
+void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg,
+                      int64_t now)
+{
+    vm_figures_heard(figures, now);
     figures->stats = msg->stats;
     figures->has_stats = true;
     figures->attached = msg->attached;

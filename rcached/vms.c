@@ -186,6 +186,7 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
     }
     vm->starts++;
     vm->started_at = g_get_monotonic_time();
+    vm_figures_owed(&vm->figures, vm->started_at);
     note.pid = pager_process_pid(vm->pager);
     note.starts = vm->starts;
     g_strlcpy(note.name, vm->name, sizeof(note.name));
@@ -234,7 +235,7 @@ static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
           how);
     pager_process_free(proc);
     vm->pager = NULL;
-    vm_figures_detach(&vm->figures);
+    vm_figures_end(&vm->figures);
     vm->pagerless_since = g_get_monotonic_time();
     rundir_forget_pager(vm->vms->dir, vm->uuid);
     if (vm->waiting) {
@@ -363,6 +364,7 @@ static bool vm_adopt(Vm *vm, pid_t pid, GError **errp)
     if (lock == -EWOULDBLOCK) {
         g_message("vm %s: pager %d taken over", vm->name, (int)pid);
         vm->starts = MAX(vm->starts, 1);
+        vm_figures_owed(&vm->figures, g_get_monotonic_time());
         return true;
     }
     if (lock >= 0) {
@@ -498,7 +500,25 @@ void vms_linked(Vm *vm, struct Link *link)
 
 void vms_stats(Vm *vm, const struct LinkStats *msg)
 {
-    vm_figures_stats(&vm->figures, msg);
+    vm_figures_stats(&vm->figures, msg, g_get_monotonic_time());
+}
+
+void vms_heard(Vm *vm)
+{
+    vm_figures_heard(&vm->figures, g_get_monotonic_time());
+}
+
+void vms_pause(Vms *vms, int64_t us)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, vms->vms);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Vm *vm = value;
+
+        vm_figures_pause(&vm->figures, us);
+    }
 }
 
 void vms_balloon(Vm *vm, const struct LinkBalloon *msg)

@@ -83,6 +83,12 @@ Vm *vms_link_hello(Vms *vms, const struct LinkHello *hello, pid_t pid,
 /** vms_linked() - the link of @vm's pager is up; NULL: it has ended */
 void vms_linked(Vm *vm, struct Link *link);
 
+/** vms_heard() - the pager has said something, whatever it was */
+void vms_heard(Vm *vm);
+
+/** vms_pause() - this daemon has not run for @us: nobody was heard */
+void vms_pause(Vms *vms, int64_t us);
+
 /* What came over that link. */
 void vms_stats(Vm *vm, const struct LinkStats *msg);
 void vms_balloon(Vm *vm, const struct LinkBalloon *msg);

@@ -42,6 +42,8 @@ static const Metric vm_metrics[] = {
     { "rcache_vm_fault_p99_seconds", "fault_p99_seconds",
       "99 of 100 of the last waits were shorter." },
     { "rcache_vm_stall_seconds", "stall_seconds", "The oldest wait of now." },
+    { "rcache_vm_figures_age_seconds", "figures_age_seconds",
+      "Since the pager has last reported." },
     { "rcache_vm_faults_total", "faults", "Pages it waited for.", true },
     { "rcache_vm_evicted_pages_total", "evicted_pages",
       "Pages that were sent away.", true },

@@ -316,7 +316,7 @@ static TopStyle row_style(JsonObject *o, TopTable table)
                                  : cell_field(o, "state", CELL_TEXT);
 
     if (!strcmp(state, "dead") || !strcmp(state, "no pager") ||
-        !strcmp(state, "waiting")) {
+        !strcmp(state, "waiting") || !strcmp(state, "stuck")) {
         return TOP_BAD;
     }
     return !strcmp(state, "suspect") || !strcmp(state, "away") ||

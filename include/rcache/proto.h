@@ -298,6 +298,9 @@ struct RcacheBeatHost {
 #define RCACHE_GUEST_BALLOON    (1u << 1)       /* the balloon figures hold */
 #define RCACHE_GUEST_PAGER      (1u << 2)       /* its pager is attached */
 
+/* A pager whose figures are older is stuck. */
+#define RCACHE_FIGURES_MAX_MS   5000u
+
 struct RcacheBeatGuest {
     uint8_t vm[RCACHE_UUID_LEN];
     char name[RCACHE_NAME_MAX];
@@ -318,6 +321,7 @@ struct RcacheBeatGuest {
     uint64_t fault_p50_ns;
     uint64_t fault_p99_ns;
     uint64_t stall_ns;                  /* the oldest wait now */
+    uint64_t figures_age_ms;            /* of these; 0: there is no pager */
 } __attribute__((packed));
 
 enum RcacheLeaseState {

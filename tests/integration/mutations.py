@@ -18,6 +18,11 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 # name: (file, what stands there, what stands there instead, scenario)
 MUTATIONS = {
+    "figures-have-no-age": (
+        "rcached/vm-figures.c",
+        "    return since && now > since ? (now - since) / 1000 : 0;",
+        "    return since && now < 0 ? (now - since) / 1000 : 0;",
+        "pager_stuck"),
     "own-cgroups-unseen": (
         "rcached/agent/memory.c",
         "    if (!read_own(source, &room, errp)) {",

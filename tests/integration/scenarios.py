@@ -21,6 +21,7 @@ import bounds
 import commands
 import giveback
 import network
+import pagers
 import spill
 import told
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
@@ -28,7 +29,7 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
 
 SCENARIOS = {**accounts.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **commands.SCENARIOS, **giveback.SCENARIOS,
-             **network.SCENARIOS, **spill.SCENARIOS,
+             **network.SCENARIOS, **pagers.SCENARIOS, **spill.SCENARIOS,
              **told.SCENARIOS}
 
 

@@ -321,6 +321,24 @@ START_TEST(what_providers_have_lost)
 }
 END_TEST
 
+START_TEST(a_pager_that_says_nothing_is_stuck)
+{
+    int fd = start_vm(5, "web");
+    Vm *vm = (Vm *)vms_find(daemon_.rcached->vms, "web");
+    g_autofree char *problem = NULL;
+    g_autoptr(JsonObject) o = NULL;
+
+    vm->figures.owed_since -= 7 * G_USEC_PER_SEC;
+    problem = problem_of(0);
+    ck_assert(g_str_has_prefix(problem, "vm web: no figures for "));
+    ck_assert(g_str_has_suffix(problem, " s: its pager is stuck"));
+    o = daemon_first(&daemon_, "vms");
+    ck_assert_str_eq(text(o, "state"), "stuck");
+    ck_assert(json_object_get_double_member(o, "figures_age_seconds") >= 7);
+    close(fd);
+}
+END_TEST
+
 static void put(const char *folder, const char *name, const char *text)
 {
     g_autofree char *path = g_build_filename(folder, name, NULL);
@@ -564,6 +582,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, leases_held_are_listed);
     tcase_add_test(tc, vms_are_listed_with_their_figures);
     tcase_add_test(tc, the_verdict_has_reasons);
+    tcase_add_test(tc, a_pager_that_says_nothing_is_stuck);
     tcase_add_test(tc, looking_changes_nothing);
     tcase_add_test(tc, what_providers_have_lost);
     tcase_add_test(tc, a_vm_without_pager_degrades_the_verdict);

@@ -84,6 +84,21 @@ START_TEST(a_vm_that_waits)
 }
 END_TEST
 
+START_TEST(a_pager_that_is_stuck)
+{
+    WireBeatGuest *g = hosts_fixture_guest(&said_a, "web", 1);
+
+    g->figures_age_ms = RCACHE_FIGURES_MAX_MS - 1;
+    expect(VERDICT_NOTE, "ok: fine");
+    /* What is known of it is old, and is not told as if it were of now. */
+    g->figures_age_ms = 12345;
+    g->stall_ns = 2 * STATUS_STALL_NS;
+    g->resident = g->local_max + 17 * MIB;
+    expect(VERDICT_FAILING,
+           "failing: vm web on a: no figures for 12 s: its pager is stuck");
+}
+END_TEST
+
 START_TEST(no_pager_and_no_room)
 {
     WireBeatGuest *g = hosts_fixture_guest(&said_a, "web", 1);
@@ -347,6 +362,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, all_is_well);
     tcase_add_test(tc, a_vm_that_waits);
+    tcase_add_test(tc, a_pager_that_is_stuck);
     tcase_add_test(tc, no_pager_and_no_room);
     tcase_add_test(tc, hosts_that_are_away);
     tcase_add_test(tc, leases_that_end);

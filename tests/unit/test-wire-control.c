@@ -284,7 +284,8 @@ static guint beat_sample(void)
     WireBeatHost host = { .seq = 3, .stored = 5, .spilled = 2,
                           .slab_pages = 16384,
                           .flags = RCACHE_HOST_LENDS, .label = "rack 1" };
-    WireBeatGuest guest = { .name = "vm", .fault_p99_ns = 9, .stall_ns = 1 };
+    WireBeatGuest guest = { .name = "vm", .fault_p99_ns = 9, .stall_ns = 1,
+                            .figures_age_ms = 7 };
     WireBeatLease lease = { .lease = 4, .epoch = 1,
                             .state = RCACHE_LEASE_CLAIMED, .bytes = 8,
                             .name = "vm", .host = "h", .expires_ms = 6 };
@@ -340,6 +341,7 @@ START_TEST(beat_round_trip)
     ck_assert_int_eq(section.type, RCACHE_SECTION_GUEST);
     ck_assert_uint_eq(section.guest.fault_p99_ns, 9);
     ck_assert_uint_eq(section.guest.stall_ns, 1);
+    ck_assert_uint_eq(section.guest.figures_age_ms, 7);
     ck_assert(wire_beat_next(&iter, &section, &err));
     ck_assert_int_eq(section.type, RCACHE_SECTION_HELD);
     ck_assert_uint_eq(section.lease.lease, 4);

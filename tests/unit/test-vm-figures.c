@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* VM figures: how old they are, and whom that makes stuck. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "rcached/vm-figures.h"
+
+#define SECOND  G_USEC_PER_SEC
+
+static VmFigures figures;
+
+static void set_up(void)
+{
+    vm_figures_init(&figures);
+}
+
+static void tear_down(void)
+{
+    vm_figures_deinit(&figures);
+}
+
+static void report(int64_t now)
+{
+    struct LinkStats msg = { .attached = 1 };
+
+    vm_figures_stats(&figures, &msg, now);
+}
+
+START_TEST(without_a_pager_nobody_is_late)
+{
+    ck_assert_uint_eq(vm_figures_age_ms(&figures, 100 * SECOND), 0);
+    report(1 * SECOND);
+    ck_assert(!vm_figures_stuck(&figures, 100 * SECOND));
+    vm_figures_owed(&figures, 1 * SECOND);
+    vm_figures_end(&figures);
+    ck_assert(!vm_figures_stuck(&figures, 100 * SECOND));
+    ck_assert(!figures.attached);
+}
+END_TEST
+
+START_TEST(a_pager_that_never_reports_is_stuck)
+{
+    vm_figures_owed(&figures, 10 * SECOND);
+    ck_assert_uint_eq(vm_figures_age_ms(&figures, 9 * SECOND), 0);
+    ck_assert_uint_eq(vm_figures_age_ms(&figures, 12 * SECOND), 2000);
+    ck_assert(!vm_figures_stuck(&figures, 15 * SECOND - 1000));
+    ck_assert(vm_figures_stuck(&figures, 15 * SECOND));
+}
+END_TEST
+
+START_TEST(a_report_makes_it_well_again)
+{
+    vm_figures_owed(&figures, 10 * SECOND);
+    report(20 * SECOND);
+    ck_assert_uint_eq(vm_figures_age_ms(&figures, 20 * SECOND), 0);
+    ck_assert(!vm_figures_stuck(&figures, 24 * SECOND));
+    ck_assert(vm_figures_stuck(&figures, 25 * SECOND));
+    vm_figures_heard(&figures, 25 * SECOND);
+    ck_assert(!vm_figures_stuck(&figures, 29 * SECOND));
+}
+END_TEST
+
+START_TEST(a_pause_of_ours_is_not_theirs)
+{
+    vm_figures_owed(&figures, 10 * SECOND);
+    vm_figures_pause(&figures, 60 * SECOND);
+    ck_assert_uint_eq(vm_figures_age_ms(&figures, 71 * SECOND), 1000);
+    /* And none owes anything because of it. */
+    vm_figures_end(&figures);
+    vm_figures_pause(&figures, 60 * SECOND);
+    ck_assert(!vm_figures_stuck(&figures, 900 * SECOND));
+}
+END_TEST
+
+START_TEST(another_start_has_no_figures_but_owes_them)
+{
+    vm_figures_owed(&figures, 10 * SECOND);
+    report(11 * SECOND);
+    vm_figures_clear(&figures);
+    ck_assert(!figures.has_stats && !figures.attached);
+    ck_assert(vm_figures_stuck(&figures, 17 * SECOND));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("vm-figures");
+    TCase *tc = tcase_create("all");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, without_a_pager_nobody_is_late);
+    tcase_add_test(tc, a_pager_that_never_reports_is_stuck);
+    tcase_add_test(tc, a_report_makes_it_well_again);
+    tcase_add_test(tc, a_pause_of_ours_is_not_theirs);
+    tcase_add_test(tc, another_start_has_no_figures_but_owes_them);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
