@@ -39,6 +39,6 @@ void arrival_hot(Pager *p, uint64_t page)
         return;
     }
     if (page_slot(word)) {
-        freeing_slot(p, page_slot(word));
+        location_free(p, page_slot(word));
     }
 }

@@ -24,7 +24,6 @@
 
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
-#include "rcached/pager/tag.h"
 
 #define PUNCH_TRIES     8
 
@@ -373,56 +372,41 @@ static Batch *batch_free_one(Pager *p)
     return NULL;
 }
 
-static void batch_send(Pager *p, Batch *b)
+/* The pages of a batch that is called off stay here. */
+static void batch_stay(Pager *p, Batch *b)
 {
-    RcacheSlot wire[RCACHE_BATCH_PAGES];
-    WireHead head = { .type = RCACHE_PUT, .count = b->n,
-                      .lease = b->lease->shared->id,
-                      .epoch = b->lease->shared->epoch };
-
-    b->used = true;
-    b->serial = ++p->serial;
-    head.tag = tag_encode(TAG_PUT, b - p->evictor.batch, b->serial);
     for (unsigned i = 0; i < b->n; i++) {
-        const SlotSlab *s = &p->slots.slabs[slot_slab(b->slot[i])];
-
-        wire[i] = wire_slot(s->number, slot_page(b->slot[i]));
+        table_step(&p->table, b->page[i], b->word[i],
+                   page_to(b->word[i], RCACHE_ZAPPED));
     }
-    data_conn_send(&b->lease->remote->bulk, &head, wire, b->bytes,
-                   (size_t)b->n * RCACHE_PAGE_SIZE);
 }
 
 /* Send one batch of at most @max pages; false if there is nothing to send. */
 static bool batch_some(Pager *p, unsigned max)
 {
     uint64_t page[RCACHE_BATCH_PAGES], hand = p->clock.back;
-    Lease *l = lease_for_put(p);
     Batch *b = batch_free_one(p);
     unsigned n, slots;
 
-    if (!l || !b) {
+    if (!b) {
         return false;
     }
-    slots = slots_take(&p->slots, l->index, b->slot,
-                       MIN(max, RCACHE_BATCH_PAGES));
+    slots = location_reserve(p, b->slot, MIN(max, RCACHE_BATCH_PAGES));
+    if (!slots) {
+        return false;
+    }
     n = clock_back(&p->clock, &p->table, page, slots);
     b->n = 0;
-    b->lease = l;
     for (unsigned i = 0; i < n; i += SLICE_PAGES) {
         batch_take_slice(p, b, page + i, MIN(SLICE_PAGES, n - i));
         fault_poll(p);
     }
-    for (unsigned i = b->n; i < slots; i++) {
-        slots_clear(&p->slots, b->slot[i]);     /* never used */
-    }
-    if (b->n && lease_ready(l)) {
-        batch_send(p, b);
-    } else {
-        for (unsigned i = 0; i < b->n; i++) {
-            slots_clear(&p->slots, b->slot[i]);
-            table_step(&p->table, b->page[i], b->word[i],
-                       page_to(b->word[i], RCACHE_ZAPPED));
-        }
+    location_unreserve(p, b->slot + b->n, slots - b->n);
+    b->used = b->n && location_put(p, b - p->evictor.batch, b->slot, b->n,
+                                   b->bytes);
+    if (!b->used) {
+        location_unreserve(p, b->slot, b->n);
+        batch_stay(p, b);
     }
     /* A hand that crosses a stretch of pages that are away has to go on. */
     return n > 0 || p->clock.back != hand;
@@ -451,7 +435,7 @@ static void batch_commit(Pager *p, Batch *b)
                                        page_to(word, RCACHE_PUNCHING), slot));
             }
             if (!go[k]) {
-                freeing_slot(p, slot);       /* called off */
+                location_free(p, slot);       /* called off */
             }
             gone += go[k];
         }
@@ -463,60 +447,19 @@ static void batch_commit(Pager *p, Batch *b)
     p->evictor.progress_at = pager_now();
 }
 
-static void batch_call_off(Pager *p, Batch *b)
+void evict_stored(Pager *p, unsigned i, bool ok)
 {
-    for (unsigned i = 0; i < b->n; i++) {
-        table_step(&p->table, b->page[i], b->word[i],
-                   page_to(b->word[i], RCACHE_ZAPPED));
-        freeing_slot(p, b->slot[i]);
-    }
-}
+    Batch *b = &p->evictor.batch[i];
 
-bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head)
-{
-    Tag tag = tag_decode(head->tag);
-    Batch *b = tag.index < BATCH_MAX ? &p->evictor.batch[tag.index] : NULL;
-
-    if (!b || !b->used || b->lease->remote != remote ||
-        tag.kind != TAG_PUT || tag.serial != b->serial) {
-        return false;
-    }
-    if (head->status) {
-        g_warning("vm %s: provider %s: PUT: %s", p->name,
-                  b->lease->remote->host, wire_status_name(head->status));
-        batch_call_off(p, b);
-        remote_close(b->lease->remote, wire_status_name(head->status));
-    } else {
+    if (ok) {
         batch_commit(p, b);
+    } else {
+        batch_stay(p, b);
+        for (unsigned k = 0; k < b->n; k++) {
+            location_free(p, b->slot[k]);
+        }
     }
     b->used = false;
-    return true;
-}
-
-bool evict_is_out(const Pager *p, uint32_t slab)
-{
-    for (unsigned i = 0; i < BATCH_MAX; i++) {
-        const Batch *b = &p->evictor.batch[i];
-
-        for (unsigned k = 0; b->used && k < b->n; k++) {
-            if (slot_slab(b->slot[k]) == slab) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-void evict_remote_down(Pager *p, Remote *remote)
-{
-    for (unsigned i = 0; i < BATCH_MAX; i++) {
-        Batch *b = &p->evictor.batch[i];
-
-        if (b->used && b->lease->remote == remote) {
-            batch_call_off(p, b);
-            b->used = false;
-        }
-    }
 }
 
 bool evict_work(Pager *p, uint64_t now)
@@ -527,7 +470,7 @@ bool evict_work(Pager *p, uint64_t now)
     bool more = false;
 
     /* With nowhere to send pages to, sampling them would only cost faults. */
-    if (!excess || !lease_for_put(p)) {
+    if (!excess || !location_has_room(p)) {
         return false;
     }
     if (excess >= RCACHE_BATCH_PAGES || urgent) {

@@ -11,12 +11,11 @@
 
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
-#include "rcached/pager/remote.h"
+#include "rcached/pager/location.h"
 
 typedef struct Pager Pager;
-typedef struct Lease Lease;
 
-#define BATCH_MAX       8u      /* PUTs on their way */
+#define BATCH_MAX       LOCATION_PUTS
 #define ZAP_MAX         4u      /* zaps on their way */
 #define ZAP_PAGES       256u    /* pages of one */
 #define SLICE_PAGES     16u     /* pages between two looks at the faults */
@@ -25,8 +24,6 @@ typedef struct Lease Lease;
  * struct Batch - pages on their way to a provider; private to evict.c
  * @used: a PUT of it is out
  * @n: pages in it
- * @lease: where they go
- * @serial: tells this use of the entry from the last
  * @page: index of each
  * @word: EVICTING, as each page's word was stepped to
  * @slot: where each goes
@@ -36,8 +33,6 @@ typedef struct Lease Lease;
 typedef struct Batch {
     bool used;
     unsigned n;
-    Lease *lease;
-    uint32_t serial;
     uint64_t page[RCACHE_BATCH_PAGES];
     uint64_t word[RCACHE_BATCH_PAGES];
     uint64_t slot[RCACHE_BATCH_PAGES];
@@ -88,14 +83,8 @@ bool evict_work(Pager *p, uint64_t now);
 /** evict_zap_done() - the VMM's answer to a zap, whose length is checked */
 void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);
 
-/** evict_put_answer() - to a PUT; false: none that is out at @remote */
-bool evict_put_answer(Pager *p, const Remote *remote, const WireHead *head);
-
-/** evict_is_out() - is a PUT into slab @slab not yet answered? */
-bool evict_is_out(const Pager *p, uint32_t slab);
-
-/** evict_remote_down() - call off the PUTs that are out at @remote */
-void evict_remote_down(Pager *p, Remote *remote);
+/** evict_stored() - the answer to a location_put(); see LocationOps */
+void evict_stored(Pager *p, unsigned i, bool ok);
 
 /** evict_retry() - punch again what could not be punched */
 void evict_retry(Pager *p);

@@ -64,7 +64,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
         return false;
     }
     if (page_slot(word)) {
-        freeing_slot(p, page_slot(word));
+        location_free(p, page_slot(word));
     }
     if (state != RCACHE_HOT) {
         p->report.counts->faults_minor++;
@@ -127,7 +127,7 @@ static bool fault_absent(Pager *p, uint64_t page, uint64_t word, uint64_t now)
         return false;
     }
     if (page_slot(word)) {
-        freeing_slot(p, page_slot(word));
+        location_free(p, page_slot(word));
     }
     fill_zero(p, page);
     return true;

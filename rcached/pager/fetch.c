@@ -2,12 +2,12 @@
 /*
  * fetch: a page comes back: GET, checksum, COPY.
  *
- * REMOTE → FETCHING (here, with a new generation) → GET on the fault
- * connection → answer: is the word still the one we made?  → checksum →
- * FILLING → UFFDIO_COPY, which is atomic and wakes → HOT, the slot is freed.
+ * REMOTE → FETCHING (here, with a new generation) → location.c gets the bytes
+ * → is the word still the one we made?  → checksum → FILLING → UFFDIO_COPY,
+ * which is atomic and wakes → HOT, the slot is freed.
  *
- * A GET that cannot be sent, or whose connection ended, is sent again when
- * its lease is ready; the guest waits meanwhile, never for made-up bytes.
+ * Where the page is, and when that provider can be asked, is not known here:
+ * the guest waits until its bytes come, never for made-up ones.
  * Wrong bytes are asked for again, at once a few times and then every second,
  * and never installed.
  */
@@ -17,7 +17,6 @@
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
-#include "rcached/pager/tag.h"
 
 #define WRONG_TRIES     3
 #define WRONG_PAUSE_NS  NS_PER_SEC
@@ -27,22 +26,6 @@ void fetches_deinit(Fetches *fetches)
     for (unsigned i = 0; i < FETCH_MAX; i++) {
         g_free(fetches->entry[i].bytes);
     }
-}
-
-static uint64_t fetch_tag(const Pager *p, const Fetch *f)
-{
-    return tag_encode(TAG_GET, f - p->fetches.entry, f->serial);
-}
-
-static Fetch *fetch_by_tag(Pager *p, uint64_t tag)
-{
-    uint32_t i = tag_decode(tag).index;
-
-    if (i >= FETCH_MAX || !p->fetches.entry[i].used ||
-        fetch_tag(p, &p->fetches.entry[i]) != tag) {
-        return NULL;
-    }
-    return &p->fetches.entry[i];
 }
 
 static Fetch *fetch_alloc(Pager *p)
@@ -57,36 +40,23 @@ static Fetch *fetch_alloc(Pager *p)
     return &p->fetches.entry[p->fetches.hint];
 }
 
+static unsigned fetch_number(const Pager *p, const Fetch *f)
+{
+    return f - p->fetches.entry;
+}
+
 static void fetch_end(Pager *p, Fetch *f)
 {
-    uint64_t slot = page_slot(f->word);
-
+    location_forget(p, fetch_number(p, f));
     g_free(f->bytes);
-    if (f->free_slot) {
-        freeing_slot(p, slot);
-    }
-    *f = (Fetch) { .serial = f->serial };
+    *f = (Fetch) { 0 };
     p->fetches.nr--;
 }
 
-static void fetch_send(Pager *p, Fetch *f)
+static void fetch_ask(Pager *p, Fetch *f)
 {
-    uint64_t slot = page_slot(f->word);
-    Lease *l = lease_of_slot(p, slot);
-    const SlotSlab *slab = &p->slots.slabs[slot_slab(slot)];
-    RcacheSlot wire = wire_slot(slab->number, slot_page(slot));
-    WireHead head = { .type = RCACHE_GET, .count = 1,
-                      .tag = fetch_tag(p, f), .lease = l->shared->id,
-                      .epoch = l->shared->epoch };
-
-    if (f->out || f->bytes || !lease_ready(l)) {
-        return;
-    }
-    f->out = true;
-    f->remote = l->remote;
     f->retry_at = 0;
-    f->sent = pager_now();
-    data_conn_send(&l->remote->fault, &head, &wire, NULL, 0);
+    location_get(p, fetch_number(p, f), page_slot(f->word));
 }
 
 int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
@@ -95,7 +65,7 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
     uint64_t slot = page_slot(word);
     Fetch *f;
 
-    if (!slots_valid(&p->slots, slot) || !slots_used(&p->slots, slot)) {
+    if (!location_knows(p, slot)) {
         /* The words are shared with the VMM: do not trust them blindly. */
         if (table_step(&p->table, page, word, page_to(word, RCACHE_LOST))) {
             report_event(p, RCACHE_EVENT_PAGE_LOST, page,
@@ -107,14 +77,14 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
     if (!f) {
         return -EBUSY;
     }
-    *f = (Fetch) { .serial = f->serial + 1, .used = true, .page = page,
+    *f = (Fetch) { .used = true, .page = page,
                    .word = page_begin(word, RCACHE_FETCHING),
                    .started = now, .demand = demand };
     if (!table_step(&p->table, page, word, f->word)) {
         fetch_end(p, f);
         return -EAGAIN;
     }
-    fetch_send(p, f);
+    fetch_ask(p, f);
     return 0;
 }
 
@@ -156,68 +126,42 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
     }
 }
 
-static void fetch_wrong(Pager *p, Fetch *f)
+static void fetch_wrong(Pager *p, Fetch *f, Remote *from)
 {
     p->report.counts->checksum_errors++;
-    f->remote->wrong++;
-    f->remote->wrong_at = pager_now();
+    from->wrong++;
+    from->wrong_at = pager_now();
     if (f->tries == 0) {
         report_event(p, RCACHE_EVENT_DEGRADED, f->page,
                      "provider %s returned wrong bytes; the page is held "
-                     "back and asked for again", f->remote->host);
+                     "back and asked for again", from->host);
     }
     if (f->tries < WRONG_TRIES) {
         f->tries++;
-        fetch_send(p, f);
+        fetch_ask(p, f);
     } else {
         f->retry_at = pager_now() + WRONG_PAUSE_NS;
     }
 }
 
-/* The provider says no: not for this page alone, so the session decides. */
-static void fetch_refused(Pager *p, Fetch *f, uint16_t status)
+void fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
 {
-    if (status == RCACHE_E_FENCED) {
-        remote_close(f->remote, "a newer session of this VM is there");
-        return;
-    }
-    g_warning("vm %s: provider %s: GET: %s", p->name, f->remote->host,
-              wire_status_name(status));
-    f->retry_at = pager_now() + WRONG_PAUSE_NS;
-}
+    Fetch *f = &p->fetches.entry[i];
 
-bool fetch_answer(Pager *p, const Remote *remote, const WireHead *head,
-                  const void *payload)
-{
-    Fetch *f = fetch_by_tag(p, head->tag);
-    uint64_t now = pager_now();
-
-    if (!f || !f->out || f->remote != remote) {
-        return false;
-    }
-    f->out = false;
-    histogram_add(&p->report.network_ns, now - f->sent, now);
-    judge_add(&f->remote->judge, now - f->sent);
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
-        return true;
-    }
-    if (head->status || head->count != 1) {
-        fetch_refused(p, f, head->status);
-        return true;
-    }
-    if (XXH3_64bits(payload, RCACHE_PAGE_SIZE) !=
-        p->table.sides[f->page].sum) {
-        fetch_wrong(p, f);
-        return true;
-    }
-    if (!table_step(&p->table, f->page, f->word,
-                    page_to(f->word, RCACHE_FILLING))) {
+    } else if (!bytes) {
+        /* Not for this page alone, so the session decides. */
+        f->retry_at = pager_now() + WRONG_PAUSE_NS;
+    } else if (XXH3_64bits(bytes, RCACHE_PAGE_SIZE) !=
+               p->table.sides[f->page].sum) {
+        fetch_wrong(p, f, from);
+    } else if (table_step(&p->table, f->page, f->word,
+                          page_to(f->word, RCACHE_FILLING))) {
+        fetch_fill(p, f, bytes);
+    } else {
         fetch_end(p, f);
-        return true;
     }
-    fetch_fill(p, f, payload);
-    return true;
 }
 
 void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
@@ -232,40 +176,12 @@ void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
     }
 }
 
-void fetch_lease_ready(Pager *p, Lease *lease)
-{
-    for (unsigned i = 0; i < FETCH_MAX; i++) {
-        Fetch *f = &p->fetches.entry[i];
-
-        if (f->used && !f->out && !f->bytes &&
-            lease_of_slot(p, page_slot(f->word)) == lease) {
-            fetch_send(p, f);
-        }
-    }
-}
-
-void fetch_remote_down(Pager *p, Remote *remote)
-{
-    for (unsigned i = 0; i < FETCH_MAX; i++) {
-        Fetch *f = &p->fetches.entry[i];
-
-        if (f->used && f->out && f->remote == remote) {
-            f->out = false;
-            if (table_load(&p->table, f->page) != f->word) {
-                fetch_end(p, f);
-            } else {
-                fetch_send(p, f);       /* if its slab is elsewhere by now */
-            }
-        }
-    }
-}
-
 void fetch_retry(Pager *p, uint64_t now)
 {
     for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
         Fetch *f = &p->fetches.entry[i];
 
-        if (!f->used || f->out) {
+        if (!f->used || location_get_is_out(p, i)) {
             continue;
         }
         if (f->bytes) {
@@ -273,33 +189,7 @@ void fetch_retry(Pager *p, uint64_t now)
         } else if (table_load(&p->table, f->page) != f->word) {
             fetch_end(p, f);
         } else if (f->retry_at && now >= f->retry_at) {
-            fetch_send(p, f);
+            fetch_ask(p, f);
         }
     }
-}
-
-bool fetch_is_out(const Pager *p, const Remote *remote, uint32_t slab)
-{
-    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
-        const Fetch *f = &p->fetches.entry[i];
-
-        if (f->used && f->out && f->remote == remote &&
-            slot_slab(page_slot(f->word)) == slab) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool fetch_holds_slot(Pager *p, uint64_t slot)
-{
-    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
-        Fetch *f = &p->fetches.entry[i];
-
-        if (f->used && f->out && page_slot(f->word) == slot) {
-            f->free_slot = true;
-            return true;
-        }
-    }
-    return false;
 }

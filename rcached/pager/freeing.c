@@ -15,13 +15,25 @@
 /* On their way at a time: a large lease's must not fill memory and link. */
 #define FREES_OUT_MAX   16u
 
-void freeing_slot(Pager *p, uint64_t slot)
+void freeing_add(Lease *l, uint64_t slot)
 {
-    if (!slots_valid(&p->slots, slot) || !slots_used(&p->slots, slot) ||
-        fetch_holds_slot(p, slot) || move_hold(p, slot)) {
-        return;
+    g_array_append_val(l->to_free, slot);
+}
+
+void freeing_hold(Lease *l, uint32_t slab, GArray *held)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < l->to_free->len; i++) {
+        uint64_t slot = g_array_index(l->to_free, uint64_t, i);
+
+        if (slot_slab(slot) == slab) {
+            g_array_append_val(held, slot);
+        } else {
+            g_array_index(l->to_free, uint64_t, n++) = slot;
+        }
     }
-    g_array_append_val(lease_of_slot(p, slot)->to_free, slot);
+    g_array_set_size(l->to_free, n);
 }
 
 static void freeing_send(Pager *p, Lease *l, unsigned n)

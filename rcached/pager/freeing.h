@@ -22,8 +22,11 @@ typedef struct FreeOut {
     uint64_t slot[RCACHE_BATCH_FREES];
 } FreeOut;
 
-/** freeing_slot() - nothing needs a slot any more */
-void freeing_slot(Pager *p, uint64_t slot);
+/** freeing_add() - free a used slot of @l; location_free() says when */
+void freeing_add(Lease *l, uint64_t slot);
+
+/** freeing_hold() - move slots of a slab that wait for their FREE to @held */
+void freeing_hold(Lease *l, uint32_t slab, GArray *held);
 
 /** freeing_flush() - send FREEs; @all: also less than a full frame */
 void freeing_flush(Pager *p, bool all);

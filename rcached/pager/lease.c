@@ -93,8 +93,7 @@ static void lease_drop(Pager *p, Lease *l)
     move_lease_gone(p, l);
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
         if (slab_table_get(slabs, i, 0).lease == l->index) {
-            slots_remove(&p->slots, i);
-            slab_table_set(slabs, i, 0, (Location) { LOCATION_NONE, 0 });
+            location_remove(p, i);
         }
     }
     memset(l->shared, 0, sizeof(*l->shared));
@@ -128,46 +127,12 @@ void lease_load(Pager *p)
     }
 }
 
-/*
- * The lease that is used least, but one of a slow provider only if there is no
- * other, and last one that is wanted back: what goes there has to move again.
- */
-Lease *lease_for_put(Pager *p)
-{
-    Lease *best = NULL;
-    uint64_t least = UINT64_MAX;
-    Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        uint64_t used = slots_used_in(&p->slots, l->index);
-
-        if (!lease_ready(l) || l->releasing || l->sweep ||
-            !slots_free_in(&p->slots, l->index)) {
-            continue;
-        }
-        if (l->keep < l->nr_slabs) {
-            used += UINT64_MAX / 2;
-        }
-        if (l->remote->judge.slow) {
-            used += UINT64_MAX / 4;
-        }
-        if (used < least) {
-            best = l;
-            least = used;
-        }
-    }
-    return best;
-}
-
 /* -------------------------------------------------------------- answers */
 
 /* The slabs of a first claim go to the state memfd; a later one must agree. */
 static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
                         const void *payload)
 {
-    struct RcacheSlab *slabs = guest_slabs(&p->guest);
-    uint32_t at = 0;
-
     if (l->slab_pages) {
         return l->slab_pages == ack->slab_pages;
     }
@@ -175,15 +140,10 @@ static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
     if (revoke_lacking(p)) {
         return true;            /* spare, then: somebody waits for them */
     }
-    for (unsigned i = 0; i < ack->nr_slabs; i++, at++) {
-        uint32_t number = wire_claim_ack_slab(payload, i);
-
-        at = slab_table_find_free(slabs, at);
-        if (at == RCACHE_NR_SLABS) {
+    for (unsigned i = 0; i < ack->nr_slabs; i++) {
+        if (!location_add(p, l, wire_claim_ack_slab(payload, i))) {
             return false;
         }
-        slab_table_set(slabs, at, 0, (Location) { l->index, number });
-        slots_add(&p->slots, at, l->index, number, ack->slab_pages);
     }
     return true;
 }
@@ -241,7 +201,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
         if (l->sweep) {
             freeing_sweep(p, l);
         }
-        fetch_lease_ready(p, l);
+        location_lease_ready(p, l);
         freeing_flush(p, true);
     }
 }

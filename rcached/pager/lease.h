@@ -37,9 +37,6 @@ bool lease_remote_down(Pager *p, const Remote *remote);
 void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
                   const void *payload);
 
-/** lease_for_put() - where to send pages next, or NULL */
-Lease *lease_for_put(Pager *p);
-
 /** lease_release() - give a lease back, whose provider is up */
 void lease_release(Pager *p, Lease *l);
 

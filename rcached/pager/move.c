@@ -35,19 +35,7 @@ void moves_init(Moves *moves)
 
 void moves_deinit(Moves *moves)
 {
-    for (unsigned i = 0; i < MOVES_MAX; i++) {
-        if (moves->entry[i].held) {
-            g_array_free(moves->entry[i].held, TRUE);
-        }
-    }
     g_array_free(moves->avoid, TRUE);
-}
-
-void move_entry_set(Pager *p, uint32_t slab, const Lease *l, uint32_t number)
-{
-    Location location = { l ? l->index : LOCATION_NONE, number };
-
-    slab_table_set(guest_slabs(&p->guest), slab, 0, location);
 }
 
 /* --------------------------------------------------------------- requests */
@@ -90,8 +78,7 @@ static void move_send_move(Pager *p, Move *m)
 /* Nothing that changes the slab is under way any more: it can be pushed. */
 static void move_go(Pager *p, Move *m)
 {
-    if (m->state == MOVE_WAITING && !evict_is_out(p, m->slab) &&
-        !freeing_is_out(m->from, m->slab)) {
+    if (m->state == MOVE_WAITING && location_is_quiet(p, m->slab)) {
         move_send_move(p, m);
     }
 }
@@ -118,51 +105,8 @@ static Move *move_alloc(Pager *p)
 
 static void move_free(Pager *p, Move *m)
 {
-    if (m->held) {
-        g_array_free(m->held, TRUE);
-    }
     *m = (Move) { 0 };
     p->moves.nr--;
-}
-
-static Move *move_of_slab(Pager *p, uint32_t slab)
-{
-    for (unsigned i = 0; i < MOVES_MAX; i++) {
-        Move *m = &p->moves.entry[i];
-
-        if (m->state && m->state != MOVE_WIPING && m->slab == slab) {
-            return m;
-        }
-    }
-    return NULL;
-}
-
-bool move_hold(Pager *p, uint64_t slot)
-{
-    Move *m = p->moves.nr ? move_of_slab(p, slot_slab(slot)) : NULL;
-
-    if (m) {
-        g_array_append_val(m->held, slot);
-    }
-    return m != NULL;
-}
-
-/* Slots of the slab that wait for their FREE wait with the move. */
-static void move_hold_waiting(Move *m)
-{
-    GArray *waiting = m->from->to_free;
-    guint n = 0;
-
-    for (guint i = 0; i < waiting->len; i++) {
-        uint64_t slot = g_array_index(waiting, uint64_t, i);
-
-        if (slot_slab(slot) == m->slab) {
-            g_array_append_val(m->held, slot);
-        } else {
-            g_array_index(waiting, uint64_t, n++) = slot;
-        }
-    }
-    g_array_set_size(waiting, n);
 }
 
 void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
@@ -171,10 +115,8 @@ void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
     Move *m = move_alloc(p);
 
     *m = (Move) { .state = MOVE_EXPECTING, .slab = slab, .number = number,
-                  .from = from, .to = to,
-                  .held = g_array_new(FALSE, FALSE, sizeof(uint64_t)) };
-    slots_freeze(&p->slots, slab, true);
-    move_hold_waiting(m);
+                  .from = from, .to = to };
+    location_freeze(p, slab);
     if (getrandom(m->token, sizeof(m->token), 0) != sizeof(m->token)) {
         g_error("getrandom: no random bytes");
     }
@@ -186,8 +128,7 @@ static void move_abort(Pager *p, Move *m, const char *why)
 {
     g_message("vm %s: a slab stays at %s for now: %s", p->name,
               m->from->remote->host, why);
-    slots_freeze(&p->slots, m->slab, false);
-    g_array_append_vals(m->from->to_free, m->held->data, m->held->len);
+    location_thaw(p, m->slab);
     m->from->move_at = pager_now() + AGAIN_NS;
     revoke_spare(m->to, m->number, 0);
     move_free(p, m);
@@ -214,11 +155,7 @@ static void move_flip(Pager *p, Move *m)
 {
     uint32_t old = p->slots.slabs[m->slab].number;
 
-    move_entry_set(p, m->slab, m->to, m->number);
-    slots_move(&p->slots, m->slab, m->to->index, m->number);
-    /* What could not be asked of the old provider, which may be gone. */
-    fetch_lease_ready(p, m->to);
-    g_array_append_vals(m->to->to_free, m->held->data, m->held->len);
+    location_move(p, m->slab, m->to, m->number);
     revoke_spare(m->from, old, m->slab + 1);
     g_message("vm %s: a slab has moved from %s to %s", p->name,
               m->from->remote->host, m->to->remote->host);
@@ -236,13 +173,7 @@ void move_wipe(Pager *p, Lease *l, uint32_t number)
 /* A spare slab is empty now, and nothing else writes to it: use it. */
 static void move_list(Pager *p, Move *m)
 {
-    uint32_t at = slab_table_find_free(guest_slabs(&p->guest), 0);
-
-    if (at < RCACHE_NR_SLABS) {
-        move_entry_set(p, at, m->to, m->number);
-        slots_add(&p->slots, at, m->to->index, m->number,
-                  m->to->slab_pages);
-    }
+    location_add(p, m->to, m->number);
     move_free(p, m);
 }
 

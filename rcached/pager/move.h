@@ -34,7 +34,6 @@ enum MoveState {
  * @retry_at: ns, send it again; 0: a request is out
  * @token: of this attempt; the providers show it to each other
  * @moved: what @from says it has pushed
- * @held: of uint64_t, slots to be freed afterwards
  */
 typedef struct Move {
     enum MoveState state;
@@ -45,7 +44,6 @@ typedef struct Move {
     uint64_t retry_at;
     uint8_t token[RCACHE_TOKEN_LEN];
     WireMoved moved;
-    GArray *held;
 } Move;
 
 /**
@@ -61,9 +59,6 @@ typedef struct Moves {
 
 void moves_init(Moves *moves);
 void moves_deinit(Moves *moves);
-
-/** move_entry_set() - a slab's location, in one store; @l NULL: none */
-void move_entry_set(Pager *p, uint32_t slab, const Lease *l, uint32_t number);
 
 /**
  * move_begin() - move slab @slab of @from to the spare slab @number of @to
@@ -93,8 +88,5 @@ void move_retry(Pager *p, uint64_t now);
 
 /** move_remote_down() - what was asked of @remote is not answered any more */
 void move_remote_down(Pager *p, const Remote *remote);
-
-/** move_hold() - keep a slot for later if its slab moves; true: kept */
-bool move_hold(Pager *p, uint64_t slot);
 
 #endif

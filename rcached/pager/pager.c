@@ -183,6 +183,11 @@ static bool vmm_is_dead(Pager *p)
            (p->vmm.pidfd >= 0 && poll(&pfd, 1, VMM_DEATH_MS) == 1);
 }
 
+static const LocationOps location_ops = {
+    .got = fetch_got,
+    .stored = evict_stored,
+};
+
 static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
                         unsigned poll_us)
 {
@@ -209,6 +214,7 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     seqsock_init(&p->vmm.sock, p->ring, &vmm_ops, p);
     seqsock_init(&p->uplink.sock, p->ring, &uplink_ops, p);
     providers_init(&p->providers, &provider_ops);
+    locations_init(&p->locations, &location_ops);
     moves_init(&p->moves);
     faults_init(&p->faults);
     evictor_init(&p->evictor);
@@ -236,6 +242,7 @@ static void pager_free(Pager *p)
     fetches_deinit(&p->fetches);
     faults_deinit(&p->faults);
     moves_deinit(&p->moves);
+    locations_deinit(&p->locations);
     leases_deinit(&p->leases);
     providers_deinit(&p->providers);
     slots_deinit(&p->slots);

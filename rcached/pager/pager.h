@@ -16,7 +16,7 @@
  * - A page's bytes are in the memfd in the states of page_has_bytes(); a slot
  *   in its word holds them in REMOTE, PUNCHING, FETCHING and FILLING.
  * - A word changes only by table_step(), a slot is taken before its PUT is
- *   sent, and given back only through freeing_slot().
+ *   sent, and given back only through location_free().
  * - The memfd is written by uffd_copy() and uffd_zeropage() only.
  * - Nothing on a fault's way waits for the VMM or for rcached.
  */
@@ -38,6 +38,7 @@
 #include "rcached/pager/lease-demand.h"
 #include "rcached/pager/lease.h"
 #include "rcached/pager/limit.h"
+#include "rcached/pager/location.h"
 #include "rcached/pager/move.h"
 #include "rcached/pager/pager-loop.h"
 #include "rcached/pager/provider-health.h"
@@ -90,6 +91,7 @@ struct Pager {
     LeaseWant want;
     ProviderHealth health;
     Moves moves;
+    Locations locations;
     Slots slots;
 
     /* its memory's */
@@ -101,11 +103,5 @@ struct Pager {
     Fetches fetches;
     Evictor evictor;
 };
-
-/** lease_of_slot() - the lease a valid slot is in */
-static inline Lease *lease_of_slot(const Pager *p, uint64_t slot)
-{
-    return p->leases.entry[p->slots.slabs[slot_slab(slot)].lease];
-}
 
 #endif

@@ -18,8 +18,7 @@ static void provider_down(Remote *remote, const char *reason)
     if (p->done) {
         return;                 /* the next pager sorts it out, or nobody */
     }
-    fetch_remote_down(p, remote);
-    evict_remote_down(p, remote);
+    location_remote_down(p, remote);
     if (had) {
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
                      "provider %s (%s): %s", remote->host, remote->address,
@@ -50,14 +49,9 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     }
     switch (head->type) {
     case RCACHE_GET_REPLY:
-        known = fetch_answer(p, remote, head, payload);
-        break;
     case RCACHE_PUT_ACK:
-        known = evict_put_answer(p, remote, head);
-        move_answered(p);
-        break;
     case RCACHE_FREE_ACK:
-        known = freeing_answer(p, remote, head);
+        known = location_answer(p, remote, head, payload);
         move_answered(p);
         break;
     case RCACHE_REVOKE:

@@ -91,8 +91,7 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
         s->oldest_wait = now - oldest->started;
         page = oldest->page;
         wire_text_copy(s->waiting_for, sizeof(s->waiting_for),
-                       lease_of_slot(p, page_slot(oldest->word))
-                           ->remote->host);
+                       location_host(p, page_slot(oldest->word)));
     }
     if (s->oldest_wait && (b = guest_block_of_page(&p->guest, page))) {
         s->waiting_block = b - p->guest.block;

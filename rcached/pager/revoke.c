@@ -311,7 +311,7 @@ static bool lease_take_empty(Pager *p, Lease *l, uint32_t *number)
     for (guint i = l->spare->len; i-- > 0;) {
         const Spare *s = &g_array_index(l->spare, Spare, i);
 
-        if (!s->was || !fetch_is_out(p, l->remote, s->was - 1)) {
+        if (!s->was || !location_is_read(p, l->remote, s->was - 1)) {
             *number = s->number;
             g_array_remove_index_fast(l->spare, i);
             return true;
@@ -320,8 +320,7 @@ static bool lease_take_empty(Pager *p, Lease *l, uint32_t *number)
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         if (slab_is_empty(p, i, l)) {
             *number = p->slots.slabs[i].number;
-            move_entry_set(p, i, NULL, 0);
-            slots_remove(&p->slots, i);
+            location_remove(p, i);
             return true;
         }
     }
@@ -416,7 +415,7 @@ static void lease_list_spares(Pager *p, Lease *l)
     while (l->spare->len && p->moves.nr < MOVES_MAX) {
         Spare s = g_array_index(l->spare, Spare, l->spare->len - 1);
 
-        if (s.was && fetch_is_out(p, l->remote, s.was - 1)) {
+        if (s.was && location_is_read(p, l->remote, s.was - 1)) {
             return;
         }
         g_array_set_size(l->spare, l->spare->len - 1);

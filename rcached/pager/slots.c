@@ -21,13 +21,15 @@ void slots_add(Slots *slots, uint32_t slab, uint32_t lease, uint32_t number,
                uint32_t pages)
 {
     SlotSlab *s = &slots->slabs[slab];
+    uint32_t longs = (pages + 63) / 64;
 
     g_assert(slab < RCACHE_NR_SLABS && lease < RCACHE_NR_LEASES && !s->used);
     g_assert(pages && pages <= RCACHE_SLAB_PAGES_MAX);
     *s = (SlotSlab) {
-        .used = g_new0(uint64_t, (pages + 63) / 64),
+        .used = g_new0(uint64_t, 2 * longs),
         .lease = lease, .number = number, .pages = pages,
     };
+    s->read = s->used + longs;
     slots->nr = MAX(slots->nr, slab + 1);
     slots->pages[lease] += pages;
 }
@@ -103,6 +105,26 @@ void slots_clear(Slots *slots, uint64_t slot)
     s->nr_used--;
     slots->used[s->lease]--;
     slots->held[s->lease] += s->frozen;
+}
+
+void slots_set_read(Slots *slots, uint64_t slot, bool read)
+{
+    SlotSlab *s = &slots->slabs[slot_slab(slot)];
+    uint64_t bit = 1ull << (slot_page(slot) % 64);
+
+    g_assert(slots_valid(slots, slot));
+    if (read) {
+        s->read[slot_page(slot) / 64] |= bit;
+    } else {
+        s->read[slot_page(slot) / 64] &= ~bit;
+    }
+}
+
+bool slots_is_read(const Slots *slots, uint64_t slot)
+{
+    const SlotSlab *s = &slots->slabs[slot_slab(slot)];
+
+    return s->read[slot_page(slot) / 64] >> (slot_page(slot) % 64) & 1;
 }
 
 /* The first free page of @s at or after @from, or s->pages. */

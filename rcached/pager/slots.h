@@ -24,6 +24,7 @@
 
 typedef struct SlotSlab {
     uint64_t *used;             /* bitmap; NULL: no such slab */
+    uint64_t *read;             /* bitmap: the caller is reading the slot */
     uint32_t lease;             /* index of the lease */
     uint32_t number;            /* the provider's */
     uint32_t pages;
@@ -86,6 +87,12 @@ void slots_mark(Slots *slots, uint64_t slot);
 
 /** slots_clear() - give @slot back, which must be taken */
 void slots_clear(Slots *slots, uint64_t slot);
+
+/** slots_set_read() - a read of a valid slot begins, or ends */
+void slots_set_read(Slots *slots, uint64_t slot, bool read);
+
+/** slots_is_read() - is a valid slot being read? */
+bool slots_is_read(const Slots *slots, uint64_t slot);
 
 /**
  * slots_take() - take up to @n free slots of one lease

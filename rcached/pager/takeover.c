@@ -194,7 +194,7 @@ static void discards_in_frame(Pager *p, uint64_t page, uint64_t end)
         if (page_state(word) == RCACHE_ZERO && page_slot(word)) {
             if (table_step(&p->table, page, word, page_with_slot(word, 0)) &&
                 slots_valid(&p->slots, page_slot(word))) {
-                freeing_slot(p, page_slot(word));
+                location_free(p, page_slot(word));
             }
         } else if (page_state(word) == RCACHE_UNMANAGED) {
             b = guest_block_of_page(&p->guest, page);

@@ -138,7 +138,7 @@ static void vmm_block_del(Pager *p, struct RcacheVmmBlockDel msg)
             word = table_load(&p->table, page);
         }
         if (page_slot(word)) {
-            freeing_slot(p, page_slot(word));
+            location_free(p, page_slot(word));
         }
     }
     guest_del_block(&p->guest, msg.block);

@@ -93,7 +93,7 @@ MUTATIONS = {
         "    return -EAGAIN;", "unit-install"),
     "rule6-slots-of-discards-kept": (
         "rcached/pager/takeover.c",
-        "                freeing_slot(p, page_slot(word));",
+        "                location_free(p, page_slot(word));",
         "                (void)0;", "discards_free_slots"),
     "cancelled-but-not-rolled-back": (
         "rcached/pager/command.c",
@@ -130,8 +130,7 @@ MUTATIONS = {
         "resize_to_all_manages_nothing"),
     "move-waits-for-no-answer": (
         "rcached/pager/move.c",
-        "m->state == MOVE_WAITING && !evict_is_out(p, m->slab) &&\n"
-        "        !freeing_is_out(m->from, m->slab)",
+        "m->state == MOVE_WAITING && location_is_quiet(p, m->slab)",
         "m->state == MOVE_WAITING", "moved_while_writing"),
     "move-during-a-put": (
         "rcached/provider/push.c",
@@ -170,7 +169,7 @@ MUTATIONS = {
         "provider_comes_back_empty"),
     "told-no-wrong-bytes": (
         "rcached/pager/fetch.c",
-        "    f->remote->wrong++;\n",
+        "    from->wrong++;\n",
         "",
         "wrong_bytes_are_told"),
 }

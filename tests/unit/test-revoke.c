@@ -48,9 +48,9 @@ void move_wipe(Pager *pager, Lease *l, uint32_t number)
 {
 }
 
-void move_entry_set(Pager *pager, uint32_t slab, const Lease *l,
-                    uint32_t number)
+void location_remove(Pager *pager, uint32_t slab)
 {
+    slots_remove(&pager->slots, slab);
 }
 
 bool move_names(const Pager *pager, const Lease *to, uint32_t number)
@@ -62,7 +62,7 @@ void move_retry(Pager *pager, uint64_t at)
 {
 }
 
-bool fetch_is_out(const Pager *pager, const Remote *from, uint32_t slab)
+bool location_is_read(const Pager *pager, const Remote *from, uint32_t slab)
 {
     return false;
 }

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* location: where the bytes of pages that are away are.  See location.h. */
+#include "rcached/pager/location.h"
+
+#include <string.h>
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
+
+void locations_init(Locations *locations, const LocationOps *ops)
+{
+    locations->ops = ops;
+    locations->held = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+}
+
+void locations_deinit(Locations *locations)
+{
+    g_array_free(locations->held, TRUE);
+}
+
+/* The lease that has a slot; NULL if the slab has been given up. */
+static Lease *lease_of_slot(const Pager *p, uint64_t slot)
+{
+    return slots_valid(&p->slots, slot)
+               ? leases_at(&p->leases, p->slots.slabs[slot_slab(slot)].lease)
+               : NULL;
+}
+
+static RcacheSlot slot_at_provider(const Pager *p, uint64_t slot)
+{
+    return wire_slot(p->slots.slabs[slot_slab(slot)].number, slot_page(slot));
+}
+
+bool location_knows(const Pager *p, uint64_t slot)
+{
+    return slots_valid(&p->slots, slot) && slots_used(&p->slots, slot);
+}
+
+const char *location_host(const Pager *p, uint64_t slot)
+{
+    const Lease *l = lease_of_slot(p, slot);
+
+    return l ? l->remote->host : "";
+}
+
+/* ------------------------------------------------------------------ GET */
+
+static void get_send(Pager *p, Get *g)
+{
+    Lease *l = lease_of_slot(p, g->slot);
+    WireHead head = { .type = RCACHE_GET, .count = 1 };
+    RcacheSlot wire;
+
+    if (g->state != GET_WANTED || !l || !lease_ready(l)) {
+        return;
+    }
+    g->state = GET_OUT;
+    g->serial = ++p->serial;
+    g->remote = l->remote;
+    g->sent = pager_now();
+    slots_set_read(&p->slots, g->slot, true);
+    head.tag = tag_encode(TAG_GET, g - p->locations.get, g->serial);
+    head.lease = l->shared->id;
+    head.epoch = l->shared->epoch;
+    wire = slot_at_provider(p, g->slot);
+    data_conn_send(&l->remote->fault, &head, &wire, NULL, 0);
+}
+
+void location_get(Pager *p, unsigned i, uint64_t slot)
+{
+    Get *g = &p->locations.get[i];
+
+    g_assert(g->state == GET_NONE);
+    *g = (Get) { .state = GET_WANTED, .slot = slot };
+    p->locations.nr_gets++;
+    get_send(p, g);
+}
+
+bool location_get_is_out(const Pager *p, unsigned i)
+{
+    return p->locations.get[i].state == GET_OUT;
+}
+
+void location_forget(Pager *p, unsigned i)
+{
+    Get *g = &p->locations.get[i];
+
+    g_assert(g->state != GET_OUT);
+    if (g->state == GET_WANTED) {
+        g->state = GET_NONE;
+        p->locations.nr_gets--;
+    }
+}
+
+/* It is out no more; what waited for that is freed. */
+static void get_end(Pager *p, Get *g)
+{
+    g->state = GET_NONE;
+    p->locations.nr_gets--;
+    if (slots_valid(&p->slots, g->slot)) {
+        slots_set_read(&p->slots, g->slot, false);
+    }
+    if (g->free_slot) {
+        location_free(p, g->slot);
+    }
+}
+
+static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
+                       const void *payload)
+{
+    Tag tag = tag_decode(head->tag);
+    Get *g = tag.index < LOCATION_GETS ? &p->locations.get[tag.index] : NULL;
+    uint64_t now = pager_now();
+
+    if (!g || g->state != GET_OUT || tag.kind != TAG_GET ||
+        tag.serial != g->serial || g->remote != remote) {
+        return false;
+    }
+    histogram_add(&p->report.network_ns, now - g->sent, now);
+    judge_add(&remote->judge, now - g->sent);
+    if (head->status == RCACHE_E_FENCED) {
+        remote_close(remote, "a newer session of this VM is there");
+        return true;            /* asked again when it is down */
+    }
+    get_end(p, g);
+    if (head->status || head->count != 1) {
+        g_warning("vm %s: provider %s: GET: %s", p->name, remote->host,
+                  wire_status_name(head->status));
+        payload = NULL;
+    }
+    p->locations.ops->got(p, tag.index, remote, payload);
+    return true;
+}
+
+bool location_is_read(const Pager *p, const Remote *remote, uint32_t slab)
+{
+    for (unsigned i = 0; i < LOCATION_GETS && p->locations.nr_gets; i++) {
+        const Get *g = &p->locations.get[i];
+
+        if (g->state == GET_OUT && g->remote == remote &&
+            slot_slab(g->slot) == slab) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void location_lease_ready(Pager *p, const Lease *l)
+{
+    for (unsigned i = 0; i < LOCATION_GETS && p->locations.nr_gets; i++) {
+        Get *g = &p->locations.get[i];
+
+        if (g->state == GET_WANTED && lease_of_slot(p, g->slot) == l) {
+            get_send(p, g);
+        }
+    }
+}
+
+/* ----------------------------------------------------------------- FREE */
+
+void location_free(Pager *p, uint64_t slot)
+{
+    if (!location_knows(p, slot)) {
+        return;
+    }
+    if (slots_is_read(&p->slots, slot)) {
+        for (unsigned i = 0; i < LOCATION_GETS; i++) {
+            Get *g = &p->locations.get[i];
+
+            g->free_slot |= g->state == GET_OUT && g->slot == slot;
+        }
+    } else if (p->slots.slabs[slot_slab(slot)].frozen) {
+        g_array_append_val(p->locations.held, slot);
+    } else {
+        freeing_add(lease_of_slot(p, slot), slot);
+    }
+}
+
+/* ------------------------------------------------------------------ PUT */
+
+/*
+ * The lease that is used least, but one of a slow provider only if there is no
+ * other, and last one that is wanted back: what goes there has to move again.
+ */
+static Lease *lease_for_put(const Pager *p)
+{
+    Lease *best = NULL;
+    uint64_t least = UINT64_MAX;
+    Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        uint64_t used = slots_used_in(&p->slots, l->index);
+
+        if (!lease_ready(l) || l->releasing || l->sweep ||
+            !slots_free_in(&p->slots, l->index)) {
+            continue;
+        }
+        if (l->keep < l->nr_slabs) {
+            used += UINT64_MAX / 2;
+        }
+        if (l->remote->judge.slow) {
+            used += UINT64_MAX / 4;
+        }
+        if (used < least) {
+            best = l;
+            least = used;
+        }
+    }
+    return best;
+}
+
+bool location_has_room(const Pager *p)
+{
+    return lease_for_put(p);
+}
+
+unsigned location_reserve(Pager *p, uint64_t *out, unsigned max)
+{
+    const Lease *l = lease_for_put(p);
+
+    return l ? slots_take(&p->slots, l->index, out, max) : 0;
+}
+
+void location_unreserve(Pager *p, const uint64_t *slot, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        slots_clear(&p->slots, slot[i]);
+    }
+}
+
+bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
+                  const void *bytes)
+{
+    RcacheSlot wire[RCACHE_BATCH_PAGES];
+    WireHead head = { .type = RCACHE_PUT, .count = n };
+    Lease *l = lease_of_slot(p, slot[0]);
+    Put *put = &p->locations.put[i];
+
+    g_assert(!put->out && n <= RCACHE_BATCH_PAGES);
+    if (!l || !lease_ready(l)) {
+        return false;
+    }
+    *put = (Put) { .out = true, .serial = ++p->serial, .n = n, .slot = slot,
+                   .remote = l->remote };
+    head.tag = tag_encode(TAG_PUT, i, put->serial);
+    head.lease = l->shared->id;
+    head.epoch = l->shared->epoch;
+    for (unsigned k = 0; k < n; k++) {
+        wire[k] = slot_at_provider(p, slot[k]);
+    }
+    data_conn_send(&l->remote->bulk, &head, wire, bytes,
+                   (size_t)n * RCACHE_PAGE_SIZE);
+    return true;
+}
+
+static bool put_answer(Pager *p, Remote *remote, const WireHead *head)
+{
+    Tag tag = tag_decode(head->tag);
+    Put *put = tag.index < LOCATION_PUTS ? &p->locations.put[tag.index] : NULL;
+
+    if (!put || !put->out || put->remote != remote ||
+        tag.kind != TAG_PUT || tag.serial != put->serial) {
+        return false;
+    }
+    put->out = false;
+    if (head->status) {
+        g_warning("vm %s: provider %s: PUT: %s", p->name, remote->host,
+                  wire_status_name(head->status));
+    }
+    p->locations.ops->stored(p, tag.index, !head->status);
+    if (head->status) {
+        remote_close(remote, wire_status_name(head->status));
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- slabs */
+
+void location_freeze(Pager *p, uint32_t slab)
+{
+    slots_freeze(&p->slots, slab, true);
+    freeing_hold(leases_at(&p->leases, p->slots.slabs[slab].lease), slab,
+                 p->locations.held);
+}
+
+void location_thaw(Pager *p, uint32_t slab)
+{
+    GArray *held = p->locations.held;
+    guint n = 0;
+
+    slots_freeze(&p->slots, slab, false);
+    for (guint i = 0; i < held->len; i++) {
+        uint64_t slot = g_array_index(held, uint64_t, i);
+
+        if (slot_slab(slot) == slab) {
+            freeing_add(lease_of_slot(p, slot), slot);
+        } else {
+            g_array_index(held, uint64_t, n++) = slot;
+        }
+    }
+    g_array_set_size(held, n);
+}
+
+void location_move(Pager *p, uint32_t slab, const Lease *to, uint32_t number)
+{
+    slab_table_set(guest_slabs(&p->guest), slab, 0,
+                   (Location) { to->index, number });
+    slots_move(&p->slots, slab, to->index, number);
+    /* What could not be asked of the old provider, which may be gone. */
+    location_lease_ready(p, to);
+    location_thaw(p, slab);
+}
+
+bool location_add(Pager *p, const Lease *l, uint32_t number)
+{
+    struct RcacheSlab *table = guest_slabs(&p->guest);
+    uint32_t slab = slab_table_find_free(table, 0);
+
+    if (slab == RCACHE_NR_SLABS) {
+        return false;
+    }
+    slab_table_set(table, slab, 0, (Location) { l->index, number });
+    slots_add(&p->slots, slab, l->index, number, l->slab_pages);
+    return true;
+}
+
+void location_remove(Pager *p, uint32_t slab)
+{
+    slab_table_set(guest_slabs(&p->guest), slab, 0,
+                   (Location) { LOCATION_NONE, 0 });
+    slots_remove(&p->slots, slab);
+}
+
+bool location_is_quiet(const Pager *p, uint32_t slab)
+{
+    for (unsigned i = 0; i < LOCATION_PUTS; i++) {
+        const Put *put = &p->locations.put[i];
+
+        for (unsigned k = 0; put->out && k < put->n; k++) {
+            if (slot_slab(put->slot[k]) == slab) {
+                return false;
+            }
+        }
+    }
+    return !freeing_is_out(leases_at(&p->leases, p->slots.slabs[slab].lease),
+                           slab);
+}
+
+/* ------------------------------------------------------------ providers */
+
+bool location_answer(Pager *p, Remote *remote, const WireHead *head,
+                     const void *payload)
+{
+    switch (head->type) {
+    case RCACHE_GET_REPLY:
+        return get_answer(p, remote, head, payload);
+    case RCACHE_PUT_ACK:
+        return put_answer(p, remote, head);
+    case RCACHE_FREE_ACK:
+        return freeing_answer(p, remote, head);
+    default:
+        return false;
+    }
+}
+
+void location_remote_down(Pager *p, Remote *remote)
+{
+    for (unsigned i = 0; i < LOCATION_GETS; i++) {
+        Get *g = &p->locations.get[i];
+
+        if (g->state != GET_OUT || g->remote != remote) {
+            continue;
+        }
+        if (g->free_slot) {
+            get_end(p, g);
+            p->locations.ops->got(p, i, NULL, NULL);
+        } else {
+            slots_set_read(&p->slots, g->slot, false);
+            g->state = GET_WANTED;
+            get_send(p, g);     /* if its slab is elsewhere by now */
+        }
+    }
+    for (unsigned i = 0; i < LOCATION_PUTS; i++) {
+        Put *put = &p->locations.put[i];
+
+        if (put->out && put->remote == remote) {
+            put->out = false;
+            p->locations.ops->stored(p, i, false);
+        }
+    }
+}

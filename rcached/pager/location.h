@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * location: where the bytes of pages that are away are.
+ *
+ * What is above (fetch.c, evict.c) knows slots: a slab's index and a page in
+ * it.  Here a slot becomes a place at a provider: "put these pages, get this
+ * page, free this slot, may this slab be written".  A slab has one location
+ * today and may have two; nobody above will see the difference.
+ *
+ * A slot is in use from location_reserve() until its FREE is answered.  It is
+ * not freed while a GET on it is out, and not while its slab is frozen, which
+ * a slab is that moves: what is to be freed then waits here.
+ *
+ * A GET that cannot be sent now, since its provider is away, is kept and sent
+ * when its lease is ready or its slab has moved to where one is.  A PUT whose
+ * session ends is called off: its slots are fenced, and freed.
+ */
+#ifndef PAGER_LOCATION_H
+#define PAGER_LOCATION_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcached/pager/leases.h"
+
+typedef struct Pager Pager;
+
+#define LOCATION_GETS   512u    /* GETs on their way, or waiting to be sent */
+#define LOCATION_PUTS   8u      /* PUTs on their way */
+
+/**
+ * struct LocationOps - what is told to who asked; set once
+ * @got: the answer to location_get()
+ *   @i: its number
+ *   @from: who answered; NULL: it was given up, since its slot is free
+ *   @bytes: RCACHE_PAGE_SIZE, unchecked, until the function returns; NULL:
+ *           there are none for now
+ * @stored: the answer to location_put()
+ *   @i: its number
+ *   @ok: every location has them; else the slots are the caller's to free
+ */
+typedef struct LocationOps {
+    void (*got)(Pager *p, unsigned i, Remote *from, const void *bytes);
+    void (*stored)(Pager *p, unsigned i, bool ok);
+} LocationOps;
+
+enum GetState {
+    GET_NONE,
+    GET_WANTED,                 /* to be sent when its lease is ready */
+    GET_OUT
+};
+
+/**
+ * struct Get - a page that is asked for; private to location.c
+ * @free_slot: nobody needs the slot once the GET is in
+ * @serial: of the tag, another for each time it is sent
+ * @sent: ns
+ * @remote: where it is out
+ */
+typedef struct Get {
+    enum GetState state;
+    bool free_slot;
+    uint32_t serial;
+    uint64_t slot;
+    uint64_t sent;
+    Remote *remote;
+} Get;
+
+/**
+ * struct Put - pages on their way; private to location.c
+ * @out: it has not been answered
+ * @serial: of the tag
+ * @slot: the caller's, @n of them
+ * @remote: where it is out
+ */
+typedef struct Put {
+    bool out;
+    uint32_t serial;
+    unsigned n;
+    const uint64_t *slot;
+    Remote *remote;
+} Put;
+
+/**
+ * struct Locations - all that is on its way to or from providers
+ * @nr_gets: GETs that are WANTED or OUT
+ * @held: of uint64_t, slots of frozen slabs that are to be freed afterwards
+ */
+typedef struct Locations {
+    const LocationOps *ops;
+    Get get[LOCATION_GETS];
+    unsigned nr_gets;
+    Put put[LOCATION_PUTS];
+    GArray *held;
+} Locations;
+
+void locations_init(Locations *locations, const LocationOps *ops);
+void locations_deinit(Locations *locations);
+
+/* ------------------------------------------------------------- one page */
+
+/** location_knows() - is @slot, of a word, one in which something is stored? */
+bool location_knows(const Pager *p, uint64_t slot);
+
+/** location_host() - the name of a provider that has a known slot */
+const char *location_host(const Pager *p, uint64_t slot);
+
+/**
+ * location_get() - ask for the bytes of a known slot; ops->got() follows
+ * @i: the caller's number for it, below LOCATION_GETS, not in use
+ */
+void location_get(Pager *p, unsigned i, uint64_t slot);
+
+/** location_get_is_out() - has GET @i been sent and not been answered? */
+bool location_get_is_out(const Pager *p, unsigned i);
+
+/** location_forget() - nobody wants GET @i any more, which is not out */
+void location_forget(Pager *p, unsigned i);
+
+/** location_free() - nothing needs @slot any more; no effect if it is free */
+void location_free(Pager *p, uint64_t slot);
+
+/* --------------------------------------------------------------- batches */
+
+/** location_has_room() - is there anywhere to put pages? */
+bool location_has_room(const Pager *p);
+
+/**
+ * location_reserve() - slots that can be put to with one PUT
+ * @out: @max of them at most
+ *
+ * Return: how many; 0: there is no room, or nobody is there to take pages
+ */
+unsigned location_reserve(Pager *p, uint64_t *out, unsigned max);
+
+/** location_unreserve() - @n slots that no PUT was sent for */
+void location_unreserve(Pager *p, const uint64_t *slot, unsigned n);
+
+/**
+ * location_put() - put pages to slots of one location_reserve()
+ * @i: the caller's number for it, below LOCATION_PUTS, not in use
+ * @slot: @n, the caller's until ops->stored()
+ * @bytes: @n pages, the same
+ *
+ * Return: false if nobody is there to take them any more: nothing was sent
+ */
+bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
+                  const void *bytes);
+
+/* ----------------------------------------------------------------- slabs */
+
+/** location_freeze() - take no slot in a slab and free none: it moves */
+void location_freeze(Pager *p, uint32_t slab);
+
+/** location_thaw() - it stays where it is; or has moved, by location_move() */
+void location_thaw(Pager *p, uint32_t slab);
+
+/** location_move() - a frozen slab is at @to now, in one store; thaws it */
+void location_move(Pager *p, uint32_t slab, const Lease *to, uint32_t number);
+
+/**
+ * location_add() - put a slab of @l into the slab table
+ *
+ * Return: false if the table is full
+ */
+bool location_add(Pager *p, const Lease *l, uint32_t number);
+
+/** location_remove() - take an empty slab out of it */
+void location_remove(Pager *p, uint32_t slab);
+
+/** location_is_quiet() - are all PUTs and FREEs into a slab answered? */
+bool location_is_quiet(const Pager *p, uint32_t slab);
+
+/** location_is_read() - is a GET on a slab out at @remote? */
+bool location_is_read(const Pager *p, const Remote *remote, uint32_t slab);
+
+/* ------------------------------------------------------------- providers */
+
+/** location_lease_ready() - send the GETs that waited for @l */
+void location_lease_ready(Pager *p, const Lease *l);
+
+/**
+ * location_answer() - GET_REPLY, PUT_ACK or FREE_ACK
+ *
+ * Return: false: to nothing that is out at @remote
+ */
+bool location_answer(Pager *p, Remote *remote, const WireHead *head,
+                     const void *payload);
+
+/** location_remote_down() - what is out at @remote will not be answered */
+void location_remote_down(Pager *p, Remote *remote);
+
+#endif
