@@ -6,6 +6,8 @@
 #ifndef RCACHE_SECRECY_H
 #define RCACHE_SECRECY_H
 
+#include <stdbool.h>
+
 /**
  * secrecy_begin() - no core dump, and no ptrace or /proc/PID/mem without
  * CAP_SYS_PTRACE, from now on
@@ -13,5 +15,8 @@
  * A build with AddressSanitizer stays traceable: its leak check needs that.
  */
 void secrecy_begin(void);
+
+/** secrecy_host_has_swap() - could memory that is not locked reach a disk? */
+bool secrecy_host_has_swap(void);
 
 #endif

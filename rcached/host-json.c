@@ -341,7 +341,10 @@ static void judge_faults(const Vm *vm, Verdict *verdict)
 {
     const struct RcacheVmmStats *s = &vm->figures.stats;
 
-    if (!vm->figures.attached) {
+    if (!vm->pager && vm->retry.problem) {
+        verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager, it cannot "
+                    "start: %s", vm->name, vm->retry.problem);
+    } else if (!vm->figures.attached) {
         verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager attached",
                     vm->name);
     } else if (s->oldest_wait > WAITING_NS) {

@@ -10,10 +10,12 @@
  * is then left alone with its guest but given no new leases.
  *
  * rcached starts a pager as
- *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME [--poll-us=N]
- *             [--keep-unused-ms=N] [--slow-window-ms=N]
+ *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME --words-fd=5
+ *             [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
  *             [--moves-per-minute=N]
- * with the accepted VMM connection as descriptor 3, its HELLO still unread.
+ * with the accepted VMM connection as descriptor 3, its HELLO still unread,
+ * and a pipe as descriptor 5: one that cannot start says there why, answers
+ * HELLO with the same text, and ends with status 1.
  * The pager never waits for rcached on the fault path.
  */
 #ifndef RCACHED_LINK_H

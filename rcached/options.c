@@ -281,10 +281,10 @@ static void options_view(Options *o)
     o->spill_dir = config_string(c, "provider", "spill-dir");
     o->lock_memory = config_bool(c, "provider", "lock-memory");
     o->provider_poll_us = config_int(c, "provider", "poll-us");
-    o->pager_poll_us = config_int(c, "pager", "poll-us");
-    o->keep_unused_ms = config_time_ms(c, "pager", "keep-unused");
-    o->slow_window_ms = config_time_ms(c, "pager", "slow-window");
-    o->moves_per_minute = config_int(c, "pager", "moves-per-minute");
+    o->pager.poll_us = config_int(c, "pager", "poll-us");
+    o->pager.keep_unused_ms = config_time_ms(c, "pager", "keep-unused");
+    o->pager.slow_window_ms = config_time_ms(c, "pager", "slow-window");
+    o->pager.moves_per_minute = config_int(c, "pager", "moves-per-minute");
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
     o->history_ms = config_time_ms(c, "agent", "history");

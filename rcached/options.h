@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/config.h"
+#include "rcached/pager-config.h"
 
 typedef enum OptionsAction {
     OPTIONS_RUN,
@@ -36,10 +37,7 @@ typedef struct Options {
     bool lock_memory;
     const char *spill_dir;      /* or "" */
     unsigned provider_poll_us;
-    unsigned pager_poll_us;
-    unsigned keep_unused_ms;    /* leases of VMs here */
-    unsigned slow_window_ms;    /* their pagers watch a provider */
-    unsigned moves_per_minute;
+    PagerConfig pager;
     const char *memory_source;
     uint64_t deadline_ms;
     uint64_t history_ms;

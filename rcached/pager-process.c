@@ -18,13 +18,15 @@
 /* The pager's descriptors beside the standard ones. */
 #define PAGER_VMM_FD    3
 #define PAGER_LOCK_FD   4
-#define PAGER_FIRST_FREE_FD 5
+#define PAGER_WORDS_FD  5
+#define PAGER_FIRST_FREE_FD 6
 
 extern char **environ;
 
 struct PagerProcess {
     pid_t pid;
     int pidfd;
+    int words_fd;               /* what it says if it cannot start; or -1 */
     bool adopted;
     guint watch;
     PagerEnded *ended;
@@ -48,17 +50,30 @@ static bool describe_exit(int pidfd, char *how, size_t size)
     return true;
 }
 
+/* Its last words, if it had any; they are of our own program. */
+static bool read_words(const PagerProcess *proc, char *how, size_t size)
+{
+    ssize_t len = proc->words_fd < 0 ? 0 : read(proc->words_fd, how, size - 1);
+
+    if (len <= 0) {
+        return false;
+    }
+    how[len] = '\0';
+    return true;
+}
+
 static gboolean proc_dead(gint fd, GIOCondition condition, gpointer opaque)
 {
     PagerProcess *proc = opaque;
-    char how[80] = "gone";
-    bool failed = false;
+    char how[256] = "gone";
+    bool failed = false, said;
 
     if (!proc->adopted) {
         failed = describe_exit(proc->pidfd, how, sizeof(how));
     }
+    said = failed && read_words(proc, how, sizeof(how));
     proc->watch = 0;
-    proc->ended(proc, how, failed, proc->opaque);
+    proc->ended(proc, how, failed, said, proc->opaque);
     return G_SOURCE_REMOVE;
 }
 
@@ -69,6 +84,7 @@ static PagerProcess *proc_new(pid_t pid, int pidfd, bool adopted,
 
     proc->pid = pid;
     proc->pidfd = pidfd;
+    proc->words_fd = -1;
     proc->adopted = adopted;
     proc->ended = ended;
     proc->opaque = opaque;
@@ -80,22 +96,24 @@ static PagerProcess *proc_new(pid_t pid, int pidfd, bool adopted,
  * The descriptors are first moved out of the way of the numbers they are to
  * get, so that giving one its number never overwrites the other.
  */
-static int spawn(const PagerSpawn *s, char **argv, pid_t *pid)
+static int spawn(const PagerSpawn *s, int words_fd, char **argv, pid_t *pid)
 {
     autofd vmm = fcntl(s->vmm_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
     autofd lock = fcntl(s->lock_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
+    autofd words = fcntl(words_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t none;
     int ret;
 
-    if (vmm < 0 || lock < 0) {
+    if (vmm < 0 || lock < 0 || words < 0) {
         return errno;
     }
     sigemptyset(&none);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, vmm, PAGER_VMM_FD);
     posix_spawn_file_actions_adddup2(&files, lock, PAGER_LOCK_FD);
+    posix_spawn_file_actions_adddup2(&files, words, PAGER_WORDS_FD);
     posix_spawn_file_actions_addclosefrom_np(&files, PAGER_FIRST_FREE_FD);
     posix_spawnattr_init(&attr);
     posix_spawnattr_setsigmask(&attr, &none);
@@ -114,20 +132,28 @@ PagerProcess *pager_process_spawn(const PagerSpawn *s, PagerEnded *ended,
     g_auto(GStrv) argv = NULL;
     g_autofree char *link = g_strdup_printf("--link=%s", s->link);
     g_autofree char *host = g_strdup_printf("--host=%s", s->host);
-    g_autofree char *poll = g_strdup_printf("--poll-us=%u", s->poll_us);
+    g_autofree char *poll = g_strdup_printf("--poll-us=%u", s->config->poll_us);
     g_autofree char *keep = g_strdup_printf("--keep-unused-ms=%u",
-                                            s->keep_unused_ms);
+                                            s->config->keep_unused_ms);
     g_autofree char *window = g_strdup_printf("--slow-window-ms=%u",
-                                              s->slow_window_ms);
+                                              s->config->slow_window_ms);
     g_autofree char *moves = g_strdup_printf("--moves-per-minute=%u",
-                                             s->moves_per_minute);
+                                             s->config->moves_per_minute);
+    autofd words_in = -1, words_out = -1;
+    int words[2], err, pidfd;
+    PagerProcess *proc;
     pid_t pid;
-    int err, pidfd;
 
-    g_strv_builder_add_many(builder, "rcached", "--pager", "--vmm-fd=3", link,
-                            host, poll, keep, window, moves, NULL);
+    g_strv_builder_add_many(builder, "rcached", "--pager", "--vmm-fd=3",
+                            "--words-fd=5", link, host, poll, keep, window,
+                            moves, NULL);
     argv = g_strv_builder_end(builder);
-    err = spawn(s, argv, &pid);
+    err = pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : 0;
+    if (!err) {
+        words_in = words[0];
+        words_out = words[1];
+        err = spawn(s, words_out, argv, &pid);
+    }
     if (err) {
         g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(err),
                     "cannot start a pager: %s", g_strerror(err));
@@ -143,7 +169,9 @@ PagerProcess *pager_process_spawn(const PagerSpawn *s, PagerEnded *ended,
         waitpid(pid, NULL, 0);
         return NULL;
     }
-    return proc_new(pid, pidfd, false, ended, opaque);
+    proc = proc_new(pid, pidfd, false, ended, opaque);
+    proc->words_fd = fd_steal(&words_in);
+    return proc;
 }
 
 PagerProcess *pager_process_adopt(pid_t pid, PagerEnded *ended, void *opaque,
@@ -167,6 +195,7 @@ void pager_process_free(PagerProcess *proc)
             g_source_remove(proc->watch);
         }
         close(proc->pidfd);
+        autofd_close(&proc->words_fd);
         g_free(proc);
     }
 }

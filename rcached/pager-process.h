@@ -13,26 +13,27 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "rcached/pager-config.h"
+
 typedef struct PagerProcess PagerProcess;
 
 /**
  * PagerEnded - the process is dead
- * @how: in words: "exit status 1", "signal 9 (Killed)"
+ * @how: in words: what it said of it itself, or "exit status 1", "signal 9
+ *       (Killed)"
  * @failed: it ended otherwise than with status 0
+ * @said: @how is its own words: it could not start
  *
  * The callee frees @proc.
  */
 typedef void PagerEnded(PagerProcess *proc, const char *how, bool failed,
-                        void *opaque);
+                        bool said, void *opaque);
 
 typedef struct PagerSpawn {
     const char *exe;            /* the program to be */
     const char *link;           /* path of the link's socket */
     const char *host;
-    unsigned poll_us;
-    unsigned keep_unused_ms;
-    unsigned slow_window_ms;
-    unsigned moves_per_minute;
+    const PagerConfig *config;
     int vmm_fd;                 /* both stay the caller's */
     int lock_fd;                /* held open by the pager, see rundir.h */
 } PagerSpawn;

@@ -416,10 +416,7 @@ static bool start_vms(Rcached *r, GError **errp)
     config.vmm_path = vmm;
     config.link_path = link;
     config.host = r->options->host;
-    config.poll_us = r->options->pager_poll_us;
-    config.keep_unused_ms = r->options->keep_unused_ms;
-    config.slow_window_ms = r->options->slow_window_ms;
-    config.moves_per_minute = r->options->moves_per_minute;
+    config.pager = r->options->pager;
     config.admit = probe_vms;
     if (!find_group(r->options->vmm_group, &config.vmm_gid, errp)) {
         return false;

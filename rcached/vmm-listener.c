@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/wire.h"
+#include "common/vmm-refuse.h"
 #include "rcached/seqpacket.h"
 
 /* Who may be on the way at once; a VMM is there for milliseconds. */
@@ -55,26 +55,6 @@ static void newcomer_end(Newcomer *n, const char *why)
 }
 
 /* ----------------------------------------------------------------- HELLO */
-
-void vmm_refuse(int fd, int status, const char *text)
-{
-    struct RcacheVmmHelloAck ack = {
-        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_HELLO_ACK,
-                 .size = sizeof(ack) },
-        .version = RCACHE_VMM_VERSION,
-        .status = status,
-    };
-    char unread;
-
-    /*
-     * Closing a socket whose queue is not empty is an error at the other
-     * end, which would come before the answer.
-     */
-    recv(fd, &unread, sizeof(unread), MSG_DONTWAIT);
-    wire_text_copy(ack.text, sizeof(ack.text), text);
-    seq_send(fd, &ack, sizeof(ack));
-    close(fd);
-}
 
 /*
  * Why this build cannot serve a HELLO whose form is right; NULL if it can.

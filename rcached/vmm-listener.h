@@ -39,13 +39,6 @@ VmmListener *vmm_listener_new(const char *path, gid_t gid, unsigned hello_ms,
 /** vmm_listener_free() - stop, close who has not arrived yet */
 void vmm_listener_free(VmmListener *listener);
 
-/**
- * vmm_refuse() - answer the HELLO that waits on @fd with a reason, and close
- * @status: an errno value below 0
- * @text: for the person who started the VM
- */
-void vmm_refuse(int fd, int status, const char *text);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmmListener, vmm_listener_free)
 
 #endif

@@ -32,6 +32,7 @@
 
 #include "common/cleanup.h"
 #include "common/uuid.h"
+#include "common/vmm-refuse.h"
 #include "common/wire.h"
 #include "rcached/vmm-listener.h"
 
@@ -40,8 +41,8 @@
 struct Vms {
     RunDir *dir;
     char *exe, *link_path, *host;
-    unsigned slow_window_ms, moves_per_minute;
-    unsigned poll_us, keep_unused_ms, pager_exit_ms, forget_ms;
+    PagerConfig pager;
+    unsigned pager_exit_ms, forget_ms;
     bool (*admit)(GError **errp);
     VmmListener *listener;
     GHashTable *vms;            /* uuid (in the Vm) to Vm */
@@ -61,15 +62,13 @@ struct VmWaiting {
 typedef enum Alive { ALIVE, DEAD, NOT_KNOWN } Alive;
 
 static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
-                           void *opaque);
+                           bool said, void *opaque);
 
 void vms_config_init(VmsConfig *config)
 {
     *config = (VmsConfig){
         .vmm_gid = (gid_t)-1,
-        .keep_unused_ms = 60 * 1000,
-        .slow_window_ms = 10 * 1000,
-        .moves_per_minute = 6,
+        .pager = PAGER_CONFIG_DEFAULT,
         .hello_ms = 5000,
         .pager_exit_ms = 5000,
         .forget_ms = 30 * 1000,
@@ -112,6 +111,7 @@ static void vm_free(gpointer opaque)
     pager_process_free(vm->pager);
     autofd_close(&vm->vmm_pidfd);
     vm_figures_deinit(&vm->figures);
+    vm_retry_reset(&vm->retry);
     g_free(vm);
 }
 
@@ -158,6 +158,7 @@ static void vm_set_incarnation(Vm *vm, uint64_t incarnation)
     if (vm->incarnation != incarnation) {
         vm->incarnation = incarnation;
         vm->starts = 0;
+        vm_retry_reset(&vm->retry);
         vm_figures_clear(&vm->figures);
     }
 }
@@ -171,10 +172,7 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
         .exe = vms->exe,
         .link = vms->link_path,
         .host = vms->host,
-        .poll_us = vms->poll_us,
-        .keep_unused_ms = vms->keep_unused_ms,
-        .slow_window_ms = vms->slow_window_ms,
-        .moves_per_minute = vms->moves_per_minute,
+        .config = &vms->pager,
         .vmm_fd = vmm_fd,
         .lock_fd = lock_fd,
     };
@@ -185,6 +183,7 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
         return;
     }
     vm->starts++;
+    vm->served = false;
     vm->started_at = g_get_monotonic_time();
     vm_figures_owed(&vm->figures, vm->started_at);
     note.pid = pager_process_pid(vm->pager);
@@ -196,13 +195,33 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
               vm->waiting ? (unsigned)vm->waiting->peer.uid : 0);
 }
 
+/* Is it too early for the next attempt?  Then who waits is told why. */
+static bool vm_backs_off(Vm *vm)
+{
+    int64_t left = vm_retry_left(&vm->retry, g_get_monotonic_time());
+    g_autofree char *why = NULL;
+
+    if (!left || vm->waiting->hello.incarnation != vm->incarnation) {
+        return false;
+    }
+    why = g_strdup_printf("its pager cannot start: %s (trying again in %.1f "
+                          "s)", vm->retry.problem, left / 1e6);
+    vmm_refuse(fd_steal(&vm->waiting->fd), -EAGAIN, why);
+    vm_end_wait(vm);
+    return true;
+}
+
 /* Start the pager for who waits.  There must be none alive. */
 static void vm_start(Vm *vm)
 {
     g_autoptr(GError) error = NULL;
     VmWaiting *w = vm->waiting;
-    autofd lock = rundir_lock_pager(vm->vms->dir, vm->uuid);
+    autofd lock = -1;
 
+    if (vm_backs_off(vm)) {
+        return;
+    }
+    lock = rundir_lock_pager(vm->vms->dir, vm->uuid);
     vm_set_incarnation(vm, w->hello.incarnation);
     vm_set_vmm(vm, w->peer.pid);
     if (*w->hello.name) {
@@ -226,7 +245,7 @@ static void vm_start(Vm *vm)
 }
 
 static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
-                           void *opaque)
+                           bool said, void *opaque)
 {
     Vm *vm = opaque;
 
@@ -235,6 +254,9 @@ static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
           how);
     pager_process_free(proc);
     vm->pager = NULL;
+    if (failed && !vm->served) {
+        vm_retry_failed(&vm->retry, how, said, g_get_monotonic_time());
+    }
     vm_figures_end(&vm->figures);
     vm->pagerless_since = g_get_monotonic_time();
     rundir_forget_pager(vm->vms->dir, vm->uuid);
@@ -430,7 +452,7 @@ static gboolean vm_is_over(gpointer key, gpointer value, gpointer opaque)
         (vmm == NOT_KNOWN && since < vm->vms->forget_ms * (int64_t)1000)) {
         return FALSE;
     }
-    g_message("vm %s: over", vm->name);
+    g_message("vm %s: gone, forgetting it", vm->name);
     return TRUE;
 }
 
@@ -450,10 +472,7 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
     vms->exe = g_strdup(config->exe);
     vms->link_path = g_strdup(config->link_path);
     vms->host = g_strdup(config->host);
-    vms->poll_us = config->poll_us;
-    vms->keep_unused_ms = config->keep_unused_ms;
-    vms->slow_window_ms = config->slow_window_ms;
-    vms->moves_per_minute = config->moves_per_minute;
+    vms->pager = config->pager;
     vms->pager_exit_ms = config->pager_exit_ms;
     vms->forget_ms = config->forget_ms;
     vms->admit = config->admit;
@@ -501,6 +520,10 @@ void vms_linked(Vm *vm, struct Link *link)
 void vms_stats(Vm *vm, const struct LinkStats *msg)
 {
     vm_figures_stats(&vm->figures, msg, g_get_monotonic_time());
+    if (msg->attached && !vm->served) {
+        vm->served = true;
+        vm_retry_reset(&vm->retry);
+    }
 }
 
 void vms_heard(Vm *vm)

@@ -15,9 +15,11 @@
 #include <sys/types.h>
 
 #include "rcached/link.h"
+#include "rcached/pager-config.h"
 #include "rcached/pager-process.h"
 #include "rcached/rundir.h"
 #include "rcached/vm-figures.h"
+#include "rcached/vm-retry.h"
 
 typedef struct Vms Vms;
 typedef struct VmWaiting VmWaiting;
@@ -35,6 +37,8 @@ typedef struct Vm {
     PagerProcess *pager;        /* or NULL */
     int64_t pagerless_since;    /* g_get_monotonic_time() */
     int64_t started_at;         /* the same, of its pager; 0: not by us */
+    bool served;                /* that pager has attached */
+    VmRetry retry;              /* of pagers that could not serve it */
     VmWaiting *waiting;         /* a connection that waits for its pager */
 
     struct Link *link;          /* the pager's link, or NULL */
@@ -48,10 +52,7 @@ typedef struct VmsConfig {
     gid_t vmm_gid;              /* who may connect; (gid_t)-1: our group */
     const char *link_path;
     const char *host;
-    unsigned poll_us;
-    unsigned keep_unused_ms;    /* a pager's leases */
-    unsigned slow_window_ms;    /* how long a pager watches a provider */
-    unsigned moves_per_minute;  /* slabs that leave slow ones */
+    PagerConfig pager;
     unsigned hello_ms;          /* a connection may say nothing */
     unsigned pager_exit_ms;     /* a pager that ought to end may take */
     unsigned forget_ms;         /* a VM without pager and known VMM is kept */

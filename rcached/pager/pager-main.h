@@ -5,8 +5,9 @@
 
 /**
  * pager_main() - be a pager until the VMM's connection ends
- * @argv: --pager --vmm-fd=N --link=PATH --host=NAME [--poll-us=N]
- *        [--keep-unused-ms=N] [--slow-window-ms=N] [--moves-per-minute=N]
+ * @argv: --pager --vmm-fd=N --link=PATH --host=NAME [--words-fd=N]
+ *        [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
+ *        [--moves-per-minute=N]
  *
  * Return: the exit status: 0 done, 1 failed, 2 usage
  */

@@ -21,6 +21,8 @@
 #include "common/boot.h"
 #include "common/cleanup.h"
 #include "common/secrecy.h"
+#include "common/vmm-refuse.h"
+#include "rcached/pager-config.h"
 #include "rcached/pager/pager-main.h"
 
 #define RING_ENTRIES    1024u
@@ -140,27 +142,28 @@ static void pager_run(Pager *p)
 
 /* ------------------------------------------------------------------ life */
 
-static bool host_has_swap(void)
-{
-    g_autofree char *text = NULL;
-
-    /* The first line is the heading. */
-    return g_file_get_contents("/proc/swaps", &text, NULL, NULL) &&
-           strchr(text, '\n') && strchr(text, '\n')[1];
-}
-
 /* Page bytes must reach neither swap nor a core dump (rule 10). */
-static bool pager_keep_private(void)
+static char *pager_keep_private(void)
 {
     secrecy_begin();
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 &&
-        host_has_swap()) {
-        g_critical("pager: cannot lock memory (%s) on a host with swap: "
-                   "raise LimitMEMLOCK, or set MemorySwapMax=0 and swapoff",
-                   g_strerror(errno));
-        return false;
+        secrecy_host_has_swap()) {
+        return g_strdup_printf("it cannot lock memory (%s) on a host with "
+                               "swap: raise LimitMEMLOCK, or swapoff",
+                               g_strerror(errno));
     }
-    return true;
+    return NULL;
+}
+
+/* Tell the VMM, and the daemon, why there will be no pager. */
+static void pager_give_up(int vmm_fd, int words_fd, const char *why)
+{
+    g_autofree char *text = g_strdup_printf("its pager cannot start: %s", why);
+
+    if (words_fd >= 0 && write(words_fd, why, strlen(why)) < 0) {
+        g_warning("pager: %s", why);    /* the daemon cannot say it */
+    }
+    vmm_refuse(vmm_fd, -ENOTSUP, text);
 }
 
 static int vmm_process(int fd)
@@ -189,15 +192,15 @@ static const LocationOps location_ops = {
 };
 
 static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
-                        unsigned poll_us)
+                        unsigned poll_us, char **why)
 {
     Pager *p = g_new0(Pager, 1);
     int err = 0;
 
     p->ring = ring_new(RING_ENTRIES, &err);
     if (!p->ring) {
-        g_critical("pager: io_uring: %s (see kernel.io_uring_disabled)",
-                   g_strerror(-err));
+        *why = g_strdup_printf("io_uring: %s (see the sysctl "
+                               "kernel.io_uring_disabled)", g_strerror(-err));
         g_free(p);
         return NULL;
     }
@@ -254,20 +257,30 @@ static void pager_free(Pager *p)
     g_free(p);
 }
 
-int pager_main(int argc, char **argv)
+/* What the daemon says on the command line, see link.h. */
+typedef struct PagerArgs {
+    char *link, *host;
+    int vmm_fd, words_fd;
+    PagerConfig config;
+} PagerArgs;
+
+static bool args_parse(PagerArgs *args, int argc, char **argv)
 {
-    g_autofree char *link = NULL, *host = NULL;
-    int vmm_fd = -1, poll_us = 0, keep_ms = 60 * 1000;
-    int window_ms = 10 * 1000, moves = 6;
     gboolean is_pager = FALSE;
+    int poll_us = args->config.poll_us;
+    int keep_ms = args->config.keep_unused_ms;
+    int window_ms = args->config.slow_window_ms;
+    int moves = args->config.moves_per_minute;
     const GOptionEntry options[] = {
         { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager, "be a pager", NULL },
-        { "vmm-fd", 0, 0, G_OPTION_ARG_INT, &vmm_fd, "the VMM's socket",
-          "N" },
-        { "link", 0, 0, G_OPTION_ARG_STRING, &link, "rcached's socket",
-          "PATH" },
-        { "host", 0, 0, G_OPTION_ARG_STRING, &host, "this host's name",
-          "NAME" },
+        { "vmm-fd", 0, 0, G_OPTION_ARG_INT, &args->vmm_fd,
+          "the VMM's socket", "N" },
+        { "words-fd", 0, 0, G_OPTION_ARG_INT, &args->words_fd,
+          "where to say why it cannot start", "N" },
+        { "link", 0, 0, G_OPTION_ARG_STRING, &args->link,
+          "rcached's socket", "PATH" },
+        { "host", 0, 0, G_OPTION_ARG_STRING, &args->host,
+          "this host's name", "NAME" },
         { "poll-us", 0, 0, G_OPTION_ARG_INT, &poll_us,
           "spin so long before sleeping", "N" },
         { "keep-unused-ms", 0, 0, G_OPTION_ARG_INT, &keep_ms,
@@ -280,23 +293,38 @@ int pager_main(int argc, char **argv)
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;
-    Pager *p;
 
     g_option_context_add_main_entries(context, options, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
-        vmm_fd < 0 || !link || !host || poll_us < 0 || keep_ms <= 0 ||
-        window_ms <= 0 || moves < 0) {
+        args->vmm_fd < 0 || !args->link || !args->host || poll_us < 0 ||
+        keep_ms <= 0 || window_ms <= 0 || moves < 0) {
         g_printerr("rcached --pager: %s\n", error ? error->message :
                    "--vmm-fd, --link and --host are needed");
-        return 2;
+        return false;
     }
-    if (!pager_keep_private() ||
-        !(p = pager_new(vmm_fd, link, host, poll_us))) {
+    args->config = (PagerConfig) {
+        .poll_us = poll_us, .keep_unused_ms = keep_ms,
+        .slow_window_ms = window_ms, .moves_per_minute = moves,
+    };
+    return true;
+}
+
+static int pager_live(const PagerArgs *args)
+{
+    g_autofree char *why = pager_keep_private();
+    Pager *p = why ? NULL : pager_new(args->vmm_fd, args->link, args->host,
+                                      args->config.poll_us, &why);
+
+    if (!p) {
+        pager_give_up(args->vmm_fd, args->words_fd, why);
         return 1;
     }
-    demand_init(&p->want.demand, keep_ms * NS_PER_MS);
-    p->health.window = window_ms * NS_PER_MS;
-    p->health.moves_per_minute = moves;
+    if (args->words_fd >= 0) {
+        close(args->words_fd);
+    }
+    demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);
+    p->health.window = args->config.slow_window_ms * NS_PER_MS;
+    p->health.moves_per_minute = args->config.moves_per_minute;
     pager_run(p);
     if (p->attached && (p->vmm.bye || vmm_is_dead(p))) {
         lease_release_all(p);
@@ -304,4 +332,16 @@ int pager_main(int argc, char **argv)
     pager_quiesce(p);
     pager_free(p);
     return 0;
+}
+
+int pager_main(int argc, char **argv)
+{
+    PagerArgs args = {
+        .vmm_fd = -1, .words_fd = -1, .config = PAGER_CONFIG_DEFAULT,
+    };
+    int status = args_parse(&args, argc, argv) ? pager_live(&args) : 2;
+
+    g_free(args.link);
+    g_free(args.host);
+    return status;
 }

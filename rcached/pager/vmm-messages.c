@@ -17,7 +17,7 @@ static void vmm_bad(Pager *p, const char *what)
     pager_quit(p, "the VMM sent %s", what);
 }
 
-static void vmm_refuse(Pager *p, int status, const char *text)
+static void vmm_refuse_hello(Pager *p, int status, const char *text)
 {
     struct RcacheVmmHelloAck ack = {
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_HELLO_ACK,
@@ -46,19 +46,20 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
         return;
     }
     if (msg->version != RCACHE_VMM_VERSION) {
-        vmm_refuse(p, -EPROTONOSUPPORT, "another version of the VMM protocol: "
-                   "use the QEMU and the rcached of one release");
+        vmm_refuse_hello(p, -EPROTONOSUPPORT, "another version of the VMM "
+                         "protocol: use the QEMU and the rcached of one "
+                         "release");
         return;
     }
     if (msg->page_size != RCACHE_PAGE_SIZE || msg->copies != 1 ||
         !msg->incarnation) {
-        vmm_refuse(p, -EINVAL, "only copies=1 and pages of 4096 bytes are "
-                   "supported");
+        vmm_refuse_hello(p, -EINVAL, "only copies=1 and pages of 4096 bytes "
+                         "are supported");
         return;
     }
     /* More RAM than both may have been plugged; that must not end it. */
     if (msg->local_max < RCACHE_PAGE_SIZE) {
-        vmm_refuse(p, -EINVAL, "local-max is below one page: raise it");
+        vmm_refuse_hello(p, -EINVAL, "local-max is below one page: raise it");
         return;
     }
     memcpy(p->self.vm, msg->uuid, sizeof(msg->uuid));

@@ -14,22 +14,10 @@
 #include <xxhash.h>
 
 #include "common/cleanup.h"
+#include "common/secrecy.h"
 #include "rcached/provider/slab-internal.h"
 
 /* ---------------------------------------------------------------- guard */
-
-/* One line of heading, then one line for each swap area. */
-static bool host_has_swap(void)
-{
-    g_autofree char *text = NULL;
-    const char *line;
-
-    if (!g_file_get_contents("/proc/swaps", &text, NULL, NULL)) {
-        return errno != ENOENT;
-    }
-    line = strchr(text, '\n');
-    return line && line[1];
-}
 
 /* Is this process in a memory cgroup that may not swap? */
 static bool cgroup_forbids_swap(void)
@@ -78,7 +66,7 @@ static bool can_lock(size_t bytes)
 bool slab_guard_find(bool always_lock, size_t probe, SlabGuard *out,
                      GError **errp)
 {
-    if (!always_lock && !host_has_swap()) {
+    if (!always_lock && !secrecy_host_has_swap()) {
         *out = SLAB_GUARD_NO_SWAP;
         return true;
     }

@@ -16,6 +16,7 @@
 #include "rcached/link.h"
 
 #define VMM_FD          3
+#define WORDS_FD        5
 #define LIFE_SECONDS    120
 /* A condition that holds soon on a quiet machine may take so many times as
  * long on a busy one. */
@@ -250,6 +251,9 @@ void fake_pager_main(int argc, char **argv)
         }
     }
     fake_hello(&p);
+    if (is(&p, "cannot")) {
+        _exit(write(WORDS_FD, "no luck today", 13) == 13);
+    }
     if (is(&p, "crash")) {
         _exit(3);
     }

@@ -4,12 +4,13 @@
  * (/proc/self/exe --pager), and the VMM's side of such a conversation.
  *
  * It answers HELLO and says in the text of its HELLO_ACK what it was given:
- * "pid=N sid=N fds=0,1,2,3,4".  Then it connects its link, reports itself
+ * "pid=N sid=N fds=0,1,2,3,4,5".  Then it connects its link, reports itself
  * with figures that fake_* below name, and asks for a lease.  What comes over
  * the link it tells the VMM as the text of an EVENT.  How it behaves goes by
  * the name of the VM:
  *
  *   "crash..."     exits with status 3 after its HELLO_ACK
+ *   "cannot..."    says that it cannot start, and why, and exits with status 1
  *   "stubborn..."  does not end when the VMM's connection does
  *   "mute..."      answers no LINK_EVICT
  *   "old..."       speaks another version of the link

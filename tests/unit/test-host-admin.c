@@ -320,6 +320,19 @@ START_TEST(what_providers_have_lost)
 }
 END_TEST
 
+START_TEST(why_a_pager_cannot_start_is_told)
+{
+    int fd = daemon_vm(&daemon_, 5, "cannot");
+    g_autofree char *problem = NULL;
+
+    ck_assert(fake_pump(5000, vm_has_no_pager, "cannot"));
+    problem = problem_of(0);
+    ck_assert_str_eq(problem, "vm cannot has no pager, it cannot start: no "
+                     "luck today");
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_pager_that_says_nothing_is_stuck)
 {
     int fd = start_vm(5, "web");
@@ -522,6 +535,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, leases_held_are_listed);
     tcase_add_test(tc, vms_are_listed_with_their_figures);
     tcase_add_test(tc, the_verdict_has_reasons);
+    tcase_add_test(tc, why_a_pager_cannot_start_is_told);
     tcase_add_test(tc, a_pager_that_says_nothing_is_stuck);
     tcase_add_test(tc, what_providers_have_lost);
     tcase_add_test(tc, a_vm_without_pager_degrades_the_verdict);

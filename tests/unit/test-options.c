@@ -89,7 +89,7 @@ START_TEST(the_command_line_has_the_last_word)
     ck_assert_str_eq(o->label, "rack1");
     ck_assert_uint_eq(options_lend(o, 8 * GIB), 2 * GIB);
     ck_assert_uint_eq(options_reserve(o, 100 * GIB), GIB);
-    ck_assert_uint_eq(o->pager_poll_us, 50);
+    ck_assert_uint_eq(o->pager.poll_us, 50);
     ck_assert_uint_eq(o->provider_poll_us, 50);
     ck_assert_str_eq(o->arbiters[0], "127.0.0.1:3");
     ck_assert_str_eq(o->arbiters[1], "127.0.0.1:4");

@@ -25,7 +25,7 @@ START_TEST(a_pager_gets_its_vmm_and_nothing_else)
     sscanf(ack.text, "pid=%d", &pid);
     g_array_append_val(fix.pids, pid);
     /* A session of its own; the VMM's socket and the lock, no more. */
-    expected = g_strdup_printf("pid=%d sid=%d fds=0,1,2,3,4", pid, pid);
+    expected = g_strdup_printf("pid=%d sid=%d fds=0,1,2,3,4,5", pid, pid);
     ck_assert_str_eq(ack.text, expected);
     ck_assert_str_eq(the_vm()->name, "web");
     ck_assert_uint_eq(the_vm()->incarnation, 42);
@@ -176,6 +176,26 @@ START_TEST(pagers_that_crash_are_counted)
 }
 END_TEST
 
+/* It has said why, so another is not even started until a pause is over. */
+START_TEST(a_pager_that_cannot_start_is_not_tried_at_once)
+{
+    int fd = start(1, 42, "cannot");
+
+    pager_of(fd);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    close(fd);
+    ck_assert_str_eq(the_vm()->retry.problem, "no luck today");
+    expect_refusal(start(1, 42, "cannot"), -EAGAIN, "no luck today");
+    expect_refusal(start(1, 42, "cannot"), -EAGAIN, "trying again in");
+    ck_assert_uint_eq(vm_restarts(the_vm()), 0);
+    fake_pump(700, NULL, NULL);
+    pager_of(start(1, 42, "cannot"));
+    ck_assert_uint_eq(vm_restarts(the_vm()), 1);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    pager_of(start(1, 43, "web"));      /* another start of it is another */
+}
+END_TEST
+
 START_TEST(never_two_pagers_the_old_one_ends_first)
 {
     pid_t first, second;
@@ -313,6 +333,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_name_is_made_printable);
     tcase_add_test(tc, a_killed_pager_is_followed_by_another);
     tcase_add_test(tc, pagers_that_crash_are_counted);
+    tcase_add_test(tc, a_pager_that_cannot_start_is_not_tried_at_once);
     tcase_add_test(tc, never_two_pagers_the_old_one_ends_first);
     tcase_add_test(tc, a_stubborn_pager_is_killed_in_time);
     tcase_add_test(tc, who_waits_and_hangs_up_starts_nothing);

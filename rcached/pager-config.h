@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pager-config: what the configuration says to every pager of this host. */
+#ifndef RCACHED_PAGER_CONFIG_H
+#define RCACHED_PAGER_CONFIG_H
+
+typedef struct PagerConfig {
+    unsigned poll_us;           /* spin so long before sleeping */
+    unsigned keep_unused_ms;    /* leases that are not made use of */
+    unsigned slow_window_ms;    /* answers of providers are compared over */
+    unsigned moves_per_minute;  /* slabs that leave slow ones; 0: none */
+} PagerConfig;
+
+#define PAGER_CONFIG_DEFAULT (PagerConfig) { \
+    .keep_unused_ms = 60 * 1000, \
+    .slow_window_ms = 10 * 1000, \
+    .moves_per_minute = 6, \
+}
+
+#endif
