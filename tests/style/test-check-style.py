@@ -46,6 +46,16 @@ GOOD = {
     'scripts/tool': '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho "$1"\n',
 }
 
+def three(calls):
+    """Three files of the pager; the last calls what @calls says."""
+    return {f'rcached/pager/{name}.c':
+            SPDX + f'int {name}_go(void)\n{{\n    return {called}();\n}}\n'
+            for name, called in zip('abc', ('b_go', 'c_go', calls))}
+
+
+BUILD_THREE = BUILD_ALL + "files('b.c', 'c.c')\n"
+MUTATIONS = 'tests/integration/mutations.py'
+
 CASES = [
     ('does not name it', 'rcached/pager/meson.build', BUILD),
     ('does not name it', 'tests/unit/test-a.c', SPDX),
@@ -83,6 +93,9 @@ CASES = [
     ('no patch adds a copy', 'qemu-patches/0001.patch',
      patch_with(HEADER, mode='index 1..2 100644\n')),
     ('is not there', 'qemu-patches/series', '0002.patch\n'),
+    ('a-rule: rcached/main.c does not have', MUTATIONS,
+     SPDX.replace('/*', '#') + 'MUTATIONS = {"a-rule": ("rcached/main.c", '
+     '"gone", "", "unit-x")}\n'),
     ('SC2086', 'scripts/tool',
      '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho $1\n'),
 ]
@@ -114,7 +127,13 @@ def main():
         if code != 1 or words not in output:
             print(f'"{words}" in {path} is not found: {code}: {output}')
             failures += 1
-    print(f'{len(CASES) + 1} trees, {failures} not as expected')
+    for calls, words in (('a_go', 'a, b, c call each other'), ('puts', '')):
+        code, output = run_check(tool, {
+            **GOOD, 'rcached/pager/meson.build': BUILD_THREE, **three(calls)})
+        if code != bool(words) or words not in output:
+            print(f'a circle closed by {calls}: {code}: {output}')
+            failures += 1
+    print(f'{len(CASES) + 3} trees, {failures} not as expected')
     return 1 if failures else 0
 
 
