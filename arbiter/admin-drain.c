@@ -6,6 +6,7 @@
  */
 #include "arbiter/admin-drain.h"
 
+#include "common/admin-call.h"
 #include "arbiter/arbiter.h"
 
 static JsonNode *drain(Arbiter *arbiter, const char *name, bool draining,

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/admin-call.h"
+#include "common/wire-beat.h"
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
 

@@ -6,7 +6,9 @@
 #include "arbiter/arbiter.h"
 #include "arbiter/status.h"
 #include "arbiter/views.h"
+#include "common/admin-call.h"
 #include "common/saturate.h"
+#include "common/wire-beat.h"
 
 typedef struct Sums {
     unsigned states[HOST_STATE_MAX_];

@@ -7,8 +7,10 @@
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
 #include "arbiter/status.h"
-#include "common/trouble.h"
+#include "common/admin-call.h"
 #include "common/saturate.h"
+#include "common/trouble.h"
+#include "common/wire-beat.h"
 
 #define BALLOON_OLD_MS  60000u
 

@@ -9,8 +9,10 @@
 #include "arbiter/assign.h"
 #include "arbiter/views.h"
 #include "arbiter/whatif.h"
+#include "common/admin-call.h"
 #include "common/uuid.h"
 #include "common/verdict.h"
+#include "common/wire-beat.h"
 
 static void set_text(JsonObject *o, const char *name, const char *text)
 {

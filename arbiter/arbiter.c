@@ -16,6 +16,8 @@
 #include "arbiter/arbiter-admin.h"
 #include "arbiter/assign.h"
 #include "common/boot.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 
 #define TICK_MS         100u
 #define COMING_BACK     16u     /* connections whose end was not seen */

@@ -7,6 +7,7 @@
 #include "arbiter/refusal.h"
 #include "common/control-conn.h"
 #include "common/listener.h"
+#include "common/wire-control.h"
 
 #define HELLO_MS        5000u
 #define HELLO_MAX       1024u   /* of payload, before it has come */

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/wire-control.h"
 #include "common/wire.h"
 
 typedef struct Control Control;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/wire-control.h"
+
 /* Bytes, at the least, on a host that is busy: 256 MiB a second. */
 #define ALLOCATED_PER_MS    (256u << 10)
 #define ALLOCATE_MS_MAX     (5u * 60 * 1000)    /* however much it is */

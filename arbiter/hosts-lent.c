@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "common/wire-beat.h"
+
 #define BYTES_MAX       (1ull << 50)
 
 typedef struct Uuid {

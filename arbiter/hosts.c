@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hosts: the table of hosts.  See hosts.h. */
+#include "common/wire-beat.h"
 #include "arbiter/hosts-lent.h"
 
 #include <string.h>

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "arbiter/refusal.h"
+#include "common/wire-beat.h"
 #include "common/wire.h"
 
 typedef enum HostState {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/wire-control.h"
 
 #define CONFIG_FILE     "/etc/rcached/arbiter.conf"
 

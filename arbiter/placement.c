@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "common/wire-control.h"
+
 #define UNITS           256u    /* a request is handed out in so many */
 #define BYTES_MAX       (1ull << 60)
 #define STAY            4.0     /* how much better a host in use scores */

@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/wire-control.h"
 #include "common/wire.h"
 
 #define PLACEMENT_COPIES_MAX    2u

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/wire-control.h"
+
 #define SECOND_MS       1000u
 #define COUNT_MAX       20u     /* refusals that are looked into, a second */
 #define QUIET_MS        10000u

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/wire-control.h"
 #include "common/wire.h"
 
 typedef struct Refusal {

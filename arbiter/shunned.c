@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/wire-beat.h"
+
 #define NAMES_MAX       3u
 
 /* What one requester says of a provider. */

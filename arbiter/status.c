@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/trouble.h"
+#include "common/wire-beat.h"
 
 #define EXPIRES_SOON_MS         5000u   /* a third of a lease is far more */
 #define NAMES_MAX               3u

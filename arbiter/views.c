@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/saturate.h"
+#include "common/wire-beat.h"
 
 #define FEW             4u      /* times the sample, at random; as many may */
                                 /* be of the requester's rack */

@@ -5,7 +5,10 @@
 
 #include <string.h>
 
+#include "common/admin-call.h"
 #include "common/uuid.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 
 #define WAITING_MAX     64u
 #define LATE_MS         (110 * 1000u)   /* before rcachectl gives up */

@@ -16,6 +16,7 @@
 #include "arbiter/control.h"
 #include "arbiter/hosts.h"
 #include "common/admin.h"
+#include "common/wire-control.h"
 
 typedef struct VmCommands {
     uint64_t tags;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/saturate.h"
+#include "common/wire-beat.h"
 
 /* ------------------------------------------------------ who is there at all */
 

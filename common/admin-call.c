@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * admin: lines to calls, and what arguments a command takes.  Pure: these
+ * admin-call: lines to calls, and what arguments a command takes.  Pure: these
  * functions see every byte that a local client sends, and are fuzzed.
  */
+#include "common/admin-call.h"
+
 #include <string.h>
 
 #include "common/admin.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin: the client, for tools: one command, waited for.  See admin.h. */
+/* admin-client: one command, waited for.  See admin-client.h. */
+#include "common/admin-client.h"
+
+#include "common/admin-call.h"
 #include "common/admin.h"
 
 #include <errno.h>

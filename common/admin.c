@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/admin-call.h"
 #include "common/admin-rights.h"
 #include "common/listener.h"
 

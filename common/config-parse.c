@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* config: the grammar of single values.  Pure.  See config.h. */
+/* config-parse: the grammar of single values.  See config-parse.h. */
+#include "common/config-parse.h"
+
 #include <string.h>
 
 #include "common/config-internal.h"

@@ -104,25 +104,6 @@ const char *const *config_list(const Config *config, const char *section,
  */
 char *config_print(const Config *config, bool example);
 
-/* ------------------------------------------------------------ pure parts */
-
-/**
- * config_parse_size() - "4096", "512M", "64G", "10%"
- * @bytes: if it is a size
- * @percent: hundredths of a percent if it is a share, else -1; NULL if no
- *           share is taken
- *
- * K, M, G and T are powers of 1024.
- */
-bool config_parse_size(const char *text, uint64_t *bytes, int *percent,
-                       GError **errp);
-
-/** config_parse_time() - "200ms", "5s", "10min", "2h", "1d"; "0" is 0 */
-bool config_parse_time(const char *text, uint64_t *ms, GError **errp);
-
-/** config_format_size() - the shortest text that parses to @bytes, new */
-char *config_format_size(uint64_t bytes);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
 #endif

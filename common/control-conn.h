@@ -91,31 +91,6 @@ const char *control_conn_peer(const ControlConn *frames);
  */
 const char *control_conn_peer_host(const ControlConn *frames);
 
-/* ------------------------------------------------------------- connecting */
-
-typedef struct ControlDial ControlDial;
-
-/**
- * ControlDialed - how it went, called once, from the main loop
- * @conn: NULL if it did not; take a reference to keep it
- * @error: the callee's to look at only
- *
- * The ControlDial is gone when this is called.
- */
-typedef void ControlDialed(GSocketConnection *conn, const GError *error,
-                           void *opaque);
-
-/**
- * control_dial() - connect to "ADDRESS:PORT", as address_parse() takes it
- * @port: if the text has none
- */
-ControlDial *control_dial(const char *address, uint16_t port,
-                          unsigned timeout_ms, ControlDialed *done,
-                          void *opaque);
-
-/** control_dial_cancel() - never mind; @done is not called */
-void control_dial_cancel(ControlDial *dial);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ControlConn, control_conn_free)
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* control-conn: connecting to a daemon.  See control-conn.h. */
+/* control-dial: connect to a daemon.  See control-dial.h. */
+#include "common/control-dial.h"
+
 #include "common/address.h"
 #include "common/control-conn.h"
 

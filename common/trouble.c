@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/wire-beat.h"
+
 static void judge_lost(const WireBeatTrouble *t, const char *vm,
                        Verdict *verdict)
 {

@@ -10,6 +10,7 @@
 #include <json-glib/json-glib.h>
 
 #include "common/verdict.h"
+#include "common/wire-beat.h"
 #include "common/wire.h"
 
 /**

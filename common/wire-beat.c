@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * wire: heartbeats, a row of sections.
+ * wire-beat: heartbeats, a row of sections.
  *
  * A section longer than the structure known here is read as far as it is
  * known, and an unknown one is skipped, so that hosts and arbiters of
  * different ages understand each other.  A shorter one is an error.
  */
-#include "common/wire.h"
+#include "common/wire-beat.h"
 
 #include <endian.h>
 #include <stddef.h>

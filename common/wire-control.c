@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * wire: the payloads of HELLO and of the control frames.  Heartbeats are in
- * wire-beat.c.
+ * wire-control: the payloads of HELLO and of the control frames.  Heartbeats
+ * are in wire-beat.c.
  */
-#include "common/wire.h"
+#include "common/wire-control.h"
 
 #include <endian.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wire: the frames by which a slab moves.  See wire.h. */
-#include "common/wire.h"
+/* wire-move: the frames by which a slab moves.  See wire-move.h. */
+#include "common/wire-move.h"
 
 #include <endian.h>
 #include <string.h>

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/wire-control.h"
 #include "common/wire-internal.h"
 
 _Static_assert(sizeof(struct RcacheHdr) == WIRE_HEAD_LEN, "head");

@@ -2,6 +2,8 @@
 /* granter: GRANTs on a thread of their own.  See granter.h. */
 #include "rcached/granter.h"
 
+#include "common/wire-control.h"
+
 #define WAITING_MAX     256u
 
 struct Granter {

@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "common/wire-control.h"
 #include "common/wire.h"
 #include "rcached/provider/provider.h"
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "common/admin-call.h"
 #include "common/admin.h"
 #include "rcached/host-json.h"
 

@@ -13,6 +13,7 @@
 #include "common/trouble.h"
 #include "common/uuid.h"
 #include "common/verdict.h"
+#include "common/wire-beat.h"
 #include "rcached/unmanaged-vms.h"
 #include "rcached/report.h"
 

@@ -18,7 +18,7 @@
 
 #include "rcached/agent/memory.h"
 #include "rcached/agent/predict.h"
-#include "rcached/agent/qmp.h"
+#include "rcached/agent/qmp-folder.h"
 #include "rcached/granter.h"
 #include "rcached/options.h"
 #include "rcached/provider/provider.h"

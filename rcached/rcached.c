@@ -16,6 +16,8 @@
 
 #include "common/boot.h"
 #include "common/service.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "rcached/agent/beat.h"
 #include "rcached/host-admin.h"
 #include "rcached/unmanaged-vms.h"

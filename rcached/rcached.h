@@ -15,7 +15,7 @@
 #include "rcached/agent/arbiter-client.h"
 #include "rcached/agent/memory.h"
 #include "rcached/agent/memory-watch.h"
-#include "rcached/agent/qmp.h"
+#include "rcached/agent/qmp-folder.h"
 #include "rcached/evicts.h"
 #include "rcached/granter.h"
 #include "rcached/link-server.h"

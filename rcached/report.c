@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "common/wire-beat.h"
+
 static bool balloon_has(const struct RcacheVmmBalloon *b,
                         enum RcacheBalloonTag tag)
 {

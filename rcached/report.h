@@ -8,6 +8,7 @@
 
 #include <glib.h>
 
+#include "common/wire-beat.h"
 #include "common/wire.h"
 #include "rcached/agent/predict.h"
 #include "rcached/vms.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/uuid.h"
+#include "common/wire-beat.h"
 #include "common/wire.h"
 #include "rcached/agent/predict.h"
 #include "rcached/report.h"

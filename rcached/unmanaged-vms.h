@@ -10,7 +10,7 @@
 
 #include <json-glib/json-glib.h>
 
-#include "rcached/agent/qmp.h"
+#include "rcached/agent/qmp-folder.h"
 #include "rcached/vms.h"
 
 /** unmanaged_vms_predict() - append to @out (PredictGuest); @folder may be NULL

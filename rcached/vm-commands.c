@@ -6,6 +6,7 @@
 
 #include "common/admin.h"
 #include "common/uuid.h"
+#include "common/wire-control.h"
 #include "rcached/rcached.h"
 
 static void rcached_evicted(const Evicted *evicted, void *opaque)

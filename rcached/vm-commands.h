@@ -3,6 +3,7 @@
 #ifndef RCACHED_VM_COMMANDS_H
 #define RCACHED_VM_COMMANDS_H
 
+#include "common/wire-control.h"
 #include "common/wire.h"
 #include "rcached/agent/arbiter-client.h"
 

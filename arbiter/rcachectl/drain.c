@@ -17,6 +17,7 @@
 #include "arbiter/rcachectl/cell.h"
 #include "arbiter/rcachectl/print.h"
 #include "arbiter/rcachectl/rcachectl.h"
+#include "common/admin-client.h"
 #include "common/admin.h"
 
 #define POLL_US         (G_USEC_PER_SEC / 4)

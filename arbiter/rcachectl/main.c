@@ -15,7 +15,9 @@
 #include "arbiter/rcachectl/print.h"
 #include "arbiter/rcachectl/top-look.h"
 #include "arbiter/rcachectl/top-screen.h"
+#include "common/admin-client.h"
 #include "common/admin.h"
+#include "common/config-parse.h"
 #include "common/config.h"
 
 #define ARBITER_SOCKET  "/run/rcached/arbiter.sock"

@@ -3,6 +3,8 @@
 #include "arbiter/rcachectl/top-look.h"
 
 #include "arbiter/rcachectl/rcachectl.h"
+#include "common/admin-call.h"
+#include "common/admin-client.h"
 #include "common/admin.h"
 
 #define ANSWER_MS       3000u

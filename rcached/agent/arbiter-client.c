@@ -17,6 +17,8 @@
 
 #include "common/boot.h"
 #include "common/control-conn.h"
+#include "common/control-dial.h"
+#include "common/wire-control.h"
 
 /* Providers allocate what is asked for before they answer: 256 MiB/s. */
 #define ALLOCATED_PER_MS (256u << 10)

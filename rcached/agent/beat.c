@@ -2,6 +2,8 @@
 /* beat: a heartbeat from what there is to say.  See beat.h. */
 #include "rcached/agent/beat.h"
 
+#include "common/wire-beat.h"
+
 static unsigned append_terms(GByteArray *out, guint start,
                              const BeatInput *in)
 {

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 
+#include "common/wire-beat.h"
 #include "common/wire.h"
 #include "rcached/agent/predict.h"
 

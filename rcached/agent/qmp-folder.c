@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qmp-folder: the monitors in a folder.  See qmp.h.
+ * qmp-folder: the monitors in a folder.  See qmp-folder.h.
  *
  * The folder is looked through every period.  A socket that is gone takes
  * its monitor with it; one that has been made anew under the same name is
  * found by the monitor itself, when its connection ends.
  */
+#include "rcached/agent/qmp-folder.h"
+
 #include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "rcached/agent/qmp.h"
 
 #define MONITORS_MAX    1024u
 

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/admin-call.h"
 #include "common/admin.h"
 #include "common/uuid.h"
 #include "common/wire.h"

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/wire-move.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 

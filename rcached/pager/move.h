@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/wire-move.h"
 #include "rcached/pager/avoid.h"
 #include "rcached/pager/lease.h"
 

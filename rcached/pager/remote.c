@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/wire-control.h"
 
 #define NS_PER_MS       1000000ull
 #define RETRY_MIN_NS    (100 * NS_PER_MS)

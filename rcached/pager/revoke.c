@@ -15,6 +15,7 @@
  * GET is out on it any more.  Spare slabs that no move needs are put into the
  * table again.
  */
+#include "common/wire-move.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 

@@ -7,9 +7,11 @@
 
 #include <string.h>
 
+#include "common/wire-control.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/server-internal.h"
 #include "rcached/provider/session.h"
+#include "rcached/provider/store-look.h"
 
 #define PEER_PER_SESSION        16u
 

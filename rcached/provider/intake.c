@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/wire-move.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/server-internal.h"

@@ -15,6 +15,7 @@
 #ifndef RCACHED_PROVIDER_INTAKE_H
 #define RCACHED_PROVIDER_INTAKE_H
 
+#include "common/wire-move.h"
 #include "common/wire.h"
 #include "rcached/provider/store.h"
 

@@ -14,6 +14,7 @@
 #include "common/boot.h"
 #include "rcached/provider/provider-internal.h"
 #include "rcached/provider/store-adopt.h"
+#include "rcached/provider/store-look.h"
 
 #define KEPT_TABLE      "leases"
 #define KEPT_SPILL_KEY  "spill-key"

@@ -24,9 +24,12 @@
 #include "common/address.h"
 #include "common/boot.h"
 #include "common/cleanup.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "rcached/provider/provider-adopt.h"
 #include "rcached/provider/provider-internal.h"
 #include "rcached/provider/store-spill.h"
+#include "rcached/provider/store-look.h"
 
 /*
  * The kernel takes an io_uring apart after its process is gone: the socket of

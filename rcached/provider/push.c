@@ -22,6 +22,8 @@
 #include "common/address.h"
 #include "common/cleanup.h"
 #include "common/data-conn.h"
+#include "common/wire-control.h"
+#include "common/wire-move.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/server-internal.h"

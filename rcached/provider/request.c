@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/boot.h"
+#include "common/wire-move.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer-out.h"

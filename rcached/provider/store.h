@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/wire-control.h"
 #include "common/wire.h"
 #include "rcached/provider/slab.h"
 
@@ -251,22 +252,5 @@ bool store_reap_pending(const Store *store);
  * Return: the waiter of a lease that is gone now, or NULL
  */
 void *store_reap(Store *store, uint32_t pages);
-
-/* --------------------------------------------------------------- looking */
-
-/** store_list() - append a WireBeatLease for each lease to @out */
-void store_list(const Store *store, uint64_t now, GArray *out);
-
-/** store_session() - the highest session of (vm, incarnation) that claimed
- * any of the leases, 0 if none did */
-uint64_t store_session(const Store *store, const uint8_t vm[RCACHE_UUID_LEN],
-                       uint64_t incarnation);
-
-/** store_has_slab() - is there a slab of that number? */
-bool store_has_slab(const Store *store, uint32_t number);
-
-/** store_random_stored() - some page that holds something; NULL: there is
- * none.  @nth chooses among them. */
-uint8_t *store_random_stored(const Store *store, uint64_t nth);
 
 #endif

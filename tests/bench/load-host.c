@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "tests/bench/load.h"
 #include "tests/bench/measure.h"
 

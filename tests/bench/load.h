@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/wire-beat.h"
 #include "common/wire.h"
 
 #define LOAD_LEASES_MAX 64u

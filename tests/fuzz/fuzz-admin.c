@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "common/admin-call.h"
 #include "common/admin.h"
 #include "fuzz.h"
 

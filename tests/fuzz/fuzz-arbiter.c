@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "arbiter/assign.h"
 #include "arbiter/control.h"
 #include "arbiter/options.h"

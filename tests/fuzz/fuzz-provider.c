@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "fuzz.h"
 #include "rcached/provider/provider.h"
 

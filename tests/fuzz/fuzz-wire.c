@@ -10,6 +10,9 @@
 #include <glib.h>
 #include <string.h>
 
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
+#include "common/wire-move.h"
 #include "common/wire.h"
 #include "fuzz.h"
 

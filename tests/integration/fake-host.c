@@ -7,7 +7,11 @@
 #include <signal.h>
 #include <string.h>
 
+#include "common/admin-client.h"
 #include "common/admin.h"
+#include "common/control-dial.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 
 #define SLAB_PAGES      16384u
 #define MIB             (1ull << 20)

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 
 #include "common/control-conn.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "common/wire.h"
 
 #define FAKE_LEASES     16u

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "tests/integration/fake-host.h"
 
 #define MIB     (1ull << 20)

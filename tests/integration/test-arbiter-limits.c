@@ -13,7 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/admin-client.h"
 #include "common/admin.h"
+#include "common/wire-beat.h"
 #include "tests/integration/fake-host.h"
 
 #define MIB     (1ull << 20)

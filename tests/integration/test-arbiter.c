@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/admin-client.h"
 #include "common/admin.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "tests/integration/fake-host.h"
 
 #define MIB     (1ull << 20)

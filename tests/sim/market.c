@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/wire-control.h"
 #include "arbiter/grants.h"
 #include "arbiter/placement.h"
 #include "random.h"

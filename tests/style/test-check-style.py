@@ -35,6 +35,9 @@ GOOD = {
     'rcached/meson.build': BUILD_ALL,
     'rcached/pager/meson.build': BUILD_ALL,
     'arbiter/meson.build': BUILD_ALL,
+    'common/ring.h': SPDX,
+    'arbiter/a.h': SPDX,
+    'rcached/pager/clock.h': SPDX,
     'common/ring.c': SPDX + '#include <liburing.h>\n',
     'rcached/pager/clock.c': SPDX + '#include "common/wire.h"\n\n'
                                     'int f(void)\n{\n    return 0;\n}\n',
@@ -59,6 +62,7 @@ MUTATIONS = 'tests/integration/mutations.py'
 CASES = [
     ('does not name it', 'rcached/pager/meson.build', BUILD),
     ('does not name it', 'tests/unit/test-a.c', SPDX),
+    ('has no header common/a.h', 'common/a.c', SPDX),
     ('columns', 'arbiter/a.c', SPDX + '/* ' + 'x' * 80 + ' */\n'),
     ('a tab', 'arbiter/a.c', SPDX + 'int\ta;\n'),
     ('blanks at the end', 'arbiter/a.c', SPDX + 'int a; \n'),

@@ -10,7 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/admin-client.h"
 #include "common/admin.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 
 /* -------------------------------------------------------------- arbiters */
 

@@ -11,6 +11,8 @@
 
 #include "common/control-conn.h"
 #include "common/listener.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "common/wire.h"
 #include "rcached/host-admin.h"
 #include "rcached/rcached.h"

@@ -5,6 +5,8 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/wire-beat.h"
+
 static const uint8_t boot[RCACHE_UUID_LEN] = "boot";
 
 void hosts_fixture_init(Hosts *hosts)

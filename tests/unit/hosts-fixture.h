@@ -3,6 +3,7 @@
 #ifndef TESTS_HOSTS_FIXTURE_H
 #define TESTS_HOSTS_FIXTURE_H
 
+#include "common/wire-beat.h"
 #include "arbiter/hosts.h"
 
 #define MIB             (UINT64_C(1) << 20)

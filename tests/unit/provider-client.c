@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/wire-control.h"
 
 Client client_connect(const char *address)
 {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/wire-control.h"
+
 Provider *provider;
 ProviderConfig config;
 

@@ -10,6 +10,7 @@
 #include <check.h>
 
 #include "provider-client.h"
+#include "common/wire-control.h"
 #include "rcached/provider/provider.h"
 
 #define PAGES   256u

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/wire-control.h"
+
 const uint8_t vm_a[RCACHE_UUID_LEN] = "A", vm_b[RCACHE_UUID_LEN] = "B";
 
 Store *store;

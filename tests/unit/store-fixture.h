@@ -5,6 +5,7 @@
 
 #include <check.h>
 
+#include "common/wire-control.h"
 #include "rcached/provider/store.h"
 
 #define PAGES   128u

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/admin-call.h"
+#include "common/admin-client.h"
 #include "common/admin-rights.h"
 #include "common/admin.h"
 

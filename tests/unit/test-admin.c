@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/admin-call.h"
+#include "common/admin-client.h"
 #include "common/admin.h"
 #include "common/cleanup.h"
 

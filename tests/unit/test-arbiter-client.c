@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/wire-control.h"
 #include "tests/unit/daemon-fixture.h"
 
 #define MIB     (UINT64_C(1) << 20)

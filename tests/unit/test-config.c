@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "common/config-parse.h"
 #include "common/config.h"
 
 static const ConfigKey keys[] = {

@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "common/control-conn.h"
+#include "common/control-dial.h"
 #include "common/listener.h"
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 
 /* One end, and what it has seen. */
 typedef struct End {

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/wire-control.h"
 #include "arbiter/grants.h"
 
 #define MIB     (1ull << 20)

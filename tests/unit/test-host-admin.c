@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/admin.h"
+#include "common/wire-control.h"
 #include "rcached/host-json.h"
 #include "tests/unit/daemon-fixture.h"
 

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <string.h>
 
+#include "common/wire-beat.h"
 #include "arbiter/hosts.h"
 
 static const HostsConfig config = {

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/wire-control.h"
 #include "arbiter/placement.h"
 
 #define MIB     (1ull << 20)

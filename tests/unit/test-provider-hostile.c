@@ -15,6 +15,8 @@
 
 #include "provider-fixture.h"
 
+#include "common/wire-control.h"
+
 /* ------------------------------------------------------------- refusals */
 
 START_TEST(what_is_not_there_is_an_error)

@@ -8,6 +8,8 @@
 
 #include "provider-fixture.h"
 
+#include "common/wire-move.h"
+
 #define OLD     1u              /* leases */
 #define NEW     2u
 

@@ -8,6 +8,8 @@
 
 #include "spill-fixture.h"
 
+#include "common/wire-move.h"
+
 /* ------------------------------------------------------------ the disk lies */
 
 START_TEST(no_page_is_readable_on_disk)

@@ -14,6 +14,9 @@
 
 #include "provider-fixture.h"
 
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
+
 /* ----------------------------------------------------------------- pages */
 
 START_TEST(pages_there_and_back)

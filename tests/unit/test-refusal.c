@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/wire-control.h"
 #include "arbiter/refusal.h"
 
 static const WireLeaseRequest web = { .vm = "web", .bytes = 1 };

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/wire-beat.h"
 #include "arbiter/status.h"
 #include "tests/unit/hosts-fixture.h"
 

@@ -10,6 +10,7 @@
 
 #include "rcached/provider/store-adopt.h"
 #include "rcached/provider/store-revoke.h"
+#include "rcached/provider/store-look.h"
 #include "tests/unit/store-fixture.h"
 
 START_TEST(a_restart_loses_nothing)

@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
+#include "rcached/provider/store-look.h"
 #include "tests/unit/store-fixture.h"
 
 /* -------------------------------------------------------------- granting */

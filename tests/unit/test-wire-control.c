@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "common/wire.h"
 
 #define H WIRE_HEAD_LEN

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/wire-move.h"
 #include "common/wire.h"
 
 #define H WIRE_HEAD_LEN
