@@ -36,6 +36,7 @@ bool attach_tables(Pager *p, GError **error)
         return false;
     }
     p->report.counts = &s->counts;
+    p->evictor.zap_seq = s->zap_seq;
     room_queue_size(&p->faults.room, p->table.nr);
     /* From before the words were counted: what came since is news. */
     p->takeover.discard_seq = discard_seq;

@@ -127,7 +127,8 @@ static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
             msg.range[n++] = (struct RcacheZapRange) { page, 1 };
         }
     }
-    z->seq = ++p->guest.state->zap_seq;
+    z->seq = ++p->evictor.zap_seq;
+    p->guest.state->zap_seq = z->seq;
     msg.zap.hdr = (struct RcacheVmmHdr) {
         .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_ZAP,
         .size = sizeof(msg.zap) + n * sizeof(msg.range[0]),
@@ -154,6 +155,9 @@ static bool zap_some(Pager *p)
     }
     zap_bounds(p, &start, &end);
     n = clock_front(&p->clock, &p->table, start, end, page, ZAP_PAGES);
+    if (!guest_block_of_page(&p->guest, start)) {
+        n = 0;                  /* whatever the VMM has put there */
+    }
     z->n = 0;
     for (unsigned i = 0; i < n; i++) {
         uint64_t word = table_load(&p->table, page[i]);

@@ -65,6 +65,7 @@ typedef struct Zap {
  *                 0 by pager.c at each tick and by command.c
  * @progress_at: ns, an eviction ended or a lease became ready; fault.c reads
  *               it
+ * @zap_seq: of the last zap; the state memfd's, as attach.c found it
  */
 typedef struct Evictor {
     Batch batch[BATCH_MAX];
@@ -72,6 +73,7 @@ typedef struct Evictor {
     GArray *stuck;
     uint64_t zap_fruitless;
     uint64_t progress_at;
+    uint64_t zap_seq;
 } Evictor;
 
 void evictor_init(Evictor *evictor);

@@ -180,14 +180,16 @@ void fetch_retry(Pager *p, uint64_t now)
 {
     for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
         Fetch *f = &p->fetches.entry[i];
+        uint64_t word;
 
         if (!f->used || location_get_is_out(p, i)) {
             continue;
         }
-        if (f->bytes) {
+        word = table_load(&p->table, f->page);
+        if (word != (f->bytes ? page_to(f->word, RCACHE_FILLING) : f->word)) {
+            fetch_end(p, f);    /* discarded, or its block has gone */
+        } else if (f->bytes) {
             fetch_fill(p, f, f->bytes);
-        } else if (table_load(&p->table, f->page) != f->word) {
-            fetch_end(p, f);
         } else if (f->retry_at && now >= f->retry_at) {
             fetch_ask(p, f);
         }

@@ -41,7 +41,7 @@ static void freeing_send(Pager *p, Lease *l, unsigned n)
     RcacheSlot wire[RCACHE_BATCH_FREES];
     FreeOut *out = g_new(FreeOut, 1);
     WireHead head = { .type = RCACHE_FREE, .count = n,
-                      .lease = l->shared->id, .epoch = l->shared->epoch };
+                      .lease = l->known.id, .epoch = l->known.epoch };
     guint rest = l->to_free->len - n;
 
     out->tag = tag_encode(TAG_FREE, l->index, ++p->serial);
@@ -128,6 +128,7 @@ void freeing_sweep(Pager *p, Lease *l)
 
             if (!slots_used(&p->slots, slot)) {
                 slots_mark(&p->slots, slot);
+                slots_leave(&p->slots, slot);
                 g_array_append_val(l->to_free, slot);
             }
         }

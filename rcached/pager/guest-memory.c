@@ -214,9 +214,12 @@ bool guest_page_of_address(const Guest *guest, uint64_t addr, uint64_t *page)
 int guest_read(Guest *guest, uint64_t page, unsigned n, void *buf)
 {
     GuestBlock *b = guest_block_of_page(guest, page);
-    ssize_t len = (ssize_t)n * RCACHE_PAGE_SIZE;
-    ssize_t got = pread(b->fd, buf, len, block_offset(b, page));
+    ssize_t len = (ssize_t)n * RCACHE_PAGE_SIZE, got;
 
+    if (!b) {
+        return -ENOENT;
+    }
+    got = pread(b->fd, buf, len, block_offset(b, page));
     return got == len ? 0 : got < 0 ? -errno : -EIO;
 }
 
@@ -224,6 +227,9 @@ int guest_punch(Guest *guest, uint64_t page, unsigned n)
 {
     GuestBlock *b = guest_block_of_page(guest, page);
 
+    if (!b) {
+        return -ENOENT;
+    }
     return fallocate(b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                      block_offset(b, page),
                      (off_t)n * RCACHE_PAGE_SIZE) < 0 ? -errno : 0;
@@ -233,6 +239,9 @@ int guest_keep(Guest *guest, uint64_t page, unsigned n)
 {
     GuestBlock *b = guest_block_of_page(guest, page);
 
+    if (!b) {
+        return -ENOENT;
+    }
     return fallocate(b->fd, FALLOC_FL_KEEP_SIZE, block_offset(b, page),
                      (off_t)n * RCACHE_PAGE_SIZE) < 0 ? -errno : 0;
 }
@@ -246,6 +255,9 @@ static int64_t guest_seek(Guest *guest, uint64_t page, uint64_t end,
 
     if (page >= end) {
         return end;             /* possibly no page of a block any more */
+    }
+    if (!b) {
+        return -ENOENT;
     }
     at = lseek(b->fd, block_offset(b, page), whence);
     if (at < 0) {

@@ -24,12 +24,12 @@ static void lease_claim(Pager *p, Lease *l)
 
     for (int bulk = 0; bulk < 2; bulk++) {
         g_autoptr(GByteArray) bytes = g_byte_array_new();
-        WireHead head = { .type = RCACHE_CLAIM, .lease = l->shared->id,
+        WireHead head = { .type = RCACHE_CLAIM, .lease = l->known.id,
                           .tag = tag_encode(TAG_CLAIM, l->index, 0),
-                          .epoch = l->shared->epoch };
+                          .epoch = l->known.epoch };
 
         if (!l->claimed[bulk]) {
-            wire_append_claim(bytes, &head, l->shared->token);
+            wire_append_claim(bytes, &head, l->known.token);
             data_conn_send_bytes(bulk ? &l->remote->bulk : &l->remote->fault,
                                  bytes);
         }
@@ -73,26 +73,42 @@ bool lease_remote_down(Pager *p, const Remote *remote)
 
 static Lease *lease_add(Pager *p, uint32_t index)
 {
-    struct RcacheLease *shared = &guest_leases(&p->guest)[index];
-    struct RcacheLease entry = *shared;     /* the VMM can write there */
-    Lease *l;
+    Lease *l = lease_new(index, &guest_leases(&p->guest)[index], NULL,
+                         pager_now());
 
-    entry.provider[sizeof(entry.provider) - 1] = '\0';
-    entry.address[sizeof(entry.address) - 1] = '\0';
-    l = lease_new(index, shared,
-                  providers_get(p, entry.address, entry.provider),
-                  pager_now());
+    l->remote = providers_get(p, l->known.address, l->known.provider);
     p->leases.entry[index] = l;
     return l;
 }
 
+/* Is the copy of an entry one that a pager has made? The VMM can write it. */
+static bool lease_is_sane(const Pager *p, const Lease *l)
+{
+    const Lease *other;
+
+    LEASES_FOREACH(other, &p->leases) {
+        if (other->known.id == l->known.id) {
+            return false;
+        }
+    }
+    return l->known.id && l->known.slab_pages <= RCACHE_SLAB_PAGES_MAX &&
+           *l->known.provider && *l->known.address &&
+           g_utf8_validate(l->known.provider, -1, NULL);
+}
+
+static void lease_expires(Lease *l, uint64_t ns)
+{
+    l->known.expires_ns = l->shared->expires_ns = ns;
+}
+
 static void lease_drop(Pager *p, Lease *l)
 {
-    struct RcacheSlab *slabs = guest_slabs(&p->guest);
-
     move_lease_gone(p, l);
-    for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
-        if (slab_table_get(slabs, i, 0).lease == l->index) {
+    /* Our own map knows: the VMM can write to the table. */
+    for (uint32_t i = p->slots.nr; i-- > 0;) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (s->used && s->lease == l->index) {
             location_remove(p, i);
         }
     }
@@ -107,15 +123,22 @@ void lease_load(Pager *p)
     struct RcacheSlab *slabs = guest_slabs(&p->guest);
 
     for (uint32_t i = 0; i < RCACHE_NR_LEASES; i++) {
-        uint32_t pages = __atomic_load_n(&leases[i].slab_pages,
-                                         __ATOMIC_RELAXED);
+        Lease *l;
 
-        if (leases[i].id && pages <= RCACHE_SLAB_PAGES_MAX) {
-            Lease *l = lease_add(p, i);
-
-            l->sweep = true;
-            l->slab_pages = pages;
+        if (!leases[i].id) {
+            continue;
         }
+        l = lease_new(i, &leases[i], NULL, pager_now());
+        if (!lease_is_sane(p, l)) {
+            g_warning("vm %s: entry %u of its table of leases is not one that "
+                      "a pager has made: what is there is lost", p->name, i);
+            lease_free(l);
+            continue;
+        }
+        l->remote = providers_get(p, l->known.address, l->known.provider);
+        l->sweep = true;
+        l->slab_pages = l->known.slab_pages;
+        p->leases.entry[i] = l;
     }
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
         Location at = slab_table_get(slabs, i, 0);
@@ -154,7 +177,7 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
 
     if (!used) {
         g_warning("vm %s: provider %s: lease %016" G_GINT64_MODIFIER "x: %s",
-                  p->name, l->remote->host, l->shared->id,
+                  p->name, l->remote->host, l->known.id,
                   wire_status_name(status));
         lease_drop(p, l);
         return;
@@ -165,7 +188,7 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
         report_event(p, RCACHE_EVENT_PAGE_LOST, REPORT_NO_PAGE,
                      "provider %s has lost lease %016" G_GINT64_MODIFIER
                      "x and %" G_GUINT64_FORMAT " pages with it: %s",
-                     l->remote->host, l->shared->id, used,
+                     l->remote->host, l->known.id, used,
                      wire_status_name(status));
     }
 }
@@ -194,7 +217,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
         revoke_claimed(p, l, &ack, payload);
     }
     l->renew_at = l->claim_sent + ack.ttl_ms * NS_PER_MS / 3;
-    l->shared->expires_ns = l->claim_sent + ack.ttl_ms * NS_PER_MS;
+    lease_expires(l, l->claim_sent + ack.ttl_ms * NS_PER_MS);
     if (lease_ready(l)) {
         l->claim_sent = 0;
         p->evictor.progress_at = pager_now();
@@ -212,7 +235,7 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
     Lease *l = leases_at(&p->leases, tag_decode(head->tag).index);
     uint32_t ttl;
 
-    if (!l || l->remote != remote || l->shared->id != head->lease) {
+    if (!l || l->remote != remote || l->known.id != head->lease) {
         return;                 /* of a lease that was here before */
     }
     switch (head->type) {
@@ -227,7 +250,7 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
             lease_claim(p, l);
         } else if (!wire_renew_ack_decode(payload, head->length, &ttl)) {
             l->renew_at = l->renew_sent + ttl * NS_PER_MS / 3;
-            l->shared->expires_ns = l->renew_sent + ttl * NS_PER_MS;
+            lease_expires(l, l->renew_sent + ttl * NS_PER_MS);
         }
         break;
     case RCACHE_RELEASE_ACK:
@@ -247,7 +270,8 @@ bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g)
     struct RcacheLease *leases = guest_leases(&p->guest);
     uint32_t at = 0;
 
-    while (at < RCACHE_NR_LEASES && leases[at].id) {
+    while (at < RCACHE_NR_LEASES &&
+           (leases_at(&p->leases, at) || leases[at].id)) {
         at++;
     }
     if (at == RCACHE_NR_LEASES || !g->lease) {
@@ -270,7 +294,7 @@ void lease_release(Pager *p, Lease *l)
 {
     WireHead head = { .type = RCACHE_RELEASE,
                       .tag = tag_encode(TAG_RELEASE, l->index, 0),
-                      .lease = l->shared->id, .epoch = l->shared->epoch };
+                      .lease = l->known.id, .epoch = l->known.epoch };
 
     l->releasing = true;
     data_conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
@@ -280,7 +304,7 @@ static void lease_renew(Pager *p, Lease *l, uint64_t now)
 {
     WireHead head = { .type = RCACHE_RENEW,
                       .tag = tag_encode(TAG_RENEW, l->index, 0),
-                      .lease = l->shared->id, .epoch = l->shared->epoch };
+                      .lease = l->known.id, .epoch = l->known.epoch };
 
     l->renew_sent = now;
     l->renewing = true;         /* the answer says when next */
@@ -295,7 +319,7 @@ void lease_tick(Pager *p, uint64_t now)
         if (!l->slab_pages && now - l->since > UNCLAIMED_NS) {
             g_warning("vm %s: provider %s cannot be reached: its grant of "
                       "lease %016" G_GINT64_MODIFIER "x is given up", p->name,
-                      l->remote->host, l->shared->id);
+                      l->remote->host, l->known.id);
             lease_drop(p, l);
             continue;
         }

@@ -18,7 +18,8 @@
 /**
  * struct Lease - one lease, from its grant to its release
  * @index: in the state memfd's table of leases
- * @shared: its entry there; the VMM could write to it
+ * @shared: its entry there, which is only written: the VMM could write to it
+ * @known: what was read there, once, and what has been written since
  * @slab_pages: pages of each of its slabs, as checked; 0: never claimed yet
  * @remote: its provider
  * @claimed: on the fault connection, and on the bulk connection
@@ -46,6 +47,7 @@
 typedef struct Lease {
     uint32_t index;
     struct RcacheLease *shared;
+    struct RcacheLease known;
     uint32_t slab_pages;
     Remote *remote;
     bool claimed[2];

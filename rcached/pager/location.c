@@ -33,7 +33,8 @@ static RcacheSlot slot_at_provider(const Pager *p, uint64_t slot)
 
 bool location_knows(const Pager *p, uint64_t slot)
 {
-    return slots_valid(&p->slots, slot) && slots_used(&p->slots, slot);
+    return slots_valid(&p->slots, slot) && slots_used(&p->slots, slot) &&
+           !slots_leaving(&p->slots, slot);
 }
 
 const char *location_host(const Pager *p, uint64_t slot)
@@ -60,8 +61,8 @@ static void get_send(Pager *p, Get *g)
     g->sent = pager_now();
     slots_set_read(&p->slots, g->slot, true);
     head.tag = tag_encode(TAG_GET, g - p->locations.get, g->serial);
-    head.lease = l->shared->id;
-    head.epoch = l->shared->epoch;
+    head.lease = l->known.id;
+    head.epoch = l->known.epoch;
     wire = slot_at_provider(p, g->slot);
     data_conn_send(&l->remote->fault, &head, &wire, NULL, 0);
 }
@@ -169,7 +170,10 @@ void location_free(Pager *p, uint64_t slot)
 
             g->free_slot |= g->state == GET_OUT && g->slot == slot;
         }
-    } else if (p->slots.slabs[slot_slab(slot)].frozen) {
+        return;
+    }
+    slots_leave(&p->slots, slot);
+    if (p->slots.slabs[slot_slab(slot)].frozen) {
         g_array_append_val(p->locations.held, slot);
     } else {
         freeing_add(lease_of_slot(p, slot), slot);
@@ -243,8 +247,8 @@ bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
     *put = (Put) { .out = true, .serial = ++p->serial, .n = n, .slot = slot,
                    .remote = l->remote };
     head.tag = tag_encode(TAG_PUT, i, put->serial);
-    head.lease = l->shared->id;
-    head.epoch = l->shared->epoch;
+    head.lease = l->known.id;
+    head.epoch = l->known.epoch;
     for (unsigned k = 0; k < n; k++) {
         wire[k] = slot_at_provider(p, slot[k]);
     }
@@ -316,6 +320,10 @@ bool location_add(Pager *p, const Lease *l, uint32_t number)
     struct RcacheSlab *table = guest_slabs(&p->guest);
     uint32_t slab = slab_table_find_free(table, 0);
 
+    /* The VMM can write to the table, and make an entry free that is not. */
+    while (slab < RCACHE_NR_SLABS && p->slots.slabs[slab].used) {
+        slab = slab_table_find_free(table, slab + 1);
+    }
     if (slab == RCACHE_NR_SLABS) {
         return false;
     }
@@ -375,7 +383,9 @@ void location_remote_down(Pager *p, Remote *remote)
             get_end(p, g);
             p->locations.ops->got(p, i, NULL, NULL);
         } else {
-            slots_set_read(&p->slots, g->slot, false);
+            if (slots_valid(&p->slots, g->slot)) {
+                slots_set_read(&p->slots, g->slot, false);
+            }
             g->state = GET_WANTED;
             get_send(p, g);     /* if its slab is elsewhere by now */
         }

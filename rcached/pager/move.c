@@ -44,8 +44,8 @@ void moves_deinit(Moves *moves)
 static void move_send_token(Pager *p, Move *m, uint8_t type)
 {
     g_autoptr(GByteArray) frame = g_byte_array_new();
-    WireHead head = { .type = type, .lease = m->to->shared->id,
-                      .epoch = m->to->shared->epoch };
+    WireHead head = { .type = type, .lease = m->to->known.id,
+                      .epoch = m->to->known.epoch };
     WireMoveToken token = { .slab = m->number };
 
     m->retry_at = 0;
@@ -59,10 +59,10 @@ static void move_send_token(Pager *p, Move *m, uint8_t type)
 static void move_send_move(Pager *p, Move *m)
 {
     g_autoptr(GByteArray) frame = g_byte_array_new();
-    WireHead head = { .lease = m->from->shared->id,
-                      .epoch = m->from->shared->epoch };
+    WireHead head = { .lease = m->from->known.id,
+                      .epoch = m->from->known.epoch };
     WireMove move = {
-        .to_lease = m->to->shared->id, .to_epoch = m->to->shared->epoch,
+        .to_lease = m->to->known.id, .to_epoch = m->to->known.epoch,
         .to_slab = m->number, .to_session = m->to->remote->session,
         .slab = p->slots.slabs[m->slab].number,
     };

@@ -110,7 +110,7 @@ static void stats_leases(const Pager *p, struct RcacheVmmStats *s)
         if (s->nr_leases == RCACHE_STATS_LEASES) {
             return;
         }
-        out->id = l->shared->id;
+        out->id = l->known.id;
         out->bytes = p->slots.pages[l->index] * RCACHE_PAGE_SIZE;
         out->stored = used * RCACHE_PAGE_SIZE;
         out->connected = lease_ready(l);

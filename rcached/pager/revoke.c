@@ -186,8 +186,8 @@ static void lease_drop_slab(Pager *p, Lease *l, uint32_t number)
     bool last = l->nr_slabs - l->drops->len == 1;
     Drop drop = { ++p->serial, number };
     WireHead head = { .type = last ? RCACHE_RELEASE : RCACHE_DROP,
-                      .count = !last, .lease = l->shared->id,
-                      .epoch = l->shared->epoch };
+                      .count = !last, .lease = l->known.id,
+                      .epoch = l->known.epoch };
 
     head.tag = last ? tag_encode(TAG_RELEASE, l->index, 0)
                     : tag_encode(TAG_DROP, l->index, drop.serial);
@@ -205,7 +205,7 @@ static Lease *lease_of_id(Pager *p, const Remote *remote, uint64_t id)
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (l->remote == remote && l->shared->id == id) {
+        if (l->remote == remote && l->known.id == id) {
             return l;
         }
     }
@@ -220,7 +220,7 @@ void revoke_received(Pager *p, Remote *remote, const WireHead *head,
 
     if (wire_revoke_decode(payload, head->length, &revoke)) {
         remote_close(remote, "a malformed REVOKE");
-    } else if (l && head->epoch == l->shared->epoch) {
+    } else if (l && head->epoch == l->known.epoch) {
         if (revoke.keep < l->nr_slabs) {
             g_message("vm %s: provider %s wants %u of %u slabs back within "
                       "%u s", p->name, remote->host,
@@ -286,7 +286,7 @@ void revoke_dropped(Pager *p, const WireHead *head)
     Lease *l = leases_at(&p->leases, tag_decode(head->tag).index);
     uint32_t number;
 
-    if (!l || l->shared->id != head->lease) {
+    if (!l || l->known.id != head->lease) {
         return;
     }
     number = lease_take_drop(l, tag_decode(head->tag).serial);

@@ -13,8 +13,14 @@
 
 #define SEQSOCK_QUEUE_MAX       4096
 
+/*
+ * Room for one descriptor more than is taken: what CMSG_SPACE() rounds up to is
+ * used by the kernel too, so that the room says nothing about the number.
+ */
+#define CONTROL_FDS             (SEQSOCK_FDS_MAX + 1)
+
 union Control {
-    char bytes[CMSG_SPACE(sizeof(int) * SEQSOCK_FDS_MAX)];
+    char bytes[CMSG_SPACE(sizeof(int) * CONTROL_FDS)];
     struct cmsghdr align;
 };
 
@@ -36,14 +42,24 @@ static void seqsock_end_done(RingOp *op, int res, bool more)
     s->ops->closed(s, s->reason);
 }
 
+/* Those beyond SEQSOCK_FDS_MAX are closed; how many there were in all. */
 static unsigned take_fds(struct msghdr *msg, int *fds)
 {
     unsigned n = 0;
+    int fd;
 
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-            n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-            memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+            size_t len = c->cmsg_len - CMSG_LEN(0);
+
+            for (size_t at = 0; at + sizeof(fd) <= len; at += sizeof(fd)) {
+                memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+                if (n++ < SEQSOCK_FDS_MAX) {
+                    fds[n - 1] = fd;
+                } else {
+                    close(fd);
+                }
+            }
         }
     }
     return n;
@@ -72,10 +88,13 @@ static bool seqsock_take(SeqSock *s)
     n = take_fds(&msg, fds);
     if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         seqsock_close(s, "a message that is too long");
+    } else if (n > SEQSOCK_FDS_MAX) {
+        seqsock_close(s, "a message with more than %u descriptors",
+                      SEQSOCK_FDS_MAX);
     } else {
         s->ops->message(s, s->buf, len, fds, n);
     }
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < MIN(n, SEQSOCK_FDS_MAX); i++) {
         autofd_close(&fds[i]);
     }
     return !s->closing;

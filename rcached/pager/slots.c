@@ -26,10 +26,11 @@ void slots_add(Slots *slots, uint32_t slab, uint32_t lease, uint32_t number,
     g_assert(slab < RCACHE_NR_SLABS && lease < RCACHE_NR_LEASES && !s->used);
     g_assert(pages && pages <= RCACHE_SLAB_PAGES_MAX);
     *s = (SlotSlab) {
-        .used = g_new0(uint64_t, 2 * longs),
+        .used = g_new0(uint64_t, 3 * longs),
         .lease = lease, .number = number, .pages = pages,
     };
     s->read = s->used + longs;
+    s->leaving = s->read + longs;
     slots->nr = MAX(slots->nr, slab + 1);
     slots->pages[lease] += pages;
 }
@@ -96,12 +97,28 @@ void slots_mark(Slots *slots, uint64_t slot)
     slots->held[s->lease] -= s->frozen;
 }
 
+bool slots_leaving(const Slots *slots, uint64_t slot)
+{
+    const SlotSlab *s = &slots->slabs[slot_slab(slot)];
+
+    return s->leaving[slot_page(slot) / 64] >> (slot_page(slot) % 64) & 1;
+}
+
+void slots_leave(Slots *slots, uint64_t slot)
+{
+    SlotSlab *s = &slots->slabs[slot_slab(slot)];
+
+    g_assert(slots_valid(slots, slot) && slots_used(slots, slot));
+    s->leaving[slot_page(slot) / 64] |= 1ull << (slot_page(slot) % 64);
+}
+
 void slots_clear(Slots *slots, uint64_t slot)
 {
     SlotSlab *s = &slots->slabs[slot_slab(slot)];
 
     g_assert(slots_valid(slots, slot) && slots_used(slots, slot));
     s->used[slot_page(slot) / 64] &= ~(1ull << (slot_page(slot) % 64));
+    s->leaving[slot_page(slot) / 64] &= ~(1ull << (slot_page(slot) % 64));
     s->nr_used--;
     slots->used[s->lease]--;
     slots->held[s->lease] += s->frozen;

@@ -25,6 +25,7 @@
 typedef struct SlotSlab {
     uint64_t *used;             /* bitmap; NULL: no such slab */
     uint64_t *read;             /* bitmap: the caller is reading the slot */
+    uint64_t *leaving;          /* bitmap: on the way back, see slots_leave() */
     uint32_t lease;             /* index of the lease */
     uint32_t number;            /* the provider's */
     uint32_t pages;
@@ -84,6 +85,17 @@ bool slots_used(const Slots *slots, uint64_t slot);
 
 /** slots_mark() - take @slot, which must be valid and free */
 void slots_mark(Slots *slots, uint64_t slot);
+
+/**
+ * slots_leave() - a slot, which must be taken, is going to be given back
+ *
+ * Whoever finds it slots_leaving() leaves it alone: the words are shared with
+ * the VMM, so that two of them may name one slot.
+ */
+void slots_leave(Slots *slots, uint64_t slot);
+
+/** slots_leaving() - has slots_leave() been called for @slot? */
+bool slots_leaving(const Slots *slots, uint64_t slot);
 
 /** slots_clear() - give @slot back, which must be taken */
 void slots_clear(Slots *slots, uint64_t slot);

@@ -85,7 +85,7 @@ void table_recount(Table *table, uint64_t page)
     if (frame_count(table, frame_of(page), &now) < 0) {
         return;
     }
-    for (int s = 0; s < RCACHE_NR_STATES; s++) {
+    for (int s = 0; s < (int)TABLE_STATES; s++) {
         table->count[s] += now.state[s] - old->state[s];
     }
     *old = now;

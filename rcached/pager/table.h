@@ -17,15 +17,18 @@
 
 #include "rcached/pager/page.h"
 
+/* All that a word can hold: the VMM may put in states that do not exist. */
+#define TABLE_STATES    (RCACHE_STATE_MASK + 1)
+
 typedef struct FrameCount {
-    int16_t state[RCACHE_NR_STATES];
+    int16_t state[TABLE_STATES];
 } FrameCount;
 
 typedef struct Table {
     uint64_t *words;            /* shared with the VMM */
     struct RcacheSide *sides;   /* of each page */
     uint64_t nr;
-    int64_t count[RCACHE_NR_STATES];
+    int64_t count[TABLE_STATES];
     FrameCount *frames;
 } Table;
 

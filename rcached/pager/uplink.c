@@ -98,15 +98,15 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
     uint64_t used = slots_used_in(&p->slots, l->index);
 
     *h = (struct LinkHeld) {
-        .lease = l->shared->id, .epoch = l->shared->epoch,
+        .lease = l->known.id, .epoch = l->known.epoch,
         .connected = lease_ready(l),
         .bytes = p->slots.pages[l->index] * RCACHE_PAGE_SIZE,
         .stored = used * RCACHE_PAGE_SIZE,
         .slow_s = !l->remote->judge.slow ? 0
             : CLAMP((now - l->remote->judge.since) / NS_PER_SEC, 1,
                     UINT16_MAX),
-        .expires_ms = l->shared->expires_ns > now
-                          ? (l->shared->expires_ns - now) / NS_PER_MS : 0,
+        .expires_ms = l->known.expires_ns > now
+                          ? (l->known.expires_ns - now) / NS_PER_MS : 0,
     };
     held_cause(l, h, now);
     wire_text_copy(h->provider, sizeof(h->provider), l->remote->host);

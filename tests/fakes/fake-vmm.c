@@ -7,7 +7,7 @@
  * JSON object on stdout; commands come as lines on stdin while it runs:
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
  *   cancel-at BYTES | stats | least | hold | go | discard-all |
- *   attach-table | plug | quit
+ *   attach-table | plug | scribble MS SEED | quit
  * each answered with one JSON object on a line.  cancel-at makes the next
  * command one that is cancelled when so much is told to be done.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
@@ -217,6 +217,9 @@ static void run_command(Run *run, const char *line)
         run_evict(run->vmm, RCACHE_EVICT_TARGET, a);
     } else if ((n = sscanf(line, "resize %lu %lu", &a, &b)) >= 1) {
         run_resize(run->vmm, a, b, n);
+    } else if (sscanf(line, "scribble %lu %lu", &a, &b) == 2) {
+        vmm_scribble(run->vmm, a, b);
+        print_stats(run->vmm);
     } else if (!strcmp(line, "plug")) {
         vmm_plug(run->vmm);
         print_stats(run->vmm);

@@ -8,6 +8,7 @@
  *     vmm-alone.c    answers while there is no pager
  *     vmm-guest.c    the threads, DMA, an intruder
  *     vmm-attach.c   a table as a killed pager may have left it
+ *     vmm-scribble.c random writes to what is shared with the pager
  *     fake-vmm.c     options, the run, the result
  *
  * The service thread never touches guest memory, as QEMU's does not.
@@ -211,6 +212,11 @@ unsigned vmm_attach_prepare(Vmm *vmm);
 
 /** vmm_attach_check() - once a new one is; returns how many are wrong */
 unsigned vmm_attach_check(Vmm *vmm);
+
+/* ---- vmm-scribble.c ---- */
+
+/** vmm_scribble() - write at random to what is shared with the pager */
+void vmm_scribble(Vmm *vmm, unsigned ms, uint64_t seed);
 
 /* ---- vmm-guest.c ---- */
 void *vmm_guest_thread(void *vmm);

@@ -139,6 +139,23 @@ MUTATIONS = {
         "(\n"
         "                           server->pushes.length >= PUSHES_MAX)",
         "unit-provider-spill-disk"),
+    "unknown-states-are-counted": (
+        "rcached/pager/table.h",
+        "#define TABLE_STATES    (RCACHE_STATE_MASK + 1)",
+        "#define TABLE_STATES    (RCACHE_NR_STATES + 0)", "unit-scribbled"),
+    "a-slot-is-freed-twice": (
+        "rcached/pager/slots.c",
+        "    s->leaving[slot_page(slot) / 64] |= 1ull << "
+        "(slot_page(slot) % 64);",
+        "    (void)s;", "unit-scribbled"),
+    "leases-as-the-vmm-writes-them": (
+        "rcached/pager/uplink.c",
+        ".lease = l->known.id, .epoch", ".lease = l->shared->id, .epoch",
+        "scribbling_vmm"),
+    "more-descriptors-than-room": (
+        "rcached/pager/seqsock.c",
+        "    } else if (n > SEQSOCK_FDS_MAX) {",
+        "    } else if (n > CONTROL_FDS) {", "unit-seqsock"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"

@@ -544,6 +544,40 @@ def hostile_vmm(build):
         c.shut_down()
 
 
+def died(c):
+    """Has a pager of the requester ended by a signal or a sanitizer?"""
+    log = open(c.requester.processes["rcached"].log, errors="replace").read()
+    return any(word in log for word in ("has died", "signal", "Sanitizer",
+                                        "assertion"))
+
+
+@scenario
+def scribbling_vmm(build):
+    """A VMM writes at random to what it shares: only its own guest loses."""
+    with Cluster(build) as c:
+        good = Vm(c.requester, number=9, mem=64, local_max=24, seconds=600,
+                  threads=2)
+        for seed in range(1, 5):
+            vm = Vm(c.requester, number=seed, mem=48, blocks=3, local_max=16,
+                    seconds=600, threads=3, discard_permille=20)
+            wait_for("evictions", lambda v=vm: v.stats()["evicted_pages"] >
+                     1000 or v.stats()["zero_evicted_pages"] > 4000, 60)
+            assert "hot" in vm.call(f"scribble 1500 {seed}")
+            # A block goes, with all that is under way in it.
+            vm.call("say " + struct.pack("<IHHIIQII", 0x766d6372, 5, 0, 32, 0,
+                                         0, seed % 3, 1).hex())
+            vm.call(f"scribble 1000 {seed + 100}")
+            assert not died(c), f"with seed {seed}"
+            vm.popen.kill()
+            vm.popen.wait()
+        c.wait_pagers_but(good)
+        assert not died(c)
+        expect_clean(good.quit())
+        arbiter = open(c.requester.processes["arbiter"].log).read()
+        assert "bad HEARTBEAT" not in arbiter, arbiter[-2000:]
+        c.shut_down(hostile=True)
+
+
 # ------------------------------------------------- rules that are taken out
 
 def kill_working_pager(c, vm, seen):
