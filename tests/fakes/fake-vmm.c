@@ -285,8 +285,9 @@ static bool run_is_over(Run *run, uint64_t began)
     if (seconds < (uint64_t)run->seconds) {
         return false;
     }
+    /* Pages that are still untouched too: they would be touched meanwhile. */
     for (uint64_t p = 0; run->until_evicted && p < v->config.pages; p++) {
-        if (v->evicted[p] < run->until_evicted && v->version[p]) {
+        if (v->evicted[p] < run->until_evicted) {
             return false;
         }
     }

@@ -11,7 +11,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__),
                                 "..", "..", "scripts", "lib"))
-from lab import Lab, LabError, die_with_parent, wait_for  # noqa: E402
+from lab import (PATIENCE, Lab, LabError, die_with_parent,  # noqa: E402
+                 wait_for)
 
 MIB = 1 << 20
 SANITIZER = ("AddressSanitizer", "LeakSanitizer", "runtime error:",
@@ -47,7 +48,8 @@ class Vm:
             self.host.cgroup.join()
 
     def line(self, seconds):
-        """The next object it prints."""
+        """The next object it prints; a busy machine gets more time."""
+        seconds *= PATIENCE
         end = time.monotonic() + seconds
         out = self.popen.stdout
         while b"\n" not in self.rest:

@@ -56,7 +56,7 @@ def evict_and_fetch(build):
     """8 threads, half of the visits write, every page away at least once."""
     with Cluster(build) as c:
         vm = Vm(c.requester, mem=256, local_max=64, seconds=5, threads=8,
-                pattern="sweep", until_evicted=1, most_seconds=90)
+                pattern="sweep", until_evicted=1, most_seconds=300)
         result = vm.result(150)
         expect_clean(result)
         expect_within(result, 64 * MIB)
@@ -117,7 +117,7 @@ def evict_command(build):
 @scenario
 def evict_command_counts(build):
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=128, local_max=112, seconds=600, threads=2,
+        vm = Vm(c.requester, mem=128, local_max=96, seconds=600, threads=2,
                 hot=1, write_percent=100)
         wait_for("64M touched", lambda: vm.stats()["memfd"] > 64 * MIB, 60)
         for _ in range(3):

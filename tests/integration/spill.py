@@ -125,7 +125,8 @@ def spill(build):
         assert not status["ok"], status
         assert status["slabs_moved_away"] == 0, status
         rises(c, vm)
-        assert c.status(host)["spill_get_pages"] > 0, c.status(host)
+        wait_for("pages to be read from the file",
+                 lambda: c.status(host)["spill_get_pages"] > 0, 60)
         hog.popen.kill()
         hog.popen.wait()
         c.processes.remove(hog)
