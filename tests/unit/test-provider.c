@@ -327,7 +327,7 @@ START_TEST(listening)
     refused("0.0.0.0:0", "tls=none");
     refused("[::]:0", "tls=none");
     refused("192.0.2.77:0", "tls=none");
-    refused("nonsense", "no address");
+    refused("nonsense", "is not an address");
     refused(provider_address(provider), "in use");
     other.listen = "[::1]:0";
     second = provider_new(&other, &error);
