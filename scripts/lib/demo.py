@@ -275,7 +275,7 @@ class Demo:
         self.view.note(f"QMP: remote-cache-resize to {mib(to)}")
         start = time.monotonic()
         try:
-            self.during(lambda: self.qmp.call(
+            self.during(lambda: self.qmp.job(
                 "remote-cache-resize", id="rc0",
                 size=self.args.guest_mem - to, local_max=to))
         except LabError as error:
@@ -306,7 +306,7 @@ class Demo:
         self.during(lambda: self.qmp.call("stop"))
         before = self.stored_settled()
         try:
-            gone = self.during(lambda: self.qmp.call(
+            gone = self.during(lambda: self.qmp.job(
                 "remote-cache-evict", id="rc0", bytes=self.args.evict))
         except LabError as error:
             self.check(False, str(error))
@@ -314,7 +314,6 @@ class Demo:
         finally:
             after = self.stored_settled()
             self.qmp.call("cont")
-        gone = gone["evicted"]
         self.check(gone == after - before and gone >= self.args.evict,
                    f"evicted on command: QMP says {gone} bytes, the "
                    f"providers confirm {after - before}")
@@ -340,6 +339,9 @@ class Demo:
         return done.stdout
 
     def step_balloon(self):
+        """What a guest says of itself, once its balloon is told to ask it."""
+        self.qmp.call("qom-set", path="/machine/peripheral/balloon0",
+                      property="guest-stats-polling-interval", value=1)
         free = None
         for _ in range(20):
             vms = json.loads(self.run_rcachectl("--json"))

@@ -130,6 +130,32 @@ class JsonSocket:
             if "event" in answer:
                 self.events.append(answer)
 
+    def job_end(self, name, seconds=180, look=None):
+        """QMP: a job's end: what query-jobs says of it.  Meanwhile @look is
+        called now and then."""
+        end = time.monotonic() + seconds
+        while True:
+            job, = [j for j in self.call("query-jobs") if j["id"] == name]
+            if job["status"] == "concluded":
+                self.call("job-dismiss", id=name)
+                return job
+            if time.monotonic() > end:
+                raise LabError(f"the job {name} does not end: {job}")
+            if look:
+                look()
+            time.sleep(0.05)
+
+    def job(self, execute, look=None, partly=False, **arguments):
+        """QMP: a command of an object that starts a job, to its end; the
+        bytes of its progress.  LabError if it fails; with @partly only if
+        nothing has come of it."""
+        self.call(execute, **arguments)
+        job = self.job_end(arguments.get("job_id", arguments["id"]),
+                           look=look)
+        if "error" in job and not (partly and job["current-progress"]):
+            raise LabError(f"{execute}: {job['error']}")
+        return job["current-progress"]
+
 
 class Qmp(JsonSocket):
     def __init__(self, path, timeout=60.0):

@@ -8,6 +8,9 @@
  * answered as a kernel would that has such a device: just enough for QEMU to
  * create it, nothing works.  Their numbers are told by the type in them, so
  * nobody else's request is answered here.
+ *
+ * While there is a file "broken" in that folder, pages of guest memory that a
+ * UFFDIO_CONTINUE would map are broken.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -16,6 +19,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <linux/vfio.h>
 #include <linux/vhost.h>
 #include <stdarg.h>
@@ -125,6 +129,14 @@ static int vfio_request(unsigned long request, void *arg)
     return -1;
 }
 
+static int memory_is_broken(void)
+{
+    char path[4096];
+
+    snprintf(path, sizeof(path), "%s/broken", getenv("FAKE_DEV"));
+    return !access(path, F_OK);
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
     int (*real)(int, unsigned long, void *) = dlsym(RTLD_NEXT, "ioctl");
@@ -139,6 +151,10 @@ int ioctl(int fd, unsigned long request, ...)
     }
     if (_IOC_TYPE(request) == VFIO_TYPE) {
         return vfio_request(request, arg);
+    }
+    if (request == UFFDIO_CONTINUE && memory_is_broken()) {
+        errno = EIO;
+        return -1;
     }
     return real(fd, request, arg);
 }

@@ -84,7 +84,8 @@ class Pager:
         self.asked = {}             # messages for each page
         self.fetched = {}           # and what came of them
         self.next_stats = 0.0
-        self.size = self.local_max = 0
+        self.size = self.local_max = self.auto = 0
+        self.later = []             # (when, page, state)
         self.running = None         # id and kind of a command left open
 
     # ------------------------------------------------------ the protocol
@@ -129,6 +130,10 @@ class Pager:
         elif kind == START:
             if self.how.get("never_ready"):
                 return
+            if self.how.get("refuse_state"):
+                self.send(EVENT, struct.pack(
+                    "=IIQ256s", 3, 0, 0, self.how["refuse_state"].encode()))
+                os._exit(0)
             self.attach()
             self.send(READY)
             self.tell("ready")
@@ -154,7 +159,9 @@ class Pager:
         text = self.how.get("text", "").encode()
         pidfd = os.pidfd_open(os.getpid())
         self.size, self.local_max = self.hello[6:8]
-        features = F_BALLOON | self.hello[2] & F_COMMANDS
+        self.auto = self.hello[2] & F_AUTO
+        features = F_BALLOON | self.how.get("commands",
+                                            self.hello[2] & F_COMMANDS)
         self.send(HELLO_ACK, struct.pack("=IiQ256s", version, status, features,
                                          text),
                   fds=() if status or self.how.get("no_pidfd") else (pidfd,))
@@ -382,6 +389,10 @@ class Pager:
     def do_set(self, page, state):
         self.to(page, state)
 
+    def do_later(self, seconds, page, state):
+        """Change a page's state without being asked again."""
+        self.later.append((time.monotonic() + seconds, page, state))
+
     def do_word(self, page):
         return self.words[page]
 
@@ -451,7 +462,12 @@ class Pager:
             return
         if kind == RESIZE and not status:
             self.size = one if what & 1 else self.size
-            self.local_max = two[0] if what & 2 else self.local_max
+            if what & 2:
+                self.local_max = two[0]
+            elif not self.size:
+                self.local_max = max(self.local_max, self.hello[5])
+            if what & 2 or not self.size:
+                self.auto = 0
         if kind == RESIZE and not status and what & 1 and not one:
             for page in range(self.nr_pages):
                 if self.words[page] & 0xf == REMOTE:
@@ -459,9 +475,9 @@ class Pager:
         self.result(ident, status, value, text)
 
     def result(self, ident, status, value, text):
-        self.send(RESULT, struct.pack("=iIQ256sQQ", status, 0, value,
-                                      text.encode(), self.size,
-                                      self.local_max), ident)
+        self.send(RESULT, struct.pack(
+            "=iIQ256sQQ", status, 1 if self.auto else 0, value, text.encode(),
+            self.size, self.local_max), ident)
 
     def cancel(self, ident):
         """With how["no_result"] a command is under way until it is this."""
@@ -487,8 +503,13 @@ class Pager:
         body += struct.pack("=5Q", *range(1000, 6000, 1000))
         waiting = len(self.waiting)
         page = min(self.waiting, default=0)
+        oldest = 2 * 10 ** 9 if waiting else 0
+        if waiting and self.how.get("short"):
+            # Of memory: there is always a page that waits, but not the same.
+            page = int(time.monotonic() * 2) % 512
+            oldest = 7 * 10 ** 8
         body += struct.pack(
-            "=QQIIQ64s", waiting, 2 * 10 ** 9 if waiting else 0,
+            "=QQIIQ64s", waiting, oldest,
             self.block_of(page).id if waiting else 0, 1,
             (page - self.block_of(page).first) * PAGE if waiting else 0,
             b"prov1" if waiting else b"")
@@ -525,6 +546,10 @@ class Pager:
                 self.control.send(repr(
                     ("answer", getattr(self, name)(*args))).encode())
             now = time.monotonic()
+            for when, page, state in list(self.later):
+                if now >= when:
+                    self.later.remove((when, page, state))
+                    self.to(page, state)
             if self.attached and not self.mute and now > self.next_stats:
                 self.next_stats = now + 0.1
                 self.stats()

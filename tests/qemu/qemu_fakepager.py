@@ -3,8 +3,10 @@
 cases with them.
 """
 import base64
+import contextlib
 import os
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -202,8 +204,10 @@ def hmp(vm, line):
 
 
 def failed(qmp, text, command, **arguments):
+    """The command fails, or the job that it starts; it says @text."""
+    run = qmp.job if command.startswith("remote-cache") else qmp.call
     try:
-        qmp.call(command, **arguments)
+        run(command, **arguments)
     except LabError as e:
         assert text in str(e), e
     else:
@@ -222,6 +226,30 @@ def refused(folder, expect, *options, props="local-max=32M", m="64M",
         timeout=60, stdin=stdin, check=False)
     assert done.returncode == 1, f"{done.returncode}: {done.stderr}"
     assert expect in done.stderr, f"wanted '{expect}', got: {done.stderr}"
+
+
+@contextlib.contextmanager
+def fake_devices(folder):
+    """QEMUs that are started meanwhile find devices that are not there."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    library, dev = folder + "/fakedevices.so", folder + "/dev"
+    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-O2", "-shared",
+                    "-fPIC", "-o", library, here + "/fakedevices.c", "-ldl"],
+                   check=True)
+    os.makedirs(dev + "/vfio")
+    os.mkdir(folder + "/card")
+    os.symlink("/sys/kernel/iommu_groups/7", folder + "/card/iommu_group")
+    for name in ("udmabuf", "vhost-net", "vhost-scsi", "vhost-vdpa-0",
+                 "vfio/vfio", "vfio/7"):
+        open(f"{dev}/{name}", "wb").close()
+    with open(dev + "/config", "wb") as f:      # of a network card
+        f.write(struct.pack("<4H4B", 0x8086, 0x10d3, 0, 0, 0, 0, 0, 2)
+                .ljust(256, b"\0"))
+    os.environ.update(LD_PRELOAD=library, FAKE_DEV=dev)
+    try:
+        yield
+    finally:
+        del os.environ["LD_PRELOAD"], os.environ["FAKE_DEV"]
 
 
 def run_case(function):

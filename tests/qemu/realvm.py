@@ -178,16 +178,11 @@ class RealVm(Vm):
     # ------------------------------------------------------------ evicting
 
     def send_evict(self):
-        """Ask for all to go, on the second monitor; the answer comes later,
-        and no other command meanwhile."""
-        self.qmp2.sock.sendall(b'{"execute": "remote-cache-evict", '
-                               b'"arguments": {"id": "rc0", '
-                               b'"local-target": 0}}\n')
+        """Ask for all to go; that is a job, and ends later."""
+        self.qmp.call("remote-cache-evict", id="rc0", local_target=0)
 
     def evict_ended(self):
-        answer = {}
-        while not answer.keys() & {"return", "error"}:
-            answer = self.qmp2.line()
+        self.qmp.job_end("rc0")
 
     def evict_all(self):
         """Until every page that the test knows is away."""
@@ -195,7 +190,7 @@ class RealVm(Vm):
 
         def gone():
             try:
-                self.qmp.call("remote-cache-evict", id="rc0", local_target=0)
+                self.qmp.job("remote-cache-evict", id="rc0", local_target=0)
             except LabError:
                 pass            # some page was wanted meanwhile
             return all(self.table.state(p) in

@@ -5,11 +5,9 @@ and two providers, each in a network namespace of its own.
 A test says what the guest is to do (Scene's append), and watches what it says
 on its console: lines that begin with RCACHE.
 """
-import json
 import os
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
@@ -43,30 +41,6 @@ class Qmp(JsonSocket):
         super().__init__(path, timeout)
         self.line()
         self.call("qmp_capabilities", enable=["oob"])
-
-    def call_watched(self, execute, look, **arguments):
-        """The "return" of a command; meanwhile @look gets the answers of
-        out-of-band queries."""
-        self.sock.sendall(json.dumps({
-            "execute": execute, "id": "command", "arguments":
-            {k.replace("_", "-"): v for k, v in arguments.items()}
-        }).encode() + b"\n")
-        while True:
-            self.sock.sendall(b'{"exec-oob": "query-remote-cache", '
-                              b'"id": "query"}\n')
-            while True:
-                answer = self.line()
-                if "event" in answer:
-                    self.events.append(answer)
-                elif "error" in answer:
-                    raise LabError(f"{execute}: {answer['error']['desc']}")
-                elif answer["id"] == "query":
-                    look(answer["return"][0])
-                    break
-                else:
-                    self.line()         # of the query that is under way
-                    return answer["return"]
-            time.sleep(0.05)
 
 
 class Scene:

@@ -86,13 +86,13 @@ def comes_late(folder, accel):
             vm.pager.wait("managed")
             evicted = evict_all(vm)
             assert evicted > (LAST - FIRST) // fp.PAGE // 2, evicted
-            failed(vm.qmp, "in use", "object-del", id="rc0")
+            failed(vm.qmp, "brings it home", "object-del", id="rc0")
             guest.rounds(2)
             wait_for("all to be here", lambda: not any(
                 vm.pager.do_count(state) for state in
                 (fp.REMOTE, fp.FETCHING, fp.FILLING)))
             assert vm.qmp.call("query-status")["status"] == "running"
-            vm.qmp.call("remote-cache-resize", id="rc0", size=0)
+            vm.qmp.job("remote-cache-resize", id="rc0", size=0)
             vm.qmp.call("object-del", id="rc0")
             guest.rounds(1)
         print(f"{guest.verified()} pages verified")

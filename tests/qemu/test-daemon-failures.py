@@ -198,8 +198,9 @@ def setup(**how):
 
 
 def fails(qmp, text, command, **arguments):
+    run = qmp.job if command.startswith("remote-cache") else qmp.call
     try:
-        qmp.call(command, **arguments)
+        run(command, **arguments)
     except LabError as e:
         assert text in str(e), e
     else:
@@ -248,7 +249,7 @@ def resize_without_room(folder):
 
         def resize():
             try:
-                Qmp(s.requester.path("qmp2")).call(
+                Qmp(s.requester.path("qmp2")).job(
                     "remote-cache-resize", id="rc0", local_max=2 * MIB,
                     size=RAM)
             except LabError as e:
@@ -266,8 +267,8 @@ def resize_without_room(folder):
         assert info["size"] == RAM - LOCAL, info
         s.check()
         # Within the room that there is, it works.
-        s.qmp.call("remote-cache-resize", id="rc0", local_max=LOCAL + 4 * MIB,
-                   size=RAM - LOCAL)
+        s.qmp.job("remote-cache-resize", id="rc0", local_max=LOCAL + 4 * MIB,
+                  size=RAM - LOCAL)
         s.write(FIRST, 256, 2)
         s.check(range(FIRST, FIRST + 256))
 
@@ -281,7 +282,7 @@ def resize_while_migrating(folder):
         s.write_all()
         fails(s.qmp, "remote-cache-resize with size=0", "migrate",
               uri=f"unix:{folder}/target")
-        s.qmp.call("remote-cache-resize", id="rc0", size=0)
+        s.qmp.job("remote-cache-resize", id="rc0", size=0)
         s.qmp.call("migrate-set-parameters", max_bandwidth=65536)
         s.qmp.call("migrate", uri=f"unix:{folder}/target")
         wait_for("the migration", lambda: s.qmp.call("query-migrate")
@@ -296,8 +297,8 @@ def resize_while_migrating(folder):
         s.qmp.call("migrate_cancel")
         wait_for("its end", lambda: s.qmp.call("query-migrate")["status"] ==
                  "cancelled")
-        s.qmp.call("remote-cache-resize", id="rc0", size=RAM - LOCAL,
-                   local_max=LOCAL)
+        s.qmp.job("remote-cache-resize", id="rc0", size=RAM - LOCAL,
+                  local_max=LOCAL)
         s.write_all(2)
         s.check()
 

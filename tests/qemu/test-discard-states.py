@@ -155,5 +155,32 @@ def memory_device(folder):
         vm.close()
 
 
+@case
+def reset_waits(folder):
+    """A reset has to have all of virtio-mem: it waits a moment for a page
+    that the pager is filling or punching, and does not give up."""
+    vm = Vm(folder, "-m", "64M,maxmem=128M", "-object",
+            f"memory-backend-memfd,id=mem1,size={32 * MIB}", "-device",
+            "virtio-mem-pci,id=vmem0,memdev=mem1,addr=4")
+    try:
+        name, first, _ = vm.pager.do_blocks()[1]
+        device = virtio.Mem(vm, 4, "vmem0")
+        for state in BUSY:
+            device.want(device.block_size)
+            assert device.request(virtio.PLUG, device.base, 1) == virtio.ACK
+            vm.write(device.base, 0x6100)
+            vm.pager.do_manage(name)
+            vm.pager.wait("managed")
+            vm.pager.do_set(first, state)
+            vm.pager.do_later(0.3, first, fp.HOT)
+            vm.qmp.call("system_reset")
+            vm.qmp.event("RESET")
+            assert vm.pager.do_state(first) == [fp.ZERO], state
+            assert vm.qmp.call("query-memory-devices")[0]["data"]["size"] == 0
+            device = virtio.Mem(vm, 4, "vmem0")
+    finally:
+        vm.close()
+
+
 if __name__ == "__main__":
     sys.exit(main(CASES))

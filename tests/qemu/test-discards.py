@@ -29,7 +29,8 @@ def reporting(scene):
     """What the guest frees gives back its slots at the providers, unread."""
     wait_for("what the guest holds to be elsewhere", scene.is_settled, 60)
     # Nothing that the guest leaves alone may stay: it would have no slot.
-    scene.qmp.call("remote-cache-evict", id="rc0", local_target=4 * MIB)
+    scene.qmp.job("remote-cache-evict", partly=True, id="rc0",
+                  local_target=4 * MIB)
     time.sleep(0.3)             # the figures are a tenth of a second old
     before, stored = nowhere(scene), scene.stored()
     fetches = scene.query()["stats"]["fetched-pages"]
@@ -78,10 +79,12 @@ def churn(scene):
     for turn in range(2):
         plugged(PLUGGED)
         balloon(scene.size - 64 * MIB)
-        scene.qmp.call("remote-cache-evict", id="rc0", bytes=16 * MIB)
+        scene.qmp.job("remote-cache-evict", partly=True, id="rc0",
+                      bytes=16 * MIB)
         scene.progress(5000)
         plugged(PLUGGED // 2, PLUGGED // 4)
-        scene.qmp.call("remote-cache-evict", id="rc0", bytes=16 * MIB)
+        scene.qmp.job("remote-cache-evict", partly=True, id="rc0",
+                      bytes=16 * MIB)
         balloon(scene.size)
         scene.progress(5000)
         if not turn:

@@ -75,7 +75,8 @@ def read_all(scene):
     while scene.status("verified") < blocks:
         check(time.monotonic() < end, f"only {scene.status('verified')} of "
               f"{blocks} blocks were read")
-        scene.qmp.call("remote-cache-evict", id="rc0", bytes=4 * MIB)
+        scene.qmp.job("remote-cache-evict", partly=True, id="rc0",
+                      bytes=4 * MIB)
         time.sleep(0.3)
     stats = scene.query()["stats"]
     print(f"{stats['evicted-pages']} pages were evicted meanwhile")

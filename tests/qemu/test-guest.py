@@ -79,7 +79,7 @@ def daemons(scene):
 def home(scene):
     """All of it comes home, and goes again."""
     wait_for("pages to be elsewhere", scene.is_settled, 30)
-    scene.qmp.call("remote-cache-resize", id="rc0", size=0)
+    scene.qmp.job("remote-cache-resize", id="rc0", size=0)
     # The figures are a tenth of a second old.
     wait_for("QEMU to see that all is home",
              lambda: scene.query()["stats"]["remote"] == 0, 1)
@@ -87,8 +87,8 @@ def home(scene):
              lambda: scene.stored() == 0, 20)
     scene.progress()
     check(scene.stored() == 0, "something has gone again")
-    scene.qmp.call("remote-cache-resize", id="rc0", size=scene.size -
-                   scene.local_max, local_max=scene.local_max)
+    scene.qmp.job("remote-cache-resize", id="rc0", size=scene.size -
+                  scene.local_max, local_max=scene.local_max)
     wait_for("pages to be elsewhere again", scene.is_settled, 30)
     scene.progress()
 
@@ -121,8 +121,10 @@ def frozen(scene):
 
 
 def refused(scene, text, command, **arguments):
+    run_it = (scene.qmp.job if command.startswith("remote-cache")
+              else scene.qmp.call)
     try:
-        scene.qmp.call(command, **arguments)
+        run_it(command, **arguments)
     except LabError as error:
         check(text in str(error), f"{command} says: {error}")
     else:
@@ -139,9 +141,8 @@ def migrate(scene):
     refused(scene, "raise one of them", "remote-cache-resize", id="rc0",
             size=scene.local_max)
     away = [scene.query()["stats"]["remote"]]
-    scene.qmp.call_watched(
-        "remote-cache-resize", lambda info: away.append(
-            info["stats"]["remote"]), id="rc0", size=0)
+    scene.qmp.job("remote-cache-resize", look=lambda: away.append(
+        scene.query()["stats"]["remote"]), id="rc0", size=0)
     check(any(0 < a < away[0] for a in away[1:]), f"no progress seen: {away}")
     other = Guest(target, os.environ.get("RCACHED_PLAIN_QEMU") or
                   os.environ["RCACHED_QEMU"], scene.kernel, scene.initrd,
@@ -186,7 +187,7 @@ def auto(scene):
             scene.query()), 60)
     check(info["local-max"] >= info["local-min"], f"{info}")
     scene.progress()
-    scene.qmp.call("remote-cache-resize", id="rc0", local_max=scene.size // 2)
+    scene.qmp.job("remote-cache-resize", id="rc0", local_max=scene.size // 2)
     scene.kill_pager()
     wait_for("a pager", lambda: scene.vm()["state"] == "attached", 20)
     scene.progress()

@@ -17,8 +17,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 from qemu_fakepager import (                                # noqa: E402
-    MIB, RAM, TEST_AT, Qmp, Vm, failed, hmp, in_thread, main, outl, page_of,
-    refused, wait_for)
+    MIB, RAM, TEST_AT, Qmp, Vm, failed, fake_devices, hmp, in_thread, main,
+    outl, page_of, refused, wait_for)
 
 # ------------------------------------------------------------------ cases
 
@@ -35,22 +35,19 @@ def options_refused(folder):
     rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
     try:
         for prop, expect in (
-                ("copies=2", "cannot do copies=2 yet"),
-                ("copies=3", "copies must be 1 or 2"),
-                ("seal=on", "cannot do seal=on yet"),
-                ("spill=/tmp/x", "cannot do spill yet"),
-                ("on-loss=poison", "cannot do on-loss=poison yet"),
-                ("proactive=on", "cannot do proactive=on yet"),
-                ("threads=2", "cannot do threads above 1 yet"),
-                ("threads=0", "threads must be at least 1"),
+                # What does not work yet is not there.
+                ("copies=2", "copies"),
+                ("seal=on", "seal"),
                 ("size=16M", "is below the guest's memory"),
                 ("memdev=nope", "no memory backend that is the guest's"),
                 ("local-min=16M", "local-min is for local-max=auto only"),
                 ("frob=1", "frob")):
             refused(folder, expect, props="local-max=32M," + prop)
-        for value in ("much", "-1", "true", "2G2"):
-            refused(folder, "local-max must be a size (2G) or 'auto'",
+        for value in ("much", "true"):
+            refused(folder, f"does not accept value '{value}'",
                     props="local-max=" + value)
+        for value in ("-1", "2G2"):
+            refused(folder, "expects a size value", props="local-max=" + value)
         refused(folder, "local-min must be a multiple of 4096",
                 props="local-max=auto,local-min=5000001")
         refused(folder, "local-max", props="size=64M")
@@ -198,6 +195,72 @@ def no_pager(folder):
 
 
 @case
+def broken_memory(folder):
+    """With no pager a page that the kernel cannot map, since its memory is
+    broken, is waited for, and that is told."""
+    with fake_devices(folder):
+        vm = Vm(folder)
+    broken = folder + "/dev/broken"
+    try:
+        vm.write(TEST_AT, 0x2345)
+        vm.manage()
+        assert vm.pager.do_zap(page_of(TEST_AT))[0] == 0
+        open(broken, "wb").close()
+        vm.pager.kill()
+        assert vm.read(TEST_AT, 1) is None
+        assert vm.query()["waiting"]["offset"] == TEST_AT
+        os.unlink(broken)
+        vm.next_pager()
+        assert vm.read_late() == 0x2345
+    finally:
+        vm.close()
+
+
+@case
+def leaves_no_trace(folder):
+    """Once the object is gone, RAM that is made later is not shared any more
+    for its sake, large folios are welcome again, and no descriptor is left."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+
+    def made_shared(name):
+        qmp.call("object-add", qom_type="memory-backend-ram", id=name,
+                 size=MIB)
+        shared = qmp.call("qom-get", path="/objects/" + name, property="share")
+        qmp.call("object-del", id=name)
+        return shared
+
+    def no_folios():
+        """Of guest RAM, the largest piece of shared memory that there is."""
+        with open(f"/proc/{vm.process.pid}/smaps", encoding="ascii") as f:
+            parts = f.read().split("VmFlags:")
+        for part, after in zip(parts, parts[1:]):
+            if f"{RAM // 1024} kB" in part and "/memfd:" in part:
+                return " nh" in after.split("\n")[0]
+        raise AssertionError("no guest RAM")
+
+    def gone():
+        qmp.job("remote-cache-resize", id="rc0", size=0)
+        qmp.call("object-del", id="rc0")
+        return len(os.listdir(f"/proc/{vm.process.pid}/fd"))
+
+    try:
+        wait_for("a pager", lambda: vm.query()["attached"])
+        assert made_shared("m1")
+        could_have_any = no_folios()        # a kernel that has them at all
+
+        before = gone()
+        assert not made_shared("m2")
+        assert could_have_any and not no_folios()
+        for _ in range(3):
+            vm.add(local_max=32 * MIB)
+            wait_for("a pager", lambda: vm.query()["attached"])
+            assert gone() == before
+    finally:
+        vm.close()
+
+
+@case
 def fencing(folder):
     """No descriptors for a new pager while the old one lives."""
     vm = Vm(folder)
@@ -300,9 +363,10 @@ def rcached_restarts(folder):
 def quits(vm, how):
     """End QEMU by @how; (status, seconds)."""
     begin = time.monotonic()
-    if how == "quit":
+    if how != "SIGTERM":
+        execute = b"execute" if how == "quit" else b"exec-oob"
         try:
-            vm.qmp.sock.sendall(b'{"execute": "quit"}\n')
+            vm.qmp.sock.sendall(b'{"%s": "quit"}\n' % execute)
         except OSError:
             pass
     else:
@@ -316,13 +380,14 @@ def end_with_page_missing(folder):
     machine that is not busy.
 
     The CPU or the main loop waits for a page; its provider, or the pager, is
-    away."""
-    for accel, how, pager in (("tcg", "quit", "alive"),
+    away.  While the main loop waits, as it does for a CPU that is in a device,
+    a quit has to be out of band."""
+    for accel, how, pager in (("tcg", "exec-oob quit", "alive"),
                               ("tcg", "SIGTERM", "dead"),
-                              ("tcg", "quit", "dead"),
+                              ("tcg", "exec-oob quit", "dead"),
                               ("tcg", "SIGTERM", "mute"),
                               ("qtest", "SIGTERM", "alive"),
-                              ("qtest", "quit", "dead"),
+                              ("qtest", "exec-oob quit", "dead"),
                               ("qtest", "SIGTERM", "dead")):
         vm = Vm(folder, accel=accel, how={"lost": True})
         try:
@@ -371,6 +436,27 @@ def a_refused_quit_is_none(folder):
 
 
 @case
+def end_while_short(folder):
+    """SIGTERM while there is always some page that is waited for, as in a
+    guest that is short of memory: since it is not the same one, QEMU waits
+    for its orderly end."""
+    vm = Vm(folder, how={"lost": True, "short": True})
+    try:
+        vm.write(TEST_AT, 0x77)
+        vm.manage()
+        assert vm.pager.do_evict(page_of(TEST_AT)) == 1
+        assert vm.read(TEST_AT, 0.5) is None
+        wait_for("the wait", lambda: vm.query().get("waiting"))
+        vm.process.terminate()
+        assert vm.ended(4) is None, vm.output()
+        vm.pager.do_how({"lost": False})
+        assert vm.ended(60) == 0, vm.output()
+        assert "as by a power cut" not in vm.output()
+    finally:
+        vm.close()
+
+
+@case
 def end_with_all_there(folder):
     """An ordinary end: with pages away, but none missing."""
     for how in ("quit", "SIGTERM"):
@@ -393,19 +479,22 @@ def commands(folder):
     vm = Vm(folder)
     qmp = vm.qmp
     try:
-        qmp.call("remote-cache-resize", id="rc0", local_max=16 * MIB,
-                 size=48 * MIB)
+        qmp.job("remote-cache-resize", id="rc0", local_max=16 * MIB,
+                size=48 * MIB)
         assert vm.pager.wait("command") == (fp.RESIZE, 3, 48 * MIB, 16 * MIB)
         info = vm.query()
         assert info["size"] == 48 * MIB and info["local-max"] == 16 * MIB
         vm.pager.do_how({"result": (0, 4 * MIB, "")})
-        assert qmp.call("remote-cache-evict", id="rc0", bytes=4 * MIB) == \
-            {"evicted": 4 * MIB}
+        assert qmp.job("remote-cache-evict", id="rc0", bytes=4 * MIB) == \
+            4 * MIB
         assert vm.pager.wait("command") == (fp.EVICT, 1, 4 * MIB)
+        # What went stands in the job, also when that is not all.
         vm.pager.do_how({"result": (-errno.ETIME, MIB, "no room")})
-        assert qmp.call("remote-cache-evict", id="rc0",
-                        local_target=4 * MIB) == \
-            {"evicted": MIB, "problem": "no room"}
+        qmp.call("remote-cache-evict", id="rc0", local_target=4 * MIB)
+        job = qmp.job_end("rc0")
+        assert job["type"] == "remote-cache-evict", job
+        assert "no room" in job["error"], job
+        assert job["current-progress"] == MIB, job
         assert vm.pager.wait("command") == (fp.EVICT, 2, 4 * MIB)
         vm.pager.do_how({"result": (-errno.ETIME, 0, "no provider")})
         failed(qmp, "no provider", "remote-cache-evict", id="rc0", bytes=MIB)
@@ -415,6 +504,18 @@ def commands(folder):
                bytes=1)
         failed(qmp, "either bytes", "remote-cache-evict", id="rc0")
         failed(qmp, "neither", "remote-cache-resize", id="rc0")
+        # The outcome is there until it is dismissed, or another one comes.
+        vm.pager.do_how({"result": (0, MIB, "")})
+        for job_id, found in ((None, ["rc0"]), (None, ["rc0"]),
+                              ("mine", ["mine", "rc0"])):
+            name = {"job_id": job_id} if job_id else {}
+            qmp.call("remote-cache-evict", id="rc0", bytes=MIB, **name)
+            wait_for("the job's end", lambda: all(
+                j["status"] == "concluded" for j in qmp.call("query-jobs")))
+            jobs = qmp.call("query-jobs")
+            assert sorted(j["id"] for j in jobs) == found, jobs
+        failed(qmp, "'mine' already in use", "remote-cache-evict", id="rc0",
+               bytes=MIB, job_id="mine")
         # The pager goes while it is at it.
         vm.pager.do_how({"no_result": True})
         old = vm.pager
@@ -460,23 +561,100 @@ def events(folder):
 
 @case
 def monitors_meanwhile(folder):
-    """While a resize waits for the pager, all monitors answer what is asked
-    out of band; another command waits, on whichever of them."""
+    """While a job waits for the pager every monitor executes every command;
+    another job of the object, and its end, are refused."""
     vm = Vm(folder, "-qmp", f"unix:{folder}/qmp2,server=on,wait=off")
     try:
         first, second = vm.qmp, Qmp(folder + "/qmp2")
-        for qmp in (first, second):
-            assert qmp.oob("query-remote-cache")[0]["attached"]
-        vm.pager.do_how({"no_result": True})
-        first.sock.sendall(b'{"execute": "remote-cache-resize", "arguments": '
-                           b'{"id": "rc0", "size": 1048576}}\n')
+        vm.pager.do_how({"no_result": True, "progress": (4 * MIB, MIB)})
+        first.call("remote-cache-resize", id="rc0", size=MIB)
         vm.pager.wait("command")
-        second.sock.sendall(b'{"execute": "query-status", "id": "late"}\n')
         for qmp in (first, second):
             assert qmp.oob("query-remote-cache")[0]["attached"]
+            assert qmp.call("query-status")["status"]
+            failed(qmp, "has a job under way, 'rc0'", "remote-cache-evict",
+                   id="rc0", bytes=MIB)
+        failed(second, "while its job 'rc0' is under way", "object-del",
+               id="rc0")
+
+        def progress():
+            job, = second.call("query-jobs")
+            return (job["type"], job["status"], job["current-progress"],
+                    job["total-progress"])
+        wait_for("its progress", lambda: progress() == (
+            "remote-cache-resize", "running", MIB, 4 * MIB))
         vm.pager.kill()
-        assert "connection to the pager" in first.line_of("error")["desc"]
-        assert second.line_of("return")["status"]
+        assert "connection to the pager" in first.job_end("rc0")["error"]
+    finally:
+        vm.close()
+
+
+@case
+def job_cancel(folder):
+    """A cancelled evict stops, and what went is known; after a cancelled
+    resize the limits are what they were, and migration stays blocked as it
+    was."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    try:
+        vm.pager.do_how({"no_result": True, "went": 3 * MIB,
+                         "progress": (8 * MIB, 2 * MIB)})
+        qmp.call("remote-cache-evict", id="rc0", bytes=8 * MIB)
+        vm.pager.wait("command")
+        qmp.call("job-cancel", id="rc0")
+        vm.pager.wait("cancel")
+        job = qmp.job_end("rc0")
+        assert "error" in job and job["current-progress"] == 3 * MIB, job
+        assert job["total-progress"] == 8 * MIB, job
+        for limits in ({"size": 0}, {"local_max": 16 * MIB, "size": RAM}):
+            qmp.call("remote-cache-resize", id="rc0", **limits)
+            vm.pager.wait("command")
+            qmp.call("job-cancel", id="rc0")
+            vm.pager.wait("cancel")
+            assert "error" in qmp.job_end("rc0")
+            info = vm.query()
+            assert info["size"] == info["local-max"] == 32 * MIB, info
+            failed(qmp, "keeps guest memory on other hosts", "migrate",
+                   uri=f"file:{folder}/mig")
+        # QEMU ends, though the pager does not answer the cancel.
+        qmp.call("remote-cache-evict", id="rc0", bytes=8 * MIB)
+        vm.pager.wait("command")
+        vm.pager.do_mute()
+        assert quits(vm, "quit")[0] == 0, vm.output()
+    finally:
+        vm.close()
+
+
+@case
+def pager_without_jobs(folder):
+    """A pager that knows neither CANCEL nor PROGRESS is sent no command."""
+    vm = Vm(folder, how={"commands": 0})
+    try:
+        wait_for("a pager", lambda: vm.query()["attached"])
+        failed(vm.qmp, "restart rcached", "remote-cache-evict", id="rc0",
+               bytes=MIB)
+    finally:
+        vm.close()
+
+
+@case
+def setup_refused(folder):
+    """Why a pager does not take a VM is told, and not only in its log."""
+    why = "the state memfd is of layout 1, and this pager's of layout 2"
+    vm = Vm(folder, how={"refuse_state": why}, start=False)
+    try:
+        vm.start(ready=False)
+        wait_for("the reason", lambda: why in vm.query().get("problem", ""))
+        assert why in vm.output()
+        # One is about to be refused already.
+        vm.rcached.how = {}
+        for _ in range(5):
+            try:
+                vm.next_pager()
+                break
+            except (EOFError, socket.timeout):
+                continue
+        wait_for("a pager", lambda: vm.query()["attached"])
     finally:
         vm.close()
 
@@ -506,29 +684,31 @@ def local_max_auto(folder):
         failed(qmp, "use remote-cache-resize", "qom-set", path="/objects/rc0",
                property="local-max", value=MIB)
         # A resize of size alone leaves it to rcached; one that fails, too.
-        qmp.call("remote-cache-resize", id="rc0", size=48 * MIB)
+        qmp.job("remote-cache-resize", id="rc0", size=48 * MIB)
         assert limits()[0]
         vm.pager.do_how({"result": (-errno.ETIME, 0, "no room")})
         failed(qmp, "no room", "remote-cache-resize", id="rc0",
                local_max=24 * MIB)
         assert limits()[0]
         vm.pager.do_how({"result": (0, 0, "")})
-        qmp.call("remote-cache-resize", id="rc0", local_max=24 * MIB)
+        qmp.job("remote-cache-resize", id="rc0", local_max=24 * MIB)
         assert limits() == (False, None, 24 * MIB)
         vm.pager.kill()
         vm.next_pager()
         hello = vm.pager.do_hello()
         assert not hello[2] & auto
         assert hello[6:8] == (48 * MIB, 24 * MIB), hello
-        qmp.call("remote-cache-resize", id="rc0", size=0)
+        qmp.job("remote-cache-resize", id="rc0", size=0)
         qmp.call("object-del", id="rc0")
         vm.add(local_max="auto", local_min=4 * MIB)
         assert vm.pager.do_hello()[7] == 4 * MIB
         # All of it at home ends it as well.
-        qmp.call("remote-cache-resize", id="rc0", size=0)
+        qmp.job("remote-cache-resize", id="rc0", size=0)
         assert limits() == (False, None, RAM)
         qmp.call("object-del", id="rc0")
-        vm.add(local_max="16M")
+        failed(qmp, "local-max", "object-add", qom_type="remote-cache",
+               id="rc0", local_max="16M")
+        vm.add(local_max=16 * MIB)
         assert limits() == (False, None, 16 * MIB)
     finally:
         vm.close()
@@ -544,23 +724,25 @@ def migration_and_removal(folder):
             vm.write(TEST_AT + i * fp.PAGE, 0x4000 + i)
         vm.manage()
         vm.pager.do_evict(page_of(TEST_AT), 32)
-        failed(qmp, "rc0", "object-del", id="rc0")
-        assert "size=0 brings it home" in vm.output()
+        failed(qmp, "size=0 brings it home", "object-del", id="rc0")
         failed(qmp, "keeps guest memory on other hosts", "migrate",
                uri=f"file:{folder}/mig")
-        qmp.call("remote-cache-resize", id="rc0", size=0)
+        qmp.job("remote-cache-resize", id="rc0", size=0)
         assert vm.query()["local-max"] == RAM
         qmp.call("migrate", uri=f"file:{folder}/mig")
         wait_for("the migration", lambda: qmp.call("query-migrate")["status"]
                  == "completed")
         # A size of 0 alone is no proof: what is away keeps the object.
         vm.pager.do_evict(page_of(TEST_AT))
-        failed(qmp, "rc0", "object-del", id="rc0")
+        wait_for("QEMU to hear of it", lambda: vm.query()["stats"]["remote"])
+        failed(qmp, "brings it home", "object-del", id="rc0")
         assert vm.read(TEST_AT) == 0x4000
         # The guest goes on a moment before the word says so.
         wait_for("the page to be here", lambda: not any(
             vm.pager.do_count(state) for state in (fp.REMOTE, fp.FETCHING,
                                                    fp.FILLING)))
+        wait_for("QEMU to hear of it",
+                 lambda: not vm.query()["stats"]["remote"])
         qmp.call("object-del", id="rc0")
         assert qmp.call("query-remote-cache") == []
         for i in range(32):
@@ -613,6 +795,42 @@ def dma_is_pinned(folder):
                  int.from_bytes(b"D" * 8, "little"))
         assert vm.pager.do_evict(page) == 1
         assert vm.read(TEST_AT) == int.from_bytes(b"D" * 8, "little")
+    finally:
+        vm.close()
+
+
+@case
+def dma_of_many(folder):
+    """A page that 300 parts of one request write to is pinned until they are
+    done, and no longer."""
+    disk = folder + "/disk"
+    parts = 300
+    with open(disk, "wb") as f:
+        f.write(b"D" * MIB)
+    vm = Vm(folder, "-drive", f"file={disk},format=raw,if=none,id=d0",
+            "-device", "ide-hd,id=hd0,drive=d0,bus=ide.0")
+    try:
+        table = TEST_AT + 2 * fp.PAGE
+        vm.write(TEST_AT, 1)
+        for i in range(parts):
+            flags = 0x8000 if i == parts - 1 else 0
+            vm.write(table + 8 * i, (flags << 16 | 512) << 32 |
+                     TEST_AT + i % 8 * 512)
+        vm.manage()
+        for reg, value in ((0x20, 0xc001), (0x04, 0x5)):
+            outl(vm, 0xcf8, 0x80000900 | reg)
+            outl(vm, 0xcfc, value)
+        outl(vm, 0xc004, table)
+        for port, value in ((0x1f6, 0xe0), (0x1f2, parts >> 8), (0x1f3, 0),
+                            (0x1f4, 0), (0x1f5, 0), (0x1f2, parts & 0xff),
+                            (0x1f3, 0), (0x1f4, 0), (0x1f5, 0)):
+            assert vm.ask(f"outb {port:#x} {value:#x}") == "OK"
+        assert vm.ask("outb 0x1f7 0x25") == "OK"        # READ DMA EXT
+        assert vm.ask("outb 0xc000 0x09") == "OK"       # start, to memory
+        wait_for("the DMA's end", lambda: not int(
+            vm.ask("inb 0xc002").split()[1], 0) & 1)
+        assert vm.read(TEST_AT) == int.from_bytes(b"D" * 8, "little")
+        assert vm.pager.do_evict(page_of(TEST_AT)) == 1
     finally:
         vm.close()
 
@@ -746,13 +964,50 @@ def hotplug(folder):
         vm.close()
 
 
+def ram_blocks(vm):
+    return vm.qmp.call("human-monitor-command",
+                       command_line="info ramblock").count("\n")
+
+
 def unplug(vm, dimm, memory):
     """Remove a DIMM, as a guest does that agrees."""
+    before = ram_blocks(vm)
     vm.qmp.call("device_del", id=dimm)
     outl(vm, 0xa00, 0)
     assert vm.ask("outb 0xa14 0x8") == "OK"
     vm.qmp.event("DEVICE_DELETED", device=dimm)
     vm.qmp.call("object-del", id=memory)
+    wait_for("its RAM to be gone", lambda: ram_blocks(vm) < before)
+
+
+@case
+def unplugged_unheard_of(folder):
+    """A DIMM that has gone before the pager heard of it: nothing is said of
+    it, and the pager stays."""
+    vm = Vm(folder, "-m", "64M,slots=3,maxmem=192M")
+
+    def plug(name):
+        vm.qmp.call("object-add", qom_type="memory-backend-ram", id="m" + name,
+                    size=64 * MIB)
+        vm.qmp.call("device_add", driver="pc-dimm", id="d" + name,
+                    memdev="m" + name)
+    try:
+        plug("1")
+        assert vm.pager.wait("block") == ("m1",)
+        vm.pager.do_mute()
+        unplug(vm, "d1", "m1")
+        # The next one has to wait until the pager has let go of the first.
+        plug("2")
+        unplug(vm, "d2", "m2")
+        plug("3")
+        vm.pager.do_speak()
+        assert vm.pager.wait("unblock") == ("m1",)
+        assert vm.pager.wait("block") == ("m3",)
+        assert [b[0] for b in vm.pager.do_blocks()] == ["pc.ram", "m3"]
+        assert vm.query()["attached"]
+        assert "no pager" not in vm.output()
+    finally:
+        vm.close()
 
 
 @case

@@ -177,12 +177,12 @@ def object_del(stage):
     try:
         vm.write_pages(AT, SIZE, 1)
         vm.evict_all()
-        failed(vm.qmp, "in use", "object-del", id="rc0")
+        failed(vm.qmp, "brings it home", "object-del", id="rc0")
         vm.verify()
         for version in (2, 3):
             vm.write_pages(AT, SIZE // 2, version)
             vm.evict_all()
-            vm.qmp.call("remote-cache-resize", id="rc0", size=0)
+            vm.qmp.job("remote-cache-resize", id="rc0", size=0)
             assert not vm.table.slots()
             vm.qmp.call("object-del", id="rc0")
             vm.verify()

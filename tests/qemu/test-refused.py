@@ -17,8 +17,10 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 from bare import need_kvm                                   # noqa: E402
-from qemu_fakepager import (MIB, QEMU, TEST_AT, Skip, Vm, failed,  # noqa: E402
-                    in_thread, main, outl, page_of, refused, wait_for)
+import virtio                                               # noqa: E402
+from qemu_fakepager import (MIB, QEMU, TEST_AT, Skip, Vm,  # noqa: E402
+                    failed, fake_devices, in_thread, main, outl, page_of,
+                    refused, wait_for)
 
 CASES = []
 PAGES = 16
@@ -36,30 +38,6 @@ def case(function):
 
 
 # ------------------------------------------------------------- stand-ins
-
-@contextlib.contextmanager
-def fake_devices(folder):
-    """QEMUs that are started meanwhile find devices that are not there."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    library, dev = folder + "/fakedevices.so", folder + "/dev"
-    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-O2", "-shared",
-                    "-fPIC", "-o", library, here + "/fakedevices.c", "-ldl"],
-                   check=True)
-    os.makedirs(dev + "/vfio")
-    os.mkdir(folder + "/card")
-    os.symlink("/sys/kernel/iommu_groups/7", folder + "/card/iommu_group")
-    for name in ("udmabuf", "vhost-scsi", "vhost-vdpa-0", "vfio/vfio",
-                 "vfio/7"):
-        open(f"{dev}/{name}", "wb").close()
-    with open(dev + "/config", "wb") as f:      # of a network card
-        f.write(struct.pack("<4H4B", 0x8086, 0x10d3, 0, 0, 0, 0, 0, 2)
-                .ljust(256, b"\0"))
-    os.environ.update(LD_PRELOAD=library, FAKE_DEV=dev)
-    try:
-        yield
-    finally:
-        del os.environ["LD_PRELOAD"], os.environ["FAKE_DEV"]
-
 
 def vhost_user_answers(listener):
     """A back end that can do nothing, for each that connects, in turn."""
@@ -124,7 +102,7 @@ def object_first(vm, name, device, times=2):
                "device_add", **device)
     assert vm.pager.do_state(page_of(TEST_AT), PAGES) == [fp.REMOTE] * PAGES
     is_there(vm, 0x1000)
-    vm.qmp.call("remote-cache-resize", id="rc0", size=0)
+    vm.qmp.job("remote-cache-resize", id="rc0", size=0)
     vm.qmp.call("object-del", id="rc0")
 
 
@@ -402,6 +380,54 @@ def nested(folder):
         if " vmx " in f.read():
             both_settings(folder, "add 'vmx=off' to -cpu", "-cpu",
                           "host,vmx=on", accel="kvm")
+
+
+@case
+def nested_later(folder):
+    """A CPU that comes later, and can be nested on though the first cannot."""
+    need_kvm(folder)
+    vm = Vm(folder, *SHARED, "-smp", "1,sockets=2,maxcpus=2", "-cpu", "qemu64",
+            accel="kvm", machine="q35")
+    cpu = {"driver": "qemu64-x86_64-cpu", "id": "cpu1", "socket-id": 1,
+           "core-id": 0, "thread-id": 0}
+    try:
+        failed(vm.qmp, "nested virtualization (svm) cannot be used together "
+               "with remote-cache", "device_add", **cpu, svm=True,
+               **{"x-force-features": True})
+        vm.qmp.call("device_add", **cpu, svm=False)
+    finally:
+        vm.close()
+
+
+# ---------------------------------------------- vhost-net, which is allowed
+
+@case
+def vhost_net(folder):
+    """It goes together with the object, whichever is first: the used rings,
+    which the kernel writes to, count as pinned.  To a VM whose driver uses
+    it the object is added all the same, and the VM runs on."""
+    if os.geteuid():
+        raise Skip("needs root, for a network namespace")
+    card = ("-netdev", "tap,id=n0,ifname=rcnet0,script=no,downscript=no,"
+            "vhost=on", "-device", f"virtio-net-pci,netdev=n0,addr={SLOT}")
+    with fake_devices(folder):
+        for late in (False, True):
+            vm = Vm(folder, *SHARED, *card, late=late,
+                    prefix=["unshare", "--net"])
+            try:
+                rings = virtio.Net(vm, SLOT).queues
+                if late:
+                    vm.add(local_max=32 * MIB)
+                assert vm.qmp.call("query-status")["status"] == "running"
+                vm.pager.do_manage("ram")
+                vm.pager.wait("managed")
+                for ring in rings[:2]:
+                    page = page_of(ring.page + 2 * fp.PAGE)
+                    assert vm.pager.do_zap(page) == (0, [page]), late
+            finally:
+                vm.close()
+            for name in ("qmp", "qtest", "vmm.sock"):
+                os.unlink(f"{folder}/{name}")
 
 
 # ------------------------------------- migration, and what is done like it

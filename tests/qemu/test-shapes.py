@@ -149,10 +149,10 @@ def loadvm(folder):
             assert "keeps guest memory on other hosts" in str(e), e
         else:
             raise AssertionError("a snapshot with pages away")
-        qmp.call("remote-cache-resize", id="rc0", size=0)
+        qmp.job("remote-cache-resize", id="rc0", size=0)
         qmp.call("snapshot-save", job_id="j1", **snapshot)
         job_done(qmp, "j1")
-        qmp.call("remote-cache-resize", id="rc0", size=RAM)
+        qmp.job("remote-cache-resize", id="rc0", size=RAM)
         fill(vm, 32, 0x5000)
         assert vm.pager.do_evict(page_of(TEST_AT), 32) == 32
         qmp.call("snapshot-load", job_id="j2", **snapshot)
@@ -176,7 +176,7 @@ def background_snapshot(folder):
     try:
         fill(vm, 16, 0x6000)
         vm.manage()
-        qmp.call("remote-cache-resize", id="rc0", size=0)
+        qmp.job("remote-cache-resize", id="rc0", size=0)
         failed(qmp, "not compatible with guest memory",
                "migrate-set-capabilities", capabilities=wanted)
         qmp.call("object-del", id="rc0")
@@ -209,18 +209,20 @@ def private_dimm(folder):
         vm.close()
 
 
-def with_folios(folder, mode):
+def with_folios(folder, mode, size=""):
     """What to start QEMU with, for it to see a host whose shmem_enabled says
-    @mode: the setting itself is everybody's."""
+    @mode, that of folios of @size if given: the setting itself is
+    everybody's."""
     if os.geteuid():
         raise Skip("needs root, for a mount namespace")
-    setting = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+    setting = f"/sys/kernel/mm/transparent_hugepage/{size}/shmem_enabled"
     if not os.path.exists(setting):
-        raise Skip("a kernel without large folios")
+        raise Skip("a kernel without large folios, or none of this size")
     said = f"{folder}/{mode}"
     with open(said, "w", encoding="ascii") as f:
         f.write(" ".join(f"[{m}]" if m == mode else m for m in
-                         ("always", "within_size", "advise", "never")))
+                         ("always", "inherit", "within_size", "advise",
+                          "never")))
     return ["unshare", "--mount", "sh", "-c",
             'mount --bind "$0" "$1" && shift && exec "$@"', said, setting]
 
@@ -249,6 +251,25 @@ def large_folios(folder):
                socket=folder + "/vmm.sock")
     finally:
         vm.close()
+
+
+@case
+def folios_of_one_size(folder):
+    """Since Linux 6.11 each size has a setting of its own: RAM that may be in
+    large folios of any size is refused."""
+    memory = ("-machine", "memory-backend=ram", "-object",
+              "memory-backend-memfd,id=ram,size=64M,share=on")
+    in_use = (*memory[:-1], memory[-1] + ",prealloc=on")
+    size = "hugepages-64kB"
+    rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
+    try:
+        refused(folder, "cannot manage RAM in large folios", *memory,
+                prefix=with_folios(folder, "always", size))
+        refused(folder, "may be in large folios", *in_use,
+                prefix=with_folios(folder, "within_size", size))
+    finally:
+        rcached.close()
+    Vm(folder, *memory, prefix=with_folios(folder, "advise", size)).close()
 
 
 @case

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest's drivers of virtio-balloon and virtio-mem, by the qtest protocol.
+"""A guest's drivers of virtio-balloon, virtio-net and virtio-mem, by the qtest
+protocol.
 
 The device is a modern PCI one in a slot of a "pc" machine.  A queue has one
 request under way at a time; its rings, requests and answers are in guest
@@ -138,6 +139,14 @@ class Balloon(Device):
     def list(self, queue, addresses):
         self.queues[queue].send(struct.pack(
             f"<{len(addresses)}I", *(a // PAGE for a in addresses)))
+
+
+class Net(Device):
+    """virtio-net; nothing is sent or received."""
+
+    def __init__(self, vm, slot):
+        super().__init__(vm, slot)
+        self.ready(0, 1)
 
 
 class Mem(Device):
