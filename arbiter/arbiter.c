@@ -15,6 +15,7 @@
 
 #include "arbiter/arbiter-admin.h"
 #include "arbiter/assign.h"
+#include "arbiter/unclaimed.h"
 #include "common/boot.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
@@ -203,6 +204,15 @@ static void *on_hello(HostConn *conn, const WireHello *hello, char *text,
     return host;
 }
 
+static void withdraw(const WireBeatLease *lease, void *opaque)
+{
+    Host *provider = opaque;
+
+    say(provider, "vm %s of host %s ended before it claimed %" G_GUINT64_FORMAT
+        " MiB: withdrawn", lease->name, lease->host, lease->bytes >> 20);
+    control_send_withdraw(provider->conn, lease->lease);
+}
+
 static bool on_beat(HostConn *conn, const uint8_t *payload, size_t len,
                     const char **why, void *opaque)
 {
@@ -222,6 +232,11 @@ static bool on_beat(HostConn *conn, const uint8_t *payload, size_t len,
     for (guint i = 0; i < host->leases->len; i++) {
         grants_listed(&arbiter->grants, host->name,
                       g_array_index(host->leases, WireBeatLease, i).lease);
+    }
+    if (host->features & RCACHE_FEATURE_WITHDRAW) {
+        unclaimed_each(&arbiter->hosts, host,
+                       arbiter->options->grants.claim_ms, arbiter_now(),
+                       withdraw, host);
     }
     shunned_beat(&arbiter->shunned, &arbiter->hosts, host, arbiter_now());
     return true;

@@ -348,6 +348,14 @@ bool control_send_drain(HostConn *conn, bool drain)
     return control_conn_send(conn->frames, out);
 }
 
+bool control_send_withdraw(HostConn *conn, uint64_t lease)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    wire_append_withdraw(out, lease);
+    return control_conn_send(conn->frames, out);
+}
+
 bool control_send_evict(HostConn *conn, uint64_t tag, const WireEvict *evict)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();

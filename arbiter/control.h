@@ -73,6 +73,9 @@ bool control_send_grant(HostConn *conn, const WireGrant *grant);
 /** control_send_drain() - false if the connection has ended */
 bool control_send_drain(HostConn *conn, bool drain);
 
+/** control_send_withdraw() - false if the connection has ended */
+bool control_send_withdraw(HostConn *conn, uint64_t lease);
+
 /** control_send_evict() - false if the connection has ended */
 bool control_send_evict(HostConn *conn, uint64_t tag, const WireEvict *evict);
 

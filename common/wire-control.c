@@ -369,6 +369,27 @@ WireError wire_drain_decode(const void *payload, size_t len, bool *drain)
     return le32toh(raw.drain) <= 1 ? WIRE_OK : WIRE_E_VALUE;
 }
 
+void wire_append_withdraw(GByteArray *out, uint64_t lease)
+{
+    struct RcacheWithdraw raw = { .lease = htole64(lease) };
+    WireHead head = { .type = RCACHE_WITHDRAW };
+
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_withdraw_decode(const void *payload, size_t len,
+                               uint64_t *lease)
+{
+    struct RcacheWithdraw raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *lease = le64toh(raw.lease);
+    return *lease && *lease <= INT64_MAX ? WIRE_OK : WIRE_E_VALUE;
+}
+
 void wire_append_evict(GByteArray *out, uint64_t tag, const WireEvict *evict)
 {
     struct RcacheEvict raw = { .bytes = htole64(evict->bytes) };

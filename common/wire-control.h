@@ -103,12 +103,15 @@ void wire_append_grant_ack(GByteArray *out, uint64_t tag,
                            const WireGrantAck *ack);
 
 void wire_append_drain(GByteArray *out, bool drain);
+void wire_append_withdraw(GByteArray *out, uint64_t lease);
 void wire_append_evict(GByteArray *out, uint64_t tag, const WireEvict *evict);
 void wire_append_evict_ack(GByteArray *out, uint64_t tag,
                            const WireEvictAck *ack);
 
 /* Each reads the @len bytes of payload that belong to a decoded head. */
 WireError wire_drain_decode(const void *payload, size_t len, bool *drain);
+WireError wire_withdraw_decode(const void *payload, size_t len,
+                               uint64_t *lease);
 WireError wire_evict_decode(const void *payload, size_t len, WireEvict *out);
 WireError wire_evict_ack_decode(const WireHead *head, const void *payload,
                                 size_t len, WireEvictAck *out);

@@ -116,8 +116,9 @@ static const TypeRule type_rules[] = {
     RULE(EVICT, .to = TO_HOST, .fixed = sizeof(struct RcacheEvict)),
     RULE(EVICT_ACK, .to = TO_ARBITER, .answer = true,
          .fixed = sizeof(struct RcacheEvictAck)),
+    RULE(WITHDRAW, .to = TO_HOST, .fixed = sizeof(struct RcacheWithdraw)),
 };
-_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_EVICT_ACK + 1,
+_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_WITHDRAW + 1,
                "type_rules[] does not match enum RcacheType");
 
 static const char *const status_names[] = {

@@ -162,10 +162,21 @@ static void rcached_drain(bool draining, void *opaque)
     }
 }
 
+static void rcached_withdraw(uint64_t lease, void *opaque)
+{
+    Rcached *r = opaque;
+
+    if (r->provider && provider_withdraw(r->provider, lease)) {
+        g_message("lease %016" G_GINT64_MODIFIER "x: its VM ended before it "
+                  "was claimed: dropped", lease);
+    }
+}
+
 static const ArbiterOps arbiter_ops = {
     .beat = rcached_beat,
     .grant = rcached_grant,
     .drain = rcached_drain,
+    .withdraw = rcached_withdraw,
     .evict = vm_commands_evict,
 };
 

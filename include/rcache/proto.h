@@ -22,6 +22,7 @@
 #define RCACHE_FEATURE_AVOID    (UINT64_C(1) << 2)  /* of an arbiter: hosts */
                                                     /* to avoid are taken */
 #define RCACHE_FEATURE_EVICT    (UINT64_C(1) << 3)  /* of a host: EVICT */
+#define RCACHE_FEATURE_WITHDRAW (UINT64_C(1) << 5)  /* of a host: WITHDRAW */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
@@ -71,7 +72,8 @@ enum RcacheType {
     RCACHE_GRANT_ACK = 52,
     RCACHE_DRAIN = 53,          /* arbiter to host, RCACHE_FEATURE_DRAIN */
     RCACHE_EVICT = 54,          /* the same, RCACHE_FEATURE_EVICT */
-    RCACHE_EVICT_ACK = 55
+    RCACHE_EVICT_ACK = 55,
+    RCACHE_WITHDRAW = 56        /* the same, RCACHE_FEATURE_WITHDRAW */
 };
 
 /* Status of an answer, in the frame's head; 0 is success. */
@@ -240,6 +242,11 @@ struct RcacheGrantAck {
 struct RcacheDrain {
     uint32_t drain;                     /* 1 or 0 */
     uint32_t reserved;                  /* 0 */
+} __attribute__((packed));
+
+/* Nobody will claim this lease. */
+struct RcacheWithdraw {
+    uint64_t lease;
 } __attribute__((packed));
 
 /* An operator wants cold pages of a VM to go. */

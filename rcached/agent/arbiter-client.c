@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * arbiter-client: this host's connections to the arbiters.  See
- * arbiter-client.h.
+ * arbiter-client: the connections to the arbiters.  See arbiter-client.h.
  *
  * One arbiter goes round: waiting (a timer), dialling, greeting (HELLO is
  * out), connected, and back.  Heartbeat numbers start at the time since boot
@@ -355,6 +354,7 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
     WireLeaseReply reply;
     WireGrant grant;
     WireEvict evict;
+    uint64_t lease;
     bool draining;
     WireError err;
 
@@ -393,6 +393,12 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
         err = wire_drain_decode(payload, head->length, &draining);
         if (!err) {
             ops->drain(draining, a->clients->opaque);
+        }
+        return err;
+    case RCACHE_WITHDRAW:
+        err = wire_withdraw_decode(payload, head->length, &lease);
+        if (!err) {
+            ops->withdraw(lease, a->clients->opaque);
         }
         return err;
     default:
@@ -436,7 +442,8 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
         .version_min = RCACHE_VERSION,
         .version_max = RCACHE_VERSION,
         .role = RCACHE_ROLE_HOST,
-        .features = RCACHE_FEATURE_DRAIN | RCACHE_FEATURE_EVICT,
+        .features = RCACHE_FEATURE_DRAIN | RCACHE_FEATURE_EVICT |
+                    RCACHE_FEATURE_WITHDRAW,
     };
 
     a->dial = NULL;

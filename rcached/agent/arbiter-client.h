@@ -33,6 +33,8 @@ typedef struct ArbiterOps {
                   void *opaque);
     /* An operator wants this host empty, or no longer. */
     void (*drain)(bool draining, void *opaque);
+    /* Nobody will claim this lease of this host's provider. */
+    void (*withdraw)(uint64_t lease, void *opaque);
     /* Give it to arbiter_evict_answer(), now or later. */
     void (*evict)(ArbiterAsked *request, const WireEvict *evict,
                   void *opaque);

@@ -457,6 +457,24 @@ bool provider_end_lease(Provider *provider, uint64_t id)
     return lease != NULL;
 }
 
+bool provider_withdraw(Provider *provider, uint64_t id)
+{
+    StoreLease *lease;
+    bool unclaimed;
+
+    pthread_mutex_lock(&provider->lock);
+    lease = store_find_lease(provider->store, id);
+    unclaimed = lease && lease->rec->state == RCACHE_LEASE_GRANTED;
+    if (unclaimed) {
+        store_end(provider->store, lease, NULL);
+    }
+    pthread_mutex_unlock(&provider->lock);
+    if (unclaimed) {
+        provider_wake(provider);
+    }
+    return unclaimed;
+}
+
 /* With the lock held. */
 static void snapshot_spill(const Spill *spill, ProviderSnapshot *out)
 {

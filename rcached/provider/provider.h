@@ -144,6 +144,13 @@ void provider_grant(Provider *provider, const WireGrant *grant,
  */
 bool provider_end_lease(Provider *provider, uint64_t lease);
 
+/**
+ * provider_withdraw() - drop a lease that nobody will claim
+ *
+ * Return: false if there is none of that id, or it has been claimed
+ */
+bool provider_withdraw(Provider *provider, uint64_t lease);
+
 /** provider_snapshot() - what is lent; give it to provider_snapshot_clear() */
 void provider_snapshot(Provider *provider, ProviderSnapshot *out);
 void provider_snapshot_clear(ProviderSnapshot *snapshot);

@@ -215,6 +215,17 @@ static void check_drain(const Frame *f, GByteArray *out)
     }
 }
 
+static void check_withdraw(const Frame *f, GByteArray *out)
+{
+    uint64_t lease;
+
+    if (!wire_withdraw_decode(f->payload, f->head.length, &lease)) {
+        wire_append_withdraw(out, lease);
+        g_assert(!memcmp(out->data + WIRE_HEAD_LEN, f->payload,
+                         f->head.length));
+    }
+}
+
 #define DECODE_EVICT_ACK(payload, length, value) \
     wire_evict_ack_decode(&head, payload, length, value)
 
@@ -303,6 +314,7 @@ static void check_frame(const Frame *f)
         [RCACHE_DRAIN] = check_drain,
         [RCACHE_EVICT] = check_evict,
         [RCACHE_EVICT_ACK] = check_evict_ack,
+        [RCACHE_WITHDRAW] = check_withdraw,
     };
     g_autoptr(GByteArray) out = g_byte_array_new();
 

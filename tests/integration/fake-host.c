@@ -280,6 +280,10 @@ static void on_frame(ControlConn *frames, const WireHead *head,
         h->granted += h->reply.bytes;
         h->replies++;
         break;
+    case RCACHE_WITHDRAW:
+        ck_assert_int_eq(wire_withdraw_decode(payload, head->length,
+                                              &h->withdrawn), WIRE_OK);
+        break;
     default:
         ck_abort_msg("a %s from the arbiter", wire_type_name(head->type));
     }
@@ -300,7 +304,8 @@ static void say_hello(FakeHost *h)
 {
     WireHello hello = { .version_min = RCACHE_VERSION,
                         .version_max = RCACHE_VERSION,
-                        .role = RCACHE_ROLE_HOST };
+                        .role = RCACHE_ROLE_HOST,
+                        .features = h->features };
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     memcpy(hello.boot_id, h->boot_id, RCACHE_UUID_LEN);

@@ -81,6 +81,8 @@ typedef struct FakeHost {
     uint64_t seq, beats_sent;
     WireGrant grant;            /* the last one */
     unsigned grants;
+    uint64_t withdrawn;         /* the last lease that was withdrawn */
+    uint64_t features;          /* of its HELLO */
     WireLeaseReply reply;       /* the last one */
     uint64_t reply_tag;
     unsigned replies;

@@ -123,6 +123,45 @@ START_TEST(a_request_is_split)
 }
 END_TEST
 
+/* A VM that ends before it claims what it was granted: given back at once. */
+START_TEST(grants_of_vms_that_end)
+{
+    a.features = b.features = RCACHE_FEATURE_WITHDRAW;
+    join_all();
+    fake_host_request(&me, 77, 384 * MIB, 1);
+    fake_wait(me.replies);
+    a.nr_listed = b.nr_listed = 1;
+    a.lease[0].expires_ms = b.lease[0].expires_ms = 30000;
+    fake_wait(host_int("a", "leased_bytes") == 192 * MIB);
+    /* As long as it is there, it may claim them. */
+    a.lease[0].expires_ms = 29000;
+    fake_spin(500);
+    ck_assert_uint_eq(a.withdrawn, 0);
+    me.vm = false;
+    fake_wait(a.withdrawn);
+    ck_assert_uint_eq(a.withdrawn, a.lease[0].lease);
+    /* Granted just now: its host may not have reported the VM yet. */
+    ck_assert_uint_eq(b.withdrawn, 0);
+}
+END_TEST
+
+/* Nor is what is claimed, or what an old provider cannot be told. */
+START_TEST(grants_that_are_not_withdrawn)
+{
+    a.features = RCACHE_FEATURE_WITHDRAW;
+    join_all();
+    fake_host_request(&me, 77, 384 * MIB, 1);
+    fake_wait(me.replies);
+    a.nr_listed = b.nr_listed = 1;
+    a.lease[0].state = RCACHE_LEASE_CLAIMED;
+    a.lease[0].expires_ms = b.lease[0].expires_ms = 20000;
+    me.vm = false;
+    fake_spin(600);
+    ck_assert_uint_eq(a.withdrawn, 0);
+    ck_assert_uint_eq(b.withdrawn, 0);
+}
+END_TEST
+
 START_TEST(refusals)
 {
     fake_host_join(&me, &arbiter);
@@ -369,6 +408,8 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_request_is_split);
+    tcase_add_test(tc, grants_of_vms_that_end);
+    tcase_add_test(tc, grants_that_are_not_withdrawn);
     tcase_add_test(tc, refusals);
     tcase_add_test(tc, silent_and_leaving_providers);
     tcase_add_test(tc, a_restart_forgets_nothing_for_long);

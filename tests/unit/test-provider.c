@@ -277,6 +277,25 @@ START_TEST(release_waits_for_transfers)
 }
 END_TEST
 
+START_TEST(what_nobody_will_claim_is_withdrawn)
+{
+    Client c = leased(1, 1);
+    RcacheSlot x = client_slot(&c, 3);
+    uint8_t page[WIRE_PAGE_SIZE];
+
+    /* One that was claimed is its VM's, whatever an arbiter thinks. */
+    client_put(&c, &x, 1, 1);
+    ck_assert(!provider_withdraw(provider, 1));
+    ck_assert_uint_eq(client_get(&c, &x, 1, page), RCACHE_OK);
+    ck_assert_uint_eq(give(2, VM_A, 3).bytes, 3 * SLAB);
+    WAIT_FOR(snapshot().leased == 4 * SLAB);
+    ck_assert(!provider_withdraw(provider, 3));
+    ck_assert(provider_withdraw(provider, 2));
+    WAIT_FOR(snapshot().leased == SLAB);
+    client_close(&c);
+}
+END_TEST
+
 START_TEST(an_operator_can_end_a_lease)
 {
     Client c = leased(1, 1);
@@ -500,6 +519,7 @@ int main(void)
     tcase_add_test(tc, release_punches_the_memory);
     tcase_add_test(tc, release_waits_for_transfers);
     tcase_add_test(tc, an_operator_can_end_a_lease);
+    tcase_add_test(tc, what_nobody_will_claim_is_withdrawn);
     tcase_add_test(tc, a_spoilt_page_differs);
     tcase_add_test(tc, listening);
     tcase_add_test(tc, unlockable_memory_is_refused);

@@ -487,6 +487,30 @@ START_TEST(drain_golden)
 }
 END_TEST
 
+START_TEST(withdraw_golden)
+{
+    static const uint8_t want[] = { 2, 1, 0, 0, 0, 0, 0, 0x40 };
+    WireHead head;
+    uint64_t lease;
+
+    wire_append_withdraw(out, UINT64_C(0x4000000000000102));
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_HOST, &head), WIRE_OK);
+    ck_assert_uint_eq(head.type, RCACHE_WITHDRAW);
+    ck_assert_uint_eq(out->len, H + sizeof(want));
+    ck_assert_mem_eq(out->data + H, want, sizeof(want));
+    ck_assert_int_eq(wire_withdraw_decode(out->data + H, 8, &lease), WIRE_OK);
+    ck_assert_uint_eq(lease, UINT64_C(0x4000000000000102));
+    ck_assert_int_eq(wire_withdraw_decode(out->data + H, 7, &lease),
+                     WIRE_E_LENGTH);
+    out->data[H + 7] = 0x80;
+    ck_assert_int_eq(wire_withdraw_decode(out->data + H, 8, &lease),
+                     WIRE_E_VALUE);
+    memset(out->data + H, 0, 8);
+    ck_assert_int_eq(wire_withdraw_decode(out->data + H, 8, &lease),
+                     WIRE_E_VALUE);
+}
+END_TEST
+
 START_TEST(evict_golden)
 {
     static const uint8_t want[] = {
@@ -552,6 +576,7 @@ int main(void)
     tcase_add_test(tc, lease_reply_round_trip);
     tcase_add_test(tc, grant_round_trip);
     tcase_add_test(tc, drain_golden);
+    tcase_add_test(tc, withdraw_golden);
     tcase_add_test(tc, evict_golden);
     tcase_add_test(tc, evict_ack_round_trip);
     tcase_add_test(tc, text_is_cut_between_characters);
