@@ -134,10 +134,29 @@ def check_build(folder):
     assert "do not build" not in err, err
 
 
+def check_options_first(folder):
+    """Bad options are refused before anything is looked for or installed."""
+    asked = os.path.join(folder, "asked")
+    for name in ("dpkg-query", "apt-get"):
+        tool = os.path.join(folder, name)
+        with open(tool, "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\ntouch {asked}\nexit 1\n")
+        os.chmod(tool, 0o755)
+    done = subprocess.run(
+        [os.path.join(TOP, "scripts", "demo"), "--seconds", "20"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
+    assert done.returncode == 2 and "at least 30" in done.stderr, done
+    assert not os.path.exists(asked), "packages came before the options"
+
+
 def main():
     check_figures()
     check_faults()
     check_background()
+    if os.geteuid() == 0:
+        with tempfile.TemporaryDirectory() as folder:
+            check_options_first(folder)
     there = subprocess.run([os.path.join(TOP, "scripts", "setup"), "--check"],
                            capture_output=True, check=False).returncode == 0
     if os.geteuid() == 0 and there and demo.available() > 2048 * MIB:
