@@ -1,245 +1,181 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * attach: what a new pager finds, page by page (rule 2).
- *
- * The words may have been left in any state by a pager that was killed at any
- * point.  For each page: read the word, then ask the memfd, then compare and
- * swap from the word that was read; the VMM may be discarding meanwhile.  In
- * that order, since the memfd asked first could show data that a discard then
- * takes, and a word read later would look as if it still had it.
- *
- * Afterwards only REMOTE words have slots, so the map of used slots is built
- * in the same pass; whatever a dead pager had under way to other slots is
- * fenced when the sessions are opened, and only then are they used.
- *
- * Frames are gone through as a whole: 512 words read, then the memfd's
- * extents, then the swaps.  A frame of REMOTE pages costs one lseek.
- */
-#include <errno.h>
-#include <string.h>
+/* attach: a new pager takes over a running guest.  See attach.h. */
+#include "rcached/pager/attach.h"
 
 #include "rcached/pager/pager.h"
 #include "rcached/pager/uffd.h"
 
-bool attach_tables(Pager *p, GError **error)
-{
-    struct RcacheState *s = p->guest.state;
-    uint64_t discard_seq = __atomic_load_n(&s->discard_seq, __ATOMIC_ACQUIRE);
-    int ret = table_init(&p->table, guest_words(&p->guest),
-                         guest_sides(&p->guest), p->guest.layout.nr_pages);
+/* Between two looks at the faults: a few frames. */
+#define SLICE_NS        (200 * 1000ull)
 
-    if (ret < 0) {
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-ret),
-                    "the page words cannot be used: %s",
-                    ret == -EINVAL ? "a state that does not exist"
-                                   : g_strerror(-ret));
-        return false;
-    }
-    p->report.counts = &s->counts;
-    p->evictor.zap_seq = s->zap_seq;
-    room_queue_size(&p->faults.room, p->table.nr);
-    /* From before the words were counted: what came since is news. */
-    p->takeover.discard_seq = discard_seq;
-    slots_init(&p->slots);
-    lease_load(p);
-    return true;
+/* --------------------------------------------------------------- the memfd */
+
+static int memfd_present(void *owner, uint64_t page, unsigned n, uint8_t *has)
+{
+    Pager *p = owner;
+
+    return guest_present(&p->guest, page, n, has);
 }
 
-/* Which of the pages @first..@first+@n have data: one byte for each. */
-static int frame_data(Pager *p, uint64_t first, unsigned n, uint8_t *has)
+static int64_t memfd_next_data(void *owner, uint64_t page, uint64_t end)
 {
-    uint64_t end = first + n;
-    int64_t page = first;
+    Pager *p = owner;
 
-    memset(has, 0, n);
-    while (page < (int64_t)end) {
-        int64_t data = guest_next_data(&p->guest, page, end);
-
-        if (data < 0) {
-            return data;
-        }
-        if (data == (int64_t)end) {
-            break;
-        }
-        page = guest_next_hole(&p->guest, data, end);
-        if (page < 0) {
-            return page;
-        }
-        memset(has + (data - first), 1, page - data);
-    }
-    return 0;
+    return guest_next_data(&p->guest, page, end);
 }
 
-/* A REMOTE page's slot is marked; one that cannot be is lost. */
-static bool attach_mark(Pager *p, uint64_t page, uint64_t word)
+static void memfd_punch(void *owner, uint64_t page)
 {
-    uint64_t slot = page_slot(word);
+    Pager *p = owner;
 
-    if (slots_valid(&p->slots, slot) && !slots_used(&p->slots, slot)) {
-        slots_mark(&p->slots, slot);
-        return true;
-    }
-    if (table_step(&p->table, page, word, page_to(word, RCACHE_LOST))) {
-        report_event(p, RCACHE_EVENT_PAGE_LOST, page,
-                     "its word names a slot that is not leased");
-    }
-    return true;
+    guest_punch(&p->guest, page, 1);
 }
 
-static bool attach_lost(Pager *p, uint64_t page, uint64_t word)
+static int memfd_keep(void *owner, uint64_t page, unsigned n)
 {
-    if (!table_step(&p->table, page, word,
-                    page_with_slot(page_to(word, RCACHE_LOST), 0))) {
-        return false;
-    }
-    report_event(p, RCACHE_EVENT_PAGE_LOST, page,
-                 "it should be here, but its memory is gone (word "
-                 "%016" G_GINT64_MODIFIER "x)", word);
-    return true;
+    Pager *p = owner;
+
+    return guest_keep(&p->guest, page, n);
 }
 
-/* A page whose bytes are at a provider, whatever was under way. */
-static bool attach_remote(Pager *p, uint64_t page, uint64_t word, bool data)
+static void memfd_lost(void *owner, uint64_t page, const char *why)
 {
-    uint64_t remote = page_to(word, RCACHE_REMOTE);
-
-    if (data) {
-        /* Not ours: COPY happens only under FILLING. */
-        guest_punch(&p->guest, page, 1);
-        return false;           /* ask the memfd again */
-    }
-    if (word != remote && !table_step(&p->table, page, word, remote)) {
-        return false;
-    }
-    return attach_mark(p, page, remote);
+    report_event(owner, RCACHE_EVENT_PAGE_LOST, page, "%s", why);
 }
 
-/* One page, by rule 2's table; false: read the word and ask again. */
-static bool attach_page(Pager *p, uint64_t page, uint64_t word, bool data)
-{
-    uint64_t hot = page_with_slot(page_to(word, RCACHE_HOT), 0);
-    uint64_t zero = page_with_slot(page_to(word, RCACHE_ZERO), 0);
+static const ReconcileOps memfd_ops = {
+    .present = memfd_present,
+    .next_data = memfd_next_data,
+    .punch = memfd_punch,
+    .keep = memfd_keep,
+    .lost = memfd_lost,
+};
 
-    switch (page_state(word)) {
-    case RCACHE_DISCARDING:
-        /* The VMM's; but its slot is not free until the flip says so. */
-        if (slots_valid(&p->slots, page_slot(word)) &&
-            !slots_used(&p->slots, page_slot(word))) {
-            slots_mark(&p->slots, page_slot(word));
-        }
-        return true;
-    case RCACHE_UNMANAGED:
-    case RCACHE_LOST:
-        return true;
-    case RCACHE_REMOTE:
-    case RCACHE_FETCHING:
-        return attach_remote(p, page, word, data);
-    case RCACHE_PUNCHING:
-        if (page_slot(word)) {
-            return attach_remote(p, page, word, data);
-        }
-        if (data) {
-            guest_punch(&p->guest, page, 1);
-            return false;
-        }
-        return table_step(&p->table, page, word, zero);
-    case RCACHE_CACHED:
-    case RCACHE_FILLING:
-        if (!data && (page_slot(word) || page_state(word) == RCACHE_CACHED)) {
-            return attach_remote(p, page, word, false);
-        }
-        break;
-    case RCACHE_HOT:
-    case RCACHE_ZAPPING:
-    case RCACHE_ZAPPED:
-    case RCACHE_EVICTING:
-        if (!data) {
-            return attach_lost(p, page, word);
-        }
-        break;
-    default:
-        break;
-    }
-    if (data && (page_state(word) == RCACHE_UNTOUCHED ||
-                 page_state(word) == RCACHE_ZERO) &&
-        guest_keep(&p->guest, page, 1) < 0) {
-        return false;
-    }
-    if (data) {
-        return word == hot || table_step(&p->table, page, word, hot);
-    }
-    if (page_state(word) == RCACHE_UNTOUCHED && !page_slot(word)) {
-        return true;
-    }
-    return word == zero || table_step(&p->table, page, word, zero);
-}
+/* -------------------------------------------------------------------- life */
 
-static void attach_one(Pager *p, uint64_t page)
-{
-    for (int i = 0; i < 1000; i++) {
-        uint64_t word = table_load(&p->table, page);
-        int data = guest_has_data(&p->guest, page);
-
-        if (data >= 0 && attach_page(p, page, word, data)) {
-            return;
-        }
-    }
-    g_critical("vm %s: page %" G_GUINT64_FORMAT " does not keep still",
-               p->name, page);
-}
-
-/* @first..@first+@n of one block; true if one of them is managed */
-static bool attach_frame(Pager *p, uint64_t first, unsigned n)
-{
-    uint64_t word[RCACHE_FRAME_PAGES];
-    uint8_t has[RCACHE_FRAME_PAGES];
-    bool any = false;
-
-    for (unsigned i = 0; i < n; i++) {
-        word[i] = table_load(&p->table, first + i);
-        any |= page_state(word[i]) != RCACHE_UNMANAGED;
-    }
-    if (!any) {
-        return false;
-    }
-    if (frame_data(p, first, n, has) < 0) {
-        memset(has, 0, n);
-        memset(word, 0xff, sizeof(word));       /* each on its own */
-    }
-    for (unsigned i = 0; i < n; i++) {
-        if (word[i] == UINT64_MAX ||
-            !attach_page(p, first + i, word[i], has[i])) {
-            attach_one(p, first + i);
-        }
-    }
-    return true;
-}
-
-void attach_words(Pager *p)
+/* Faults that somebody has read before us are not delivered again. */
+static void attach_wake(Pager *p)
 {
     for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
-        GuestBlock *b = &p->guest.block[i];
-        uint64_t end = b->first + b->pages;
-
-        if (!b->present) {
-            continue;
-        }
-        for (uint64_t page = b->first; page < end;) {
-            uint64_t stop = (page / RCACHE_FRAME_PAGES + 1) *
-                            RCACHE_FRAME_PAGES;
-            unsigned n = MIN(stop, end) - page;
-
-            p->takeover.managing |= attach_frame(p, page, n);
-            page += n;
-        }
-    }
-    /* Faults that a dead pager had read are not delivered again. */
-    for (unsigned i = 0; i < p->guest.nr_blocks && p->takeover.managing; i++) {
-        GuestBlock *b = &p->guest.block[i];
+        const GuestBlock *b = &p->guest.block[i];
 
         if (b->present) {
             uffd_wake(p->guest.uffd, b->address,
                       b->pages * RCACHE_PAGE_SIZE);
         }
+    }
+}
+
+bool attach_begin(Pager *p, GError **error)
+{
+    struct RcacheState *s = p->guest.state;
+    /* From before the words are counted: what comes after is news. */
+    uint64_t discard_seq = __atomic_load_n(&s->discard_seq, __ATOMIC_ACQUIRE);
+
+    if (table_init(&p->table, guest_words(&p->guest), guest_sides(&p->guest),
+                   p->guest.layout.nr_pages) < 0) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
+                    "no memory for the counts of the page words");
+        return false;
+    }
+    p->report.counts = &s->counts;
+    p->evictor.zap_seq = s->zap_seq;
+    p->takeover.discard_seq = discard_seq;
+    p->takeover.block_bytes = guest_blocks_bytes(&p->guest);
+    slots_init(&p->slots);
+    lease_load(p);
+    reconcile_init(&p->attach.reconcile, &p->table, &p->slots, &memfd_ops, p);
+    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
+        if (p->guest.block[i].present) {
+            attach_block(p, i);
+        }
+    }
+    attach_wake(p);
+    return true;
+}
+
+void attach_deinit(Attach *attach)
+{
+    reconcile_deinit(&attach->reconcile);
+}
+
+void attach_block(Pager *p, unsigned block)
+{
+    const GuestBlock *b = &p->guest.block[block];
+
+    if (attach_is_done(&p->attach)) {
+        p->attach.since = pager_now();
+    }
+    p->slots.partial = true;
+    reconcile_add(&p->attach.reconcile, block, b->first, b->pages);
+}
+
+/* The map of used slots is whole: now it says what is unused. */
+static void attach_done(Pager *p)
+{
+    Lease *l;
+
+    p->slots.partial = false;
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->sweep && lease_ready(l)) {
+            freeing_sweep(p, l);
+        }
+    }
+    guest_unmap(&p->guest);
+    p->takeover.managing |= p->attach.reconcile.managed;
+    p->evictor.progress_at = pager_now();
+    g_message("vm %s: all pages are known, %" G_GUINT64_FORMAT " ms after the "
+              "attach: %" G_GUINT64_FORMAT " are away", p->name,
+              (guint64)((pager_now() - p->attach.since) / NS_PER_MS),
+              table_away(&p->table));
+    p->report.stats_at = 0;     /* the figures are whole now: tell the VMM */
+    report_tick(p, pager_now());
+}
+
+void attach_block_gone(Pager *p, unsigned block)
+{
+    bool was_done = attach_is_done(&p->attach);
+
+    reconcile_remove(&p->attach.reconcile, block);
+    if (!was_done && attach_is_done(&p->attach)) {
+        attach_done(p);
+    }
+}
+
+void attach_page(Pager *p, uint64_t page)
+{
+    GuestBlock *b;
+
+    if (attach_is_done(&p->attach)) {
+        return;
+    }
+    b = guest_block_of_page(&p->guest, page);
+    reconcile_page(&p->attach.reconcile, b - p->guest.block, page);
+    if (attach_is_done(&p->attach)) {
+        attach_done(p);
+    }
+}
+
+bool attach_work(Pager *p)
+{
+    uint64_t now = pager_now(), until = now + SLICE_NS;
+
+    if (attach_is_done(&p->attach)) {
+        return false;
+    }
+    while (now < until && reconcile_next(&p->attach.reconcile)) {
+        now = pager_now();
+    }
+    p->evictor.progress_at = now;
+    if (!attach_is_done(&p->attach)) {
+        return true;
+    }
+    attach_done(p);
+    return false;
+}
+
+void attach_finish(Pager *p)
+{
+    while (attach_work(p)) {
     }
 }

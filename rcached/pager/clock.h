@@ -11,7 +11,9 @@
  * CLOCK-Pro, with more than one bit.)
  *
  * The hands move only when they are asked to, and look at a bounded number of
- * words each time.
+ * words each time.  Frames that have nothing for a hand, by the table's counts,
+ * are passed in one step, and the words between the VM's blocks by a skip: a
+ * turn costs what the VM has, not what its table has room for.
  */
 #ifndef PAGER_CLOCK_H
 #define PAGER_CLOCK_H
@@ -34,8 +36,7 @@ typedef struct Clock {
  * @out: indices of hot pages without credit, ascending
  * @max: room in @out
  *
- * The hand is where it was if @start..@end does not hold it: the caller asks
- * clock_front_block() which block to name.
+ * The hand is where it was if @start..@end does not hold it.
  *
  * Return: how many stand in @out
  */
@@ -45,13 +46,20 @@ unsigned clock_front(Clock *clock, Table *table, uint64_t start, uint64_t end,
 /**
  * clock_back() - move the back hand, never past the front hand, nor past a
  * page whose zap has not been answered yet
+ * @start, @end: it stays in these words, and does not move if it is outside
  * @out: indices of zapped pages, in the order of the sweep
  * @max: room in @out
  *
  * Return: how many stand in @out
  */
-unsigned clock_back(Clock *clock, const Table *table, uint64_t *out,
-                    unsigned max);
+unsigned clock_back(Clock *clock, const Table *table, uint64_t start,
+                    uint64_t end, uint64_t *out, unsigned max);
+
+/** clock_skip_front() - move the front hand to @to, past words of no block */
+void clock_skip_front(Clock *clock, const Table *table, uint64_t to);
+
+/** clock_skip_back() - the same for the back hand, up to the front hand */
+void clock_skip_back(Clock *clock, const Table *table, uint64_t to);
 
 /** clock_credit() - @word, touched once more while it was being sampled */
 static inline uint64_t clock_credit(uint64_t word)

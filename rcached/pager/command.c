@@ -246,6 +246,10 @@ void command_tick(Pager *p, uint64_t now)
     if (c->kind == COMMAND_NONE) {
         return;
     }
+    if (!attach_is_done(&p->attach)) {
+        c->deadline = now + PATIENCE_NS;
+        return;                 /* the counts do not tell all yet */
+    }
     command_count(p);
     left = command_left(p);
     if (!left && (p->takeover.managed || c->kind != COMMAND_EVICT_TARGET)) {
@@ -270,31 +274,71 @@ void command_size_set(Pager *p, uint64_t size)
     p->limits.size = size;
     p->command.homing = true;
     p->command.home_at = 0;
+    p->command.home_fruitless = 0;
 }
 
-void command_home_work(Pager *p, uint64_t now)
+/* The next page that is away, a step further at least; no block: false. */
+static bool home_step(Pager *p, uint64_t *page)
 {
-    uint64_t away = table_away(&p->table);
+    uint64_t at;
+    GuestBlock *b = guest_next_block(&p->guest, p->command.home_at, &at);
+
+    if (!b) {
+        return false;
+    }
+    *page = at;
+    if (table_frame_has(&p->table, at, RCACHE_REMOTE)) {
+        p->command.home_at = (at + 1) % p->table.nr;
+    } else {
+        at = (at / RCACHE_FRAME_PAGES + 1) * RCACHE_FRAME_PAGES;
+        p->command.home_at = MIN(at, b->first + b->pages) % p->table.nr;
+    }
+    return true;
+}
+
+/*
+ * @looks at words or frames, of which @found had a page to fetch: as long as
+ * not all of the guest has been looked through in vain, it is progress.
+ */
+static bool home_gets_on(Pager *p, unsigned looks, unsigned found,
+                         uint64_t now)
+{
+    Commands *c = &p->command;
+    uint64_t turn = p->limits.ram + p->limits.ram / RCACHE_FRAME_PAGES;
+
+    c->home_fruitless = found ? 0 : c->home_fruitless + looks;
+    if (!looks || c->home_fruitless > turn) {
+        return false;
+    }
+    if (c->active.kind == COMMAND_RESIZE) {
+        c->active.deadline = now + PATIENCE_NS;
+    }
+    return looks >= CLOCK_SCAN_MAX;
+}
+
+bool command_home_work(Pager *p, uint64_t now)
+{
+    uint64_t away = table_away(&p->table), page;
     uint64_t going = MAX(p->table.count[RCACHE_EVICTING], 0);
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
+    unsigned looks = 0, found = 0;
 
     /* Evictions stop at size: once that holds, it goes on holding. */
     p->command.homing &= away + going > p->limits.size;
     if (!p->command.homing) {
-        return;
+        return false;
     }
-    for (unsigned scanned = 0;
-         away > p->limits.size + coming && p->fetches.nr < HOME_FETCHES &&
-         pager_resident(p) + coming < p->limits.local_max &&
-         scanned < CLOCK_SCAN_MAX; scanned++) {
-        uint64_t word = table_load(&p->table, p->command.home_at);
+    while (away > p->limits.size + coming && p->fetches.nr < HOME_FETCHES &&
+           pager_resident(p) + coming < p->limits.local_max &&
+           looks < CLOCK_SCAN_MAX && home_step(p, &page)) {
+        uint64_t word = table_load(&p->table, page);
 
+        looks++;
         if (page_state(word) == RCACHE_REMOTE &&
-            fetch_start(p, p->command.home_at, word, false, now) == 0) {
+            fetch_start(p, page, word, false, now) == 0) {
             coming++;
-        }
-        if (++p->command.home_at == p->table.nr) {
-            p->command.home_at = 0;
+            found++;
         }
     }
+    return home_gets_on(p, looks, found, now);
 }

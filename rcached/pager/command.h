@@ -52,11 +52,13 @@ typedef struct Command {
  * @active: the one that is under way
  * @homing: size has been lowered, and more may be away than that
  * @home_at: index of the next word to look at for a page to bring home
+ * @home_fruitless: looks since the last page that was found there
  */
 typedef struct Commands {
     Command active;
     bool homing;
     uint64_t home_at;
+    uint64_t home_fruitless;
 } Commands;
 
 /** command_resize() - RESIZE of the VMM; answered now or when it is done */
@@ -92,7 +94,7 @@ void command_tick(Pager *p, uint64_t now);
  */
 void command_size_set(Pager *p, uint64_t size);
 
-/** command_home_work() - the next pages that come home */
-void command_home_work(Pager *p, uint64_t now);
+/** command_home_work() - the next pages that come home; true: more at once */
+bool command_home_work(Pager *p, uint64_t now);
 
 #endif

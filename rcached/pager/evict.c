@@ -90,26 +90,6 @@ static uint64_t zap_ahead(const Pager *p)
     return MIN((uint64_t)MAX(zapped, 0), p->clock.between);
 }
 
-/* The words around the front hand that one zap may name: of one block. */
-static void zap_bounds(Pager *p, uint64_t *start, uint64_t *end)
-{
-    GuestBlock *b = guest_block_of_page(&p->guest, p->clock.front);
-
-    if (b) {
-        *start = b->first;
-        *end = b->first + b->pages;
-        return;
-    }
-    *start = p->clock.front;
-    *end = p->table.nr;
-    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
-        b = &p->guest.block[i];
-        if (b->present && b->first > *start) {
-            *end = MIN(*end, b->first);
-        }
-    }
-}
-
 static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
 {
     struct {
@@ -143,21 +123,20 @@ static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
 /* Let the front hand pick one batch; false if there is nothing to pick. */
 static bool zap_some(Pager *p)
 {
-    uint64_t page[ZAP_PAGES], start, end;
+    uint64_t page[ZAP_PAGES], at;
+    GuestBlock *b = guest_next_block(&p->guest, p->clock.front, &at);
     Zap *z = NULL;
     unsigned n;
 
     for (unsigned i = 0; i < ZAP_MAX && !z; i++) {
         z = p->evictor.zap[i].seq ? NULL : &p->evictor.zap[i];
     }
-    if (!z) {
+    if (!z || !b) {
         return false;
     }
-    zap_bounds(p, &start, &end);
-    n = clock_front(&p->clock, &p->table, start, end, page, ZAP_PAGES);
-    if (!guest_block_of_page(&p->guest, start)) {
-        n = 0;                  /* whatever the VMM has put there */
-    }
+    clock_skip_front(&p->clock, &p->table, at);
+    n = clock_front(&p->clock, &p->table, b->first, b->first + b->pages, page,
+                    ZAP_PAGES);
     z->n = 0;
     for (unsigned i = 0; i < n; i++) {
         uint64_t word = table_load(&p->table, page[i]);
@@ -170,17 +149,16 @@ static bool zap_some(Pager *p)
         }
     }
     if (z->n) {
-        GuestBlock *b = guest_block_of_page(&p->guest, z->page[0]);
-
         z->block = b - p->guest.block;
         zap_send(p, z, b);
         p->evictor.zap_fruitless = 0;
         return true;
     }
     /* A few laps without a page to pick (all pinned, say): give it a rest. */
-    p->evictor.zap_fruitless += MIN(CLOCK_SCAN_MAX, end - start);
+    p->evictor.zap_fruitless += MAX((p->clock.front + p->table.nr - at) %
+                                    p->table.nr, 1);
     return p->evictor.zap_fruitless <
-           p->table.nr * (CLOCK_CREDIT_MAX + 2) + CLOCK_SCAN_MAX;
+           p->limits.ram * (CLOCK_CREDIT_MAX + 2) + CLOCK_SCAN_MAX;
 }
 
 static bool zap_is_pinned(const struct RcacheVmmZapDone *msg, uint32_t page)
@@ -388,18 +366,21 @@ static void batch_stay(Pager *p, Batch *b)
 /* Send one batch of at most @max pages; false if there is nothing to send. */
 static bool batch_some(Pager *p, unsigned max)
 {
-    uint64_t page[RCACHE_BATCH_PAGES], hand = p->clock.back;
+    uint64_t page[RCACHE_BATCH_PAGES], hand = p->clock.back, at;
+    GuestBlock *block = guest_next_block(&p->guest, hand, &at);
     Batch *b = batch_free_one(p);
     unsigned n, slots;
 
-    if (!b) {
+    if (!b || !block) {
         return false;
     }
+    clock_skip_back(&p->clock, &p->table, at);
     slots = location_reserve(p, b->slot, MIN(max, RCACHE_BATCH_PAGES));
     if (!slots) {
         return false;
     }
-    n = clock_back(&p->clock, &p->table, page, slots);
+    n = clock_back(&p->clock, &p->table, block->first,
+                   block->first + block->pages, page, slots);
     b->n = 0;
     for (unsigned i = 0; i < n; i += SLICE_PAGES) {
         batch_take_slice(p, b, page + i, MIN(SLICE_PAGES, n - i));

@@ -88,14 +88,16 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
 /*
  * May an answer add a page?  When as much is away as may be, nothing can go
  * before something has come: then a page that comes back may take memory a
- * little over local_max, and one goes for it.
+ * little over local_max, and one goes for it.  So it may while nothing can go
+ * because not all pages are known yet.
  */
 static bool room_there(const Pager *p, bool comes_back)
 {
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
     uint64_t limit = p->limits.local_max;
 
-    if (comes_back && limit_allowance(p) < limit_slack(p)) {
+    if (comes_back && (!attach_is_done(&p->attach) ||
+                       limit_allowance(p) < limit_slack(p))) {
         limit += limit_slack(p);
     }
     return p->faults.stretching || pager_resident(p) + coming < limit;
@@ -186,6 +188,7 @@ void fault_page(Pager *p, uint64_t page, uint64_t now)
     if (!guest_block_of_page(&p->guest, page)) {
         return;                 /* removed while the fault waited for room */
     }
+    attach_page(p, page);
     for (int i = 0; i < 16; i++) {
         if (fault_once(p, page, now)) {
             return;
@@ -221,6 +224,19 @@ void fault_poll(Pager *p)
     } while (n == UFFD_READ_MAX);
 }
 
+/* What an operator can do something about. */
+static const char *no_room_why(const Pager *p)
+{
+    if (location_has_room(p)) {
+        return table_away(&p->table) >= p->limits.size
+                   ? "as much is away as size allows"
+                   : "providers have room, but no page was found cold enough "
+                     "or was stored";
+    }
+    return *p->want.text ? p->want.text
+                         : "no provider with a free slab can be reached";
+}
+
 /* Whether waiting for an eviction has become pointless. */
 static void room_consider(Pager *p, uint64_t now)
 {
@@ -240,7 +256,7 @@ static void room_consider(Pager *p, uint64_t now)
         p->faults.stretching = true;
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
                      "no room for cold pages anywhere: local-max is "
-                     "stretched (%s)", p->want.text);
+                     "stretched (%s)", no_room_why(p));
     }
 }
 

@@ -180,8 +180,24 @@ bool guest_add_block(Guest *guest, const struct RcacheVmmBlock *msg, int fd,
     return true;
 }
 
+static void block_unmap(GuestBlock *b)
+{
+    if (b->map) {
+        munmap(b->map, b->pages * RCACHE_PAGE_SIZE);
+        b->map = NULL;
+    }
+}
+
+void guest_unmap(Guest *guest)
+{
+    for (unsigned i = 0; i < guest->nr_blocks; i++) {
+        block_unmap(&guest->block[i]);
+    }
+}
+
 void guest_del_block(Guest *guest, uint32_t block)
 {
+    block_unmap(&guest->block[block]);
     autofd_close(&guest->block[block].fd);
     guest->block[block] = (GuestBlock) { .fd = -1 };
 }
@@ -196,6 +212,32 @@ GuestBlock *guest_block_of_page(Guest *guest, uint64_t page)
         }
     }
     return NULL;
+}
+
+GuestBlock *guest_next_block(Guest *guest, uint64_t page, uint64_t *next)
+{
+    GuestBlock *behind = NULL, *first = NULL;
+
+    for (unsigned i = 0; i < guest->nr_blocks; i++) {
+        GuestBlock *b = &guest->block[i];
+
+        if (!b->present) {
+            continue;
+        }
+        if (page - b->first < b->pages) {
+            *next = page;
+            return b;
+        }
+        if (b->first > page && (!behind || b->first < behind->first)) {
+            behind = b;
+        }
+        if (!first || b->first < first->first) {
+            first = b;
+        }
+    }
+    behind = behind ? behind : first;
+    *next = behind ? behind->first : page;
+    return behind;
 }
 
 bool guest_page_of_address(const Guest *guest, uint64_t addr, uint64_t *page)
@@ -246,8 +288,48 @@ int guest_keep(Guest *guest, uint64_t page, unsigned n)
                      (off_t)n * RCACHE_PAGE_SIZE) < 0 ? -errno : 0;
 }
 
-static int64_t guest_seek(Guest *guest, uint64_t page, uint64_t end,
-                          int whence)
+/*
+ * mincore() tells the truth only about a file that one may write to or owns;
+ * of any other it says that all of it is in memory.
+ */
+static int block_map(GuestBlock *b)
+{
+    void *map;
+
+    if (b->map) {
+        return 0;
+    }
+    if (faccessat(b->fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) < 0) {
+        return -errno;
+    }
+    map = mmap(NULL, b->pages * RCACHE_PAGE_SIZE, PROT_NONE,
+               MAP_SHARED | MAP_NORESERVE, b->fd, b->fd_offset);
+    if (map == MAP_FAILED) {
+        return -errno;
+    }
+    b->map = map;
+    return 0;
+}
+
+int guest_present(Guest *guest, uint64_t page, unsigned n, uint8_t *has)
+{
+    GuestBlock *b = guest_block_of_page(guest, page);
+    int ret = b ? block_map(b) : -ENOENT;
+
+    if (ret < 0) {
+        return ret;
+    }
+    if (mincore((char *)b->map + (page - b->first) * RCACHE_PAGE_SIZE,
+                (size_t)n * RCACHE_PAGE_SIZE, has) < 0) {
+        return -errno;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        has[i] &= 1;            /* the other bits are the kernel's */
+    }
+    return 0;
+}
+
+int64_t guest_next_data(Guest *guest, uint64_t page, uint64_t end)
 {
     GuestBlock *b = guest_block_of_page(guest, page);
     uint64_t found;
@@ -259,23 +341,13 @@ static int64_t guest_seek(Guest *guest, uint64_t page, uint64_t end,
     if (!b) {
         return -ENOENT;
     }
-    at = lseek(b->fd, block_offset(b, page), whence);
+    at = lseek(b->fd, block_offset(b, page), SEEK_DATA);
     if (at < 0) {
         /* ENXIO: nothing but a hole up to the end of the file */
         return errno == ENXIO ? (int64_t)end : -errno;
     }
     found = b->first + (at - b->fd_offset) / RCACHE_PAGE_SIZE;
     return MIN(found, end);
-}
-
-int64_t guest_next_data(Guest *guest, uint64_t page, uint64_t end)
-{
-    return guest_seek(guest, page, end, SEEK_DATA);
-}
-
-int64_t guest_next_hole(Guest *guest, uint64_t page, uint64_t end)
-{
-    return guest_seek(guest, page, end, SEEK_HOLE);
 }
 
 int guest_has_data(Guest *guest, uint64_t page)

@@ -23,6 +23,7 @@ typedef struct GuestBlock {
     uint64_t address;           /* in the VMM */
     uint64_t fd_offset;
     int fd;
+    void *map;                  /* PROT_NONE, for mincore(); NULL: none yet */
     uint64_t managed;           /* pages from its start under management */
     bool asked;                 /* MANAGE is out, or answered */
     bool ready;                 /* MANAGED has come */
@@ -98,6 +99,16 @@ static inline struct RcacheSlab *guest_slabs(const Guest *guest)
 /** guest_block_of_page() - the block that has this word, or NULL */
 GuestBlock *guest_block_of_page(Guest *guest, uint64_t page);
 
+/**
+ * guest_next_block() - where a walk through the words goes on
+ * @page: where it is
+ * @next: @page itself if it is in a block, else the first word of the block
+ *        behind it, or of the first block of all
+ *
+ * Return: that block, or NULL if there is none
+ */
+GuestBlock *guest_next_block(Guest *guest, uint64_t page, uint64_t *next);
+
 /** guest_page_of_address() - the word of an address in the VMM */
 bool guest_page_of_address(const Guest *guest, uint64_t addr, uint64_t *page);
 
@@ -129,6 +140,21 @@ int guest_punch(Guest *guest, uint64_t page, unsigned n);
 int guest_keep(Guest *guest, uint64_t page, unsigned n);
 
 /**
+ * guest_present() - which pages of the memfd are in memory
+ * @page, @n: in a row, of one block, at most a frame
+ * @has: 1 or 0 for each
+ *
+ * What is not in memory may have been swapped out: guest_next_data() tells.
+ * The call maps the block (and touches nothing there) until guest_unmap().
+ *
+ * Return: 0 or -errno: this kernel does not tell us
+ */
+int guest_present(Guest *guest, uint64_t page, unsigned n, uint8_t *has);
+
+/** guest_unmap() - nobody is going to call guest_present() for a while */
+void guest_unmap(Guest *guest);
+
+/**
  * guest_next_data() - where the memfd has data
  * @page: from here
  * @end: up to here, in the same block
@@ -137,9 +163,6 @@ int guest_keep(Guest *guest, uint64_t page, unsigned n);
  * -errno
  */
 int64_t guest_next_data(Guest *guest, uint64_t page, uint64_t end);
-
-/** guest_next_hole() - the same for pages without */
-int64_t guest_next_hole(Guest *guest, uint64_t page, uint64_t end);
 
 /** guest_has_data() - 1 or 0, or -errno */
 int guest_has_data(Guest *guest, uint64_t page);

@@ -130,6 +130,9 @@ void lease_demand_tick(Pager *p, uint64_t now)
     };
     DemandOutput out;
 
+    if (p->slots.partial) {
+        return;                 /* what is used is not known yet */
+    }
     demand_update(&p->want.demand, &in, now, &out);
     want_more(p, leaving ? leaving : out.ask, now);
     if (out.give && !revoke_pending(p)) {

@@ -175,6 +175,9 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
 {
     uint64_t used = slots_used_in(&p->slots, l->index);
 
+    if (p->slots.partial) {
+        return;                 /* asked again when we know what is there */
+    }
     if (!used) {
         g_warning("vm %s: provider %s: lease %016" G_GINT64_MODIFIER "x: %s",
                   p->name, l->remote->host, l->known.id,
@@ -221,7 +224,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     if (lease_ready(l)) {
         l->claim_sent = 0;
         p->evictor.progress_at = pager_now();
-        if (l->sweep) {
+        if (l->sweep && !p->slots.partial) {
             freeing_sweep(p, l);
         }
         location_lease_ready(p, l);

@@ -113,12 +113,15 @@ static bool pager_work(Pager *p)
         return false;
     }
     now = pager_now();
-    takeover_discards(p);
-    more = takeover_work(p);
+    more = attach_work(p);
+    if (attach_is_done(&p->attach)) {
+        takeover_discards(p);
+        more |= takeover_work(p);
+    }
     fault_work(p, now);
-    if (p->takeover.managing) {
+    if (p->takeover.managing && attach_is_done(&p->attach)) {
         more |= evict_work(p, now);
-        command_home_work(p, now);
+        more |= command_home_work(p, now);
     }
     freeing_flush(p, false);
     if (p->command.active.kind != COMMAND_NONE) {
@@ -248,6 +251,7 @@ static void pager_free(Pager *p)
     locations_deinit(&p->locations);
     leases_deinit(&p->leases);
     providers_deinit(&p->providers);
+    attach_deinit(&p->attach);
     slots_deinit(&p->slots);
     table_deinit(&p->table);
     guest_deinit(&p->guest);

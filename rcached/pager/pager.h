@@ -97,6 +97,7 @@ struct Pager {
     /* its memory's */
     Guest guest;
     Table table;
+    Attach attach;
     Clock clock;
     Takeover takeover;
     Faults faults;

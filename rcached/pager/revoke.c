@@ -429,6 +429,9 @@ void revoke_tick(Pager *p, uint64_t now)
     bool leaving = false;
     Lease *l;
 
+    if (p->slots.partial) {
+        return;                 /* which slabs are empty is not known yet */
+    }
     move_retry(p, now);
     LEASES_FOREACH(l, &p->leases) {
         if (lease_ready(l) && lease_excess(l) && !l->sweep) {

@@ -9,26 +9,21 @@ void room_queue_init(RoomQueue *queue)
 {
     *queue = (RoomQueue) {
         .pages = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
+        .queued = g_hash_table_new(NULL, NULL),
     };
 }
 
 void room_queue_deinit(RoomQueue *queue)
 {
     g_array_free(queue->pages, TRUE);
-    g_free(queue->queued);
-}
-
-void room_queue_size(RoomQueue *queue, uint64_t nr_pages)
-{
-    queue->queued = g_malloc0(nr_pages / 8 + 1);
+    g_hash_table_destroy(queue->queued);
 }
 
 void room_queue_add(RoomQueue *queue, uint64_t page, uint64_t now)
 {
-    if (queue->queued[page / 8] >> (page % 8) & 1) {
+    if (!g_hash_table_add(queue->queued, GSIZE_TO_POINTER(page))) {
         return;
     }
-    queue->queued[page / 8] |= 1u << (page % 8);
     if (!room_queue_len(queue)) {
         queue->since = now;
     }
@@ -39,7 +34,7 @@ uint64_t room_queue_take(RoomQueue *queue, uint64_t now)
 {
     uint64_t page = room_queue_first(queue);
 
-    queue->queued[page / 8] &= ~(1u << (page % 8));
+    g_hash_table_remove(queue->queued, GSIZE_TO_POINTER(page));
     queue->since = now;
     if (++queue->head == queue->pages->len) {
         g_array_set_size(queue->pages, 0);

@@ -16,22 +16,19 @@
  * struct RoomQueue - private to room-queue.c, but for @since
  * @pages: page indexes; those before @head have been taken out
  * @head: index in @pages of the first that waits
- * @queued: bitmap over pages: which are in the queue
+ * @queued: set of the pages in the queue
  * @since: ns, when the first page came or the last one was taken out: nobody
  *         has been served since
  */
 typedef struct RoomQueue {
     GArray *pages;
     guint head;
-    uint8_t *queued;
+    GHashTable *queued;
     uint64_t since;
 } RoomQueue;
 
 void room_queue_init(RoomQueue *queue);
 void room_queue_deinit(RoomQueue *queue);
-
-/** room_queue_size() - how many pages there are; once, before the first add */
-void room_queue_size(RoomQueue *queue, uint64_t nr_pages);
 
 /** room_queue_add() - a page's fault waits; no effect if it does already */
 void room_queue_add(RoomQueue *queue, uint64_t page, uint64_t now);

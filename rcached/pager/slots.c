@@ -161,6 +161,9 @@ unsigned slots_take(Slots *slots, uint32_t lease, uint64_t *out, unsigned n)
 {
     unsigned taken = 0;
 
+    if (slots->partial) {
+        return 0;
+    }
     for (uint32_t i = 0; i < slots->nr && taken < n; i++) {
         SlotSlab *s = &slots->slabs[i];
 

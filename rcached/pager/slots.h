@@ -12,7 +12,9 @@
  * nothing more is taken in it.
  *
  * The map is not kept in the state memfd: a new pager builds it from the page
- * words with slots_mark(), so that the two can never differ.
+ * words with slots_mark(), so that the two can never differ.  Until it has seen
+ * all words the map is partial: a slot that is not marked may be in use, so
+ * that none counts as free and none is taken.
  */
 #ifndef PAGER_SLOTS_H
 #define PAGER_SLOTS_H
@@ -37,6 +39,7 @@ typedef struct SlotSlab {
 typedef struct Slots {
     SlotSlab *slabs;            /* RCACHE_NR_SLABS of them */
     uint32_t nr;                /* one past the highest in use */
+    bool partial;               /* unmarked slots may be in use; attach.c's */
     uint64_t pages[RCACHE_NR_LEASES];   /* of each lease */
     uint64_t used[RCACHE_NR_LEASES];
     uint64_t held[RCACHE_NR_LEASES];    /* free, but in frozen slabs */
@@ -121,9 +124,12 @@ static inline uint64_t slots_used_in(const Slots *slots, uint32_t lease)
     return slots->used[lease];
 }
 
-/** slots_free_in() - free slots of a lease, but for frozen slabs */
+/** slots_free_in() - slots of a lease that can be taken, in unfrozen slabs */
 static inline uint64_t slots_free_in(const Slots *slots, uint32_t lease)
 {
+    if (slots->partial) {
+        return 0;
+    }
     return slots->pages[lease] - slots->used[lease] - slots->held[lease];
 }
 

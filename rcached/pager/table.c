@@ -16,44 +16,25 @@ static uint64_t table_nr_frames(const Table *table)
     return frame_of(table->nr + RCACHE_FRAME_PAGES - 1);
 }
 
-/* Count one frame; -EINVAL if a word in it is in no known state. */
-static int frame_count(const Table *table, uint64_t frame, FrameCount *count)
+/* Count one frame from its words. */
+static void frame_count(const Table *table, uint64_t frame, FrameCount *count)
 {
     uint64_t page = frame * RCACHE_FRAME_PAGES;
     uint64_t end = MIN(page + RCACHE_FRAME_PAGES, table->nr);
 
     memset(count, 0, sizeof(*count));
     for (; page < end; page++) {
-        unsigned state = page_state(table_load(table, page));
-
-        if (state >= RCACHE_NR_STATES) {
-            return -EINVAL;
-        }
-        count->state[state]++;
+        count->state[page_state(table_load(table, page))]++;
     }
-    return 0;
 }
 
 int table_init(Table *table, uint64_t *words, struct RcacheSide *sides,
                uint64_t nr)
 {
     *table = (Table) { .words = words, .sides = sides, .nr = nr };
+    /* Zeros that nobody has touched take up nothing. */
     table->frames = g_try_new0(FrameCount, table_nr_frames(table));
-    if (!table->frames) {
-        return -ENOMEM;
-    }
-    for (uint64_t f = 0; f < table_nr_frames(table); f++) {
-        int ret = frame_count(table, f, &table->frames[f]);
-
-        if (ret < 0) {
-            table_deinit(table);
-            return ret;
-        }
-        for (int s = 0; s < RCACHE_NR_STATES; s++) {
-            table->count[s] += table->frames[f].state[s];
-        }
-    }
-    return 0;
+    return table->frames ? 0 : -ENOMEM;
 }
 
 void table_deinit(Table *table)
@@ -82,10 +63,8 @@ void table_recount(Table *table, uint64_t page)
     FrameCount *old = &table->frames[frame_of(page)];
     FrameCount now;
 
-    if (frame_count(table, frame_of(page), &now) < 0) {
-        return;
-    }
-    for (int s = 0; s < (int)TABLE_STATES; s++) {
+    frame_count(table, frame_of(page), &now);
+    for (unsigned s = 0; s < TABLE_STATES; s++) {
         table->count[s] += now.state[s] - old->state[s];
     }
     *old = now;
@@ -95,7 +74,7 @@ static uint64_t table_sum(const Table *table, uint32_t states)
 {
     int64_t sum = 0;
 
-    for (int s = 0; s < RCACHE_NR_STATES; s++) {
+    for (unsigned s = 0; s < TABLE_STATES; s++) {
         if (states & 1u << s) {
             sum += table->count[s];
         }

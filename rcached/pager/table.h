@@ -7,10 +7,17 @@
  * compare-and-swap from a value read before, and a step that fails is looked
  * at again by its caller.
  *
- * The counts are kept by frame (512 pages) and in all.  A step taken here
- * moves both; the VMM's steps are not seen, but it marks the frame, and
- * table_recount() then counts that frame anew.  Until then a frame's count may
- * be wrong, even below zero, by the pages just discarded.
+ * The counts are kept by frame (512 pages) and in all.  A frame counts for
+ * nothing until table_recount() has counted it the first time.  A step taken
+ * here moves both counts; the VMM's steps are not seen, but it marks the frame,
+ * and table_recount() then counts that frame anew.  Until then a frame's count
+ * may be wrong by the pages just discarded: what they are now, too low, even
+ * below zero; what they were, too high.  Nothing but a discard happens unseen,
+ * so that no page is HOT, ZAPPED or REMOTE in a frame that counts none.
+ *
+ * Words outside the VMM's blocks are never read, and the counts of their
+ * frames are memory that the kernel has only promised: a table is as large as
+ * the VM may ever be (maxmem), and costs what the VM is.
  */
 #ifndef PAGER_TABLE_H
 #define PAGER_TABLE_H
@@ -33,10 +40,10 @@ typedef struct Table {
 } Table;
 
 /**
- * table_init() - take over a table and count it
+ * table_init() - take over a table, of which nothing is counted yet
  * @words: @nr words, owned by the caller, as @sides
  *
- * Return: 0, -ENOMEM, or -EINVAL if a word is in no known state
+ * Return: 0 or -ENOMEM
  */
 int table_init(Table *table, uint64_t *words, struct RcacheSide *sides,
                uint64_t nr);
@@ -57,8 +64,15 @@ static inline uint64_t table_load(const Table *table, uint64_t page)
  */
 bool table_step(Table *table, uint64_t page, uint64_t old, uint64_t new);
 
-/** table_recount() - count the frame of @page again from its words */
+/** table_recount() - count the frame of @page, for the first time or again */
 void table_recount(Table *table, uint64_t page);
+
+/** table_frame_has() - can a page of @page's frame be in @state? */
+static inline bool table_frame_has(const Table *table, uint64_t page,
+                                   enum RcachePageState state)
+{
+    return table->frames[page / RCACHE_FRAME_PAGES].state[state] > 0;
+}
 
 /** table_resident() - pages whose bytes take up memory here */
 uint64_t table_resident(const Table *table);

@@ -100,29 +100,53 @@ void takeover_answer(Pager *p, const struct RcacheVmmManage *msg)
     b->ready = true;
 }
 
-/* UNTOUCHED pages of @page..@end that have data are HOT. */
+/* UNTOUCHED pages of @page..@end, in one frame, that have data are HOT. */
 static void takeover_find_data(Pager *p, uint64_t page, uint64_t end)
 {
-    while (page < end) {
-        int64_t data = guest_next_data(&p->guest, page, end);
-        int64_t hole = data < 0 ? data
-                                : guest_next_hole(&p->guest, data, end);
+    uint64_t word[RCACHE_FRAME_PAGES];
+    uint8_t has[RCACHE_FRAME_PAGES];
+    unsigned n = end - page;
+    bool any = false;
 
-        if (data < 0 || hole < 0) {
-            return;
+    for (unsigned i = 0; i < n; i++) {
+        word[i] = table_load(&p->table, page + i);
+        any |= page_state(word[i]) == RCACHE_UNTOUCHED;
+    }
+    if (!any ||
+        reconcile_ask(&p->attach.reconcile, page, n, word, has) < 0) {
+        return;
+    }
+    for (unsigned i = 0, run; i < n; i += run) {
+        run = 1;
+        if (!has[i] || page_state(word[i]) != RCACHE_UNTOUCHED) {
+            continue;
         }
-        if (hole > data && guest_keep(&p->guest, data, hole - data) < 0) {
+        while (i + run < n && has[i + run] &&
+               page_state(word[i + run]) == RCACHE_UNTOUCHED) {
+            run++;
+        }
+        if (guest_keep(&p->guest, page + i, run) < 0) {
             return;             /* no memory: they stay UNTOUCHED */
         }
-        for (page = data; page < (uint64_t)hole; page++) {
-            uint64_t word = table_load(&p->table, page);
-
-            if (page_state(word) == RCACHE_UNTOUCHED) {
-                /* Only a discard takes it away, and that is all right. */
-                table_step(&p->table, page, word, page_to(word, RCACHE_HOT));
-            }
+        for (unsigned k = i; k < i + run; k++) {
+            /* Only a discard takes it away, and that is all right. */
+            table_step(&p->table, page + k, word[k],
+                       page_to(word[k], RCACHE_HOT));
         }
     }
+}
+
+/* UNMANAGED pages of @page..@end, in one frame, come under management. */
+static void takeover_frame(Pager *p, uint64_t page, uint64_t end)
+{
+    for (uint64_t i = page; i < end; i++) {
+        uint64_t word = table_load(&p->table, i);
+
+        if (page_state(word) == RCACHE_UNMANAGED) {
+            table_step(&p->table, i, word, page_to(word, RCACHE_UNTOUCHED));
+        }
+    }
+    takeover_find_data(p, page, end);
 }
 
 static void takeover_piece(Pager *p, GuestBlock *b)
@@ -136,15 +160,12 @@ static void takeover_piece(Pager *p, GuestBlock *b)
         takeover_failed(p, b, "UFFDIO_REGISTER", -ret);
         return;
     }
-    for (uint64_t page = first; page < first + n; page++) {
-        uint64_t word = table_load(&p->table, page);
-
-        if (page_state(word) == RCACHE_UNMANAGED) {
-            table_step(&p->table, page, word,
-                       page_to(word, RCACHE_UNTOUCHED));
-        }
+    for (uint64_t page = first, stop; page < first + n; page = stop) {
+        stop = (page / RCACHE_FRAME_PAGES + 1) * RCACHE_FRAME_PAGES;
+        stop = MIN(stop, first + n);
+        takeover_frame(p, page, stop);
+        fault_poll(p);
     }
-    takeover_find_data(p, first, first + n);
     b->managed += n;
 }
 
@@ -166,6 +187,7 @@ bool takeover_work(Pager *p)
     }
     if (all) {
         p->takeover.managed = true;
+        guest_unmap(&p->guest);
         g_message("vm %s: its memory is managed now: %" G_GUINT64_FORMAT
                   " of %" G_GUINT64_FORMAT " pages are here", p->name,
                   table_resident(&p->table), p->limits.ram);
@@ -175,12 +197,7 @@ bool takeover_work(Pager *p)
 
 void takeover_page(Pager *p, uint64_t page)
 {
-    uint64_t word = table_load(&p->table, page);
-
-    if (page_state(word) == RCACHE_UNMANAGED &&
-        table_step(&p->table, page, word, page_to(word, RCACHE_UNTOUCHED))) {
-        takeover_find_data(p, page, page + 1);
-    }
+    takeover_frame(p, page, page + 1);
 }
 
 static void discards_in_frame(Pager *p, uint64_t page, uint64_t end)
@@ -206,18 +223,13 @@ static void discards_in_frame(Pager *p, uint64_t page, uint64_t end)
     table_recount(&p->table, first);
 }
 
-void takeover_discards(Pager *p)
+/* The marked frames of one block; one that blocks share may come twice. */
+static void discards_in_block(Pager *p, const GuestBlock *b)
 {
-    struct RcacheState *state = p->guest.state;
-    uint64_t seq = __atomic_load_n(&state->discard_seq, __ATOMIC_ACQUIRE);
     uint64_t *bits = guest_frames(&p->guest);
-    uint64_t nr = (p->table.nr + RCACHE_FRAME_PAGES - 1) / RCACHE_FRAME_PAGES;
+    uint64_t last = (b->first + b->pages - 1) / RCACHE_FRAME_PAGES / 64;
 
-    if (seq == p->takeover.discard_seq) {
-        return;
-    }
-    p->takeover.discard_seq = seq;
-    for (uint64_t i = 0; i < (nr + 63) / 64; i++) {
+    for (uint64_t i = b->first / RCACHE_FRAME_PAGES / 64; i <= last; i++) {
         uint64_t set;
 
         if (!__atomic_load_n(&bits[i], __ATOMIC_RELAXED)) {
@@ -233,6 +245,22 @@ void takeover_discards(Pager *p)
                                   MIN(page + RCACHE_FRAME_PAGES,
                                       p->table.nr));
             }
+        }
+    }
+}
+
+void takeover_discards(Pager *p)
+{
+    struct RcacheState *state = p->guest.state;
+    uint64_t seq = __atomic_load_n(&state->discard_seq, __ATOMIC_ACQUIRE);
+
+    if (seq == p->takeover.discard_seq) {
+        return;
+    }
+    p->takeover.discard_seq = seq;
+    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
+        if (p->guest.block[i].present) {
+            discards_in_block(p, &p->guest.block[i]);
         }
     }
 }

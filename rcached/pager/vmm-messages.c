@@ -116,6 +116,7 @@ static void vmm_block_add(Pager *p, const struct RcacheVmmBlock *msg,
     p->limits.ram = guest_ram_pages(&p->guest);
     if (p->attached) {
         p->takeover.managed = false;     /* there is more to take over */
+        attach_block(p, msg->block);
     }
 }
 
@@ -130,6 +131,7 @@ static void vmm_block_del(Pager *p, struct RcacheVmmBlockDel msg)
         vmm_bad(p, "BLOCK_DEL of a block that is not there");
         return;
     }
+    attach_block_gone(p, msg.block);
     for (uint64_t page = b->first; page < b->first + b->pages; page++) {
         uint64_t word = table_load(&p->table, page);
 
@@ -160,11 +162,10 @@ static void vmm_start(Pager *p)
         vmm_bad(p, "START before its blocks, or twice");
         return;
     }
-    if (!attach_tables(p, &error)) {
+    if (!attach_begin(p, &error)) {
         pager_quit(p, "%s", error->message);
         return;
     }
-    attach_words(p);
     p->attached = true;
     seqsock_send(&p->vmm.sock, &ready, sizeof(ready), -1);
     ring_poll_multishot(p->ring, &p->faults_op, p->guest.uffd, POLLIN);
@@ -191,6 +192,7 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
         vmm_start(p);
         break;
     case RCACHE_VMM_BYE:
+        attach_finish(p);       /* nobody waits any more */
         p->vmm.bye = !table_away(&p->table);
         pager_quit(p, "the VMM needs no remote memory any more");
         break;

@@ -40,6 +40,13 @@ static void fill(Scan *s, unsigned every, enum RcachePageState wanted,
     }
 }
 
+static void count(Scan *s)
+{
+    for (uint64_t i = 0; i < s->nr; i += RCACHE_FRAME_PAGES) {
+        table_recount(&s->table, i);
+    }
+}
+
 static uint64_t run_front(Scan *s)
 {
     Clock clock = { 0 };
@@ -63,7 +70,7 @@ static uint64_t run_back(Scan *s)
     uint64_t found = 0;
 
     while (clock.between) {
-        found += clock_back(&clock, &s->table, s->out, BATCH);
+        found += clock_back(&clock, &s->table, 0, s->nr, s->out, BATCH);
     }
     return found;
 }
@@ -110,10 +117,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "scan: no memory\n");
         return 1;
     }
+    count(&s);
     run(&s, "branch", run_branch);
     run(&s, "flat", run_flat);
     run(&s, "front", run_front);
     fill(&s, every, RCACHE_ZAPPED, RCACHE_REMOTE);
+    count(&s);
     run(&s, "back", run_back);
     table_deinit(&s.table);
     g_free(s.words);

@@ -185,7 +185,7 @@ static void run_attach_table(Vmm *v)
     }
     made = vmm_attach_prepare(v);
     v->detached = false;
-    while (v->attaches == attaches) {
+    while (v->attaches == attaches || !vmm_all_known(v)) {
         usleep(1000);
     }
     printf("{\"pages\": %u, \"wrong\": %u}\n", made, vmm_attach_check(v));

@@ -5,8 +5,8 @@
  * While no pager is there and the guest stands still, some pages get the word
  * and the memory of each row of the attach table (docs/vmm-protocol.rst): the
  * states are reached by what the memory and the slots hold already, so that a
- * new pager cannot tell.  Once it is READY each word must be what the table
- * says, and each page, read by the guest, what the oracle says.
+ * new pager cannot tell.  Once it knows all pages each word must be what the
+ * table says, and each page, read by the guest, what the oracle says.
  */
 #include <stdio.h>
 #include <stdlib.h>

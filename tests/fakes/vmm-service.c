@@ -61,6 +61,23 @@ static bool send_message(Service *s, const void *msg, size_t len,
     return sendmsg(s->sock, &m, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
+void vmm_forget_stats(Vmm *v)
+{
+    pthread_mutex_lock(&v->lock);
+    v->have_stats = false;
+    pthread_mutex_unlock(&v->lock);
+}
+
+bool vmm_all_known(Vmm *v)
+{
+    bool known;
+
+    pthread_mutex_lock(&v->lock);
+    known = v->have_stats && !v->stats.unmanaged;
+    pthread_mutex_unlock(&v->lock);
+    return known;
+}
+
 /* ---------------------------------------------------------------- set-up */
 
 static bool connect_rcached(Service *s)
@@ -315,6 +332,7 @@ static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
 
     switch (hdr->type) {
     case RCACHE_VMM_READY:
+        vmm_forget_stats(v);
         v->attaches++;
         v->attached = true;
         break;

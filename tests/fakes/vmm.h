@@ -188,6 +188,16 @@ void *vmm_service(void *vmm);
 /** vmm_plug() - tell the pager of the block that is plugged in later */
 void vmm_plug(Vmm *vmm);
 
+/** vmm_forget_stats() - what a pager before this one has said */
+void vmm_forget_stats(Vmm *vmm);
+
+/**
+ * vmm_all_known() - has the pager told figures that cover all of the guest?
+ *
+ * Of a guest that was under management all over.
+ */
+bool vmm_all_known(Vmm *vmm);
+
 /** vmm_say() - send @len bytes as they are, which nobody may understand */
 void vmm_say(Vmm *vmm, const void *bytes, size_t len);
 

@@ -33,43 +33,53 @@ MUTATIONS = {
         "                      b->pages * RCACHE_PAGE_SIZE);\n",
         "            (void)b;\n", "pager_kills"),
     "rule2-fetching-is-zero": (
-        "rcached/pager/attach.c",
+        "rcached/pager/reconcile.c",
         "    case RCACHE_REMOTE:\n    case RCACHE_FETCHING:\n"
-        "        return attach_remote(p, page, word, data);",
+        "        return page_remote(r, page, word, data);",
         "    case RCACHE_REMOTE:\n"
-        "        return attach_remote(p, page, word, data);\n"
+        "        return page_remote(r, page, word, data);\n"
         "    case RCACHE_FETCHING:\n"
-        "        return table_step(&p->table, page, word, zero);",
-        "pager_kills"),
+        "        return page_local(r, page, word, false);",
+        "unit-reconcile"),
     "rule2-foreign-bytes-stay": (
-        "rcached/pager/attach.c",
-        "        guest_punch(&p->guest, page, 1);\n"
+        "rcached/pager/reconcile.c",
+        "        r->ops->punch(r->owner, page);\n"
         "        return false;           /* ask the memfd again */",
-        "        (void)0;", "attach_table"),
+        "        (void)0;", "unit-reconcile"),
     "rule2-newer-bytes-go": (
-        "rcached/pager/attach.c",
+        "rcached/pager/reconcile.c",
         "        if (!data && (page_slot(word) || page_state(word) == "
         "RCACHE_CACHED)) {\n"
-        "            return attach_remote(p, page, word, false);",
+        "            return page_remote(r, page, word, false);",
         "        if (page_slot(word) || page_state(word) == RCACHE_CACHED) {\n"
-        "            return attach_remote(p, page, word, data);",
-        "attach_table"),
+        "            return page_remote(r, page, word, data);",
+        "unit-reconcile"),
     "rule2-lost-is-zero": (
-        "rcached/pager/attach.c",
-        "            return attach_lost(p, page, word);",
-        "            return table_step(&p->table, page, word, zero);",
-        "attach_table"),
+        "rcached/pager/reconcile.c",
+        "            return page_lost(r, page, word, \"it should be here, but "
+        "its \"\n                             \"memory is gone\");",
+        "            return page_local(r, page, word, false);",
+        "unit-reconcile"),
+    "rule2-swapped-is-gone": (
+        "rcached/pager/reconcile.c",
+        "    default:\n        return true;\n    }\n}\n\n"
+        "int reconcile_ask(",
+        "    default:\n        return false;\n    }\n}\n\n"
+        "int reconcile_ask(", "unit-reconcile"),
     "rule2-slots-forgotten": (
-        "rcached/pager/attach.c",
-        "        slots_mark(&p->slots, slot);\n        return true;",
-        "        return true;", "pager_kills"),
+        "rcached/pager/reconcile.c",
+        "    slots_mark(r->slots, slot);\n    return true;",
+        "    return true;", "pager_kills"),
     "rule2-evicting-stays": (
-        "rcached/pager/attach.c",
+        "rcached/pager/reconcile.c",
         "    if (data) {\n        return word == hot ||",
         "    if (data && page_state(word) == RCACHE_EVICTING) {\n"
-        "        return table_step(&p->table, page, word,\n"
-        "                          page_to(word, RCACHE_ZERO));\n    }\n"
-        "    if (data) {\n        return word == hot ||", "attach_table"),
+        "        return true;\n    }\n"
+        "    if (data) {\n        return word == hot ||", "unit-reconcile"),
+    "rule2-slots-of-half-a-map": (
+        "rcached/pager/slots.c",
+        "    if (slots->partial) {\n        return 0;\n    }\n", "",
+        "unit-reconcile"),
     "rule4-pins-ignored": (
         "rcached/pager/evict.c",
         "        bool pinned = msg->status ||\n"
@@ -201,7 +211,8 @@ def build(tree, folder):
                     "arbiter/arbiter", "arbiter/rcachectl",
                     "tests/fakes/fake-vmm", "tests/unit/test-zap",
                     "tests/unit/test-install",
-                    "tests/unit/test-provider-spill-disk"],
+                    "tests/unit/test-provider-spill-disk",
+                    "tests/unit/test-reconcile"],
                    cwd=tree, check=True, stdout=subprocess.DEVNULL)
 
 

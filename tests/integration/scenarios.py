@@ -393,7 +393,7 @@ def bad_set_up(build):
     """Each is refused with a reason, and rcached goes on."""
     answered = {"version": "version", "copies": "copies",
                 "limits": "local-max", "truncated": "", "oversized": "",
-                "layout": "", "unsealed": "", "words": ""}
+                "layout": "", "unsealed": ""}
     logged = ["layout version 1", "bring its memory home",
               "not a memfd sealed",
               "state that does not exist", "in pages of "]
@@ -405,6 +405,13 @@ def bad_set_up(build):
             assert result["exit"] == 3, (bad, result)
             assert result["refused"] and word in result["refused"], (bad,
                                                                      result)
+        # That page is lost, and no other.
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=0,
+                bad="words")
+        wait_for("the page to be called lost",
+                 lambda: vm.stats()["lost"] == 4096)
+        vm.popen.kill()
+        vm.popen.wait()
         vm = Vm(c.requester, mem=64, local_max=24, seconds=3, bad="hugetlb")
         assert vm.popen.wait(60) == 3, vm.last_words()
         text = open(log, errors="replace").read()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The two hands: order, credit, the way between them, laps. */
 #include <check.h>
+#include <sys/mman.h>
 
 #include "rcached/pager/clock.h"
 
@@ -17,6 +18,9 @@ static void set_up(void)
         words[i] = RCACHE_HOT;
     }
     ck_assert_int_eq(table_init(&table, words, sides, NR), 0);
+    for (unsigned i = 0; i < NR; i += RCACHE_FRAME_PAGES) {
+        table_recount(&table, i);
+    }
     hands = (Clock) { 0 };
 }
 
@@ -77,7 +81,7 @@ START_TEST(a_page_left_behind_comes_up_again)
     set_state(5, RCACHE_ZAPPED);
     hands = (Clock) { .front = 5, .back = 6, .between = NR - 1 };
     for (int round = 0; round < 3 && !found; round++) {
-        found = clock_back(&hands, &table, out, 1);
+        found = clock_back(&hands, &table, 0, NR, out, 1);
         clock_front(&hands, &table, 0, NR, out + 1, NR - 1);
     }
     ck_assert_uint_eq(found, 1);
@@ -99,12 +103,12 @@ END_TEST
 
 START_TEST(back_follows_and_never_passes)
 {
-    ck_assert_uint_eq(clock_back(&hands, &table, out, NR), 0);
+    ck_assert_uint_eq(clock_back(&hands, &table, 0, NR, out, NR), 0);
     clock_front(&hands, &table, 0, NR, out, 8);
     set_state(2, RCACHE_ZAPPED);
     set_state(5, RCACHE_ZAPPED);
     set_state(9, RCACHE_ZAPPED);        /* before the front hand */
-    ck_assert_uint_eq(clock_back(&hands, &table, out, NR), 2);
+    ck_assert_uint_eq(clock_back(&hands, &table, 0, NR, out, NR), 2);
     ck_assert_uint_eq(out[0], 2);
     ck_assert_uint_eq(out[1], 5);
     ck_assert_uint_eq(hands.between, 0);
@@ -118,9 +122,9 @@ START_TEST(back_waits_for_a_zap_without_answer)
     set_state(1, RCACHE_ZAPPED);
     set_state(2, RCACHE_ZAPPING);
     set_state(3, RCACHE_ZAPPED);
-    ck_assert_uint_eq(clock_back(&hands, &table, out, NR), 1);
+    ck_assert_uint_eq(clock_back(&hands, &table, 0, NR, out, NR), 1);
     set_state(2, RCACHE_ZAPPED);
-    ck_assert_uint_eq(clock_back(&hands, &table, out, NR), 2);
+    ck_assert_uint_eq(clock_back(&hands, &table, 0, NR, out, NR), 2);
     ck_assert_uint_eq(out[0], 2);
 }
 END_TEST
@@ -141,10 +145,73 @@ START_TEST(a_call_looks_at_a_bounded_number_of_words)
     Table big;
 
     ck_assert_int_eq(table_init(&big, many, NULL, CLOCK_SCAN_MAX * 2), 0);
+    for (unsigned i = 0; i < CLOCK_SCAN_MAX * 2; i++) {
+        many[i] = page_with_credit(RCACHE_HOT, 1);
+    }
+    for (unsigned i = 0; i < CLOCK_SCAN_MAX * 2; i += RCACHE_FRAME_PAGES) {
+        table_recount(&big, i);
+    }
     ck_assert_uint_eq(clock_front(&hands, &big, 0, CLOCK_SCAN_MAX * 2, out,
                                   1), 0);
     ck_assert_uint_eq(hands.front, CLOCK_SCAN_MAX);
     table_deinit(&big);
+}
+END_TEST
+
+/*
+ * A table for 64 GiB with a few pages in its last frame: one call of each
+ * hand gets there.  Their words are the only ones that are read: the others
+ * cannot be.
+ */
+START_TEST(frames_without_pages_cost_nothing)
+{
+    enum { PAGES = 16u << 20, AT = PAGES - 7 };
+    uint64_t *none = mmap(NULL, PAGES * 8ul, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    Table big;
+
+    ck_assert(none != MAP_FAILED);
+    ck_assert_int_eq(mprotect(none + PAGES - RCACHE_FRAME_PAGES, 4096,
+                              PROT_READ | PROT_WRITE), 0);
+    none[AT] = RCACHE_HOT;
+    ck_assert_int_eq(table_init(&big, none, NULL, PAGES), 0);
+    table_recount(&big, AT);
+    for (int i = 0; i < 2; i++) {
+        clock_skip_front(&hands, &big, 100 * RCACHE_FRAME_PAGES);
+        clock_front(&hands, &big, 0, PAGES / 2, out, 1);
+        clock_front(&hands, &big, PAGES / 2, PAGES, out, 1);
+        if (hands.front != AT + 1) {
+            clock_front(&hands, &big, PAGES / 2, PAGES, out, 1);
+        }
+        ck_assert_uint_eq(out[0], AT);
+        ck_assert_uint_eq(hands.front, AT + 1);
+    }
+    ck_assert(table_step(&big, AT, RCACHE_HOT, RCACHE_ZAPPED));
+    while (hands.between) {
+        clock_skip_back(&hands, &big, hands.back);
+        if (clock_back(&hands, &big, 0, PAGES, out, 1)) {
+            break;
+        }
+    }
+    ck_assert_uint_eq(out[0], AT);
+    table_deinit(&big);
+    munmap(none, PAGES * 8ul);
+}
+END_TEST
+
+START_TEST(a_skipped_stretch_counts_as_passed)
+{
+    clock_front(&hands, &table, 0, 5, out, 100);
+    clock_skip_front(&hands, &table, 700);
+    ck_assert_uint_eq(hands.front, 700);
+    ck_assert_uint_eq(hands.between, 700);
+    clock_skip_back(&hands, &table, 600);
+    ck_assert_uint_eq(hands.back, 600);
+    ck_assert_uint_eq(hands.between, 100);
+    clock_skip_back(&hands, &table, 900);       /* no further than the front */
+    ck_assert_uint_eq(hands.back, 700);
+    clock_skip_front(&hands, &table, 10);       /* round the end */
+    ck_assert_uint_eq(hands.between, NR - 690);
 }
 END_TEST
 
@@ -165,6 +232,8 @@ int main(void)
     tcase_add_test(tc, back_waits_for_a_zap_without_answer);
     tcase_add_test(tc, front_that_laps_pushes_the_back_hand);
     tcase_add_test(tc, a_call_looks_at_a_bounded_number_of_words);
+    tcase_add_test(tc, frames_without_pages_cost_nothing);
+    tcase_add_test(tc, a_skipped_stretch_counts_as_passed);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -11,7 +11,6 @@ static RoomQueue queue;
 static void set_up(void)
 {
     room_queue_init(&queue);
-    room_queue_size(&queue, PAGES);
 }
 
 static void tear_down(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Page words and their table: steps, counts by frame, discards elsewhere. */
 #include <check.h>
-#include <errno.h>
 
 #include "rcached/pager/table.h"
 
@@ -15,6 +14,9 @@ static void set_up(void)
 {
     memset(words, 0, sizeof(words));
     ck_assert_int_eq(table_init(&table, words, sides, NR), 0);
+    for (unsigned i = 0; i < NR; i += RCACHE_FRAME_PAGES) {
+        table_recount(&table, i);
+    }
 }
 
 static void tear_down(void)
@@ -96,12 +98,38 @@ START_TEST(last_frame_may_be_short)
 }
 END_TEST
 
-START_TEST(unknown_state_is_refused)
+/* The VMM can write anything at any time. */
+START_TEST(unknown_states_stay_inside)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        words[i] = i;
+    }
+    table_recount(&table, 0);
+    ck_assert_int_eq(table.count[15], 1);
+    ck_assert(table_step(&table, 15, 15, RCACHE_LOST));
+    ck_assert_int_eq(table.count[15], 0);
+    ck_assert_int_eq(table.count[RCACHE_LOST], 2);
+}
+END_TEST
+
+/* A frame that has not been counted says nothing, and costs nothing. */
+START_TEST(frames_count_from_the_first_recount_on)
 {
     Table t;
 
-    words[3] = 15;
-    ck_assert_int_eq(table_init(&t, words, sides, NR), -EINVAL);
+    for (unsigned i = 0; i < NR; i++) {
+        words[i] = RCACHE_HOT;
+    }
+    ck_assert_int_eq(table_init(&t, words, sides, NR), 0);
+    ck_assert_uint_eq(table_resident(&t), 0);
+    ck_assert(!table_frame_has(&t, 600, RCACHE_HOT));
+    table_recount(&t, 600);
+    table_recount(&t, 601);
+    ck_assert_uint_eq(table_resident(&t), RCACHE_FRAME_PAGES);
+    ck_assert(table_frame_has(&t, 512, RCACHE_HOT));
+    ck_assert(!table_frame_has(&t, 511, RCACHE_HOT));
+    ck_assert(!table_frame_has(&t, 512, RCACHE_ZAPPED));
+    table_deinit(&t);
 }
 END_TEST
 
@@ -118,7 +146,8 @@ int main(void)
     tcase_add_test(tc, step_moves_word_and_counts);
     tcase_add_test(tc, recount_finds_what_the_vmm_changed);
     tcase_add_test(tc, last_frame_may_be_short);
-    tcase_add_test(tc, unknown_state_is_refused);
+    tcase_add_test(tc, unknown_states_stay_inside);
+    tcase_add_test(tc, frames_count_from_the_first_recount_on);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
