@@ -92,6 +92,7 @@ bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
         for (unsigned i = 0; i < out->n; i++) {
             slots_clear(&p->slots, out->slot[i]);
         }
+        p->evictor.progress_at = pager_now();   /* there is room again */
         g_queue_delete_link(&l->frees, at);
         g_free(out);
         return true;

@@ -124,7 +124,7 @@ MUTATIONS = {
         "evictions_per_fault"),
     "pages-come-home-unasked": (
         "rcached/pager/command.c",
-        "    if (!p->command.homing) {\n        return;\n    }",
+        "    if (!p->command.homing) {\n        return false;\n    }",
         "    if (!p->command.homing) {\n"
         "        away += p->limits.size / 8;\n    }",
         "evictions_per_fault"),
