@@ -425,8 +425,8 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
     g_message("listening on %s, admin socket %s",
               control_address(arbiter->control), options->admin_socket);
     if (options->beyond_loopback) {
-        g_warning("tls=none: hosts are neither encrypted nor proved; anyone "
-                  "who reaches %s can call himself a host",
+        g_warning("tls=none: connections are neither encrypted nor "
+                  "authenticated; anyone who can reach %s can act as a host",
                   control_address(arbiter->control));
     }
     return g_steal_pointer(&arbiter);
