@@ -60,9 +60,11 @@ static uint64_t evict_may_go(const Pager *p)
 }
 
 /* Pages that should go beyond those on their way. */
-static uint64_t evict_excess(const Pager *p)
+static uint64_t evict_excess(const Pager *p, uint64_t now)
 {
-    uint64_t going = MAX(p->table.count[RCACHE_EVICTING], 0);
+    uint64_t moving = MAX(p->table.count[RCACHE_EVICTING], 0);
+    uint64_t overdue = location_overdue(p, now);
+    uint64_t going = moving > overdue ? moving - overdue : 0;
     uint64_t here = pager_resident(p), low = limit_low_water(p);
     uint64_t excess = here > low + going ? here - low - going : 0;
     uint64_t command = command_wants(p);
@@ -449,7 +451,7 @@ void evict_stored(Pager *p, unsigned i, bool ok)
 
 bool evict_work(Pager *p, uint64_t now)
 {
-    uint64_t may = evict_may_go(p), excess = MIN(evict_excess(p), may);
+    uint64_t may = evict_may_go(p), excess = MIN(evict_excess(p, now), may);
     bool urgent = may < RCACHE_BATCH_PAGES ||
                   room_queue_len(&p->faults.room) || command_wants(p);
     bool more = false;

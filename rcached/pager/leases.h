@@ -33,6 +33,8 @@
  * @retry_at: ns, claim again
  * @renew_at: ns, renew
  * @renew_sent: ns, the last RENEW was sent
+ * @put_at: ns, no PUT before: one met BUSY: location.c
+ * @put_pause: ns, how long the next that meets BUSY is waited for: location.c
  * @nr_slabs: that the provider says it has; 0: unknown
  * @keep: slabs that it may keep: revoke.c
  * @drops: of Drop, slabs whose DROP is out: revoke.c
@@ -61,6 +63,7 @@ typedef struct Lease {
     uint64_t retry_at;
     uint64_t renew_at;
     uint64_t renew_sent;
+    uint64_t put_at, put_pause;
     uint32_t nr_slabs;
     uint32_t keep;
     GArray *drops;

@@ -7,6 +7,12 @@
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
+/* A PUT that has been out for so long is not counted on. */
+#define OVERDUE_NS      (500 * NS_PER_MS)
+/* How long a lease that was BUSY gets no PUT: twice as long each time. */
+#define BUSY_MIN_NS     (50 * NS_PER_MS)
+#define BUSY_MAX_NS     (2 * NS_PER_SEC)
+
 void locations_init(Locations *locations, const LocationOps *ops)
 {
     locations->ops = ops;
@@ -182,6 +188,30 @@ void location_free(Pager *p, uint64_t slot)
 
 /* ------------------------------------------------------------------ PUT */
 
+static unsigned puts_out(const Pager *p, const Remote *remote)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < LOCATION_PUTS; i++) {
+        n += p->locations.put[i].out && p->locations.put[i].remote == remote;
+    }
+    return n;
+}
+
+uint64_t location_overdue(const Pager *p, uint64_t now)
+{
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < LOCATION_PUTS; i++) {
+        const Put *put = &p->locations.put[i];
+
+        if (put->out && now - put->sent > OVERDUE_NS) {
+            pages += put->n;
+        }
+    }
+    return pages;
+}
+
 /*
  * The lease that is used least, but one of a slow provider only if there is no
  * other, and last one that is wanted back: what goes there has to move again.
@@ -189,14 +219,15 @@ void location_free(Pager *p, uint64_t slot)
 static Lease *lease_for_put(const Pager *p)
 {
     Lease *best = NULL;
-    uint64_t least = UINT64_MAX;
+    uint64_t least = UINT64_MAX, now = pager_now();
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
         uint64_t used = slots_used_in(&p->slots, l->index);
 
-        if (!lease_ready(l) || l->releasing || l->sweep ||
-            !slots_free_in(&p->slots, l->index)) {
+        if (!lease_ready(l) || l->releasing || l->sweep || now < l->put_at ||
+            !slots_free_in(&p->slots, l->index) ||
+            puts_out(p, l->remote) >= LOCATION_PUTS_EACH) {
             continue;
         }
         if (l->keep < l->nr_slabs) {
@@ -245,7 +276,7 @@ bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
         return false;
     }
     *put = (Put) { .out = true, .serial = ++p->serial, .n = n, .slot = slot,
-                   .remote = l->remote };
+                   .sent = pager_now(), .remote = l->remote };
     head.tag = tag_encode(TAG_PUT, i, put->serial);
     head.lease = l->known.id;
     head.epoch = l->known.epoch;
@@ -255,6 +286,26 @@ bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
     data_conn_send(&l->remote->bulk, &head, wire, bytes,
                    (size_t)n * RCACHE_PAGE_SIZE);
     return true;
+}
+
+/* Not now, and not for the session's sake: others take the pages meanwhile. */
+static void put_busy(Pager *p, const Put *put)
+{
+    Lease *l = lease_of_slot(p, put->slot[0]);
+
+    if (l) {
+        l->put_pause = CLAMP(2 * l->put_pause, BUSY_MIN_NS, BUSY_MAX_NS);
+        l->put_at = pager_now() + l->put_pause;
+    }
+}
+
+static void put_done(Pager *p, const Put *put)
+{
+    Lease *l = lease_of_slot(p, put->slot[0]);
+
+    if (l) {
+        l->put_pause = 0;
+    }
 }
 
 static bool put_answer(Pager *p, Remote *remote, const WireHead *head)
@@ -267,12 +318,17 @@ static bool put_answer(Pager *p, Remote *remote, const WireHead *head)
         return false;
     }
     put->out = false;
-    if (head->status) {
-        g_warning("vm %s: provider %s: PUT: %s", p->name, remote->host,
+    if (head->status == RCACHE_E_BUSY) {
+        put_busy(p, put);
+    } else if (head->status) {
+        g_warning("vm %s: provider %s refused to store pages: %s; they stay "
+                  "here and the session is begun anew", p->name, remote->host,
                   wire_status_name(head->status));
+    } else {
+        put_done(p, put);
     }
     p->locations.ops->stored(p, tag.index, !head->status);
-    if (head->status) {
+    if (head->status && head->status != RCACHE_E_BUSY) {
         remote_close(remote, wire_status_name(head->status));
     }
     return true;

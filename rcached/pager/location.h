@@ -27,7 +27,9 @@
 typedef struct Pager Pager;
 
 #define LOCATION_GETS   512u    /* GETs on their way, or waiting to be sent */
-#define LOCATION_PUTS   8u      /* PUTs on their way */
+#define LOCATION_PUTS   32u     /* PUTs on their way */
+/* Of them to one provider: one that does not answer must not stop others. */
+#define LOCATION_PUTS_EACH  8u
 
 /**
  * struct LocationOps - what is told to who asked; set once
@@ -71,12 +73,14 @@ typedef struct Get {
  * struct Put - pages on their way; private to location.c
  * @out: it has not been answered
  * @serial: of the tag
+ * @sent: ns
  * @slot: the caller's, @n of them
  * @remote: where it is out
  */
 typedef struct Put {
     bool out;
     uint32_t serial;
+    uint64_t sent;
     unsigned n;
     const uint64_t *slot;
     Remote *remote;
@@ -122,6 +126,9 @@ void location_forget(Pager *p, unsigned i);
 void location_free(Pager *p, uint64_t slot);
 
 /* --------------------------------------------------------------- batches */
+
+/** location_overdue() - pages in PUTs that have been out for long */
+uint64_t location_overdue(const Pager *p, uint64_t now);
 
 /** location_has_room() - is there anywhere to put pages? */
 bool location_has_room(const Pager *p);

@@ -94,5 +94,28 @@ def resize_to_all_manages_nothing(build):
         c.shut_down()
 
 
+def one_hangs(build):
+    """Pages go to the other provider while one does not answer."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=96, local_max=64, size=90, seconds=600,
+                threads=2, write_percent=100)
+        wait_for("both to store",
+                 lambda: min(c.status(h)["stored_bytes"]
+                             for h in c.providers) > 4 * MIB, 30)
+        vm.call("hold")
+        process = c.providers[0].processes["rcached"]
+        process.popen.send_signal(19)
+        answer = vm.call(f"evict {24 * MIB}")
+        # It was not the end of the session that let them go.
+        assert "no answer for" not in vm.said(), vm.said()
+        process.popen.send_signal(18)
+        assert answer["status"] == 0, answer
+        assert answer["value"] >= 24 * MIB, answer
+        vm.call("go")
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 SCENARIOS = {f.__name__: f for f in (
-    all_of_it_here, evictions_per_fault, resize_to_all_manages_nothing)}
+    all_of_it_here, evictions_per_fault, one_hangs,
+    resize_to_all_manages_nothing)}

@@ -166,6 +166,10 @@ MUTATIONS = {
         "rcached/pager/seqsock.c",
         "    } else if (n > SEQSOCK_FDS_MAX) {",
         "    } else if (n > CONTROL_FDS) {", "unit-seqsock"),
+    "one-provider-takes-all-puts": (
+        "rcached/pager/location.h",
+        "#define LOCATION_PUTS_EACH  8u",
+        "#define LOCATION_PUTS_EACH  LOCATION_PUTS", "one_hangs"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"
