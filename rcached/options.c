@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/config-parse.h"
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
 
@@ -420,9 +421,37 @@ void options_free(Options *o)
     }
 }
 
+/* No host has more than all of its memory, whatever was written. */
+static uint64_t size_within(const Options *o, const char *key, uint64_t total)
+{
+    return MIN(config_size(o->config, "provider", key, total), total);
+}
+
 uint64_t options_lend(const Options *o, uint64_t total)
 {
-    return config_size(o->config, "provider", "lend", total);
+    return size_within(o, "lend", total);
+}
+
+void options_say_capped(const Options *o, uint64_t total)
+{
+    static const struct {
+        const char *key, *follows;
+    } capped[] = {
+        { "lend", "no more than all of it is lent" },
+        { "reserve", "nothing is lent" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(capped); i++) {
+        uint64_t said = config_size(o->config, "provider", capped[i].key,
+                                    total);
+        g_autofree char *size = config_format_size(said);
+
+        if (said > total) {
+            g_warning("[provider] %s = %s is more than the %" G_GUINT64_FORMAT
+                      " MiB of memory here: %s", capped[i].key, size,
+                      total >> 20, capped[i].follows);
+        }
+    }
 }
 
 uint64_t options_spill_size(const Options *o, uint64_t total)
@@ -432,5 +461,5 @@ uint64_t options_spill_size(const Options *o, uint64_t total)
 
 uint64_t options_reserve(const Options *o, uint64_t total)
 {
-    return config_size(o->config, "provider", "reserve", total);
+    return size_within(o, "reserve", total);
 }

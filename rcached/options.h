@@ -60,14 +60,18 @@ typedef struct Options {
 Options *options_new(int argc, char **argv, GError **errp);
 void options_free(Options *options);
 
-/** options_lend() - the most to lend; @total: the host's memory in bytes */
+/** options_lend() - the most to lend; @total: the host's memory in bytes, and
+ * no more than that */
 uint64_t options_lend(const Options *options, uint64_t total);
 
 /** options_spill_size() - bytes to set aside for the spill file */
 uint64_t options_spill_size(const Options *options, uint64_t total);
 
-/** options_reserve() - what is never lent */
+/** options_reserve() - what is never lent; @total at most */
 uint64_t options_reserve(const Options *options, uint64_t total);
+
+/** options_say_capped() - warn of sizes above @total, and say what follows */
+void options_say_capped(const Options *options, uint64_t total);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Options, options_free)
 

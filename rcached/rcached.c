@@ -371,6 +371,7 @@ static bool start_memory(Rcached *r, uint64_t *total, GError **errp)
         return false;
     }
     *total = sample.total;
+    options_say_capped(r->options, sample.total);
     return true;
 }
 

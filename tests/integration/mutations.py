@@ -23,6 +23,16 @@ MUTATIONS = {
         "    return since && now > since ? (now - since) / 1000 : 0;",
         "    return since && now < 0 ? (now - since) / 1000 : 0;",
         "pager_stuck"),
+    "looking-acts": (
+        "rcached/rcached.c",
+        "void rcached_lent(const Rcached *r, ProviderSnapshot *lent)\n{\n",
+        "void rcached_lent(const Rcached *r, ProviderSnapshot *lent)\n{\n"
+        "    policy_run(r->policy, g_get_monotonic_time());\n",
+        "unit-policy"),
+    "failed-pagers-at-once": (
+        "rcached/vms.c",
+        "    if (!left || vm->waiting->hello.incarnation",
+        "    if (left >= 0 || vm->waiting->hello.incarnation", "unit-vms"),
     "own-cgroups-unseen": (
         "rcached/agent/memory.c",
         "    if (!read_own(source, &room, errp)) {",

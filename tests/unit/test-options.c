@@ -99,6 +99,17 @@ START_TEST(the_command_line_has_the_last_word)
 }
 END_TEST
 
+/* Whatever is written, a host does not have more than its memory. */
+START_TEST(sizes_above_the_memory_are_all_of_it)
+{
+    g_autoptr(Options) o = parse(NULL, "--lend 1024T --reserve 2048T");
+
+    ck_assert_ptr_nonnull(o);
+    ck_assert_uint_eq(options_lend(o, 8 * GIB), 8 * GIB);
+    ck_assert_uint_eq(options_reserve(o, 8 * GIB), 8 * GIB);
+}
+END_TEST
+
 START_TEST(beyond_loopback_needs_a_word)
 {
     g_autoptr(Options) o = NULL;
@@ -201,6 +212,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, defaults_are_safe);
     tcase_add_test(tc, the_command_line_has_the_last_word);
+    tcase_add_test(tc, sizes_above_the_memory_are_all_of_it);
     tcase_add_test(tc, beyond_loopback_needs_a_word);
     tcase_add_loop_test(tc, what_makes_no_sense_is_refused_by_name, 0,
                         G_N_ELEMENTS(bad));
