@@ -17,6 +17,14 @@ static void vmm_bad(Pager *p, const char *what)
     pager_quit(p, "the VMM sent %s", what);
 }
 
+/* The VMM is told as well: its own user sees that, and not our log. */
+static void vmm_refuse_setup(Pager *p, const GError *error)
+{
+    report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE, "%s",
+                 error->message);
+    pager_quit(p, "%s", error->message);
+}
+
 static void vmm_refuse_hello(Pager *p, int status, const char *text)
 {
     struct RcacheVmmHelloAck ack = {
@@ -90,7 +98,7 @@ static void vmm_state(Pager *p, int *fds, unsigned nr_fds)
     p->guest.pagemap_fd = fds[2];
     fds[0] = fds[1] = fds[2] = -1;      /* the guest's now */
     if (!guest_map_state(&p->guest, state, &error)) {
-        pager_quit(p, "%s", error->message);
+        vmm_refuse_setup(p, error);
     } else if (memcmp(p->guest.state->uuid, p->self.vm, RCACHE_UUID_LEN) ||
                p->guest.state->incarnation != p->self.incarnation) {
         vmm_bad(p, "the state memfd of another VM");
@@ -110,7 +118,7 @@ static void vmm_block_add(Pager *p, const struct RcacheVmmBlock *msg,
     fd = fds[0];
     fds[0] = -1;
     if (!guest_add_block(&p->guest, msg, fd, &error)) {
-        pager_quit(p, "%s", error->message);
+        vmm_refuse_setup(p, error);
         return;
     }
     p->limits.ram = guest_ram_pages(&p->guest);
