@@ -104,6 +104,10 @@ MUTATIONS = {
         "        if (ret == -EEXIST) {\n            return 0;\n        }\n"
         "        if (ret != -EEXIST) {\n            return ret;\n        }\n"
         "        (*intruders)++;", "intruder"),
+    "slot-freed-while-read": (
+        "rcached/pager/location.c",
+        "    if (slots_is_read(&p->slots, slot)) {",
+        "    if (0) {", "unit-location"),
     "rule5-zeros-over-bytes": (
         "rcached/pager/install.c",
         "    if (ret != -EEXIST) {\n        return ret;\n    }\n"
@@ -224,7 +228,7 @@ def build(tree, folder):
     subprocess.run(["ninja", "-C", folder, "rcached/rcached",
                     "arbiter/arbiter", "arbiter/rcachectl",
                     "tests/fakes/fake-vmm", "tests/unit/test-zap",
-                    "tests/unit/test-install",
+                    "tests/unit/test-install", "tests/unit/test-location",
                     "tests/unit/test-provider-spill-disk",
                     "tests/unit/test-reconcile"],
                    cwd=tree, check=True, stdout=subprocess.DEVNULL)

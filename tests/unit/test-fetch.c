@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pages that come back: what is done with their bytes, right and wrong ones,
+ * and with a page whose word has changed meanwhile.  fetch.c alone: where the
+ * bytes come from and what takes them into the guest are played here.
+ */
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "rcached/pager/arrival.h"
+#include "rcached/pager/install.h"
+#include "rcached/pager/pager.h"
+
+#define PAGES   1024u
+#define PAGE    5u
+
+static Pager *p;
+static uint64_t words[PAGES];
+static struct RcacheSide sides[PAGES];
+static struct RcacheCounts counts;
+static Remote remote;
+static uint8_t right[RCACHE_PAGE_SIZE], wrong[RCACHE_PAGE_SIZE];
+static uint64_t now;
+static unsigned nr_asked, nr_installed, nr_events, nr_forgotten;
+static unsigned asked;                  /* its number */
+static int install_error;
+static bool known;
+
+uint64_t pager_now(void)
+{
+    return now;
+}
+
+void report_event(Pager *pager, enum RcacheVmmEvent event, uint64_t page,
+                  const char *fmt, ...)
+{
+    nr_events++;
+}
+
+bool location_knows(const Pager *pager, uint64_t slot)
+{
+    return known;
+}
+
+void location_get(Pager *pager, unsigned i, uint64_t slot)
+{
+    ck_assert_uint_eq(slot, 77);
+    asked = i;
+    nr_asked++;
+}
+
+bool location_get_is_out(const Pager *pager, unsigned i)
+{
+    return false;
+}
+
+void location_forget(Pager *pager, unsigned i)
+{
+    nr_forgotten++;
+}
+
+int install_bytes(Guest *guest, uint64_t page, const void *bytes,
+                  unsigned *intruders)
+{
+    ck_assert_uint_eq(page, PAGE);
+    ck_assert_int_eq(memcmp(bytes, right, sizeof(right)), 0);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FILLING);
+    nr_installed++;
+    return install_error;
+}
+
+void arrival_hot(Pager *pager, uint64_t page)
+{
+    words[page] = page_with_slot(page_to(words[page], RCACHE_HOT), 0);
+}
+
+bool arrival_failed(Pager *pager, uint64_t page, int err)
+{
+    return err == -ENOMEM;
+}
+
+static void set_up(void)
+{
+    p = g_new0(Pager, 1);
+    p->report.counts = &counts;
+    memset(words, 0, sizeof(words));
+    memset(&counts, 0, sizeof(counts));
+    memset(right, 0x5a, sizeof(right));
+    memset(wrong, 0xa5, sizeof(wrong));
+    for (unsigned i = 0; i < PAGES; i++) {
+        words[i] = page_with_slot(RCACHE_REMOTE, 77);
+        sides[i].sum = XXH3_64bits(right, sizeof(right));
+    }
+    ck_assert_int_eq(table_init(&p->table, words, sides, PAGES), 0);
+    now = 100 * NS_PER_SEC;
+    nr_asked = nr_installed = nr_events = nr_forgotten = 0;
+    install_error = 0;
+    known = true;
+}
+
+static void tear_down(void)
+{
+    fetches_deinit(&p->fetches);
+    table_deinit(&p->table);
+    g_free(p);
+}
+
+static void start(void)
+{
+    ck_assert_int_eq(fetch_start(p, PAGE, words[PAGE], true, now), 0);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FETCHING);
+    ck_assert_uint_eq(nr_asked, 1);
+}
+
+START_TEST(right_bytes_are_installed)
+{
+    start();
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(nr_installed, 1);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(counts.fetched, 1);
+    ck_assert_uint_eq(counts.faults_remote, 1);
+    ck_assert_uint_eq(p->fetches.nr, 0);
+}
+END_TEST
+
+START_TEST(wrong_bytes_never_are)
+{
+    start();
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned before = nr_asked;
+
+        fetch_got(p, asked, &remote, wrong);
+        if (nr_asked == before) {       /* held back after a few */
+            now += 2 * NS_PER_SEC;
+            fetch_retry(p, now);
+        }
+        ck_assert_uint_eq(nr_asked, before + 1);
+    }
+    ck_assert_uint_eq(nr_installed, 0);
+    ck_assert_uint_eq(counts.checksum_errors, 10);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FETCHING);
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(nr_installed, 1);
+}
+END_TEST
+
+START_TEST(no_bytes_are_asked_for_again_later)
+{
+    start();
+    fetch_got(p, asked, &remote, NULL);
+    fetch_retry(p, now);
+    ck_assert_uint_eq(nr_asked, 1);
+    fetch_retry(p, now + 2 * NS_PER_SEC);
+    ck_assert_uint_eq(nr_asked, 2);
+}
+END_TEST
+
+START_TEST(a_page_that_was_discarded_is_left_alone)
+{
+    uint64_t zero = page_begin(words[PAGE], RCACHE_ZERO);
+
+    start();
+    words[PAGE] = zero;
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(nr_installed, 0);
+    ck_assert_uint_eq(words[PAGE], zero);
+    ck_assert_uint_eq(p->fetches.nr, 0);
+}
+END_TEST
+
+START_TEST(one_that_waits_and_is_discarded_is_forgotten)
+{
+    start();
+    words[PAGE] = page_begin(words[PAGE], RCACHE_ZERO);
+    fetch_retry(p, now);
+    ck_assert_uint_eq(p->fetches.nr, 0);
+    ck_assert_uint_eq(nr_forgotten, 1);
+}
+END_TEST
+
+START_TEST(bytes_without_memory_for_them_are_kept)
+{
+    start();
+    install_error = -ENOMEM;
+    fetch_got(p, asked, &remote, right);
+    fetch_retry(p, now);
+    ck_assert_uint_eq(nr_installed, 2);
+    install_error = 0;
+    fetch_retry(p, now);
+    ck_assert_uint_eq(nr_asked, 1);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(p->fetches.nr, 0);
+}
+END_TEST
+
+START_TEST(a_page_whose_block_has_gone_is_given_up)
+{
+    start();
+    install_error = -ENOENT;
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(p->fetches.nr, 0);
+}
+END_TEST
+
+START_TEST(a_slot_that_is_not_leased_is_a_lost_page)
+{
+    known = false;
+    ck_assert_int_eq(fetch_start(p, PAGE, words[PAGE], true, now), 0);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_LOST);
+    ck_assert_uint_eq(nr_events, 1);
+    ck_assert_uint_eq(nr_asked, 0);
+}
+END_TEST
+
+START_TEST(there_is_a_bound)
+{
+    for (unsigned i = 0; i < FETCH_MAX; i++) {
+        ck_assert_int_eq(fetch_start(p, i, words[i], false, now), 0);
+    }
+    ck_assert_int_eq(fetch_start(p, FETCH_MAX, words[FETCH_MAX], true, now),
+                     -EBUSY);
+    ck_assert_uint_eq(page_state(words[FETCH_MAX]), RCACHE_REMOTE);
+}
+END_TEST
+
+static Suite *fetch_suite(void)
+{
+    Suite *s = suite_create("fetch");
+    TCase *t = tcase_create("core");
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, right_bytes_are_installed);
+    tcase_add_test(t, wrong_bytes_never_are);
+    tcase_add_test(t, no_bytes_are_asked_for_again_later);
+    tcase_add_test(t, a_page_that_was_discarded_is_left_alone);
+    tcase_add_test(t, one_that_waits_and_is_discarded_is_forgotten);
+    tcase_add_test(t, bytes_without_memory_for_them_are_kept);
+    tcase_add_test(t, a_page_whose_block_has_gone_is_given_up);
+    tcase_add_test(t, a_slot_that_is_not_leased_is_a_lost_page);
+    tcase_add_test(t, there_is_a_bound);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(fetch_suite());
+    int failed;
+
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
