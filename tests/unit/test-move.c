@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A slab goes from one provider to another: when it is pushed, when the store
+ * happens that makes it the new one's, and that nothing else makes it so.
+ * move.c alone: slabs, spare slabs and connections are played here.
+ */
+#include <check.h>
+#include <string.h>
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
+
+#define SLAB    3u              /* index */
+#define OLD     7u              /* number at the old provider */
+#define SPARE   9u              /* number at the new one */
+
+static Pager *p;
+static Remote remote[2];
+static struct RcacheLease shared[2];
+static Lease *from, *to;
+static uint64_t now;
+static bool quiet;
+static unsigned nr_sent, nr_moved, nr_frozen, nr_added;
+static const DataConn *sent_to;
+static Lease *spare_of;
+static uint32_t spare_number;
+
+uint64_t pager_now(void)
+{
+    return now;
+}
+
+void data_conn_send_bytes(DataConn *conn, const GByteArray *bytes)
+{
+    sent_to = conn;
+    nr_sent++;
+}
+
+void location_freeze(Pager *pager, uint32_t slab)
+{
+    ck_assert_uint_eq(slab, SLAB);
+    nr_frozen++;
+}
+
+void location_thaw(Pager *pager, uint32_t slab)
+{
+    ck_assert_uint_eq(slab, SLAB);
+    nr_frozen--;
+}
+
+void location_move(Pager *pager, uint32_t slab, const Lease *l,
+                   uint32_t number)
+{
+    ck_assert_uint_eq(slab, SLAB);
+    ck_assert_ptr_eq(l, to);
+    ck_assert_uint_eq(number, SPARE);
+    nr_frozen--;
+    nr_moved++;
+}
+
+bool location_add(Pager *pager, const Lease *l, uint32_t number)
+{
+    nr_added++;
+    return true;
+}
+
+bool location_is_quiet(const Pager *pager, uint32_t slab)
+{
+    return quiet;
+}
+
+void revoke_spare(Lease *l, uint32_t number, uint32_t was)
+{
+    spare_of = l;
+    spare_number = number;
+}
+
+void revoke_dropped(Pager *pager, const WireHead *head)
+{
+}
+
+void revoke_tick(Pager *pager, uint64_t at)
+{
+}
+
+static void set_up(void)
+{
+    p = g_new0(Pager, 1);
+    slots_init(&p->slots);
+    moves_init(&p->moves);
+    for (unsigned i = 0; i < 2; i++) {
+        memset(&remote[i], 0, sizeof(remote[i]));
+        shared[i] = (struct RcacheLease) { .id = 100 + i, .epoch = 1 };
+    }
+    from = p->leases.entry[0] = lease_new(0, &shared[0], &remote[0], 0);
+    to = p->leases.entry[1] = lease_new(1, &shared[1], &remote[1], 0);
+    slots_add(&p->slots, SLAB, 0, OLD, 64);
+    now = 100 * NS_PER_SEC;
+    quiet = true;
+    nr_sent = nr_moved = nr_frozen = nr_added = 0;
+    spare_of = NULL;
+    move_begin(p, from, SLAB, to, SPARE);
+    ck_assert_uint_eq(nr_frozen, 1);
+}
+
+static void tear_down(void)
+{
+    leases_deinit(&p->leases);
+    moves_deinit(&p->moves);
+    slots_deinit(&p->slots);
+    g_free(p);
+}
+
+static Move *move(void)
+{
+    return &p->moves.entry[0];
+}
+
+static void answer(uint8_t type, uint16_t status, uint64_t digest)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireHead head = { .type = type, .tag = move()->tag };
+    WireMoved moved = { .pages = 5, .digest = digest };
+
+    wire_append_moved(frame, &head, &moved);
+    head.status = status;
+    head.length = frame->len - sizeof(struct RcacheHdr);
+    move_answer(p, &head, frame->data + sizeof(struct RcacheHdr));
+}
+
+static void expect_stays(void)
+{
+    ck_assert_uint_eq(p->moves.nr, 0);
+    ck_assert_uint_eq(nr_moved, 0);
+    ck_assert_uint_eq(nr_frozen, 0);
+    ck_assert_ptr_eq(spare_of, to);
+    ck_assert_uint_eq(spare_number, SPARE);
+}
+
+START_TEST(a_slab_moves)
+{
+    ck_assert_ptr_eq(sent_to, &remote[1].bulk);         /* EXPECT */
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    ck_assert_ptr_eq(sent_to, &remote[0].bulk);         /* MOVE */
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    ck_assert_ptr_eq(sent_to, &remote[1].bulk);         /* CONFIRM */
+    ck_assert_uint_eq(nr_moved, 0);
+    answer(RCACHE_CONFIRM_ACK, 0, 42);
+    ck_assert_uint_eq(nr_moved, 1);
+    ck_assert_uint_eq(nr_frozen, 0);
+    ck_assert_ptr_eq(spare_of, from);
+    ck_assert_uint_eq(spare_number, OLD);
+    ck_assert_uint_eq(p->moves.nr, 0);
+}
+END_TEST
+
+START_TEST(it_is_not_pushed_before_all_is_answered)
+{
+    quiet = false;
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    move_answered(p);
+    ck_assert_uint_eq(nr_sent, 1);
+    quiet = true;
+    move_answered(p);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_ptr_eq(sent_to, &remote[0].bulk);
+}
+END_TEST
+
+START_TEST(two_who_do_not_agree_move_nothing)
+{
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    answer(RCACHE_CONFIRM_ACK, 0, 43);
+    expect_stays();
+}
+END_TEST
+
+START_TEST(a_refusal_at_any_step_moves_nothing)
+{
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    answer(RCACHE_CONFIRM_ACK, RCACHE_E_BUSY, 42);
+    expect_stays();
+    move_begin(p, from, SLAB, to, SPARE);
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, RCACHE_E_BUSY, 42);
+    expect_stays();
+}
+END_TEST
+
+START_TEST(an_answer_to_something_else_counts_for_nothing)
+{
+    uint64_t first = move()->tag;
+
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    answer(RCACHE_CONFIRM_ACK, 0, 42);
+    ck_assert_int_eq(move()->state, MOVE_EXPECTING);
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    move()->tag++;
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    ck_assert_uint_ne(move()->tag, first);
+    ck_assert_uint_eq(nr_moved, 0);
+}
+END_TEST
+
+START_TEST(busy_is_asked_again)
+{
+    answer(RCACHE_EXPECT_ACK, RCACHE_E_BUSY, 0);
+    move_retry(p, now);
+    ck_assert_uint_eq(nr_sent, 1);
+    move_retry(p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_sent, 2);
+}
+END_TEST
+
+START_TEST(either_provider_may_go_away)
+{
+    move_remote_down(p, &remote[1]);
+    expect_stays();
+    move_begin(p, from, SLAB, to, SPARE);
+    move_remote_down(p, &remote[0]);
+    expect_stays();
+    move_begin(p, from, SLAB, to, SPARE);
+    move_lease_gone(p, from);
+    expect_stays();
+}
+END_TEST
+
+START_TEST(the_old_one_is_not_needed_once_it_has_pushed)
+{
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    move_remote_down(p, &remote[0]);
+    answer(RCACHE_CONFIRM_ACK, 0, 42);
+    ck_assert_uint_eq(nr_moved, 1);
+}
+END_TEST
+
+START_TEST(a_spare_slab_is_used_only_when_it_is_empty)
+{
+    move_lease_gone(p, to);
+    move_wipe(p, to, 12);
+    ck_assert_uint_eq(nr_added, 0);
+    ck_assert(move_names(p, to, 12));
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    ck_assert_uint_eq(nr_added, 1);
+    move_wipe(p, to, 13);
+    answer(RCACHE_EXPECT_ACK, RCACHE_E_LEASE, 0);
+    ck_assert_uint_eq(nr_added, 1);
+    ck_assert_uint_eq(p->moves.nr, 0);
+}
+END_TEST
+
+static Suite *move_suite(void)
+{
+    Suite *s = suite_create("move");
+    TCase *t = tcase_create("core");
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, a_slab_moves);
+    tcase_add_test(t, it_is_not_pushed_before_all_is_answered);
+    tcase_add_test(t, two_who_do_not_agree_move_nothing);
+    tcase_add_test(t, a_refusal_at_any_step_moves_nothing);
+    tcase_add_test(t, an_answer_to_something_else_counts_for_nothing);
+    tcase_add_test(t, busy_is_asked_again);
+    tcase_add_test(t, either_provider_may_go_away);
+    tcase_add_test(t, the_old_one_is_not_needed_once_it_has_pushed);
+    tcase_add_test(t, a_spare_slab_is_used_only_when_it_is_empty);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(move_suite());
+    int failed;
+
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
