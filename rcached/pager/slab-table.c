@@ -28,6 +28,7 @@ Location slab_table_get(const struct RcacheSlab *table, uint32_t slab,
 void slab_table_set(struct RcacheSlab *table, uint32_t slab, unsigned which,
                     Location location)
 {
+    Whole *at = (Whole *)&table[slab].location[which];
     struct RcacheLocation stored = { 0 };
     uint64_t whole;
 
@@ -36,8 +37,7 @@ void slab_table_set(struct RcacheSlab *table, uint32_t slab, unsigned which,
         stored.number = location.number;
     }
     memcpy(&whole, &stored, sizeof(whole));
-    __atomic_store_n((Whole *)&table[slab].location[which], whole,
-                     __ATOMIC_SEQ_CST);
+    __atomic_store_n(at, whole, __ATOMIC_SEQ_CST);
 }
 
 bool slab_table_is_free(const struct RcacheSlab *table, uint32_t slab)
