@@ -252,7 +252,8 @@ static void room_consider(Pager *p, uint64_t now)
         }
         return;
     }
-    if (now - MAX(p->evictor.progress_at, p->faults.room.since) > patience) {
+    /* Progress may be newer than @now: a slice of the attach counts as such. */
+    if (now > MAX(p->evictor.progress_at, p->faults.room.since) + patience) {
         p->faults.stretching = true;
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
                      "no room for cold pages anywhere: local-max is "
