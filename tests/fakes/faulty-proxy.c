@@ -14,6 +14,10 @@
  *                    (to the requester) or "up", or in the first 40 bytes
  *                    ("head") or in bytes 16 to 23 ("tag") of those that go
  *                    down; most pieces begin with a frame's head
+ *   hole WHERE N     of what goes "up" or "down" no piece larger than N bytes
+ *                    passes, nor what comes behind it on that connection, as
+ *                    with an MTU that is wrong; nobody is told; -1: off, and
+ *                    what was held passes
  *   pause | resume   nothing is passed on, and nobody is told (half open)
  *   cut | mend       end all connections and take no new ones
  *   reset            end all connections now, with RST
@@ -57,8 +61,10 @@ typedef struct Way {
     GQueue pieces;
     size_t queued;
     uint64_t not_before;        /* ns: trickling */
+    bool goes_up;               /* to the provider */
     bool ended;                 /* @from has no more */
     bool shut;                  /* and @to has been told */
+    bool stuck;                 /* in a hole, while there is one */
 } Way;
 
 typedef struct Link {
@@ -74,6 +80,7 @@ typedef struct Proxy {
     unsigned delay_ms, jitter_ms, trickle;
     unsigned flip_up, flip_down;
     size_t flip_from, flip_to;  /* going down: only in these bytes */
+    int hole_up, hole_down;     /* -1: none */
     bool paused, cut;
     char line[128];
     size_t line_len;
@@ -136,7 +143,7 @@ static void link_begin(Proxy *r)
     setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     link = g_new0(Link, 1);
-    link->up = (Way) { .from = in, .to = out };
+    link->up = (Way) { .from = in, .to = out, .goes_up = true };
     link->down = (Way) { .from = out, .to = in };
     g_queue_init(&link->up.pieces);
     g_queue_init(&link->down.pieces);
@@ -157,6 +164,11 @@ static void piece_flip(Proxy *r, Piece *piece, unsigned *left)
         bit = from * 8 + next_random(r) % ((MAX(to, from + 1) - from) * 8);
         piece->bytes[bit / 8] ^= 1u << (bit % 8);
     }
+}
+
+static int way_hole(const Proxy *r, const Way *way)
+{
+    return way->goes_up ? r->hole_up : r->hole_down;
 }
 
 /* Read one piece; false if the connection is broken. */
@@ -181,6 +193,7 @@ static bool way_read(Proxy *r, Way *way, unsigned *flips, uint64_t now)
         piece->due = MAX(piece->due, last->due);
     }
     piece_flip(r, piece, flips);
+    way->stuck |= way_hole(r, way) >= 0 && len > way_hole(r, way);
     way->queued += len;
     g_queue_push_tail(&way->pieces, piece);
     return true;
@@ -191,7 +204,7 @@ static uint64_t way_due(const Proxy *r, const Way *way)
 {
     Piece *piece = g_queue_peek_head((GQueue *)&way->pieces);
 
-    if (r->paused || !piece) {
+    if (r->paused || !piece || (way->stuck && way_hole(r, way) >= 0)) {
         return UINT64_MAX;
     }
     return MAX(piece->due, way->not_before);
@@ -231,6 +244,7 @@ static bool proxy_command(Proxy *r, const char *line)
 {
     char dir[8];
     unsigned n;
+    int hole;
 
     if (sscanf(line, "delay %u", &n) == 1) {
         r->delay_ms = n;
@@ -238,6 +252,8 @@ static bool proxy_command(Proxy *r, const char *line)
         r->jitter_ms = n;
     } else if (sscanf(line, "trickle %u", &n) == 1) {
         r->trickle = n;
+    } else if (sscanf(line, "hole %7s %d", dir, &hole) == 2) {
+        *(dir[0] == 'u' ? &r->hole_up : &r->hole_down) = hole;
     } else if (sscanf(line, "flip %7s %u", dir, &n) == 2) {
         *(strcmp(dir, "up") ? &r->flip_down : &r->flip_up) = n;
         r->flip_from = strcmp(dir, "tag") ? 0 : 16;
@@ -399,7 +415,7 @@ int main(int argc, char **argv)
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;
-    Proxy r = {.links = g_ptr_array_new()};
+    Proxy r = { .links = g_ptr_array_new(), .hole_up = -1, .hole_down = -1 };
 
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || !port ||
