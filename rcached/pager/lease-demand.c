@@ -8,9 +8,16 @@
 /* Asked for at a time: a provider makes the slabs before it answers. */
 #define WANT_STEP_PAGES 65536u          /* 256 MiB; but a VM has room for no */
 #define WANT_STEPS      32u             /* more leases than RCACHE_NR_LEASES */
-#define WANT_RETRY_NS   (2 * NS_PER_SEC)
+#define WANT_RETRY_NS   (2 * NS_PER_SEC)        /* at first, then twice that */
+#define WANT_RETRY_MOST (8 * NS_PER_SEC)
 #define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
-#define WANT_ANSWER_NS  (15 * NS_PER_SEC)
+/*
+ * rcached answers each request, if need be after a minute: a provider makes
+ * gigabytes of slabs first.  This is for one that has forgotten it.
+ */
+#define WANT_ANSWER_NS  (180 * NS_PER_SEC)
+/* A grant that is not claimed by then is not waited for. */
+#define CLAIM_NS        NS_PER_SEC
 
 static uint64_t leased_pages(const Pager *p)
 {
@@ -40,12 +47,14 @@ static uint64_t used_pages(const Pager *p)
     return pages;
 }
 
-static bool claims_pending(const Pager *p)
+/* Not those that a provider may never answer: a CLAIM takes no time. */
+static bool claims_pending(const Pager *p, uint64_t now)
 {
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (!l->slab_pages) {
+        if (!l->slab_pages && now < l->since + CLAIM_NS &&
+            !l->abandoned) {
             return true;
         }
     }
@@ -54,17 +63,31 @@ static bool claims_pending(const Pager *p)
 
 bool lease_is_coming(const Pager *p)
 {
+    uint64_t now = pager_now();
     const Lease *l;
 
-    if (p->want.tag || claims_pending(p)) {
+    if (p->want.tag || claims_pending(p, now)) {
         return true;
     }
     LEASES_FOREACH(l, &p->leases) {
-        if (!lease_ready(l) && !l->lost && !l->releasing) {
+        if (!lease_ready(l) && !l->lost && !l->releasing && !l->abandoned) {
             return true;
         }
     }
     return false;
+}
+
+/* Is there an entry for each lease that an answer can name? */
+static bool has_room_for_grants(const Pager *p)
+{
+    unsigned free = RCACHE_NR_LEASES;
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        (void)l;
+        free--;
+    }
+    return free >= LINK_GRANTS_MAX;
 }
 
 static void want_more(Pager *p, uint64_t lacking, uint64_t now)
@@ -73,7 +96,7 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t now)
     const char *avoid[RCACHE_AVOID_MAX];
 
     if (!p->takeover.managing || now < p->want.at || !lacking ||
-        claims_pending(p)) {
+        claims_pending(p, now) || !has_room_for_grants(p)) {
         return;
     }
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
@@ -142,19 +165,23 @@ void lease_demand_tick(Pager *p, uint64_t now)
 
 void lease_demand_answer(Pager *p, const struct LinkGrants *msg)
 {
+    unsigned used = 0;
+
+    /* Grants are taken however late they are: memory is held for them. */
+    for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
+        used += lease_granted(p, &msg->grant[i]);
+    }
     if (!p->want.tag || msg->hdr.tag != p->want.tag) {
         return;
     }
     p->want.tag = 0;
     p->want.at = pager_now();
-    if (!msg->nr_grants) {
-        health_refused(p, p->want.at);
-        p->want.at += revoke_lacking(p) ? MOVE_RETRY_NS : WANT_RETRY_NS;
-    }
     wire_text_copy(p->want.text, sizeof(p->want.text), msg->text);
-    for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
-        if (!lease_granted(p, &msg->grant[i])) {
-            break;
-        }
+    if (used) {
+        p->want.pause = 0;
+        return;
     }
+    health_refused(p, p->want.at);
+    p->want.pause = CLAMP(2 * p->want.pause, WANT_RETRY_NS, WANT_RETRY_MOST);
+    p->want.at += revoke_lacking(p) ? MOVE_RETRY_NS : p->want.pause;
 }

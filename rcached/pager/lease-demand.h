@@ -18,12 +18,14 @@ typedef struct Pager Pager;
  * struct LeaseWant - the request for leases
  * @tag: of the WANT that is out at rcached; 0: none is
  * @at: ns, ask again
+ * @pause: ns, before it is asked again when there was nothing to be had
  * @text: what rcached answered last, for a person
  * @demand: how much is asked for
  */
 typedef struct LeaseWant {
     uint64_t tag;
     uint64_t at;
+    uint64_t pause;
     char text[192];
     Demand demand;
 } LeaseWant;

@@ -16,6 +16,7 @@
 #define CLAIM_RETRY_NS  (5 * NS_PER_SEC)
 /* A provider keeps a grant no longer either, if nobody claims it. */
 #define UNCLAIMED_NS    (30 * NS_PER_SEC)
+#define ABANDONED_NS    (600 * NS_PER_SEC)
 #define RELEASE_NS      (3 * NS_PER_SEC)
 
 static void lease_claim(Pager *p, Lease *l)
@@ -208,6 +209,13 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     if (l->claimed[bulk]) {
         return;                 /* the answer to one that was sent again */
     }
+    if (l->abandoned) {
+        l->claimed[bulk] = true;
+        if (bulk) {
+            lease_release(p, l);
+        }
+        return;
+    }
     if (wire_claim_ack_decode(payload, head->length, &ack) ||
         ack.slab_pages > RCACHE_SLAB_PAGES_MAX ||
         !claim_slabs(p, l, &ack, payload)) {
@@ -268,6 +276,31 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
 
 /* --------------------------------------------------------------- grants */
 
+/*
+ * There is no entry for it.  A provider that is connected is told at once;
+ * another one drops what nobody claims.
+ */
+static void lease_decline(Pager *p, const struct RcacheLeaseGrant *g)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    uint64_t tag = tag_encode(TAG_CLAIM, TAG_INDEX_MAX, 0);     /* nobody's */
+    WireHead claim = { .type = RCACHE_CLAIM, .lease = g->lease,
+                       .epoch = g->epoch, .tag = tag };
+    WireHead release = { .type = RCACHE_RELEASE, .lease = g->lease,
+                         .epoch = g->epoch, .tag = tag };
+
+    for (guint i = 0; g->lease && i < p->providers.remotes->len; i++) {
+        Remote *r = g_ptr_array_index(p->providers.remotes, i);
+
+        if (r->state == REMOTE_UP && !strcmp(r->host, g->host)) {
+            wire_append_claim(bytes, &claim, g->token);
+            data_conn_send_bytes(&r->bulk, bytes);
+            data_conn_send(&r->bulk, &release, NULL, NULL, 0);
+            return;
+        }
+    }
+}
+
 bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g)
 {
     struct RcacheLease *leases = guest_leases(&p->guest);
@@ -278,6 +311,7 @@ bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g)
         at++;
     }
     if (at == RCACHE_NR_LEASES || !g->lease) {
+        lease_decline(p, g);
         return false;
     }
     leases[at] = (struct RcacheLease) { .epoch = g->epoch };
@@ -314,16 +348,34 @@ static void lease_renew(Pager *p, Lease *l, uint64_t now)
     data_conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
 }
 
+/*
+ * A grant that could not be claimed is not made use of any more.  A CLAIM may
+ * be on its way all the same, and would hold the memory for hours: so the lease
+ * is remembered until it has been released, or no CLAIM can arrive any more.
+ *
+ * Return: true: it is gone
+ */
+static bool lease_abandon(Pager *p, Lease *l, uint64_t now)
+{
+    if (!l->abandoned && now > l->since + UNCLAIMED_NS) {
+        g_warning("vm %s: provider %s cannot be reached: its grant of lease "
+                  "%016" G_GINT64_MODIFIER "x is given up", p->name,
+                  l->remote->host, l->known.id);
+        l->abandoned = true;
+    }
+    if (l->abandoned && now > l->since + ABANDONED_NS) {
+        lease_drop(p, l);
+        return true;
+    }
+    return false;
+}
+
 void lease_tick(Pager *p, uint64_t now)
 {
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (!l->slab_pages && now - l->since > UNCLAIMED_NS) {
-            g_warning("vm %s: provider %s cannot be reached: its grant of "
-                      "lease %016" G_GINT64_MODIFIER "x is given up", p->name,
-                      l->remote->host, l->known.id);
-            lease_drop(p, l);
+        if (!l->slab_pages && lease_abandon(p, l, now)) {
             continue;
         }
         if (l->remote->state != REMOTE_UP || l->releasing) {

@@ -25,6 +25,8 @@
  * @claimed: on the fault connection, and on the bulk connection
  * @lost: the provider does not know it
  * @lost_at: ns, since then
+ * @abandoned: its provider could not be reached in time to claim it: it is
+ *             given back as soon as it can be
  * @sweep: free all unused slots at the next claim
  * @releasing: a RELEASE is out
  * @renewing: a RENEW is out
@@ -55,6 +57,7 @@ typedef struct Lease {
     bool claimed[2];
     bool lost;
     uint64_t lost_at;
+    bool abandoned;
     bool sweep;
     bool releasing;
     bool renewing;
