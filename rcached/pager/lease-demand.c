@@ -19,13 +19,24 @@
 /* A grant that is not claimed by then is not waited for. */
 #define CLAIM_NS        NS_PER_SEC
 
-static uint64_t leased_pages(const Pager *p)
+static bool lease_in_trouble(const Lease *l, uint64_t now)
+{
+    uint64_t since;
+
+    return l->abandoned || remote_trouble(l->remote, now, &since);
+}
+
+/* Free slabs count only where pages can be put. */
+static uint64_t leased_pages(const Pager *p, uint64_t now)
 {
     uint64_t pages = 0;
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        pages += !l->releasing && !l->lost ? revoke_keeps(p, l) : 0;
+        uint64_t keeps = l->releasing || l->lost ? 0 : revoke_keeps(p, l);
+
+        pages += lease_in_trouble(l, now)
+                     ? MIN(keeps, slots_used_in(&p->slots, l->index)) : keeps;
     }
     return pages;
 }
@@ -47,14 +58,14 @@ static uint64_t used_pages(const Pager *p)
     return pages;
 }
 
-/* Not those that a provider may never answer: a CLAIM takes no time. */
+/* Not those that a provider in trouble may never answer: it takes no time. */
 static bool claims_pending(const Pager *p, uint64_t now)
 {
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
         if (!l->slab_pages && now < l->since + CLAIM_NS &&
-            !l->abandoned) {
+            !lease_in_trouble(l, now)) {
             return true;
         }
     }
@@ -70,7 +81,8 @@ bool lease_is_coming(const Pager *p)
         return true;
     }
     LEASES_FOREACH(l, &p->leases) {
-        if (!lease_ready(l) && !l->lost && !l->releasing && !l->abandoned) {
+        if (!lease_ready(l) && !l->lost && !l->releasing &&
+            !lease_in_trouble(l, now)) {
             return true;
         }
     }
@@ -149,7 +161,7 @@ void lease_demand_tick(Pager *p, uint64_t now)
     DemandInput in = {
         .limit = most_pages(p), .used = used_pages(p),
         .excess = MAX(here > low ? here - low : 0, command_wants(p)),
-        .have = leased_pages(p), .pending = lease_is_coming(p),
+        .have = leased_pages(p, now), .pending = lease_is_coming(p),
     };
     DemandOutput out;
 

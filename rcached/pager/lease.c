@@ -105,6 +105,7 @@ static void lease_expires(Lease *l, uint64_t ns)
 static void lease_drop(Pager *p, Lease *l)
 {
     move_lease_gone(p, l);
+    probe_lease_gone(p, l);
     /* Our own map knows: the VMM can write to the table. */
     for (uint32_t i = p->slots.nr; i-- > 0;) {
         const SlotSlab *s = &p->slots.slabs[i];

@@ -65,6 +65,7 @@ static void get_send(Pager *p, Get *g)
     g->serial = ++p->serial;
     g->remote = l->remote;
     g->sent = pager_now();
+    passage_asked(&l->remote->passage, PASSAGE_GET, g->sent);
     slots_set_read(&p->slots, g->slot, true);
     head.tag = tag_encode(TAG_GET, g - p->locations.get, g->serial);
     head.lease = l->known.id;
@@ -125,6 +126,7 @@ static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
     }
     histogram_add(&p->report.network_ns, now - g->sent, now);
     judge_add(&remote->judge, now - g->sent);
+    providers_pages(remote, PASSAGE_GET, !head->status && head->count == 1, p);
     if (head->status == RCACHE_E_FENCED) {
         remote_close(remote, "a newer session of this VM is there");
         return true;            /* asked again when it is down */
@@ -212,32 +214,62 @@ uint64_t location_overdue(const Pager *p, uint64_t now)
     return pages;
 }
 
+static bool lease_has_room(const Pager *p, const Lease *l)
+{
+    return lease_ready(l) && !l->releasing && !l->sweep && !l->abandoned &&
+           slots_free_in(&p->slots, l->index);
+}
+
+/* Those providers that answer and have room: one of them, and are there two? */
+static const Remote *room_at(const Pager *p, uint64_t now, bool *two)
+{
+    const Remote *one = NULL;
+    uint64_t since;
+    const Lease *l;
+
+    *two = false;
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote != one && lease_has_room(p, l) &&
+            !remote_trouble(l->remote, now, &since)) {
+            *two |= one != NULL;
+            one = l->remote;
+        }
+    }
+    return one;
+}
+
 /*
  * The lease that is used least, but one of a slow provider only if there is no
- * other, and last one that is wanted back: what goes there has to move again.
+ * other, then one that is wanted back: what goes there has to move again; and
+ * last one of a provider that no pages get through to.
  */
 static Lease *lease_for_put(const Pager *p)
 {
-    Lease *best = NULL;
-    uint64_t least = UINT64_MAX, now = pager_now();
-    Lease *l;
+    uint64_t least = 0, now = pager_now(), since;
+    unsigned best_rank = 0;
+    Lease *best = NULL, *l;
+    bool two;
+    const Remote *one = room_at(p, now, &two);
 
     LEASES_FOREACH(l, &p->leases) {
         uint64_t used = slots_used_in(&p->slots, l->index);
+        bool trouble, elsewhere = two || (one && one != l->remote);
+        unsigned rank;
 
-        if (!lease_ready(l) || l->releasing || l->sweep || now < l->put_at ||
-            !slots_free_in(&p->slots, l->index) ||
+        if (!lease_has_room(p, l) || now < l->put_at ||
             puts_out(p, l->remote) >= LOCATION_PUTS_EACH) {
             continue;
         }
-        if (l->keep < l->nr_slabs) {
-            used += UINT64_MAX / 2;
+        trouble = remote_trouble(l->remote, now, &since);
+        if ((trouble && elsewhere) || !providers_may_put(l->remote)) {
+            continue;
         }
-        if (l->remote->judge.slow) {
-            used += UINT64_MAX / 4;
-        }
-        if (used < least) {
+        rank = trouble * 4 + (l->keep < l->nr_slabs) * 2 +
+               l->remote->judge.slow;
+        if (!best || rank < best_rank ||
+            (rank == best_rank && used < least)) {
             best = l;
+            best_rank = rank;
             least = used;
         }
     }
@@ -283,6 +315,7 @@ bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
     for (unsigned k = 0; k < n; k++) {
         wire[k] = slot_at_provider(p, slot[k]);
     }
+    passage_asked(&l->remote->passage, PASSAGE_PUT, pager_now());
     data_conn_send(&l->remote->bulk, &head, wire, bytes,
                    (size_t)n * RCACHE_PAGE_SIZE);
     return true;
@@ -318,6 +351,7 @@ static bool put_answer(Pager *p, Remote *remote, const WireHead *head)
         return false;
     }
     put->out = false;
+    providers_pages(remote, PASSAGE_PUT, !head->status, p);
     if (head->status == RCACHE_E_BUSY) {
         put_busy(p, put);
     } else if (head->status) {

@@ -79,7 +79,8 @@ static void move_send_move(Pager *p, Move *m)
 /* Nothing that changes the slab is under way any more: it can be pushed. */
 static void move_go(Pager *p, Move *m)
 {
-    if (m->state == MOVE_WAITING && location_is_quiet(p, m->slab)) {
+    if (m->state == MOVE_WAITING && location_is_quiet(p, m->slab) &&
+        !probe_is_out(p, m->slab)) {
         move_send_move(p, m);
     }
 }

@@ -41,6 +41,7 @@
 #include "rcached/pager/location.h"
 #include "rcached/pager/move.h"
 #include "rcached/pager/pager-loop.h"
+#include "rcached/pager/probe.h"
 #include "rcached/pager/provider-health.h"
 #include "rcached/pager/provider-messages.h"
 #include "rcached/pager/providers.h"
@@ -90,6 +91,7 @@ struct Pager {
     Leases leases;
     LeaseWant want;
     ProviderHealth health;
+    Probe probe;
     Moves moves;
     Locations locations;
     Slots slots;

@@ -7,12 +7,18 @@
  * which is then left as if the provider had asked for it, and the next follows
  * when that is done, but no more than moves_per_minute.
  *
+ * One that no pages get through to (passage.h), or that does not answer, gets
+ * no new ones while others have room, however it answers PINGs; probe.c finds
+ * out when it is well again.
+ *
  * A slow provider is better than none: if an arbiter has nothing when the slow
  * ones are left out, nothing is ceded for a while and they are asked too.
  */
 #include "rcached/pager/pager.h"
 
 #define REFUSED_NS      (60 * NS_PER_SEC)
+/* Suspect, and nothing is left there to try it with. */
+#define FORGIVE_NS      (60 * NS_PER_SEC)
 
 static void health_log(const Pager *p, const Remote *r, uint64_t others)
 {
@@ -50,6 +56,38 @@ static void health_judge(Pager *p, uint64_t now)
     }
 }
 
+static bool has_lease_of(const Pager *p, const Remote *r)
+{
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote == r) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those that no pages get through to: they say so once. */
+static void health_passages(Pager *p, uint64_t now)
+{
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        Remote *r = p->providers.remotes->pdata[i];
+
+        if (passage_turn(&r->passage, now)) {
+            g_warning("vm %s: provider %s answers PINGs but no pages have "
+                      "come through for %u s: new pages go to others, and one "
+                      "of no guest is tried from time to time", p->name,
+                      r->host,
+                      (unsigned)((now - r->passage.since) / NS_PER_SEC));
+        }
+        if (passage_is_suspect(&r->passage) && !has_lease_of(p, r) &&
+            now > r->passage.since + FORGIVE_NS) {
+            passage_forget(&r->passage);
+        }
+    }
+}
+
 /* Can a slab of @l be asked to leave? */
 static bool lease_can_cede(const Lease *l)
 {
@@ -82,6 +120,8 @@ static void health_cede(Pager *p, uint64_t now)
 
 void health_tick(Pager *p, uint64_t now)
 {
+    health_passages(p, now);
+    probe_tick(p, now);
     if (now >= p->health.judge_at) {
         p->health.judge_at = now + p->health.window;
         health_judge(p, now);

@@ -14,6 +14,8 @@ static void provider_down(Remote *remote, const char *reason)
     Pager *p = remote->owner;
     bool had = lease_remote_down(p, remote);
 
+    passage_session_ended(&remote->passage);
+    probe_remote_down(p, remote);
     move_remote_down(p, remote);
     if (p->done) {
         return;                 /* the next pager sorts it out, or nobody */
@@ -51,7 +53,8 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     case RCACHE_GET_REPLY:
     case RCACHE_PUT_ACK:
     case RCACHE_FREE_ACK:
-        known = location_answer(p, remote, head, payload);
+        known = probe_answer(p, remote, head, payload) ||
+                location_answer(p, remote, head, payload);
         move_answered(p);
         break;
     case RCACHE_REVOKE:

@@ -41,6 +41,20 @@ Remote *providers_get(Pager *p, const char *address, const char *host)
     return r;
 }
 
+void providers_pages(Remote *remote, enum PassageWay way, bool good,
+                     const Pager *p)
+{
+    if (passage_answered(&remote->passage, way, good, pager_now())) {
+        g_message("vm %s: provider %s: pages come through again", p->name,
+                  remote->host);
+    }
+}
+
+bool providers_may_put(const Remote *remote)
+{
+    return remote->passage.proven || !remote->passage.out[PASSAGE_PUT];
+}
+
 void providers_tick(Providers *providers, uint64_t now)
 {
     for (guint i = 0; i < providers->remotes->len; i++) {

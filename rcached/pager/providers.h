@@ -40,6 +40,20 @@ void providers_deinit(Providers *providers);
  */
 Remote *providers_get(Pager *p, const char *address, const char *host);
 
+/**
+ * providers_pages() - a PUT or GET has been answered
+ * @good: pages have come through; false: it was refused
+ */
+void providers_pages(Remote *remote, enum PassageWay way, bool good,
+                     const Pager *p);
+
+/**
+ * providers_may_put() - may another PUT be sent to a provider?
+ *
+ * One that no page has come through to in this session gets one at a time.
+ */
+bool providers_may_put(const Remote *remote);
+
 /** providers_tick() - connect, ping, give up */
 void providers_tick(Providers *providers, uint64_t now);
 

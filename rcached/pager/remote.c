@@ -14,6 +14,8 @@
 #define PING_NS         (1000 * NS_PER_MS)
 /* No byte for so long although PINGs are out: hung or cut off. */
 #define SILENCE_NS      (8000 * NS_PER_MS)
+/* Nothing new is put where nothing has come from for so long: PINGs are out. */
+#define TROUBLE_NS      (3000 * NS_PER_MS)
 
 static const DataConnOps remote_conn_ops;
 
@@ -72,6 +74,7 @@ static socklen_t remote_parse(const char *address,
 
 static void remote_failed(Remote *r, uint64_t now, const char *why)
 {
+    r->away_at = r->away_at ? r->away_at : r->heard_at ? r->heard_at : now;
     wire_text_copy(r->why, sizeof(r->why), why);
     r->state = REMOTE_DOWN;
     r->retry_at = now + r->retry_ns;
@@ -101,6 +104,8 @@ static void remote_connect(Remote *r, uint64_t now)
     r->hellos = 2;
     r->features = RCACHE_FEATURE_MOVE;
     r->alive_at = now;
+    r->away_at = r->away_at ? r->away_at : now;
+    r->connected = false;
     ret = data_conn_open(&r->bulk, &addr, len);
     if (ret < 0) {
         remote_close(r, g_strerror(-ret));
@@ -118,6 +123,7 @@ static void remote_connected(DataConn *conn)
         .incarnation = r->self->incarnation, .session = r->session,
     };
 
+    r->connected = true;
     memcpy(hello.vm, r->self->vm, sizeof(hello.vm));
     memcpy(hello.boot_id, r->self->boot_id, sizeof(hello.boot_id));
     wire_text_copy(hello.host, sizeof(hello.host), r->self->host);
@@ -142,6 +148,8 @@ static void remote_hello_ack(Remote *r, DataConn *conn, const WireHead *head,
             r->state = REMOTE_UP;
             r->retry_ns = RETRY_MIN_NS;
             r->why[0] = '\0';
+            r->away_at = 0;
+            r->heard_at = r->alive_at;
             r->ops->up(r);
         }
     }
@@ -185,6 +193,7 @@ static void remote_conn_closed(DataConn *conn, const char *reason)
 
     if (!was_closing) {
         wire_text_copy(r->why, sizeof(r->why), reason);
+        r->connected = false;   /* it has been told: it does not hang */
         r->state = REMOTE_CLOSING;
         data_conn_close(&r->fault, "%s", reason);
         data_conn_close(&r->bulk, "%s", reason);
@@ -224,6 +233,25 @@ static void remote_ping(Remote *r, uint64_t now)
     data_conn_send(&r->bulk, &head, NULL, NULL, 0);
 }
 
+enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
+                                uint64_t *since)
+{
+    if (remote->away_at && now - remote->away_at > TROUBLE_NS) {
+        *since = remote->away_at;
+        return remote->connected ? RCACHE_CAUSE_HUNG
+                                 : RCACHE_CAUSE_UNREACHABLE;
+    }
+    if (!remote->away_at && now - remote->heard_at > TROUBLE_NS) {
+        *since = remote->heard_at;
+        return RCACHE_CAUSE_HUNG;
+    }
+    if (passage_is_suspect(&remote->passage)) {
+        *since = remote->passage.since;
+        return RCACHE_CAUSE_NO_PAGES;
+    }
+    return RCACHE_CAUSE_NONE;
+}
+
 void remote_tick(Remote *remote, uint64_t now)
 {
     switch (remote->state) {
@@ -234,6 +262,11 @@ void remote_tick(Remote *remote, uint64_t now)
         break;
     case REMOTE_UP:
     case REMOTE_CONNECTING:
+        if (remote->fault.bytes_in + remote->bulk.bytes_in !=
+            remote->seen_any) {
+            remote->seen_any = remote->fault.bytes_in + remote->bulk.bytes_in;
+            remote->heard_at = now;
+        }
         if (remote->fault.bytes_in != remote->seen_fault &&
             remote->bulk.bytes_in != remote->seen_bulk) {
             remote->seen_fault = remote->fault.bytes_in;

@@ -17,6 +17,7 @@
 
 #include "common/data-conn.h"
 #include "rcached/pager/judge.h"
+#include "rcached/pager/passage.h"
 
 typedef struct Remote Remote;
 
@@ -63,8 +64,12 @@ struct Remote {
     uint64_t alive_at;          /* ns, bytes last came on both */
     uint64_t ping_at;
     uint64_t pinged;            /* ns, a PING is out on .fault; 0 */
+    uint64_t heard_at;          /* ns, bytes last came on either */
+    uint64_t away_at;           /* ns, not UP since; 0: it is UP */
+    bool connected;             /* TCP has, since it was last tried */
     Judge judge;                /* how long its answers take */
-    uint64_t seen_fault, seen_bulk;
+    Passage passage;            /* whether pages get through */
+    uint64_t seen_fault, seen_bulk, seen_any;
     char why[160];              /* it is not up */
     uint64_t wrong;             /* pages that were not what had been sent */
     uint64_t wrong_at;          /* ns, the last of them */
@@ -80,6 +85,15 @@ void remote_free(Remote *remote);
 
 /** remote_tick() - connect, ping, give up; called every 100 ms or so */
 void remote_tick(Remote *remote, uint64_t now);
+
+/**
+ * remote_trouble() - what is wrong with it now
+ * @since: ns, since when; untouched if nothing is
+ *
+ * Return: NO_PAGES, HUNG, UNREACHABLE, or NONE
+ */
+enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
+                                uint64_t *since);
 
 /** remote_close() - end the session; down() follows */
 void remote_close(Remote *remote, const char *reason);

@@ -53,6 +53,7 @@ static bool lease_can_take(const Pager *p, const Lease *l,
     return l != from && lease_ready(l) && !l->releasing && !l->lost &&
            !l->sweep && lease_keep(l) >= l->nr_slabs &&
            l->remote->features & RCACHE_FEATURE_MOVE &&
+           !passage_is_suspect(&l->remote->passage) && !l->abandoned &&
            (!from || (l->remote != from->remote &&
                       !(lease_only_cedes(from) && l->remote->judge.slow) &&
                       !avoid_is(p->moves.avoid, from->remote, l->remote, now) &&
@@ -145,14 +146,15 @@ static bool is_out_of_reach(const Pager *p, const Remote *to, uint64_t now)
 unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
 {
     const GPtrArray *remotes = p->providers.remotes;
-    uint64_t now = pager_now();
+    uint64_t now = pager_now(), since;
     unsigned n = 0;
 
     for (guint i = 0; i < remotes->len && n < RCACHE_AVOID_MAX; i++) {
         const Remote *remote = remotes->pdata[i];
         bool slow = remote->judge.slow && now >= p->health.slow_taken_until;
 
-        if (*remote->host && (slow || is_out_of_reach(p, remote, now))) {
+        if (*remote->host && (slow || remote_trouble(remote, now, &since) ||
+                              is_out_of_reach(p, remote, now))) {
             names[n++] = remote->host;
         }
     }

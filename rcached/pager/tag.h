@@ -21,7 +21,8 @@ enum TagKind {
     TAG_RENEW = 5,              /* the same */
     TAG_RELEASE = 6,            /* the same */
     TAG_MOVE = 7,               /* EXPECT, MOVE, CONFIRM; index: Move */
-    TAG_DROP = 8                /* index: Lease */
+    TAG_DROP = 8,               /* index: Lease */
+    TAG_PROBE = 9               /* PUT and GET; index 0 */
 };
 
 #define TAG_INDEX_MAX   0xffffffu

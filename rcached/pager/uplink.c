@@ -16,7 +16,6 @@
 
 #define LINK_RETRY_NS   (200 * NS_PER_MS)
 #define LINK_HELD_MAX   64u
-#define AWAY_NS         (2 * NS_PER_SEC)        /* no connection is told */
 #define WRONG_TOLD_NS   (60 * NS_PER_SEC)       /* wrong bytes are */
 
 static void uplink_hello(Pager *p)
@@ -72,7 +71,8 @@ static void uplink_connect(Pager *p)
 static void held_cause(const Lease *l, struct LinkHeld *h, uint64_t now)
 {
     const Remote *r = l->remote;
-    uint64_t heard = MAX(r->alive_at, l->since), since = now;
+    enum RcacheCause cause;
+    uint64_t since = now;
 
     if (l->lost) {
         h->cause = RCACHE_CAUSE_LOST;
@@ -81,9 +81,8 @@ static void held_cause(const Lease *l, struct LinkHeld *h, uint64_t now)
     } else if (r->wrong && now - r->wrong_at < WRONG_TOLD_NS) {
         h->cause = RCACHE_CAUSE_WRONG;
         since = r->wrong_at;
-    } else if (r->state != REMOTE_UP && now - heard > AWAY_NS) {
-        h->cause = RCACHE_CAUSE_UNREACHABLE;
-        since = heard;
+    } else if ((cause = remote_trouble(r, now, &since))) {
+        h->cause = cause;
     } else if (r->judge.slow) {
         h->cause = RCACHE_CAUSE_SLOW;
         since = r->judge.since;

@@ -152,9 +152,20 @@ MUTATIONS = {
         "    p->takeover.managing |= kind != COMMAND_RESIZE;",
         "    p->takeover.managing = true;",
         "resize_to_all_manages_nothing"),
+    "hello-proves-a-provider": (
+        "rcached/pager/passage.c",
+        "    passage->proven = false;\n}",
+        "    passage->proven = false;\n"
+        "    passage->suspect[PASSAGE_PUT] = false;\n}", "unit-passage"),
+    "suspects-get-pages": (
+        "rcached/pager/remote.c",
+        "    if (passage_is_suspect(&remote->passage)) {",
+        "    if (0 && passage_is_suspect(&remote->passage)) {",
+        "big_frames_vanish"),
     "move-waits-for-no-answer": (
         "rcached/pager/move.c",
-        "m->state == MOVE_WAITING && location_is_quiet(p, m->slab)",
+        "m->state == MOVE_WAITING && location_is_quiet(p, m->slab) &&\n"
+        "        !probe_is_out(p, m->slab)",
         "m->state == MOVE_WAITING", "moved_while_writing"),
     "move-during-a-put": (
         "rcached/provider/push.c",
@@ -229,6 +240,7 @@ def build(tree, folder):
                     "arbiter/arbiter", "arbiter/rcachectl",
                     "tests/fakes/fake-vmm", "tests/unit/test-zap",
                     "tests/unit/test-install", "tests/unit/test-location",
+                    "tests/unit/test-passage",
                     "tests/unit/test-provider-spill-disk",
                     "tests/unit/test-reconcile"],
                    cwd=tree, check=True, stdout=subprocess.DEVNULL)

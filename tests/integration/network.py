@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from cluster import (Cluster, LabError, MIB, Vm, die_with_parent,
-                     expect_clean, wait_for)
+                     expect_clean, expect_within, wait_for)
 
 FIRST_PORT = 9480
 
@@ -254,6 +254,69 @@ def cut_while_evicting(build):
         end_cleanly(c, vm)
 
 
+def troubles(c, host, words):
+    """Does the requester say so of @host, for a VM of its own?"""
+    vms = c.call(c.requester.path("admin.sock"), "vms")
+    return [p for vm in vms for p in vm["providers"]
+            if p["host"] == host.name and words in (p["trouble"] or "")]
+
+
+def of_no_use(build, break_it, mend_it, words, used_again=False):
+    """
+    A provider that pages do not get through to, beside a healthy one: a new VM
+    stays within local-max and waits for nothing, status names provider and
+    cause, nothing is stored there, and later it is used again.
+    """
+    with RelayCluster(build) as c:
+        sick, well = c.providers
+        break_it(c.proxies)
+        vm = Vm(c.requester, mem=128, local_max=32, seconds=600, threads=4,
+                pattern="sweep")
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 60)
+        wait_for("the cause to be told", lambda: troubles(c, sick, words), 30)
+        stats = vm.stats()
+        assert stats["oldest_wait_ns"] < 3e9, stats
+        assert c.status(sick)["stored_bytes"] < MIB, c.status(sick)
+        assert c.status(well)["stored_bytes"] > 64 * MIB, c.status(well)
+        before = vm.stats()["evicted_pages"]
+        wait_for("evictions to go on",
+                 lambda: vm.stats()["evicted_pages"] > before + 5000, 30)
+        mend_it(c.proxies)
+        wait_for("it to be well again",
+                 lambda: not troubles(c, sick, words), 60)
+        if used_again:
+            wait_for("it to be used",
+                     lambda: c.status(sick)["stored_bytes"] > MIB, 60)
+        result = vm.quit()
+        expect_clean(result)
+        expect_within(result, 32 * MIB)
+        c.shut_down()
+
+
+def big_frames_vanish(build):
+    """An MTU that is wrong on the way: PINGs pass, pages do not."""
+    def hole(proxies, size):
+        proxies[0].tell(f"hole up {size}")
+        proxies[0].tell(f"hole down {size}")
+
+    of_no_use(build, lambda proxies: hole(proxies, 1400),
+              lambda proxies: hole(proxies, -1), "no pages", True)
+
+
+def one_way_only(build):
+    """Nothing comes back from the provider."""
+    of_no_use(build, lambda proxies: proxies[0].tell("hole down 0"),
+              lambda proxies: proxies[0].tell("hole down -1"),
+              "does not answer")
+
+
+def no_data_port(build):
+    """The arbiter hears the provider, and nobody else can reach it."""
+    of_no_use(build, lambda proxies: proxies[0].tell("cut"),
+              lambda proxies: proxies[0].tell("mend"), "cannot be reached")
+
+
 SCENARIOS = {f.__name__: f for f in (
+    big_frames_vanish, one_way_only, no_data_port,
     bits_flip, heads_flip, slow_network, slow_provider, pieces, resets,
     half_open, cut_and_mended, cut_while_evicting)}

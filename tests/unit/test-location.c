@@ -40,6 +40,21 @@ void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
     nr_sent++;
 }
 
+enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
+{
+    return RCACHE_CAUSE_NONE;
+}
+
+bool providers_may_put(const Remote *r)
+{
+    return true;
+}
+
+void providers_pages(Remote *r, enum PassageWay way, bool good,
+                     const Pager *pager)
+{
+}
+
 void remote_close(Remote *r, const char *reason)
 {
     r->state = REMOTE_CLOSING;

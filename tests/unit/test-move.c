@@ -64,6 +64,11 @@ bool location_add(Pager *pager, const Lease *l, uint32_t number)
     return true;
 }
 
+bool probe_is_out(const Pager *pager, uint32_t slab)
+{
+    return false;
+}
+
 bool location_is_quiet(const Pager *pager, uint32_t slab)
 {
     return quiet;

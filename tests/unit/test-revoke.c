@@ -67,6 +67,11 @@ bool location_is_read(const Pager *pager, const Remote *from, uint32_t slab)
     return false;
 }
 
+enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
+{
+    return RCACHE_CAUSE_NONE;
+}
+
 void remote_close(Remote *r, const char *reason)
 {
 }
