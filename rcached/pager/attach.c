@@ -91,6 +91,8 @@ bool attach_begin(Pager *p, GError **error)
         }
     }
     attach_wake(p);
+    /* Not with the next tick: a guest waits for pages that are away. */
+    providers_tick(&p->providers, pager_now());
     return true;
 }
 

@@ -38,7 +38,10 @@ typedef struct Attach {
     uint64_t since;
 } Attach;
 
-/** attach_begin() - tables and leases from the state memfd, then WAKE */
+/**
+ * attach_begin() - tables and leases from the state memfd, then WAKE, and
+ * connect to the providers
+ */
 bool attach_begin(Pager *p, GError **error);
 void attach_deinit(Attach *attach);
 
