@@ -8,6 +8,7 @@
  *   touch N         read N pages that are away, scattered; the latencies
  *   evict BYTES     and how long that took
  *   evict-to BYTES
+ *   attach PID      kill that pager and go on with the next (attach.h)
  *   stats
  *   quit
  */
@@ -19,6 +20,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "tests/bench/attach.h"
 #include "tests/bench/measure.h"
 #include "tests/fakes/oracle.h"
 #include "tests/fakes/vmm.h"
@@ -95,9 +97,9 @@ static void run_stats(Vmm *v)
     printf("{\"guest\": %lu, \"resident\": %lu, \"remote\": %lu, "
            "\"local_max\": %lu, \"memfd\": %lu, \"pager_rss\": %lu, "
            "\"p50_ns\": %lu, \"p99_ns\": %lu, \"network_p50_ns\": %lu, "
-           "\"attaches\": %u}\n", s.guest, s.resident, s.remote, s.local_max,
-           vmm_resident(v), s.pager_rss, s.fault_p50, s.fault_p99,
-           s.network_p50, (unsigned)v->attaches);
+           "\"attaches\": %u, \"unmanaged\": %lu}\n", s.guest, s.resident,
+           s.remote, s.local_max, vmm_resident(v), s.pager_rss, s.fault_p50,
+           s.fault_p99, s.network_p50, (unsigned)v->attaches, s.unmanaged);
 }
 
 /* False when it is over. */
@@ -113,6 +115,8 @@ static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
         run_evict(v, RCACHE_EVICT_TARGET, n);
     } else if (sscanf(line, "evict %lu", &n) == 1) {
         run_evict(v, RCACHE_EVICT_BYTES, n);
+    } else if (sscanf(line, "attach %lu", &n) == 1) {
+        attach_measure(v, n);
     } else if (!strcmp(line, "stats\n")) {
         run_stats(v);
     } else {
@@ -155,6 +159,7 @@ int main(int argc, char **argv)
         .local_max = local_max * MIB / RCACHE_PAGE_SIZE,
         /* All of it: the quiet measurements are far below local_max. */
         .size = mem * MIB / RCACHE_PAGE_SIZE,
+        .at_once = true,
     };
     v->cancel_at = UINT64_MAX;
     pthread_mutex_init(&v->lock, NULL);

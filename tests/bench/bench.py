@@ -24,6 +24,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
 import arbiterload  # noqa: E402
+import attachload  # noqa: E402
 import guestload  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
 
@@ -254,6 +255,9 @@ class Bench:
         self.results = []
         self.began = time.monotonic()
         self.rounds = 1 if args.short else 5
+        self.sizes = args.sizes or ([256] if args.short
+                                    else [1024, 4096, 16384])
+        self.medians = medians
 
     def program(self, *names):
         return os.path.join(self.args.build, *names)
@@ -399,6 +403,9 @@ class Bench:
         return {name: (cpu_seconds(pid) - before[name]) / took * 100
                 for name, pid in pids.items()}
 
+    def attach(self):
+        attachload.run(self, Product)
+
     def giveback(self):
         """
         A host with a memory hog: from less than its reserve being free, or
@@ -432,6 +439,8 @@ class Bench:
         if r["metric"] == "pager_memory":
             limit = r["peers"]["limit"]
             return (r["value"] <= limit, f"value <= {limit / MIB:.0f} MiB")
+        if r["bench"] == "attach":
+            return attachload.verdict(r)
         target = TARGETS.get((r["bench"], r["metric"]))
         if not target:
             return None
@@ -442,14 +451,14 @@ class Bench:
         return good, f"{how} {limit}"
 
     def table(self):
-        print(f"{'bench':<14}{'metric':<14}{'value':>14}{'floor':>14}"
+        print(f"{'bench':<14}{'metric':<24}{'value':>14}{'floor':>14}"
               f"{'ratio':>8}  {'unit':<12} wanted")
         for r in self.results:
             verdict = self.verdict(r)
             text = ""
             if verdict:
                 text = f"{verdict[1]}: {'ok' if verdict[0] else 'MISSED'}"
-            print(f"{r['bench']:<14}{r['metric']:<14}{r['value']:>14,.2f}"
+            print(f"{r['bench']:<14}{r['metric']:<24}{r['value']:>14,.2f}"
                   f"{r['floor']:>14,.2f}{r['ratio'] or 0:>8.2f}  "
                   f"{r['unit']:<12} {text}")
         print("\nThe floors' variants and other peers:")
@@ -473,6 +482,9 @@ class Bench:
                  ("boot", "boot_cpu", "page", "page_cpu")}
         want = {(b, m) for b, m in want if b in self.args.names}
         problems = [f"{b} {m} is missing" for b, m in want - names]
+        if "attach" in self.args.names:
+            problems += attachload.problems(
+                [r for r in self.results if r["bench"] == "attach"])
         for r in self.results:
             name = f"{r['bench']} {r['metric']}"
             if r["value"] <= 0 or r["floor"] <= 0:
@@ -493,15 +505,25 @@ class Bench:
         return not problems
 
 
+def sizes(text):
+    try:
+        return [attachload.mib_of(size) for size in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text}: sizes are like 256M or 4G, a comma in between, "
+            "64M at least") from error
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="bench", add_help=False)
     parser.add_argument("--build", required=True)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--sizes", type=sizes)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    known = ["fault-latency", "evict", "scan", "idle", "giveback",
+    known = ["fault-latency", "evict", "scan", "idle", "attach", "giveback",
              "guest-overhead", "arbiter-load"]
     for name in args.names:
         if name not in known:

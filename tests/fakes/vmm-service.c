@@ -456,7 +456,7 @@ void *vmm_service(void *opaque)
         }
         close(s.sock);
         prove_dead(&s);
-        if (!v->stop && !v->detached) {
+        if (!v->stop && !v->detached && !v->config.at_once) {
             vmm_alone(v);
         }
     }

@@ -72,6 +72,7 @@ typedef struct VmmConfig {
     unsigned until_evicted;             /* times; 0: does not matter */
     uint64_t hot;                       /* pages; 0: no hot set */
     unsigned zap_delay_us;              /* the zapper is slow, at random */
+    bool at_once;                       /* connect at once, as QEMU does */
     unsigned rules_off;                 /* enum VmmBreak */
     unsigned bad;                       /* enum VmmBad */
 } VmmConfig;

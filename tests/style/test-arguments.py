@@ -28,6 +28,7 @@ WRONG = (
     ('demo', 'word'),
     ('bench', 'no-such'),
     ('bench', '--no-such'),
+    ('bench', '--sizes=many', 'attach'),
     ('test', 'no-such'),
     ('test', '--no-such'),
     ('sim', '--no-such'),
