@@ -223,7 +223,19 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
     }
 }
 
-void move_answer(Pager *p, const WireHead *head, const void *payload)
+/*
+ * A tag can be guessed: an answer of one provider must not move a slab
+ * between two others.
+ */
+static bool was_asked(const Move *m, const Remote *remote)
+{
+    const Lease *l = m->state == MOVE_MOVING ? m->from : m->to;
+
+    return l->remote == remote;
+}
+
+void move_answer(Pager *p, const Remote *remote, const WireHead *head,
+                 const void *payload)
 {
     static const uint8_t asked[] = {
         [MOVE_EXPECTING] = RCACHE_EXPECT_ACK,
@@ -236,9 +248,9 @@ void move_answer(Pager *p, const WireHead *head, const void *payload)
     Move *m = i < MOVES_MAX ? &p->moves.entry[i] : NULL;
 
     if (head->type == RCACHE_DROP_ACK) {
-        revoke_dropped(p, head);
+        revoke_dropped(p, remote, head);
     } else if (!m || !m->state || m->tag != head->tag || m->retry_at ||
-               asked[m->state] != head->type) {
+               asked[m->state] != head->type || !was_asked(m, remote)) {
         return;                 /* of a move that has been given up */
     } else if (head->type == RCACHE_EXPECT_ACK) {
         expect_answer(p, m, head->status);

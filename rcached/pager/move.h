@@ -72,8 +72,12 @@ void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
 /** move_wipe() - put the spare slab @number of @l into the slab table */
 void move_wipe(Pager *p, Lease *l, uint32_t number);
 
-/** move_answer() - to EXPECT, MOVE, CONFIRM or DROP */
-void move_answer(Pager *p, const WireHead *head, const void *payload);
+/**
+ * move_answer() - to EXPECT, MOVE, CONFIRM or DROP
+ * @remote: who has sent it: it counts only from the one who was asked
+ */
+void move_answer(Pager *p, const Remote *remote, const WireHead *head,
+                 const void *payload);
 
 /** move_lease_gone() - give up what is under way from or to @l */
 void move_lease_gone(Pager *p, const Lease *l);

@@ -64,7 +64,7 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     case RCACHE_MOVE_ACK:
     case RCACHE_CONFIRM_ACK:
     case RCACHE_DROP_ACK:
-        move_answer(p, head, payload);
+        move_answer(p, remote, head, payload);
         break;
     default:
         lease_answer(p, remote, bulk, head, payload);

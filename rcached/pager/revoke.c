@@ -283,12 +283,12 @@ static uint32_t lease_take_drop(Lease *l, uint32_t serial)
  * A slab that is BUSY there (an older push into it has not ended yet) is still
  * this lease's: spare again, to be given back a little later.
  */
-void revoke_dropped(Pager *p, const WireHead *head)
+void revoke_dropped(Pager *p, const Remote *remote, const WireHead *head)
 {
     Lease *l = leases_at(&p->leases, tag_decode(head->tag).index);
     uint32_t number;
 
-    if (!l || l->known.id != head->lease) {
+    if (!l || l->remote != remote || l->known.id != head->lease) {
         return;
     }
     number = lease_take_drop(l, tag_decode(head->tag).serial);

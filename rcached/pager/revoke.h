@@ -39,7 +39,7 @@ void revoke_received(Pager *p, Remote *remote, const WireHead *head,
                      const void *payload);
 
 /** revoke_dropped() - DROP_ACK */
-void revoke_dropped(Pager *p, const WireHead *head);
+void revoke_dropped(Pager *p, const Remote *remote, const WireHead *head);
 
 /**
  * revoke_spare() - a slab of @l that the slab table does not name (any more)

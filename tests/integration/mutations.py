@@ -167,6 +167,10 @@ MUTATIONS = {
         "m->state == MOVE_WAITING && location_is_quiet(p, m->slab) &&\n"
         "        !probe_is_out(p, m->slab)",
         "m->state == MOVE_WAITING", "moved_while_writing"),
+    "move-answered-by-anybody": (
+        "rcached/pager/move.c",
+        "    return l->remote == remote;", "    return l || remote;",
+        "unit-move"),
     "move-during-a-put": (
         "rcached/provider/push.c",
         "(slab->putting ||\n"

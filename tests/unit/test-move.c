@@ -80,7 +80,7 @@ void revoke_spare(Lease *l, uint32_t number, uint32_t was)
     spare_number = number;
 }
 
-void revoke_dropped(Pager *pager, const WireHead *head)
+void revoke_dropped(Pager *pager, const Remote *r, const WireHead *head)
 {
 }
 
@@ -121,7 +121,8 @@ static Move *move(void)
     return &p->moves.entry[0];
 }
 
-static void answer(uint8_t type, uint16_t status, uint64_t digest)
+static void answer_from(const Remote *r, uint8_t type, uint16_t status,
+                        uint64_t digest)
 {
     g_autoptr(GByteArray) frame = g_byte_array_new();
     WireHead head = { .type = type, .tag = move()->tag };
@@ -130,7 +131,13 @@ static void answer(uint8_t type, uint16_t status, uint64_t digest)
     wire_append_moved(frame, &head, &moved);
     head.status = status;
     head.length = frame->len - sizeof(struct RcacheHdr);
-    move_answer(p, &head, frame->data + sizeof(struct RcacheHdr));
+    move_answer(p, r, &head, frame->data + sizeof(struct RcacheHdr));
+}
+
+static void answer(uint8_t type, uint16_t status, uint64_t digest)
+{
+    answer_from(type == RCACHE_MOVE_ACK ? &remote[0] : &remote[1], type,
+                status, digest);
 }
 
 static void expect_stays(void)
@@ -209,6 +216,26 @@ START_TEST(an_answer_to_something_else_counts_for_nothing)
 }
 END_TEST
 
+START_TEST(an_answer_of_somebody_else_counts_for_nothing)
+{
+    Remote other = { 0 };
+
+    answer_from(&other, RCACHE_EXPECT_ACK, 0, 0);
+    answer_from(&remote[0], RCACHE_EXPECT_ACK, 0, 0);
+    ck_assert_int_eq(move()->state, MOVE_EXPECTING);
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer_from(&other, RCACHE_MOVE_ACK, 0, 42);
+    answer_from(&remote[1], RCACHE_MOVE_ACK, 0, 42);
+    ck_assert_int_eq(move()->state, MOVE_MOVING);
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    answer_from(&other, RCACHE_CONFIRM_ACK, 0, 42);
+    answer_from(&remote[0], RCACHE_CONFIRM_ACK, 0, 42);
+    ck_assert_uint_eq(nr_moved, 0);
+    answer(RCACHE_CONFIRM_ACK, 0, 42);
+    ck_assert_uint_eq(nr_moved, 1);
+}
+END_TEST
+
 START_TEST(busy_is_asked_again)
 {
     answer(RCACHE_EXPECT_ACK, RCACHE_E_BUSY, 0);
@@ -268,6 +295,7 @@ static Suite *move_suite(void)
     tcase_add_test(t, two_who_do_not_agree_move_nothing);
     tcase_add_test(t, a_refusal_at_any_step_moves_nothing);
     tcase_add_test(t, an_answer_to_something_else_counts_for_nothing);
+    tcase_add_test(t, an_answer_of_somebody_else_counts_for_nothing);
     tcase_add_test(t, busy_is_asked_again);
     tcase_add_test(t, either_provider_may_go_away);
     tcase_add_test(t, the_old_one_is_not_needed_once_it_has_pushed);

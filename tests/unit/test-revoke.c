@@ -123,14 +123,19 @@ static void tear_down(void)
     g_array_free(p.moves.avoid, TRUE);
 }
 
-static void answer_drop(uint16_t status)
+static void answer_drop_from(const Remote *r, uint16_t status)
 {
     WireHead head = {
         .type = RCACHE_DROP_ACK, .tag = sent.tag, .lease = sent.lease,
         .status = status,
     };
 
-    revoke_dropped(&p, &head);
+    revoke_dropped(&p, r, &head);
+}
+
+static void answer_drop(uint16_t status)
+{
+    answer_drop_from(&remote[0], status);
 }
 
 START_TEST(a_drop_that_meets_busy_is_asked_again)
@@ -149,6 +154,8 @@ START_TEST(a_drop_that_meets_busy_is_asked_again)
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_sent, 2);
     ck_assert_uint_eq(sent_slot, wire_slot(2, 0));
+    answer_drop_from(&remote[1], RCACHE_OK);    /* nobody has asked it */
+    ck_assert_uint_eq(lease[0]->nr_slabs, 3);
     answer_drop(RCACHE_OK);
     ck_assert_uint_eq(lease[0]->nr_slabs, 2);
     now += NS_PER_SEC;
