@@ -51,9 +51,12 @@ GOOD = {
 
 def three(calls):
     """Three files of the pager; the last calls what @calls says."""
-    return {f'rcached/pager/{name}.c':
-            SPDX + f'int {name}_go(void)\n{{\n    return {called}();\n}}\n'
-            for name, called in zip('abc', ('b_go', 'c_go', calls))}
+    files = {}
+    for name, called in zip('abc', ('b_go', 'c_go', calls)):
+        files[f'rcached/pager/{name}.h'] = SPDX
+        files[f'rcached/pager/{name}.c'] = (
+            SPDX + f'int {name}_go(void)\n{{\n    return {called}();\n}}\n')
+    return files
 
 
 BUILD_THREE = BUILD_ALL + "files('b.c', 'c.c')\n"
