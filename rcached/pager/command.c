@@ -13,7 +13,6 @@
 #include "rcached/pager/pager.h"
 
 #define PATIENCE_NS     (10 * NS_PER_SEC)
-#define HOME_FETCHES    64u
 
 static void command_result(Pager *p, bool from_link, uint64_t id, int status,
                            uint64_t value, const char *text)
@@ -328,7 +327,7 @@ bool command_home_work(Pager *p, uint64_t now)
     if (!p->command.homing) {
         return false;
     }
-    while (away > p->limits.size + coming && p->fetches.nr < HOME_FETCHES &&
+    while (away > p->limits.size + coming && p->fetches.nr < FETCH_HOME_MAX &&
            pager_resident(p) + coming < p->limits.local_max &&
            looks < CLOCK_SCAN_MAX && home_step(p, &page)) {
         uint64_t word = table_load(&p->table, page);

@@ -9,6 +9,8 @@
  * A page that would take resident memory over local_max waits in a queue
  * until evictions have made room: bounded by their progress.  If nothing can
  * be evicted any more (no provider with room), local_max gives way.
+ * A page of a provider that is asked for as many pages as it may be waits in a
+ * queue of that provider.
  */
 #include <errno.h>
 
@@ -26,6 +28,7 @@
 void faults_init(Faults *faults)
 {
     room_queue_init(&faults->room);
+    fetch_queue_init(&faults->fetch);
     faults->retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     faults->lost = g_array_new(FALSE, FALSE, sizeof(LostWait));
 }
@@ -33,6 +36,7 @@ void faults_init(Faults *faults)
 void faults_deinit(Faults *faults)
 {
     room_queue_deinit(&faults->room);
+    fetch_queue_deinit(&faults->fetch);
     g_array_free(faults->retry, TRUE);
     g_array_free(faults->lost, TRUE);
 }
@@ -108,22 +112,34 @@ static bool page_comes_back(const Pager *p, uint64_t page)
     return page_state(table_load(&p->table, page)) == RCACHE_REMOTE;
 }
 
+/* A page that is away, and has waited before; false: the word has changed. */
+static bool fault_remote(Pager *p, uint64_t page, uint64_t word, bool waited,
+                         uint64_t now)
+{
+    const Remote *r = location_remote(p, page_slot(word));
+    int ret = -EBUSY;
+
+    if (waited || !fetch_queue_waits(&p->faults.fetch, r)) {
+        ret = fetch_start(p, page, word, true, now);
+    }
+    if (ret == -EBUSY) {
+        fetch_queue_add(&p->faults.fetch, r, page, now);
+    }
+    return ret != -EAGAIN;
+}
+
 /* A page whose bytes are not here; false: the word has changed. */
-static bool fault_absent(Pager *p, uint64_t page, uint64_t word, uint64_t now)
+static bool fault_absent(Pager *p, uint64_t page, uint64_t word, bool waited,
+                         uint64_t now)
 {
     uint64_t filling = page_with_slot(page_to(word, RCACHE_FILLING), 0);
-    int ret;
 
     if (!room_there(p, page_state(word) == RCACHE_REMOTE)) {
         room_queue_add(&p->faults.room, page, now);
         return true;
     }
     if (page_state(word) == RCACHE_REMOTE) {
-        ret = fetch_start(p, page, word, true, now);
-        if (ret == -EBUSY) {
-            room_queue_add(&p->faults.room, page, now);
-        }
-        return ret != -EAGAIN;
+        return fault_remote(p, page, word, waited, now);
     }
     if (!table_step(&p->table, page, word, filling)) {
         return false;
@@ -150,7 +166,7 @@ static void lost_wait(Pager *p, uint64_t page, uint64_t now)
     }
 }
 
-static bool fault_once(Pager *p, uint64_t page, uint64_t now)
+static bool fault_once(Pager *p, uint64_t page, bool waited, uint64_t now)
 {
     uint64_t word = table_load(&p->table, page);
 
@@ -164,7 +180,7 @@ static bool fault_once(Pager *p, uint64_t page, uint64_t now)
     case RCACHE_UNTOUCHED:
     case RCACHE_ZERO:
     case RCACHE_REMOTE:
-        return fault_absent(p, page, word, now);
+        return fault_absent(p, page, word, waited, now);
     case RCACHE_UNMANAGED:
         takeover_page(p, page);
         return false;
@@ -183,20 +199,26 @@ static bool fault_once(Pager *p, uint64_t page, uint64_t now)
     }
 }
 
-void fault_page(Pager *p, uint64_t page, uint64_t now)
+/* @waited: it does not go to the end of its provider's queue. */
+static void fault_answer(Pager *p, uint64_t page, bool waited, uint64_t now)
 {
     if (!guest_block_of_page(&p->guest, page)) {
         return;                 /* removed while the fault waited for room */
     }
     attach_page(p, page);
     for (int i = 0; i < 16; i++) {
-        if (fault_once(p, page, now)) {
+        if (fault_once(p, page, waited, now)) {
             return;
         }
     }
     /* The VMM keeps changing the word: let it get on with that. */
     g_array_append_val(p->faults.retry, page);
     pager_soon(p);
+}
+
+void fault_page(Pager *p, uint64_t page, uint64_t now)
+{
+    fault_answer(p, page, false, now);
 }
 
 void fault_poll(Pager *p)
@@ -261,14 +283,30 @@ static void room_consider(Pager *p, uint64_t now)
     }
 }
 
+static bool turn_has_come(void *owner, uint64_t page)
+{
+    Pager *p = owner;
+    uint64_t word = table_load(&p->table, page);
+
+    return page_state(word) != RCACHE_REMOTE ||
+           location_may_get(p, page_slot(word), FETCH_MAX);
+}
+
+static void turn_take(void *owner, uint64_t page, uint64_t now)
+{
+    fault_answer(owner, page, true, now);
+}
+
 void fault_work(Pager *p, uint64_t now)
 {
     RoomQueue *room = &p->faults.room;
 
+    fetch_queue_serve(&p->faults.fetch, now, turn_has_come, turn_take, p);
     room_consider(p, now);
-    while (room_queue_len(room) && p->fetches.nr < FETCH_MAX &&
-           room_there(p, page_comes_back(p, room_queue_first(room)))) {
-        fault_page(p, room_queue_take(room, now), now);
+    /* Not those that come to wait again. */
+    for (guint n = room_queue_len(room);
+         n && room_there(p, page_comes_back(p, room_queue_first(room))); n--) {
+        fault_answer(p, room_queue_take(room, now), true, now);
     }
 }
 

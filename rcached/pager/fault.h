@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rcached/pager/fetch-queue.h"
 #include "rcached/pager/room-queue.h"
 
 typedef struct Pager Pager;
@@ -27,12 +28,15 @@ typedef struct LostWait {
  * struct Faults - faults that could not be answered at once
  * @room: they would take resident memory over local_max; report.c and evict.c
  *        read it
+ * @fetch: their provider is asked for as many pages as it may be; report.c
+ *         reads it
  * @retry: of uint64_t, pages to look at again soon: a passing error
  * @lost: of LostWait, a bounded number, for report.c
  * @stretching: there is no room anywhere, so local_max gives way
  */
 typedef struct Faults {
     RoomQueue room;
+    FetchQueue fetch;
     GArray *retry;
     GArray *lost;
     bool stretching;
@@ -47,7 +51,7 @@ void fault_poll(Pager *p);
 /** fault_page() - answer a fault on @page, or see that it will be answered */
 void fault_page(Pager *p, uint64_t page, uint64_t now);
 
-/** fault_work() - let in who waited for room */
+/** fault_work() - answer who waited for room, or for a provider's turn */
 void fault_work(Pager *p, uint64_t now);
 
 /** fault_retry() - look again at pages whose answer met a passing error */

@@ -73,6 +73,9 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
         }
         return 0;
     }
+    if (!location_may_get(p, slot, demand ? FETCH_MAX : FETCH_HOME_MAX)) {
+        return -EBUSY;
+    }
     f = fetch_alloc(p);
     if (!f) {
         return -EBUSY;

@@ -13,6 +13,7 @@
 typedef struct Pager Pager;
 
 #define FETCH_MAX       LOCATION_GETS   /* pages on their way back */
+#define FETCH_HOME_MAX  64u     /* when no more start that nobody waits for */
 
 /**
  * struct Fetch - a page on its way back; fetch.c writes it, report.c reads it
@@ -54,7 +55,8 @@ void fetches_deinit(Fetches *fetches);
  * @word: its word
  * @demand: a guest waits for it
  *
- * Return: 0; -EAGAIN: the word has changed; -EBUSY: too many are under way
+ * Return: 0; -EAGAIN: the word has changed; -EBUSY: its provider is asked for
+ *         enough; pages that no guest waits for have a smaller share
  */
 int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
                 uint64_t now);

@@ -43,6 +43,13 @@ bool location_knows(const Pager *p, uint64_t slot)
            !slots_leaving(&p->slots, slot);
 }
 
+Remote *location_remote(const Pager *p, uint64_t slot)
+{
+    const Lease *l = lease_of_slot(p, slot);
+
+    return l ? l->remote : NULL;
+}
+
 const char *location_host(const Pager *p, uint64_t slot)
 {
     const Lease *l = lease_of_slot(p, slot);
@@ -51,6 +58,28 @@ const char *location_host(const Pager *p, uint64_t slot)
 }
 
 /* ------------------------------------------------------------------ GET */
+
+bool location_may_get(const Pager *p, uint64_t slot, unsigned pool)
+{
+    const Remote *r = location_remote(p, slot);
+    unsigned used = p->locations.nr_counted;
+
+    return used < pool && (!r || r->gets < pool - used);
+}
+
+/* Against whom a GET counts: who has its slot, and slabs move; or nobody. */
+static void get_count(Pager *p, Get *g, Remote *remote)
+{
+    if (g->counted) {
+        g->counted->gets--;
+        p->locations.nr_counted--;
+    }
+    if (remote) {
+        remote->gets++;
+        p->locations.nr_counted++;
+    }
+    g->counted = remote;
+}
 
 static void get_send(Pager *p, Get *g)
 {
@@ -61,6 +90,7 @@ static void get_send(Pager *p, Get *g)
     if (g->state != GET_WANTED || !l || !lease_ready(l)) {
         return;
     }
+    get_count(p, g, l->remote);
     g->state = GET_OUT;
     g->serial = ++p->serial;
     g->remote = l->remote;
@@ -79,7 +109,8 @@ void location_get(Pager *p, unsigned i, uint64_t slot)
     Get *g = &p->locations.get[i];
 
     g_assert(g->state == GET_NONE);
-    *g = (Get) { .state = GET_WANTED, .slot = slot };
+    *g = (Get) { .state = GET_WANTED, .slot = slot, .counted = g->counted };
+    get_count(p, g, location_remote(p, slot));
     p->locations.nr_gets++;
     get_send(p, g);
 }
@@ -98,6 +129,7 @@ void location_forget(Pager *p, unsigned i)
         g->state = GET_NONE;
         p->locations.nr_gets--;
     }
+    get_count(p, g, NULL);
 }
 
 /* It is out no more; what waited for that is freed. */

@@ -11,6 +11,11 @@
  * not freed while a GET on it is out, and not while its slab is frozen, which
  * a slab is that moves: what is to be freed then waits here.
  *
+ * All providers share the GETs.  One may be asked for no more pages than could
+ * still be asked of others: alone it has half of all, and however many hang,
+ * the next finds some.  A page counts from location_get() to location_forget(),
+ * so that wrong bytes and bytes that wait for memory count too.
+ *
  * A GET that cannot be sent now, since its provider is away, is kept and sent
  * when its lease is ready or its slab has moved to where one is.  A PUT whose
  * session ends is called off: its slots are fenced, and freed.
@@ -59,6 +64,7 @@ enum GetState {
  * @serial: of the tag, another for each time it is sent
  * @sent: ns
  * @remote: where it is out
+ * @counted: in its .gets; NULL: the number is not in use
  */
 typedef struct Get {
     enum GetState state;
@@ -67,6 +73,7 @@ typedef struct Get {
     uint64_t slot;
     uint64_t sent;
     Remote *remote;
+    Remote *counted;
 } Get;
 
 /**
@@ -89,12 +96,14 @@ typedef struct Put {
 /**
  * struct Locations - all that is on its way to or from providers
  * @nr_gets: GETs that are WANTED or OUT
+ * @nr_counted: of which .counted is set
  * @held: of uint64_t, slots of frozen slabs that are to be freed afterwards
  */
 typedef struct Locations {
     const LocationOps *ops;
     Get get[LOCATION_GETS];
     unsigned nr_gets;
+    unsigned nr_counted;
     Put put[LOCATION_PUTS];
     GArray *held;
 } Locations;
@@ -106,6 +115,15 @@ void locations_deinit(Locations *locations);
 
 /** location_knows() - is @slot, of a word, one in which something is stored? */
 bool location_knows(const Pager *p, uint64_t slot);
+
+/** location_remote() - the provider of a slot; NULL: it is at none */
+Remote *location_remote(const Pager *p, uint64_t slot);
+
+/**
+ * location_may_get() - may one more page be asked of the provider of a slot?
+ * @pool: of so many, at most LOCATION_GETS, which all providers share
+ */
+bool location_may_get(const Pager *p, uint64_t slot, unsigned pool);
 
 /** location_host() - the name of a provider that has a known slot */
 const char *location_host(const Pager *p, uint64_t slot);
@@ -119,7 +137,7 @@ void location_get(Pager *p, unsigned i, uint64_t slot);
 /** location_get_is_out() - has GET @i been sent and not been answered? */
 bool location_get_is_out(const Pager *p, unsigned i);
 
-/** location_forget() - nobody wants GET @i any more, which is not out */
+/** location_forget() - number @i, which is not out, is not in use any more */
 void location_forget(Pager *p, unsigned i);
 
 /** location_free() - nothing needs @slot any more; no effect if it is free */

@@ -9,8 +9,9 @@
  *
  * This header is the top object: each part keeps its state in a struct of its
  * own, declared in its own header, which says who else may touch it.  The pure
- * parts (page, table, clock, slots, room-queue, demand, judge, avoid) and the
- * plumbing (guest-memory, uffd, remote, seqsock) do not see this header.
+ * parts (page, table, clock, slots, room-queue, fetch-queue, demand, judge,
+ * avoid) and the plumbing (guest-memory, uffd, remote, seqsock) do not see this
+ * header.
  *
  * Invariants
  * - A page's bytes are in the memfd in the states of page_has_bytes(); a slot

@@ -73,6 +73,7 @@ struct Remote {
     char why[160];              /* it is not up */
     uint64_t wrong;             /* pages that were not what had been sent */
     uint64_t wrong_at;          /* ns, the last of them */
+    unsigned gets;              /* pages that are asked for here: location.c */
 };
 
 /** remote_new() - a provider that is DOWN; remote_tick() connects it */

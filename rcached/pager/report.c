@@ -61,6 +61,7 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
         page = room_queue_first(&p->faults.room);
         wire_text_copy(s->waiting_for, sizeof(s->waiting_for), "room");
     }
+    s->waiting_pages += p->faults.fetch.len;    /* behind older ones */
     for (guint i = 0; i < p->faults.lost->len;) {
         const LostWait *l = &g_array_index(p->faults.lost, LostWait, i);
 

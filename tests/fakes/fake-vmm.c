@@ -7,9 +7,10 @@
  * JSON object on stdout; commands come as lines on stdin while it runs:
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
  *   cancel-at BYTES | stats | least | hold | go | discard-all |
- *   attach-table | plug | scribble MS SEED | quit
+ *   attach-table | plug | scribble MS SEED | crowd N | quit
  * each answered with one JSON object on a line.  cancel-at makes the next
- * command one that is cancelled when so much is told to be done.
+ * command one that is cancelled when so much is told to be done.  crowd has so
+ * many more threads of the guest begin.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
 #include <fcntl.h>
@@ -25,6 +26,7 @@
 #include "tests/fakes/vmm.h"
 
 #define MIB             (1ull << 20)
+#define THREADS_MAX     1024
 
 typedef struct Run {
     Vmm *vmm;
@@ -32,7 +34,7 @@ typedef struct Run {
     int most_seconds;
     int until_evicted;
     uint64_t began;             /* ns */
-    pthread_t guest[64], dma, intruder, sampler;
+    pthread_t guest[THREADS_MAX], dma, intruder, sampler;
     _Atomic bool sampled_enough;
     uint64_t resident_max;      /* since the first eviction: of the memfds */
     uint64_t reported_max;      /* and as the pager says */
@@ -204,6 +206,17 @@ static void run_say(Vmm *v, const char *hex)
     print_stats(v);
 }
 
+static void run_crowd(Run *run, unsigned long more)
+{
+    VmmConfig *config = &run->vmm->config;
+
+    while (more-- && config->threads < THREADS_MAX) {
+        pthread_create(&run->guest[config->threads++], NULL, vmm_guest_thread,
+                       run->vmm);
+    }
+    print_stats(run->vmm);
+}
+
 static void run_command(Run *run, const char *line)
 {
     unsigned long a = 0, b = 0;
@@ -220,6 +233,8 @@ static void run_command(Run *run, const char *line)
     } else if (sscanf(line, "scribble %lu %lu", &a, &b) == 2) {
         vmm_scribble(run->vmm, a, b);
         print_stats(run->vmm);
+    } else if (sscanf(line, "crowd %lu", &a) == 1) {
+        run_crowd(run, a);
     } else if (!strcmp(line, "plug")) {
         vmm_plug(run->vmm);
         print_stats(run->vmm);
@@ -466,7 +481,7 @@ static bool command_line_parse(CommandLine *c, int argc, char **argv)
         c->local_max = strcmp(c->local, "auto") ? atoi(c->local) : c->mem / 8;
     }
     return c->socket && c->mem > 0 && c->local_max > 0 && c->threads >= 0 &&
-           c->threads <= 64;
+           c->threads <= THREADS_MAX;
 }
 
 static void command_line_clear(CommandLine *c)

@@ -116,6 +116,38 @@ def one_hangs(build):
         c.shut_down()
 
 
+def one_hangs_faults(build):
+    """Faults are answered by the other provider while one does not answer.
+
+    Each thread goes on until it waits for a page of the provider that hangs.
+    So many threads wait in the end that they would fill all GETs there are;
+    how many pages the other one has sent until then follows from what each of
+    the two holds.
+    """
+    threads = 1000
+    with Cluster(build) as c:
+        # So large that eviction keeps more pages free than there are GETs.
+        vm = Vm(c.requester, mem=192, local_max=144, size=90, seconds=600,
+                threads=2, write_percent=100)
+        hung, well = c.providers[:2]
+        wait_for("all of it to be touched",
+                 lambda: vm.stats()["remote"] > 46 * MIB, 60)
+        stored = [c.status(h)["stored_bytes"] for h in (hung, well)]
+        process = hung.processes["rcached"]
+        process.popen.send_signal(19)
+        before = vm.stats()["fetched_pages"]
+        vm.call(f"crowd {threads - 2}")
+        enough = before + 0.8 * threads * stored[1] / stored[0]
+        wait_for("the other provider's pages",
+                 lambda: vm.stats()["fetched_pages"] > enough, 15)
+        wait_for("all threads to wait",
+                 lambda: vm.stats()["waiting_pages"] >= threads, 15)
+        process.popen.send_signal(18)
+        # Each of them gets what it waits for.
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 SCENARIOS = {f.__name__: f for f in (
-    all_of_it_here, evictions_per_fault, one_hangs,
+    all_of_it_here, evictions_per_fault, one_hangs, one_hangs_faults,
     resize_to_all_manages_nothing)}

@@ -199,6 +199,10 @@ MUTATIONS = {
         "rcached/pager/location.h",
         "#define LOCATION_PUTS_EACH  8u",
         "#define LOCATION_PUTS_EACH  LOCATION_PUTS", "one_hangs"),
+    "one-provider-has-all-gets": (
+        "rcached/pager/location.c",
+        "used < pool && (!r || r->gets < pool - used)",
+        "used < pool || (!r && pool)", "one_hangs_faults"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"

@@ -26,7 +26,8 @@ static uint64_t now;
 static unsigned nr_asked, nr_installed, nr_events, nr_forgotten;
 static unsigned asked;                  /* its number */
 static int install_error;
-static bool known;
+static bool known, may_get;
+static unsigned pool;                   /* that was asked about */
 
 uint64_t pager_now(void)
 {
@@ -42,6 +43,13 @@ void report_event(Pager *pager, enum RcacheVmmEvent event, uint64_t page,
 bool location_knows(const Pager *pager, uint64_t slot)
 {
     return known;
+}
+
+bool location_may_get(const Pager *pager, uint64_t slot, unsigned of)
+{
+    ck_assert_uint_eq(slot, 77);
+    pool = of;
+    return may_get;
 }
 
 void location_get(Pager *pager, unsigned i, uint64_t slot)
@@ -97,7 +105,7 @@ static void set_up(void)
     now = 100 * NS_PER_SEC;
     nr_asked = nr_installed = nr_events = nr_forgotten = 0;
     install_error = 0;
-    known = true;
+    known = may_get = true;
 }
 
 static void tear_down(void)
@@ -226,6 +234,20 @@ START_TEST(there_is_a_bound)
 }
 END_TEST
 
+START_TEST(a_provider_that_is_asked_for_enough_is_not_asked)
+{
+    uint64_t word = words[PAGE];
+
+    may_get = false;
+    ck_assert_int_eq(fetch_start(p, PAGE, word, true, now), -EBUSY);
+    ck_assert_uint_eq(pool, FETCH_MAX);
+    ck_assert_int_eq(fetch_start(p, PAGE, word, false, now), -EBUSY);
+    ck_assert_uint_lt(pool, FETCH_MAX);     /* for guests that wait */
+    ck_assert_uint_eq(words[PAGE], word);
+    ck_assert_uint_eq(p->fetches.nr + nr_asked, 0);
+}
+END_TEST
+
 static Suite *fetch_suite(void)
 {
     Suite *s = suite_create("fetch");
@@ -241,6 +263,7 @@ static Suite *fetch_suite(void)
     tcase_add_test(t, a_page_whose_block_has_gone_is_given_up);
     tcase_add_test(t, a_slot_that_is_not_leased_is_a_lost_page);
     tcase_add_test(t, there_is_a_bound);
+    tcase_add_test(t, a_provider_that_is_asked_for_enough_is_not_asked);
     suite_add_tcase(s, t);
     return s;
 }

@@ -224,6 +224,71 @@ START_TEST(a_get_that_is_forgotten_is_not_sent)
 }
 END_TEST
 
+/* GETs of numbers @i and on as long as there may be one more; how many. */
+static unsigned get_all(unsigned i, uint64_t slot)
+{
+    unsigned n = 0;
+
+    while (location_may_get(p, slot, LOCATION_GETS)) {
+        ck_assert_uint_lt(i + n, LOCATION_GETS);
+        location_get(p, i + n++, slot);
+    }
+    return n;
+}
+
+START_TEST(one_provider_cannot_have_all_gets)
+{
+    uint64_t slot = stored_slot(), other = slot_make(1, 0);
+    unsigned first, second;
+
+    ck_assert(location_add(p, p->leases.entry[1], 3));
+    slots_mark(&p->slots, other);
+    first = get_all(0, slot);
+    ck_assert_uint_eq(first, LOCATION_GETS / 2);
+    second = get_all(first, other);
+    ck_assert_uint_eq(second, LOCATION_GETS / 4);
+    ck_assert(!location_may_get(p, slot, LOCATION_GETS));
+    /* There is one for a third yet, and a smaller pool is long empty. */
+    ck_assert_uint_lt(p->locations.nr_counted, LOCATION_GETS);
+    ck_assert(!location_may_get(p, other, LOCATION_GETS / 2));
+    /* What has been answered counts until it is done with. */
+    ck_assert(answer(1, RCACHE_GET_REPLY, 0));
+    ck_assert(!location_may_get(p, other, LOCATION_GETS));
+    for (unsigned i = 0; i < second; i++) {
+        if (location_get_is_out(p, first + i)) {
+            sent.tag = tag_encode(TAG_GET, first + i,
+                                  p->locations.get[first + i].serial);
+            ck_assert(answer(1, RCACHE_GET_REPLY, 0));
+        }
+        location_forget(p, first + i);
+    }
+    ck_assert_uint_eq(remote[1].gets, 0);
+    ck_assert_uint_eq(remote[0].gets, first);
+    ck_assert_uint_eq(p->locations.nr_counted, first);
+    ck_assert(location_may_get(p, other, LOCATION_GETS));
+}
+END_TEST
+
+START_TEST(a_get_counts_where_its_slab_is)
+{
+    uint64_t slot = stored_slot();
+
+    location_freeze(p, slot_slab(slot));
+    remote[0].state = REMOTE_DOWN;
+    location_get(p, 0, slot);
+    ck_assert_uint_eq(remote[0].gets, 1);
+    location_move(p, slot_slab(slot), p->leases.entry[1], 9);
+    ck_assert_uint_eq(remote[0].gets, 0);
+    ck_assert_uint_eq(remote[1].gets, 1);
+    ck_assert(answer(1, RCACHE_GET_REPLY, 0));
+    location_get(p, 0, slot);           /* again, since it was wrong */
+    ck_assert(answer(1, RCACHE_GET_REPLY, 0));
+    location_forget(p, 0);
+    ck_assert_uint_eq(remote[1].gets, 0);
+    ck_assert_uint_eq(p->locations.nr_counted, 0);
+}
+END_TEST
+
 /* ----------------------------------------------------------------- FREE */
 
 START_TEST(a_slot_is_not_free_before_its_free_is_answered)
@@ -382,6 +447,8 @@ static Suite *location_suite(void)
     tcase_add_test(t, fenced_is_asked_again_in_the_next_session);
     tcase_add_test(t, a_refusal_brings_no_bytes);
     tcase_add_test(t, a_get_that_is_forgotten_is_not_sent);
+    tcase_add_test(t, one_provider_cannot_have_all_gets);
+    tcase_add_test(t, a_get_counts_where_its_slab_is);
     tcase_add_test(t, a_slot_is_not_free_before_its_free_is_answered);
     tcase_add_test(t, a_slot_is_not_freed_while_it_is_read);
     tcase_add_test(t, a_get_of_a_slot_to_be_freed_is_not_asked_again);
