@@ -50,7 +50,8 @@ bool passage_turn(Passage *passage, uint64_t now)
     for (unsigned way = 0; way < PASSAGE_WAYS; way++) {
         uint64_t since = passage->waiting[way];
 
-        if (!since || now - since < PASSAGE_NS || passage->suspect[way]) {
+        /* @since may be newer: something was sent after @now was read. */
+        if (!since || now < since + PASSAGE_NS || passage->suspect[way]) {
             continue;
         }
         if (!passage_is_suspect(passage)) {

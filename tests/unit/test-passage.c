@@ -21,6 +21,17 @@ START_TEST(pages_that_do_not_come_through)
 }
 END_TEST
 
+/* A tick reads the time once, and may ask for pages before it looks here. */
+START_TEST(what_was_sent_just_now_is_not_late)
+{
+    Passage p = { 0 };
+
+    passage_asked(&p, PASSAGE_GET, 100 * S + 1);
+    ck_assert(!passage_turn(&p, 100 * S));
+    ck_assert(!passage_is_suspect(&p));
+}
+END_TEST
+
 START_TEST(progress_is_enough)
 {
     Passage p = { 0 };
@@ -100,6 +111,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tc, pages_that_do_not_come_through);
+    tcase_add_test(tc, what_was_sent_just_now_is_not_late);
     tcase_add_test(tc, progress_is_enough);
     tcase_add_test(tc, a_refusal_proves_nothing);
     tcase_add_test(tc, a_session_proves_nothing);
