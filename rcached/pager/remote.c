@@ -241,7 +241,9 @@ enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
         return remote->connected ? RCACHE_CAUSE_HUNG
                                  : RCACHE_CAUSE_UNREACHABLE;
     }
-    if (!remote->away_at && now - remote->heard_at > TROUBLE_NS) {
+    /* 0: it is new, and the next tick connects it. */
+    if (!remote->away_at && remote->heard_at &&
+        now - remote->heard_at > TROUBLE_NS) {
         *since = remote->heard_at;
         return RCACHE_CAUSE_HUNG;
     }

@@ -64,8 +64,8 @@ struct Remote {
     uint64_t alive_at;          /* ns, bytes last came on both */
     uint64_t ping_at;
     uint64_t pinged;            /* ns, a PING is out on .fault; 0 */
-    uint64_t heard_at;          /* ns, bytes last came on either */
-    uint64_t away_at;           /* ns, not UP since; 0: it is UP */
+    uint64_t heard_at;          /* ns, bytes last came on either; 0: never */
+    uint64_t away_at;           /* ns, not UP since; 0: it is UP, or new */
     bool connected;             /* TCP has, since it was last tried */
     Judge judge;                /* how long its answers take */
     Passage passage;            /* whether pages get through */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is said to be wrong with a provider, by when bytes came from it. */
+#include <check.h>
+
+#include "rcached/pager/remote.h"
+
+#define S       UINT64_C(1000000000)
+
+static enum RcacheCause trouble(const Remote *remote, uint64_t now,
+                                uint64_t since)
+{
+    uint64_t got = 0;
+    enum RcacheCause cause = remote_trouble(remote, now, &got);
+
+    ck_assert_uint_eq(got, since);
+    return cause;
+}
+
+/* A lease has been granted there, and the next tick will connect it. */
+START_TEST(a_new_one_is_not_in_trouble)
+{
+    Remote remote = { .state = REMOTE_DOWN };
+
+    ck_assert_int_eq(trouble(&remote, 1000 * S, 0), RCACHE_CAUSE_NONE);
+}
+END_TEST
+
+START_TEST(one_that_says_nothing_hangs)
+{
+    Remote remote = { .state = REMOTE_UP, .heard_at = 1000 * S };
+
+    ck_assert_int_eq(trouble(&remote, 1002 * S, 0), RCACHE_CAUSE_NONE);
+    ck_assert_int_eq(trouble(&remote, 1004 * S, 1000 * S), RCACHE_CAUSE_HUNG);
+}
+END_TEST
+
+START_TEST(one_that_is_away_cannot_be_reached_or_hangs)
+{
+    Remote remote = { .state = REMOTE_CONNECTING, .away_at = 1000 * S };
+
+    ck_assert_int_eq(trouble(&remote, 1002 * S, 0), RCACHE_CAUSE_NONE);
+    ck_assert_int_eq(trouble(&remote, 1004 * S, 1000 * S),
+                     RCACHE_CAUSE_UNREACHABLE);
+    remote.connected = true;
+    ck_assert_int_eq(trouble(&remote, 1004 * S, 1000 * S), RCACHE_CAUSE_HUNG);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("remote");
+    TCase *tc = tcase_create("remote");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_test(tc, a_new_one_is_not_in_trouble);
+    tcase_add_test(tc, one_that_says_nothing_hangs);
+    tcase_add_test(tc, one_that_is_away_cannot_be_reached_or_hangs);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
