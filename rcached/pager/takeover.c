@@ -244,6 +244,8 @@ static void discards_in_block(Pager *p, const GuestBlock *b)
                 discards_in_frame(p, page,
                                   MIN(page + RCACHE_FRAME_PAGES,
                                       p->table.nr));
+                /* Before an attach there may have been any number. */
+                fault_poll(p);
             }
         }
     }
