@@ -57,7 +57,8 @@ static const TypeRule type_rules[] = {
     RULE(PONG, .to = TO_ALL),
     RULE(PUT, .to = TO_PROVIDER, .data = true, .count_min = 1,
          .count_max = RCACHE_BATCH_PAGES, .each = 8 + WIRE_PAGE_SIZE),
-    RULE(PUT_ACK, .to = TO_REQUESTER, .data = true, BARE_ACK),
+    RULE(PUT_ACK, .to = TO_REQUESTER, .data = true, BARE_ACK,
+         .count_max = 1, .each = sizeof(struct RcachePutAck)),
     RULE(GET, .to = TO_PROVIDER, .data = true, .count_min = 1,
          .count_max = RCACHE_BATCH_PAGES, .each = 8),
     RULE(GET_REPLY, .to = TO_REQUESTER, .data = true, BARE_ACK,
@@ -147,6 +148,7 @@ static const char *const reasons[] = {
     [WIRE_E_LENGTH] = "length does not fit the type",
     [WIRE_E_TEXT] = "a text is missing, unterminated or unprintable",
     [WIRE_E_VALUE] = "a field is out of range",
+    [WIRE_E_CHECK] = "bits were changed on the way",
     [WIRE_E_SECTION] = "heartbeat sections do not fit together",
 };
 _Static_assert(G_N_ELEMENTS(reasons) == WIRE_E_MAX_,
@@ -163,6 +165,13 @@ static const TypeRule *type_rule(uint8_t type)
         return NULL;
     }
     return &type_rules[type];
+}
+
+bool wire_type_is_checked(uint8_t type)
+{
+    const TypeRule *rule = type_rule(type);
+
+    return rule && rule->data && rule->to == TO_PROVIDER;
 }
 
 const char *wire_type_name(uint8_t type)
@@ -268,6 +277,7 @@ WireError wire_head_decode(const void *bytes, WireSide side, WireHead *out)
         .count = le16toh(raw.count),
         .length = le32toh(raw.length),
         .epoch = le32toh(raw.epoch),
+        .check = le32toh(raw.check),
         .tag = le64toh(raw.tag),
         .lease = le64toh(raw.lease),
     };
@@ -278,7 +288,7 @@ WireError wire_head_decode(const void *bytes, WireSide side, WireHead *out)
     if (!rule || (side != WIRE_ANY && !(rule->to & (1 << side)))) {
         return WIRE_E_TYPE;
     }
-    if (raw.flags || raw.reserved ||
+    if (raw.flags || (raw.check && !wire_type_is_checked(raw.type)) ||
         (!rule->data && (raw.lease || raw.epoch))) {
         return WIRE_E_RESERVED;
     }
@@ -301,6 +311,7 @@ void wire_head_encode(void *out, const WireHead *head)
         .tag = htole64(head->tag),
         .lease = htole64(head->lease),
         .epoch = htole32(head->epoch),
+        .check = htole32(head->check),
     };
 
     memcpy(out, &raw, sizeof(raw));

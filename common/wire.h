@@ -12,7 +12,8 @@
  * how much one may ask for) is for the caller to judge.
  *
  * This file is what all frames share, and the data path; wire-control.h,
- * wire-beat.h and wire-move.h have the other messages.
+ * wire-beat.h and wire-move.h have the other messages, wire-check.h the checks
+ * of what arrived.
  *
  * Encoders append to a GByteArray and cannot fail, but for heartbeats, which
  * have a size to keep to.  A text that is too long is cut.  The data path
@@ -43,6 +44,7 @@ typedef enum WireError {
     WIRE_E_LENGTH,
     WIRE_E_TEXT,        /* not terminated, not printable, or missing */
     WIRE_E_VALUE,       /* a field outside what the protocol allows */
+    WIRE_E_CHECK,       /* another bit than was sent */
     WIRE_E_SECTION,     /* a heartbeat's sections do not fit together */
     WIRE_E_MAX_
 } WireError;
@@ -62,6 +64,7 @@ typedef struct WireHead {
     uint16_t count;
     uint32_t length;            /* bytes of payload */
     uint32_t epoch;
+    uint32_t check;             /* of a request; not checked here */
     uint64_t tag;
     uint64_t lease;
 } WireHead;
@@ -83,6 +86,9 @@ const char *wire_type_name(uint8_t type);
 
 /** wire_status_name() - an enum RcacheStatus in words; "?" for unknown */
 const char *wire_status_name(uint16_t status);
+
+/** wire_type_is_checked() - has it a check with RCACHE_FEATURE_DIGEST? */
+bool wire_type_is_checked(uint8_t type);
 
 /**
  * wire_text_copy() - copy a text into a field, cut to fit, zero filled

@@ -22,6 +22,8 @@
 #define RCACHE_FEATURE_AVOID    (UINT64_C(1) << 2)  /* of an arbiter: hosts */
                                                     /* to avoid are taken */
 #define RCACHE_FEATURE_EVICT    (UINT64_C(1) << 3)  /* of a host: EVICT */
+#define RCACHE_FEATURE_DIGEST   (UINT64_C(1) << 4)  /* what arrived is */
+                                                    /* confirmed */
 #define RCACHE_FEATURE_WITHDRAW (UINT64_C(1) << 5)  /* of a host: WITHDRAW */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
@@ -101,7 +103,7 @@ struct RcacheHdr {
     uint64_t tag;               /* of a request; its answer repeats it */
     uint64_t lease;             /* data: the lease; else 0 */
     uint32_t epoch;             /* data: its epoch; else 0 */
-    uint32_t reserved;          /* 0 */
+    uint32_t check;             /* of requests, RCACHE_FEATURE_DIGEST; else 0 */
 } __attribute__((packed));
 
 enum RcacheRole {
@@ -139,6 +141,11 @@ struct RcacheHelloAck {
  * pages.  FREE: count slots.  A slot on the wire: slab number << 32 | page.
  */
 typedef uint64_t RcacheSlot;
+
+/* hdr.count is 1, or 0 without RCACHE_FEATURE_DIGEST. */
+struct RcachePutAck {
+    uint64_t digest;                    /* of slots and pages as they are */
+} __attribute__((packed));
 
 struct RcacheClaim {
     uint8_t token[RCACHE_TOKEN_LEN];

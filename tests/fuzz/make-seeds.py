@@ -52,6 +52,7 @@ FRAMES = {
     'ping': (PROVIDER, frame(3)),
     'put': (PROVIDER, data(16, slots(2) + 2 * PAGE, 2)),
     'put-ack': (REQUESTER, data(17)),
+    'put-ack-digest': (REQUESTER, data(17, struct.pack('<Q', 5), 1)),
     'get': (PROVIDER, data(18, slots(3), 3)),
     'get-reply': (REQUESTER, data(19, PAGE, 1)),
     'get-reply-lease': (REQUESTER, data(19, status=3)),

@@ -56,12 +56,13 @@ START_TEST(head_golden)
         8, 7, 6, 5, 4, 3, 2, 1,         /* tag */
         0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, /* lease */
         0xdd, 0xcc, 0xbb, 0xaa,         /* epoch */
-        0, 0, 0, 0,
+        4, 3, 2, 1,                     /* check */
     };
     WireHead head = {
         .type = RCACHE_GET, .count = 2, .length = 16,
         .tag = UINT64_C(0x0102030405060708),
         .lease = UINT64_C(0x1122334455667788), .epoch = 0xaabbccdd,
+        .check = 0x01020304,
     }, back;
     uint8_t bytes[H];
 
@@ -74,6 +75,7 @@ START_TEST(head_golden)
     ck_assert_uint_eq(back.tag, head.tag);
     ck_assert_uint_eq(back.lease, head.lease);
     ck_assert_uint_eq(back.epoch, head.epoch);
+    ck_assert_uint_eq(back.check, head.check);
     ck_assert_uint_eq(back.status, 0);
 }
 END_TEST
@@ -98,8 +100,6 @@ static const struct {
     { 5, RCACHE_GRANT, WIRE_E_TYPE },
     { 6, 1, WIRE_E_RESERVED },
     { 7, 0x80, WIRE_E_RESERVED },
-    { 36, 1, WIRE_E_RESERVED },
-    { 39, 1, WIRE_E_RESERVED },
     { 8, 0x11, WIRE_E_LENGTH },
     { 8, 0x08, WIRE_E_LENGTH },
     { 11, 0x80, WIRE_E_LENGTH },
@@ -131,6 +131,7 @@ START_TEST(head_limits)
         uint32_t fixed, each, max;
     } types[] = {
         { RCACHE_PUT, 0, 8 + 4096, 64 },
+        { RCACHE_PUT_ACK, 0, 8, 1 },
         { RCACHE_GET, 0, 8, 64 },
         { RCACHE_GET_REPLY, 0, 4096, 64 },
         { RCACHE_FREE, 0, 8, 1024 },
@@ -216,6 +217,13 @@ START_TEST(head_status)
     head = (WireHead) { .type = RCACHE_PING, .status = RCACHE_E_BUSY };
     wire_head_encode(out->data, &head);
     ck_assert_int_eq(decode(&back), WIRE_E_STATUS);
+    /* Answers, and what names no lease, have no check. */
+    head = (WireHead) { .type = RCACHE_FREE_ACK, .check = 1 };
+    wire_head_encode(out->data, &head);
+    ck_assert_int_eq(decode(&back), WIRE_E_RESERVED);
+    head.type = RCACHE_PING;
+    wire_head_encode(out->data, &head);
+    ck_assert_int_eq(decode(&back), WIRE_E_RESERVED);
     /* Only data frames name a lease. */
     head = (WireHead) { .type = RCACHE_PING, .lease = 1 };
     wire_head_encode(out->data, &head);
