@@ -14,6 +14,7 @@
 #include "rcached/provider/store-look.h"
 
 #define PEER_PER_SESSION        16u
+#define HELLO_FEATURES          (RCACHE_FEATURE_MOVE | RCACHE_FEATURE_DIGEST)
 
 void hello_refuse(Peer *peer, enum RcacheStatus status, const char *text)
 {
@@ -36,7 +37,7 @@ void hello_answer(Peer *peer)
     const ServerConfig *config = &peer->server->config;
     GByteArray *frame;
     WireHelloAck ack = {
-        .version = RCACHE_VERSION, .features = RCACHE_FEATURE_MOVE,
+        .version = RCACHE_VERSION, .features = HELLO_FEATURES,
     };
 
     if (!peer_open(peer)) {
@@ -131,7 +132,7 @@ void hello_take(Peer *peer, const WireHead *head, const uint8_t *payload)
         return;
     }
     peer->role = hello.role;
-    peer->features = hello.features & RCACHE_FEATURE_MOVE;
+    peer->features = hello.features & HELLO_FEATURES;
     if (!hello_enter(peer, &hello)) {
         return;
     }

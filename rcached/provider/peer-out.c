@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/wire-check.h"
 #include "rcached/provider/server-internal.h"
 
 unsigned iov_add(struct iovec *iov, unsigned nr, uint8_t *page)
@@ -54,6 +55,23 @@ void peer_reply(Peer *peer, const WireHead *request, uint8_t type,
     };
 
     peer_out_new(peer, &head, 0);
+}
+
+void peer_reply_put(Peer *peer, const WireHead *request,
+                    enum RcacheStatus status, uint64_t digest)
+{
+    WireHead head = {
+        .tag = request->tag, .lease = request->lease, .epoch = request->epoch,
+    };
+    GByteArray *frame;
+
+    if (status != RCACHE_OK || !(peer->features & RCACHE_FEATURE_DIGEST)) {
+        peer_reply(peer, request, RCACHE_PUT_ACK, status);
+        return;
+    }
+    frame = g_byte_array_new();
+    wire_append_put_ack(frame, &head, digest);
+    peer_reply_frame(peer, frame);
 }
 
 void peer_reply_frame(Peer *peer, GByteArray *frame)

@@ -35,6 +35,13 @@ typedef struct PeerOut {
 void peer_reply(Peer *peer, const WireHead *request, uint8_t type,
                 enum RcacheStatus status);
 
+/**
+ * peer_reply_put() - queue a PUT_ACK
+ * @digest: sent if @status is OK and the peer has RCACHE_FEATURE_DIGEST
+ */
+void peer_reply_put(Peer *peer, const WireHead *request,
+                    enum RcacheStatus status, uint64_t digest);
+
 /** peer_reply_frame() - queue an answer of its own bytes; takes @frame */
 void peer_reply_frame(Peer *peer, GByteArray *frame);
 

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/wire-check.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/server-internal.h"
 
@@ -306,6 +307,17 @@ static size_t frame_need(const WireHead *head)
                                                      : head->length);
 }
 
+/* Is it what was sent?  Nothing is done of it before this is known. */
+static WireError frame_check(const Peer *peer, const WireHead *head,
+                             const uint8_t *bytes)
+{
+    if (head->type == RCACHE_HELLO ||
+        peer->features & RCACHE_FEATURE_DIGEST) {
+        return wire_check(bytes, frame_need(head));
+    }
+    return head->check ? WIRE_E_RESERVED : WIRE_OK;
+}
+
 /* Handle one frame; false: there is not enough of it, or no more to do. */
 static bool peer_frame(Peer *peer)
 {
@@ -332,6 +344,11 @@ static bool peer_frame(Peer *peer)
         return false;
     }
     if (have < frame_need(&head)) {
+        return false;
+    }
+    err = frame_check(peer, &head, bytes);
+    if (err) {
+        peer_close(peer, wire_reason(err));
         return false;
     }
     peer->at += frame_need(&head);

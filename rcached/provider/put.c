@@ -2,6 +2,7 @@
 /* put: the pages of a PUT while they are being received.  See put.h. */
 #include "rcached/provider/put.h"
 
+#include "common/wire-check.h"
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer.h"
 #include "rcached/provider/server-internal.h"
@@ -41,6 +42,24 @@ void put_free_buffer(Peer *peer)
     put->to_file = 0;
     secret_free(put->buf, put_bytes(put));
     put->buf = NULL;
+}
+
+void put_sum(Peer *peer)
+{
+    PeerPut *put = &peer->put;
+    uint64_t sums[RCACHE_BATCH_PAGES];
+
+    put->digest = 0;
+    if (!(peer->features & RCACHE_FEATURE_DIGEST)) {
+        return;                 /* nobody is told */
+    }
+    for (unsigned i = 0; i < put->head.count; i++) {
+        sums[i] = wire_page_sum(put->to_file >> i & 1
+                                ? put->buf + (size_t)i * WIRE_PAGE_SIZE
+                                : slab_page(put->slabs[i],
+                                            wire_slot_page(put->slots[i])));
+    }
+    put->digest = wire_put_digest(put->slots, sums, put->head.count);
 }
 
 void put_let_go(Peer *peer)

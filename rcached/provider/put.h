@@ -29,6 +29,7 @@ typedef struct PeerPut {
     unsigned nr;
     uint8_t *buf;               /* for pages that go to the file, or NULL */
     uint64_t to_file;           /* which those are: bits; filing in slabs */
+    uint64_t digest;            /* of what was received, by put_sum() */
     RcacheSlot slots[RCACHE_BATCH_PAGES];
     Slab *slabs[RCACHE_BATCH_PAGES];    /* of each, in use if lease is */
     struct iovec iov[RCACHE_BATCH_PAGES + 1];
@@ -39,6 +40,15 @@ uint8_t *put_file_buffer(struct Peer *peer, unsigned i);
 
 /** put_free_buffer() - a PUT's buffer is of no use any more; lock held */
 void put_free_buffer(struct Peer *peer);
+
+/**
+ * put_sum() - make the digest of a PUT that has been received whole
+ *
+ * Reads the memory that the pages stay in, or the buffer they go to the file
+ * from.  The PUT has its lease in use; the store's lock is not held, since
+ * this takes long.
+ */
+void put_sum(struct Peer *peer);
 
 /** put_let_go() - a PUT no longer uses its lease; lock held */
 void put_let_go(struct Peer *peer);

@@ -84,6 +84,9 @@ void request_put_end(Peer *peer)
     unsigned i;
 
     put->active = false;
+    if (put->lease) {
+        put_sum(peer);
+    }
     if (put->buf) {
         spill_serve_put(peer);
         return;
@@ -102,7 +105,7 @@ void request_put_end(Peer *peer)
         put_let_go(peer);
         server_unlock(peer->server);
     }
-    peer_reply(peer, &put->head, RCACHE_PUT_ACK, put->status);
+    peer_reply_put(peer, &put->head, put->status, put->digest);
 }
 
 void request_get(Peer *peer, const WireHead *head,

@@ -28,6 +28,7 @@ typedef struct SpillServe {
     StoreLease *lease;          /* in use, and so are the slabs */
     bool put;                   /* counts in the slabs' .putting */
     uint8_t *buf;               /* head.count pages */
+    uint64_t digest;            /* of a PUT's pages as they came */
     uint64_t filed;             /* pages that are in the file, or go there */
     enum RcacheStatus status;
     RcacheSlot slots[RCACHE_BATCH_PAGES];
@@ -69,6 +70,7 @@ static SpillServe *serve_new(Peer *peer, const WireHead *head,
     serve->head = *head;
     serve->lease = lease;
     serve->put = false;
+    serve->digest = 0;
     serve->filed = 0;
     serve->status = RCACHE_OK;
     memcpy(serve->slots, slots, head->count * sizeof(*slots));
@@ -292,7 +294,7 @@ static Peer *put_finish(SpillServe *serve, int error)
     serve_let_go(serve);
     server_unlock(server);
     secret_free(serve->buf, buf_bytes(&serve->head));
-    peer_reply(serve->peer, &serve->head, RCACHE_PUT_ACK, serve->status);
+    peer_reply_put(serve->peer, &serve->head, serve->status, serve->digest);
     return serve_free(serve);
 }
 
@@ -385,6 +387,7 @@ void spill_serve_put(Peer *peer)
     server_lock(server);
     serve->buf = g_steal_pointer(&put->buf);
     serve->put = true;
+    serve->digest = put->digest;
     put->lease = NULL;
     serve->status = store_check(serve->lease, serve->head.epoch);
     if (serve->status == RCACHE_OK) {

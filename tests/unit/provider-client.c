@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/wire-check.h"
 #include "common/wire-control.h"
 
 Client client_connect(const char *address)
@@ -44,6 +45,14 @@ void client_send(Client *c, const void *bytes, size_t len)
         at += n;
         len -= n;
     }
+}
+
+void client_send_frame(Client *c, void *frame, size_t len)
+{
+    if (c->features & RCACHE_FEATURE_DIGEST) {
+        wire_check_set(frame, len);
+    }
+    client_send(c, frame, len);
 }
 
 void client_send_head(Client *c, const WireHead *head)
@@ -125,6 +134,12 @@ uint16_t client_hello(Client *c, uint8_t vm, uint64_t session)
 
     memset(hello.vm, vm, sizeof(hello.vm));
     wire_append_hello(frame, ++c->tag, &hello);
+    if (c->features & RCACHE_FEATURE_DIGEST) {
+        memset(frame->data + offsetof(struct RcacheHdr, tag), 0, 8);
+        wire_check_set(frame->data, frame->len);
+        memcpy(&c->tag, frame->data + offsetof(struct RcacheHdr, tag), 8);
+        c->tag = GUINT64_FROM_LE(c->tag);
+    }
     client_send(c, frame->data, frame->len);
     return client_answer(c, RCACHE_HELLO_ACK, &payload, NULL);
 }
@@ -150,7 +165,7 @@ uint16_t client_claim(Client *c, uint64_t id)
 
     memset(token, id, sizeof(token));
     wire_append_claim(frame, &head, token);
-    client_send(c, frame->data, frame->len);
+    client_send_frame(c, frame->data, frame->len);
     status = client_answer(c, RCACHE_CLAIM_ACK, &payload, &length);
     if (status == RCACHE_OK) {
         ck_assert(!wire_claim_ack_decode(payload, length, &ack));
@@ -172,15 +187,15 @@ RcacheSlot client_slot(const Client *c, uint32_t page)
 
 void client_put_begin(Client *c, const RcacheSlot *slots, unsigned n)
 {
-    uint8_t bytes[8 * RCACHE_BATCH_PAGES];
+    uint8_t bytes[WIRE_HEAD_LEN + 8 * RCACHE_BATCH_PAGES];
     WireHead head = {
         .type = RCACHE_PUT, .count = n, .length = n * (8 + WIRE_PAGE_SIZE),
         .tag = ++c->tag, .lease = c->lease, .epoch = c->epoch,
     };
 
-    client_send_head(c, &head);
-    wire_slots_encode(bytes, slots, n);
-    client_send(c, bytes, 8 * n);
+    wire_head_encode(bytes, &head);
+    wire_slots_encode(bytes + WIRE_HEAD_LEN, slots, n);
+    client_send_frame(c, bytes, WIRE_HEAD_LEN + 8 * n);
 }
 
 void client_fill(uint8_t *pages, const RcacheSlot *slots, unsigned n,
@@ -196,16 +211,28 @@ void client_fill(uint8_t *pages, const RcacheSlot *slots, unsigned n,
     }
 }
 
+uint16_t client_put_answer(Client *c)
+{
+    g_autofree uint8_t *payload = NULL;
+    uint32_t length;
+    uint16_t status = client_answer(c, RCACHE_PUT_ACK, &payload, &length);
+
+    c->digest = 0;
+    if (length) {
+        ck_assert(!wire_put_ack_decode(payload, length, &c->digest));
+    }
+    return status;
+}
+
 uint16_t client_put(Client *c, const RcacheSlot *slots, unsigned n,
                     uint64_t value)
 {
     g_autofree uint8_t *pages = g_malloc(n * WIRE_PAGE_SIZE);
-    g_autofree uint8_t *payload = NULL;
 
     client_fill(pages, slots, n, value);
     client_put_begin(c, slots, n);
     client_send(c, pages, n * WIRE_PAGE_SIZE);
-    return client_answer(c, RCACHE_PUT_ACK, &payload, NULL);
+    return client_put_answer(c);
 }
 
 void client_send_slots(Client *c, uint8_t type, const RcacheSlot *slots,
@@ -218,7 +245,7 @@ void client_send_slots(Client *c, uint8_t type, const RcacheSlot *slots,
     };
 
     wire_append_slots(frame, &head, slots);
-    client_send(c, frame->data, frame->len);
+    client_send_frame(c, frame->data, frame->len);
 }
 
 uint16_t client_get(Client *c, const RcacheSlot *slots, unsigned n,
@@ -258,11 +285,13 @@ uint16_t client_bare(Client *c, uint8_t type)
 {
     g_autofree uint8_t *payload = NULL;
     WireHead head = { .type = type, .tag = ++c->tag };
+    uint8_t bytes[WIRE_HEAD_LEN];
 
     if (type != RCACHE_PING) {
         head.lease = c->lease;
         head.epoch = c->epoch;
     }
-    client_send_head(c, &head);
+    wire_head_encode(bytes, &head);
+    client_send_frame(c, bytes, sizeof(bytes));
     return client_answer(c, type + 1, &payload, NULL);
 }

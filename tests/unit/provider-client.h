@@ -20,6 +20,7 @@ typedef struct Client {
     uint64_t tag;
     uint32_t role;              /* for HELLO; 0: bulk */
     uint64_t features;          /* for HELLO */
+    uint64_t digest;            /* of the last PUT_ACK; 0: there was none */
     uint32_t slab_pages;
     uint32_t nr_slabs;
     uint32_t slabs[64];
@@ -32,7 +33,7 @@ void client_close(Client *c);
 /** client_send() - send bytes, all of them */
 void client_send(Client *c, const void *bytes, size_t len);
 
-/** client_send_head() - a head; the length is what the caller says */
+/** client_send_head() - a head; the length and check are the caller's */
 void client_send_head(Client *c, const WireHead *head);
 
 /**
@@ -59,6 +60,10 @@ uint16_t client_claim(Client *c, uint64_t id);
 /** client_slot() - the slot of page @page of all pages of the lease */
 RcacheSlot client_slot(const Client *c, uint32_t page);
 
+/** client_send_frame() - a whole frame, but a PUT's pages; with a check if
+ * RCACHE_FEATURE_DIGEST is among the features */
+void client_send_frame(Client *c, void *frame, size_t len);
+
 /** client_put_begin() - send PUT's head and slots, and no pages */
 void client_put_begin(Client *c, const RcacheSlot *slots, unsigned n);
 
@@ -69,6 +74,9 @@ void client_fill(uint8_t *pages, const RcacheSlot *slots, unsigned n,
 /** client_put() - PUT pages of client_fill(); return the answer's status */
 uint16_t client_put(Client *c, const RcacheSlot *slots, unsigned n,
                     uint64_t value);
+
+/** client_put_answer() - the answer to a PUT; return its status */
+uint16_t client_put_answer(Client *c);
 
 /** client_get() - GET into @pages; return the answer's status */
 uint16_t client_get(Client *c, const RcacheSlot *slots, unsigned n,
