@@ -6,6 +6,42 @@
 
 #include "rcached/pager/pager.h"
 
+/* One event a page; where there are many, the figures are enough. */
+#define EVENTS_MAX      16u
+
+static bool is_told(const Pager *p)
+{
+    uint64_t page, since;
+
+    return page_errors_oldest(&p->errors, &page, &since) <= EVENTS_MAX;
+}
+
+static void arrival_refused(Pager *p, uint64_t page, int err)
+{
+    bool soon;
+
+    if (page_errors_add(&p->errors, page, pager_now(), &soon) && is_told(p)) {
+        report_event(p, RCACHE_EVENT_DEGRADED, page,
+                     "the kernel cannot put this page into the guest (%s): "
+                     "the guest waits when it touches it, and the pager tries "
+                     "again every second", g_strerror(-err));
+    }
+    if (soon) {
+        pager_soon(p);
+    }
+}
+
+void arrival_passed(Pager *p, uint64_t page)
+{
+    uint64_t other, since;
+
+    if (page_errors_end(&p->errors, page) &&
+        !page_errors_oldest(&p->errors, &other, &since)) {
+        report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
+                     "the kernel refuses no page of the guest any more");
+    }
+}
+
 bool arrival_failed(Pager *p, uint64_t page, int err)
 {
     switch (err) {
@@ -17,11 +53,10 @@ bool arrival_failed(Pager *p, uint64_t page, int err)
     case -ENOENT:
         /* The VMM's address space is gone, or this mapping in it is. */
         p->vmm.gone |= err == -ESRCH;
+        arrival_passed(p, page);
         return false;
     default:
-        g_warning("vm %s: page %" G_GUINT64_FORMAT ": userfaultfd: %s",
-                  p->name, page, g_strerror(-err));
-        pager_soon(p);
+        arrival_refused(p, page, err);
         return true;
     }
 }
@@ -41,4 +76,5 @@ void arrival_hot(Pager *p, uint64_t page)
     if (page_slot(word)) {
         location_free(p, page_slot(word));
     }
+    arrival_passed(p, page);
 }

@@ -14,11 +14,15 @@ typedef struct Pager Pager;
 /** arrival_hot() - end a FILLING of @page; its slot is freed */
 void arrival_hot(Pager *p, uint64_t page);
 
+/** arrival_passed() - @page is there, or nobody wants it any more */
+void arrival_passed(Pager *p, uint64_t page);
+
 /**
  * arrival_failed() - sort out an error of install.c on @page
  * @err: -errno
  *
- * Return: true: try again later (a retry timer has been set)
+ * Return: true: try again later, when page_errors_due() says so (a retry timer
+ * has been set, or the tick is early enough)
  */
 bool arrival_failed(Pager *p, uint64_t page, int err);
 

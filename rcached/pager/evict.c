@@ -34,6 +34,7 @@ void evictor_init(Evictor *evictor)
                                            RCACHE_PAGE_SIZE);
     }
     evictor->stuck = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    page_errors_init(&evictor->unreadable);
 }
 
 void evictor_deinit(Evictor *evictor)
@@ -42,6 +43,7 @@ void evictor_deinit(Evictor *evictor)
         g_free(evictor->batch[i].bytes);
     }
     g_array_free(evictor->stuck, TRUE);
+    page_errors_deinit(&evictor->unreadable);
 }
 
 /*
@@ -273,6 +275,38 @@ static bool page_is_zero(const uint8_t *bytes)
     return true;
 }
 
+/* One page of broken memory does not keep those beside it here. */
+static void batch_read_run(Pager *p, const uint64_t *page, uint64_t *word,
+                           unsigned n, uint8_t *bytes)
+{
+    bool soon;
+
+    if (guest_read(&p->guest, page[0], n, bytes) == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        int ret = guest_read(&p->guest, page[i], 1,
+                             bytes + i * RCACHE_PAGE_SIZE);
+
+        if (ret == 0) {
+            continue;
+        }
+        table_step(&p->table, page[i], word[i],
+                   page_to(word[i], RCACHE_HOT));
+        word[i] = 0;
+        if (ret != -ENOENT && page_errors_add(&p->evictor.unreadable, page[i],
+                                              pager_now(), &soon)) {
+            const GuestBlock *b = guest_block_of_page(&p->guest, page[i]);
+
+            g_warning("vm %s: block %s offset 0x%" G_GINT64_MODIFIER "x: this "
+                      "page cannot be read (%s), so it stays on this host",
+                      p->name, b->name,
+                      (page[i] - b->first) * RCACHE_PAGE_SIZE,
+                      g_strerror(-ret));
+        }
+    }
+}
+
 /* ZAPPED pages of @page to EVICTING, and their bytes read, run by run. */
 static unsigned batch_read(Pager *p, const uint64_t *page, unsigned n,
                            uint64_t *got, uint64_t *word, uint8_t *bytes)
@@ -296,15 +330,8 @@ static unsigned batch_read(Pager *p, const uint64_t *page, unsigned n,
                guest_block_of_page(&p->guest, got[i + run])) {
             run++;
         }
-        if (guest_read(&p->guest, got[i], run,
-                       bytes + i * RCACHE_PAGE_SIZE) < 0) {
-            /* Never seen on a memfd: keep the pages here. */
-            for (unsigned k = i; k < i + run; k++) {
-                table_step(&p->table, got[k], word[k],
-                           page_to(word[k], RCACHE_HOT));
-                word[k] = 0;
-            }
-        }
+        batch_read_run(p, got + i, word + i, run,
+                       bytes + i * RCACHE_PAGE_SIZE);
     }
     return taken;
 }

@@ -12,6 +12,7 @@
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
 #include "rcached/pager/location.h"
+#include "rcached/pager/page-errors.h"
 
 typedef struct Pager Pager;
 
@@ -61,6 +62,7 @@ typedef struct Zap {
  * @batch: PUTs
  * @zap: zaps
  * @stuck: of uint64_t, PUNCHING pages whose punch failed
+ * @unreadable: pages that pread() refused, each told once
  * @zap_fruitless: words looked at since the last page to zap was found; set to
  *                 0 by pager.c at each tick and by command.c
  * @progress_at: ns, an eviction ended or a lease became ready; fault.c reads
@@ -71,6 +73,7 @@ typedef struct Evictor {
     Batch batch[BATCH_MAX];
     Zap zap[ZAP_MAX];
     GArray *stuck;
+    PageErrors unreadable;
     uint64_t zap_fruitless;
     uint64_t progress_at;
     uint64_t zap_seq;

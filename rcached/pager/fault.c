@@ -29,7 +29,7 @@ void faults_init(Faults *faults)
 {
     room_queue_init(&faults->room);
     fetch_queue_init(&faults->fetch);
-    faults->retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    room_queue_init(&faults->retry);
     faults->lost = g_array_new(FALSE, FALSE, sizeof(LostWait));
 }
 
@@ -37,7 +37,7 @@ void faults_deinit(Faults *faults)
 {
     room_queue_deinit(&faults->room);
     fetch_queue_deinit(&faults->fetch);
-    g_array_free(faults->retry, TRUE);
+    room_queue_deinit(&faults->retry);
     g_array_free(faults->lost, TRUE);
 }
 
@@ -50,7 +50,7 @@ static void fill_zero(Pager *p, uint64_t page)
         p->report.counts->faults_zero++;
         arrival_hot(p, page);
     } else if (arrival_failed(p, page, ret)) {
-        g_array_append_val(p->faults.retry, page);
+        room_queue_add(&p->faults.retry, page, pager_now());
     }
 }
 
@@ -75,8 +75,10 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     }
     ret = install_present(&p->guest, page);
     if (ret != -ENODATA) {
-        if (ret && arrival_failed(p, page, ret)) {
-            g_array_append_val(p->faults.retry, page);
+        if (!ret) {
+            arrival_passed(p, page);
+        } else if (arrival_failed(p, page, ret)) {
+            room_queue_add(&p->faults.retry, page, pager_now());
         }
         return true;
     }
@@ -212,7 +214,7 @@ static void fault_answer(Pager *p, uint64_t page, bool waited, uint64_t now)
         }
     }
     /* The VMM keeps changing the word: let it get on with that. */
-    g_array_append_val(p->faults.retry, page);
+    room_queue_add(&p->faults.retry, page, now);
     pager_soon(p);
 }
 
@@ -312,17 +314,19 @@ void fault_work(Pager *p, uint64_t now)
 
 void fault_retry(Pager *p, uint64_t now)
 {
-    g_autoptr(GArray) again = g_steal_pointer(&p->faults.retry);
+    RoomQueue *retry = &p->faults.retry;
 
-    p->faults.retry = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    for (guint i = 0; i < again->len; i++) {
-        uint64_t page = g_array_index(again, uint64_t, i);
+    for (guint n = room_queue_len(retry); n; n--) {
+        uint64_t page = room_queue_take(retry, now);
         uint64_t word = table_load(&p->table, page);
 
         if (!guest_block_of_page(&p->guest, page)) {
+            arrival_passed(p, page);
             continue;
         }
-        if (page_state(word) == RCACHE_FILLING && !page_slot(word)) {
+        if (!page_errors_due(&p->errors, page, now)) {
+            room_queue_add(retry, page, now);
+        } else if (page_state(word) == RCACHE_FILLING && !page_slot(word)) {
             fill_zero(p, page);
         } else {
             fault_page(p, page, now);

@@ -30,14 +30,14 @@ typedef struct LostWait {
  *        read it
  * @fetch: their provider is asked for as many pages as it may be; report.c
  *         reads it
- * @retry: of uint64_t, pages to look at again soon: a passing error
+ * @retry: to be looked at again soon, or when page-errors.h says so
  * @lost: of LostWait, a bounded number, for report.c
  * @stretching: there is no room anywhere, so local_max gives way
  */
 typedef struct Faults {
     RoomQueue room;
     FetchQueue fetch;
-    GArray *retry;
+    RoomQueue retry;
     GArray *lost;
     bool stretching;
 } Faults;

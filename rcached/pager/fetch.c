@@ -48,6 +48,7 @@ static unsigned fetch_number(const Pager *p, const Fetch *f)
 static void fetch_end(Pager *p, Fetch *f)
 {
     location_forget(p, fetch_number(p, f));
+    arrival_passed(p, f->page);
     g_free(f->bytes);
     *f = (Fetch) { 0 };
     p->fetches.nr--;
@@ -191,9 +192,9 @@ void fetch_retry(Pager *p, uint64_t now)
         word = table_load(&p->table, f->page);
         if (word != (f->bytes ? page_to(f->word, RCACHE_FILLING) : f->word)) {
             fetch_end(p, f);    /* discarded, or its block has gone */
-        } else if (f->bytes) {
+        } else if (f->bytes && page_errors_due(&p->errors, f->page, now)) {
             fetch_fill(p, f, f->bytes);
-        } else if (f->retry_at && now >= f->retry_at) {
+        } else if (!f->bytes && f->retry_at && now >= f->retry_at) {
             fetch_ask(p, f);
         }
     }

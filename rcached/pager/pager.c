@@ -73,6 +73,7 @@ static void tick_done(RingOp *op, int res, bool more)
     takeover_tick(p, now);
     unmanaged_watch(p, now);
     evict_retry(p);
+    fault_retry(p, now);
     fetch_retry(p, now);
     providers_tick(&p->providers, now);
     lease_tick(p, now);
@@ -223,6 +224,7 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     locations_init(&p->locations, &location_ops);
     moves_init(&p->moves);
     faults_init(&p->faults);
+    page_errors_init(&p->errors);
     evictor_init(&p->evictor);
     seqsock_start(&p->vmm.sock, vmm_fd);
     return p;
@@ -247,6 +249,7 @@ static void pager_free(Pager *p)
     evictor_deinit(&p->evictor);
     fetches_deinit(&p->fetches);
     faults_deinit(&p->faults);
+    page_errors_deinit(&p->errors);
     moves_deinit(&p->moves);
     locations_deinit(&p->locations);
     leases_deinit(&p->leases);

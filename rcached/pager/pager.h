@@ -9,9 +9,9 @@
  *
  * This header is the top object: each part keeps its state in a struct of its
  * own, declared in its own header, which says who else may touch it.  The pure
- * parts (page, table, clock, slots, room-queue, fetch-queue, demand, judge,
- * avoid) and the plumbing (guest-memory, uffd, remote, seqsock) do not see this
- * header.
+ * parts (page, table, clock, slots, room-queue, fetch-queue, page-errors,
+ * demand, judge, avoid) and the plumbing (guest-memory, uffd, remote, seqsock)
+ * do not see this header.
  *
  * Invariants
  * - A page's bytes are in the memfd in the states of page_has_bytes(); a slot
@@ -41,6 +41,7 @@
 #include "rcached/pager/limit.h"
 #include "rcached/pager/location.h"
 #include "rcached/pager/move.h"
+#include "rcached/pager/page-errors.h"
 #include "rcached/pager/pager-loop.h"
 #include "rcached/pager/probe.h"
 #include "rcached/pager/provider-health.h"
@@ -104,6 +105,7 @@ struct Pager {
     Clock clock;
     Takeover takeover;
     Faults faults;
+    PageErrors errors;
     Fetches fetches;
     Evictor evictor;
 };

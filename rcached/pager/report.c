@@ -52,7 +52,8 @@ static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
 static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
 {
     const Fetch *oldest = NULL;
-    uint64_t page = REPORT_NO_PAGE;
+    uint64_t page = REPORT_NO_PAGE, refused_page, since;
+    unsigned refused;
     GuestBlock *b;
 
     s->waiting_pages = room_queue_len(&p->faults.room);
@@ -78,10 +79,18 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
         }
         i++;
     }
+    refused = page_errors_oldest(&p->errors, &refused_page, &since);
+    if (refused && now - since >= s->oldest_wait) {
+        s->oldest_wait = now - since;
+        page = refused_page;
+        wire_text_copy(s->waiting_for, sizeof(s->waiting_for),
+                       "memory that the kernel refuses");
+    }
+    s->waiting_pages += refused;
     for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
         const Fetch *f = &p->fetches.entry[i];
 
-        if (f->used && f->demand) {
+        if (f->used && f->demand && !page_errors_has(&p->errors, f->page)) {
             s->waiting_pages++;
             if (!oldest || f->started < oldest->started) {
                 oldest = f;

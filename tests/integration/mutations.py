@@ -203,6 +203,10 @@ MUTATIONS = {
         "rcached/pager/location.c",
         "used < pool && (!r || r->gets < pool - used)",
         "used < pool || (!r && pool)", "one_hangs_faults"),
+    "refused-page-at-once": (
+        "rcached/pager/page-errors.c",
+        "return !e || now >= e->retry_at;",
+        "return !e || now;", "unit-page-errors"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
         "        table_step(&p->table, z->page[i], z->word[i],\n"
@@ -250,7 +254,8 @@ def build(tree, folder):
                     "tests/unit/test-install", "tests/unit/test-location",
                     "tests/unit/test-passage",
                     "tests/unit/test-provider-spill-disk",
-                    "tests/unit/test-reconcile"],
+                    "tests/unit/test-reconcile",
+                    "tests/unit/test-page-errors"],
                    cwd=tree, check=True, stdout=subprocess.DEVNULL)
 
 

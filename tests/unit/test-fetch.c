@@ -84,6 +84,10 @@ void arrival_hot(Pager *pager, uint64_t page)
     words[page] = page_with_slot(page_to(words[page], RCACHE_HOT), 0);
 }
 
+void arrival_passed(Pager *pager, uint64_t page)
+{
+}
+
 bool arrival_failed(Pager *pager, uint64_t page, int err)
 {
     return err == -ENOMEM;
@@ -93,6 +97,7 @@ static void set_up(void)
 {
     p = g_new0(Pager, 1);
     p->report.counts = &counts;
+    page_errors_init(&p->errors);
     memset(words, 0, sizeof(words));
     memset(&counts, 0, sizeof(counts));
     memset(right, 0x5a, sizeof(right));
@@ -111,6 +116,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     fetches_deinit(&p->fetches);
+    page_errors_deinit(&p->errors);
     table_deinit(&p->table);
     g_free(p);
 }

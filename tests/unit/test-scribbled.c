@@ -31,6 +31,7 @@ static void set_up(void)
     guest_init(&pager->guest);
     ck_assert_int_eq(table_init(&pager->table, words, sides, PAGES), 0);
     slots_init(&pager->slots);
+    page_errors_init(&pager->errors);
     locations_init(&pager->locations, NULL);
     slots_add(&pager->slots, SLAB, 0, 5, 64);
     pager->leases.entry[0] = lease_new(0, &entry, NULL, 1);
@@ -41,6 +42,7 @@ static void tear_down(void)
     leases_deinit(&pager->leases);
     locations_deinit(&pager->locations);
     slots_deinit(&pager->slots);
+    page_errors_deinit(&pager->errors);
     table_deinit(&pager->table);
     guest_deinit(&pager->guest);
     g_free(pager);
