@@ -115,14 +115,7 @@ void attach_block(Pager *p, unsigned block)
 /* The map of used slots is whole: now it says what is unused. */
 static void attach_done(Pager *p)
 {
-    Lease *l;
-
     p->slots.partial = false;
-    LEASES_FOREACH(l, &p->leases) {
-        if (l->sweep && lease_ready(l)) {
-            freeing_sweep(p, l);
-        }
-    }
     guest_unmap(&p->guest);
     p->takeover.managing |= p->attach.reconcile.managed;
     p->evictor.progress_at = pager_now();

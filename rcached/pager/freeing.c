@@ -114,27 +114,52 @@ bool freeing_is_out(const Lease *l, uint32_t slab)
     return false;
 }
 
+static void sweep_slab(Pager *p, Lease *l, uint32_t slab)
+{
+    for (uint32_t page = 0; page < p->slots.slabs[slab].pages; page++) {
+        uint64_t slot = slot_make(slab, page);
+
+        if (!slots_used(&p->slots, slot)) {
+            slots_mark(&p->slots, slot);
+            slots_leave(&p->slots, slot);
+            g_array_append_val(l->to_free, slot);
+        }
+    }
+}
+
+/* The next slab of a lease; the lease is swept when there is none. */
+static void sweep_some(Pager *p, Lease *l)
+{
+    while (l->swept < p->slots.nr) {
+        uint32_t slab = l->swept++;
+        const SlotSlab *s = &p->slots.slabs[slab];
+
+        if (s->used && s->lease == l->index) {
+            sweep_slab(p, l, slab);
+            return;
+        }
+    }
+    l->sweep = false;
+}
+
 /*
  * What no word names was perhaps stored by the pager before this one: tell
  * the provider once that it is free, so that both count alike.
  */
-void freeing_sweep(Pager *p, Lease *l)
+bool freeing_sweep(Pager *p)
 {
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        SlotSlab *s = &p->slots.slabs[i];
+    Lease *l;
 
-        for (uint32_t page = 0; s->used && s->lease == l->index &&
-             page < s->pages; page++) {
-            uint64_t slot = slot_make(i, page);
-
-            if (!slots_used(&p->slots, slot)) {
-                slots_mark(&p->slots, slot);
-                slots_leave(&p->slots, slot);
-                g_array_append_val(l->to_free, slot);
-            }
+    if (p->slots.partial) {
+        return false;           /* a word not seen yet may name it */
+    }
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->sweep && lease_ready(l)) {
+            sweep_some(p, l);
+            return true;
         }
     }
-    l->sweep = false;
+    return false;
 }
 
 void freeing_requeue(Lease *l)

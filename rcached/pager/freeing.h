@@ -37,8 +37,13 @@ bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head);
 /** freeing_is_out() - is a FREE in slab @slab of @l not yet answered? */
 bool freeing_is_out(const Lease *l, uint32_t slab);
 
-/** freeing_sweep() - free all slots of a lease that no word names */
-void freeing_sweep(Pager *p, Lease *l);
+/**
+ * freeing_sweep() - free slots that no word names, of a lease that a pager
+ * before this one had: those of one slab, as there may be many
+ *
+ * Return: true if there may be more
+ */
+bool freeing_sweep(Pager *p);
 
 /** freeing_requeue() - the session ended: what was not answered goes again */
 void freeing_requeue(Lease *l);

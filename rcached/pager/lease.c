@@ -233,9 +233,6 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     if (lease_ready(l)) {
         l->claim_sent = 0;
         p->evictor.progress_at = pager_now();
-        if (l->sweep && !p->slots.partial) {
-            freeing_sweep(p, l);
-        }
         location_lease_ready(p, l);
         freeing_flush(p, true);
     }

@@ -27,7 +27,8 @@
  * @lost_at: ns, since then
  * @abandoned: its provider could not be reached in time to claim it: it is
  *             given back as soon as it can be
- * @sweep: free all unused slots at the next claim
+ * @sweep: its unused slots are to be freed before it is made use of: freeing.c
+ * @swept: slabs of the slab table that this has been done for
  * @releasing: a RELEASE is out
  * @renewing: a RENEW is out
  * @since: ns, known to this pager
@@ -59,6 +60,7 @@ typedef struct Lease {
     uint64_t lost_at;
     bool abandoned;
     bool sweep;
+    uint32_t swept;
     bool releasing;
     bool renewing;
     uint64_t since;

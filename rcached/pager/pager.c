@@ -120,6 +120,7 @@ static bool pager_work(Pager *p)
         more |= takeover_work(p);
     }
     fault_work(p, now);
+    more |= freeing_sweep(p);
     if (p->takeover.managing && attach_is_done(&p->attach)) {
         more |= evict_work(p, now);
         more |= command_home_work(p, now);

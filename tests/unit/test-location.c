@@ -425,6 +425,38 @@ START_TEST(a_get_that_waits_follows_its_slab)
 }
 END_TEST
 
+/* What a pager before this one may have stored, and no word names. */
+START_TEST(unused_slots_are_freed_a_slab_at_a_time)
+{
+    Lease *l = p->leases.entry[0];
+    uint64_t slot = stored_slot();
+
+    ck_assert(location_add(p, p->leases.entry[1], 8));
+    ck_assert(location_add(p, l, 9));
+    l->sweep = true;
+    p->slots.partial = true;
+    ck_assert(!freeing_sweep(p));
+    p->slots.partial = false;
+    ck_assert(freeing_sweep(p));
+    ck_assert_uint_eq(l->to_free->len, PAGES - 1);
+    ck_assert(location_knows(p, slot));
+    remote[0].state = REMOTE_DOWN;
+    ck_assert(!freeing_sweep(p));
+    remote[0].state = REMOTE_UP;
+    while (freeing_sweep(p)) {
+        ck_assert(l->sweep || l->to_free->len == 2 * PAGES - 1);
+    }
+    ck_assert(!l->sweep);
+    ck_assert_uint_eq(l->to_free->len, 2 * PAGES - 1);
+    ck_assert_uint_eq(p->leases.entry[1]->to_free->len, 0);
+    freeing_flush(p, true);
+    ck_assert_uint_eq(sent.type, RCACHE_FREE);
+    ck_assert_uint_eq(sent.count, 2 * PAGES - 1);
+    ck_assert(answer(0, RCACHE_FREE_ACK, RCACHE_OK));
+    ck_assert_uint_eq(slots_used_in(&p->slots, 0), 1);
+}
+END_TEST
+
 START_TEST(a_word_that_names_nothing_is_not_known)
 {
     ck_assert(!location_knows(p, 0));
@@ -457,6 +489,7 @@ static Suite *location_suite(void)
     tcase_add_test(t, what_is_freed_during_a_move_is_freed_afterwards);
     tcase_add_test(t, a_slab_that_stays_frees_where_it_is);
     tcase_add_test(t, a_get_that_waits_follows_its_slab);
+    tcase_add_test(t, unused_slots_are_freed_a_slab_at_a_time);
     tcase_add_test(t, a_word_that_names_nothing_is_not_known);
     suite_add_tcase(s, t);
     return s;
