@@ -92,7 +92,7 @@ bool attach_begin(Pager *p, GError **error)
     }
     attach_wake(p);
     /* Not with the next tick: a guest waits for pages that are away. */
-    providers_tick(&p->providers, pager_now());
+    providers_tick(p, pager_now());
     return true;
 }
 

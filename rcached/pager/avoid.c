@@ -55,3 +55,14 @@ bool avoid_is(const GArray *avoid, const void *from, const void *to,
 
     return i < avoid->len && now < g_array_index(avoid, Avoid, i).until;
 }
+
+void avoid_forget(GArray *avoid, const void *remote)
+{
+    for (guint i = avoid->len; i-- > 0;) {
+        const Avoid *a = &g_array_index(avoid, Avoid, i);
+
+        if (a->from == remote || a->to == remote) {
+            g_array_remove_index_fast(avoid, i);
+        }
+    }
+}

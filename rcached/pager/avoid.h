@@ -37,6 +37,9 @@ uint64_t avoid_failed(GArray *avoid, const void *from, const void *to,
 /** avoid_worked() - a push has come about */
 void avoid_worked(GArray *avoid, const void *from, const void *to);
 
+/** avoid_forget() - a provider is there no more, neither @from nor @to */
+void avoid_forget(GArray *avoid, const void *remote);
+
 /** avoid_is() - should nothing be pushed from @from to @to now? */
 bool avoid_is(const GArray *avoid, const void *from, const void *to,
               uint64_t now);

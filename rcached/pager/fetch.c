@@ -21,8 +21,14 @@
 #define WRONG_TRIES     3
 #define WRONG_PAUSE_NS  NS_PER_SEC
 
+void fetches_init(Fetches *fetches)
+{
+    fetches->by_page = g_hash_table_new(NULL, NULL);
+}
+
 void fetches_deinit(Fetches *fetches)
 {
+    g_hash_table_destroy(fetches->by_page);
     for (unsigned i = 0; i < FETCH_MAX; i++) {
         g_free(fetches->entry[i].bytes);
     }
@@ -45,10 +51,18 @@ static unsigned fetch_number(const Pager *p, const Fetch *f)
     return f - p->fetches.entry;
 }
 
+static Fetch *fetch_of_page(const Pager *p, uint64_t page)
+{
+    return g_hash_table_lookup(p->fetches.by_page, GSIZE_TO_POINTER(page));
+}
+
 static void fetch_end(Pager *p, Fetch *f)
 {
     location_forget(p, fetch_number(p, f));
     arrival_passed(p, f->page);
+    if (fetch_of_page(p, f->page) == f) {
+        g_hash_table_remove(p->fetches.by_page, GSIZE_TO_POINTER(f->page));
+    }
     g_free(f->bytes);
     *f = (Fetch) { 0 };
     p->fetches.nr--;
@@ -88,6 +102,7 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
         fetch_end(p, f);
         return -EAGAIN;
     }
+    g_hash_table_insert(p->fetches.by_page, GSIZE_TO_POINTER(page), f);
     fetch_ask(p, f);
     return 0;
 }
@@ -170,13 +185,11 @@ void fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
 
 void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
 {
-    for (unsigned i = 0; i < FETCH_MAX; i++) {
-        Fetch *f = &p->fetches.entry[i];
+    Fetch *f = fetch_of_page(p, page);
 
-        if (f->used && f->page == page && !f->demand) {
-            f->demand = true;
-            f->started = now;
-        }
+    if (f && !f->demand) {
+        f->demand = true;
+        f->started = now;
     }
 }
 

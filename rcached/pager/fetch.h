@@ -5,6 +5,7 @@
 #ifndef PAGER_FETCH_H
 #define PAGER_FETCH_H
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,15 +40,18 @@ typedef struct Fetch {
 
 /**
  * struct Fetches - all pages on their way back
+ * @by_page: of Fetch, by page: the one that its word is of, if there are more
  * @nr: entries that are used
  * @hint: where to look for a free one
  */
 typedef struct Fetches {
     Fetch entry[FETCH_MAX];
+    GHashTable *by_page;
     unsigned nr;
     unsigned hint;
 } Fetches;
 
+void fetches_init(Fetches *fetches);
 void fetches_deinit(Fetches *fetches);
 
 /**

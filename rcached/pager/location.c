@@ -232,6 +232,11 @@ static unsigned puts_out(const Pager *p, const Remote *remote)
     return n;
 }
 
+bool location_uses(const Pager *p, const Remote *remote)
+{
+    return remote->gets || puts_out(p, remote);
+}
+
 uint64_t location_overdue(const Pager *p, uint64_t now)
 {
     uint64_t pages = 0;

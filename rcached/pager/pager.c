@@ -75,7 +75,7 @@ static void tick_done(RingOp *op, int res, bool more)
     evict_retry(p);
     fault_retry(p, now);
     fetch_retry(p, now);
-    providers_tick(&p->providers, now);
+    providers_tick(p, now);
     lease_tick(p, now);
     freeing_flush(p, true);
     health_tick(p, now);
@@ -225,6 +225,7 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     locations_init(&p->locations, &location_ops);
     moves_init(&p->moves);
     faults_init(&p->faults);
+    fetches_init(&p->fetches);
     page_errors_init(&p->errors);
     evictor_init(&p->evictor);
     seqsock_start(&p->vmm.sock, vmm_fd);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "rcached/pager/avoid.h"
 #include "rcached/pager/pager.h"
 
 void providers_init(Providers *providers, const RemoteOps *ops)
@@ -55,10 +56,47 @@ bool providers_may_put(const Remote *remote)
     return remote->passage.proven || !remote->passage.out[PASSAGE_PUT];
 }
 
-void providers_tick(Providers *providers, uint64_t now)
+static bool provider_is_used(const Pager *p, const Remote *remote)
 {
-    for (guint i = 0; i < providers->remotes->len; i++) {
-        remote_tick(g_ptr_array_index(providers->remotes, i), now);
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote == remote) {
+            return true;
+        }
+    }
+    return location_uses(p, remote);
+}
+
+/* Has it been of no use for so long that it is to be forgotten? */
+static bool provider_is_over(const Pager *p, Remote *remote, uint64_t now)
+{
+    if (provider_is_used(p, remote)) {
+        remote->unused_at = 0;
+        return false;
+    }
+    if (!remote->unused_at) {
+        remote->unused_at = now;
+    }
+    return now - remote->unused_at >= PROVIDERS_KEEP_NS;
+}
+
+void providers_tick(Pager *p, uint64_t now)
+{
+    GPtrArray *remotes = p->providers.remotes;
+
+    for (guint i = remotes->len; i-- > 0;) {
+        Remote *r = remotes->pdata[i];
+
+        if (!provider_is_over(p, r, now)) {
+            remote_tick(r, now);
+        } else if (r->state == REMOTE_DOWN) {
+            avoid_forget(p->moves.avoid, r);
+            g_ptr_array_remove_index(remotes, i);
+            remote_free(r);
+        } else {
+            remote_close(r, "this VM has not used it for 10 minutes");
+        }
     }
 }
 

@@ -2,6 +2,11 @@
 /*
  * providers: the hosts that this VM has leases at, each a Remote with its
  * session.  What they say is provider-messages.c.
+ *
+ * One that no lease is at any more is kept for PROVIDERS_KEEP_NS: the next
+ * lease may be there again, and what has been found out about it (it is slow,
+ * it cannot be reached) keeps requests away from it.  Then it is closed and
+ * forgotten.
  */
 #ifndef PAGER_PROVIDERS_H
 #define PAGER_PROVIDERS_H
@@ -10,6 +15,8 @@
 #include <stdint.h>
 
 #include "rcached/pager/remote.h"
+
+#define PROVIDERS_KEEP_NS   (UINT64_C(600) * 1000 * 1000 * 1000)
 
 typedef struct Pager Pager;
 
@@ -54,8 +61,8 @@ void providers_pages(Remote *remote, enum PassageWay way, bool good,
  */
 bool providers_may_put(const Remote *remote);
 
-/** providers_tick() - connect, ping, give up */
-void providers_tick(Providers *providers, uint64_t now);
+/** providers_tick() - connect, ping, give up, forget */
+void providers_tick(Pager *p, uint64_t now);
 
 /** providers_close_all() - end all sessions and wait until they are quiet */
 void providers_close_all(Pager *p);

@@ -74,6 +74,7 @@ struct Remote {
     uint64_t wrong;             /* pages that were not what had been sent */
     uint64_t wrong_at;          /* ns, the last of them */
     unsigned gets;              /* pages that are asked for here: location.c */
+    uint64_t unused_at;         /* ns, no lease is here since; 0: providers.c */
 };
 
 /** remote_new() - a provider that is DOWN; remote_tick() connects it */

@@ -98,6 +98,7 @@ static void set_up(void)
     p = g_new0(Pager, 1);
     p->report.counts = &counts;
     page_errors_init(&p->errors);
+    fetches_init(&p->fetches);
     memset(words, 0, sizeof(words));
     memset(&counts, 0, sizeof(counts));
     memset(right, 0x5a, sizeof(right));
@@ -240,6 +241,28 @@ START_TEST(there_is_a_bound)
 }
 END_TEST
 
+/* A page is discarded while its GET is out, evicted, and wanted again. */
+START_TEST(who_waits_waits_for_the_later_fetch)
+{
+    unsigned first;
+
+    ck_assert_int_eq(fetch_start(p, PAGE, words[PAGE], false, now), 0);
+    first = asked;
+    words[PAGE] = page_with_slot(page_begin(words[PAGE], RCACHE_REMOTE), 77);
+    ck_assert_int_eq(fetch_start(p, PAGE, words[PAGE], false, now), 0);
+    ck_assert_uint_ne(asked, first);
+    fetch_got(p, first, &remote, right);
+    ck_assert_uint_eq(nr_installed, 0);
+    fetch_wanted(p, PAGE, now);
+    fetch_wanted(p, PAGE + 1, now);     /* nobody fetches that one */
+    ck_assert(p->fetches.entry[asked].demand);
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(counts.faults_remote, 1);
+    ck_assert_uint_eq(p->fetches.nr, 0);
+    ck_assert_uint_eq(g_hash_table_size(p->fetches.by_page), 0);
+}
+END_TEST
+
 START_TEST(a_provider_that_is_asked_for_enough_is_not_asked)
 {
     uint64_t word = words[PAGE];
@@ -269,6 +292,7 @@ static Suite *fetch_suite(void)
     tcase_add_test(t, a_page_whose_block_has_gone_is_given_up);
     tcase_add_test(t, a_slot_that_is_not_leased_is_a_lost_page);
     tcase_add_test(t, there_is_a_bound);
+    tcase_add_test(t, who_waits_waits_for_the_later_fetch);
     tcase_add_test(t, a_provider_that_is_asked_for_enough_is_not_asked);
     suite_add_tcase(s, t);
     return s;

@@ -110,6 +110,7 @@ static void set_up(void)
     p->guest.nr_blocks = 1;
     faults_init(&p->faults);
     page_errors_init(&p->errors);
+    fetches_init(&p->fetches);
     slots_init(&p->slots);
     locations_init(&p->locations, NULL);
     slots_add(&p->slots, 3, 0, 5, 64);

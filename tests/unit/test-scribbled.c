@@ -32,6 +32,7 @@ static void set_up(void)
     ck_assert_int_eq(table_init(&pager->table, words, sides, PAGES), 0);
     slots_init(&pager->slots);
     page_errors_init(&pager->errors);
+    fetches_init(&pager->fetches);
     locations_init(&pager->locations, NULL);
     slots_add(&pager->slots, SLAB, 0, 5, 64);
     pager->leases.entry[0] = lease_new(0, &entry, NULL, 1);
@@ -43,6 +44,7 @@ static void tear_down(void)
     locations_deinit(&pager->locations);
     slots_deinit(&pager->slots);
     page_errors_deinit(&pager->errors);
+    fetches_deinit(&pager->fetches);
     table_deinit(&pager->table);
     guest_deinit(&pager->guest);
     g_free(pager);

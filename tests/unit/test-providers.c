@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When a provider is forgotten.  Its sessions are played here. */
+#include <check.h>
+#include <string.h>
+
+#include "rcached/pager/avoid.h"
+#include "rcached/pager/pager.h"
+
+static Pager *p;
+static unsigned nr_ticks, nr_closed, nr_freed;
+static struct RcacheLease entry;
+
+Remote *remote_new(Ring *ring, const RemoteOps *ops, void *owner,
+                   const RemoteSelf *self, const char *address,
+                   const char *host)
+{
+    Remote *r = g_new0(Remote, 1);
+
+    g_strlcpy(r->address, address, sizeof(r->address));
+    g_strlcpy(r->host, host, sizeof(r->host));
+    return r;
+}
+
+void remote_free(Remote *r)
+{
+    ck_assert_int_eq(r->state, REMOTE_DOWN);
+    g_free(r);
+    nr_freed++;
+}
+
+void remote_tick(Remote *r, uint64_t now)
+{
+    r->state = REMOTE_UP;
+    nr_ticks++;
+}
+
+void remote_close(Remote *r, const char *reason)
+{
+    r->state = REMOTE_CLOSING;
+    nr_closed++;
+}
+
+enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
+                                uint64_t *since)
+{
+    return RCACHE_CAUSE_NONE;
+}
+
+static void set_up(void)
+{
+    p = g_new0(Pager, 1);
+    providers_init(&p->providers, NULL);
+    moves_init(&p->moves);
+    nr_ticks = nr_closed = nr_freed = 0;
+}
+
+static void tear_down(void)
+{
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        ((Remote *)p->providers.remotes->pdata[i])->state = REMOTE_DOWN;
+    }
+    leases_deinit(&p->leases);
+    moves_deinit(&p->moves);
+    providers_deinit(&p->providers);
+    g_free(p);
+}
+
+START_TEST(one_that_nobody_uses_is_forgotten)
+{
+    Remote *r = providers_get(p, "192.0.2.1:1", "a");
+
+    avoid_failed(p->moves.avoid, r, NULL, 1);
+    avoid_failed(p->moves.avoid, NULL, r, 1);
+    providers_tick(p, 1);
+    providers_tick(p, PROVIDERS_KEEP_NS);
+    ck_assert_uint_eq(nr_ticks, 2);
+    ck_assert_uint_eq(nr_closed, 0);
+    providers_tick(p, PROVIDERS_KEEP_NS + 1);
+    ck_assert_uint_eq(nr_closed, 1);
+    ck_assert_uint_eq(nr_freed, 0);     /* not before it is quiet */
+    r->state = REMOTE_DOWN;
+    providers_tick(p, PROVIDERS_KEEP_NS + 2);
+    ck_assert_uint_eq(nr_freed, 1);
+    ck_assert_uint_eq(nr_ticks, 2);     /* and it was not connected again */
+    ck_assert_uint_eq(p->providers.remotes->len, 0);
+    ck_assert_uint_eq(p->moves.avoid->len, 0);
+}
+END_TEST
+
+START_TEST(one_with_a_lease_is_kept)
+{
+    Remote *r = providers_get(p, "192.0.2.1:1", "a");
+    Remote *other = providers_get(p, "192.0.2.2:1", "b");
+
+    p->leases.entry[5] = lease_new(5, &entry, r, 1);
+    p->locations.nr_counted = other->gets = 1;  /* a page is waited for */
+    providers_tick(p, 1);
+    providers_tick(p, 3 * PROVIDERS_KEEP_NS);
+    ck_assert_uint_eq(nr_ticks, 4);
+    ck_assert_uint_eq(nr_closed, 0);
+    lease_free(p->leases.entry[5]);
+    p->leases.entry[5] = NULL;
+    providers_tick(p, 4 * PROVIDERS_KEEP_NS);   /* from now on */
+    ck_assert_uint_eq(nr_closed, 0);
+    providers_tick(p, 5 * PROVIDERS_KEEP_NS);
+    ck_assert_uint_eq(nr_closed, 1);
+    ck_assert_int_eq(other->state, REMOTE_UP);
+}
+END_TEST
+
+START_TEST(one_that_is_used_again_begins_anew)
+{
+    Remote *r = providers_get(p, "192.0.2.1:1", "a");
+
+    providers_tick(p, 1);
+    p->leases.entry[0] = lease_new(0, &entry, r, 1);
+    providers_tick(p, PROVIDERS_KEEP_NS);
+    lease_free(p->leases.entry[0]);
+    p->leases.entry[0] = NULL;
+    providers_tick(p, PROVIDERS_KEEP_NS + 5);
+    ck_assert_uint_eq(nr_closed, 0);
+}
+END_TEST
+
+static Suite *providers_suite(void)
+{
+    Suite *s = suite_create("providers");
+    TCase *t = tcase_create("core");
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, one_that_nobody_uses_is_forgotten);
+    tcase_add_test(t, one_with_a_lease_is_kept);
+    tcase_add_test(t, one_that_is_used_again_begins_anew);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(providers_suite());
+    int failed;
+
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
