@@ -476,6 +476,19 @@ void evict_stored(Pager *p, unsigned i, bool ok)
     b->used = false;
 }
 
+void evict_block_gone(Pager *p, uint64_t first, uint64_t end)
+{
+    for (unsigned i = 0; i < BATCH_MAX; i++) {
+        Batch *b = &p->evictor.batch[i];
+
+        for (unsigned k = 0; b->used && k < b->n; k++) {
+            if (b->page[k] >= first && b->page[k] < end) {
+                b->word[k] = UINT64_MAX;        /* no word is that */
+            }
+        }
+    }
+}
+
 bool evict_work(Pager *p, uint64_t now)
 {
     uint64_t may = evict_may_go(p), excess = MIN(evict_excess(p, now), may);

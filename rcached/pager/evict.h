@@ -91,6 +91,14 @@ void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);
 /** evict_stored() - the answer to a location_put(); see LocationOps */
 void evict_stored(Pager *p, unsigned i, bool ok);
 
+/**
+ * evict_block_gone() - pages @first..@end are no more
+ *
+ * Their words start anew when the VMM uses them again, generation and all, so
+ * that an answer to come would fit the next eviction of another page.
+ */
+void evict_block_gone(Pager *p, uint64_t first, uint64_t end);
+
 /** evict_retry() - punch again what could not be punched */
 void evict_retry(Pager *p);
 

@@ -53,6 +53,28 @@ static void answer_comes(void)
     evict_zap_done(pager, &answer.done);
 }
 
+/* The VMM has cleared the words, and the new page is evicted as the old was. */
+START_TEST(a_put_of_a_block_that_is_gone_commits_nothing)
+{
+    static struct RcacheCounts counts;
+    Batch *b = &pager->evictor.batch[0];
+    uint64_t word = page_begin(zapping, RCACHE_EVICTING);
+
+    pager->report.counts = &counts;
+    pager->guest.uffd = -1;
+    *b = (Batch) { .used = true, .n = 2, .page = { 3, 12 },
+                   .word = { word, word },
+                   .slot = { slot_make(1, 1), slot_make(1, 2) },
+                   .sum = { 33, 44 } };
+    evict_block_gone(pager, 0, 8);
+    words[3] = word;
+    evict_stored(pager, 0, true);
+    ck_assert_uint_eq(words[3], word);
+    ck_assert_uint_eq(sides[3].sum, 0);
+    ck_assert(!b->used);
+}
+END_TEST
+
 START_TEST(its_own_words_are_zapped)
 {
     answer.done.nr_pinned = 1;
@@ -128,6 +150,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, a_put_of_a_block_that_is_gone_commits_nothing);
     tcase_add_test(tc, its_own_words_are_zapped);
     tcase_add_test(tc, a_zap_that_failed_leaves_pages_hot);
     tcase_add_test(tc, pages_touched_meanwhile_are_left_alone);
