@@ -154,6 +154,8 @@ class Demo:
         self.checksum_errors = 0
         self.checks = []
         self.rcachectl = ""
+        self.cpus = []
+        self.first_fault_ms = self.all_known_ms = None
 
     # ------------------------------------------------------------ set-up
 
@@ -318,11 +320,57 @@ class Demo:
                    f"evicted on command: QMP says {gone} bytes, the "
                    f"providers confirm {after - before}")
 
+    def waited_faults(self):
+        """Faults of the guest's CPUs that somebody has answered, by the
+        kernel's count: those that are answered by userfaultfd are major."""
+        count = 0
+        for cpu in self.cpus:
+            with open(f"/proc/{self.guest.process.pid}/task/{cpu}/stat",
+                      encoding="utf-8", errors="replace") as f:
+                count += int(f.read().rsplit(")", 1)[1].split()[9])
+        return count
+
+    def unmanaged(self):
+        """(attached, bytes outside management), by QMP; the latter is None
+        until the pager that is attached has told."""
+        info = self.qmp.call("query-remote-cache")[0]
+        stats = info.get("stats")
+        return info["attached"], stats["unmanaged"] if stats else None
+
+    def watch_next_pager(self, killed, unmanaged):
+        """When the guest has got a page with a new pager there, and when that
+        one knows all pages; before it is there QEMU answers, where it can."""
+        gone, faults = False, None
+        while (time.monotonic() < killed + 15 and
+               (self.first_fault_ms is None or self.all_known_ms is None)):
+            attached, outside = self.unmanaged()
+            ms = round((time.monotonic() - killed) * 1e3, 1)
+            gone = gone or not attached
+            answered = self.waited_faults()
+            if not gone or not attached:
+                faults = answered
+                continue
+            if answered > faults and self.first_fault_ms is None:
+                self.first_fault_ms = ms
+            if (outside is not None and outside <= unmanaged and
+                    self.all_known_ms is None):
+                self.all_known_ms = ms
+            time.sleep(0.001)
+
     def step_kill_pager(self):
         before = self.figures.restarts
-        killed = self.admin["requester"].call("debug-kill-pager", vm="demo")
-        self.view.note(f"the pager (pid {killed['pid']}) was killed")
+        self.cpus = [cpu["thread-id"]
+                     for cpu in self.qmp.call("query-cpus-fast")]
+        _, unmanaged = self.unmanaged()
         start = time.monotonic()
+        killed = self.admin["requester"].call("debug-kill-pager", vm="demo")
+        self.watch_next_pager(start, unmanaged or 0)
+        self.view.note(f"the pager (pid {killed['pid']}) was killed")
+        self.check(self.first_fault_ms is not None and
+                   self.all_known_ms is not None,
+                   "from the kill to the first page with the next pager: "
+                   f"{self.first_fault_ms} ms; until it knew all pages: "
+                   f"{self.all_known_ms} ms")
         back = self.turn_until(
             lambda: (self.figures.restarts > before and
                      self.vm["state"] == "attached"), 15)
@@ -421,6 +469,8 @@ class Demo:
             "pages_verified": f.verified,
             "mismatches": f.mismatches,
             "pager_restarts": vm["pager_restarts"],
+            "pager_first_fault_ms": self.first_fault_ms,
+            "pager_all_known_ms": self.all_known_ms,
             "longest_pause_ms": round(f.longest_ms, 1),
             "seconds": round(self.seconds, 1),
         }

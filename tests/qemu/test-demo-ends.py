@@ -22,8 +22,8 @@ GOOD = {
     "resident_bytes": 128 * MIB + SLACK, "remote_bytes": 384 * MIB,
     "zero_bytes": MIB, "providers": [], "faults": 5, "evicted_pages": 5,
     "fault_p50_us": 1.0, "fault_p99_us": 2.0, "pages_verified": 1000,
-    "mismatches": 0, "pager_restarts": 1, "longest_pause_ms": 1.0,
-    "seconds": 30.0}
+    "mismatches": 0, "pager_restarts": 1, "pager_first_fault_ms": 1.0,
+    "pager_all_known_ms": 1.0, "longest_pause_ms": 1.0, "seconds": 30.0}
 
 
 class NoLab:

@@ -19,7 +19,8 @@ PAGE = 4096
 FIELDS = ["guest_bytes", "local_max_bytes", "resident_bytes", "remote_bytes",
           "zero_bytes", "providers", "faults", "evicted_pages",
           "fault_p50_us", "fault_p99_us", "pages_verified", "mismatches",
-          "pager_restarts", "longest_pause_ms", "seconds"]
+          "pager_restarts", "pager_first_fault_ms", "pager_all_known_ms",
+          "longest_pause_ms", "seconds"]
 
 
 def skip(why):
@@ -73,6 +74,9 @@ def check_figures(r):
     check(r["faults"] >= remote // PAGE, "faults")
     check(r["evicted_pages"] >= remote // PAGE, "evicted_pages")
     check(r["pager_restarts"] >= 1, "pager_restarts")
+    for field in ("pager_first_fault_ms", "pager_all_known_ms"):
+        # Not known by then is null; how good they are is not asked here.
+        check(r[field] is not None and 0 < r[field] < 15e3, field)
     check(0 < r["fault_p50_us"] <= r["fault_p99_us"] < 1e6, "latencies")
     check(r["longest_pause_ms"] > 0, "longest_pause_ms")
     check(r["seconds"] >= 60, "seconds")
@@ -82,7 +86,8 @@ def figures():
     status, out, err = demo("--json", "--seconds", "60")
     check(status == 0, f"exit status {status}")
     check_figures(json.loads(out))
-    for text in ("reached in", "the providers confirm", "a new pager has",
+    for text in ("reached in", "the providers confirm", "from the kill to",
+                 "a new pager has",
                  "rcachectl vms shows"):
         check(any(line.startswith("ok ") and text in line
                   for line in err.splitlines()), f"no 'ok ... {text}'")
