@@ -19,6 +19,7 @@ import time
 from lab import LabError, wait_for
 
 MIB = 1 << 20
+PAGE = 4096
 AWAY = 16                       # MiB: "all here" has so much away
 SPARE = 1536                    # MiB that others may need meanwhile
 
@@ -72,15 +73,6 @@ def restart_ns(program):
     return time.monotonic_ns() - began
 
 
-def evict(product, bytes_here):
-    """Come down to so many bytes here, a GiB with each command."""
-    while True:
-        resident = product.vmm.ask("stats")["resident"]
-        if resident <= bytes_here:
-            return
-        product.evict_to(max(bytes_here, resident - 1024 * MIB))
-
-
 def whole(product):
     """Nothing is outside management, and there is one pager to be killed."""
     stats = product.vmm.ask("stats")
@@ -104,12 +96,12 @@ def kill_once(product):
     return done
 
 
-def measure(bench, product, label, here):
+def measure(bench, product, label, evict):
     """@bench.rounds kills; the medians, in ms."""
     rounds = []
     for n in range(bench.rounds):
         bench.say(f"attach: {label}: round {n + 1} of {bench.rounds}")
-        evict(product, here)
+        evict(product)
         floor = restart_ns(bench.program("rcached", "rcached"))
         rounds.append({"": {**kill_once(product), "floor_ns": floor}})
     return {key[:-3]: value for key in rounds[0][""] if key.endswith("_ns")
@@ -137,20 +129,36 @@ def add_flat(bench, variant, by_size):
                   max(values.values()), min(values.values()), values)
 
 
+def evict_some(product):
+    done = product.vmm.ask(f"evict {AWAY * MIB}")
+    if done["status"]:
+        raise LabError(f"attach: evict: status {done['status']}")
+
+
+def measure_here(bench, product_of, size):
+    """The lease comes early: later on there may be no memory to lend."""
+    with product_of(bench, size, size) as product:
+        product.vmm.ask(f"fill-to {size // 4 * MIB // PAGE}")
+        evict_some(product)
+        product.vmm.ask("fill")
+        return measure(bench, product, f"{name_of(size)}, here", evict_some)
+
+
+def measure_away(bench, product_of, size):
+    with product_of(bench, size, size // 4) as product:
+        product.vmm.ask("fill")
+        return measure(bench, product, f"{name_of(size)}, away",
+                       lambda product: product.evict_to(size // 4 * MIB))
+
+
 def run(bench, product_of):
     """@product_of(bench, mem, local_max): a product with a guest."""
     got = {"here": {}, "away": {}}
     for size in sizes_that_fit(bench, bench.sizes):
-        label = name_of(size)
-        bench.say(f"attach: {label}: filling")
-        with product_of(bench, size, size) as product:
-            product.vmm.ask("fill")
-            product.vmm.ask(f"evict {AWAY * MIB}")
-            got["here"][size] = measure(bench, product, f"{label}, here",
-                                        (size - AWAY) * MIB)
-            bench.say(f"attach: {label}: three quarters go")
-            got["away"][size] = measure(bench, product, f"{label}, away",
-                                        size // 4 * MIB)
+        bench.say(f"attach: {name_of(size)}: filling")
+        got["here"][size] = measure_here(bench, product_of, size)
+        bench.say(f"attach: {name_of(size)}: filling, three quarters go")
+        got["away"][size] = measure_away(bench, product_of, size)
     for variant, by_size in got.items():
         for size, figures in by_size.items():
             add(bench, variant, size, figures)

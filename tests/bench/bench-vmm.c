@@ -4,7 +4,8 @@
  * how long that took.  The other half is the fake VMM of tests/fakes.
  *
  * Commands are lines on stdin, each answered with a line of JSON:
- *   fill            write every page
+ *   fill            write every page that has not been written
+ *   fill-to N       the same, but no page from N on
  *   touch N         read N pages that are away, scattered; the latencies
  *   evict BYTES     and how long that took
  *   evict-to BYTES
@@ -34,13 +35,18 @@ static uint64_t *page_words(Vmm *v, uint64_t page)
     return (uint64_t *)(v->ram + page * RCACHE_PAGE_SIZE);
 }
 
-static void run_fill(Vmm *v)
+static void run_fill(Vmm *v, uint64_t end)
 {
-    for (uint64_t page = 0; page < v->config.pages; page++) {
-        oracle_stamp(page_words(v, page), page, 1);
-        v->version[page] = 1;
+    uint64_t filled = 0;
+
+    for (uint64_t page = 0; page < MIN(end, v->config.pages); page++) {
+        if (!v->version[page]) {
+            oracle_stamp(page_words(v, page), page, 1);
+            v->version[page] = 1;
+            filled++;
+        }
     }
-    printf("{\"pages\": %lu}\n", v->config.pages);
+    printf("{\"pages\": %lu}\n", filled);
 }
 
 static void run_touch(Vmm *v, uint64_t want, uint64_t *cursor)
@@ -108,7 +114,9 @@ static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
     unsigned long n = 0;
 
     if (!strcmp(line, "fill\n")) {
-        run_fill(v);
+        run_fill(v, UINT64_MAX);
+    } else if (sscanf(line, "fill-to %lu", &n) == 1) {
+        run_fill(v, n);
     } else if (sscanf(line, "touch %lu", &n) == 1) {
         run_touch(v, n, cursor);
     } else if (sscanf(line, "evict-to %lu", &n) == 1) {
