@@ -7,10 +7,13 @@
  * JSON object on stdout; commands come as lines on stdin while it runs:
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
  *   cancel-at BYTES | stats | least | hold | go | discard-all |
- *   attach-table | plug | scribble MS SEED | crowd N | quit
+ *   attach-table | kill-ready N MOST_US | evict-early BYTES | plug |
+ *   scribble MS SEED | crowd N | quit
  * each answered with one JSON object on a line.  cancel-at makes the next
- * command one that is cancelled when so much is told to be done.  crowd has so
- * many more threads of the guest begin.
+ * command one that is cancelled when so much is told to be done.  kill-ready
+ * kills the pager and so many after it, each at its READY or at most so long
+ * after it.  evict-early asks the next pager for an eviction together with its
+ * START.  crowd has so many more threads of the guest begin.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
 #include <fcntl.h>
@@ -193,6 +196,34 @@ static void run_attach_table(Vmm *v)
     printf("{\"pages\": %u, \"wrong\": %u}\n", made, vmm_attach_check(v));
 }
 
+/* The pager that is there first, so that others come. */
+static void run_kill_ready(Vmm *v, unsigned n, unsigned most_us)
+{
+    unsigned last = v->attaches + n;
+
+    v->kill_delay_us = most_us;
+    v->kills = n;
+    v->detached = true;
+    while (!v->alone) {
+        usleep(1000);
+    }
+    v->detached = false;
+    while (v->attaches <= last || !vmm_all_known(v)) {
+        usleep(1000);
+    }
+    print_stats(v);
+}
+
+static void run_evict_early(Vmm *v, uint64_t bytes)
+{
+    v->detached = true;
+    while (!v->alone) {
+        usleep(1000);
+    }
+    v->detached = false;
+    run_evict(v, RCACHE_EVICT_BYTES, bytes);
+}
+
 /* @hex: two digits a byte. */
 static void run_say(Vmm *v, const char *hex)
 {
@@ -235,6 +266,10 @@ static void run_command(Run *run, const char *line)
         print_stats(run->vmm);
     } else if (sscanf(line, "crowd %lu", &a) == 1) {
         run_crowd(run, a);
+    } else if (sscanf(line, "kill-ready %lu %lu", &a, &b) == 2) {
+        run_kill_ready(run->vmm, a, b);
+    } else if (sscanf(line, "evict-early %lu", &a) == 1) {
+        run_evict_early(run->vmm, a);
     } else if (!strcmp(line, "plug")) {
         vmm_plug(run->vmm);
         print_stats(run->vmm);
@@ -427,7 +462,7 @@ static unsigned bits_of(const char *text, const void *table, size_t n,
 
 typedef struct CommandLine {
     char *socket, *name, *breaks, *bads, *pattern, *local;
-    int mem, blocks, local_max, size, hot, threads;
+    int mem, maxmem, blocks, local_max, size, hot, threads;
     int seconds, most_seconds, until, write_percent, zero_percent;
     int discard_permille, zap_delay_us, vm;
     gboolean dma, intruder, plug_later;
@@ -440,6 +475,8 @@ static bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "name", 0, 0, G_OPTION_ARG_STRING, &c->name, "the VM's", "NAME" },
         { "vm", 0, 0, G_OPTION_ARG_INT, &c->vm, "number in its uuid", "N" },
         { "mem", 0, 0, G_OPTION_ARG_INT, &c->mem, "guest memory", "MIB" },
+        { "maxmem", 0, 0, G_OPTION_ARG_INT, &c->maxmem,
+          "what the state memfd has room for", "MIB" },
         { "blocks", 0, 0, G_OPTION_ARG_INT, &c->blocks, "1 to 8",
           "N" },
         { "plug-later", 0, 0, G_OPTION_ARG_NONE, &c->plug_later,
@@ -501,7 +538,8 @@ static bool config_fill(VmmConfig *v, const CommandLine *c)
     *v = (VmmConfig) {
         .socket = c->socket, .name = c->name ? c->name : "fake",
         .uuid = { 0xfa, 0x4e, c->vm },
-        .pages = c->mem * MIB / RCACHE_PAGE_SIZE, .blocks = c->blocks,
+        .pages = c->mem * MIB / RCACHE_PAGE_SIZE,
+        .words = c->maxmem * MIB / RCACHE_PAGE_SIZE, .blocks = c->blocks,
         .plug_later = c->plug_later && c->blocks > 1,
         .local_max = c->local_max * MIB / RCACHE_PAGE_SIZE,
         .automatic = !g_strcmp0(c->local, "auto"),

@@ -60,7 +60,7 @@ static bool state_init(Vmm *vmm, GError **error)
 {
     struct RcacheState s = { 0 };
 
-    state_lay_out(&s, vmm->config.pages);
+    state_lay_out(&s, MAX(vmm->config.words, vmm->config.pages));
     if (getrandom(&vmm->incarnation, sizeof(vmm->incarnation), 0) < 0) {
         return failed(error, "getrandom");
     }

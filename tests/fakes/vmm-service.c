@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -130,7 +132,7 @@ static bool send_hello(Service *s)
     return send_message(s, &msg, len, NULL, 0);
 }
 
-/* The pidfd of a pager that has accepted, or -1 with vmm->refused set. */
+/* The pidfd of a pager that has accepted, or -1; for good: with the reason. */
 static int take_hello_ack(Service *s)
 {
     struct RcacheVmmHelloAck ack = { 0 };
@@ -144,7 +146,10 @@ static int take_hello_ack(Service *s)
     int pidfd = -1;
 
     if (len < (ssize_t)sizeof(ack) || ack.status || !c) {
-        if (len >= (ssize_t)sizeof(ack)) {
+        if (len >= (ssize_t)sizeof(ack) && ack.status == -EAGAIN &&
+            s->vmm->attaches) {
+            fprintf(stderr, "refused for now: %s\n", ack.text);
+        } else if (len >= (ssize_t)sizeof(ack)) {
             g_strlcpy(s->vmm->refused, ack.text, sizeof(s->vmm->refused));
         } else if (s->vmm->config.bad) {
             g_strlcpy(s->vmm->refused, "the connection was ended",
@@ -325,6 +330,20 @@ static void do_progress(Service *s, const struct RcacheVmmProgress *msg)
     }
 }
 
+/* This pager is one of those that are not to live long. */
+static void do_kill(Service *s)
+{
+    Vmm *v = s->vmm;
+
+    if (v->kill_delay_us) {
+        usleep(rand() % v->kill_delay_us);
+    }
+    v->kills--;
+    if (syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0) < 0) {
+        perror("pidfd_send_signal");
+    }
+}
+
 static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
 {
     Vmm *v = s->vmm;
@@ -335,6 +354,9 @@ static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
         vmm_forget_stats(v);
         v->attaches++;
         v->attached = true;
+        if (v->kills) {
+            do_kill(s);
+        }
         break;
     case RCACHE_VMM_ZAP:
         do_zap(s, (const void *)hdr);

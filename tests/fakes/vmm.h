@@ -57,6 +57,7 @@ typedef struct VmmConfig {
     const char *name;
     uint8_t uuid[16];
     uint64_t pages;
+    uint64_t words;                     /* room for; 0: for the pages */
     unsigned blocks;                    /* as many memfds; 0 is 1 */
     bool plug_later;                    /* the last of them is plugged in */
     uint64_t local_max;                 /* pages */
@@ -100,6 +101,8 @@ typedef struct Vmm {
     _Atomic bool hold;                  /* the guest stands still */
     _Atomic bool detached;              /* go without a pager ... */
     _Atomic bool alone;                 /* ... and there is none any more */
+    _Atomic unsigned kills;             /* pagers to be killed at READY ... */
+    unsigned kill_delay_us;             /* ... or at most so much later */
     _Atomic bool attached;
     bool faults_seen;                   /* woken since the pager died */
     _Atomic bool plugged;               /* the last block is to be known */

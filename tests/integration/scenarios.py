@@ -16,6 +16,7 @@ import sys
 import time
 
 import accounts
+import attaches
 import auto
 import bounds
 import commands
@@ -27,7 +28,7 @@ import told
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
-SCENARIOS = {**accounts.SCENARIOS, **auto.SCENARIOS,
+SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **commands.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **pagers.SCENARIOS, **spill.SCENARIOS,
              **told.SCENARIOS}
