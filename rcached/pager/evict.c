@@ -392,24 +392,47 @@ static void batch_stay(Pager *p, Batch *b)
     }
 }
 
+/*
+ * Let the back hand pick up to @max pages of one block.  It goes on through
+ * the blocks until it has one: where it stopped at the end of each, a front
+ * hand that finds nothing hot could push it past the same page every turn.
+ */
+static unsigned batch_pick(Pager *p, uint64_t *page, unsigned max)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < RCACHE_BLOCKS_MAX && !n; i++) {
+        uint64_t hand = p->clock.back, at;
+        GuestBlock *block = guest_next_block(&p->guest, hand, &at);
+
+        if (!block) {
+            break;
+        }
+        clock_skip_back(&p->clock, &p->table, at);
+        n = clock_back(&p->clock, &p->table, block->first,
+                       block->first + block->pages, page, max);
+        if (p->clock.back == hand) {
+            break;
+        }
+    }
+    return n;
+}
+
 /* Send one batch of at most @max pages; false if there is nothing to send. */
 static bool batch_some(Pager *p, unsigned max)
 {
-    uint64_t page[RCACHE_BATCH_PAGES], hand = p->clock.back, at;
-    GuestBlock *block = guest_next_block(&p->guest, hand, &at);
+    uint64_t page[RCACHE_BATCH_PAGES], hand = p->clock.back;
     Batch *b = batch_free_one(p);
     unsigned n, slots;
 
-    if (!b || !block) {
+    if (!b) {
         return false;
     }
-    clock_skip_back(&p->clock, &p->table, at);
     slots = location_reserve(p, b->slot, MIN(max, RCACHE_BATCH_PAGES));
     if (!slots) {
         return false;
     }
-    n = clock_back(&p->clock, &p->table, block->first,
-                   block->first + block->pages, page, slots);
+    n = batch_pick(p, page, slots);
     b->n = 0;
     for (unsigned i = 0; i < n; i += SLICE_PAGES) {
         batch_take_slice(p, b, page + i, MIN(SLICE_PAGES, n - i));
