@@ -51,8 +51,8 @@ static void link_end(Link *link, const char *why)
     LinkServer *server = link->server;
     Vm *vm = link->vm;
 
-    g_message("link of pager %d%s%s: %s", (int)link->pid, vm ? ", vm " : "",
-              vm ? vm->name : "", why);
+    g_message("pager %d%s%s: its connection to this daemon ended: %s",
+              (int)link->pid, vm ? " of vm " : "", vm ? vm->name : "", why);
     g_hash_table_remove(server->links, link);
     if (vm) {
         server->ops->closed(vm, server->opaque);
@@ -243,7 +243,8 @@ static void link_accept(int fd, const struct ucred *peer, void *opaque)
     Link *link;
 
     if (peer->uid != geteuid()) {
-        g_warning("link: process %d of user %u is no pager of ours",
+        g_warning("process %d of user %u is no pager of this daemon: its "
+                  "connection to the pagers' socket is closed",
                   (int)peer->pid, (unsigned)peer->uid);
         close(fd);
         return;

@@ -170,15 +170,15 @@ static void say_asked(const Policy *p, uint64_t before)
     const HostState *s = &p->state;
 
     if (!before && s->asked) {
-        g_message("asking %" G_GUINT64_FORMAT " MiB of %" G_GUINT64_FORMAT
-                  " MiB back: %s", s->asked >> 20, s->leased >> 20,
+        g_message("asking for %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                  " lent MiB back: %s", s->asked >> 20, s->leased >> 20,
                   s->draining ? "this host is drained"
                   : p->giveback.keep == PRESSURE_KEEP_ALL
                   ? "it is in the spill file"
                   : "less than reserve and growth is available");
     } else if (before && !s->asked) {
-        g_message("nothing is asked back any more (0 of %" G_GUINT64_FORMAT
-                  " MiB)", s->leased >> 20);
+        g_message("no lent memory is asked back any more: %" G_GUINT64_FORMAT
+                  " MiB stay lent", s->leased >> 20);
     }
 }
 

@@ -118,7 +118,8 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
     wire_text_copy(in.host.label, sizeof(in.host.label), r->options->label);
     left = beat_build(out, seq, &in);
     if (left) {
-        g_warning("%u leases or VMs do not fit into a heartbeat", left);
+        g_warning("a heartbeat has no room for %u leases or VMs: the arbiters "
+                  "do not see them", left);
     }
     provider_snapshot_clear(&lent);
 }
@@ -157,7 +158,8 @@ static void rcached_drain(bool draining, void *opaque)
     Rcached *r = opaque;
 
     if (r->provider && draining != policy_state(r->policy)->draining) {
-        g_message("an arbiter says: %s", draining ? "drain" : "undrain");
+        g_message("an arbiter asks to %s this host",
+                  draining ? "drain" : "undrain");
         policy_drain(r->policy, draining);
     }
 }
@@ -236,7 +238,7 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
     Vm *vm = vms_link_hello(r->vms, msg, pid, errp);
 
     if (vm) {
-        g_message("vm %s: pager %d has linked up", vm->name, (int)pid);
+        g_message("vm %s: pager %d has connected", vm->name, (int)pid);
     }
     return vm;
 }
@@ -397,8 +399,8 @@ static void start_watch(Rcached *r)
 
     r->watch = memory_watch_new(r->memory, rcached_pressed, r, &error);
     if (!r->watch) {
-        g_message("nothing wakes us for memory pressure: %s",
-                  error->message);
+        g_message("the kernel does not tell of memory pressure (%s): it is "
+                  "looked for twice a second", error->message);
     }
 }
 

@@ -35,8 +35,8 @@ void vm_commands_evict(ArbiterAsked *request, const WireEvict *evict,
                     "it is not on host %s any more", r->options->host);
     } else if (evicts_start(r->evicts, vm, evict->bytes, rcached_evicted,
                             request, &error)) {
-        g_message("an arbiter says: evict %" G_GUINT64_FORMAT " bytes of vm "
-                  "%s", evict->bytes, vm->name);
+        g_message("vm %s: an arbiter asks to evict %" G_GUINT64_FORMAT " MiB",
+                  vm->name, evict->bytes >> 20);
     }
     if (error) {
         WireEvictAck ack = { .status = RCACHE_E_REFUSED };

@@ -168,8 +168,8 @@ static void vmm_accept(int fd, const struct ucred *peer, void *opaque)
     Newcomer *n;
 
     if (g_hash_table_size(listener->newcomers) >= NEWCOMERS_MAX) {
-        g_message("vmm: process %d: too many connections without HELLO",
-                  (int)peer->pid);
+        g_warning("vmm: process %d is refused: %u connections have not said "
+                  "HELLO yet", (int)peer->pid, NEWCOMERS_MAX);
         close(fd);
         return;
     }

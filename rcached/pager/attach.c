@@ -119,8 +119,9 @@ static void attach_done(Pager *p)
     guest_unmap(&p->guest);
     p->takeover.managing |= p->attach.reconcile.managed;
     p->evictor.progress_at = pager_now();
-    g_message("vm %s: all pages are known, %" G_GUINT64_FORMAT " ms after the "
-              "attach: %" G_GUINT64_FORMAT " are away", p->name,
+    g_message("vm %s: all pages have been checked, %" G_GUINT64_FORMAT " ms "
+              "after the attach: %" G_GUINT64_FORMAT " of them are on other "
+              "hosts", p->name,
               (guint64)((pager_now() - p->attach.since) / NS_PER_MS),
               table_away(&p->table));
     p->report.stats_at = 0;     /* the figures are whole now: tell the VMM */

@@ -233,7 +233,7 @@ void fault_poll(Pager *p)
 
         n = uffd_read(p->guest.uffd, addr);
         if (n < 0) {
-            pager_quit(p, "userfaultfd: %s", g_strerror(-n));
+            pager_quit(p, "it cannot read faults: %s", g_strerror(-n));
             return;
         }
         if (!n) {
@@ -272,7 +272,7 @@ static void room_consider(Pager *p, uint64_t now)
             pager_resident(p) < p->limits.local_max) {
             p->faults.stretching = false;
             report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
-                         "local-max holds again");
+                         "cold pages can go again: local-max holds");
         }
         return;
     }
@@ -280,8 +280,8 @@ static void room_consider(Pager *p, uint64_t now)
     if (now > MAX(p->evictor.progress_at, p->faults.room.since) + patience) {
         p->faults.stretching = true;
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
-                     "no room for cold pages anywhere: local-max is "
-                     "stretched (%s)", no_room_why(p));
+                     "cold pages have nowhere to go: local-max is stretched "
+                     "(%s)", no_room_why(p));
     }
 }
 

@@ -84,7 +84,8 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
         /* The words are shared with the VMM: do not trust them blindly. */
         if (table_step(&p->table, page, word, page_to(word, RCACHE_LOST))) {
             report_event(p, RCACHE_EVENT_PAGE_LOST, page,
-                         "its word names a slot that is not leased");
+                         "the VM's table says that it is at a place which is "
+                         "not leased: its bytes cannot be found");
         }
         return 0;
     }

@@ -132,8 +132,8 @@ void lease_load(Pager *p)
         }
         l = lease_new(i, &leases[i], NULL, pager_now());
         if (!lease_is_sane(p, l)) {
-            g_warning("vm %s: entry %u of its table of leases is not one that "
-                      "a pager has made: what is there is lost", p->name, i);
+            g_warning("vm %s: entry %u of its table of leases is damaged: the "
+                      "pages that are stored there are lost", p->name, i);
             lease_free(l);
             continue;
         }
@@ -181,9 +181,9 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
         return;                 /* asked again when we know what is there */
     }
     if (!used) {
-        g_warning("vm %s: provider %s: lease %016" G_GINT64_MODIFIER "x: %s",
-                  p->name, l->remote->host, l->known.id,
-                  wire_status_name(status));
+        g_warning("vm %s: provider %s refuses lease %016" G_GINT64_MODIFIER
+                  "x (%s): it held no pages, and is dropped", p->name,
+                  l->remote->host, l->known.id, wire_status_name(status));
         lease_drop(p, l);
         return;
     }
@@ -220,7 +220,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     if (wire_claim_ack_decode(payload, head->length, &ack) ||
         ack.slab_pages > RCACHE_SLAB_PAGES_MAX ||
         !claim_slabs(p, l, &ack, payload)) {
-        remote_close(l->remote, "a CLAIM_ACK that does not fit the lease");
+        remote_close(l->remote, "its CLAIM_ACK does not match the lease");
         return;
     }
     l->claimed[bulk] = true;

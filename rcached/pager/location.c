@@ -160,12 +160,13 @@ static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
     judge_add(&remote->judge, now - g->sent);
     providers_pages(remote, PASSAGE_GET, !head->status && head->count == 1, p);
     if (head->status == RCACHE_E_FENCED) {
-        remote_close(remote, "a newer session of this VM is there");
+        remote_close(remote, "it has a newer session of this VM");
         return true;            /* asked again when it is down */
     }
     get_end(p, g);
     if (head->status || head->count != 1) {
-        g_warning("vm %s: provider %s: GET: %s", p->name, remote->host,
+        g_warning("vm %s: provider %s did not send a page (%s): it is asked "
+                  "again in a second", p->name, remote->host,
                   wire_status_name(head->status));
         payload = NULL;
     }

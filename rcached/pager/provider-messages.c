@@ -71,7 +71,7 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     }
     if (!known) {
         /* Then the one it was meant for would be waited for in vain. */
-        remote_close(remote, "an answer to nothing that was asked");
+        remote_close(remote, "it answered what it was not asked");
     }
 }
 

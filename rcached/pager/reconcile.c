@@ -212,7 +212,8 @@ static void page_again(Reconcile *r, uint64_t page)
             return;
         }
     }
-    g_critical("page %" G_GUINT64_FORMAT " does not keep still", page);
+    g_critical("page %" G_GUINT64_FORMAT " kept changing while it was checked "
+               "after the attach: it is left as it is", page);
 }
 
 /* ---------------------------------------------------------------- frames */

@@ -221,7 +221,7 @@ void revoke_received(Pager *p, Remote *remote, const WireHead *head,
     WireRevoke revoke;
 
     if (wire_revoke_decode(payload, head->length, &revoke)) {
-        remote_close(remote, "a malformed REVOKE");
+        remote_close(remote, "it sent a malformed REVOKE");
     } else if (l && head->epoch == l->known.epoch) {
         if (revoke.keep < l->nr_slabs) {
             g_message("vm %s: provider %s wants %u of %u slabs back within "
@@ -299,8 +299,8 @@ void revoke_dropped(Pager *p, const Remote *remote, const WireHead *head)
         revoke_spare(l, number, 0);
         l->drop_at = pager_now() + DROP_BUSY_NS;
     } else if (head->status) {
-        g_warning("vm %s: provider %s: DROP: %s", p->name, l->remote->host,
-                  wire_status_name(head->status));
+        g_warning("vm %s: provider %s did not take an empty slab back: %s",
+                  p->name, l->remote->host, wire_status_name(head->status));
     } else {
         l->nr_slabs--;
     }

@@ -49,8 +49,9 @@ static void takeover_failed(Pager *p, GuestBlock *b, const char *what, int err)
     b->retry_at = pager_now() + RETRY_NS;
     if (b->error != err) {
         b->error = err;
-        report_event(p, RCACHE_EVENT_DEGRADED, b->first, "block %s: %s: %s",
-                     b->name, what, g_strerror(err));
+        report_event(p, RCACHE_EVENT_DEGRADED, b->first,
+                     "block %s %s (%s): its pages stay here, and it is tried "
+                     "again", b->name, what, g_strerror(err));
     }
 }
 
@@ -157,7 +158,7 @@ static void takeover_piece(Pager *p, GuestBlock *b)
                             n * RCACHE_PAGE_SIZE);
 
     if (ret < 0) {
-        takeover_failed(p, b, "UFFDIO_REGISTER", -ret);
+        takeover_failed(p, b, "cannot be registered for faults", -ret);
         return;
     }
     for (uint64_t page = first, stop; page < first + n; page = stop) {

@@ -28,7 +28,7 @@ static void uplink_closed(SeqSock *sock, const char *reason)
     Pager *p = sock->owner;
 
     if (!p->done) {
-        g_message("vm %s: link to rcached: %s; trying again", p->name,
+        g_message("vm %s: no connection to rcached (%s): trying again", p->name,
                   reason);
     }
 }

@@ -35,7 +35,7 @@ static void vmm_refuse_hello(Pager *p, int status, const char *text)
 
     wire_text_copy(ack.text, sizeof(ack.text), text);
     seqsock_send(&p->vmm.sock, &ack, sizeof(ack), -1);
-    pager_quit(p, "refused: %s", text);
+    pager_quit(p, "it has refused this VM: %s", text);
 }
 
 static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
@@ -303,7 +303,7 @@ static void vmm_message(SeqSock *sock, const void *msg, size_t len, int *fds,
 
 static void vmm_closed(SeqSock *sock, const char *reason)
 {
-    pager_quit(sock->owner, "the VMM's connection: %s", reason);
+    pager_quit(sock->owner, "the VMM's connection ended: %s", reason);
 }
 
 const SeqSockOps vmm_ops = {
