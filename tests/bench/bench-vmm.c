@@ -103,9 +103,11 @@ static void run_stats(Vmm *v)
     printf("{\"guest\": %lu, \"resident\": %lu, \"remote\": %lu, "
            "\"local_max\": %lu, \"memfd\": %lu, \"pager_rss\": %lu, "
            "\"p50_ns\": %lu, \"p99_ns\": %lu, \"network_p50_ns\": %lu, "
-           "\"attaches\": %u, \"unmanaged\": %lu}\n", s.guest, s.resident,
+           "\"attaches\": %u, \"unmanaged\": %lu, \"evicted_pages\": %lu, "
+           "\"faults_remote\": %lu}\n", s.guest, s.resident,
            s.remote, s.local_max, vmm_resident(v), s.pager_rss, s.fault_p50,
-           s.fault_p99, s.network_p50, (unsigned)v->attaches, s.unmanaged);
+           s.fault_p99, s.network_p50, (unsigned)v->attaches, s.unmanaged,
+           s.evicted_pages, s.faults_remote);
 }
 
 /* False when it is over. */

@@ -301,6 +301,7 @@ class Bench:
                 quiet.append(self.touch(product, touches))
             # Fill up to local-max: from then on every fault has to push.
             self.touch(product, local_max * MIB // PAGE)
+            before = product.vmm.ask("stats")
             for n in range(self.rounds):
                 self.say(f"fault-latency, held: round {n + 1} of "
                          f"{self.rounds}")
@@ -308,6 +309,11 @@ class Bench:
                                          f"--pages={touches}"))
                 held.append(self.touch(product, touches))
             stats = product.vmm.ask("stats")
+        # A page has to go for each that comes: more is work for nothing.
+        went, came = (stats[k] - before[k]
+                      for k in ("evicted_pages", "faults_remote"))
+        self.add("fault-latency", "held_evictions", "per fault",
+                 went / max(came, 1), 1, {"pages": went, "faults": came})
         sleeping = [v for v, line in floors[0].items() if not line["busy"]]
         for metric, key in (("p50", "p50_ns"), ("p99", "p99_ns")):
             all_of = medians(floors, key)
@@ -470,7 +476,8 @@ class Bench:
         """Do the figures make sense?  Not: are they good."""
         names = {(r["bench"], r["metric"]) for r in self.results}
         want = {("fault-latency", m) for m in
-                ("quiet_p50", "quiet_p99", "held_p50", "held_p99")}
+                ("quiet_p50", "quiet_p99", "held_p50", "held_p99",
+                 "held_evictions")}
         want |= {("evict", "rate"), ("scan", "front_hand"),
                  ("scan", "back_hand"), ("idle", "cpu"),
                  ("giveback", "time"),
@@ -493,6 +500,9 @@ class Bench:
                     r["value"] < 1e6 and r["ratio"] > 0.3):
                 problems.append(f"{name}: {r['value']} us beside "
                                 f"{r['floor']} us")
+            if r["metric"] == "held_evictions" and r["value"] > 2:
+                problems.append(f"{name}: {r['value']} pages go for each that "
+                                "comes")
             if r["metric"] == "heartbeats" and not 0.2 < r["ratio"] < 5:
                 problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "rate" and not 0.01 < r["ratio"] < 3:
