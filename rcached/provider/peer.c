@@ -351,6 +351,7 @@ static bool peer_frame(Peer *peer)
         peer_close(peer, wire_reason(err));
         return false;
     }
+    head.check = 0;             /* it is the request's, not the answer's */
     peer->at += frame_need(&head);
     if (head.type == RCACHE_HELLO) {
         peer->ops->hello(peer, &head, bytes + WIRE_HEAD_LEN);

@@ -19,7 +19,7 @@ static uint32_t old_slab, new_slab;
 static void claim_both(uint64_t session)
 {
     c = client_connect(provider_address(provider));
-    c.features = RCACHE_FEATURE_MOVE;
+    c.features = RCACHE_FEATURE_MOVE | RCACHE_FEATURE_DIGEST;
     ck_assert_uint_eq(client_hello(&c, VM_A, session), RCACHE_OK);
     ck_assert_uint_eq(client_claim(&c, NEW), RCACHE_OK);
     new_slab = c.slabs[0];
@@ -66,7 +66,7 @@ static void send_token(Client *to, uint8_t type, uint64_t lease,
 
     memset(move.token, token, sizeof(move.token));
     wire_append_move_token(frame, &head, &move);
-    client_send(to, frame->data, frame->len);
+    client_send_frame(to, frame->data, frame->len);
 }
 
 static uint16_t expect(uint32_t slab, uint8_t token)
@@ -88,7 +88,7 @@ static void send_move(uint8_t token, uint64_t session)
     wire_text_copy(move.address, sizeof(move.address),
                    provider_address(provider));
     wire_append_move(frame, &head, &move);
-    client_send(&c, frame->data, frame->len);
+    client_send_frame(&c, frame->data, frame->len);
 }
 
 static uint16_t move_answer(uint8_t type, WireMoved *moved)
