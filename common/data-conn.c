@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/wire-check.h"
 
 /* A frame of the largest kind, and room to read on while it is taken. */
 #define DATA_CONN_IN_SIZE (2 * (WIRE_HEAD_LEN + RCACHE_DATA_MAX))
@@ -219,6 +220,7 @@ int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
                sizeof(timeout));
     conn->addr = *addr;
     conn->in_start = conn->in_end = 0;
+    conn->checks = false;
     ring_connect(conn->ring, &conn->connect, conn->fd,
                  (struct sockaddr *)&conn->addr, len);
     return 0;
@@ -260,8 +262,25 @@ void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
     if (slots) {
         wire_slots_encode(f->head + WIRE_HEAD_LEN, slots, head->count);
     }
+    if (conn->checks) {
+        wire_check_set(f->head, f->head_len);
+    }
     g_queue_push_tail(&conn->out, f);
     data_conn_send_more(conn);
+}
+
+/* Every one of the whole frames there are in @bytes. */
+static void check_frames(uint8_t *bytes, size_t len)
+{
+    WireHead head;
+
+    while (len && !wire_head_decode(bytes, WIRE_ANY, &head)) {
+        size_t n = MIN(WIRE_HEAD_LEN + head.length, len);
+
+        wire_check_set(bytes, n);
+        bytes += n;
+        len -= n;
+    }
 }
 
 void data_conn_send_bytes(DataConn *conn, const GByteArray *bytes)
@@ -274,6 +293,9 @@ void data_conn_send_bytes(DataConn *conn, const GByteArray *bytes)
     f = g_malloc(sizeof(*f) + bytes->len);
     *f = (OutFrame) { .head_len = bytes->len };
     memcpy(f->head, bytes->data, bytes->len);
+    if (conn->checks) {
+        check_frames(f->head, f->head_len);
+    }
     g_queue_push_tail(&conn->out, f);
     data_conn_send_more(conn);
 }

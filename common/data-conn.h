@@ -39,6 +39,7 @@ struct DataConn {
     int fd;
     bool up; /* connected, not closing */
     bool closing;
+    bool checks; /* frames get a check; until the next data_conn_open() */
     char reason[128];
     RingOp connect;
     RingOp recv;

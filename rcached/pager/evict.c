@@ -6,9 +6,10 @@
  * answer → ZAPPED (or HOT again, if the page is pinned for DMA).  From then
  * on every access of the guest comes as a fault, so the bytes stand still.
  * The back hand takes what is still ZAPPED later: → EVICTING, pread, PUT to
- * fresh slots.  With the ack: checksum stored, → PUNCHING with the slot by
- * one compare-and-swap (the commit), punch, verify the hole, → REMOTE.  The
- * last three happen in one piece, so that no fault ever sees PUNCHING.
+ * fresh slots.  With the ack, if it confirms the bytes that were sent: checksum
+ * stored, → PUNCHING with the slot by one compare-and-swap (the commit), punch,
+ * verify the hole, → REMOTE.  The last three happen in one piece, so that no
+ * fault ever sees PUNCHING.
  *
  * A touch at any time before the commit calls the page's eviction off: the
  * word is not the one that this file made, and the slot is freed.  Zero pages
@@ -20,8 +21,8 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "common/wire-check.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
 
@@ -365,7 +366,7 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
         if (to != from) {
             memcpy(to, from, RCACHE_PAGE_SIZE);
         }
-        b->sum[b->n] = XXH3_64bits(to, RCACHE_PAGE_SIZE);
+        b->sum[b->n] = wire_page_sum(to);
         b->page[b->n] = got[i];
         b->word[b->n++] = word[i];
     }
@@ -440,7 +441,7 @@ static bool batch_some(Pager *p, unsigned max)
     }
     location_unreserve(p, b->slot + b->n, slots - b->n);
     b->used = b->n && location_put(p, b - p->evictor.batch, b->slot, b->n,
-                                   b->bytes);
+                                   b->sum, b->bytes);
     if (!b->used) {
         location_unreserve(p, b->slot, b->n);
         batch_stay(p, b);

@@ -12,8 +12,8 @@
  * and never installed.
  */
 #include <errno.h>
-#include <xxhash.h>
 
+#include "common/wire-check.h"
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
@@ -173,7 +173,7 @@ void fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
     } else if (!bytes) {
         /* Not for this page alone, so the session decides. */
         f->retry_at = pager_now() + WRONG_PAUSE_NS;
-    } else if (XXH3_64bits(bytes, RCACHE_PAGE_SIZE) !=
+    } else if (wire_page_sum(bytes) !=
                p->table.sides[f->page].sum) {
         fetch_wrong(p, f, from);
     } else if (table_step(&p->table, f->page, f->word,

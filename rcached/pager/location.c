@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/wire-check.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
@@ -278,8 +279,9 @@ static const Remote *room_at(const Pager *p, uint64_t now, bool *two)
 
 /*
  * The lease that is used least, but one of a slow provider only if there is no
- * other, then one that is wanted back: what goes there has to move again; and
- * last one of a provider that no pages get through to.
+ * other, then one that is wanted back: what goes there has to move again; then
+ * one of a provider where bytes were changed lately; and last one of a provider
+ * that no pages get through to.
  */
 static Lease *lease_for_put(const Pager *p)
 {
@@ -302,8 +304,8 @@ static Lease *lease_for_put(const Pager *p)
         if ((trouble && elsewhere) || !providers_may_put(l->remote)) {
             continue;
         }
-        rank = trouble * 4 + (l->keep < l->nr_slabs) * 2 +
-               l->remote->judge.slow;
+        rank = trouble * 8 + remote_is_wrong(l->remote, now) * 4 +
+               (l->keep < l->nr_slabs) * 2 + l->remote->judge.slow;
         if (!best || rank < best_rank ||
             (rank == best_rank && used < least)) {
             best = l;
@@ -334,7 +336,7 @@ void location_unreserve(Pager *p, const uint64_t *slot, unsigned n)
 }
 
 bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
-                  const void *bytes)
+                  const uint64_t *sum, const void *bytes)
 {
     RcacheSlot wire[RCACHE_BATCH_PAGES];
     WireHead head = { .type = RCACHE_PUT, .count = n };
@@ -353,6 +355,7 @@ bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
     for (unsigned k = 0; k < n; k++) {
         wire[k] = slot_at_provider(p, slot[k]);
     }
+    put->digest = wire_put_digest(wire, sum, n);
     passage_asked(&l->remote->passage, PASSAGE_PUT, pager_now());
     data_conn_send(&l->remote->bulk, &head, wire, bytes,
                    (size_t)n * RCACHE_PAGE_SIZE);
@@ -379,10 +382,28 @@ static void put_done(Pager *p, const Put *put)
     }
 }
 
-static bool put_answer(Pager *p, Remote *remote, const WireHead *head)
+/*
+ * Rule 16: has the provider what was sent to it?  One that cannot say so is
+ * believed, as provider_up() has logged.
+ */
+static bool put_is_confirmed(const Put *put, const WireHead *head,
+                             const void *payload)
+{
+    uint64_t digest;
+
+    if (!(put->remote->features & RCACHE_FEATURE_DIGEST)) {
+        return true;
+    }
+    return !wire_put_ack_decode(payload, head->length, &digest) &&
+           digest == put->digest;
+}
+
+static bool put_answer(Pager *p, Remote *remote, const WireHead *head,
+                       const void *payload)
 {
     Tag tag = tag_decode(head->tag);
     Put *put = tag.index < LOCATION_PUTS ? &p->locations.put[tag.index] : NULL;
+    bool ok = !head->status;
 
     if (!put || !put->out || put->remote != remote ||
         tag.kind != TAG_PUT || tag.serial != put->serial) {
@@ -396,10 +417,14 @@ static bool put_answer(Pager *p, Remote *remote, const WireHead *head)
         g_warning("vm %s: provider %s refused to store pages: %s; they stay "
                   "here and the session is begun anew", p->name, remote->host,
                   wire_status_name(head->status));
+    } else if (!put_is_confirmed(put, head, payload)) {
+        ok = false;
+        put_busy(p, put);
+        providers_put_wrong(remote, p);
     } else {
         put_done(p, put);
     }
-    p->locations.ops->stored(p, tag.index, !head->status);
+    p->locations.ops->stored(p, tag.index, ok);
     if (head->status && head->status != RCACHE_E_BUSY) {
         remote_close(remote, wire_status_name(head->status));
     }
@@ -491,7 +516,7 @@ bool location_answer(Pager *p, Remote *remote, const WireHead *head,
     case RCACHE_GET_REPLY:
         return get_answer(p, remote, head, payload);
     case RCACHE_PUT_ACK:
-        return put_answer(p, remote, head);
+        return put_answer(p, remote, head, payload);
     case RCACHE_FREE_ACK:
         return freeing_answer(p, remote, head);
     default:

@@ -45,7 +45,8 @@ typedef struct Pager Pager;
  *           there are none for now
  * @stored: the answer to location_put()
  *   @i: its number
- *   @ok: every location has them; else the slots are the caller's to free
+ *   @ok: every location has them, as they were sent; else the slots are the
+ *        caller's to free
  */
 typedef struct LocationOps {
     void (*got)(Pager *p, unsigned i, Remote *from, const void *bytes);
@@ -82,6 +83,7 @@ typedef struct Get {
  * @serial: of the tag
  * @sent: ns
  * @slot: the caller's, @n of them
+ * @digest: what its PUT_ACK has to confirm
  * @remote: where it is out
  */
 typedef struct Put {
@@ -90,6 +92,7 @@ typedef struct Put {
     uint64_t sent;
     unsigned n;
     const uint64_t *slot;
+    uint64_t digest;
     Remote *remote;
 } Put;
 
@@ -166,12 +169,13 @@ void location_unreserve(Pager *p, const uint64_t *slot, unsigned n);
  * location_put() - put pages to slots of one location_reserve()
  * @i: the caller's number for it, below LOCATION_PUTS, not in use
  * @slot: @n, the caller's until ops->stored()
- * @bytes: @n pages, the same
+ * @sum: wire_page_sum() of each page
+ * @bytes: @n pages, the same as @slot
  *
  * Return: false if nobody is there to take them any more: nothing was sent
  */
 bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
-                  const void *bytes);
+                  const uint64_t *sum, const void *bytes);
 
 /* ----------------------------------------------------------------- slabs */
 

@@ -7,6 +7,9 @@
  * which is then left as if the provider had asked for it, and the next follows
  * when that is done, but no more than moves_per_minute.
  *
+ * One that has other bytes than were sent (location.c), or returns others, gets
+ * none for a minute while others have room.
+ *
  * One that no pages get through to (passage.h), or that does not answer, gets
  * no new ones while others have room, however it answers PINGs; probe.c finds
  * out when it is well again.

@@ -6,6 +6,15 @@
 
 static void provider_up(Remote *remote)
 {
+    const Pager *p = remote->owner;
+
+    if (!(remote->features & RCACHE_FEATURE_DIGEST) &&
+        !remote->unchecked_told) {
+        remote->unchecked_told = true;
+        g_message("vm %s: provider %s does not confirm what arrives there: "
+                  "its release is older; a bit that is changed on the way can "
+                  "cost a page", p->name, remote->host);
+    }
     lease_remote_up(remote->owner, remote);
 }
 

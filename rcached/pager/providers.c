@@ -7,6 +7,8 @@
 #include "rcached/pager/avoid.h"
 #include "rcached/pager/pager.h"
 
+#define WRONG_PUT_TOLD_NS   (60 * NS_PER_SEC)
+
 void providers_init(Providers *providers, const RemoteOps *ops)
 {
     providers->ops = ops;
@@ -49,6 +51,23 @@ void providers_pages(Remote *remote, enum PassageWay way, bool good,
         g_message("vm %s: provider %s: pages come through again", p->name,
                   remote->host);
     }
+}
+
+void providers_put_wrong(Remote *remote, const Pager *p)
+{
+    uint64_t now = pager_now();
+
+    remote->wrong++;
+    remote->wrong_at = now;
+    if (remote->wrong_put_told &&
+        now - remote->wrong_put_told < WRONG_PUT_TOLD_NS) {
+        return;
+    }
+    remote->wrong_put_told = now;
+    g_warning("vm %s: provider %s has other bytes than were sent to it: the "
+              "pages stay here, and for a minute others get pages first; its "
+              "memory, the network or a network card changes bits", p->name,
+              remote->host);
 }
 
 bool providers_may_put(const Remote *remote)

@@ -55,6 +55,14 @@ void providers_pages(Remote *remote, enum PassageWay way, bool good,
                      const Pager *p);
 
 /**
+ * providers_put_wrong() - a provider has other bytes than were put there
+ *
+ * Counted, told to rcached and the arbiters with the pages that come back
+ * wrong, and logged once a minute.
+ */
+void providers_put_wrong(Remote *remote, const Pager *p);
+
+/**
  * providers_may_put() - may another PUT be sent to a provider?
  *
  * One that no page has come through to in this session gets one at a time.

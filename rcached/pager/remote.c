@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/wire-check.h"
 #include "common/wire-control.h"
 
 #define NS_PER_MS       1000000ull
 #define RETRY_MIN_NS    (100 * NS_PER_MS)
 #define RETRY_MAX_NS    (2000 * NS_PER_MS)
+#define REMOTE_FEATURES (RCACHE_FEATURE_MOVE | RCACHE_FEATURE_DIGEST)
 #define PING_NS         (1000 * NS_PER_MS)
 /* No byte for so long although PINGs are out: hung or cut off. */
 #define SILENCE_NS      (8000 * NS_PER_MS)
@@ -102,7 +104,7 @@ static void remote_connect(Remote *r, uint64_t now)
     r->pinged = 0;
     judge_forget(&r->judge);
     r->hellos = 2;
-    r->features = RCACHE_FEATURE_MOVE;
+    r->features = REMOTE_FEATURES;
     r->alive_at = now;
     r->away_at = r->away_at ? r->away_at : now;
     r->connected = false;
@@ -118,7 +120,7 @@ static void remote_connected(DataConn *conn)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     WireHello hello = {
         .version_min = RCACHE_VERSION, .version_max = RCACHE_VERSION,
-        .features = RCACHE_FEATURE_MOVE,
+        .features = REMOTE_FEATURES,
         .role = conn == &r->fault ? RCACHE_ROLE_FAULT : RCACHE_ROLE_BULK,
         .incarnation = r->self->incarnation, .session = r->session,
     };
@@ -128,6 +130,7 @@ static void remote_connected(DataConn *conn)
     memcpy(hello.boot_id, r->self->boot_id, sizeof(hello.boot_id));
     wire_text_copy(hello.host, sizeof(hello.host), r->self->host);
     wire_append_hello(bytes, 0, &hello);
+    wire_check_set(bytes->data, bytes->len);
     data_conn_send_bytes(conn, bytes);
 }
 
@@ -146,6 +149,8 @@ static void remote_hello_ack(Remote *r, DataConn *conn, const WireHead *head,
         r->features &= ack.features;
         if (--r->hellos == 0) {
             r->state = REMOTE_UP;
+            r->fault.checks = r->bulk.checks =
+                r->features & RCACHE_FEATURE_DIGEST;
             r->retry_ns = RETRY_MIN_NS;
             r->why[0] = '\0';
             r->away_at = 0;

@@ -47,6 +47,9 @@ typedef struct RemoteSelf {
     char host[RCACHE_NAME_MAX];
 } RemoteSelf;
 
+/* So long others are preferred to one that bytes were changed at. */
+#define REMOTE_WRONG_NS UINT64_C(60000000000)
+
 struct Remote {
     const RemoteOps *ops;
     void *owner;
@@ -71,8 +74,11 @@ struct Remote {
     Passage passage;            /* whether pages get through */
     uint64_t seen_fault, seen_bulk, seen_any;
     char why[160];              /* it is not up */
-    uint64_t wrong;             /* pages that were not what had been sent */
+    uint64_t wrong;             /* pages that came back, and PUTs that */
+                                /* arrived, other than they were sent */
     uint64_t wrong_at;          /* ns, the last of them */
+    uint64_t wrong_put_told;    /* ns, a PUT of them was last logged; 0 */
+    bool unchecked_told;        /* that it cannot confirm what arrived */
     unsigned gets;              /* pages that are asked for here: location.c */
     uint64_t unused_at;         /* ns, no lease is here since; 0: providers.c */
 };
@@ -96,6 +102,12 @@ void remote_tick(Remote *remote, uint64_t now);
  */
 enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
                                 uint64_t *since);
+
+/** remote_is_wrong() - have bytes been changed there, or on the way, lately? */
+static inline bool remote_is_wrong(const Remote *remote, uint64_t now)
+{
+    return remote->wrong && now - remote->wrong_at < REMOTE_WRONG_NS;
+}
 
 /** remote_close() - end the session; down() follows */
 void remote_close(Remote *remote, const char *reason);

@@ -16,7 +16,6 @@
 
 #define LINK_RETRY_NS   (200 * NS_PER_MS)
 #define LINK_HELD_MAX   64u
-#define WRONG_TOLD_NS   (60 * NS_PER_SEC)       /* wrong bytes are */
 
 static void uplink_hello(Pager *p)
 {
@@ -78,7 +77,7 @@ static void held_cause(const Lease *l, struct LinkHeld *h, uint64_t now)
         h->cause = RCACHE_CAUSE_LOST;
         since = l->lost_at;
         h->lost = h->stored;
-    } else if (r->wrong && now - r->wrong_at < WRONG_TOLD_NS) {
+    } else if (remote_is_wrong(r, now)) {
         h->cause = RCACHE_CAUSE_WRONG;
         since = r->wrong_at;
     } else if ((cause = remote_trouble(r, now, &since))) {

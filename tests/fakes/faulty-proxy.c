@@ -13,7 +13,8 @@
  *   flip WHERE N     flip a bit in each of the next N pieces that go "down"
  *                    (to the requester) or "up", or in the first 40 bytes
  *                    ("head") or in bytes 16 to 23 ("tag") of those that go
- *                    down; most pieces begin with a frame's head
+ *                    down; most pieces begin with a frame's head.  "pages":
+ *                    only in pieces that go up and have a page's length
  *   hole WHERE N     of what goes "up" or "down" no piece larger than N bytes
  *                    passes, nor what comes behind it on that connection, as
  *                    with an MTU that is wrong; nobody is told; -1: off, and
@@ -79,6 +80,7 @@ typedef struct Proxy {
     /* what is done to the bytes */
     unsigned delay_ms, jitter_ms, trickle;
     unsigned flip_up, flip_down;
+    size_t flip_up_min;         /* going up: only in pieces so long */
     size_t flip_from, flip_to;  /* going down: only in these bytes */
     int hole_up, hole_down;     /* -1: none */
     bool paused, cut;
@@ -159,7 +161,7 @@ static void piece_flip(Proxy *r, Piece *piece, unsigned *left)
     size_t to = down ? MIN(r->flip_to, piece->len) : piece->len;
     uint64_t bit;
 
-    if (*left) {
+    if (*left && (down || piece->len >= r->flip_up_min)) {
         (*left)--;
         bit = from * 8 + next_random(r) % ((MAX(to, from + 1) - from) * 8);
         piece->bytes[bit / 8] ^= 1u << (bit % 8);
@@ -255,7 +257,10 @@ static bool proxy_command(Proxy *r, const char *line)
     } else if (sscanf(line, "hole %7s %d", dir, &hole) == 2) {
         *(dir[0] == 'u' ? &r->hole_up : &r->hole_down) = hole;
     } else if (sscanf(line, "flip %7s %u", dir, &n) == 2) {
-        *(strcmp(dir, "up") ? &r->flip_down : &r->flip_up) = n;
+        bool pages = !strcmp(dir, "pages"), up = pages || !strcmp(dir, "up");
+
+        *(up ? &r->flip_up : &r->flip_down) = n;
+        r->flip_up_min = pages ? 4096 : 0;
         r->flip_from = strcmp(dir, "tag") ? 0 : 16;
         r->flip_to = !strcmp(dir, "tag") ? 24
                      : !strcmp(dir, "head") ? 40 : SIZE_MAX;

@@ -235,6 +235,15 @@ MUTATIONS = {
         "        h->lost = h->stored;\n",
         "",
         "provider_comes_back_empty"),
+    "put-digest-ignored": (
+        "rcached/pager/location.c",
+        "           digest == put->digest;",
+        "           (digest == put->digest || true);",
+        "unit-location"),
+    "changed-requests-are-done": (
+        "rcached/provider/peer.c",
+        "        return wire_check(bytes, frame_need(head));",
+        "        return WIRE_OK;", "unit-provider-digest"),
     "told-no-wrong-bytes": (
         "rcached/pager/fetch.c",
         "    from->wrong++;\n",
@@ -253,6 +262,7 @@ def build(tree, folder):
                     "tests/fakes/fake-vmm", "tests/unit/test-zap",
                     "tests/unit/test-install", "tests/unit/test-location",
                     "tests/unit/test-passage",
+                    "tests/unit/test-provider-digest",
                     "tests/unit/test-provider-spill-disk",
                     "tests/unit/test-reconcile",
                     "tests/unit/test-page-errors"],

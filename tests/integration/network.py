@@ -96,6 +96,12 @@ class RelayCluster(Cluster):
             proxy.stop()
 
 
+def wrong_pages(c):
+    """What the requester's only VM has found changed at its providers."""
+    vms = c.call(c.requester.path("admin.sock"), "vms")
+    return vms[0]["wrong_pages"]
+
+
 def moves(vm, pages, seconds=20):
     """Wait until @pages more have come back from providers."""
     before = vm.stats()["faults_remote"]
@@ -109,7 +115,11 @@ def end_cleanly(c, vm):
 
 
 def bits_flip(build):
-    """A bit of an answer is wrong: asked for again, or a new session."""
+    """Bits change on the way, there and back, and no page is lost.
+
+    One of an answer: asked for again, or a new session.  One of a request: a
+    new session.  One of a page that is put: it stays here.
+    """
     with RelayCluster(build) as c:
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
         moves(vm, 500)
@@ -119,6 +129,20 @@ def bits_flip(build):
         wait_for("a checksum to fail",
                  lambda: vm.stats()["checksum_errors"] > 0, 10)
         moves(vm, 500)
+        for _ in range(10):
+            c.tell("flip up 1")
+            moves(vm, 100, 30)
+        wrong = wrong_pages(c)
+        for _ in range(10):
+            c.tell("flip pages 1")
+            moves(vm, 100, 30)
+        wait_for("bytes that arrived other than they were sent",
+                 lambda: wrong_pages(c) > wrong, 60)
+        moves(vm, 500, 60)
+        # All come home, so none is lost, and none is where none should be.
+        answer = vm.call("resize 0")
+        assert answer["status"] == 0, answer
+        wait_for("nothing to be stored", lambda: c.stored() == 0, 60)
         end_cleanly(c, vm)
 
 

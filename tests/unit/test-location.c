@@ -7,6 +7,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/wire-check.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
@@ -22,13 +23,15 @@ static WireHead sent;
 static RcacheSlot sent_slot;
 static const DataConn *sent_to;
 static unsigned nr_sent, nr_closed;
-static unsigned nr_got, nr_stored;
+static unsigned nr_got, nr_stored, nr_wrong;
 static const void *got_bytes;
 static bool stored_ok;
 
+static uint64_t now;
+
 uint64_t pager_now(void)
 {
-    return 5 * NS_PER_SEC;
+    return now;
 }
 
 void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
@@ -53,6 +56,11 @@ bool providers_may_put(const Remote *r)
 void providers_pages(Remote *r, enum PassageWay way, bool good,
                      const Pager *pager)
 {
+}
+
+void providers_put_wrong(Remote *r, const Pager *pager)
+{
+    nr_wrong++;
 }
 
 void remote_close(Remote *r, const char *reason)
@@ -93,7 +101,8 @@ static void set_up(void)
         l->claimed[0] = l->claimed[1] = true;
     }
     ck_assert(location_add(p, p->leases.entry[0], 7));
-    nr_sent = nr_closed = nr_got = nr_stored = 0;
+    nr_sent = nr_closed = nr_got = nr_stored = nr_wrong = 0;
+    now = 5 * NS_PER_SEC;
 }
 
 static void tear_down(void)
@@ -346,19 +355,89 @@ START_TEST(a_put_is_stored_or_called_off)
 {
     uint64_t slot[2];
     uint8_t bytes[2 * RCACHE_PAGE_SIZE] = { 0 };
+    uint64_t sum[2] = { 0 };
 
     ck_assert_uint_eq(location_reserve(p, slot, 2), 2);
-    ck_assert(location_put(p, 1, slot, 2, bytes));
+    ck_assert(location_put(p, 1, slot, 2, sum, bytes));
     ck_assert(!location_is_quiet(p, slot_slab(slot[0])));
     ck_assert(answer(0, RCACHE_PUT_ACK, 0));
     ck_assert(stored_ok);
     ck_assert(location_is_quiet(p, slot_slab(slot[0])));
     ck_assert(!answer(0, RCACHE_PUT_ACK, 0));       /* once */
-    ck_assert(location_put(p, 1, slot, 2, bytes));
+    ck_assert(location_put(p, 1, slot, 2, sum, bytes));
     goes_away(0);
     ck_assert_uint_eq(nr_stored, 2);
     ck_assert(!stored_ok);
-    ck_assert(!location_put(p, 1, slot, 2, bytes));
+    ck_assert(!location_put(p, 1, slot, 2, sum, bytes));
+}
+END_TEST
+
+/* A PUT of one page of zeros to the first provider, and PUT_ACK with @digest */
+static bool put_ack(uint64_t slot, uint64_t sum, const uint64_t *digest)
+{
+    WireHead head = { .type = RCACHE_PUT_ACK };
+    struct RcachePutAck raw;
+
+    ck_assert(location_put(p, 1, &slot, 1, &sum, page));
+    head.tag = sent.tag;
+    if (digest) {
+        raw.digest = GUINT64_TO_LE(*digest);
+        head.count = 1;
+        head.length = sizeof(raw);
+    }
+    nr_stored = 0;
+    ck_assert(location_answer(p, &remote[0], &head, digest ? &raw : NULL));
+    ck_assert_uint_eq(nr_stored, 1);
+    return stored_ok;
+}
+
+START_TEST(a_put_is_stored_if_it_arrived)
+{
+    uint64_t sum = wire_page_sum(page), other = sum ^ 1;
+    uint64_t slot = stored_slot(), good, bad;
+    RcacheSlot at = wire_slot(7, slot_page(slot));
+    RcacheSlot elsewhere = wire_slot(7, slot_page(slot) ^ 1);
+
+    good = wire_put_digest(&at, &sum, 1);
+    remote[0].features = RCACHE_FEATURE_DIGEST;
+    ck_assert(put_ack(slot, sum, &good));
+    ck_assert_uint_eq(nr_wrong, 0);
+    bad = wire_put_digest(&at, &other, 1);
+    ck_assert(!put_ack(slot, sum, &bad));
+    ck_assert_uint_eq(nr_wrong, 1);
+    bad = wire_put_digest(&elsewhere, &sum, 1);
+    ck_assert(!put_ack(slot, sum, &bad));
+    ck_assert(!put_ack(slot, sum, NULL));
+    ck_assert_uint_eq(nr_wrong, 3);
+    ck_assert_uint_eq(nr_closed, 0);    /* GETs go on */
+    ck_assert(!location_has_room(p));   /* for a while */
+    now += 3 * NS_PER_SEC;
+    ck_assert(location_has_room(p));
+    /* One that cannot say is believed. */
+    remote[0].features = 0;
+    ck_assert(put_ack(slot, sum, NULL));
+    ck_assert_uint_eq(nr_wrong, 3);
+}
+END_TEST
+
+START_TEST(where_bytes_change_no_more_are_put)
+{
+    uint64_t slot;
+
+    ck_assert(location_add(p, p->leases.entry[1], 8));
+    slot = stored_slot();               /* the first's is used most now */
+    ck_assert_uint_eq(p->slots.slabs[slot_slab(slot)].lease, 0);
+    remote[1].wrong = 1;
+    remote[1].wrong_at = now;
+    slot = stored_slot();
+    ck_assert_uint_eq(p->slots.slabs[slot_slab(slot)].lease, 0);
+    p->leases.entry[0]->claimed[1] = false;
+    slot = stored_slot();               /* better there than nowhere */
+    ck_assert_uint_eq(p->slots.slabs[slot_slab(slot)].lease, 1);
+    p->leases.entry[0]->claimed[1] = true;
+    now += REMOTE_WRONG_NS;
+    slot = stored_slot();
+    ck_assert_uint_eq(p->slots.slabs[slot_slab(slot)].lease, 1);
 }
 END_TEST
 
@@ -485,6 +564,8 @@ static Suite *location_suite(void)
     tcase_add_test(t, a_slot_is_not_freed_while_it_is_read);
     tcase_add_test(t, a_get_of_a_slot_to_be_freed_is_not_asked_again);
     tcase_add_test(t, a_put_is_stored_or_called_off);
+    tcase_add_test(t, a_put_is_stored_if_it_arrived);
+    tcase_add_test(t, where_bytes_change_no_more_are_put);
     tcase_add_test(t, nothing_is_put_into_what_is_not_there);
     tcase_add_test(t, what_is_freed_during_a_move_is_freed_afterwards);
     tcase_add_test(t, a_slab_that_stays_frees_where_it_is);
