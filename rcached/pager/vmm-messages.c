@@ -152,6 +152,9 @@ static void vmm_block_del(Pager *p, struct RcacheVmmBlockDel msg)
         if (page_slot(word)) {
             location_free(p, page_slot(word));
         }
+        if (page % RCACHE_FRAME_PAGES == 0) {
+            fault_poll(p);      /* a large block takes a while */
+        }
     }
     guest_del_block(&p->guest, msg.block);
     p->limits.ram = guest_ram_pages(&p->guest);
