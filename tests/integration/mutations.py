@@ -86,6 +86,13 @@ MUTATIONS = {
         "    if (data && page_state(word) == RCACHE_EVICTING) {\n"
         "        return true;\n    }\n"
         "    if (data) {\n        return word == hot ||", "unit-reconcile"),
+    "maxmem-is-touched": (
+        "rcached/pager/table.c",
+        "    return table->frames ? 0 : -ENOMEM;",
+        "    memset(table->frames, 0,\n"
+        "           table_nr_frames(table) * sizeof(FrameCount));\n"
+        "    return table->frames ? 0 : -ENOMEM;",
+        "maxmem_costs_nothing"),
     "rule2-slots-of-half-a-map": (
         "rcached/pager/slots.c",
         "    if (slots->partial) {\n        return 0;\n    }\n", "",
