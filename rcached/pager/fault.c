@@ -8,7 +8,7 @@
  *
  * A page that would take resident memory over local_max waits in a queue
  * until evictions have made room: bounded by their progress.  If nothing can
- * be evicted any more (no provider with room), local_max gives way.
+ * be evicted any more (no provider with room), local_max gives way: stretch.h.
  * A page of a provider that is asked for as many pages as it may be waits in a
  * queue of that provider.
  */
@@ -100,13 +100,16 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
 static bool room_there(const Pager *p, bool comes_back)
 {
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
-    uint64_t limit = p->limits.local_max;
+    uint64_t limit = stretch_limit(&p->faults.stretch, p->limits.local_max);
 
+    if (limit == UINT64_MAX) {
+        return true;
+    }
     if (comes_back && (!attach_is_done(&p->attach) ||
                        limit_allowance(p) < limit_slack(p))) {
         limit += limit_slack(p);
     }
-    return p->faults.stretching || pager_resident(p) + coming < limit;
+    return pager_resident(p) + coming < limit;
 }
 
 static bool page_comes_back(const Pager *p, uint64_t page)
@@ -261,27 +264,35 @@ static const char *no_room_why(const Pager *p)
                          : "no provider with a free slab can be reached";
 }
 
-/* Whether waiting for an eviction has become pointless. */
-static void room_consider(Pager *p, uint64_t now)
+/* Has waiting for an eviction become pointless? */
+static bool room_is_stuck(const Pager *p, uint64_t now)
 {
-    bool waiting = room_queue_len(&p->faults.room);
     uint64_t patience = lease_is_coming(p) ? NO_LEASE_NS : NO_PROGRESS_NS;
 
-    if (!waiting || room_there(p, false)) {
-        if (!waiting && p->faults.stretching &&
-            pager_resident(p) < p->limits.local_max) {
-            p->faults.stretching = false;
-            report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
-                         "cold pages can go again: local-max holds");
-        }
-        return;
-    }
     /* Progress may be newer than @now: a slice of the attach counts as such. */
-    if (now > MAX(p->evictor.progress_at, p->faults.room.since) + patience) {
-        p->faults.stretching = true;
+    return room_queue_len(&p->faults.room) && !room_there(p, false) &&
+           now > MAX(p->evictor.progress_at, p->faults.room.since) + patience;
+}
+
+static void room_consider(Pager *p, uint64_t now)
+{
+    Stretch *stretch = &p->faults.stretch;
+    enum StretchState before = stretch->state;
+    StretchInput in = {
+        .waiting = room_queue_len(&p->faults.room),
+        .stuck = room_is_stuck(p, now), .resident = pager_resident(p),
+        .local_max = p->limits.local_max,
+        .evicted = p->report.counts->evicted + p->report.counts->zero_evicted,
+    };
+
+    stretch_look(stretch, &in, now);
+    if (before == STRETCH_OFF && stretch->state != STRETCH_OFF) {
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
                      "cold pages have nowhere to go: local-max is stretched "
                      "(%s)", no_room_why(p));
+    } else if (before != STRETCH_OFF && stretch->state == STRETCH_OFF) {
+        report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
+                     "cold pages can go again: local-max holds");
     }
 }
 

@@ -11,6 +11,7 @@
 
 #include "rcached/pager/fetch-queue.h"
 #include "rcached/pager/room-queue.h"
+#include "rcached/pager/stretch.h"
 
 typedef struct Pager Pager;
 
@@ -32,14 +33,14 @@ typedef struct LostWait {
  *         reads it
  * @retry: to be looked at again soon, or when page-errors.h says so
  * @lost: of LostWait, a bounded number, for report.c
- * @stretching: there is no room anywhere, so local_max gives way
+ * @stretch: there is no room anywhere, so local_max gives way
  */
 typedef struct Faults {
     RoomQueue room;
     FetchQueue fetch;
     RoomQueue retry;
     GArray *lost;
-    bool stretching;
+    Stretch stretch;
 } Faults;
 
 void faults_init(Faults *faults);

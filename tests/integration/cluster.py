@@ -97,7 +97,7 @@ class Cluster(Lab):
     """An arbiter, a requester, and providers (two if not told otherwise)."""
 
     def __init__(self, build, providers=2, arbiter=True, slab="4M",
-                 requester=(), provider=(), ipv6=False):
+                 requester=(), provider=(), ipv6=False, heartbeat_ms=200):
         super().__init__(build, ipv6=ipv6)
         self.vms = []
         self.nr_providers = providers
@@ -105,6 +105,7 @@ class Cluster(Lab):
         self.slab = slab
         self.requester_options = requester
         self.provider_options = provider
+        self.heartbeat_ms = heartbeat_ms
 
     def __enter__(self):
         super().__enter__()
@@ -121,7 +122,7 @@ class Cluster(Lab):
                           for i in range(self.nr_providers)]
         self.arbiter = []
         if self.with_arbiter:
-            self.requester.start_arbiter(heartbeat_ms=200)
+            self.requester.start_arbiter(heartbeat_ms=self.heartbeat_ms)
             self.arbiter = ["--arbiter", self.requester.at(9471)]
         for host in self.providers:
             self.start_provider(host)

@@ -164,6 +164,15 @@ MUTATIONS = {
         "    passage->proven = false;\n}",
         "    passage->proven = false;\n"
         "    passage->suspect[PASSAGE_PUT] = false;\n}", "unit-passage"),
+    "stretched-for-good": (
+        "rcached/pager/stretch.c",
+        "    if (gone >= FLOW_PAGES) {",
+        "    if (0 && gone >= FLOW_PAGES) {",
+        "stretched_and_back"),
+    "silent-providers-are-waited-for": (
+        "arbiter/grants.c",
+        "    stop_waiting(grants, provider, \"it does not answer\");\n",
+        "", "unit-grants"),
     "suspects-get-pages": (
         "rcached/pager/remote.c",
         "    if (passage_is_suspect(&remote->passage)) {",
@@ -270,6 +279,7 @@ def build(tree, folder):
                     "tests/unit/test-install", "tests/unit/test-location",
                     "tests/unit/test-passage",
                     "tests/unit/test-provider-digest",
+                    "tests/unit/test-grants",
                     "tests/unit/test-provider-spill-disk",
                     "tests/unit/test-reconcile",
                     "tests/unit/test-page-errors"],

@@ -4,7 +4,8 @@
 The figures of both admin sockets are looked at: a VM that has lost memory,
 wrong bytes, and a provider of no use are never "ok".
 """
-from cluster import Cluster, MIB, Vm, wait_for
+from cluster import (Cluster, MIB, Vm, expect_clean, expect_within,
+                     wait_for)
 
 SCENARIOS = {}
 
@@ -80,4 +81,63 @@ def wrong_bytes_are_told(build):
             assert vms[0]["wrong_pages"] > 0, vms
             assert vms[0]["providers"][0]["wrong_pages"] > 0, vms
         end_vm(vm)
+        c.shut_down()
+
+
+@scenario
+def provider_stopped(build):
+    """
+    A provider is stopped while a new guest takes memory: what it has taken goes
+    to the other one, within local-max, and only pages of the first are waited
+    for.  Both sockets name it and the cause.
+    """
+    local_max = 64 * MIB
+    with Cluster(build, heartbeat_ms=1000) as c:
+        vm = Vm(c.requester, mem=512, local_max=64, seconds=600, threads=2,
+                pattern="sweep")
+        wait_for("both to store",
+                 lambda: min(c.status(h)["stored_bytes"]
+                             for h in c.providers) > 4 * MIB, 60)
+        process = c.providers[0].processes["rcached"]
+        process.popen.send_signal(19)
+
+        def all_taken():
+            """The guest waits for it, or has taken all of its memory."""
+            stats = vm.stats()
+            held_up = stats["waiting_for"] != "provider0"
+            assert not held_up or stats["oldest_wait_ns"] < 4e9, stats
+            return not stats["untouched"]
+
+        wait_for("the guest to take all of its memory", all_taken, 60)
+        for name, cause in (("admin.sock", "does not answer"),
+                            ("arbiter.sock", "last heard")):
+            wait_for(f"{name} to name it and the cause", lambda: [
+                t for t in problems(c, c.requester, name)[1]
+                if "provider0" in t and cause in t], 30)
+        process.popen.send_signal(18)
+        result = vm.quit()
+        expect_clean(result)
+        expect_within(result, local_max)
+        c.shut_down()
+
+
+@scenario
+def stretched_and_back(build):
+    """
+    Nobody takes pages for a while: local-max is stretched.  Memory comes down
+    when pages go again, although the guest does not slow down.
+    """
+    local_max = 64 * MIB
+    with Cluster(build, providers=1) as c:
+        vm = Vm(c.requester, mem=512, local_max=64, seconds=600, threads=2,
+                pattern="sweep")
+        wait_for("storing", lambda: c.stored() > 4 * MIB, 60)
+        process = c.providers[0].processes["rcached"]
+        process.popen.send_signal(19)
+        wait_for("local-max to be stretched",
+                 lambda: vm.stats()["resident"] > 3 * local_max, 60)
+        process.popen.send_signal(18)
+        wait_for("memory to come down",
+                 lambda: vm.stats()["resident"] < 2 * local_max, 60)
+        expect_clean(vm.quit())
         c.shut_down()

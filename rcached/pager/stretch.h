@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stretch: local_max gives way while there is no room for cold pages.
+ *
+ * A guest is not to stand still because nobody takes its pages.  So when a
+ * fault has waited for room in vain, memory may grow, without a limit.  But a
+ * guest that takes memory faster than it is evicted would go on growing long
+ * after room has been found.  As soon as pages go again, the limit is what is
+ * resident, and it comes down by half of what goes: the guest gets the other
+ * half.
+ *
+ *   off --stuck--> open --pages go--> closing --all is within local_max--> off
+ *                   ^                    |
+ *                   +------- stuck ------+
+ *
+ * Pure: time is an argument, in nanoseconds; memory is in pages.
+ */
+#ifndef PAGER_STRETCH_H
+#define PAGER_STRETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum StretchState {
+    STRETCH_OFF,
+    STRETCH_OPEN,
+    STRETCH_CLOSING
+};
+
+/**
+ * struct Stretch - the limit that holds instead of local_max
+ * @limit: pages, while CLOSING
+ * @evicted: the count at @at
+ * @at: ns, when evictions were looked at last
+ */
+typedef struct Stretch {
+    enum StretchState state;
+    uint64_t limit;
+    uint64_t evicted;
+    uint64_t at;
+} Stretch;
+
+/**
+ * struct StretchInput - what it depends on
+ * @waiting: faults wait for room
+ * @stuck: and have waited in vain for too long
+ * @resident: pages that are here
+ * @evicted: pages that have gone, a count that grows
+ */
+typedef struct StretchInput {
+    bool waiting;
+    bool stuck;
+    uint64_t resident;
+    uint64_t local_max;
+    uint64_t evicted;
+} StretchInput;
+
+/** stretch_look() - at every turn of the loop */
+void stretch_look(Stretch *stretch, const StretchInput *in, uint64_t now);
+
+/** stretch_limit() - pages that may be here; UINT64_MAX: any number */
+uint64_t stretch_limit(const Stretch *stretch, uint64_t local_max);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When local_max gives way, and how it comes to hold again. */
+#include <check.h>
+
+#include "rcached/pager/stretch.h"
+
+#define MS      UINT64_C(1000000)
+#define MAX_    1000u           /* local_max */
+
+/* A guest that takes all that it may, for @ms; @flow pages go each 100 ms. */
+static void greedy(Stretch *s, StretchInput *in, uint64_t *now, unsigned ms,
+                   unsigned flow)
+{
+    in->stuck = false;
+    for (unsigned i = 0; i < ms; i += 10) {
+        uint64_t limit;
+
+        in->evicted += flow / 10;
+        in->resident -= flow / 10;
+        limit = stretch_limit(s, MAX_);
+        in->waiting = limit <= in->resident + 100;
+        in->resident = limit < in->resident + 100 ? limit : in->resident + 100;
+        *now += 10 * MS;
+        stretch_look(s, in, *now);
+    }
+}
+
+START_TEST(off)
+{
+    Stretch s = { 0 };
+    StretchInput in = { .waiting = true, .resident = MAX_, .local_max = MAX_ };
+    uint64_t now = 1000 * MS;
+
+    greedy(&s, &in, &now, 1000, 100);
+    ck_assert_int_eq(s.state, STRETCH_OFF);
+    ck_assert_uint_eq(stretch_limit(&s, MAX_), MAX_);
+    ck_assert_uint_le(in.resident, MAX_);
+}
+END_TEST
+
+START_TEST(nothing_goes)
+{
+    Stretch s = { 0 };
+    StretchInput in = { .waiting = true, .stuck = true, .resident = MAX_,
+                        .local_max = MAX_ };
+    uint64_t now = 1000 * MS;
+
+    stretch_look(&s, &in, now);
+    ck_assert_int_eq(s.state, STRETCH_OPEN);
+    greedy(&s, &in, &now, 1000, 10);    /* no more than a trickle */
+    ck_assert_uint_eq(stretch_limit(&s, MAX_), UINT64_MAX);
+    ck_assert_uint_gt(in.resident, 5 * MAX_);
+}
+END_TEST
+
+/* A guest faster than its eviction: memory comes down all the same. */
+START_TEST(pages_go_again)
+{
+    Stretch s = { 0 };
+    StretchInput in = { .waiting = true, .stuck = true, .resident = MAX_,
+                        .local_max = MAX_ };
+    uint64_t now = 1000 * MS, most, last;
+
+    stretch_look(&s, &in, now);
+    greedy(&s, &in, &now, 500, 0);
+    greedy(&s, &in, &now, 200, 500);
+    ck_assert_int_eq(s.state, STRETCH_CLOSING);
+    most = last = in.resident;
+    for (unsigned i = 0; i < 200 && in.resident > MAX_; i++) {
+        greedy(&s, &in, &now, 100, 500);
+        ck_assert_uint_le(in.resident, last);
+        last = in.resident;
+    }
+    ck_assert_uint_gt(most, 2 * MAX_);
+    ck_assert_uint_eq(stretch_limit(&s, MAX_), MAX_);
+    /* Below it for a moment, with nobody waiting: it holds again. */
+    in.waiting = false;
+    in.resident = MAX_ - 1;
+    stretch_look(&s, &in, now + MS);
+    ck_assert_int_eq(s.state, STRETCH_OFF);
+}
+END_TEST
+
+START_TEST(stuck_again)
+{
+    Stretch s = { 0 };
+    StretchInput in = { .waiting = true, .stuck = true, .resident = MAX_,
+                        .local_max = MAX_ };
+    uint64_t now = 1000 * MS;
+
+    stretch_look(&s, &in, now);
+    greedy(&s, &in, &now, 500, 0);
+    greedy(&s, &in, &now, 500, 500);
+    ck_assert_int_eq(s.state, STRETCH_CLOSING);
+    in.stuck = in.waiting = true;
+    stretch_look(&s, &in, now);
+    ck_assert_int_eq(s.state, STRETCH_OPEN);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("stretch");
+    TCase *tc = tcase_create("stretch");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_test(tc, off);
+    tcase_add_test(tc, nothing_goes);
+    tcase_add_test(tc, pages_go_again);
+    tcase_add_test(tc, stuck_again);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
