@@ -23,6 +23,8 @@
 #define TICK_MS         100u
 #define COMING_BACK     16u     /* connections whose end was not seen */
 #define SLEPT_MS        1000u   /* later than this, it was away */
+/* A busy machine is no silent one, however often it is to beat. */
+#define SILENT_MS       1000u
 
 uint64_t arbiter_now(void)
 {
@@ -338,12 +340,31 @@ static void check_clock(Arbiter *arbiter, uint64_t now)
     arbiter->tick_ms = now;
 }
 
+/*
+ * One that is busy with a grant goes on beating; one that hangs must not keep
+ * a requester waiting for what others could give.
+ */
+static void check_silence(Arbiter *arbiter, uint64_t now)
+{
+    const GPtrArray *all = arbiter->hosts.all;
+
+    for (guint i = 0; i < all->len; i++) {
+        const Host *host = all->pdata[i];
+
+        if (host->conn && hosts_stale(&arbiter->hosts, host, now) &&
+            hosts_age(host, now) >= SILENT_MS) {
+            grants_provider_silent(&arbiter->grants, host->name);
+        }
+    }
+}
+
 static gboolean tick(void *opaque)
 {
     Arbiter *arbiter = opaque;
     uint64_t now = arbiter_now();
 
     check_clock(arbiter, now);
+    check_silence(arbiter, now);
     pump(arbiter);
     grants_expire(&arbiter->grants, now);
     shunned_expire(&arbiter->shunned, now);

@@ -243,7 +243,8 @@ void grants_listed(Grants *grants, const char *provider, uint64_t lease)
     }
 }
 
-void grants_provider_lost(Grants *grants, const char *provider)
+static void stop_waiting(Grants *grants, const char *provider,
+                         const char *why)
 {
     LeaseParty *party = g_hash_table_lookup(grants->parties, provider);
 
@@ -253,10 +254,20 @@ void grants_provider_lost(Grants *grants, const char *provider)
         if (grant->state == GRANT_ASKED) {
             grant_settle(grants, grant, GRANT_LOST);
             if (grant->ask) {
-                let_down(grant->ask, provider, "the connection was lost");
+                let_down(grant->ask, provider, why);
             }
         }
     }
+}
+
+void grants_provider_lost(Grants *grants, const char *provider)
+{
+    stop_waiting(grants, provider, "the connection was lost");
+}
+
+void grants_provider_silent(Grants *grants, const char *provider)
+{
+    stop_waiting(grants, provider, "it does not answer");
 }
 
 void grants_provider_rebooted(Grants *grants, const char *provider)

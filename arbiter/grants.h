@@ -131,6 +131,13 @@ void grants_listed(Grants *grants, const char *provider, uint64_t lease);
 /** grants_provider_lost() - it is not connected; do not wait for it */
 void grants_provider_lost(Grants *grants, const char *provider);
 
+/**
+ * grants_provider_silent() - it is connected, and nothing is heard of it
+ *
+ * Others are asked instead.  A yes that comes later counts all the same.
+ */
+void grants_provider_silent(Grants *grants, const char *provider);
+
 /** grants_provider_rebooted() - what it has granted ended with its boot */
 void grants_provider_rebooted(Grants *grants, const char *provider);
 

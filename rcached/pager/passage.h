@@ -68,6 +68,18 @@ void passage_session_ended(Passage *passage);
  * was not before */
 bool passage_turn(Passage *passage, uint64_t now);
 
+/** passage_waits() - have pages been out, and none come through, for @ns? */
+static inline bool passage_waits(const Passage *passage, uint64_t now,
+                                 uint64_t ns)
+{
+    for (unsigned way = 0; way < PASSAGE_WAYS; way++) {
+        if (passage->waiting[way] && now > passage->waiting[way] + ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /** passage_forget() - it is not suspect any more, although nothing proves it */
 void passage_forget(Passage *passage);
 

@@ -282,6 +282,28 @@ START_TEST(a_lost_provider_is_not_waited_for)
 }
 END_TEST
 
+/* Others are asked for what one that hangs does not answer. */
+START_TEST(a_silent_provider_is_not_waited_for)
+{
+    LeaseAsk *ask = ask_two();
+    WireLeaseReply reply;
+    unsigned parts;
+
+    ck_assert(ack("a", 1, 64 * MIB, 0, "", 1));
+    grants_provider_silent(&grants, "b");
+    ck_assert_ptr_eq(grants_next_done(&grants, 1), ask);
+    ck_assert_uint_eq(grants_lacking(ask, 1, &parts), 64 * MIB);
+    ck_assert(!grant_gave_all(ask->grants->pdata[1]));
+    grants_reply(ask, &reply);
+    ck_assert_str_eq(reply.text, "b: it does not answer");
+    /* And a yes that comes after all is taken. */
+    ck_assert(ack("b", 2, 64 * MIB, 0, "", 2));
+    grants_reply(ask, &reply);
+    ck_assert_uint_eq(reply.bytes, 128 * MIB);
+    grants_ask_free(&grants, ask);
+}
+END_TEST
+
 /* What it had granted ended with its boot. */
 START_TEST(another_boot_has_granted_nothing)
 {
@@ -492,6 +514,7 @@ int main(void)
     tcase_add_test(tc, more_answers_than_a_reply_holds);
     tcase_add_test(tc, a_late_no_gives_it_back);
     tcase_add_test(tc, a_lost_provider_is_not_waited_for);
+    tcase_add_test(tc, a_silent_provider_is_not_waited_for);
     tcase_add_test(tc, another_boot_has_granted_nothing);
     tcase_add_test(tc, a_large_request_does_not_wait_for_ever);
     tcase_add_test(tc, a_lost_requester_is_forgotten);
