@@ -173,12 +173,37 @@ static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
     return true;
 }
 
-static void claim_refused(Pager *p, Lease *l, uint16_t status)
+/*
+ * Only a provider that does not know the lease has lost it.  Anything else it
+ * may say is of the moment, and the claim is sent again.
+ */
+static bool claim_proves_loss(uint16_t status)
+{
+    return status == RCACHE_E_LEASE || status == RCACHE_E_EPOCH;
+}
+
+uint64_t lease_pages(const Pager *p, const Lease *l)
 {
     uint64_t used = slots_used_in(&p->slots, l->index);
 
+    return used - MIN(used, l->to_free->len);
+}
+
+static void claim_refused(Pager *p, Lease *l, uint16_t status)
+{
+    uint64_t used = lease_pages(p, l);
+
     if (p->slots.partial) {
         return;                 /* asked again when we know what is there */
+    }
+    if (!claim_proves_loss(status)) {
+        if (l->refused != status) {
+            g_warning("vm %s: provider %s: CLAIM of lease %016"
+                      G_GINT64_MODIFIER "x: %s; it is sent again", p->name,
+                      l->remote->host, l->known.id, wire_status_name(status));
+        }
+        l->refused = status;
+        return;
     }
     if (!used) {
         g_warning("vm %s: provider %s refuses lease %016" G_GINT64_MODIFIER
@@ -224,6 +249,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
         return;
     }
     l->claimed[bulk] = true;
+    l->refused = RCACHE_OK;
     l->lost = false;
     if (bulk) {
         revoke_claimed(p, l, &ack, payload);
@@ -270,6 +296,17 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
     default:
         break;
     }
+}
+
+uint64_t lease_lost_pages(const Pager *p)
+{
+    uint64_t pages = 0;
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        pages += l->lost ? lease_pages(p, l) : 0;
+    }
+    return pages;
 }
 
 /* --------------------------------------------------------------- grants */
@@ -374,6 +411,10 @@ void lease_tick(Pager *p, uint64_t now)
 
     LEASES_FOREACH(l, &p->leases) {
         if (!l->slab_pages && lease_abandon(p, l, now)) {
+            continue;
+        }
+        if (l->lost && !p->slots.partial && !lease_pages(p, l)) {
+            lease_drop(p, l);   /* the guest has thrown all of it away */
             continue;
         }
         if (l->remote->state != REMOTE_UP || l->releasing) {

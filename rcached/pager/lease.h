@@ -37,6 +37,12 @@ bool lease_remote_down(Pager *p, const Remote *remote);
 void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
                   const void *payload);
 
+/** lease_pages() - slots of @l that pages are in; others wait for their FREE */
+uint64_t lease_pages(const Pager *p, const Lease *l);
+
+/** lease_lost_pages() - pages in leases that their providers have lost */
+uint64_t lease_lost_pages(const Pager *p);
+
 /** lease_release() - give a lease back, whose provider is up */
 void lease_release(Pager *p, Lease *l);
 

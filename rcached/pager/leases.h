@@ -23,6 +23,7 @@
  * @slab_pages: pages of each of its slabs, as checked; 0: never claimed yet
  * @remote: its provider
  * @claimed: on the fault connection, and on the bulk connection
+ * @refused: what the last CLAIM was refused with, when that was no loss
  * @lost: the provider does not know it
  * @lost_at: ns, since then
  * @abandoned: its provider could not be reached in time to claim it: it is
@@ -56,6 +57,7 @@ typedef struct Lease {
     uint32_t slab_pages;
     Remote *remote;
     bool claimed[2];
+    uint16_t refused;
     bool lost;
     uint64_t lost_at;
     bool abandoned;

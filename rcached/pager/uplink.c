@@ -67,7 +67,8 @@ static void uplink_connect(Pager *p)
  * What is wrong with its provider, for rcached and the arbiters: the worst
  * thing, and since when.
  */
-static void held_cause(const Lease *l, struct LinkHeld *h, uint64_t now)
+static void held_cause(const Pager *p, const Lease *l, struct LinkHeld *h,
+                       uint64_t now)
 {
     const Remote *r = l->remote;
     enum RcacheCause cause;
@@ -76,7 +77,7 @@ static void held_cause(const Lease *l, struct LinkHeld *h, uint64_t now)
     if (l->lost) {
         h->cause = RCACHE_CAUSE_LOST;
         since = l->lost_at;
-        h->lost = h->stored;
+        h->lost = lease_pages(p, l) * RCACHE_PAGE_SIZE;
     } else if (remote_is_wrong(r, now)) {
         h->cause = RCACHE_CAUSE_WRONG;
         since = r->wrong_at;
@@ -106,7 +107,7 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
         .expires_ms = l->known.expires_ns > now
                           ? (l->known.expires_ns - now) / NS_PER_MS : 0,
     };
-    held_cause(l, h, now);
+    held_cause(p, l, h, now);
     wire_text_copy(h->provider, sizeof(h->provider), l->remote->host);
 }
 

@@ -7,6 +7,7 @@ be what the other side has.
 import concurrent.futures
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -253,6 +254,10 @@ def provider_loses_all(build):
         stats = vm.stats()
         assert stats["waiting_pages"] > 0, stats
         assert stats["waiting_for"] == "provider0", stats
+        assert stats["lost"] > 32 * MIB and stats["remote"] < MIB, stats
+        # Once for each.
+        told = re.findall("has lost lease ([0-9a-f]+)", vm.said())
+        assert len(told) == len(set(told)), told
         assert "MISMATCH" not in vm.said()
         vm.popen.kill()
         vm.popen.wait()

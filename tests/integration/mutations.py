@@ -248,7 +248,7 @@ MUTATIONS = {
         "        }", "unit-zap"),
     "told-no-loss": (
         "rcached/pager/uplink.c",
-        "        h->lost = h->stored;\n",
+        "        h->lost = lease_pages(p, l) * RCACHE_PAGE_SIZE;\n",
         "",
         "provider_comes_back_empty"),
     "put-digest-ignored": (
@@ -260,6 +260,11 @@ MUTATIONS = {
         "rcached/provider/peer.c",
         "        return wire_check(bytes, frame_need(head));",
         "        return WIRE_OK;", "unit-provider-digest"),
+    "lost-leases-not-counted": (
+        "rcached/pager/report.c",
+        "bytes_of(p, RCACHE_LOST) + gone;",
+        "bytes_of(p, RCACHE_LOST);",
+        "provider_loses_all"),
     "told-no-wrong-bytes": (
         "rcached/pager/fetch.c",
         "    from->wrong++;\n",
