@@ -265,6 +265,15 @@ MUTATIONS = {
         "bytes_of(p, RCACHE_LOST) + gone;",
         "bytes_of(p, RCACHE_LOST);",
         "provider_loses_all"),
+    "any-refusal-is-a-loss": (
+        "rcached/pager/lease.c",
+        "    if (!claim_proves_loss(status)) {",
+        "    if (0 && !claim_proves_loss(status)) {",
+        "unit-lease"),
+    "grants-without-an-entry-are-kept": (
+        "rcached/pager/lease.c",
+        "        lease_decline(p, g);\n",
+        "", "unit-lease"),
     "told-no-wrong-bytes": (
         "rcached/pager/fetch.c",
         "    from->wrong++;\n",
@@ -285,6 +294,7 @@ def build(tree, folder):
                     "tests/unit/test-passage",
                     "tests/unit/test-provider-digest",
                     "tests/unit/test-grants",
+                    "tests/unit/test-lease",
                     "tests/unit/test-provider-spill-disk",
                     "tests/unit/test-reconcile",
                     "tests/unit/test-page-errors"],

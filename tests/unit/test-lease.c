@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of a lease: asked for, granted, claimed, renewed, released; refused,
+ * late, and without an entry.  lease.c and lease-demand.c alone: providers,
+ * rcached and the guest are played here.
+ */
+#include <check.h>
+#include <string.h>
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
+
+#define PAGES   256u            /* of a slab */
+#define TTL_MS  30000u
+#define LEASE   UINT64_C(77)
+
+static Pager p;
+static Remote remote;
+static struct RcacheLease table[RCACHE_NR_LEASES];
+static uint64_t now, resident;
+static enum RcacheCause trouble;
+
+/* What was sent, and what was told. */
+static WireHead sent[64];
+static unsigned nr_sent, nr_events, nr_wants;
+static uint64_t wanted;
+
+uint64_t pager_now(void)
+{
+    return now;
+}
+
+uint64_t pager_resident(const Pager *pager)
+{
+    return resident;
+}
+
+void pager_soon(Pager *pager)
+{
+}
+
+static void note(const WireHead *head)
+{
+    sent[nr_sent++ % G_N_ELEMENTS(sent)] = *head;
+}
+
+void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
+                    const void *data, size_t len)
+{
+    note(head);
+}
+
+void data_conn_send_bytes(DataConn *conn, const GByteArray *bytes)
+{
+    WireHead head = { 0 };
+
+    ck_assert_int_eq(wire_head_decode(bytes->data, WIRE_ANY, &head), WIRE_OK);
+    note(&head);
+}
+
+Remote *providers_get(Pager *pager, const char *address, const char *host)
+{
+    return &remote;
+}
+
+enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
+{
+    return trouble;
+}
+
+void remote_close(Remote *r, const char *reason)
+{
+    r->state = REMOTE_CLOSING;
+}
+
+bool location_add(Pager *pager, const Lease *l, uint32_t number)
+{
+    slots_add(&pager->slots, number, l->index, number, l->slab_pages);
+    return true;
+}
+
+void location_remove(Pager *pager, uint32_t slab)
+{
+    slots_remove(&pager->slots, slab);
+}
+
+void location_lease_ready(Pager *pager, const Lease *l)
+{
+}
+
+void freeing_requeue(Lease *l)
+{
+}
+
+void freeing_flush(Pager *pager, bool all)
+{
+}
+
+void move_lease_gone(Pager *pager, const Lease *l)
+{
+}
+
+void probe_lease_gone(Pager *pager, const Lease *l)
+{
+}
+
+uint64_t revoke_lacking(const Pager *pager)
+{
+    return 0;
+}
+
+void revoke_claimed(Pager *pager, Lease *l, const WireClaimAck *ack,
+                    const void *payload)
+{
+}
+
+uint64_t revoke_keeps(const Pager *pager, const Lease *l)
+{
+    return pager->slots.pages[l->index];
+}
+
+uint64_t revoke_give_back(Pager *pager, uint64_t pages)
+{
+    return 0;
+}
+
+bool revoke_pending(const Pager *pager)
+{
+    return false;
+}
+
+unsigned revoke_avoids(const Pager *pager, const char *names[RCACHE_AVOID_MAX])
+{
+    return 0;
+}
+
+void report_event(Pager *pager, enum RcacheVmmEvent event, uint64_t page,
+                  const char *fmt, ...)
+{
+    nr_events += event == RCACHE_EVENT_PAGE_LOST;
+}
+
+void health_refused(Pager *pager, uint64_t at)
+{
+}
+
+uint64_t limit_low_water(const Pager *pager)
+{
+    return 1024;
+}
+
+uint64_t command_wants(const Pager *pager)
+{
+    return 0;
+}
+
+void uplink_want(Pager *pager, uint64_t bytes, const char *const *avoid,
+                 unsigned nr_avoid)
+{
+    pager->want.tag = 1000 + ++nr_wants;
+    wanted = bytes;
+}
+
+/* -------------------------------------------------------------- fixture */
+
+static void set_up(void)
+{
+    memset(&p, 0, sizeof(p));
+    memset(&remote, 0, sizeof(remote));
+    memset(table, 0, sizeof(table));
+    p.guest.state = (void *)table;
+    p.providers.remotes = g_ptr_array_new();
+    g_ptr_array_add(p.providers.remotes, &remote);
+    slots_init(&p.slots);
+    demand_init(&p.want.demand, 60 * NS_PER_SEC);
+    p.takeover.managing = true;
+    p.limits.size = 64 * PAGES;
+    wire_text_copy(remote.host, sizeof(remote.host), "p0");
+    remote.state = REMOTE_UP;
+    now = 1000 * NS_PER_SEC;
+    nr_sent = nr_events = nr_wants = 0;
+    trouble = RCACHE_CAUSE_NONE;
+    resident = 2048;
+}
+
+static void tear_down(void)
+{
+    leases_deinit(&p.leases);
+    slots_deinit(&p.slots);
+    g_ptr_array_free(p.providers.remotes, TRUE);
+}
+
+/* Was such a frame sent since the last look? */
+static unsigned was_sent(uint8_t type, uint64_t lease)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < nr_sent; i++) {
+        n += sent[i].type == type && sent[i].lease == lease;
+    }
+    nr_sent = 0;
+    return n;
+}
+
+static struct RcacheLeaseGrant grant(uint64_t lease)
+{
+    struct RcacheLeaseGrant g = { .lease = lease, .epoch = 1 };
+
+    wire_text_copy(g.host, sizeof(g.host), "p0");
+    wire_text_copy(g.address, sizeof(g.address), "127.0.0.1:1");
+    return g;
+}
+
+static Lease *granted(uint64_t lease)
+{
+    struct RcacheLeaseGrant g = grant(lease);
+
+    ck_assert(lease_granted(&p, &g));
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        if (p.leases.entry[i] && p.leases.entry[i]->known.id == lease) {
+            return p.leases.entry[i];
+        }
+    }
+    ck_abort();
+}
+
+static void answer(const Lease *l, bool bulk, uint8_t type,
+                   uint16_t status)
+{
+    uint64_t tag = tag_encode(TAG_CLAIM, l->index, 0);
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    WireClaimAck ack = { .slab_pages = PAGES, .ttl_ms = TTL_MS,
+                         .nr_slabs = 2 };
+    WireHead head = { .type = type, .status = status, .lease = l->known.id,
+                      .epoch = 1, .tag = tag };
+    const uint32_t slab[] = { 0, 1 };
+    WireHead decoded;
+
+    if (type == RCACHE_CLAIM_ACK && !status) {
+        wire_append_claim_ack(out, &head, &ack, slab);
+    } else if (type == RCACHE_RENEW_ACK && !status) {
+        wire_append_renew_ack(out, &head, TTL_MS);
+    }
+    if (out->len) {
+        ck_assert_int_eq(wire_head_decode(out->data, WIRE_ANY, &decoded),
+                         WIRE_OK);
+        head = decoded;
+    }
+    lease_answer(&p, &remote, bulk, &head,
+                 out->len ? out->data + WIRE_HEAD_LEN : NULL);
+}
+
+static Lease *ready(uint64_t lease)
+{
+    Lease *l = granted(lease);
+
+    answer(l, false, RCACHE_CLAIM_ACK, 0);
+    answer(l, true, RCACHE_CLAIM_ACK, 0);
+    ck_assert(lease_ready(l));
+    nr_sent = 0;
+    return l;
+}
+
+/* --------------------------------------------------------------- its life */
+
+START_TEST(claimed_renewed_released)
+{
+    Lease *l = granted(LEASE);
+
+    ck_assert_uint_eq(was_sent(RCACHE_CLAIM, LEASE), 2);
+    answer(l, false, RCACHE_CLAIM_ACK, 0);
+    ck_assert(!lease_ready(l));
+    answer(l, true, RCACHE_CLAIM_ACK, 0);
+    ck_assert(lease_ready(l));
+    /* A third of its life, from when the CLAIM was sent. */
+    now += TTL_MS / 3 * NS_PER_MS - 1;
+    lease_tick(&p, now);
+    ck_assert_uint_eq(was_sent(RCACHE_RENEW, LEASE), 0);
+    lease_tick(&p, ++now);
+    ck_assert_uint_eq(was_sent(RCACHE_RENEW, LEASE), 1);
+    /* The answer takes a while, and the next third counts from the RENEW. */
+    now += 5 * NS_PER_SEC;
+    answer(l, true, RCACHE_RENEW_ACK, 0);
+    now += TTL_MS / 3 * NS_PER_MS - 5 * NS_PER_SEC;
+    lease_tick(&p, now);
+    ck_assert_uint_eq(was_sent(RCACHE_RENEW, LEASE), 1);
+    lease_release(&p, l);
+    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE), 1);
+    answer(l, true, RCACHE_RELEASE_ACK, 0);
+    ck_assert_ptr_null(p.leases.entry[0]);
+    ck_assert_uint_eq(table[0].id, 0);
+}
+END_TEST
+
+START_TEST(only_one_refusal_is_a_loss)
+{
+    Lease *l = ready(LEASE);
+    uint64_t slot;
+
+    ck_assert_uint_eq(slots_take(&p.slots, 0, &slot, 1), 1);
+    lease_remote_down(&p, &remote);
+    answer(l, false, RCACHE_CLAIM_ACK, RCACHE_E_BUSY);
+    ck_assert(!l->lost && !nr_events);
+    ck_assert_uint_eq(lease_lost_pages(&p), 0);
+    answer(l, false, RCACHE_CLAIM_ACK, RCACHE_E_LEASE);
+    answer(l, true, RCACHE_CLAIM_ACK, RCACHE_E_LEASE);
+    ck_assert(l->lost);
+    ck_assert_uint_eq(nr_events, 1);
+    ck_assert_uint_eq(lease_lost_pages(&p), 1);
+    lease_tick(&p, now);
+    ck_assert_ptr_eq(p.leases.entry[0], l);
+    slots_clear(&p.slots, slot);        /* the guest threw it away */
+    lease_tick(&p, now);
+    ck_assert_ptr_null(p.leases.entry[0]);
+}
+END_TEST
+
+START_TEST(without_an_entry)
+{
+    struct RcacheLeaseGrant g = grant(LEASE);
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        table[i].id = 1;
+    }
+    nr_sent = 0;
+    ck_assert(!lease_granted(&p, &g));
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_int_eq(sent[0].type, RCACHE_CLAIM);
+    ck_assert_int_eq(sent[1].type, RCACHE_RELEASE);
+    ck_assert_uint_eq(sent[1].lease, LEASE);
+}
+END_TEST
+
+START_TEST(late_grants_and_pauses)
+{
+    struct LinkGrants none = { 0 }, late = { .nr_grants = 1 };
+    uint64_t pause = 0;
+
+    late.grant[0] = grant(LEASE);
+    late.hdr.tag = 5;                   /* of a request long forgotten */
+    lease_demand_answer(&p, &late);
+    ck_assert_ptr_nonnull(p.leases.entry[0]);
+    for (unsigned i = 0; i < 3; i++) {
+        p.want.tag = none.hdr.tag = 9 + i;
+        lease_demand_answer(&p, &none);
+        ck_assert_uint_gt(p.want.at - now, pause);
+        pause = p.want.at - now;
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("lease");
+    TCase *tc = tcase_create("lease");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, claimed_renewed_released);
+    tcase_add_test(tc, only_one_refusal_is_a_loss);
+    tcase_add_test(tc, without_an_entry);
+    tcase_add_test(tc, late_grants_and_pauses);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
