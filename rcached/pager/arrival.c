@@ -73,6 +73,7 @@ void arrival_hot(Pager *p, uint64_t page)
                    G_GINT64_MODIFIER "x", p->name, page, word);
         return;
     }
+    p->takeover.arrived++;
     if (page_slot(word)) {
         location_free(p, page_slot(word));
     }

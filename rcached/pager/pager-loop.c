@@ -31,8 +31,11 @@ uint64_t pager_resident(const Pager *p)
 {
     uint64_t table = table_resident(&p->table);
 
-    return p->takeover.managed ? table
-                      : MAX(table, p->takeover.block_bytes / RCACHE_PAGE_SIZE);
+    /* Not all words are counted: the memfds know, as of a moment ago. */
+    return p->takeover.managed
+               ? table
+               : MAX(table, p->takeover.block_bytes / RCACHE_PAGE_SIZE +
+                                p->takeover.arrived);
 }
 
 void pager_soon(Pager *p)

@@ -64,6 +64,7 @@ void takeover_tick(Pager *p, uint64_t now)
         return;
     }
     p->takeover.block_bytes = guest_blocks_bytes(&p->guest);
+    p->takeover.arrived = 0;
     if (!p->takeover.managing && limit_is_all(p)) {
         p->takeover.look_at = now + 100 * NS_PER_MS;
         return;

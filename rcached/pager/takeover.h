@@ -19,6 +19,7 @@ typedef struct Pager Pager;
  * @managed: all of it has; vmm-messages.c clears it for a new block
  * @discard_seq: the VMM's number of the last discard that was looked at
  * @block_bytes: what the memfds took up when last asked
+ * @arrived: pages that have come in since: arrival.c counts them
  * @look_at: ns, ask again
  */
 typedef struct Takeover {
@@ -26,6 +27,7 @@ typedef struct Takeover {
     bool managed;
     uint64_t discard_seq;
     uint64_t block_bytes;
+    uint64_t arrived;
     uint64_t look_at;
 } Takeover;
 

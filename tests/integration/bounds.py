@@ -65,7 +65,8 @@ def all_of_it_here(build):
         answer = vm.call(f"resize {96 * MIB} {96 * MIB}")
         assert answer["status"] == 0, answer
         wait_for("the guest to have all of it back",
-                 lambda: vm.stats()["remote"] == 0, 60)
+                 lambda: (vm.stats()["remote"], vm.stats()["zapped"]) == (0, 0),
+                 60)
         before = vm.stats()
         time.sleep(2)
         after = vm.stats()
