@@ -398,11 +398,13 @@ static void print_result(Run *run, uint64_t wrong)
            "\"least_evicted\": %u, \"discards\": %lu, \"dmas\": %lu, "
            "\"intrusions\": %lu, \"attaches\": %u, \"lost_events\": %u, "
            "\"resident_max\": %lu, \"reported_max\": %lu, "
+           "\"filled_alone_max\": %lu, "
            "\"longest_ms\": %.1f, \"seconds\": %.1f}\n",
            (uint64_t)v->mismatches, wrong, (uint64_t)v->visits,
            least_evicted(v), (uint64_t)v->discards, (uint64_t)v->dmas,
            (uint64_t)v->intrusions, (unsigned)v->attaches,
            (unsigned)v->lost_events, run->resident_max, run->reported_max,
+           v->filled_alone_max,
            v->longest_ns / 1e6, (vmm_now_ns() - run->began) / 1e9);
 }
 

@@ -55,6 +55,9 @@ static int answer_zero(Vmm *v, uint64_t addr)
     }
     if (ret < 0) {
         fprintf(stderr, "fake-vmm: ZEROPAGE: %s\n", strerror(-ret));
+    } else {
+        v->filled_alone += RCACHE_PAGE_SIZE;
+        v->filled_alone_max = MAX(v->filled_alone_max, v->filled_alone);
     }
     return ret;
 }

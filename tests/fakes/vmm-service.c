@@ -467,6 +467,7 @@ void *vmm_service(void *opaque)
         pidfd = send_hello(&s) ? take_hello_ack(&s) : -1;
         if (pidfd >= 0) {
             s.pidfd = pidfd;
+            v->filled_alone = 0;
             if (send_memory(&s)) {
                 serve(&s);
             }

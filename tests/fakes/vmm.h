@@ -101,6 +101,8 @@ typedef struct Vmm {
     _Atomic bool hold;                  /* the guest stands still */
     _Atomic bool detached;              /* go without a pager ... */
     _Atomic bool alone;                 /* ... and there is none any more */
+    uint64_t filled_alone;              /* bytes, since the last pager died */
+    uint64_t filled_alone_max;
     _Atomic unsigned kills;             /* pagers to be killed at READY ... */
     unsigned kill_delay_us;             /* ... or at most so much later */
     _Atomic bool attached;
