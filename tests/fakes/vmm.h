@@ -9,7 +9,7 @@
  *     vmm-guest.c    the threads, DMA, an intruder
  *     vmm-attach.c   a table as a killed pager may have left it
  *     vmm-scribble.c random writes to what is shared with the pager
- *     fake-vmm.c     options, the run, the result
+ *     fake-vmm.c     the run, the result; fake-vmm-options.c
  *
  * The service thread never touches guest memory, as QEMU's does not.
  */
