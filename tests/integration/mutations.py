@@ -168,7 +168,7 @@ MUTATIONS = {
         "rcached/pager/stretch.c",
         "    if (gone >= FLOW_PAGES) {",
         "    if (0 && gone >= FLOW_PAGES) {",
-        "stretched_and_back"),
+        "unit-stretch"),
     "silent-providers-are-waited-for": (
         "arbiter/grants.c",
         "    stop_waiting(grants, provider, \"it does not answer\");\n",
@@ -294,6 +294,7 @@ def build(tree, folder):
                     "tests/unit/test-passage",
                     "tests/unit/test-provider-digest",
                     "tests/unit/test-grants",
+                    "tests/unit/test-stretch",
                     "tests/unit/test-lease",
                     "tests/unit/test-provider-spill-disk",
                     "tests/unit/test-reconcile",
