@@ -119,25 +119,3 @@ def provider_stopped(build):
         expect_clean(result)
         expect_within(result, local_max)
         c.shut_down()
-
-
-@scenario
-def stretched_and_back(build):
-    """
-    Nobody takes pages for a while: local-max is stretched.  Memory comes down
-    when pages go again, although the guest does not slow down.
-    """
-    local_max = 64 * MIB
-    with Cluster(build, providers=1) as c:
-        vm = Vm(c.requester, mem=512, local_max=64, seconds=600, threads=2,
-                pattern="sweep")
-        wait_for("storing", lambda: c.stored() > 4 * MIB, 60)
-        process = c.providers[0].processes["rcached"]
-        process.popen.send_signal(19)
-        wait_for("local-max to be stretched",
-                 lambda: vm.stats()["resident"] > 3 * local_max, 60)
-        process.popen.send_signal(18)
-        wait_for("memory to come down",
-                 lambda: vm.stats()["resident"] < 2 * local_max, 60)
-        expect_clean(vm.quit())
-        c.shut_down()
