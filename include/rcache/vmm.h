@@ -169,7 +169,7 @@ enum RcacheVmmType {
 struct RcacheVmmHdr {
     uint32_t magic;
     uint16_t type;
-    uint16_t flags;             /* 0 */
+    uint16_t flags;             /* RCACHE_STATS_* in STATS; else 0 */
     uint32_t size;              /* the whole message, this header included */
     uint32_t reserved;          /* 0 */
     uint64_t id;                /* of a request; its answer repeats it */
@@ -304,6 +304,7 @@ struct RcacheVmmProgress {
 };
 
 #define RCACHE_STATS_LEASES     16u
+#define RCACHE_STATS_RECONCILED (1u << 0)   /* every page's place is known */
 
 struct RcacheStatsLease {
     uint64_t id;

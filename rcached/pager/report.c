@@ -138,7 +138,9 @@ void report_stats(Pager *p, struct RcacheVmmStats *s, uint64_t now)
 {
     *s = (struct RcacheVmmStats) {
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_STATS,
-                 .size = sizeof(*s) },
+                 .size = sizeof(*s),
+                 .flags = attach_is_done(&p->attach) ?
+                          RCACHE_STATS_RECONCILED : 0 },
         .pager_rss = own_rss(),
         .faults_remote = p->report.counts->faults_remote,
         .faults_zero = p->report.counts->faults_zero,

@@ -85,14 +85,15 @@ static void print_stats(Vmm *v)
            "\"waiting_pages\": %lu, \"oldest_wait_ns\": %lu, "
            "\"waiting_for\": \"%s\", \"pager_rss\": %lu, \"visits\": %lu, "
            "\"attaches\": %u, \"attached\": %d, \"zap_seq\": %lu, "
-           "\"fetched_pages\": %lu}\n",
+           "\"fetched_pages\": %lu, \"reconciled\": %d}\n",
            s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
            s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
            s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
            s.zero_evicted_pages, s.checksum_errors, s.intruders, s.fault_p50,
            s.fault_p99, s.waiting_pages, s.oldest_wait, s.waiting_for,
            s.pager_rss, (uint64_t)v->visits, (unsigned)v->attaches,
-           (int)v->attached, v->state->zap_seq, s.fetched_pages);
+           (int)v->attached, v->state->zap_seq, s.fetched_pages,
+           s.hdr.flags & RCACHE_STATS_RECONCILED);
 }
 
 /* A command, and what came of it. */

@@ -75,7 +75,8 @@ bool vmm_all_known(Vmm *v)
     bool known;
 
     pthread_mutex_lock(&v->lock);
-    known = v->have_stats && !v->stats.unmanaged;
+    known = v->have_stats &&
+            v->stats.hdr.flags & RCACHE_STATS_RECONCILED;
     pthread_mutex_unlock(&v->lock);
     return known;
 }

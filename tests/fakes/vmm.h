@@ -198,9 +198,7 @@ void vmm_plug(Vmm *vmm);
 void vmm_forget_stats(Vmm *vmm);
 
 /**
- * vmm_all_known() - has the pager told figures that cover all of the guest?
- *
- * Of a guest that was under management all over.
+ * vmm_all_known() - has the pager said that it knows where every page is?
  */
 bool vmm_all_known(Vmm *vmm);
 

@@ -58,6 +58,7 @@ def all_of_it_here(build):
         time.sleep(1)
         stats = vm.stats()
         assert stats["guest"] == stats["unmanaged"] == 64 * MIB, stats
+        assert stats["reconciled"], stats       # it stays so, and is here
         assert stats[ZAPS] == 0 and stats["evicted_pages"] == 0, stats
         # RAM is plugged: now local-max is below it.
         vm.call("plug")

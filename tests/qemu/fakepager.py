@@ -25,6 +25,7 @@ import traceback
 PAGE = 4096
 (UNMANAGED, UNTOUCHED, ZERO, HOT, ZAPPING, ZAPPED, EVICTING, PUNCHING, REMOTE,
  FETCHING, FILLING, CACHED, DISCARDING, LOST) = range(14)
+RECONCILED = 1      # in the flags of STATS
 CLEAN = 0x10
 SLOT = 1 << 28
 SLOT_MASK = 0xfffffffff0000000
@@ -90,8 +91,9 @@ class Pager:
 
     # ------------------------------------------------------ the protocol
 
-    def send(self, kind, body=b"", ident=0, fds=()):
-        data = HDR.pack(MAGIC, kind, 0, HDR.size + len(body), 0, ident) + body
+    def send(self, kind, body=b"", ident=0, fds=(), flags=0):
+        data = HDR.pack(MAGIC, kind, flags, HDR.size + len(body), 0,
+                        ident) + body
         anc = []
         if fds:
             anc = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
@@ -484,6 +486,10 @@ class Pager:
         if self.running and self.running[0] == ident:
             self.running = None
             self.tell("cancel")
+            if self.how.get("late"):
+                self.size = self.hello[5]
+                self.result(ident, 0, 0, "")
+                return
             self.result(ident, -errno.ECANCELED, self.how.get("went", 0),
                         "cancelled")
 
@@ -516,7 +522,8 @@ class Pager:
         body += struct.pack("=QQQII64s", 7, 1 << 26, counts[REMOTE], 1, 0,
                             b"prov1")
         body += bytes(96 * 15)
-        self.send(STATS, body)
+        self.send(STATS, body,
+                  flags=0 if self.how.get("unreconciled") else RECONCILED)
         if self.running and self.hello[2] & F_COMMANDS:
             self.send(PROGRESS, struct.pack(
                 "=QQ", *self.how.get("progress", (0, 0))), self.running[0])

@@ -43,6 +43,16 @@ MUTATIONS = {
         "    if (ram_foreign.users) {", "    if (false) {",
         ["test-refused.py", "vhost_user_device", "vhost_scsi", "gpu_blob",
          "vdpa", "vfio", "multi_process"]),
+    "what-is-lost-is-home": (
+        OBJECT + "-message.c",
+        "                           !msg->remote && !msg->lost);",
+        "                           !msg->remote);",
+        ["test-object.py", "lost_page"]),
+    "what-is-not-known-is-home": (
+        OBJECT + "-message.c",
+        "(&vm->home, msg->hdr.flags & RCACHE_STATS_RECONCILED &&",
+        "(&vm->home, true &&",
+        ["test-object.py", "not_reconciled"]),
     "rule6-busy-pages-punched": (
         OBJECT + "-state.c",
         "        case RCACHE_FILLING:\n        case RCACHE_PUNCHING:\n"
@@ -51,7 +61,7 @@ MUTATIONS = {
         ["test-discard-states.py", "balloon", "memory_device"]),
     "rule6-a-discard-is-not-busy": (
         OBJECT + "-state.c",
-        "    return ret ? ret : d->busy ? -EBUSY : 0;", "    return ret;",
+        "    return ret ? ret : busy ? -EBUSY : 0;", "    return ret;",
         ["test-discard-states.py", "memory_device"]),
     "rule6-the-same-generation": (
         OBJECT + "-state.c",

@@ -10,6 +10,7 @@ read: after a discard no word is one that was there before.
 """
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
@@ -178,6 +179,33 @@ def reset_waits(folder):
             assert vm.pager.do_state(first) == [fp.ZERO], state
             assert vm.qmp.call("query-memory-devices")[0]["data"]["size"] == 0
             device = virtio.Mem(vm, 4, "vmem0")
+    finally:
+        vm.close()
+
+
+@case
+def reset_waits_no_longer(folder):
+    """A page that stays busy holds a reset up for about a second, not for as
+    many looks at the whole of a large block; the rest of it is discarded."""
+    vm = Vm(folder, "-m", "64M,maxmem=12G", "-object",
+            f"memory-backend-memfd,id=mem1,size={8 << 30}", "-device",
+            "virtio-mem-pci,id=vmem0,memdev=mem1,addr=4")
+    try:
+        _, first, _ = vm.pager.do_blocks()[1]
+        device = virtio.Mem(vm, 4, "vmem0")
+        device.want(device.block_size)
+        assert device.request(virtio.PLUG, device.base, 1) == virtio.ACK
+        vm.pager.do_set(first, fp.FILLING)
+        vm.pager.do_set(first + 1, fp.HOT)
+        vm.pager.do_mute()              # so many words take it long to count
+        begin = time.monotonic()
+        vm.qmp.sock.settimeout(60)
+        vm.qmp.call("system_reset")
+        vm.qmp.event("RESET", timeout=60)
+        vm.qmp.call("query-status")
+        took = time.monotonic() - begin
+        assert 0.9 < took < 10, took
+        assert vm.pager.do_state(first, 2) == [fp.FILLING, fp.ZERO]
     finally:
         vm.close()
 

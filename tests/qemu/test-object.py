@@ -626,6 +626,146 @@ def job_cancel(folder):
 
 
 @case
+def lost_page(folder):
+    """A page that is lost is not home, whatever the answer to a resize says:
+    the VM cannot be migrated, nor the object deleted, before it is given
+    up."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    page = page_of(TEST_AT)
+    try:
+        vm.write(TEST_AT, 0x4000)
+        vm.manage()
+        vm.pager.do_set(page, fp.LOST)
+        for _ in range(2):
+            failed(qmp, "4096 bytes of guest memory are lost",
+                   "remote-cache-resize", id="rc0", size=0)
+            failed(qmp, "keeps guest memory on other hosts", "migrate",
+                   uri=f"file:{folder}/mig")
+            failed(qmp, "cannot be deleted", "object-del", id="rc0")
+        # Nor by the words, when no pager counts.
+        vm.pager.kill()
+        wait_for("the end", lambda: not vm.query()["attached"])
+        time.sleep(0.3)
+        failed(qmp, "cannot be deleted", "object-del", id="rc0")
+        vm.next_pager()
+        vm.pager.do_set(page, fp.HOT)
+        qmp.job("remote-cache-resize", id="rc0", size=0)
+        qmp.call("migrate", uri=f"file:{folder}/mig")
+        wait_for("the migration", lambda: qmp.call("query-migrate")["status"]
+                 == "completed")
+    finally:
+        vm.close()
+
+
+@case
+def not_reconciled(folder):
+    """While a new pager looks at what the last one has left, nothing is known
+    to be home, though nothing is counted as away."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    try:
+        vm.manage()
+        vm.pager.do_how({"unreconciled": True})
+        qmp.call("remote-cache-resize", id="rc0", size=0)
+        vm.pager.wait("command")
+        time.sleep(0.5)
+        assert qmp.call("query-jobs")[0]["status"] == "running"
+        failed(qmp, "keeps guest memory on other hosts", "migrate",
+               uri=f"file:{folder}/mig")
+        vm.pager.do_how({"unreconciled": False})
+        assert "error" not in qmp.job_end("rc0")
+        vm.pager.do_how({"unreconciled": True})
+        time.sleep(0.5)
+        failed(qmp, "cannot be deleted", "object-del", id="rc0")
+        vm.pager.do_how({"unreconciled": False})
+        time.sleep(0.5)
+        qmp.call("object-del", id="rc0")
+    finally:
+        vm.close()
+
+
+@case
+def resize_not_started(folder):
+    """A resize that does not become a job leaves no trace: what is at home can
+    still be migrated."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    try:
+        wait_for("a pager", lambda: vm.query()["attached"])
+        qmp.job("remote-cache-resize", id="rc0", size=0)
+        failed(qmp, "Invalid job ID", "remote-cache-resize", id="rc0",
+               size=RAM, job_id="no/name")
+        qmp.call("migrate", uri=f"file:{folder}/mig")
+        wait_for("the migration", lambda: qmp.call("query-migrate")["status"]
+                 == "completed")
+    finally:
+        vm.close()
+
+
+@case
+def cancelled_too_late(folder):
+    """A cancel that the pager ignores, since it is done: the job says what
+    holds, and that is not that it was cancelled."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    try:
+        wait_for("a pager", lambda: vm.query()["attached"])
+        vm.pager.do_how({"no_result": True, "late": True})
+        qmp.call("remote-cache-resize", id="rc0", size=RAM)
+        vm.pager.wait("command")
+        qmp.call("job-cancel", id="rc0")
+        vm.pager.wait("cancel")
+        job = qmp.job_end("rc0")
+        assert "error" not in job, job
+        assert vm.query()["size"] == RAM
+    finally:
+        vm.close()
+
+
+@case
+def silent_pager(folder):
+    """One that is there and does nothing is not just "attached"."""
+    vm = Vm(folder)
+    try:
+        wait_for("figures", lambda: vm.query().get("stats"))
+        assert "problem" not in vm.query()
+        vm.pager.do_mute()
+        wait_for("the silence", lambda: "said nothing" in
+                 vm.query().get("problem", ""))
+        assert vm.query()["attached"]
+        assert vm.query()["stats-age-ms"] > 5000
+        vm.pager.do_speak()
+        wait_for("a word", lambda: "problem" not in vm.query())
+    finally:
+        vm.close()
+
+
+@case
+def set_once(folder):
+    """What the object was made with is not changed behind its back."""
+    vm = Vm(folder)
+    try:
+        for name, value in (("socket", "/elsewhere"), ("memdev", "m0"),
+                            ("size", MIB), ("local-max", MIB)):
+            failed(vm.qmp, f"{name} cannot be set any more", "qom-set",
+                   path="/objects/rc0", property=name, value=value)
+    finally:
+        vm.close()
+
+
+@case
+def quit_under_replay(folder):
+    """Out of band, a quit is not made where the request may not be."""
+    vm = Vm(folder, "-icount", f"shift=auto,rr=record,rrfile={folder}/rr",
+            accel="tcg", late=True)
+    try:
+        assert quits(vm, "exec-oob quit")[0] == 0, vm.output()
+    finally:
+        vm.close()
+
+
+@case
 def pager_without_jobs(folder):
     """A pager that knows neither CANCEL nor PROGRESS is sent no command."""
     vm = Vm(folder, how={"commands": 0})
@@ -681,7 +821,7 @@ def local_max_auto(folder):
         assert "local-min:" in text
         assert qmp.call("qom-get", path="/objects/rc0",
                         property="local-max") == "auto"
-        failed(qmp, "use remote-cache-resize", "qom-set", path="/objects/rc0",
+        failed(qmp, "cannot be set any more", "qom-set", path="/objects/rc0",
                property="local-max", value=MIB)
         # A resize of size alone leaves it to rcached; one that fails, too.
         qmp.job("remote-cache-resize", id="rc0", size=48 * MIB)

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
@@ -39,7 +40,7 @@ def case(function):
 
 # ------------------------------------------------------------- stand-ins
 
-def vhost_user_answers(listener):
+def vhost_user_answers(listener, connected):
     """A back end that can do nothing, for each that connects, in turn."""
     while True:
         try:
@@ -47,6 +48,7 @@ def vhost_user_answers(listener):
         except OSError:
             return
         with sock:
+            connected[:] = [sock]
             while True:
                 head = sock.recv(12, socket.MSG_WAITALL)
                 if len(head) < 12:
@@ -63,12 +65,17 @@ def vhost_user_answers(listener):
 def vhost_user(folder):
     """The path of such a back end."""
     path = folder + "/vu"
+    connected = []
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(8)
-        in_thread(lambda: vhost_user_answers(listener))
+        thread = in_thread(lambda: vhost_user_answers(listener, connected))
         yield path
         listener.shutdown(socket.SHUT_RDWR)
+        for sock in connected:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
 
 
 # ---------------------------------------------------------- both orders
@@ -147,6 +154,47 @@ def both_orders(folder, name, device, *options):
         fill(vm, 0x1000)
         object_first(vm, name, device)
         device_first(vm, name, device)
+    finally:
+        vm.close()
+
+
+@case
+def vhost_user_netdev(folder):
+    """A network back end is refused at once, not connected to again and
+    again."""
+    with vhost_user(folder) as path:
+        options = ("-chardev", f"socket,id=c0,path={path}")
+        refused_option(folder, "vhost-user", {"driver": "virtio-net-pci"},
+                       *options, "-netdev", "vhost-user,id=n0,chardev=c0")
+        vm = Vm(folder, *SHARED, *options)
+        try:
+            for name in "n0", "n1":
+                failed(vm.qmp, "vhost-user cannot be used together with "
+                       "remote-cache", "netdev_add", type="vhost-user",
+                       id=name, chardev="c0")
+                vm.qmp.call("chardev-add", id="c0", backend={
+                    "type": "socket", "data": {"server": False, "addr": {
+                        "type": "unix", "data": {"path": path}}}})
+        finally:
+            vm.close()
+
+
+@case
+def vhost_user_away(folder):
+    """While the back end is away the object is refused as well: it may come
+    back at any time."""
+    with vhost_user(folder) as path:
+        vm = Vm(folder, *SHARED, "-chardev",
+                f"socket,id=c0,path={path},reconnect-ms=100", "-device",
+                "vhost-user-scsi-pci,id=s0,chardev=c0", late=True)
+    try:
+        wait_for("the end of the connection", lambda: any(
+            c["label"] == "c0" and "disconnected" in c["filename"]
+            for c in vm.qmp.call("query-chardev")))
+        for _ in range(3):
+            not_added(vm, "remote-cache cannot be used together with "
+                      "vhost-user")
+            time.sleep(0.2)
     finally:
         vm.close()
 
