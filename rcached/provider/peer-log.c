@@ -4,29 +4,20 @@
 
 #include <glib.h>
 
-#define LOG_WINDOW_MS   10000u
-#define LOG_LINES       10u     /* in a window */
-
 void peer_log_tick(PeerLog *log, uint64_t now)
 {
-    if (now < log->until) {
-        return;
-    }
-    if (log->dropped) {
+    unsigned left_out = log_limit_tick(&log->limit, now);
+
+    if (left_out) {
         g_message("provider: %u more lines about peers were not written",
-                  log->dropped);
+                  left_out);
     }
-    log->until = now + LOG_WINDOW_MS;
-    log->lines = log->dropped = 0;
 }
 
 void peer_log(PeerLog *log, uint64_t now, const char *name, const char *what)
 {
     peer_log_tick(log, now);
-    if (log->lines == LOG_LINES) {
-        log->dropped++;
-        return;
+    if (log_limit_take(&log->limit)) {
+        g_message("provider: closing %s: %s", name, what);
     }
-    log->lines++;
-    g_message("provider: closing %s: %s", name, what);
 }

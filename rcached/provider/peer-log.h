@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * peer-log: lines about peers, at a bounded rate.
- *
- * Whoever can reach the port can make lines; LINES of them are written in a
- * window of time, and the number of those left out at its end.
+ * peer-log: lines about peers, at a bounded rate (common/log-limit.h).
  */
 #ifndef RCACHED_PROVIDER_PEER_LOG_H
 #define RCACHED_PROVIDER_PEER_LOG_H
 
 #include <stdint.h>
 
+#include "common/log-limit.h"
+
 typedef struct PeerLog {
-    uint64_t until;             /* ms: the window's end */
-    unsigned lines;             /* written in it */
-    unsigned dropped;           /* not written */
+    LogLimit limit;             /* of all peers together */
 } PeerLog;
 
 /**
