@@ -118,7 +118,7 @@ static void attach_done(Pager *p)
     p->slots.partial = false;
     guest_unmap(&p->guest);
     p->takeover.managing |= p->attach.reconcile.managed;
-    p->evictor.progress_at = pager_now();
+    progress_made(&p->evictor.progress, pager_now());
     g_message("vm %s: all pages have been checked, %" G_GUINT64_FORMAT " ms "
               "after the attach: %" G_GUINT64_FORMAT " of them are on other "
               "hosts", p->name,
@@ -162,7 +162,7 @@ bool attach_work(Pager *p)
     while (now < until && reconcile_next(&p->attach.reconcile)) {
         now = pager_now();
     }
-    p->evictor.progress_at = now;
+    progress_made(&p->evictor.progress, now);
     if (!attach_is_done(&p->attach)) {
         return true;
     }

@@ -347,7 +347,7 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
     uint64_t got[SLICE_PAGES], word[SLICE_PAGES];
     uint8_t *bytes = b->bytes + b->n * RCACHE_PAGE_SIZE;
     bool zero[SLICE_PAGES] = { false };
-    unsigned taken = batch_read(p, page, n, got, word, bytes);
+    unsigned taken = batch_read(p, page, n, got, word, bytes), zeros = 0;
 
     for (unsigned i = 0; i < taken; i++) {
         uint8_t *from = bytes + i * RCACHE_PAGE_SIZE;
@@ -360,7 +360,7 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
             zero[i] = table_step(&p->table, got[i], word[i],
                                  page_with_slot(page_to(word[i],
                                                         RCACHE_PUNCHING), 0));
-            p->report.counts->zero_evicted += zero[i];
+            zeros += zero[i];
             continue;
         }
         if (to != from) {
@@ -371,7 +371,10 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
         b->word[b->n++] = word[i];
     }
     punch_marked(p, got, zero, taken);
-    p->evictor.progress_at = pager_now();
+    p->report.counts->zero_evicted += zeros;
+    if (zeros) {
+        progress_made(&p->evictor.progress, pager_now());
+    }
 }
 
 static Batch *batch_free_one(Pager *p)
@@ -479,10 +482,12 @@ static void batch_commit(Pager *p, Batch *b)
         }
         punch_marked(p, b->page + i, go, n);
         p->report.counts->evicted += gone;
+        if (gone) {
+            progress_made(&p->evictor.progress, pager_now());
+        }
         command_evicted(p, gone);
         fault_poll(p);
     }
-    p->evictor.progress_at = pager_now();
 }
 
 void evict_stored(Pager *p, unsigned i, bool ok)

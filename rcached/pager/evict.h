@@ -13,6 +13,7 @@
 #include "rcache/vmm.h"
 #include "rcached/pager/location.h"
 #include "rcached/pager/page-errors.h"
+#include "rcached/pager/progress.h"
 
 typedef struct Pager Pager;
 
@@ -65,8 +66,8 @@ typedef struct Zap {
  * @unreadable: pages that pread() refused, each told once
  * @zap_fruitless: words looked at since the last page to zap was found; set to
  *                 0 by pager.c at each tick and by command.c
- * @progress_at: ns, an eviction ended or a lease became ready; fault.c reads
- *               it
+ * @progress: of evictions; those that make room tell it too, and fault.c reads
+ *            it
  * @zap_seq: of the last zap; the state memfd's, as attach.c found it
  */
 typedef struct Evictor {
@@ -75,7 +76,7 @@ typedef struct Evictor {
     GArray *stuck;
     PageErrors unreadable;
     uint64_t zap_fruitless;
-    uint64_t progress_at;
+    Progress progress;
     uint64_t zap_seq;
 } Evictor;
 

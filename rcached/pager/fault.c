@@ -271,7 +271,7 @@ static bool room_is_stuck(const Pager *p, uint64_t now)
 
     /* Progress may be newer than @now: a slice of the attach counts as such. */
     return room_queue_len(&p->faults.room) && !room_there(p, false) &&
-           now > MAX(p->evictor.progress_at, p->faults.room.since) + patience;
+           now > MAX(p->evictor.progress.at, p->faults.room.since) + patience;
 }
 
 static void room_consider(Pager *p, uint64_t now)

@@ -72,6 +72,20 @@ void freeing_flush(Pager *p, bool all)
     }
 }
 
+/*
+ * There is room again.  A sweep is before the first eviction and comes to an
+ * end, so that it is waited for however long it takes.
+ */
+static void freeing_made_room(Pager *p, Lease *l, unsigned slots)
+{
+    if (l->sweeping) {
+        l->sweeping -= MIN(slots, l->sweeping);
+        progress_made(&p->evictor.progress, pager_now());
+    } else {
+        progress_hope(&p->evictor.progress, pager_now());
+    }
+}
+
 bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
 {
     Lease *l = leases_at(&p->leases, tag_decode(head->tag).index);
@@ -92,7 +106,7 @@ bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
         for (unsigned i = 0; i < out->n; i++) {
             slots_clear(&p->slots, out->slot[i]);
         }
-        p->evictor.progress_at = pager_now();   /* there is room again */
+        freeing_made_room(p, l, out->n);
         g_queue_delete_link(&l->frees, at);
         g_free(out);
         return true;
@@ -123,6 +137,7 @@ static void sweep_slab(Pager *p, Lease *l, uint32_t slab)
             slots_mark(&p->slots, slot);
             slots_leave(&p->slots, slot);
             g_array_append_val(l->to_free, slot);
+            l->sweeping++;
         }
     }
 }

@@ -258,7 +258,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     lease_expires(l, l->claim_sent + ack.ttl_ms * NS_PER_MS);
     if (lease_ready(l)) {
         l->claim_sent = 0;
-        p->evictor.progress_at = pager_now();
+        progress_hope(&p->evictor.progress, pager_now());
         location_lease_ready(p, l);
         freeing_flush(p, true);
     }

@@ -30,6 +30,7 @@
  *             given back as soon as it can be
  * @sweep: its unused slots are to be freed before it is made use of: freeing.c
  * @swept: slabs of the slab table that this has been done for
+ * @sweeping: slots that are freed for that and not answered yet
  * @releasing: a RELEASE is out
  * @renewing: a RENEW is out
  * @since: ns, known to this pager
@@ -63,6 +64,7 @@ typedef struct Lease {
     bool abandoned;
     bool sweep;
     uint32_t swept;
+    uint32_t sweeping;
     bool releasing;
     bool renewing;
     uint64_t since;

@@ -169,6 +169,14 @@ MUTATIONS = {
         "    if (gone >= FLOW_PAGES) {",
         "    if (0 && gone >= FLOW_PAGES) {",
         "unit-stretch"),
+    "reading-is-progress": (
+        "rcached/pager/evict.c",
+        "    if (zeros) {\n        progress_made(",
+        "    if (taken) {\n        progress_made(", "unit-evict"),
+    "room-is-progress": (
+        "rcached/pager/progress.h",
+        "    if (!progress->hoping) {",
+        "    if (now > progress->at) {", "unit-evict"),
     "silent-providers-are-waited-for": (
         "arbiter/grants.c",
         "    stop_waiting(grants, provider, \"it does not answer\");\n",
@@ -290,6 +298,7 @@ def build(tree, folder):
     subprocess.run(["ninja", "-C", folder, "rcached/rcached",
                     "arbiter/arbiter", "arbiter/rcachectl",
                     "tests/fakes/fake-vmm", "tests/unit/test-zap",
+                    "tests/unit/test-evict",
                     "tests/unit/test-install", "tests/unit/test-location",
                     "tests/unit/test-passage",
                     "tests/unit/test-provider-digest",

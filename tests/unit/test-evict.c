@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which pages go and when, and what counts as progress.  evict.c with its hands
+ * and limits: the guest is a memfd, zaps and providers are played here.
+ */
+#include <check.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rcached/pager/install.h"
+#include "rcached/pager/pager.h"
+
+#define PAGES   2048u
+#define ZAPPED  512u            /* of them, the first */
+
+static Pager *p;
+static uint64_t words[PAGES];
+static struct RcacheSide sides[PAGES];
+static struct RcacheCounts counts;
+static uint64_t now;
+
+/* What the providers are said to do; and what was put and freed. */
+static unsigned nr_puts, nr_put, nr_freed, put_number;
+
+uint64_t pager_now(void)
+{
+    return now;
+}
+
+uint64_t pager_resident(const Pager *pager)
+{
+    return table_resident(&pager->table);
+}
+
+void uplink_auto(Pager *pager)
+{
+}
+
+void fault_poll(Pager *pager)
+{
+}
+
+int install_wake(Guest *guest, uint64_t page)
+{
+    return 0;
+}
+
+void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
+{
+}
+
+uint64_t command_wants(const Pager *pager)
+{
+    return 0;
+}
+
+void command_evicted(Pager *pager, unsigned n)
+{
+}
+
+bool location_has_room(const Pager *pager)
+{
+    return true;
+}
+
+uint64_t location_overdue(const Pager *pager, uint64_t at)
+{
+    return 0;
+}
+
+unsigned location_reserve(Pager *pager, uint64_t *out, unsigned max)
+{
+    for (unsigned i = 0; i < max; i++) {
+        out[i] = slot_make(1, i);
+    }
+    return max;
+}
+
+void location_unreserve(Pager *pager, const uint64_t *slot, unsigned n)
+{
+}
+
+bool location_put(Pager *pager, unsigned i, const uint64_t *slot, unsigned n,
+                  const uint64_t *sum, const void *bytes)
+{
+    put_number = i;
+    nr_put = n;
+    nr_puts++;
+    return true;
+}
+
+void location_free(Pager *pager, uint64_t slot)
+{
+    nr_freed++;
+}
+
+/* All pages are here, and the first ones are old enough to go. */
+static void set_up(void)
+{
+    GuestBlock *b;
+
+    p = g_new0(Pager, 1);
+    p->report.counts = &counts;
+    memset(&counts, 0, sizeof(counts));
+    guest_init(&p->guest);
+    b = &p->guest.block[0];
+    *b = (GuestBlock) { .present = true, .pages = PAGES,
+                        .fd = memfd_create("guest", MFD_CLOEXEC) };
+    p->guest.nr_blocks = 1;
+    ck_assert_int_eq(ftruncate(b->fd, PAGES * RCACHE_PAGE_SIZE), 0);
+    for (unsigned i = 0; i < PAGES; i++) {
+        ck_assert_int_eq(pwrite(b->fd, "x", 1, i * RCACHE_PAGE_SIZE), 1);
+        words[i] = i < ZAPPED ? RCACHE_ZAPPED : RCACHE_HOT;
+    }
+    ck_assert_int_eq(table_init(&p->table, words, sides, PAGES), 0);
+    for (unsigned i = 0; i < PAGES; i += RCACHE_FRAME_PAGES) {
+        table_recount(&p->table, i);
+    }
+    p->clock.front = p->clock.between = ZAPPED;
+    p->limits = (Limits) { .ram = PAGES, .size = PAGES, .local_max = 1024 };
+    room_queue_init(&p->faults.room);
+    evictor_init(&p->evictor);
+    now = 1000 * NS_PER_SEC;
+    nr_puts = nr_put = nr_freed = 0;
+}
+
+static void tear_down(void)
+{
+    evictor_deinit(&p->evictor);
+    room_queue_deinit(&p->faults.room);
+    table_deinit(&p->table);
+    guest_deinit(&p->guest);
+    g_free(p);
+}
+
+/* -------------------------------------------------------------- progress */
+
+START_TEST(only_pages_that_have_gone_are_progress)
+{
+    uint64_t before = p->evictor.progress.at;
+
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 1);
+    ck_assert_uint_eq(p->evictor.progress.at, before);
+    evict_stored(p, put_number, false);         /* it was refused */
+    ck_assert_uint_eq(nr_freed, nr_put);
+    ck_assert_uint_eq(p->evictor.progress.at, before);
+    ck_assert_uint_eq(page_state(words[0]), RCACHE_ZAPPED);
+    now += NS_PER_SEC;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 2);
+    evict_stored(p, put_number, true);
+    ck_assert_uint_eq(p->evictor.progress.at, now);
+    ck_assert_uint_eq(counts.evicted, nr_put);
+}
+END_TEST
+
+START_TEST(a_put_of_pages_that_were_touched_is_no_progress)
+{
+    evict_work(p, now);
+    for (unsigned i = 0; i < ZAPPED; i++) {
+        table_step(&p->table, i, words[i], page_to(words[i], RCACHE_HOT));
+    }
+    now += NS_PER_SEC;
+    evict_stored(p, put_number, true);
+    ck_assert_uint_ne(p->evictor.progress.at, now);
+    ck_assert_uint_eq(counts.evicted, 0);
+}
+END_TEST
+
+START_TEST(zero_pages_that_go_are_progress)
+{
+    ck_assert_int_eq(ftruncate(p->guest.block[0].fd, 0), 0);
+    ck_assert_int_eq(ftruncate(p->guest.block[0].fd,
+                               PAGES * RCACHE_PAGE_SIZE), 0);
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 0);
+    ck_assert_uint_gt(counts.zero_evicted, 0);
+    ck_assert_uint_eq(p->evictor.progress.at, now);
+}
+END_TEST
+
+/* Its leases are ready and its slots free, again and again. */
+START_TEST(room_is_hoped_for_once)
+{
+    Progress progress = { .at = 5 };
+
+    progress_hope(&progress, 10);
+    ck_assert_uint_eq(progress.at, 10);
+    progress_hope(&progress, 20);
+    ck_assert_uint_eq(progress.at, 10);
+    progress_made(&progress, 30);
+    ck_assert_uint_eq(progress.at, 30);
+    progress_hope(&progress, 40);
+    ck_assert_uint_eq(progress.at, 40);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("evict");
+    TCase *tc = tcase_create("evict");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, only_pages_that_have_gone_are_progress);
+    tcase_add_test(tc, a_put_of_pages_that_were_touched_is_no_progress);
+    tcase_add_test(tc, zero_pages_that_go_are_progress);
+    tcase_add_test(tc, room_is_hoped_for_once);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
