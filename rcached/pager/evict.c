@@ -50,13 +50,15 @@ void evictor_deinit(Evictor *evictor)
 /*
  * Pages that the next batch may have.  Near size each page that comes back
  * lets one go: they are collected for a batch, unless nothing is on its way
- * that would let more go, or a command is waiting for just these.
+ * that would let more go, or a command is waiting for just these.  What a
+ * provider does not answer is on no way: others' pages must not wait for it.
  */
-static uint64_t evict_may_go(const Pager *p)
+static uint64_t evict_may_go(const Pager *p, uint64_t now)
 {
     uint64_t may = limit_allowance(p);
-    uint64_t moving = MAX(p->table.count[RCACHE_EVICTING], 0) +
-                      MAX(p->table.count[RCACHE_FETCHING], 0);
+    uint64_t going = MAX(p->table.count[RCACHE_EVICTING], 0);
+    bool moving = going > location_overdue(p, now) ||
+                  location_is_coming(p, now);
     bool few = may < MIN(limit_slack(p) / 4, RCACHE_BATCH_PAGES);
 
     return few && moving && !command_wants(p) ? 0 : may;
@@ -520,7 +522,7 @@ void evict_block_gone(Pager *p, uint64_t first, uint64_t end)
 
 bool evict_work(Pager *p, uint64_t now)
 {
-    uint64_t may = evict_may_go(p), excess = MIN(evict_excess(p, now), may);
+    uint64_t may = evict_may_go(p, now), excess = MIN(evict_excess(p, now), may);
     bool urgent = may < RCACHE_BATCH_PAGES ||
                   room_queue_len(&p->faults.room) || command_wants(p);
     bool more = false;

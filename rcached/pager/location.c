@@ -8,7 +8,7 @@
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
-/* A PUT that has been out for so long is not counted on. */
+/* A PUT or GET that has been out for so long is not counted on. */
 #define OVERDUE_NS      (500 * NS_PER_MS)
 /* How long a lease that was BUSY gets no PUT: twice as long each time. */
 #define BUSY_MIN_NS     (50 * NS_PER_MS)
@@ -114,6 +114,22 @@ void location_get(Pager *p, unsigned i, uint64_t slot)
     get_count(p, g, location_remote(p, slot));
     p->locations.nr_gets++;
     get_send(p, g);
+}
+
+bool location_is_coming(const Pager *p, uint64_t now)
+{
+    unsigned left = p->locations.nr_gets;
+
+    for (unsigned i = 0; i < LOCATION_GETS && left; i++) {
+        const Get *g = &p->locations.get[i];
+
+        /* It may have been sent after @now was read. */
+        if (g->state == GET_OUT && now < g->sent + OVERDUE_NS) {
+            return true;
+        }
+        left -= g->state != GET_NONE;
+    }
+    return false;
 }
 
 bool location_get_is_out(const Pager *p, unsigned i)

@@ -137,6 +137,9 @@ const char *location_host(const Pager *p, uint64_t slot);
  */
 void location_get(Pager *p, unsigned i, uint64_t slot);
 
+/** location_is_coming() - has a page been asked for that is still expected? */
+bool location_is_coming(const Pager *p, uint64_t now);
+
 /** location_get_is_out() - has GET @i been sent and not been answered? */
 bool location_get_is_out(const Pager *p, unsigned i);
 

@@ -169,6 +169,10 @@ MUTATIONS = {
         "    if (gone >= FLOW_PAGES) {",
         "    if (0 && gone >= FLOW_PAGES) {",
         "unit-stretch"),
+    "a-few-pages-wait-for-what-hangs": (
+        "rcached/pager/location.c",
+        "g->state == GET_OUT && now < g->sent + OVERDUE_NS",
+        "g->state != GET_NONE", "unit-location"),
     "reading-is-progress": (
         "rcached/pager/evict.c",
         "    if (zeros) {\n        progress_made(",

@@ -21,6 +21,8 @@ static struct RcacheCounts counts;
 static uint64_t now;
 
 /* What the providers are said to do; and what was put and freed. */
+static bool coming;
+static uint64_t overdue;
 static unsigned nr_puts, nr_put, nr_freed, put_number;
 
 uint64_t pager_now(void)
@@ -64,9 +66,14 @@ bool location_has_room(const Pager *pager)
     return true;
 }
 
+bool location_is_coming(const Pager *pager, uint64_t at)
+{
+    return coming;
+}
+
 uint64_t location_overdue(const Pager *pager, uint64_t at)
 {
-    return 0;
+    return overdue;
 }
 
 unsigned location_reserve(Pager *pager, uint64_t *out, unsigned max)
@@ -122,7 +129,8 @@ static void set_up(void)
     room_queue_init(&p->faults.room);
     evictor_init(&p->evictor);
     now = 1000 * NS_PER_SEC;
-    nr_puts = nr_put = nr_freed = 0;
+    coming = false;
+    overdue = nr_puts = nr_put = nr_freed = 0;
 }
 
 static void tear_down(void)
@@ -197,6 +205,51 @@ START_TEST(room_is_hoped_for_once)
 }
 END_TEST
 
+/* ------------------------------------------------------------- near size */
+
+/* Some pages are being fetched, and only a few more may be away. */
+static void near_size(void)
+{
+    for (unsigned i = PAGES - 100; i < PAGES; i++) {
+        table_step(&p->table, i, words[i],
+                   page_to(words[i], RCACHE_FETCHING));
+    }
+    p->limits.size = 100 + 7;
+}
+
+START_TEST(a_few_pages_wait_for_those_that_come)
+{
+    near_size();
+    coming = true;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 0);
+}
+END_TEST
+
+START_TEST(a_few_pages_go_if_nothing_will_come)
+{
+    near_size();                /* asked of a provider that says nothing */
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 1);
+    ck_assert_uint_eq(nr_put, 7);
+}
+END_TEST
+
+START_TEST(a_few_pages_wait_for_no_put_that_is_overdue)
+{
+    p->limits.size = RCACHE_BATCH_PAGES + 7;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 1);
+    ck_assert_uint_eq(nr_put, RCACHE_BATCH_PAGES);
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 1);
+    overdue = RCACHE_BATCH_PAGES;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 2);
+    ck_assert_uint_eq(nr_put, 7);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("evict");
@@ -209,6 +262,9 @@ int main(void)
     tcase_add_test(tc, a_put_of_pages_that_were_touched_is_no_progress);
     tcase_add_test(tc, zero_pages_that_go_are_progress);
     tcase_add_test(tc, room_is_hoped_for_once);
+    tcase_add_test(tc, a_few_pages_wait_for_those_that_come);
+    tcase_add_test(tc, a_few_pages_go_if_nothing_will_come);
+    tcase_add_test(tc, a_few_pages_wait_for_no_put_that_is_overdue);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

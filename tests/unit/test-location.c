@@ -233,6 +233,24 @@ START_TEST(a_get_that_is_forgotten_is_not_sent)
 }
 END_TEST
 
+START_TEST(what_hangs_is_not_on_its_way)
+{
+    uint64_t slot = stored_slot();
+
+    ck_assert(!location_is_coming(p, now));
+    location_get(p, 3, slot);
+    ck_assert(location_is_coming(p, now));
+    ck_assert(location_is_coming(p, now - NS_PER_MS));  /* read before */
+    ck_assert(!location_is_coming(p, now + NS_PER_SEC));
+    goes_away(0);                       /* to be sent again some time */
+    ck_assert(!location_is_coming(p, now));
+    comes_back(0);
+    ck_assert(location_is_coming(p, now));
+    ck_assert(answer(0, RCACHE_GET_REPLY, 0));
+    ck_assert(!location_is_coming(p, now));
+}
+END_TEST
+
 /* GETs of numbers @i and on as long as there may be one more; how many. */
 static unsigned get_all(unsigned i, uint64_t slot)
 {
@@ -558,6 +576,7 @@ static Suite *location_suite(void)
     tcase_add_test(t, fenced_is_asked_again_in_the_next_session);
     tcase_add_test(t, a_refusal_brings_no_bytes);
     tcase_add_test(t, a_get_that_is_forgotten_is_not_sent);
+    tcase_add_test(t, what_hangs_is_not_on_its_way);
     tcase_add_test(t, one_provider_cannot_have_all_gets);
     tcase_add_test(t, a_get_counts_where_its_slab_is);
     tcase_add_test(t, a_slot_is_not_free_before_its_free_is_answered);
