@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "rcached/pager/claim.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
@@ -154,23 +155,26 @@ void lease_load(Pager *p)
 
 /* -------------------------------------------------------------- answers */
 
-/* The slabs of a first claim go to the state memfd; a later one must agree. */
-static bool claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
+/* The slabs of a first claim go to the state memfd. */
+static void claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
                         const void *payload)
 {
     if (l->slab_pages) {
-        return l->slab_pages == ack->slab_pages;
+        return;
     }
     l->slab_pages = l->shared->slab_pages = ack->slab_pages;
     if (revoke_lacking(p)) {
-        return true;            /* spare, then: somebody waits for them */
+        return;                 /* spare, then: somebody waits for them */
     }
     for (unsigned i = 0; i < ack->nr_slabs; i++) {
         if (!location_add(p, l, wire_claim_ack_slab(payload, i))) {
-            return false;
+            g_warning("vm %s: provider %s: there are no entries for %u of the "
+                      "%u slabs of lease %016" G_GINT64_MODIFIER "x: they are "
+                      "not used", p->name, l->remote->host, ack->nr_slabs - i,
+                      ack->nr_slabs, l->known.id);
+            return;
         }
     }
-    return true;
 }
 
 /*
@@ -223,9 +227,26 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
     }
 }
 
+/* A provider that is not true to one lease is not relied on for others. */
+static void claim_is_bad(const Pager *p, Lease *l, const char *why)
+{
+    g_autofree char *text = g_strdup_printf("bad CLAIM_ACK for lease %016"
+                                            G_GINT64_MODIFIER "x: %s",
+                                            l->known.id, why);
+
+    g_warning("vm %s: provider %s: %s; the session ends", p->name,
+              l->remote->host, text);
+    remote_close(l->remote, text);
+}
+
 static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
                          const void *payload)
 {
+    const ClaimKnown known = {
+        .slab_pages = l->slab_pages, .listed = p->slots.pages[l->index],
+        .granted = l->granted, .vm = MAX(p->limits.size, p->limits.ram),
+    };
+    g_autofree char *why = NULL;
     WireClaimAck ack;
 
     if (head->status) {
@@ -242,12 +263,12 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
         }
         return;
     }
-    if (wire_claim_ack_decode(payload, head->length, &ack) ||
-        ack.slab_pages > RCACHE_SLAB_PAGES_MAX ||
-        !claim_slabs(p, l, &ack, payload)) {
-        remote_close(l->remote, "its CLAIM_ACK does not match the lease");
+    why = claim_problem(&known, payload, head->length, &ack);
+    if (why) {
+        claim_is_bad(p, l, why);
         return;
     }
+    claim_slabs(p, l, &ack, payload);
     l->claimed[bulk] = true;
     l->refused = RCACHE_OK;
     l->lost = false;
@@ -340,6 +361,7 @@ bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g)
 {
     struct RcacheLease *leases = guest_leases(&p->guest);
     uint32_t at = 0;
+    Lease *l;
 
     while (at < RCACHE_NR_LEASES &&
            (leases_at(&p->leases, at) || leases[at].id)) {
@@ -354,8 +376,10 @@ bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g)
     memcpy(leases[at].provider, g->host, sizeof(g->host));
     memcpy(leases[at].address, g->address, sizeof(g->address));
     __atomic_store_n(&leases[at].id, g->lease, __ATOMIC_RELEASE);
-    if (lease_add(p, at)->remote->state == REMOTE_UP) {
-        lease_claim(p, p->leases.entry[at]);
+    l = lease_add(p, at);
+    l->granted = g->bytes / RCACHE_PAGE_SIZE;
+    if (l->remote->state == REMOTE_UP) {
+        lease_claim(p, l);
     }
     return true;
 }

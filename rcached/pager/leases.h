@@ -21,6 +21,7 @@
  * @shared: its entry there, which is only written: the VMM could write to it
  * @known: what was read there, once, and what has been written since
  * @slab_pages: pages of each of its slabs, as checked; 0: never claimed yet
+ * @granted: pages that it was granted with; 0: by an earlier pager
  * @remote: its provider
  * @claimed: on the fault connection, and on the bulk connection
  * @refused: what the last CLAIM was refused with, when that was no loss
@@ -56,6 +57,7 @@ typedef struct Lease {
     struct RcacheLease *shared;
     struct RcacheLease known;
     uint32_t slab_pages;
+    uint64_t granted;
     Remote *remote;
     bool claimed[2];
     uint16_t refused;

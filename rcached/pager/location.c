@@ -484,15 +484,28 @@ void location_move(Pager *p, uint32_t slab, const Lease *to, uint32_t number)
     location_thaw(p, slab);
 }
 
-bool location_add(Pager *p, const Lease *l, uint32_t number)
+/* The first free entry of the slab table at or after @from. */
+static uint32_t free_slab(const Pager *p, uint32_t from)
 {
-    struct RcacheSlab *table = guest_slabs(&p->guest);
-    uint32_t slab = slab_table_find_free(table, 0);
+    const struct RcacheSlab *table = guest_slabs(&p->guest);
+    uint32_t slab = slab_table_find_free(table, from);
 
     /* The VMM can write to the table, and make an entry free that is not. */
     while (slab < RCACHE_NR_SLABS && p->slots.slabs[slab].used) {
         slab = slab_table_find_free(table, slab + 1);
     }
+    return slab;
+}
+
+bool location_add(Pager *p, const Lease *l, uint32_t number)
+{
+    struct RcacheSlab *table = guest_slabs(&p->guest);
+    uint32_t slab = free_slab(p, p->locations.free_slab);
+
+    if (slab == RCACHE_NR_SLABS) {
+        slab = free_slab(p, 0);         /* the VMM may have freed one */
+    }
+    p->locations.free_slab = slab;
     if (slab == RCACHE_NR_SLABS) {
         return false;
     }
@@ -506,6 +519,7 @@ void location_remove(Pager *p, uint32_t slab)
     slab_table_set(guest_slabs(&p->guest), slab, 0,
                    (Location) { LOCATION_NONE, 0 });
     slots_remove(&p->slots, slab);
+    p->locations.free_slab = MIN(p->locations.free_slab, slab);
 }
 
 bool location_is_quiet(const Pager *p, uint32_t slab)

@@ -100,6 +100,7 @@ typedef struct Put {
  * struct Locations - all that is on its way to or from providers
  * @nr_gets: GETs that are WANTED or OUT
  * @nr_counted: of which .counted is set
+ * @free_slab: no entry of the slab table before it is free, most likely
  * @held: of uint64_t, slots of frozen slabs that are to be freed afterwards
  */
 typedef struct Locations {
@@ -108,6 +109,7 @@ typedef struct Locations {
     unsigned nr_gets;
     unsigned nr_counted;
     Put put[LOCATION_PUTS];
+    uint32_t free_slab;
     GArray *held;
 } Locations;
 

@@ -173,6 +173,14 @@ MUTATIONS = {
         "rcached/pager/location.c",
         "g->state == GET_OUT && now < g->sent + OVERDUE_NS",
         "g->state != GET_NONE", "unit-location"),
+    "more-slabs-than-granted": (
+        "rcached/pager/claim.c",
+        "    if (ack->nr_slabs > most) {",
+        "    if (0 && ack->nr_slabs > most) {", "unit-lease"),
+    "a-slab-is-claimed-twice": (
+        "rcached/pager/claim.c",
+        "    return claim_names_twice(ack, payload)",
+        "    return 0 && claim_names_twice(ack, payload)", "unit-claim"),
     "reading-is-progress": (
         "rcached/pager/evict.c",
         "    if (zeros) {\n        progress_made(",
@@ -302,7 +310,7 @@ def build(tree, folder):
     subprocess.run(["ninja", "-C", folder, "rcached/rcached",
                     "arbiter/arbiter", "arbiter/rcachectl",
                     "tests/fakes/fake-vmm", "tests/unit/test-zap",
-                    "tests/unit/test-evict",
+                    "tests/unit/test-evict", "tests/unit/test-claim",
                     "tests/unit/test-install", "tests/unit/test-location",
                     "tests/unit/test-passage",
                     "tests/unit/test-provider-digest",

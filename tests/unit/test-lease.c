@@ -204,7 +204,9 @@ static unsigned was_sent(uint8_t type, uint64_t lease)
 
 static struct RcacheLeaseGrant grant(uint64_t lease)
 {
-    struct RcacheLeaseGrant g = { .lease = lease, .epoch = 1 };
+    struct RcacheLeaseGrant g = {
+        .lease = lease, .epoch = 1, .bytes = 2 * PAGES * RCACHE_PAGE_SIZE,
+    };
 
     wire_text_copy(g.host, sizeof(g.host), "p0");
     wire_text_copy(g.address, sizeof(g.address), "127.0.0.1:1");
@@ -224,16 +226,17 @@ static Lease *granted(uint64_t lease)
     ck_abort();
 }
 
-static void answer(const Lease *l, bool bulk, uint8_t type,
-                   uint16_t status)
+/* As the provider that has @nr slabs for the lease. */
+static void answer_of(const Lease *l, bool bulk, uint8_t type,
+                      uint16_t status, unsigned nr)
 {
     uint64_t tag = tag_encode(TAG_CLAIM, l->index, 0);
     g_autoptr(GByteArray) out = g_byte_array_new();
     WireClaimAck ack = { .slab_pages = PAGES, .ttl_ms = TTL_MS,
-                         .nr_slabs = 2 };
+                         .nr_slabs = nr };
     WireHead head = { .type = type, .status = status, .lease = l->known.id,
                       .epoch = 1, .tag = tag };
-    const uint32_t slab[] = { 0, 1 };
+    const uint32_t slab[] = { 0, 1, 2 };
     WireHead decoded;
 
     if (type == RCACHE_CLAIM_ACK && !status) {
@@ -248,6 +251,11 @@ static void answer(const Lease *l, bool bulk, uint8_t type,
     }
     lease_answer(&p, &remote, bulk, &head,
                  out->len ? out->data + WIRE_HEAD_LEN : NULL);
+}
+
+static void answer(const Lease *l, bool bulk, uint8_t type, uint16_t status)
+{
+    answer_of(l, bulk, type, status, 2);
 }
 
 static Lease *ready(uint64_t lease)
@@ -289,6 +297,25 @@ START_TEST(claimed_renewed_released)
     answer(l, true, RCACHE_RELEASE_ACK, 0);
     ck_assert_ptr_null(p.leases.entry[0]);
     ck_assert_uint_eq(table[0].id, 0);
+}
+END_TEST
+
+/* Whenever it comes, nothing is made of it. */
+START_TEST(more_slabs_than_were_granted)
+{
+    Lease *l = granted(LEASE);
+
+    answer_of(l, false, RCACHE_CLAIM_ACK, 0, 3);
+    ck_assert_int_eq(remote.state, REMOTE_CLOSING);
+    ck_assert(!l->claimed[0]);
+    ck_assert_uint_eq(p.slots.nr, 0);
+    ck_assert_uint_eq(table[0].slab_pages, 0);
+    remote.state = REMOTE_UP;
+    answer(l, false, RCACHE_CLAIM_ACK, 0);
+    answer_of(l, true, RCACHE_CLAIM_ACK, 0, 3);
+    ck_assert_int_eq(remote.state, REMOTE_CLOSING);
+    ck_assert(!l->claimed[1]);
+    ck_assert_uint_eq(p.slots.nr, 2);
 }
 END_TEST
 
@@ -358,6 +385,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, claimed_renewed_released);
+    tcase_add_test(tc, more_slabs_than_were_granted);
     tcase_add_test(tc, only_one_refusal_is_a_loss);
     tcase_add_test(tc, without_an_entry);
     tcase_add_test(tc, late_grants_and_pauses);
