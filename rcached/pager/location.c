@@ -6,6 +6,7 @@
 
 #include "common/wire-check.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/put-choice.h"
 #include "rcached/pager/tag.h"
 
 /* A PUT or GET that has been out for so long is not counted on. */
@@ -240,21 +241,6 @@ void location_free(Pager *p, uint64_t slot)
 
 /* ------------------------------------------------------------------ PUT */
 
-static unsigned puts_out(const Pager *p, const Remote *remote)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < LOCATION_PUTS; i++) {
-        n += p->locations.put[i].out && p->locations.put[i].remote == remote;
-    }
-    return n;
-}
-
-bool location_uses(const Pager *p, const Remote *remote)
-{
-    return remote->gets || puts_out(p, remote);
-}
-
 uint64_t location_overdue(const Pager *p, uint64_t now)
 {
     uint64_t pages = 0;
@@ -269,77 +255,14 @@ uint64_t location_overdue(const Pager *p, uint64_t now)
     return pages;
 }
 
-static bool lease_has_room(const Pager *p, const Lease *l)
-{
-    return lease_ready(l) && !l->releasing && !l->sweep && !l->abandoned &&
-           slots_free_in(&p->slots, l->index);
-}
-
-/* Those providers that answer and have room: one of them, and are there two? */
-static const Remote *room_at(const Pager *p, uint64_t now, bool *two)
-{
-    const Remote *one = NULL;
-    uint64_t since;
-    const Lease *l;
-
-    *two = false;
-    LEASES_FOREACH(l, &p->leases) {
-        if (l->remote != one && lease_has_room(p, l) &&
-            !remote_trouble(l->remote, now, &since)) {
-            *two |= one != NULL;
-            one = l->remote;
-        }
-    }
-    return one;
-}
-
-/*
- * The lease that is used least, but one of a slow provider only if there is no
- * other, then one that is wanted back: what goes there has to move again; then
- * one of a provider where bytes were changed lately; and last one of a provider
- * that no pages get through to.
- */
-static Lease *lease_for_put(const Pager *p)
-{
-    uint64_t least = 0, now = pager_now(), since;
-    unsigned best_rank = 0;
-    Lease *best = NULL, *l;
-    bool two;
-    const Remote *one = room_at(p, now, &two);
-
-    LEASES_FOREACH(l, &p->leases) {
-        uint64_t used = slots_used_in(&p->slots, l->index);
-        bool trouble, elsewhere = two || (one && one != l->remote);
-        unsigned rank;
-
-        if (!lease_has_room(p, l) || now < l->put_at ||
-            puts_out(p, l->remote) >= LOCATION_PUTS_EACH) {
-            continue;
-        }
-        trouble = remote_trouble(l->remote, now, &since);
-        if ((trouble && elsewhere) || !providers_may_put(l->remote)) {
-            continue;
-        }
-        rank = trouble * 8 + remote_is_wrong(l->remote, now) * 4 +
-               (l->keep < l->nr_slabs) * 2 + l->remote->judge.slow;
-        if (!best || rank < best_rank ||
-            (rank == best_rank && used < least)) {
-            best = l;
-            best_rank = rank;
-            least = used;
-        }
-    }
-    return best;
-}
-
 bool location_has_room(const Pager *p)
 {
-    return lease_for_put(p);
+    return put_choose(p, pager_now());
 }
 
 unsigned location_reserve(Pager *p, uint64_t *out, unsigned max)
 {
-    const Lease *l = lease_for_put(p);
+    const Lease *l = put_choose(p, pager_now());
 
     return l ? slots_take(&p->slots, l->index, out, max) : 0;
 }
@@ -371,11 +294,18 @@ bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
     for (unsigned k = 0; k < n; k++) {
         wire[k] = slot_at_provider(p, slot[k]);
     }
+    l->remote->puts++;
     put->digest = wire_put_digest(wire, sum, n);
     passage_asked(&l->remote->passage, PASSAGE_PUT, pager_now());
     data_conn_send(&l->remote->bulk, &head, wire, bytes,
                    (size_t)n * RCACHE_PAGE_SIZE);
     return true;
+}
+
+static void put_end(Put *put)
+{
+    put->out = false;
+    put->remote->puts--;
 }
 
 /* Not now, and not for the session's sake: others take the pages meanwhile. */
@@ -425,7 +355,7 @@ static bool put_answer(Pager *p, Remote *remote, const WireHead *head,
         tag.kind != TAG_PUT || tag.serial != put->serial) {
         return false;
     }
-    put->out = false;
+    put_end(put);
     providers_pages(remote, PASSAGE_PUT, !head->status, p);
     if (head->status == RCACHE_E_BUSY) {
         put_busy(p, put);
@@ -577,7 +507,7 @@ void location_remote_down(Pager *p, Remote *remote)
         Put *put = &p->locations.put[i];
 
         if (put->out && put->remote == remote) {
-            put->out = false;
+            put_end(put);
             p->locations.ops->stored(p, i, false);
         }
     }

@@ -222,9 +222,6 @@ void location_lease_ready(Pager *p, const Lease *l);
 bool location_answer(Pager *p, Remote *remote, const WireHead *head,
                      const void *payload);
 
-/** location_uses() - is a page of @remote under way, or waited for there? */
-bool location_uses(const Pager *p, const Remote *remote);
-
 /** location_remote_down() - what is out at @remote will not be answered */
 void location_remote_down(Pager *p, Remote *remote);
 

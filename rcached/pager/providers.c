@@ -84,7 +84,7 @@ static bool provider_is_used(const Pager *p, const Remote *remote)
             return true;
         }
     }
-    return location_uses(p, remote);
+    return remote_is_used(remote);
 }
 
 /* Has it been of no use for so long that it is to be forgotten? */

@@ -80,6 +80,7 @@ struct Remote {
     uint64_t wrong_put_told;    /* ns, a PUT of them was last logged; 0 */
     bool unchecked_told;        /* that it cannot confirm what arrived */
     unsigned gets;              /* pages that are asked for here: location.c */
+    unsigned puts;              /* PUTs that are out here: location.c */
     uint64_t unused_at;         /* ns, no lease is here since; 0: providers.c */
 };
 
@@ -107,6 +108,12 @@ enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
 static inline bool remote_is_wrong(const Remote *remote, uint64_t now)
 {
     return remote->wrong && now - remote->wrong_at < REMOTE_WRONG_NS;
+}
+
+/** remote_is_used() - is a page under way, or waited for there? */
+static inline bool remote_is_used(const Remote *remote)
+{
+    return remote->gets || remote->puts;
 }
 
 /** remote_close() - end the session; down() follows */
