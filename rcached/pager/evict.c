@@ -522,7 +522,8 @@ void evict_block_gone(Pager *p, uint64_t first, uint64_t end)
 
 bool evict_work(Pager *p, uint64_t now)
 {
-    uint64_t may = evict_may_go(p, now), excess = MIN(evict_excess(p, now), may);
+    uint64_t may = evict_may_go(p, now);
+    uint64_t excess = MIN(evict_excess(p, now), may);
     bool urgent = may < RCACHE_BATCH_PAGES ||
                   room_queue_len(&p->faults.room) || command_wants(p);
     bool more = false;

@@ -172,7 +172,7 @@ MUTATIONS = {
     "a-few-pages-wait-for-what-hangs": (
         "rcached/pager/location.c",
         "g->state == GET_OUT && now < g->sent + OVERDUE_NS",
-        "g->state != GET_NONE", "unit-location"),
+        "g->state != GET_NONE", "unit-location-get"),
     "more-slabs-than-granted": (
         "rcached/pager/claim.c",
         "    if (ack->nr_slabs > most) {",
@@ -312,6 +312,7 @@ def build(tree, folder):
                     "tests/fakes/fake-vmm", "tests/unit/test-zap",
                     "tests/unit/test-evict", "tests/unit/test-claim",
                     "tests/unit/test-install", "tests/unit/test-location",
+                    "tests/unit/test-location-get",
                     "tests/unit/test-passage",
                     "tests/unit/test-provider-digest",
                     "tests/unit/test-grants",

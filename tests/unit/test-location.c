@@ -1,320 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where bytes are: what is sent to whom, and what becomes of a GET, a PUT and
- * a slot when providers go away, are fenced, and slabs move.  location.c and
- * freeing.c alone: connections are played here.
+ * Where bytes are: what is sent to whom, and what becomes of a PUT and a slot
+ * when providers go away and slabs move.
  */
 #include <check.h>
 #include <string.h>
 
 #include "common/wire-check.h"
-#include "rcached/pager/pager.h"
+#include "location-fixture.h"
 #include "rcached/pager/tag.h"
-
-#define PAGES   64u             /* of a slab */
-
-static Pager *p;
-static Remote remote[2];
-static struct RcacheLease shared[2];
-static uint8_t page[RCACHE_PAGE_SIZE];
-
-/* What was sent last, and how often; and what was told. */
-static WireHead sent;
-static RcacheSlot sent_slot;
-static const DataConn *sent_to;
-static unsigned nr_sent, nr_closed;
-static unsigned nr_got, nr_stored, nr_wrong;
-static const void *got_bytes;
-static bool stored_ok;
-
-static uint64_t now;
-
-uint64_t pager_now(void)
-{
-    return now;
-}
-
-void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
-                    const void *data, size_t len)
-{
-    sent = *head;
-    sent_slot = slots[0];
-    sent_to = conn;
-    nr_sent++;
-}
-
-enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
-{
-    return RCACHE_CAUSE_NONE;
-}
-
-bool providers_may_put(const Remote *r)
-{
-    return true;
-}
-
-void providers_pages(Remote *r, enum PassageWay way, bool good,
-                     const Pager *pager)
-{
-}
-
-void providers_put_wrong(Remote *r, const Pager *pager)
-{
-    nr_wrong++;
-}
-
-void remote_close(Remote *r, const char *reason)
-{
-    r->state = REMOTE_CLOSING;
-    nr_closed++;
-}
-
-static void got(Pager *pager, unsigned i, Remote *from, const void *bytes)
-{
-    got_bytes = bytes;
-    nr_got++;
-}
-
-static void stored(Pager *pager, unsigned i, bool ok)
-{
-    stored_ok = ok;
-    nr_stored++;
-}
-
-static const LocationOps ops = { .got = got, .stored = stored };
-
-/* Two leases, each at a provider of its own; slab 0 is the first's. */
-static void set_up(void)
-{
-    p = g_new0(Pager, 1);
-    slots_init(&p->slots);
-    locations_init(&p->locations, &ops);
-    p->guest.state = g_malloc0(RCACHE_NR_SLABS * sizeof(struct RcacheSlab));
-    for (unsigned i = 0; i < 2; i++) {
-        Lease *l;
-
-        memset(&remote[i], 0, sizeof(remote[i]));
-        remote[i].state = REMOTE_UP;
-        shared[i] = (struct RcacheLease) { .id = 100 + i, .epoch = 1 };
-        l = p->leases.entry[i] = lease_new(i, &shared[i], &remote[i], 0);
-        l->slab_pages = PAGES;
-        l->claimed[0] = l->claimed[1] = true;
-    }
-    ck_assert(location_add(p, p->leases.entry[0], 7));
-    nr_sent = nr_closed = nr_got = nr_stored = nr_wrong = 0;
-    now = 5 * NS_PER_SEC;
-}
-
-static void tear_down(void)
-{
-    leases_deinit(&p->leases);
-    locations_deinit(&p->locations);
-    slots_deinit(&p->slots);
-    g_free(p->guest.state);
-    g_free(p);
-}
-
-static uint64_t stored_slot(void)
-{
-    uint64_t slot;
-
-    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
-    return slot;
-}
-
-static bool answer(unsigned from, uint8_t type, uint16_t status)
-{
-    WireHead head = { .type = type, .tag = sent.tag, .status = status,
-                      .count = 1 };
-
-    return location_answer(p, &remote[from], &head, page);
-}
-
-static void goes_away(unsigned i)
-{
-    remote[i].state = REMOTE_DOWN;
-    freeing_requeue(p->leases.entry[i]);
-    location_remote_down(p, &remote[i]);
-}
-
-static void comes_back(unsigned i)
-{
-    remote[i].state = REMOTE_UP;
-    location_lease_ready(p, p->leases.entry[i]);
-}
-
-/* ------------------------------------------------------------------ GET */
-
-START_TEST(a_get_goes_to_the_slabs_provider)
-{
-    uint64_t slot = stored_slot();
-
-    location_get(p, 3, slot);
-    ck_assert_uint_eq(sent.type, RCACHE_GET);
-    ck_assert_uint_eq(sent.lease, 100);
-    ck_assert_uint_eq(sent_slot, wire_slot(7, slot_page(slot)));
-    ck_assert_ptr_eq(sent_to, &remote[0].fault);
-    ck_assert(location_get_is_out(p, 3));
-    ck_assert(location_is_read(p, &remote[0], slot_slab(slot)));
-    ck_assert(answer(0, RCACHE_GET_REPLY, 0));
-    ck_assert_ptr_eq(got_bytes, page);
-    ck_assert(!location_get_is_out(p, 3));
-    ck_assert(!location_is_read(p, &remote[0], slot_slab(slot)));
-}
-END_TEST
-
-START_TEST(answers_to_nothing_are_told)
-{
-    ck_assert(!answer(0, RCACHE_GET_REPLY, 0));
-    location_get(p, 3, stored_slot());
-    ck_assert(!answer(1, RCACHE_GET_REPLY, 0));     /* from another */
-    sent.tag++;
-    ck_assert(!answer(0, RCACHE_GET_REPLY, 0));     /* of another use */
-    sent.tag = tag_encode(TAG_GET, LOCATION_GETS, 1);
-    ck_assert(!answer(0, RCACHE_GET_REPLY, 0));
-    sent.tag = tag_encode(TAG_PUT, LOCATION_PUTS, 1);
-    ck_assert(!answer(0, RCACHE_PUT_ACK, 0));
-    ck_assert_uint_eq(nr_got + nr_stored, 0);
-}
-END_TEST
-
-START_TEST(a_get_waits_for_its_provider)
-{
-    uint64_t slot = stored_slot();
-
-    remote[0].state = REMOTE_DOWN;
-    location_get(p, 0, slot);
-    ck_assert_uint_eq(nr_sent, 0);
-    comes_back(1);                      /* another's lease */
-    ck_assert_uint_eq(nr_sent, 0);
-    comes_back(0);
-    ck_assert_uint_eq(nr_sent, 1);
-    goes_away(0);                       /* before it has answered */
-    ck_assert_uint_eq(nr_got, 0);
-    ck_assert(!location_get_is_out(p, 0));
-    comes_back(0);
-    ck_assert_uint_eq(nr_sent, 2);
-    ck_assert(answer(0, RCACHE_GET_REPLY, 0));
-    ck_assert_uint_eq(nr_got, 1);
-}
-END_TEST
-
-START_TEST(fenced_is_asked_again_in_the_next_session)
-{
-    location_get(p, 0, stored_slot());
-    ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_FENCED));
-    ck_assert_uint_eq(nr_closed, 1);
-    ck_assert_uint_eq(nr_got, 0);
-    goes_away(0);
-    comes_back(0);
-    ck_assert_uint_eq(nr_sent, 2);
-}
-END_TEST
-
-START_TEST(a_refusal_brings_no_bytes)
-{
-    location_get(p, 0, stored_slot());
-    ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_BUSY));
-    ck_assert_uint_eq(nr_got, 1);
-    ck_assert_ptr_null(got_bytes);
-}
-END_TEST
-
-START_TEST(a_get_that_is_forgotten_is_not_sent)
-{
-    uint64_t slot = stored_slot();
-
-    remote[0].state = REMOTE_DOWN;
-    location_get(p, 0, slot);
-    location_forget(p, 0);
-    comes_back(0);
-    ck_assert_uint_eq(nr_sent, 0);
-    ck_assert_uint_eq(p->locations.nr_gets, 0);
-}
-END_TEST
-
-START_TEST(what_hangs_is_not_on_its_way)
-{
-    uint64_t slot = stored_slot();
-
-    ck_assert(!location_is_coming(p, now));
-    location_get(p, 3, slot);
-    ck_assert(location_is_coming(p, now));
-    ck_assert(location_is_coming(p, now - NS_PER_MS));  /* read before */
-    ck_assert(!location_is_coming(p, now + NS_PER_SEC));
-    goes_away(0);                       /* to be sent again some time */
-    ck_assert(!location_is_coming(p, now));
-    comes_back(0);
-    ck_assert(location_is_coming(p, now));
-    ck_assert(answer(0, RCACHE_GET_REPLY, 0));
-    ck_assert(!location_is_coming(p, now));
-}
-END_TEST
-
-/* GETs of numbers @i and on as long as there may be one more; how many. */
-static unsigned get_all(unsigned i, uint64_t slot)
-{
-    unsigned n = 0;
-
-    while (location_may_get(p, slot, LOCATION_GETS)) {
-        ck_assert_uint_lt(i + n, LOCATION_GETS);
-        location_get(p, i + n++, slot);
-    }
-    return n;
-}
-
-START_TEST(one_provider_cannot_have_all_gets)
-{
-    uint64_t slot = stored_slot(), other = slot_make(1, 0);
-    unsigned first, second;
-
-    ck_assert(location_add(p, p->leases.entry[1], 3));
-    slots_mark(&p->slots, other);
-    first = get_all(0, slot);
-    ck_assert_uint_eq(first, LOCATION_GETS / 2);
-    second = get_all(first, other);
-    ck_assert_uint_eq(second, LOCATION_GETS / 4);
-    ck_assert(!location_may_get(p, slot, LOCATION_GETS));
-    /* There is one for a third yet, and a smaller pool is long empty. */
-    ck_assert_uint_lt(p->locations.nr_counted, LOCATION_GETS);
-    ck_assert(!location_may_get(p, other, LOCATION_GETS / 2));
-    /* What has been answered counts until it is done with. */
-    ck_assert(answer(1, RCACHE_GET_REPLY, 0));
-    ck_assert(!location_may_get(p, other, LOCATION_GETS));
-    for (unsigned i = 0; i < second; i++) {
-        if (location_get_is_out(p, first + i)) {
-            sent.tag = tag_encode(TAG_GET, first + i,
-                                  p->locations.get[first + i].serial);
-            ck_assert(answer(1, RCACHE_GET_REPLY, 0));
-        }
-        location_forget(p, first + i);
-    }
-    ck_assert_uint_eq(remote[1].gets, 0);
-    ck_assert_uint_eq(remote[0].gets, first);
-    ck_assert_uint_eq(p->locations.nr_counted, first);
-    ck_assert(location_may_get(p, other, LOCATION_GETS));
-}
-END_TEST
-
-START_TEST(a_get_counts_where_its_slab_is)
-{
-    uint64_t slot = stored_slot();
-
-    location_freeze(p, slot_slab(slot));
-    remote[0].state = REMOTE_DOWN;
-    location_get(p, 0, slot);
-    ck_assert_uint_eq(remote[0].gets, 1);
-    location_move(p, slot_slab(slot), p->leases.entry[1], 9);
-    ck_assert_uint_eq(remote[0].gets, 0);
-    ck_assert_uint_eq(remote[1].gets, 1);
-    ck_assert(answer(1, RCACHE_GET_REPLY, 0));
-    location_get(p, 0, slot);           /* again, since it was wrong */
-    ck_assert(answer(1, RCACHE_GET_REPLY, 0));
-    location_forget(p, 0);
-    ck_assert_uint_eq(remote[1].gets, 0);
-    ck_assert_uint_eq(p->locations.nr_counted, 0);
-}
-END_TEST
 
 /* ----------------------------------------------------------------- FREE */
 
@@ -564,21 +258,14 @@ START_TEST(a_word_that_names_nothing_is_not_known)
 }
 END_TEST
 
-static Suite *location_suite(void)
+int main(void)
 {
     Suite *s = suite_create("location");
     TCase *t = tcase_create("core");
+    SRunner *r = srunner_create(s);
+    int failed;
 
     tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, a_get_goes_to_the_slabs_provider);
-    tcase_add_test(t, answers_to_nothing_are_told);
-    tcase_add_test(t, a_get_waits_for_its_provider);
-    tcase_add_test(t, fenced_is_asked_again_in_the_next_session);
-    tcase_add_test(t, a_refusal_brings_no_bytes);
-    tcase_add_test(t, a_get_that_is_forgotten_is_not_sent);
-    tcase_add_test(t, what_hangs_is_not_on_its_way);
-    tcase_add_test(t, one_provider_cannot_have_all_gets);
-    tcase_add_test(t, a_get_counts_where_its_slab_is);
     tcase_add_test(t, a_slot_is_not_free_before_its_free_is_answered);
     tcase_add_test(t, a_slot_is_not_freed_while_it_is_read);
     tcase_add_test(t, a_get_of_a_slot_to_be_freed_is_not_asked_again);
@@ -592,14 +279,6 @@ static Suite *location_suite(void)
     tcase_add_test(t, unused_slots_are_freed_a_slab_at_a_time);
     tcase_add_test(t, a_word_that_names_nothing_is_not_known);
     suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(location_suite());
-    int failed;
-
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
     srunner_free(r);

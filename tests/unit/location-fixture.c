@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* location-fixture: location.c alone.  See location-fixture.h. */
+#include "location-fixture.h"
+
+#include <check.h>
+#include <string.h>
+
+Pager *p;
+Remote remote[2];
+static struct RcacheLease shared[2];
+uint8_t page[RCACHE_PAGE_SIZE];
+
+/* What was sent last, and how often; and what was told. */
+WireHead sent;
+RcacheSlot sent_slot;
+const DataConn *sent_to;
+unsigned nr_sent, nr_closed;
+unsigned nr_got, nr_stored, nr_wrong;
+const void *got_bytes;
+bool stored_ok;
+
+uint64_t now;
+
+uint64_t pager_now(void)
+{
+    return now;
+}
+
+void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
+                    const void *data, size_t len)
+{
+    sent = *head;
+    sent_slot = slots[0];
+    sent_to = conn;
+    nr_sent++;
+}
+
+enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
+{
+    return RCACHE_CAUSE_NONE;
+}
+
+bool providers_may_put(const Remote *r)
+{
+    return true;
+}
+
+void providers_pages(Remote *r, enum PassageWay way, bool good,
+                     const Pager *pager)
+{
+}
+
+void providers_put_wrong(Remote *r, const Pager *pager)
+{
+    nr_wrong++;
+}
+
+void remote_close(Remote *r, const char *reason)
+{
+    r->state = REMOTE_CLOSING;
+    nr_closed++;
+}
+
+static void got(Pager *pager, unsigned i, Remote *from, const void *bytes)
+{
+    got_bytes = bytes;
+    nr_got++;
+}
+
+static void stored(Pager *pager, unsigned i, bool ok)
+{
+    stored_ok = ok;
+    nr_stored++;
+}
+
+static const LocationOps ops = { .got = got, .stored = stored };
+
+void set_up(void)
+{
+    p = g_new0(Pager, 1);
+    slots_init(&p->slots);
+    locations_init(&p->locations, &ops);
+    p->guest.state = g_malloc0(RCACHE_NR_SLABS * sizeof(struct RcacheSlab));
+    for (unsigned i = 0; i < 2; i++) {
+        Lease *l;
+
+        memset(&remote[i], 0, sizeof(remote[i]));
+        remote[i].state = REMOTE_UP;
+        shared[i] = (struct RcacheLease) { .id = 100 + i, .epoch = 1 };
+        l = p->leases.entry[i] = lease_new(i, &shared[i], &remote[i], 0);
+        l->slab_pages = PAGES;
+        l->claimed[0] = l->claimed[1] = true;
+    }
+    ck_assert(location_add(p, p->leases.entry[0], 7));
+    nr_sent = nr_closed = nr_got = nr_stored = nr_wrong = 0;
+    now = 5 * NS_PER_SEC;
+}
+
+void tear_down(void)
+{
+    leases_deinit(&p->leases);
+    locations_deinit(&p->locations);
+    slots_deinit(&p->slots);
+    g_free(p->guest.state);
+    g_free(p);
+}
+
+uint64_t stored_slot(void)
+{
+    uint64_t slot;
+
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+    return slot;
+}
+
+bool answer(unsigned from, uint8_t type, uint16_t status)
+{
+    WireHead head = { .type = type, .tag = sent.tag, .status = status,
+                      .count = 1 };
+
+    return location_answer(p, &remote[from], &head, page);
+}
+
+void goes_away(unsigned i)
+{
+    remote[i].state = REMOTE_DOWN;
+    freeing_requeue(p->leases.entry[i]);
+    location_remote_down(p, &remote[i]);
+}
+
+void comes_back(unsigned i)
+{
+    remote[i].state = REMOTE_UP;
+    location_lease_ready(p, p->leases.entry[i]);
+}

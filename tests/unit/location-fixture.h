@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * location-fixture: location.c and freeing.c with two leases, each at its own
+ * provider; connections and what else they need are played.
+ */
+#ifndef LOCATION_FIXTURE_H
+#define LOCATION_FIXTURE_H
+
+#include "rcached/pager/pager.h"
+
+#define PAGES   64u             /* of a slab */
+
+extern Pager *p;
+extern Remote remote[2];
+extern uint8_t page[RCACHE_PAGE_SIZE];
+extern uint64_t now;
+
+/* What was sent last, and how often; and what was told. */
+extern WireHead sent;
+extern RcacheSlot sent_slot;
+extern const DataConn *sent_to;
+extern unsigned nr_sent, nr_closed;
+extern unsigned nr_got, nr_stored, nr_wrong;
+extern const void *got_bytes;
+extern bool stored_ok;
+
+/** set_up() - two leases at providers that are up; slab 0 is the first's */
+void set_up(void);
+void tear_down(void);
+
+/** stored_slot() - one more slot that something is stored in */
+uint64_t stored_slot(void);
+
+/** answer() - provider @from answers what was sent last */
+bool answer(unsigned from, uint8_t type, uint16_t status);
+
+/** goes_away() - provider @i's session ends */
+void goes_away(unsigned i);
+
+/** comes_back() - it has a new one, and its lease has been claimed */
+void comes_back(unsigned i);
+
+#endif
