@@ -14,6 +14,9 @@
 /* How long a lease that was BUSY gets no PUT: twice as long each time. */
 #define BUSY_MIN_NS     (50 * NS_PER_MS)
 #define BUSY_MAX_NS     (2 * NS_PER_SEC)
+/* How long a GET that was BUSY waits, and maybe a guest: twice as long. */
+#define GET_BUSY_MIN_NS NS_PER_MS
+#define GET_BUSY_MAX_NS (100 * NS_PER_MS)
 
 void locations_init(Locations *locations, const LocationOps *ops)
 {
@@ -163,6 +166,56 @@ static void get_end(Pager *p, Get *g)
     }
 }
 
+/* It has not been answered, and is to be sent again; false: no need of it. */
+static bool get_again(Pager *p, Get *g)
+{
+    if (g->free_slot) {
+        get_end(p, g);
+        p->locations.ops->got(p, g - p->locations.get, NULL, NULL);
+        return false;
+    }
+    if (slots_valid(&p->slots, g->slot)) {
+        slots_set_read(&p->slots, g->slot, false);
+    }
+    g->state = GET_WANTED;
+    return true;
+}
+
+/* The provider cannot send it at this moment. */
+static void get_busy(Pager *p, Get *g, Remote *remote, uint64_t now)
+{
+    providers_get_busy(remote, p);
+    if (get_again(p, g)) {
+        g->pause = CLAMP(2 * g->pause, GET_BUSY_MIN_NS, GET_BUSY_MAX_NS);
+        g->again_at = now + g->pause;
+        pager_soon(p);
+    }
+}
+
+void location_retry(Pager *p, uint64_t now)
+{
+    unsigned left = p->locations.nr_gets;
+    bool wait = false;
+
+    for (unsigned i = 0; i < LOCATION_GETS && left; i++) {
+        Get *g = &p->locations.get[i];
+
+        left -= g->state != GET_NONE;
+        if (g->state != GET_WANTED || !g->again_at) {
+            continue;
+        }
+        if (now >= g->again_at) {
+            g->again_at = 0;
+            get_send(p, g);
+        } else {
+            wait = true;
+        }
+    }
+    if (wait) {
+        pager_soon(p);
+    }
+}
+
 static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
                        const void *payload)
 {
@@ -180,6 +233,10 @@ static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
     if (head->status == RCACHE_E_FENCED) {
         remote_close(remote, "it has a newer session of this VM");
         return true;            /* asked again when it is down */
+    }
+    if (head->status == RCACHE_E_BUSY) {
+        get_busy(p, g, remote, now);
+        return true;
     }
     get_end(p, g);
     if (head->status || head->count != 1) {
@@ -492,14 +549,7 @@ void location_remote_down(Pager *p, Remote *remote)
         if (g->state != GET_OUT || g->remote != remote) {
             continue;
         }
-        if (g->free_slot) {
-            get_end(p, g);
-            p->locations.ops->got(p, i, NULL, NULL);
-        } else {
-            if (slots_valid(&p->slots, g->slot)) {
-                slots_set_read(&p->slots, g->slot, false);
-            }
-            g->state = GET_WANTED;
+        if (get_again(p, g)) {
             get_send(p, g);     /* if its slab is elsewhere by now */
         }
     }

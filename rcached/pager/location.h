@@ -17,7 +17,9 @@
  * so that wrong bytes and bytes that wait for memory count too.
  *
  * A GET that cannot be sent now, since its provider is away, is kept and sent
- * when its lease is ready or its slab has moved to where one is.  A PUT whose
+ * when its lease is ready or its slab has moved to where one is.  One that its
+ * provider answers with BUSY is sent again after a millisecond, then after two,
+ * and so on, up to ten times a second.  A PUT whose
  * session ends is called off: its slots are fenced, and freed.
  */
 #ifndef PAGER_LOCATION_H
@@ -64,6 +66,8 @@ enum GetState {
  * @free_slot: nobody needs the slot once the GET is in
  * @serial: of the tag, another for each time it is sent
  * @sent: ns
+ * @pause: ns, how long it waited after the last BUSY
+ * @again_at: ns, send it again; 0: its lease says when
  * @remote: where it is out
  * @counted: in its .gets; NULL: the number is not in use
  */
@@ -73,6 +77,8 @@ typedef struct Get {
     uint32_t serial;
     uint64_t slot;
     uint64_t sent;
+    uint64_t pause;
+    uint64_t again_at;
     Remote *remote;
     Remote *counted;
 } Get;
@@ -210,6 +216,9 @@ bool location_is_quiet(const Pager *p, uint32_t slab);
 bool location_is_read(const Pager *p, const Remote *remote, uint32_t slab);
 
 /* ------------------------------------------------------------- providers */
+
+/** location_retry() - ask again for pages whose provider was BUSY */
+void location_retry(Pager *p, uint64_t now);
 
 /** location_lease_ready() - send the GETs that waited for @l */
 void location_lease_ready(Pager *p, const Lease *l);

@@ -53,6 +53,7 @@ static void soon_done(RingOp *op, int res, bool more)
     }
     fault_retry(p, now);
     fetch_retry(p, now);
+    location_retry(p, now);
     if (!p->takeover.managed && now >= p->takeover.look_at) {
         takeover_tick(p, now);
     }
@@ -75,6 +76,7 @@ static void tick_done(RingOp *op, int res, bool more)
     evict_retry(p);
     fault_retry(p, now);
     fetch_retry(p, now);
+    location_retry(p, now);
     providers_tick(p, now);
     lease_tick(p, now);
     freeing_flush(p, true);

@@ -7,7 +7,8 @@
 #include "rcached/pager/avoid.h"
 #include "rcached/pager/pager.h"
 
-#define WRONG_PUT_TOLD_NS   (60 * NS_PER_SEC)
+/* Between two lines about the same. */
+#define TOLD_NS             (60 * NS_PER_SEC)
 
 void providers_init(Providers *providers, const RemoteOps *ops)
 {
@@ -60,7 +61,7 @@ void providers_put_wrong(Remote *remote, const Pager *p)
     remote->wrong++;
     remote->wrong_at = now;
     if (remote->wrong_put_told &&
-        now - remote->wrong_put_told < WRONG_PUT_TOLD_NS) {
+        now - remote->wrong_put_told < TOLD_NS) {
         return;
     }
     remote->wrong_put_told = now;
@@ -68,6 +69,20 @@ void providers_put_wrong(Remote *remote, const Pager *p)
               "pages stay here, and for a minute others get pages first; its "
               "memory, the network or a network card changes bits", p->name,
               remote->host);
+}
+
+void providers_get_busy(Remote *remote, const Pager *p)
+{
+    uint64_t now = pager_now();
+
+    remote->busy++;
+    if (remote->busy_told && now - remote->busy_told < TOLD_NS) {
+        return;
+    }
+    remote->busy_told = now;
+    g_warning("vm %s: provider %s was too busy to send a page (%"
+              G_GUINT64_FORMAT " times so far): it is asked again within "
+              "0.1 s", p->name, remote->host, remote->busy);
 }
 
 bool providers_may_put(const Remote *remote)

@@ -63,6 +63,13 @@ void providers_pages(Remote *remote, enum PassageWay way, bool good,
 void providers_put_wrong(Remote *remote, const Pager *p);
 
 /**
+ * providers_get_busy() - a provider could not send a page for now
+ *
+ * Counted, and logged once a minute: a guest may wait for it.
+ */
+void providers_get_busy(Remote *remote, const Pager *p);
+
+/**
  * providers_may_put() - may another PUT be sent to a provider?
  *
  * One that no page has come through to in this session gets one at a time.

@@ -78,6 +78,8 @@ struct Remote {
                                 /* arrived, other than they were sent */
     uint64_t wrong_at;          /* ns, the last of them */
     uint64_t wrong_put_told;    /* ns, a PUT of them was last logged; 0 */
+    uint64_t busy;              /* GETs that it answered with BUSY */
+    uint64_t busy_told;         /* ns, they were last logged; 0: never */
     bool unchecked_told;        /* that it cannot confirm what arrived */
     unsigned gets;              /* pages that are asked for here: location.c */
     unsigned puts;              /* PUTs that are out here: location.c */

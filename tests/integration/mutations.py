@@ -181,6 +181,11 @@ MUTATIONS = {
         "rcached/pager/claim.c",
         "    return claim_names_twice(ack, payload)",
         "    return 0 && claim_names_twice(ack, payload)", "unit-claim"),
+    "a-guest-waits-for-busy": (
+        "rcached/pager/location.c",
+        "    if (head->status == RCACHE_E_BUSY) {\n        get_busy(",
+        "    if (0 && head->status == RCACHE_E_BUSY) {\n        get_busy(",
+        "unit-location-get"),
     "reading-is-progress": (
         "rcached/pager/evict.c",
         "    if (zeros) {\n        progress_made(",

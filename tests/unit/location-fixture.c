@@ -17,7 +17,8 @@ const DataConn *sent_to;
 unsigned nr_sent, nr_closed;
 unsigned nr_got, nr_stored, nr_wrong;
 const void *got_bytes;
-bool stored_ok;
+bool stored_ok, soon;
+unsigned nr_busy;
 
 uint64_t now;
 
@@ -48,6 +49,16 @@ bool providers_may_put(const Remote *r)
 void providers_pages(Remote *r, enum PassageWay way, bool good,
                      const Pager *pager)
 {
+}
+
+void pager_soon(Pager *pager)
+{
+    soon = true;
+}
+
+void providers_get_busy(Remote *r, const Pager *pager)
+{
+    nr_busy++;
 }
 
 void providers_put_wrong(Remote *r, const Pager *pager)
@@ -92,7 +103,8 @@ void set_up(void)
         l->claimed[0] = l->claimed[1] = true;
     }
     ck_assert(location_add(p, p->leases.entry[0], 7));
-    nr_sent = nr_closed = nr_got = nr_stored = nr_wrong = 0;
+    nr_sent = nr_closed = nr_got = nr_stored = nr_wrong = nr_busy = 0;
+    soon = false;
     now = 5 * NS_PER_SEC;
 }
 

@@ -20,9 +20,9 @@ extern WireHead sent;
 extern RcacheSlot sent_slot;
 extern const DataConn *sent_to;
 extern unsigned nr_sent, nr_closed;
-extern unsigned nr_got, nr_stored, nr_wrong;
+extern unsigned nr_got, nr_stored, nr_wrong, nr_busy;
 extern const void *got_bytes;
-extern bool stored_ok;
+extern bool stored_ok, soon;
 
 /** set_up() - two leases at providers that are up; slab 0 is the first's */
 void set_up(void);

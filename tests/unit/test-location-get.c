@@ -77,9 +77,69 @@ END_TEST
 START_TEST(a_refusal_brings_no_bytes)
 {
     location_get(p, 0, stored_slot());
+    ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_SLOT));
+    ck_assert_uint_eq(nr_got, 1);
+    ck_assert_ptr_null(got_bytes);
+}
+END_TEST
+
+/* A guest waits: the first time a millisecond, and never long. */
+START_TEST(busy_is_asked_again_soon)
+{
+    uint64_t began = now, pause = NS_PER_MS;
+
+    location_get(p, 0, stored_slot());
+    for (unsigned i = 1; i < 20; i++) {
+        ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_BUSY));
+        ck_assert_uint_eq(nr_busy, i);
+        ck_assert(!location_get_is_out(p, 0));
+        ck_assert(soon);
+        soon = false;
+        location_retry(p, now + pause - 1);
+        ck_assert_uint_eq(nr_sent, i);
+        ck_assert(soon);                /* it is looked at again */
+        soon = false;
+        now += pause;
+        location_retry(p, now);
+        ck_assert_uint_eq(nr_sent, i + 1);
+        ck_assert(!soon);
+        pause = MIN(2 * pause, 100 * NS_PER_MS);
+    }
+    ck_assert_uint_le(now - began, 20 * 100 * NS_PER_MS);
+    ck_assert_uint_eq(nr_got, 0);
+    ck_assert(answer(0, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(nr_got, 1);
+    location_retry(p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_sent, 20);
+}
+END_TEST
+
+START_TEST(busy_is_not_asked_for_a_slot_to_be_freed)
+{
+    uint64_t slot = stored_slot();
+
+    location_get(p, 0, slot);
+    location_free(p, slot);
     ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_BUSY));
     ck_assert_uint_eq(nr_got, 1);
     ck_assert_ptr_null(got_bytes);
+    freeing_flush(p, true);
+    ck_assert_uint_eq(sent.type, RCACHE_FREE);
+}
+END_TEST
+
+/* The session ends meanwhile: the next one asks, and once. */
+START_TEST(busy_in_a_session_that_ended)
+{
+    location_get(p, 0, stored_slot());
+    ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_BUSY));
+    goes_away(0);
+    location_retry(p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_sent, 1);
+    comes_back(0);
+    ck_assert_uint_eq(nr_sent, 2);
+    location_retry(p, now + 2 * NS_PER_SEC);
+    ck_assert_uint_eq(nr_sent, 2);
 }
 END_TEST
 
@@ -192,6 +252,9 @@ int main(void)
     tcase_add_test(t, a_get_waits_for_its_provider);
     tcase_add_test(t, fenced_is_asked_again_in_the_next_session);
     tcase_add_test(t, a_refusal_brings_no_bytes);
+    tcase_add_test(t, busy_is_asked_again_soon);
+    tcase_add_test(t, busy_is_not_asked_for_a_slot_to_be_freed);
+    tcase_add_test(t, busy_in_a_session_that_ended);
     tcase_add_test(t, a_get_that_is_forgotten_is_not_sent);
     tcase_add_test(t, what_hangs_is_not_on_its_way);
     tcase_add_test(t, one_provider_cannot_have_all_gets);
