@@ -23,8 +23,8 @@ static JsonNode *drain(Arbiter *arbiter, const char *name, bool draining,
     }
     if (!*host->address || !(host->features & RCACHE_FEATURE_DRAIN)) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED, *host->address
-                    ? "host %s is too old to be told; its own admin socket "
-                    "may know how"
+                    ? "host %s runs a release that takes no drain from an "
+                    "arbiter: use that host's own admin socket"
                     : "host %s lends nothing: there is nothing to drain",
                     name);
         return NULL;
@@ -34,7 +34,7 @@ static JsonNode *drain(Arbiter *arbiter, const char *name, bool draining,
                     "the connection of host %s has ended", name);
         return NULL;
     }
-    g_message("host %s: an operator says: %s", name,
+    g_message("host %s: an operator asks to %s this host", name,
               draining ? "drain" : "undrain");
     o = json_object_new();
     json_object_set_string_member(o, "host", host->name);

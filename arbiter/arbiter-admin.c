@@ -21,7 +21,7 @@ static void start_evict(AdminRequest *request, JsonObject *args, void *opaque)
 }
 
 const AdminCommand arbiter_admin_commands[] = {
-    { "status", "Whether all is well, and the sums.",
+    { "status", "A verdict with its reasons, and the totals.",
       .run = admin_status_run, .reads = true },
     { "hosts", "The hosts, what they have and lend.",
       { { "host", ADMIN_ARG_STRING, .optional = true } },
@@ -32,15 +32,15 @@ const AdminCommand arbiter_admin_commands[] = {
     { "vms", "The VMs and where their memory is.",
       { { "host", ADMIN_ARG_STRING, .optional = true } },
       .run = admin_vms_run, .reads = true },
-    { "whatif", "What VMs would feel if a host died, or was drained.",
+    { "whatif", "What VMs would feel if a host died or was drained.",
       { { "host", ADMIN_ARG_STRING } }, admin_whatif_run,
       .reads = true },
     { "evict", "Send cold pages of a VM away now.",
       { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } },
       .start = start_evict },
-    { "drain", "Tell a host to lend nothing more and ask all back.",
+    { "drain", "Drain a host: it lends nothing more and asks everything back.",
       { { "host", ADMIN_ARG_STRING } }, admin_drain_run },
-    { "undrain", "Tell a host to lend again.",
+    { "undrain", "End a drain: the host lends again.",
       { { "host", ADMIN_ARG_STRING } }, admin_drain_undo },
     { 0 }
 };

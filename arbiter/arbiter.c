@@ -129,8 +129,8 @@ static bool name_is_taken(Arbiter *arbiter, Host *host,
 
     if (clash) {
         hosts_twinned(host, clash, now);
-        g_snprintf(text, 128, "there is a host %.32s already, at %.40s "
-                   "(%s): give one another name", hello->host, host->peer,
+        g_snprintf(text, 128, "there is a host %.32s already, at %.40s (%s): "
+                   "give one of the two another name", hello->host, host->peer,
                    clash);
     }
     return clash;
@@ -140,7 +140,7 @@ static bool name_is_taken(Arbiter *arbiter, Host *host,
 static void replace_conn(Arbiter *arbiter, Host *host)
 {
     vm_commands_gone(&arbiter->vm_commands, host->conn);
-    control_drop(host->conn, "it has connected again");
+    control_drop(host->conn, "the host has connected again");
     host->conn = NULL;
     grants_provider_lost(&arbiter->grants, host->name);
     grants_requester_lost(&arbiter->grants, host->name);
@@ -155,7 +155,8 @@ static void end_the_past(Arbiter *arbiter, const WireHello *hello,
     Host *host = hosts_find(&arbiter->hosts, hello->host);
 
     if (was) {
-        g_message("host %s: it was host %s before", hello->host, was->name);
+        g_message("host %s was called %s before: it has the same boot id and "
+                  "address", hello->host, was->name);
         grants_provider_rebooted(&arbiter->grants, was->name);
         hosts_remove(&arbiter->hosts, was);
     }
@@ -198,8 +199,8 @@ static void *on_hello(HostConn *conn, const WireHello *hello, char *text,
     wire_text_copy(host->peer, sizeof(host->peer), control_peer(conn));
     wire_text_copy(host->from, sizeof(host->from), from);
     if (hosts_twin(host, arbiter_now())) {
-        g_warning("host %s: more than one host calls itself that (%s): give "
-                  "one another name", host->name, host->twin);
+        g_warning("host %s: more than one host has this name (%s): give each "
+                  "its own", host->name, host->twin);
     }
     g_message("host %s (%s): connected%s%s", host->name, host->peer,
               *address ? ", its provider is at " : "", address);
@@ -211,7 +212,8 @@ static void withdraw(const WireBeatLease *lease, void *opaque)
     Host *provider = opaque;
 
     say(provider, "vm %s of host %s ended before it claimed %" G_GUINT64_FORMAT
-        " MiB: withdrawn", lease->name, lease->host, lease->bytes >> 20);
+        " MiB: the grants are withdrawn",
+        lease->name, lease->host, lease->bytes >> 20);
     control_send_withdraw(provider->conn, lease->lease);
 }
 
@@ -288,7 +290,7 @@ static void on_grant_ack(HostConn *conn, const WireGrantAck *ack, void *opaque)
     Host *host = control_data(conn);
 
     if (!grants_ack(&arbiter->grants, host->name, ack, arbiter_now())) {
-        say(host, "it answers a grant that was not made");
+        say(host, "an answer came to a grant that was not made");
     }
     pump(arbiter);
 }
@@ -334,7 +336,8 @@ static void check_clock(Arbiter *arbiter, uint64_t now)
     uint64_t passed = now - MIN(arbiter->tick_ms, now);
 
     if (passed > arbiter->options->hosts.heartbeat_ms + SLEPT_MS) {
-        g_message("the arbiter was away for %.1f s", passed / 1000.0);
+        g_message("this arbiter was stopped for %.1f s: no host's silence in "
+                  "that time counts", passed / 1000.0);
         hosts_slept(&arbiter->hosts, passed - TICK_MS, now);
     }
     arbiter->tick_ms = now;

@@ -252,7 +252,8 @@ static bool make_room(Control *control)
         return false;
     }
     oldest = control->strangers.head->data;
-    g_debug("%s: no HELLO, and others wait", control_conn_peer(oldest->frames));
+    g_debug("%s: no HELLO yet, and other connections need its place",
+            control_conn_peer(oldest->frames));
     conn_free(oldest);
     return true;
 }

@@ -211,12 +211,12 @@ bool grants_ack(Grants *grants, const char *provider, const WireGrantAck *ack,
             let_down(grant->ask, provider,
                      *ack->text ? ack->text
                      : ack->status ? wire_status_name(ack->status)
-                                   : "it grants nothing");
+                                   : "granted nothing");
         }
     } else {
         grant->less = ack->bytes < grant->wire.bytes;
         if (grant->ask && grant->less) {
-            let_down(grant->ask, provider, "it granted less");
+            let_down(grant->ask, provider, "granted less than was asked");
         }
         grant->wire.bytes = ack->bytes;
         grant->ttl_ms = ack->ttl_ms;
@@ -267,7 +267,7 @@ void grants_provider_lost(Grants *grants, const char *provider)
 
 void grants_provider_silent(Grants *grants, const char *provider)
 {
-    stop_waiting(grants, provider, "it does not answer");
+    stop_waiting(grants, provider, "does not answer");
 }
 
 void grants_provider_rebooted(Grants *grants, const char *provider)
@@ -281,7 +281,7 @@ void grants_provider_rebooted(Grants *grants, const char *provider)
         at = at->next;          /* the party may go with the last one */
         grant_settle(grants, grant, GRANT_REFUSED);
         if (grant->ask) {
-            let_down(grant->ask, provider, "it has booted again");
+            let_down(grant->ask, provider, "has booted again");
         } else {
             grant_remove(grants, grant);
         }

@@ -168,7 +168,7 @@ static void host_reboot(Hosts *hosts, Host *host, const uint8_t *boot_id,
     host_reset(hosts, host);
     host->again_n = 0;
     if (host->booted && !memcmp(host->last_boot, boot_id, RCACHE_UUID_LEN)) {
-        hosts_twinned(host, "two boot ids by turns", now);
+        hosts_twinned(host, "two boot ids take turns", now);
     }
     memcpy(host->last_boot, host->boot_id, RCACHE_UUID_LEN);
     host->booted = true;
@@ -205,12 +205,12 @@ const char *hosts_clash(const Hosts *hosts, const Host *host,
         return NULL;
     }
     if (memcmp(host->boot_id, boot_id, RCACHE_UUID_LEN)) {
-        return "another boot id";
+        return "with another boot id";
     }
     if (*address && *host->address && strcmp(address, host->address)) {
-        return "its provider elsewhere";
+        return "with its provider at another address";
     }
-    return strcmp(from, host->from) ? "it connects from elsewhere" : NULL;
+    return strcmp(from, host->from) ? "from another address" : NULL;
 }
 
 void hosts_twinned(Host *host, const char *why, uint64_t now)
@@ -385,7 +385,7 @@ HostsBeat hosts_beat(Hosts *hosts, Host *host, const void *payload,
         return HOSTS_BEAT_BAD;
     }
     if (memcmp(beat->beat.boot_id, host->boot_id, RCACHE_UUID_LEN)) {
-        *why = "it has another boot id than the HELLO";
+        *why = "the boot id in its heartbeat is not that of its HELLO";
         return HOSTS_BEAT_BAD;
     }
     if (host->seq_valid && beat->beat.seq <= host->beat.seq) {

@@ -18,51 +18,52 @@ static const ConfigKey keys[] = {
       .doc = "Where hosts connect: ADDRESS:PORT or [IPV6]:PORT." },
     { .section = "arbiter", .key = "tls", .type = CONFIG_STRING,
       .fallback = "required", .choices = "required|none",
-      .doc = "This version cannot encrypt. \"none\" allows it to listen "
-             "beyond the loopback interface all the same: anyone who can "
-             "reach the port can then call himself a host." },
+      .doc = "This version cannot encrypt. \"none\" allows it to listen beyond "
+             "the loopback interface all the same: anyone who can reach the "
+             "port can then act as a host." },
     { .section = "arbiter", .key = "heartbeat", .type = CONFIG_TIME,
       .fallback = "1s", .min = 50, .max = 60 * 1000,
       .doc = "How often hosts report." },
     { .section = "arbiter", .key = "suspect-beats", .type = CONFIG_INT,
       .fallback = "3", .min = 1, .max = 1000,
-      .doc = "A host that misses so many is suspect: it is asked for nothing "
-             "new." },
+      .doc = "A host that misses this many heartbeats is suspect: it is asked "
+             "for nothing new." },
     { .section = "arbiter", .key = "dead-beats", .type = CONFIG_INT,
       .fallback = "10", .min = 2, .max = 10000,
-      .doc = "A host that misses so many is dead: its connection is ended." },
+      .doc = "A host that misses this many heartbeats is dead: its connection "
+             "is closed." },
     { .section = "arbiter", .key = "forget", .type = CONFIG_TIME,
       .fallback = "1h", .min = 1000,
       .doc = "How long a dead host is still shown." },
     { .section = "arbiter", .key = "max-hosts", .type = CONFIG_INT,
       .fallback = "16384", .min = 1, .max = 100000,
-      .doc = "More hosts are refused, and so are more connections. Each takes "
-             "a descriptor." },
+      .doc = "The most hosts, and the most connections: beyond that they are "
+             "refused. Each connection takes a descriptor." },
     { .section = "placement", .key = "spread", .type = CONFIG_INT,
       .fallback = "2", .min = 1, .max = WIRE_GRANTS_MAX,
-      .doc = "Over how many providers a VM's memory is spread evenly, where "
-             "so many have room. More are used only if they have not." },
+      .doc = "How many providers a VM's memory is spread over evenly. More are "
+             "used only if these have too little room." },
     { .section = "placement", .key = "sample", .type = CONFIG_INT,
       .fallback = "16", .min = 2, .max = 100000,
-      .doc = "Of many hosts so many, at random, are compared." },
+      .doc = "How many hosts, picked at random, are compared for a request." },
     { .section = "placement", .key = "share", .type = CONFIG_INT,
       .fallback = "50", .min = 1, .max = 100,
-      .doc = "Percent: one VM gets no more than so much of what a provider "
-             "offers, as long as others have room." },
+      .doc = "Percent: the most of a provider's offer that one VM gets while "
+             "other providers have room." },
     { .section = "placement", .key = "quota", .type = CONFIG_SIZE,
       .fallback = "0",
-      .doc = "What all VMs of one host may lease together; 0: as much as "
-             "there is." },
+      .doc = "The most that all VMs of one host may lease together; 0: no "
+             "limit." },
     { .section = "placement", .key = "max-offer", .type = CONFIG_SIZE,
       .fallback = "0",
-      .doc = "No more of what one host offers is believed, and status names "
-             "a host that offers more; 0: any number. A host that says it "
-             "has more than 64 TiB of memory is never asked." },
+      .doc = "The most of one host's offer that is believed; status names a "
+             "host that offers more. 0: no limit. A host that says it has more "
+             "than 64 TiB of memory is never asked." },
     { .section = "placement", .key = "moves-per-minute", .type = CONFIG_INT,
       .fallback = "1000", .max = 1000000,
-      .doc = "So many slabs are moved in a minute, in all, because hosts are "
-             "drained; 0: as many as can be. What a host under pressure "
-             "wants back is not counted." },
+      .doc = "How many slabs are moved in a minute, in all, because hosts are "
+             "drained; 0: no limit. What a host under pressure wants back is "
+             "not counted." },
     { .section = "placement", .key = "pressure-some-max",
       .type = CONFIG_INT, .fallback = "20", .max = 100,
       .doc = "Percent: a host whose memory pressure (PSI some, ten seconds) "
@@ -72,24 +73,24 @@ static const ConfigKey keys[] = {
       .doc = "The same for PSI full." },
     { .section = "placement", .key = "grant-timeout", .type = CONFIG_TIME,
       .fallback = "2s", .min = 50, .max = 60 * 1000,
-      .doc = "How long a provider may take to answer a grant, beside 4 s "
-             "for each GiB that it has to allocate, five minutes at most." },
+      .doc = "How long a provider may take to answer a grant, plus 4 s for "
+             "each GiB that it has to allocate; five minutes at most." },
     { .section = "placement", .key = "claim-timeout", .type = CONFIG_TIME,
       .fallback = "30s", .min = 1000, .max = 3600 * 1000,
-      .doc = "A provider drops a lease that nobody has claimed for so "
-             "long." },
+      .doc = "How long a provider waits for a lease to be claimed; then it "
+             "drops the lease." },
     { .section = "admin", .key = "socket", .type = CONFIG_STRING,
       .fallback = "/run/rcached/arbiter.sock",
       .doc = "Where rcachectl connects." },
     { .section = "admin", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
-      .doc = "The group whose members may run all of its commands, beside "
-             "root and this daemon's user." },
+      .doc = "The group whose members may run all commands of the admin "
+             "socket, besides root and this daemon's user." },
     { .section = "admin", .key = "read-group", .type = CONFIG_STRING,
       .fallback = "",
-      .doc = "The group whose members may run those that change nothing. The "
-             "socket's file is then open to all, and who connects is asked "
-             "for his groups." },
+      .doc = "The group whose members may run the commands that change "
+             "nothing. The socket's file is then open to everybody, and the "
+             "kernel is asked which groups a client is in." },
 };
 
 /* What the command line says, before it is put into the configuration. */
@@ -122,13 +123,13 @@ static bool command_line_parse(CommandLine *line, int argc, char **argv,
         { "heartbeat", 0, 0, G_OPTION_ARG_INT, &line->heartbeat_ms,
           "How often hosts report", "MILLISECONDS" },
         { "check-config", 0, 0, G_OPTION_ARG_NONE, &line->check,
-          "Say whether the configuration is in order", NULL },
+          "Check the configuration and exit", NULL },
         { "print-config", 0, 0, G_OPTION_ARG_NONE, &line->print,
-          "Print the configuration as it is", NULL },
+          "Print the configuration in force and exit", NULL },
         { "example-config", 0, 0, G_OPTION_ARG_NONE, &line->example,
-          "Print all there is to configure, with its defaults", NULL },
+          "Print all keys with their defaults and exit", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
-          "Print the version", NULL },
+          "Print the version and exit", NULL },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -141,7 +142,7 @@ static bool command_line_parse(CommandLine *line, int argc, char **argv,
     }
     if (argc > 1) {
         g_set_error(errp, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
-                    "'%s' is one argument too many", argv[1]);
+                    "unexpected argument '%s'", argv[1]);
         return false;
     }
     return true;

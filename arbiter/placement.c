@@ -427,7 +427,7 @@ static void explain_hosts(const unsigned bars[BAR_MAX_], GString *text,
         [BAR_PRESSURE] = "under memory pressure",
         [BAR_FULL] = "full",
         [BAR_AVOIDED] = "slow or out of reach",
-        [BAR_SAID_NO] = "said no",
+        [BAR_SAID_NO] = "refused",
     };
 
     G_STATIC_ASSERT(G_N_ELEMENTS(words) == BAR_MAX_);
@@ -455,8 +455,8 @@ static void explain(const Job *job, const unsigned bars[BAR_MAX_],
                                job->request->owner_bytes >> 20,
                                job->config->quota >> 20);
     } else if (job->copies > 1 && job->domains < job->copies) {
-        g_string_append_printf(text, "%u copies need as many failure "
-                               "domains, and %u with room %s there",
+        g_string_append_printf(text, "%u copies need as many failure domains, "
+                               "but only %u with room %s there",
                                job->copies, job->domains,
                                job->domains == 1 ? "is" : "are");
         explain_hosts(bars, text, ": of the others ");
@@ -468,7 +468,8 @@ static void explain(const Job *job, const unsigned bars[BAR_MAX_],
                                asked >> 20, out->nr_parts, job->left_out);
     } else if (out->bytes) {
         g_string_append_printf(text, "%" G_GUINT64_FORMAT " of %"
-                               G_GUINT64_FORMAT " MiB is all there is",
+                               G_GUINT64_FORMAT " MiB is all that providers "
+                               "have",
                                out->bytes >> 20, asked >> 20);
         explain_hosts(bars, text, ": of the others ");
     } else {

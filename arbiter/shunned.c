@@ -197,8 +197,8 @@ char *shunned_text(const Shunned *shunned, const Host *provider,
     if (!names->len) {
         return NULL;
     }
-    return g_strdup_printf("%s, as %s found %.0f s ago: it is asked for "
-                           "nothing new for %s", wire_cause_text(cause),
+    return g_strdup_printf("%s, as %s found %.0f s ago: nothing new is asked "
+                           "of it for %s", wire_cause_text(cause),
                            names->str,
                            (now - MIN(since_ms, now)) / 1000.0,
                            shunned_by_all(words, provider, now)

@@ -86,7 +86,7 @@ static void judge_waiting(const Judge *judge, const Host *host,
     verdict_add(judge->verdict, VERDICT_FAILING,
                 "vm %s on %s has waited for a page for %.1f s%s%s", g->name,
                 host->name, g->stall_ns / 1e9,
-                away.n ? "; it cannot reach " : "", away.text->str);
+                away.n ? "; the VM cannot reach " : "", away.text->str);
     names_deinit(&away);
 }
 
@@ -148,14 +148,14 @@ static void judge_leases(const Judge *judge, const Host *host)
     }
     if (expired.n) {
         verdict_add(judge->verdict, VERDICT_DEGRADED,
-                    "leases on %s have expired, its host may take the memory "
-                    "back: of vm %s", host->name, expired.text->str);
+                    "leases of vm %s on host %s have expired: that host may "
+                    "take the memory back", expired.text->str, host->name);
     }
     if (soon.n) {
         verdict_add(judge->verdict, VERDICT_DEGRADED,
-                    "leases on %s end within %u s and are not renewed: of vm "
-                    "%s", host->name, EXPIRES_SOON_MS / 1000,
-                    soon.text->str);
+                    "leases of vm %s on host %s end within %u s and are not "
+                    "being renewed", soon.text->str, host->name,
+                    EXPIRES_SOON_MS / 1000);
     }
     names_deinit(&expired);
     names_deinit(&soon);
@@ -189,7 +189,7 @@ static void judge_away(const Judge *judge, const Host *host, HostState state)
                 hosts_state_name(state),
                 host->conn ? "" : " and not connected",
                 (judge->now - MIN(host->heard_ms, judge->now)) / 1000.0,
-                vms.n ? "; it has " : "",
+                vms.n ? "; the host holds " : "",
                 vms.n ? verdict_size(stored, size) : "",
                 vms.n ? " of vm " : "", vms.text->str, ran);
     names_deinit(&vms);
@@ -244,8 +244,8 @@ static void judge_twin(const Judge *judge, const Host *host)
 
     if (twin) {
         verdict_add(judge->verdict, VERDICT_DEGRADED, "more than one host "
-                    "calls itself %s (%s), and only one of them is heard at "
-                    "a time: give one another name", host->name, twin);
+                    "calls itself %s (%s), and only one of them is heard at a "
+                    "time: give each its own name", host->name, twin);
     }
 }
 
@@ -329,9 +329,9 @@ static void judge_host(const Judge *judge, const Host *host)
     judge_twin(judge, host);
     judge_flapping(judge, host);
     if (host->cut) {
-        verdict_add(judge->verdict, VERDICT_DEGRADED, "host %s has more "
-                    "leases or VMs than fit into its heartbeat: those beyond "
-                    "are there, but not shown, and no quota counts them",
+        verdict_add(judge->verdict, VERDICT_DEGRADED, "host %s has more leases "
+                    "or VMs than fit into its heartbeat: the others exist, but "
+                    "are not shown and count towards no quota",
                     host->name);
     }
 }

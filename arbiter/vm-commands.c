@@ -85,8 +85,8 @@ static bool find(Hosts *hosts, Found *found, GError **errp)
     } else if (found->n > 1) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
                     "%u VMs are called '%s': %s", found->n, found->text,
-                    found->is_uuid ? "each host takes this on its own admin "
-                    "socket" : "name it by its uuid, which \"vms --json\" "
+                    found->is_uuid ? "use the admin socket of the VM's "
+                    "host" : "name it by its uuid, which \"vms --json\" "
                     "shows");
     } else if (!(found->guest->flags & RCACHE_GUEST_MANAGED)) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
@@ -98,8 +98,9 @@ static bool find(Hosts *hosts, Found *found, GError **errp)
                     found->guest->name, found->host->name);
     } else if (!(found->host->features & RCACHE_FEATURE_EVICT)) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
-                    "host %s is too old to be told; it takes this on its own "
-                    "admin socket", found->host->name);
+                    "host %s runs a release that takes no evict from an "
+                    "arbiter: use that host's own admin socket",
+                    found->host->name);
     } else {
         return true;
     }
@@ -113,7 +114,7 @@ static bool evict(VmCommands *commands, Hosts *hosts, Found *found,
 
     if (!bytes) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_BAD_ARGUMENT,
-                    "bytes is 0: say how much is to go");
+                    "bytes is 0: say how much to evict");
         return false;
     }
     if (!find(hosts, found, errp)) {
@@ -204,8 +205,8 @@ void vm_commands_gone(VmCommands *commands, const HostConn *conn)
         next = at->next;
         if (r->conn == conn) {
             g_queue_delete_link(&commands->waiting, at);
-            command_fail(r, "its connection has ended; what it was told it "
-                            "may do all the same");
+            command_fail(r, "the host's connection has ended; it may evict all "
+                            "the same");
         }
     }
 }
@@ -216,6 +217,6 @@ void vm_commands_expire(VmCommands *commands, uint64_t now)
 
     while ((r = g_queue_peek_head(&commands->waiting)) && now >= r->until) {
         g_queue_pop_head(&commands->waiting);
-        command_fail(r, "no answer yet; \"vms\" shows how far it is");
+        command_fail(r, "no answer yet; \"vms\" shows how much is away");
     }
 }

@@ -130,7 +130,7 @@ static bool call_take(AdminCall *call, JsonObject *object, GError **errp)
     call->execute = json_node_dup_string(node);
     node = json_object_get_member(object, "arguments");
     if (node && !JSON_NODE_HOLDS_OBJECT(node)) {
-        return bad_request(errp, "\"arguments\" is no object");
+        return bad_request(errp, "\"arguments\" is not an object");
     }
     call->arguments = node ? json_node_dup_object(node) : json_object_new();
     return true;
@@ -147,7 +147,7 @@ JsonNode *admin_line_parse(const char *line, size_t len, GError **errp)
         return NULL;
     }
     if (memchr(line, 0, len) || !g_utf8_validate(line, len, NULL)) {
-        bad_request(errp, "the line is no UTF-8 text");
+        bad_request(errp, "the line is not UTF-8 text");
         return NULL;
     }
     if (!is_one_object(line, len)) {

@@ -181,7 +181,7 @@ static JsonNode *take_answer(const Client *client, const GString *line,
         take_error(json_node_get_object(node), errp);
         return NULL;
     }
-    client_fail(errp, ADMIN_ERROR_FAILED, "%s: this is no answer",
+    client_fail(errp, ADMIN_ERROR_FAILED, "%s: the answer is malformed",
                 client->path);
     return NULL;
 }

@@ -299,7 +299,8 @@ static bool may_run(const AdminConn *conn, const AdminCommand *command,
     }
     who = admin_groups_who(&conn->server->groups, ADMIN_RIGHTS_ALL);
     g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
-                "you may look, but %s is for %s", command->name, who);
+                "you may only run commands that change nothing: %s is for "
+                "%s", command->name, who);
     return false;
 }
 

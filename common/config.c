@@ -172,7 +172,8 @@ static bool walk_key(Walk *walk, const char *line, GError **errp)
     const ConfigKey *key;
 
     if (!equals) {
-        return walk_fail(walk, errp, "no section, no KEY = VALUE, no comment");
+        return walk_fail(walk, errp, "neither a [section], nor KEY = VALUE, "
+                         "nor a comment");
     }
     if (!walk->section) {
         return walk_fail(walk, errp, "a key before the first [section]");
@@ -187,7 +188,7 @@ static bool walk_key(Walk *walk, const char *line, GError **errp)
         return walk_value(walk, key, errp);
     }
     return g_hash_table_add(walk->seen, (void *)key) ||
-           walk_fail(walk, errp, "'%s' for the second time", name);
+           walk_fail(walk, errp, "'%s' is set a second time", name);
 }
 
 static bool walk_lines(Walk *walk, const char *text, GError **errp)

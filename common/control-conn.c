@@ -169,7 +169,7 @@ bool control_conn_send(ControlConn *f, const GByteArray *bytes)
         f->queue = g_byte_array_new();
     }
     if (f->queue->len + bytes->len > f->queue_max) {
-        fail(f, "it does not read what it is sent");
+        fail(f, "the peer does not read what it is sent");
         return false;
     }
     g_byte_array_append(f->queue, bytes->data, bytes->len);
@@ -266,7 +266,7 @@ static void receive(ControlConn *f)
             fail(f, "cannot receive: %s", g_strerror(errno));
         }
     } else if (n == 0) {
-        fail(f, "the peer closed it%s",
+        fail(f, "the peer closed the connection%s",
              f->input ? " in the middle of a frame" : "");
     } else if (f->state == OPEN) {
         take_bytes(f, bytes, n);
@@ -392,7 +392,7 @@ ControlConn *control_conn_new_in(Poller *poller, GSocketConnection *conn,
     err = poller_add(poller, &f->fd, g_socket_get_fd(f->socket), EPOLLIN,
                      &poller_ops);
     if (err) {
-        fail(f, "cannot watch it: %s", g_strerror(-err));
+        fail(f, "cannot watch the connection: %s", g_strerror(-err));
     }
     return f;
 }

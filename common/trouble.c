@@ -15,9 +15,9 @@ static void judge_lost(const WireBeatTrouble *t, const char *vm,
     if (!*t->host) {
         verdict_add(verdict, VERDICT_FAILING, "vm %s has lost %s", vm, size);
     } else if (t->cause == RCACHE_CAUSE_LOST) {
-        verdict_add(verdict, VERDICT_FAILING, "vm %s has lost %s that "
-                    "provider %s held: for %u s that provider has not known "
-                    "its lease", vm, size, t->host, t->since_s);
+        verdict_add(verdict, VERDICT_FAILING, "vm %s has lost %s that provider "
+                    "%s held: that provider has not known the lease for %u s",
+                    vm, size, t->host, t->since_s);
     } else {
         verdict_add(verdict, VERDICT_FAILING, "vm %s has lost %s that "
                     "provider %s held", vm, size, t->host);

@@ -256,7 +256,7 @@ const char *wire_cause_text(uint32_t cause)
     static const char *const texts[] = {
         [RCACHE_CAUSE_NONE] = "is well",
         [RCACHE_CAUSE_SLOW] = "is slow",
-        [RCACHE_CAUSE_NO_PAGES] = "passes small frames and no pages",
+        [RCACHE_CAUSE_NO_PAGES] = "passes small frames but no pages",
         [RCACHE_CAUSE_HUNG] = "is connected and does not answer",
         [RCACHE_CAUSE_UNREACHABLE] = "cannot be reached",
         [RCACHE_CAUSE_WRONG] = "returned wrong bytes",

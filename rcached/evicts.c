@@ -46,7 +46,7 @@ void evicts_free(Evicts *evicts)
     }
     g_hash_table_iter_init(&iter, evicts->table);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        evict_fail(value, "this daemon ends");
+        evict_fail(value, "this daemon is stopping");
     }
     g_hash_table_destroy(evicts->table);
     g_free(evicts);
@@ -64,7 +64,8 @@ static bool evict_send(Evicts *evicts, const Vm *vm, uint64_t tag,
 
     if (g_hash_table_size(evicts->table) >= EVICTS_MAX) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
-                    "too many evictions are under way");
+                    "too many evictions are under way: try again when one has "
+                    "ended");
         return false;
     }
     if (!vm->link || !link_send(vm->link, &msg, sizeof(msg))) {

@@ -66,7 +66,7 @@ static gpointer granter_thread(gpointer opaque)
 
     while (!(job = g_async_queue_pop(granter->in))->last) {
         if (g_atomic_int_get(&granter->stop)) {
-            job_refuse(job, RCACHE_E_BUSY, "this daemon ends");
+            job_refuse(job, RCACHE_E_BUSY, "this daemon is stopping");
         } else {
             provider_grant(granter->provider, &job->grant, &job->ack);
         }

@@ -149,8 +149,8 @@ static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
 
     if (strcmp(host, admin->r->options->host)) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
-                    "this is host %s; host %s takes this on its own admin "
-                    "socket", admin->r->options->host, host);
+                    "this is host %s: for host %s use that host's admin "
+                    "socket, or an arbiter's", admin->r->options->host, host);
         return NULL;
     }
     if (!admin->r->provider) {
@@ -159,8 +159,10 @@ static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
                     admin->r->options->host);
         return NULL;
     }
-    g_message("%s", draining ? "drain: an operator wants this host empty"
-                             : "undrain: this host lends again");
+    g_message("%s", draining
+              ? "an operator drains this host: nothing more is lent, and "
+                "everything is asked back"
+              : "an operator has ended the drain: this host lends again");
     policy_drain(admin->r->policy, draining);
     o = json_object_new();
     json_object_set_string_member(o, "host", admin->r->options->host);
@@ -183,7 +185,7 @@ static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
 /* ---------------------------------------------------------------- tables */
 
 #define COMMANDS \
-    { .name = "status", .doc = "How this host is, with a verdict.", \
+    { .name = "status", .doc = "A verdict on this host, with its reasons.", \
       .run = run_status, .reads = true }, \
     { .name = "hosts", .doc = "This host: its memory and what it lends.", \
       .args = { { "host", ADMIN_ARG_STRING, .optional = true } }, \
@@ -198,7 +200,7 @@ static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
       .start = start_evict }, \
     { .name = "drain", .doc = "Lend nothing more and ask everything back.", \
       .args = { { "host", ADMIN_ARG_STRING } }, .run = run_drain }, \
-    { .name = "undrain", .doc = "Lend again.", \
+    { .name = "undrain", .doc = "End a drain: this host lends again.", \
       .args = { { "host", ADMIN_ARG_STRING } }, .run = run_undrain }
 
 static const AdminCommand commands[] = {
@@ -234,8 +236,8 @@ HostAdmin *host_admin_new(Rcached *r, GError **errp)
         return NULL;
     }
     if (r->options->debug_commands) {
-        g_warning("debug commands are enabled: who may use admin.sock can "
-                  "break VMs");
+        g_warning("debug commands are enabled: anyone who may use admin.sock "
+                  "can break VMs");
     }
     return admin;
 }

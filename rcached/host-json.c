@@ -343,8 +343,8 @@ static void judge_faults(const Vm *vm, Verdict *verdict)
     const struct RcacheVmmStats *s = &vm->figures.stats;
 
     if (!vm->pager && vm->retry.problem) {
-        verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager, it cannot "
-                    "start: %s", vm->name, vm->retry.problem);
+        verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager, since "
+                    "starting one fails: %s", vm->name, vm->retry.problem);
     } else if (!vm->figures.attached) {
         verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager attached",
                     vm->name);
@@ -370,9 +370,9 @@ static void judge_troubles(const Vm *vm, Verdict *verdict)
         trouble_judge(t, vm->name, verdict);
         if (t->cause == RCACHE_CAUSE_NO_PAGES ||
             t->cause == RCACHE_CAUSE_HUNG) {
-            verdict_add(verdict, VERDICT_DEGRADED, "provider %s %s, for %u s, "
-                        "as vm %s finds: nothing new is put there", t->host,
-                        wire_cause_text(t->cause), t->since_s, vm->name);
+            verdict_add(verdict, VERDICT_DEGRADED, "provider %s %s, as vm %s "
+                        "has seen for %u s: new pages go elsewhere", t->host,
+                        wire_cause_text(t->cause), vm->name, t->since_s);
         }
     }
 }
@@ -465,17 +465,18 @@ static void judge_held(const Vm *vm, Verdict *verdict)
         char size[32];
 
         if (is_slow_first(vm, i)) {
-            verdict_add(verdict, VERDICT_DEGRADED, "provider %s is slow for "
-                        "vm %s since %u s: others are preferred",
+            verdict_add(verdict, VERDICT_DEGRADED, "provider %s has been slow "
+                        "for vm %s for %u s: other providers are preferred",
                         h->provider, vm->name, h->slow_s);
         }
         if (bytes) {
             verdict_add(verdict, VERDICT_DEGRADED, "vm %s cannot reach "
-                        "provider %s, which has %s of it", vm->name,
+                        "provider %s, which holds %s of its memory", vm->name,
                         h->provider, verdict_size(bytes, size));
         } else if (h->connected && h->expires_ms < EXPIRES_SOON_MS) {
-            verdict_add(verdict, VERDICT_DEGRADED, "a lease of vm %s on %s "
-                        "ends in %.1f s and is not renewed", vm->name,
+            verdict_add(verdict, VERDICT_DEGRADED, "a lease of vm %s on "
+                        "provider %s ends in %.1f s and is not being "
+                        "renewed", vm->name,
                         h->provider, h->expires_ms / 1e3);
         }
     }
@@ -544,11 +545,11 @@ static void judge_host(const Rcached *r, Verdict *verdict)
         verdict_add(verdict, s->draining ? VERDICT_NOTE : VERDICT_DEGRADED,
                     "%" G_GUINT64_FORMAT " MiB of %" G_GUINT64_FORMAT " MiB "
                     "that are lent have been asked back: %s", s->asked >> 20,
-                    s->leased >> 20, s->draining ? "this host is drained"
-                    : "it needs them itself");
+                    s->leased >> 20, s->draining ? "this host is being drained"
+                    : "this host needs them itself");
     } else if (s->draining) {
-        verdict_add(verdict, VERDICT_NOTE, "this host is drained%s",
-                    s->leased ? "" : " and empty");
+        verdict_add(verdict, VERDICT_NOTE, "this host is %s",
+                    s->leased ? "being drained" : "drained and empty");
     }
 }
 

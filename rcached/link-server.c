@@ -91,11 +91,11 @@ static const char *link_check(const void *msg, size_t len)
 
     if (len < sizeof(*hdr) || len > LINK_MSG_MAX ||
         hdr->magic != LINK_MAGIC || hdr->size != len) {
-        return "a message without a proper head";
+        return "a message with a malformed header";
     }
     min = link_min_size(hdr->type);
     if (!min || len < min) {
-        return "a message of an unknown type or too short for it";
+        return "a message of an unknown type, or shorter than its type";
     }
     if (hdr->type == LINK_STATS &&
         (stats->nr_held > HELD_MAX ||
@@ -163,7 +163,8 @@ static void link_dispatch(Link *link, void *msg)
         if (hdr->type == LINK_HELLO && !link->vm) {
             link_hello(link, msg);
         } else {
-            link_end(link, "HELLO is the first message, and only that");
+            link_end(link, "HELLO has to be the first message, and may come "
+                     "only once");
         }
         return;
     }
@@ -218,7 +219,7 @@ static gboolean link_stuck(gpointer opaque)
     Link *link = opaque;
 
     link->end = 0;
-    link_end(link, "the pager does not read it");
+    link_end(link, "the pager does not read what it is sent");
     return G_SOURCE_REMOVE;
 }
 
@@ -243,7 +244,7 @@ static void link_accept(int fd, const struct ucred *peer, void *opaque)
     Link *link;
 
     if (peer->uid != geteuid()) {
-        g_warning("process %d of user %u is no pager of this daemon: its "
+        g_warning("process %d of user %u is not a pager of this daemon: its "
                   "connection to the pagers' socket is closed",
                   (int)peer->pid, (unsigned)peer->uid);
         close(fd);

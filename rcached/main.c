@@ -44,7 +44,7 @@ static int run(const Options *options)
     service_stopping();
     g_source_remove(term);
     g_source_remove(interrupt);
-    g_message("rcached ends; pagers stay");
+    g_message("rcached is stopping; its pagers go on");
     return 0;
 }
 

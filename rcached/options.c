@@ -39,7 +39,8 @@ static const ConfigKey keys[] = {
       .doc = "Where requesters connect: ADDRESS:PORT or [IPV6]:PORT." },
     { .section = "provider", .key = "lend", .type = CONFIG_SIZE,
       .fallback = "100%", .percent = true,
-      .doc = "The most memory to lend, however much is free. 0: lend none." },
+      .doc = "The most memory to lend, however much is free. 0: lend "
+             "nothing." },
     { .section = "provider", .key = "reserve", .type = CONFIG_SIZE,
       .fallback = "10%", .percent = true,
       .doc = "Memory that always stays free for this host itself." },
@@ -66,30 +67,31 @@ static const ConfigKey keys[] = {
              "such slabs stay in memory." },
     { .section = "provider", .key = "spill-size", .type = CONFIG_SIZE,
       .fallback = "25%", .percent = true,
-      .doc = "Room to set aside for it; a share is one of this host's "
-             "memory." },
+      .doc = "Room to set aside for the spill file; a share is one of this "
+             "host's memory." },
     { .section = "provider", .key = "poll-us", .type = CONFIG_INT,
       .fallback = "0", .max = 1000 * 1000,
-      .doc = "Spin for so many microseconds before sleeping: quicker "
-             "answers for a core's time." },
+      .doc = "Microseconds to spin before sleeping: answers come sooner, and a "
+             "core is kept busy." },
     { .section = "pager", .key = "poll-us", .type = CONFIG_INT,
       .fallback = "0", .max = 1000 * 1000,
       .doc = "The same for the pagers of the VMs here." },
     { .section = "pager", .key = "keep-unused", .type = CONFIG_TIME,
       .fallback = "60s", .min = 1000, .max = 86400 * 1000,
-      .doc = "How long a VM keeps memory of other hosts that it makes no use "
-             "of." },
+      .doc = "How long a VM keeps memory of other hosts that it does not "
+             "use." },
     { .section = "pager", .key = "slow-window", .type = CONFIG_TIME,
       .fallback = "10s", .min = 100, .max = 3600 * 1000,
-      .doc = "Answers of providers are compared over so long; one that is "
-             "much slower than the others three times in a row is slow." },
+      .doc = "The window over which providers' answer times are compared. A "
+             "provider that is much slower than the others in three windows in "
+             "a row counts as slow." },
     { .section = "pager", .key = "moves-per-minute", .type = CONFIG_INT,
       .fallback = "6", .max = 6000,
-      .doc = "How many slabs of a VM may leave slow providers in a minute; "
-             "0: none does." },
+      .doc = "How many slabs of a VM may leave slow providers in a minute; 0: "
+             "none." },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
-      .doc = "The group whose members may connect VMs to vmm.sock, beside "
+      .doc = "The group whose members may connect VMs to vmm.sock, besides "
              "root; empty: this daemon's own group." },
     { .section = "agent", .key = "memory-source", .type = CONFIG_STRING,
       .fallback = "host",
@@ -97,24 +99,25 @@ static const ConfigKey keys[] = {
              "cgroup that this daemon is in." },
     { .section = "agent", .key = "deadline", .type = CONFIG_TIME,
       .fallback = "30s", .min = 1000, .max = 3600 * 1000,
-      .doc = "How far ahead to foresee this host's own demand." },
+      .doc = "How far ahead this host's own demand is predicted, and how soon "
+             "lent memory has to be back once it is asked for." },
     { .section = "agent", .key = "history", .type = CONFIG_TIME,
       .fallback = "1d", .min = 60 * 1000, .max = INT64_C(30) * 86400 * 1000,
-      .doc = "How much of the past that is learnt from." },
+      .doc = "How much of the past the prediction learns from." },
     { .section = "agent", .key = "growth-rate", .type = CONFIG_SIZE,
       .fallback = "440M",
       .doc = "How much this host's demand may grow in a second with no "
-             "warning, whatever the past shows; a tenth of all memory in "
-             "all." },
+             "warning, whatever the past shows; at most a tenth of all memory "
+             "is kept free for that." },
     { .section = "agent", .key = "qmp-directory", .type = CONFIG_STRING,
       .fallback = "",
-      .doc = "A folder of QMP sockets, one of each VM here that has no "
-             "remote-cache object: its balloon statistics say what it may "
-             "still take. They are monitors of rcached's own; not "
-             "libvirt's. Empty: none." },
+      .doc = "A folder of QMP sockets, one for each VM here that has no "
+             "remote-cache object: the VM's balloon statistics say how much "
+             "memory it may still take. Each has to be a monitor of rcached's "
+             "own, not libvirt's. Empty: none." },
     { .section = "agent", .key = "qmp-period", .type = CONFIG_TIME,
       .fallback = "5s", .min = 100, .max = 3600 * 1000,
-      .doc = "How often each of them is asked." },
+      .doc = "How often each of these monitors is asked." },
     { .section = "agent", .key = "arbiters", .type = CONFIG_LIST,
       .fallback = "",
       .doc = "The arbiters, ADDRESS:PORT each; all of them get heartbeats, "
@@ -122,12 +125,12 @@ static const ConfigKey keys[] = {
     { .section = "admin", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
       .doc = "The group whose members may run all commands of admin.sock, "
-             "beside root and this daemon's user." },
+             "besides root and this daemon's user." },
     { .section = "admin", .key = "read-group", .type = CONFIG_STRING,
       .fallback = "",
-      .doc = "The group whose members may run those that change nothing. The "
-             "socket's file is then open to all, and who connects is asked "
-             "for his groups." },
+      .doc = "The group whose members may run the commands that change "
+             "nothing. The socket's file is then open to everybody, and the "
+             "kernel is asked which groups a client is in." },
 };
 
 /* Options of the command line that set a key (or the same key of two). */
@@ -190,25 +193,26 @@ static GOptionContext *context_new(CommandLine *line)
         SETTER("tls", "Only \"none\" is possible in this version", "none"),
         SETTER("listen", "Where the provider listens", "ADDRESS:PORT"),
         { "arbiter", 0, 0, G_OPTION_ARG_CALLBACK, command_line_arbiter,
-          "An arbiter; may be given again", "ADDRESS:PORT" },
-        SETTER("lend", "Lend at most so much; 0: nothing", "SIZE|PERCENT"),
-        SETTER("reserve", "Always keep so much free", "SIZE|PERCENT"),
+          "An arbiter; repeat it for more than one", "ADDRESS:PORT" },
+        SETTER("lend", "The most memory to lend; 0: nothing", "SIZE|PERCENT"),
+        SETTER("reserve", "Memory that always stays free", "SIZE|PERCENT"),
         SETTER("slab-size", "The unit of lending", "SIZE"),
-        SETTER("spill-dir", "Spill to a file there", "DIR"),
-        SETTER("spill-size", "Room to set aside for it", "SIZE|PERCENT"),
+        SETTER("spill-dir", "The directory for the spill file", "DIR"),
+        SETTER("spill-size", "Room to set aside for the spill file",
+               "SIZE|PERCENT"),
         SETTER("memory-source", "Whose memory is lent",
                "host|cgroup:PATH"),
-        SETTER("poll-us", "Spin so long before sleeping", "MICROSECONDS"),
+        SETTER("poll-us", "How long to spin before sleeping", "MICROSECONDS"),
         { "enable-debug-commands", 0, 0, G_OPTION_ARG_NONE, &line->debug,
           "Allow commands that break things, for tests", NULL },
         { "check-config", 0, 0, G_OPTION_ARG_NONE, &line->check,
-          "Say whether the configuration is in order", NULL },
+          "Check the configuration and exit", NULL },
         { "print-config", 0, 0, G_OPTION_ARG_NONE, &line->print,
-          "Print the configuration as it is", NULL },
+          "Print the configuration in force and exit", NULL },
         { "example-config", 0, 0, G_OPTION_ARG_NONE, &line->example,
-          "Print all there is to configure, with its defaults", NULL },
+          "Print all keys with their defaults and exit", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
-          "Print the version", NULL },
+          "Print the version and exit", NULL },
         { 0 }
     };
     GOptionContext *context = g_option_context_new(NULL);
@@ -326,8 +330,8 @@ static bool check_text(const char *what, const char *text, GError **errp)
         c++;
     }
     if (*c || strlen(text) >= RCACHE_NAME_MAX) {
-        g_set_error(errp, CONFIG_ERROR, 0, "%s '%s': at most %u printable "
-                    "characters without blanks", what, text,
+        g_set_error(errp, CONFIG_ERROR, 0, "%s '%s' is not valid: use at most "
+                    "%u printable characters and no blanks", what, text,
                     RCACHE_NAME_MAX - 1);
         return false;
     }
@@ -379,7 +383,7 @@ static bool options_parse(Options *o, CommandLine *line, int argc,
     }
     if (argc > 1) {
         g_set_error(errp, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
-                    "'%s' is one argument too many", argv[1]);
+                    "unexpected argument '%s'", argv[1]);
         return false;
     }
     o->action = action_of(line);

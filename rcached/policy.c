@@ -44,8 +44,8 @@ static void look_at_memory(Policy *p)
     if (!sampled) {
         s->sample.available = 0;
         if (s->sampled) {
-            g_warning("cannot read how much memory is free: %s; lending no "
-                      "more", error->message);
+            g_warning("cannot read how much memory is free: %s; nothing more "
+                      "is lent", error->message);
         }
     }
     s->sampled = sampled;
@@ -154,8 +154,8 @@ static void divide_now(Policy *p, int64_t now)
     }
     if (p->division.divide.is_short != was_short) {
         g_message("the VMs with local-max=auto %s, %" G_GUINT64_FORMAT " MiB",
-                  was_short ? "have all they may take again"
-                            : "share what there is for them",
+                  was_short ? "have room for all of their memory again"
+                            : "have to share what this host has for them",
                   s->budget >> 20);
     }
     for (unsigned i = 0; i < limits->len; i++) {
@@ -172,10 +172,10 @@ static void say_asked(const Policy *p, uint64_t before)
     if (!before && s->asked) {
         g_message("asking for %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                   " lent MiB back: %s", s->asked >> 20, s->leased >> 20,
-                  s->draining ? "this host is drained"
+                  s->draining ? "this host is being drained"
                   : p->giveback.keep == PRESSURE_KEEP_ALL
-                  ? "it is in the spill file"
-                  : "less than reserve and growth is available");
+                  ? "these slabs are in the spill file"
+                  : "less memory is available than reserve and growth need");
     } else if (before && !s->asked) {
         g_message("no lent memory is asked back any more: %" G_GUINT64_FORMAT
                   " MiB stay lent", s->leased >> 20);
@@ -231,8 +231,9 @@ void policy_drain(Policy *p, bool draining)
 
     p->state.draining = draining;
     if (!rundir_set_mark(p->config.dir, DRAINING, draining, &error)) {
-        g_warning("the next daemon will not know that this host is %s: %s",
-                  draining ? "drained" : "drained no more", error->message);
+        g_warning("cannot record that this host is %s, so a restarted daemon "
+                  "will not know: %s", draining ? "drained" : "drained no more",
+                  error->message);
     }
     policy_run(p, g_get_monotonic_time());
 }
@@ -242,8 +243,9 @@ static void resume_drain(Policy *p)
     p->state.draining = p->config.provider &&
                         rundir_has_mark(p->config.dir, DRAINING);
     if (p->state.draining) {
-        g_message("this host is still being drained: an operator has said "
-                  "so; \"rcachectl undrain\" lets it lend again");
+        g_message("this host is still being drained, as an operator asked "
+                  "before the restart; \"rcachectl undrain\" lets it lend "
+                  "again");
     }
 }
 
@@ -265,8 +267,8 @@ Policy *policy_new(const PolicyConfig *config)
     resume_drain(p);
     policy_run(p, g_get_monotonic_time());
     if (p->state.sampled && !p->state.sample.has_psi) {
-        g_warning("no memory pressure is reported here (psi=0?): the "
-                  "prediction goes without it");
+        g_warning("the kernel reports no memory pressure (is it booted with "
+                  "psi=0?): the prediction does without");
     }
     return p;
 }

@@ -169,8 +169,8 @@ static void rcached_withdraw(uint64_t lease, void *opaque)
     Rcached *r = opaque;
 
     if (r->provider && provider_withdraw(r->provider, lease)) {
-        g_message("lease %016" G_GINT64_MODIFIER "x: its VM ended before it "
-                  "was claimed: dropped", lease);
+        g_message("lease %016" G_GINT64_MODIFIER "x: the VM ended before the "
+                  "lease was claimed: dropped", lease);
     }
 }
 
@@ -347,8 +347,8 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
     service_kept_free(fds, n);
     if (!r->provider) {
         if (o->tls_none) {
-            g_warning("tls=none: whoever can reach the network between can "
-                      "read and change what VMs here send and get");
+            g_warning("tls=none: anyone on the network between can read and "
+                      "change the pages that VMs here send and get");
         }
         return !options_lend(o, total) && !n;
     }
@@ -399,8 +399,8 @@ static void start_watch(Rcached *r)
 
     r->watch = memory_watch_new(r->memory, rcached_pressed, r, &error);
     if (!r->watch) {
-        g_message("the kernel does not tell of memory pressure (%s): it is "
-                  "looked for twice a second", error->message);
+        g_message("the kernel does not report memory pressure (%s): this "
+                  "daemon looks twice a second instead", error->message);
     }
 }
 
@@ -411,7 +411,8 @@ static bool find_group(const char *name, gid_t *gid, GError **errp)
     *gid = group ? group->gr_gid : (gid_t)-1;
     if (*name && !group) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                    "there is no group '%s' ([pager] group)", name);
+                    "there is no group '%s': make it (groupadd %s), or name "
+                    "another as group in the section [pager]", name, name);
     }
     return group || !*name;
 }

@@ -120,8 +120,8 @@ void rundir_note_pager(int fd, const RunDirPager *pager)
 
     if (ftruncate(fd, 0) || pwrite(fd, text, len, 0) != len) {
         /* The lock still says that there is one, only not which. */
-        g_warning("vm %s: cannot write down its pager (%s): the next daemon "
-                  "will not know which one it is", pager->name,
+        g_warning("vm %s: cannot record its pager (%s): a restarted daemon "
+                  "will not know which process it is", pager->name,
                   g_strerror(errno));
     }
 }

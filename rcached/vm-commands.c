@@ -32,7 +32,7 @@ void vm_commands_evict(ArbiterAsked *request, const WireEvict *evict,
     vm = vms_find(r->vms, uuid);
     if (!vm) {
         g_set_error(&error, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
-                    "it is not on host %s any more", r->options->host);
+                    "the VM is not on host %s any more", r->options->host);
     } else if (evicts_start(r->evicts, vm, evict->bytes, rcached_evicted,
                             request, &error)) {
         g_message("vm %s: an arbiter asks to evict %" G_GUINT64_FORMAT " MiB",

@@ -87,7 +87,7 @@ static const char *hello_check(const struct RcacheVmmHello *hello, size_t len)
         return "not the VMM protocol";
     }
     if (hello->hdr.size != len) {
-        return "a message whose size is not its packet's";
+        return "a message whose size field does not match its packet";
     }
     if (hello->hdr.type != RCACHE_VMM_HELLO) {
         return "the first message is not HELLO";

@@ -433,8 +433,8 @@ Vm *vms_link_hello(Vms *vms, const struct LinkHello *hello, pid_t pid,
     if (pager_process_pid(vm->pager) != pid ||
         vm->incarnation != hello->incarnation) {
         g_set_error(errp, G_FILE_ERROR, G_FILE_ERROR_EXIST,
-                    "vm %s has another pager (%d) than process %d", vm->name,
-                    (int)pager_process_pid(vm->pager), (int)pid);
+                    "process %d is not the pager of vm %s: process %d is",
+                    (int)pid, vm->name, (int)pager_process_pid(vm->pager));
         return NULL;
     }
     return vm;

@@ -69,7 +69,7 @@ static JsonObject *look(const Drain *d, JsonNode **node, GError **errp)
         return json_array_get_object_element(list, 0);
     }
     g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
-                "host %s is not known any more", d->host);
+                "the arbiter does not know host %s any more", d->host);
     return NULL;
 }
 
@@ -144,8 +144,8 @@ static bool look_at(Drain *d, JsonObject *o, int64_t now, GError **errp)
     if (!is_true(o, "draining")) {
         if (d->seen || now - d->started > PATIENCE_US) {
             g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED, d->seen
-                        ? "host %s is not being drained any more: its daemon "
-                        "was restarted, or somebody said undrain"
+                        ? "host %s is not being drained any more: it was "
+                        "rebooted, or an operator has run undrain"
                         : "host %s has not begun to drain", d->host);
             return true;
         }
@@ -198,8 +198,9 @@ static JsonNode *wait_empty(Drain *d, GError **errp)
             g_autofree char *left = cell_bytes(d->leased);
 
             g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED, d->seen
-                        ? "host %s is not empty in time: %s are left, and it "
-                        "goes on" : "host %s has not begun to drain in time",
+                        ? "host %s is not empty in time: %s are left, and the "
+                        "drain goes on"
+                        : "host %s has not begun to drain in time",
                         d->host, left);
             return NULL;
         }

@@ -13,10 +13,10 @@ static const struct {
     { "leased", "lent already: allocated, and so not available" },
     { "available", "what the kernel says can be had without swapping" },
     { "reserve", "kept for the host, by its configuration" },
-    { "growth-host", "rises of the host without its VMs, as in the past" },
-    { "growth-guests", "rises of what its VMs use, as far as they can" },
-    { "growth-sudden", "what can come with no warning, beyond those two" },
-    { "slack", "not offered, so that noise calls nothing back" },
+    { "growth-host", "growth of the host without its VMs, as in the past" },
+    { "growth-guests", "growth of what its VMs use, as far as they can grow" },
+    { "growth-sudden", "growth that comes with no warning, beyond those two" },
+    { "slack", "not offered, so that noise asks nothing back" },
     { "pressure", "memory pressure is high: nothing more is lent" },
     { "spilled", "slabs on its disk, which come back first" },
     { "spill file", "more than its spill file could take" },
@@ -99,7 +99,8 @@ char *explain_print(JsonNode *host)
     GString *out = g_string_new(NULL);
 
     if (!terms || !json_array_get_length(terms)) {
-        g_string_append(out, "it has not said how it predicts\n");
+        g_string_append(out, "the host has not reported the terms of its "
+                        "prediction\n");
         return g_string_free(out, FALSE);
     }
     for (guint i = 0; i < json_array_get_length(terms); i++) {

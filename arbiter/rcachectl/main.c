@@ -75,11 +75,11 @@ static const Command commands[] = {
       evict_args, 2, .timeout_ms = 120000 },
     { "top", "", "Hosts and VMs, live, on the terminal" },
     { "metrics", "", "All figures in Prometheus' text format" },
-    { "whatif", " HOST", "What VMs feel if it dies, or is drained",
+    { "whatif", " HOST", "What VMs feel if HOST dies or is drained",
       print_whatif, host_args, 1, .timeout_ms = 5000 },
-    { "drain", " HOST", "Lend nothing more and ask all back", print_drain,
+    { "drain", " HOST", "HOST lends nothing more, asks all back", print_drain,
       host_args, 1, .timeout_ms = 5000 },
-    { "undrain", " HOST", "Lend again", print_drain, host_args, 1,
+    { "undrain", " HOST", "End the drain of HOST", print_drain, host_args, 1,
       .timeout_ms = 5000 },
 };
 
@@ -139,7 +139,7 @@ static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
         { "explain", 0, 0, G_OPTION_ARG_STRING, &line->explain,
           "With hosts: why HOST offers what it offers", "HOST" },
         { "wait", 0, 0, G_OPTION_ARG_NONE, &line->wait,
-          "With drain: show how far it is, until HOST is empty", NULL },
+          "With drain: show progress until HOST is empty", NULL },
         { "interval", 0, 0, G_OPTION_ARG_STRING, &line->interval,
           "With top: how often to look", "TIME" },
         { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
@@ -229,8 +229,8 @@ static int run(const CommandLine *line, const Command *command,
     }
     if (!shown) {
         if (g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_NO_COMMAND)) {
-            g_prefix_error(&error, "%s is for an arbiter of this version to "
-                           "answer (see --socket): ", command->name);
+            g_prefix_error(&error, "%s needs an arbiter of this version (see "
+                           "--socket): ", command->name);
         }
         return rcachectl_fail(error);
     }
@@ -274,7 +274,7 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
         return EXIT_DONE;
     }
     if (argc < 2) {
-        g_printerr("rcachectl: which command? See rcachectl --help\n");
+        g_printerr("rcachectl: a command is missing; see rcachectl --help\n");
         return EXIT_USAGE;
     }
     command = command_find(argv[1]);

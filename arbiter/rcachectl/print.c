@@ -342,7 +342,7 @@ char *print_evict(JsonNode *answer)
     bytes = cell_field(o, "evicted_bytes", CELL_BYTES);
     pages = cell_field(o, "evicted_pages", CELL_COUNT);
     why = json_object_get_string_member_with_default(o, "text", "");
-    return g_strdup_printf("%s: %s (%s pages) went%s%s\n", vm, bytes, pages,
+    return g_strdup_printf("%s: evicted %s (%s pages)%s%s\n", vm, bytes, pages,
                            *why ? "; " : "", why);
 }
 

@@ -245,8 +245,8 @@ static void arbiter_lease_reply(Arbiter *a, const WireHead *head,
     Request *r = request_find(a, head->tag);
 
     if (!r) {
-        g_message("arbiter %s: a late answer with %u leases, which will "
-                  "lapse", a->address, reply->nr_grants);
+        g_message("arbiter %s: an answer with %u leases came too late: nobody "
+                  "claims them, and they lapse", a->address, reply->nr_grants);
         return;
     }
     if (reply->status != RCACHE_OK) {
@@ -308,7 +308,7 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
     g_autofree char *why = NULL;
 
     if (head->status != RCACHE_OK) {
-        why = g_strdup_printf("it refused this host: %s",
+        why = g_strdup_printf("this host was refused: %s",
                               *ack->text ? ack->text
                                          : wire_status_name(head->status));
         a->pause_ms = a->clients->config.retry_max_ms;
@@ -316,7 +316,7 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
         return;
     }
     if (ack->version != RCACHE_VERSION) {
-        arbiter_lost(a, "it chose a version that this host does not speak");
+        arbiter_lost(a, "the arbiter chose a version unknown to this host");
         return;
     }
     g_message("arbiter %s (%s): connected", a->address, ack->host);
@@ -533,7 +533,7 @@ void arbiter_clients_free(ArbiterClients *clients)
         Request *r = clients->requests->data;
 
         wire_text_copy(r->last.text, sizeof(r->last.text),
-                       "this daemon ends");
+                       "this daemon is stopping");
         r->last.status = RCACHE_E_BUSY;
         request_answer(r, &r->last);
     }

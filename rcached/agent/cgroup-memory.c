@@ -72,7 +72,7 @@ static bool read_number(const char *folder, const char *name, uint64_t *out,
     }
     if (!g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, out, NULL)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "%s: '%s' is no number", path, text);
+                    "%s: '%s' is not a number", path, text);
         return false;
     }
     return true;
@@ -314,7 +314,7 @@ CgroupMemory *cgroup_memory_open(const char *folder, GError **errp)
         cgroup->names = &cgroup_v1;
     } else {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                    "%s is no memory cgroup (neither %s nor %s is there)",
+                    "%s is not a memory cgroup (neither %s nor %s is there)",
                     folder, cgroup_v2.limit, cgroup_v1.limit);
         return NULL;
     }

@@ -47,8 +47,9 @@ static gboolean watch_ready(gint fd, GIOCondition condition, gpointer opaque)
 
     watch->source = 0;
     if (condition & (G_IO_ERR | G_IO_HUP | G_IO_NVAL)) {
-        g_message("nothing wakes us for memory pressure any more: what was "
-                  "watched is gone");
+        g_message("the kernel no longer reports memory pressure, since the "
+                  "watched file is gone: this daemon looks twice a second "
+                  "instead");
         return G_SOURCE_REMOVE;
     }
     if (watch->level_fd >= 0 && read(fd, &count, sizeof(count)) < 0) {

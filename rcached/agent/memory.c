@@ -36,7 +36,7 @@ static bool read_host(MemorySource *source, MemorySample *out, GError **errp)
         !proc_text_number(text, "MemAvailable", &available) ||
         total > UINT64_MAX / 1024 || available > total) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "%s does not say MemTotal and MemAvailable", path);
+                    "%s lacks MemTotal or MemAvailable", path);
         return false;
     }
     out->total = total * 1024;

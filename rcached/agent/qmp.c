@@ -123,7 +123,7 @@ static gboolean qmp_late(gpointer opaque)
     Qmp *qmp = opaque;
 
     qmp->timer = 0;
-    qmp_fail(qmp, "it does not answer");
+    qmp_fail(qmp, "no answer in time");
     return G_SOURCE_REMOVE;
 }
 
@@ -159,7 +159,7 @@ static void qmp_send(Qmp *qmp, const char *command, const char *arguments)
     len = g_socket_send(g_socket_connection_get_socket(qmp->conn), line,
                         strlen(line), NULL, NULL);
     if (len != (gssize)strlen(line)) {
-        qmp_fail(qmp, "it does not read what it is sent");
+        qmp_fail(qmp, "the monitor does not read what it is sent");
     }
 }
 
@@ -348,7 +348,7 @@ static void qmp_answer(Qmp *qmp, JsonNode *answer)
         break;
     case STEP_CAPABILITIES:
         if (!answer) {
-            qmp_fail(qmp, "it does not let us in");
+            qmp_fail(qmp, "qmp_capabilities was refused");
             return;
         }
         break;
@@ -392,10 +392,10 @@ static void qmp_line(Qmp *qmp, const char *line, size_t len)
     JsonObject *o = root ? json_node_get_object(root) : NULL;
 
     if (!o) {
-        qmp_fail(qmp, "what it says is no QMP");
+        qmp_fail(qmp, "something that is not QMP came");
     } else if (qmp->step == STEP_GREETING) {
         if (!member_object(o, "QMP")) {
-            qmp_fail(qmp, "it does not greet like a QMP monitor");
+            qmp_fail(qmp, "the greeting is not that of a QMP monitor");
         } else {
             qmp_step(qmp, STEP_CAPABILITIES);
         }
@@ -405,7 +405,7 @@ static void qmp_line(Qmp *qmp, const char *line, size_t len)
         qmp->id = 0;
         qmp_answer(qmp, json_object_get_member(o, "return"));
     } else if (!json_object_has_member(o, "event")) {
-        qmp_fail(qmp, "it answers what it was not asked");
+        qmp_fail(qmp, "an answer came to a command that was not sent");
     }
 }
 
@@ -424,7 +424,7 @@ static void qmp_lines(Qmp *qmp)
         qmp_line(qmp, line, strlen(line));      /* may empty all of it */
     }
     if (in->len > ADMIN_LINE_MAX) {
-        qmp_fail(qmp, "it sends a line without an end");
+        qmp_fail(qmp, "a line is too long");
     }
 }
 
@@ -441,7 +441,7 @@ static gboolean qmp_readable(GSocket *socket, GIOCondition condition,
         g_byte_array_append(qmp->in, bytes, n);
         qmp_lines(qmp);
     } else if (n == 0) {
-        qmp_fail(qmp, "it has hung up");
+        qmp_fail(qmp, "the connection was closed");
     } else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
         qmp_fail(qmp, error->message);
     }

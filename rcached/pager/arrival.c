@@ -22,9 +22,9 @@ static void arrival_refused(Pager *p, uint64_t page, int err)
 
     if (page_errors_add(&p->errors, page, pager_now(), &soon) && is_told(p)) {
         report_event(p, RCACHE_EVENT_DEGRADED, page,
-                     "the kernel cannot put this page into the guest (%s): "
-                     "the guest waits when it touches it, and the pager tries "
-                     "again every second", g_strerror(-err));
+                     "the kernel cannot put this page into the guest (%s): the "
+                     "guest waits when it touches the page, and the pager "
+                     "tries again every second", g_strerror(-err));
     }
     if (soon) {
         pager_soon(p);
@@ -38,7 +38,7 @@ void arrival_passed(Pager *p, uint64_t page)
     if (page_errors_end(&p->errors, page) &&
         !page_errors_oldest(&p->errors, &other, &since)) {
         report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
-                     "the kernel refuses no page of the guest any more");
+                     "the kernel takes every page of the guest again");
     }
 }
 

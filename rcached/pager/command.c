@@ -201,9 +201,9 @@ void command_cancel(Pager *p, uint64_t id)
         return;                 /* its RESULT is on its way */
     }
     command_roll_back(p);
-    command_end(p, -ECANCELED, resize ? "cancelled; the limits are what they "
-                                        "were"
-                                      : "cancelled; not all went");
+    command_end(p, -ECANCELED, resize ? "cancelled; the limits are unchanged"
+                                      : "cancelled before all of it was "
+                                        "evicted");
 }
 
 /* As much is away as may be, and nothing is on its way: waiting is no use. */
@@ -230,7 +230,7 @@ static void command_end_late(Pager *p)
     g_autofree char *text = g_strdup_printf(
         "no progress for 10 s: %s (is there a provider with room, and can it "
         "be reached?%s%s)",
-        resize ? "the limits are what they were" : "not all went",
+        resize ? "the limits are unchanged" : "not all of it was evicted",
         *p->want.text ? " The last request for more: " : "", p->want.text);
 
     command_roll_back(p);

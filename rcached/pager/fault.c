@@ -86,7 +86,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     if (guest_next_data(&p->guest, page, page + 1) == (int64_t)page + 1 &&
         table_step(&p->table, page, hot, page_to(hot, RCACHE_LOST))) {
         report_event(p, RCACHE_EVENT_PAGE_LOST, page,
-                     "it should be here, but its memory is gone");
+                     "the page should be on this host, but its memory is gone");
     }
     return false;
 }
@@ -236,7 +236,7 @@ void fault_poll(Pager *p)
 
         n = uffd_read(p->guest.uffd, addr);
         if (n < 0) {
-            pager_quit(p, "it cannot read faults: %s", g_strerror(-n));
+            pager_quit(p, "faults cannot be read: %s", g_strerror(-n));
             return;
         }
         if (!n) {
@@ -256,9 +256,9 @@ static const char *no_room_why(const Pager *p)
 {
     if (location_has_room(p)) {
         return table_away(&p->table) >= p->limits.size
-                   ? "as much is away as size allows"
-                   : "providers have room, but no page was found cold enough "
-                     "or was stored";
+                   ? "size allows no more memory to be away"
+                   : "providers have room, but no cold page was found or "
+                     "stored";
     }
     return *p->want.text ? p->want.text
                          : "no provider with a free slab can be reached";

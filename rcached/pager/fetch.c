@@ -84,8 +84,8 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
         /* The words are shared with the VMM: do not trust them blindly. */
         if (table_step(&p->table, page, word, page_to(word, RCACHE_LOST))) {
             report_event(p, RCACHE_EVENT_PAGE_LOST, page,
-                         "the VM's table says that it is at a place which is "
-                         "not leased: its bytes cannot be found");
+                         "the page's word names a place that is not leased: "
+                         "the page's bytes cannot be found");
         }
         return 0;
     }
@@ -114,7 +114,8 @@ static void fetch_intruded(Pager *p, const Fetch *f, unsigned times)
 
     p->report.counts->intruders += times;
     g_warning("vm %s: block %s: page %" G_GUINT64_FORMAT " was written to from "
-              "outside the VM while it was away; that is thrown away", p->name,
+              "outside the VM while its contents were on another host: what "
+              "was written is discarded", p->name,
               b->name, f->page - b->first);
 }
 

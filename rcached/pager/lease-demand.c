@@ -147,8 +147,8 @@ static void give_back(Pager *p, uint64_t pages)
 
     gone += revoke_give_back(p, pages - gone);
     if (gone) {
-        g_message("vm %s: %" G_GUINT64_FORMAT " MiB of other hosts' memory "
-                  "are not needed: given back", p->name,
+        g_message("vm %s: %" G_GUINT64_FORMAT " MiB of other hosts' memory are "
+                  "not needed and are given back", p->name,
                   gone / (1048576 / RCACHE_PAGE_SIZE));
         demand_given(&p->want.demand);
     }

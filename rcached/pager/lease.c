@@ -202,16 +202,17 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
     }
     if (!claim_proves_loss(status)) {
         if (l->refused != status) {
-            g_warning("vm %s: provider %s: CLAIM of lease %016"
-                      G_GINT64_MODIFIER "x: %s; it is sent again", p->name,
+            g_warning("vm %s: provider %s did not accept the CLAIM of lease "
+                      "%016" G_GINT64_MODIFIER "x (%s): the CLAIM is sent "
+                      "again", p->name,
                       l->remote->host, l->known.id, wire_status_name(status));
         }
         l->refused = status;
         return;
     }
     if (!used) {
-        g_warning("vm %s: provider %s refuses lease %016" G_GINT64_MODIFIER
-                  "x (%s): it held no pages, and is dropped", p->name,
+        g_warning("vm %s: provider %s refuses lease %016" G_GINT64_MODIFIER "x "
+                  "(%s): the lease held no pages and is dropped", p->name,
                   l->remote->host, l->known.id, wire_status_name(status));
         lease_drop(p, l);
         return;

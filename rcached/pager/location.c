@@ -231,7 +231,7 @@ static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
     judge_add(&remote->judge, now - g->sent);
     providers_pages(remote, PASSAGE_GET, !head->status && head->count == 1, p);
     if (head->status == RCACHE_E_FENCED) {
-        remote_close(remote, "it has a newer session of this VM");
+        remote_close(remote, "the provider has a newer session of this VM");
         return true;            /* asked again when it is down */
     }
     if (head->status == RCACHE_E_BUSY) {
@@ -240,8 +240,8 @@ static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
     }
     get_end(p, g);
     if (head->status || head->count != 1) {
-        g_warning("vm %s: provider %s did not send a page (%s): it is asked "
-                  "again in a second", p->name, remote->host,
+        g_warning("vm %s: provider %s did not send a page (%s): the page is "
+                  "asked for again in a second", p->name, remote->host,
                   wire_status_name(head->status));
         payload = NULL;
     }
@@ -417,8 +417,9 @@ static bool put_answer(Pager *p, Remote *remote, const WireHead *head,
     if (head->status == RCACHE_E_BUSY) {
         put_busy(p, put);
     } else if (head->status) {
-        g_warning("vm %s: provider %s refused to store pages: %s; they stay "
-                  "here and the session is begun anew", p->name, remote->host,
+        g_warning("vm %s: provider %s refused to store pages: %s; the pages "
+                  "stay here and a new session is opened", p->name,
+                  remote->host,
                   wire_status_name(head->status));
     } else if (!put_is_confirmed(put, head, payload)) {
         ok = false;

@@ -120,7 +120,7 @@ void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
                   .from = from, .to = to };
     location_freeze(p, slab);
     if (getrandom(m->token, sizeof(m->token), 0) != sizeof(m->token)) {
-        g_error("getrandom: no random bytes");
+        g_error("the kernel gave no random bytes (getrandom)");
     }
     move_send_token(p, m, RCACHE_EXPECT);
 }
@@ -217,7 +217,7 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
         move_send_token(p, m, RCACHE_CONFIRM);
     } else if (moved.pages != m->moved.pages ||
                moved.digest != m->moved.digest) {
-        move_abort(p, m, "the two providers do not agree about it");
+        move_abort(p, m, "the two providers disagree about what was moved");
     } else {
         move_flip(p, m);
     }
@@ -271,7 +271,7 @@ void move_remote_down(Pager *p, const Remote *remote)
                    (m->to->remote == remote ||
                     (m->from->remote == remote &&
                      m->state != MOVE_CONFIRMING))) {
-            move_abort(p, m, "a provider is away");
+            move_abort(p, m, "a provider cannot be reached");
         }
     }
 }
@@ -285,7 +285,7 @@ void move_lease_gone(Pager *p, const Lease *l)
             move_free(p, m);
         } else if (m->state && m->state != MOVE_WIPING &&
                    (m->to == l || m->from == l)) {
-            move_abort(p, m, "its lease ends");
+            move_abort(p, m, "the lease ends");
         }
     }
 }

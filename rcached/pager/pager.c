@@ -155,8 +155,8 @@ static char *pager_keep_private(void)
     secrecy_begin();
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 &&
         secrecy_host_has_swap()) {
-        return g_strdup_printf("it cannot lock memory (%s) on a host with "
-                               "swap: raise LimitMEMLOCK, or swapoff",
+        return g_strdup_printf("memory cannot be locked (%s) and this host has "
+                               "swap: raise LimitMEMLOCK, or turn swap off",
                                g_strerror(errno));
     }
     return NULL;
@@ -237,8 +237,8 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
 /* End what is on the ring, in the order in which it can end. */
 static void pager_quiesce(Pager *p)
 {
-    seqsock_close(&p->vmm.sock, "the pager ends");
-    seqsock_close(&p->uplink.sock, "the pager ends");
+    seqsock_close(&p->vmm.sock, "the pager is stopping");
+    seqsock_close(&p->uplink.sock, "the pager is stopping");
     providers_close_all(p);
     ring_cancel(p->ring, &p->faults_op);
     ring_cancel(p->ring, &p->soon_op);
@@ -283,23 +283,24 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     int window_ms = args->config.slow_window_ms;
     int moves = args->config.moves_per_minute;
     const GOptionEntry options[] = {
-        { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager, "be a pager", NULL },
+        { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager,
+          "run as the pager of one VM", NULL },
         { "vmm-fd", 0, 0, G_OPTION_ARG_INT, &args->vmm_fd,
           "the VMM's socket", "N" },
         { "words-fd", 0, 0, G_OPTION_ARG_INT, &args->words_fd,
-          "where to say why it cannot start", "N" },
+          "where to say why the pager cannot start", "N" },
         { "link", 0, 0, G_OPTION_ARG_STRING, &args->link,
           "rcached's socket", "PATH" },
         { "host", 0, 0, G_OPTION_ARG_STRING, &args->host,
           "this host's name", "NAME" },
         { "poll-us", 0, 0, G_OPTION_ARG_INT, &poll_us,
-          "spin so long before sleeping", "N" },
+          "microseconds to spin before sleeping", "N" },
         { "keep-unused-ms", 0, 0, G_OPTION_ARG_INT, &keep_ms,
-          "keep leases so long without using them", "N" },
+          "how long to keep leases that are not used", "N" },
         { "slow-window-ms", 0, 0, G_OPTION_ARG_INT, &window_ms,
-          "judge providers' answers over so long", "N" },
+          "the window over which answer times are compared", "N" },
         { "moves-per-minute", 0, 0, G_OPTION_ARG_INT, &moves,
-          "slabs that leave slow providers", "N" },
+          "slabs a minute that may leave slow providers", "N" },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);

@@ -26,8 +26,8 @@
 static void health_log(const Pager *p, const Remote *r, uint64_t others)
 {
     if (r->judge.slow) {
-        g_warning("vm %s: provider %s is slow: its answers take %.1f ms, "
-                  "those of others %.1f ms; others are preferred", p->name,
+        g_warning("vm %s: provider %s is slow: its answers take %.1f ms, those "
+                  "of others %.1f ms; other providers are preferred", p->name,
                   r->host, r->judge.median / 1e6, others / 1e6);
     } else {
         g_message("vm %s: provider %s is not slow any more: its answers take "
@@ -78,9 +78,9 @@ static void health_passages(Pager *p, uint64_t now)
         Remote *r = p->providers.remotes->pdata[i];
 
         if (passage_turn(&r->passage, now)) {
-            g_warning("vm %s: provider %s answers PINGs but no pages have "
-                      "come through for %u s: new pages go to others, and one "
-                      "of no guest is tried from time to time", p->name,
+            g_warning("vm %s: provider %s answers PINGs but no pages have come "
+                      "through for %u s: new pages go to other providers, and "
+                      "a test page is tried from time to time", p->name,
                       r->host,
                       (unsigned)((now - r->passage.since) / NS_PER_SEC));
         }

@@ -11,9 +11,9 @@ static void provider_up(Remote *remote)
     if (!(remote->features & RCACHE_FEATURE_DIGEST) &&
         !remote->unchecked_told) {
         remote->unchecked_told = true;
-        g_message("vm %s: provider %s does not confirm what arrives there: "
-                  "its release is older; a bit that is changed on the way can "
-                  "cost a page", p->name, remote->host);
+        g_message("vm %s: provider %s runs an older release and does not "
+                  "confirm what arrives: a page whose bits are changed on the "
+                  "way is lost", p->name, remote->host);
     }
     lease_remote_up(remote->owner, remote);
 }
@@ -80,7 +80,7 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     }
     if (!known) {
         /* Then the one it was meant for would be waited for in vain. */
-        remote_close(remote, "it answered what it was not asked");
+        remote_close(remote, "an answer came to a request that was not sent");
     }
 }
 

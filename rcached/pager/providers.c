@@ -65,9 +65,10 @@ void providers_put_wrong(Remote *remote, const Pager *p)
         return;
     }
     remote->wrong_put_told = now;
-    g_warning("vm %s: provider %s has other bytes than were sent to it: the "
-              "pages stay here, and for a minute others get pages first; its "
-              "memory, the network or a network card changes bits", p->name,
+    g_warning("vm %s: provider %s confirmed other bytes than were sent to it: "
+              "the pages stay here, and other providers are preferred for a "
+              "minute; that provider's memory, the network or a network card "
+              "changes bits", p->name,
               remote->host);
 }
 
@@ -138,7 +139,7 @@ void providers_close_all(Pager *p)
 {
     for (guint i = 0; i < p->providers.remotes->len; i++) {
         remote_close(g_ptr_array_index(p->providers.remotes, i),
-                     "the pager ends");
+                     "the pager is stopping");
     }
     for (guint i = 0; i < p->providers.remotes->len; i++) {
         Remote *r = g_ptr_array_index(p->providers.remotes, i);

@@ -136,7 +136,7 @@ static bool page_remote(Reconcile *r, uint64_t page, uint64_t word, bool data)
     }
     if (!slot_mark(r, page_slot(word))) {
         page_lost(r, page, remote,
-                  "its word names a slot that is not leased");
+                  "the page's word names a slot that is not leased");
     }
     return true;
 }
@@ -186,16 +186,16 @@ static bool page_by_rule(Reconcile *r, uint64_t page, uint64_t word, bool data)
     case RCACHE_ZAPPED:
     case RCACHE_EVICTING:
         if (!data) {
-            return page_lost(r, page, word, "it should be here, but its "
-                             "memory is gone");
+            return page_lost(r, page, word, "the page should be on this host, "
+                             "but its memory is gone");
         }
         return page_local(r, page, word, true);
     case RCACHE_UNTOUCHED:
     case RCACHE_ZERO:
         return page_local(r, page, word, data);
     default:
-        return page_lost(r, page, word, "its word is in a state that does "
-                         "not exist");
+        return page_lost(r, page, word, "the page's word is in a state that "
+                         "does not exist");
     }
 }
 
@@ -213,7 +213,7 @@ static void page_again(Reconcile *r, uint64_t page)
         }
     }
     g_critical("page %" G_GUINT64_FORMAT " kept changing while it was checked "
-               "after the attach: it is left as it is", page);
+               "after the attach: the page is left as it is", page);
 }
 
 /* ---------------------------------------------------------------- frames */

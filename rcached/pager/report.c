@@ -175,7 +175,7 @@ static void report_waiting(Pager *p, const struct RcacheVmmStats *s)
                      s->waiting_for, s->waiting_pages);
     } else if (!waiting && p->report.waiting) {
         report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
-                     "no page is being waited for any more");
+                     "the guest waits for no page any more");
     }
     p->report.waiting = waiting;
 }

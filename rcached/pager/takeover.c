@@ -50,8 +50,8 @@ static void takeover_failed(Pager *p, GuestBlock *b, const char *what, int err)
     if (b->error != err) {
         b->error = err;
         report_event(p, RCACHE_EVENT_DEGRADED, b->first,
-                     "block %s %s (%s): its pages stay here, and it is tried "
-                     "again", b->name, what, g_strerror(err));
+                     "block %s %s (%s): its pages stay on this host, and the "
+                     "pager tries again", b->name, what, g_strerror(err));
     }
 }
 

@@ -13,7 +13,7 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
     const struct LinkLimit *limit = msg;
 
     if (len < sizeof(*hdr) || hdr->magic != LINK_MAGIC || hdr->size != len) {
-        seqsock_close(sock, "a message without a proper head");
+        seqsock_close(sock, "a message with a malformed header");
     } else if (hdr->type == LINK_GRANTS && len >= sizeof(struct LinkGrants)) {
         lease_demand_answer(p, msg);
     } else if (hdr->type == LINK_EVICT && len >= sizeof(*evict)) {
@@ -28,7 +28,8 @@ static void uplink_closed(SeqSock *sock, const char *reason)
     Pager *p = sock->owner;
 
     if (!p->done) {
-        g_message("vm %s: no connection to rcached (%s): trying again", p->name,
+        g_message("vm %s: no connection to rcached (%s): the pager tries "
+                  "again", p->name,
                   reason);
     }
 }

@@ -168,7 +168,8 @@ void uplink_want(Pager *p, uint64_t bytes, const char *const *avoid,
     }
     if (p->uplink.sock.fd < 0) {
         wire_text_copy(p->want.text, sizeof(p->want.text),
-                       "rcached is not there to ask for leases");
+                       "the pager has no connection to rcached, which asks for "
+                       "leases");
         p->want.at = 0;
         return;
     }

@@ -35,7 +35,7 @@ static void vmm_refuse_hello(Pager *p, int status, const char *text)
 
     wire_text_copy(ack.text, sizeof(ack.text), text);
     seqsock_send(&p->vmm.sock, &ack, sizeof(ack), -1);
-    pager_quit(p, "it has refused this VM: %s", text);
+    pager_quit(p, "this VM was refused: %s", text);
 }
 
 static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
@@ -279,12 +279,12 @@ static void vmm_message(SeqSock *sock, const void *msg, size_t len, int *fds,
 
     if (len < sizeof(*hdr) || hdr->magic != RCACHE_VMM_MAGIC ||
         hdr->size != len) {
-        vmm_bad(p, "a message without a proper head");
+        vmm_bad(p, "a message with a malformed header");
         return;
     }
     min = vmm_min_size(hdr->type);
     if (!min || len < min) {
-        vmm_bad(p, "a message of an unknown type or too short for it");
+        vmm_bad(p, "a message of an unknown type, or shorter than its type");
         return;
     }
     if (hdr->type == RCACHE_VMM_ZAP_DONE &&
@@ -294,11 +294,11 @@ static void vmm_message(SeqSock *sock, const void *msg, size_t len, int *fds,
     }
     if (nr_fds && hdr->type != RCACHE_VMM_STATE &&
         hdr->type != RCACHE_VMM_BLOCK_ADD) {
-        vmm_bad(p, "descriptors with a message that has none");
+        vmm_bad(p, "descriptors with a message that takes none");
         return;
     }
     if (!vmm_in_order(p, hdr->type)) {
-        vmm_bad(p, "a message before it was READY");
+        vmm_bad(p, "a message before READY");
         return;
     }
     vmm_dispatch(p, hdr, fds, nr_fds);

@@ -127,8 +127,8 @@ void hello_take(Peer *peer, const WireHead *head, const uint8_t *payload)
     if (hello.role == RCACHE_ROLE_HOST || !hello.session ||
         is_zero(hello.vm, sizeof(hello.vm))) {
         hello_refuse(peer, RCACHE_E_REFUSED,
-                       "a provider serves requesters: role, vm and session "
-                       "must say so");
+                       "a provider serves requesters only: role, vm and "
+                       "session have to be those of one");
         return;
     }
     peer->role = hello.role;

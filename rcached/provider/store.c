@@ -159,7 +159,7 @@ enum RcacheStatus store_reserve(Store *store, const WireGrant *grant,
     if (lease) {
         if (!record_is_grant(lease->rec, grant)) {
             return refuse(ack, RCACHE_E_REFUSED,
-                          "a lease with this id is here already");
+                          "this lease id is in use already");
         }
         ack_complete(store, lease, ack);
         return RCACHE_OK;

@@ -275,7 +275,7 @@ def lease_life(build):
                 pattern="sweep")
         while vm.stats()["remote"] < 48 * MIB:
             problems = c.status(c.requester)["problems"]
-            assert "not renewed" not in str(problems), problems
+            assert "not being renewed" not in str(problems), problems
         expect_clean(vm.quit())
         c.shut_down()
 

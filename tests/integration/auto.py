@@ -87,10 +87,10 @@ def local_max_auto_kept(build):
         # It is known from the pager's next report.
         wait_for("the old limit", lambda: c.limits() == [mem], 30)
         rcached = c.requester.processes["rcached"]
-        assert "share what there is" not in rcached.tail(1000)
+        assert "have to share what" not in rcached.tail(1000)
         hog = c.hog(c.requester, c.requester.cgroup.free() - c.reserve // 2)
         wait_for("rcached to divide what there is among it",
-                 lambda: "share what there is" in rcached.tail(1000), 60)
+                 lambda: "have to share what" in rcached.tail(1000), 60)
         hog.popen.kill()
         hog.popen.wait()
         c.processes.remove(hog)

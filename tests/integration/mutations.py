@@ -66,8 +66,9 @@ MUTATIONS = {
         "unit-reconcile"),
     "rule2-lost-is-zero": (
         "rcached/pager/reconcile.c",
-        "            return page_lost(r, page, word, \"it should be here, but "
-        "its \"\n                             \"memory is gone\");",
+        "            return page_lost(r, page, word, \"the page should be on "
+        "this host, \"\n                             \"but its memory is "
+        "gone\");",
         "            return page_local(r, page, word, false);",
         "unit-reconcile"),
     "rule2-swapped-is-gone": (
@@ -196,7 +197,7 @@ MUTATIONS = {
         "    if (now > progress->at) {", "unit-evict"),
     "silent-providers-are-waited-for": (
         "arbiter/grants.c",
-        "    stop_waiting(grants, provider, \"it does not answer\");\n",
+        "    stop_waiting(grants, provider, \"does not answer\");\n",
         "", "unit-grants"),
     "suspects-get-pages": (
         "rcached/pager/remote.c",

@@ -311,7 +311,7 @@ START_TEST(states_and_boots)
     ck_assert_uint_eq(again.ack_status, RCACHE_E_REFUSED);
     ck_assert_ptr_nonnull(strstr(again.ack.text,
                                  "there is a host b already, at 127.0.0.1"));
-    ck_assert_ptr_nonnull(strstr(again.ack.text, "another boot id"));
+    ck_assert_ptr_nonnull(strstr(again.ack.text, "with another boot id"));
     fake_host_deinit(&again);
     ck_assert_ptr_nonnull(b.frames);
 

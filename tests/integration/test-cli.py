@@ -70,7 +70,7 @@ class Arbiter(Case):
     def test_wrong_command_lines(self):
         for args, text in (
                 (['--no-such'], '--no-such'),
-                (['one'], "'one' is one argument too many"),
+                (['one'], "unexpected argument 'one'"),
                 (['--listen', 'nowhere'], 'is not an address'),
                 (['--listen', '0.0.0.0:0'], 'tls=none'),
                 (['--listen', '[::]:0'], 'tls=none'),
@@ -193,7 +193,8 @@ class Rcachectl(Case):
         for args, status, text in (
                 (['status'], 0, ''), (['hosts'], 0, ''),
                 (['leases'], 0, ''), (['vms'], 0, ''),
-                ([], 2, 'which command'), (['nonsense'], 2, "'nonsense'"),
+                ([], 2, 'a command is missing'),
+                (['nonsense'], 2, "'nonsense'"),
                 (['status', 'x'], 2, 'usage: '), (['evict', 'vm'], 2,
                                                   'evict VM BYTES'),
                 (['evict', 'vm', '1Q'], 2, "'1Q' is not a size"),
@@ -261,8 +262,8 @@ class Rcachectl(Case):
         self.assertNotIn('\x1b', done.stdout)
         for sent, status, text in (
                 (b'', 1, 'closed without an answer'),
-                (b'nonsense\n', 1, 'this is no answer'),
-                (b'{"return"\n', 1, 'this is no answer'),
+                (b'nonsense\n', 1, 'the answer is malformed'),
+                (b'{"return"\n', 1, 'the answer is malformed'),
                 (b'{"error": {"class": "Refused", "desc": "no"}}\n', 4, 'no'),
                 (b'{"error": {"class": "Odd", "desc": "x"}}\n', 1, 'x')):
             done = self.answer(sent)
@@ -359,7 +360,7 @@ class Rcachectl(Case):
         done = self.answer(line.encode(), command=('--json',) + explain)
         self.assertEqual(json.loads(done.stdout), host)
         done = self.answer(line.encode(), command=('hosts', '--explain=g'))
-        self.assertIn('not said', done.stdout)
+        self.assertIn('has not reported', done.stdout)
 
 
 class Completion(Case):

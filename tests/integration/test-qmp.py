@@ -257,10 +257,10 @@ class Good(Base):
 class Bad(Base):
     def test_each_is_left_and_the_good_one_goes_on(self):
         reasons = {
-            'silent': 'does not answer', 'garbage': 'no QMP',
-            'deep': 'no QMP', 'endless': 'without an end',
-            'other': 'does not greet', 'stuck': 'does not answer',
-            'wrong-id': 'was not asked',
+            'silent': 'no answer', 'garbage': 'not QMP',
+            'deep': 'not QMP', 'endless': 'too long',
+            'other': 'the greeting', 'stuck': 'no answer',
+            'wrong-id': 'was not sent',
         }
         for bad in reasons:
             self.monitor(bad, bad=bad)

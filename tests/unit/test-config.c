@@ -177,9 +177,10 @@ static const struct {
     { "[mem]\ncount[de] = 3\n", "f:2: unknown key 'count[de]' in [mem]" },
     { "#\n[men]\ncount = 3\n", "f:2: unknown section [men]" },
     { "count = 3\n", "f:1: a key before the first [section]" },
-    { "[mem]\ncount\n", "f:2: no section, no KEY = VALUE, no comment" },
+    { "[mem]\ncount\n", "f:2: neither a [section], nor KEY = VALUE, "
+      "nor a comment" },
     { "[mem\ncount = 3\n", "f:1: a section without its ']'" },
-    { "[mem]\ncount = 3\ncount = 4\n", "f:3: 'count' for the second time" },
+    { "[mem]\ncount = 3\ncount = 4\n", "f:3: 'count' is set a second time" },
     { "[mem]\ncount = x\n", "f:2: [mem] count: 'x' is not a whole number" },
     { "[mem]\ncount = 0\n", "f:2: [mem] count: '0' is not from 1 to 9" },
     { "[mem]\ncount = 10\n", "f:2: [mem] count: '10' is not from 1 to 9" },

@@ -183,7 +183,7 @@ START_TEST(ends_have_reasons)
     case 0:
         g_socket_close(host, NULL);
         wait_for(arbiter.closed);
-        ck_assert_str_eq(arbiter.reason, "the peer closed it");
+        ck_assert_str_eq(arbiter.reason, "the peer closed the connection");
         break;
     case 1:
         push(h->data, 50);
@@ -191,7 +191,8 @@ START_TEST(ends_have_reasons)
         g_socket_shutdown(host, FALSE, TRUE, NULL);
         wait_for(arbiter.closed);
         ck_assert_str_eq(arbiter.reason,
-                         "the peer closed it in the middle of a frame");
+                         "the peer closed the connection in the middle of "
+                         "a frame");
         break;
     case 2:
         h->data[0] ^= 1;
@@ -319,7 +320,7 @@ START_TEST(queue_has_an_end)
     ck_assert_uint_lt(sent, 30);
     ck_assert_uint_eq(arbiter.closed, 0);   /* not from within the call */
     wait_for(arbiter.closed);
-    ck_assert_str_eq(arbiter.reason, "it does not read what it is sent");
+    ck_assert_str_eq(arbiter.reason, "the peer does not read what it is sent");
 }
 END_TEST
 

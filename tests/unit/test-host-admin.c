@@ -247,16 +247,16 @@ START_TEST(the_verdict_has_reasons)
     g_array_append_val(vm->figures.held, held);
     g_array_append_val(vm->figures.held, held);
     away = problem_of(0);
-    ck_assert_str_eq(away, "vm web cannot reach provider far, which has "
-                     "6.0 MiB of it");
+    ck_assert_str_eq(away, "vm web cannot reach provider far, which holds "
+                     "6.0 MiB of its memory");
     none = problem_of(1);
     ck_assert_str_eq(none, "");
     g_array_index(vm->figures.held, struct LinkHeld, 0).connected = 1;
     g_array_index(vm->figures.held, struct LinkHeld, 1).connected = 1;
     g_array_index(vm->figures.held, struct LinkHeld, 1).expires_ms = 1500;
     ends = problem_of(0);
-    ck_assert_str_eq(ends, "a lease of vm web on far ends in 1.5 s and is "
-                     "not renewed");
+    ck_assert_str_eq(ends, "a lease of vm web on provider far ends in "
+                     "1.5 s and is not being renewed");
     g_array_set_size(vm->figures.held, 0);
 
     vm->figures.stats.local_max = vm->figures.stats.guest / 2;
@@ -301,7 +301,7 @@ START_TEST(what_providers_have_lost)
     vm->figures.stats.checksum_errors = 2;
     lost = problem_of(0);
     ck_assert_str_eq(lost, "vm web has lost 107.0 MiB that provider p0 held: "
-                     "for 12 s that provider has not known its lease");
+                     "that provider has not known the lease for 12 s");
     lied = problem_of(1);
     ck_assert_str_eq(lied, "provider p1 returned wrong bytes for 2 pages of "
                      "vm web, last 3 s ago: the guest is not given them, and "
@@ -328,8 +328,8 @@ START_TEST(why_a_pager_cannot_start_is_told)
 
     ck_assert(fake_pump(5000, vm_has_no_pager, "cannot"));
     problem = problem_of(0);
-    ck_assert_str_eq(problem, "vm cannot has no pager, it cannot start: no "
-                     "luck today");
+    ck_assert_str_eq(problem, "vm cannot has no pager, since starting one "
+                     "fails: no luck today");
     close(fd);
 }
 END_TEST

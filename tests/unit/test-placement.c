@@ -149,8 +149,8 @@ START_TEST(partial_says_so)
 
     check_sane(&p, hosts, 4, 512 * MIB);
     ck_assert_uint_eq(p.bytes, 192 * MIB);
-    ck_assert_str_eq(p.text, "192 of 512 MiB is all there is: of the others "
-                             "1 the requester itself, 1 full");
+    ck_assert_str_eq(p.text, "192 of 512 MiB is all that providers have: of "
+                             "the others 1 the requester itself, 1 full");
 }
 END_TEST
 
@@ -179,7 +179,7 @@ START_TEST(refusals_say_why)
     ck_assert_str_eq(p.text, "no host has room: 1 the requester itself, "
                      "1 not alive, 1 not connected, 1 not lending, "
                      "1 draining, 2 under memory pressure, 2 full, "
-                     "1 slow or out of reach, 1 said no");
+                     "1 slow or out of reach, 1 refused");
     me = PLACEMENT_NO_HOST;
     p = choose(NULL, 0, SLAB, 1);
     ck_assert_str_eq(p.text, "no host has room");
@@ -496,13 +496,13 @@ START_TEST(copies_need_domains)
     ck_assert_uint_eq(p.bytes, 2 * SLAB);
     ck_assert_uint_eq(copy_bytes(&p, 0), 2 * SLAB);
     ck_assert_uint_eq(copy_bytes(&p, 1), 2 * SLAB);
-    ck_assert_str_eq(p.text, "128 of 256 MiB is all there is");
+    ck_assert_str_eq(p.text, "128 of 256 MiB is all that providers have");
 
     hosts[2].alive = false;
     p = choose_with(&config, hosts, 3, &request, 1);
     ck_assert_uint_eq(p.nr_parts, 0);
-    ck_assert_str_eq(p.text, "2 copies need as many failure domains, and 1 "
-                     "with room is there: of the others 1 not alive");
+    ck_assert_str_eq(p.text, "2 copies need as many failure domains, but "
+                     "only 1 with room is there: of the others 1 not alive");
 }
 END_TEST
 

@@ -49,8 +49,8 @@ START_TEST(one_requester_says_so)
     ck_assert(shunned_from(&shunned, p, "a", 10000));
     ck_assert(!shunned_from(&shunned, p, "b", 10000));
     text = shunned_text(&shunned, p, 12000);
-    ck_assert_str_eq(text, "cannot be reached, as a found 6 s ago: it is "
-                     "asked for nothing new for those hosts");
+    ck_assert_str_eq(text, "cannot be reached, as a found 6 s ago: nothing "
+                     "new is asked of it for those hosts");
     /* For a minute after it was last told, and then no more. */
     say(a, "p", RCACHE_CAUSE_UNREACHABLE, 20000);
     ck_assert(shunned_from(&shunned, p, "a", 20000 + SHUNNED_MS));

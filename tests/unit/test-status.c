@@ -77,7 +77,7 @@ START_TEST(a_vm_that_waits)
            "failing: vm web on a has waited for a page for 12.0 s");
     said_a.held[0].state = RCACHE_LEASE_GRANTED;        /* not connected */
     expect(VERDICT_FAILING, "failing: vm web on a has waited for a page for "
-           "12.0 s; it cannot reach b");
+           "12.0 s; the VM cannot reach b");
     /* Another VM's providers are not its. */
     said_a.held[0].vm[0] = 2;
     expect(VERDICT_FAILING,
@@ -131,12 +131,12 @@ START_TEST(hosts_that_are_away)
     hosts_fixture_beat(&hosts, a, &said_a, 6000);
     suspect = judge_at(6000, &level);
     ck_assert_str_eq(suspect, "degraded: host b is suspect, last heard 5.0 s "
-                     "ago; it has 20.0 MiB of vm web");
+                     "ago; the host holds 20.0 MiB of vm web");
     hosts_fixture_beat(&hosts, a, &said_a, 13000);
     b->conn = NULL;
     dead = judge_at(13000, &level);
     ck_assert_str_eq(dead, "degraded: host b is dead and not connected, last "
-                     "heard 12.0 s ago; it has 20.0 MiB of vm web");
+                     "heard 12.0 s ago; the host holds 20.0 MiB of vm web");
     hosts_fixture_beat(&hosts, b, &said_b, 13000);
     gone = judge_at(13000, &level);
     ck_assert_ptr_nonnull(strstr(gone, "b is alive and not connected"));
@@ -149,13 +149,13 @@ START_TEST(leases_that_end)
     WireBeatLease *l = hosts_fixture_lease(&said_b, "web", 1, "a", MIB, MIB);
 
     l->expires_ms = 4000;
-    expect(VERDICT_DEGRADED, "degraded: leases on b end within 5 s and are "
-           "not renewed: of vm web");
+    expect(VERDICT_DEGRADED, "degraded: leases of vm web on host b end "
+           "within 5 s and are not being renewed");
     l->state = RCACHE_LEASE_GRANTED;    /* not claimed yet: that is short */
     expect(VERDICT_NOTE, "ok: fine");
     l->state = RCACHE_LEASE_EXPIRED;
-    expect(VERDICT_DEGRADED, "degraded: leases on b have expired, its host "
-           "may take the memory back: of vm web");
+    expect(VERDICT_DEGRADED, "degraded: leases of vm web on host b have "
+           "expired: that host may take the memory back");
 }
 END_TEST
 
@@ -175,10 +175,10 @@ END_TEST
 
 START_TEST(two_hosts_of_one_name)
 {
-    hosts_twinned(a, "another boot id", 1000);
+    hosts_twinned(a, "with another boot id", 1000);
     expect(VERDICT_DEGRADED, "degraded: more than one host calls itself a "
-           "(another boot id), and only one of them is heard at a time: give "
-           "one another name");
+           "(with another boot id), and only one of them is heard at a time: "
+           "give each its own name");
 }
 END_TEST
 
@@ -228,7 +228,7 @@ START_TEST(bytes_that_are_gone)
     hosts_fixture_guest(&said_a, "web", 1);
     said_a.trouble[said_a.nr_troubles++] = lost;
     expect(VERDICT_FAILING, "failing: vm web on a has lost 107.0 MiB that "
-           "provider b held: for 12 s that provider has not known its lease");
+           "provider b held: that provider has not known the lease for 12 s");
     said_a.trouble[0] = wrong;
     expect(VERDICT_DEGRADED, "degraded: provider b returned wrong bytes for 1 "
            "page of vm web on a, last 3 s ago: the guest is not given them, "
@@ -247,8 +247,8 @@ START_TEST(a_provider_of_no_use)
     said_a.trouble[said_a.nr_troubles++] = away;
     hosts_fixture_beat(&hosts, a, &said_a, 1000);
     shunned_beat(&shunned, &hosts, a, 1000);
-    expect(VERDICT_DEGRADED, "degraded: provider b passes small frames and no "
-           "pages, as a found 1 s ago: it is asked for nothing new for those "
+    expect(VERDICT_DEGRADED, "degraded: provider b passes small frames but no "
+           "pages, as a found 1 s ago: nothing new is asked of it for those "
            "hosts");
 }
 END_TEST
