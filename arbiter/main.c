@@ -71,7 +71,6 @@ int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Options) options = NULL;
-    g_autofree char *text = NULL;
 
     signal(SIGPIPE, SIG_IGN);
     g_log_writer_default_set_use_stderr(TRUE);
@@ -80,21 +79,9 @@ int main(int argc, char **argv)
         g_printerr("arbiter: %s\n", error->message);
         return EXIT_USAGE;
     }
-    switch (options->action) {
-    case OPTIONS_VERSION:
-        puts("arbiter " RCACHED_VERSION);
+    if (command_line_answer(&options_line, options->config,
+                            options->action)) {
         return 0;
-    case OPTIONS_PRINT:
-    case OPTIONS_EXAMPLE:
-        text = config_print(options->config,
-                            options->action == OPTIONS_EXAMPLE);
-        fputs(text, stdout);
-        return 0;
-    case OPTIONS_CHECK:
-        puts("arbiter: the configuration is in order");
-        return 0;
-    case OPTIONS_RUN:
-        break;
     }
     secrecy_begin();
     return run(options);

@@ -10,8 +10,6 @@
 #include "common/address.h"
 #include "common/wire-control.h"
 
-#define CONFIG_FILE     "/etc/rcached/arbiter.conf"
-
 static const ConfigKey keys[] = {
     { .section = "arbiter", .key = "listen", .type = CONFIG_STRING,
       .fallback = "127.0.0.1:9471",
@@ -93,84 +91,24 @@ static const ConfigKey keys[] = {
              "kernel is asked which groups a client is in." },
 };
 
-/* What the command line says, before it is put into the configuration. */
-typedef struct CommandLine {
-    char *file, *listen, *tls, *socket;
-    int heartbeat_ms;
-    gboolean check, print, example, version;
-} CommandLine;
+static const CommandLineOption line_options[] = {
+    { "listen", "Where hosts connect", "ADDRESS:PORT",
+      .section = "arbiter", .key = "listen" },
+    { "tls", "Only \"none\" is possible in this version", "none",
+      .section = "arbiter", .key = "tls" },
+    { "admin-socket", "Where rcachectl connects", "PATH",
+      .section = "admin", .key = "socket" },
+    { "heartbeat", "How often hosts report", "MILLISECONDS",
+      .section = "arbiter", .key = "heartbeat", .unit = "ms" },
+};
 
-static void command_line_clear(CommandLine *line)
-{
-    g_free(line->file);
-    g_free(line->listen);
-    g_free(line->tls);
-    g_free(line->socket);
-}
-
-static bool command_line_parse(CommandLine *line, int argc, char **argv,
-                               GError **errp)
-{
-    const GOptionEntry entries[] = {
-        { "config", 0, 0, G_OPTION_ARG_FILENAME, &line->file,
-          "Read FILE, and FILE.d/*.conf, instead of " CONFIG_FILE, "FILE" },
-        { "listen", 0, 0, G_OPTION_ARG_STRING, &line->listen,
-          "Where hosts connect", "ADDRESS:PORT" },
-        { "tls", 0, 0, G_OPTION_ARG_STRING, &line->tls,
-          "Only \"none\" is possible in this version", "none" },
-        { "admin-socket", 0, 0, G_OPTION_ARG_FILENAME, &line->socket,
-          "Where rcachectl connects", "PATH" },
-        { "heartbeat", 0, 0, G_OPTION_ARG_INT, &line->heartbeat_ms,
-          "How often hosts report", "MILLISECONDS" },
-        { "check-config", 0, 0, G_OPTION_ARG_NONE, &line->check,
-          "Check the configuration and exit", NULL },
-        { "print-config", 0, 0, G_OPTION_ARG_NONE, &line->print,
-          "Print the configuration in force and exit", NULL },
-        { "example-config", 0, 0, G_OPTION_ARG_NONE, &line->example,
-          "Print all keys with their defaults and exit", NULL },
-        { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
-          "Print the version and exit", NULL },
-        { 0 }
-    };
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_summary(context,
-        "Keeps the table of hosts, and picks who lends memory to whom.");
-    if (!g_option_context_parse(context, &argc, &argv, errp)) {
-        return false;
-    }
-    if (argc > 1) {
-        g_set_error(errp, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
-                    "unexpected argument '%s'", argv[1]);
-        return false;
-    }
-    return true;
-}
-
-static bool set(Config *config, const char *section, const char *key,
-                const char *value, const char *option, GError **errp)
-{
-    return !value || config_set(config, section, key, value, option, errp);
-}
-
-static bool config_fill(Config *config, const CommandLine *line,
-                        GError **errp)
-{
-    g_autofree char *heartbeat =
-        line->heartbeat_ms ? g_strdup_printf("%dms", line->heartbeat_ms)
-                           : NULL;
-
-    return config_load(config, line->file ? line->file : CONFIG_FILE,
-                       !line->file, errp) &&
-           set(config, "arbiter", "listen", line->listen, "--listen",
-               errp) &&
-           set(config, "arbiter", "tls", line->tls, "--tls", errp) &&
-           set(config, "arbiter", "heartbeat", heartbeat, "--heartbeat",
-               errp) &&
-           set(config, "admin", "socket", line->socket, "--admin-socket",
-               errp);
-}
+const CommandLine options_line = {
+    .program = "arbiter",
+    .summary = "Keeps the table of hosts, and picks who lends memory to whom.",
+    .file = "/etc/rcached/arbiter.conf",
+    .options = line_options,
+    .nr_options = G_N_ELEMENTS(line_options),
+};
 
 static void options_view(Options *o)
 {
@@ -232,31 +170,23 @@ static bool options_check(Options *o, GError **errp)
     return true;
 }
 
-static OptionsAction action_of(const CommandLine *line)
-{
-    return line->version ? OPTIONS_VERSION
-           : line->example ? OPTIONS_EXAMPLE
-           : line->print ? OPTIONS_PRINT
-           : line->check ? OPTIONS_CHECK : OPTIONS_RUN;
-}
-
 Options *options_new(int argc, char **argv, GError **errp)
 {
     g_autoptr(Options) o = g_new0(Options, 1);
-    CommandLine line = { 0 };
-    bool ok = command_line_parse(&line, argc, argv, errp);
 
-    o->config = config_new("arbiter", keys, G_N_ELEMENTS(keys));
-    o->action = action_of(&line);
-    if (ok && o->action != OPTIONS_VERSION && o->action != OPTIONS_EXAMPLE) {
-        ok = config_fill(o->config, &line, errp);
-        if (ok) {
-            options_view(o);
-            ok = options_check(o, errp);
+    o->config = config_new(options_line.program, keys, G_N_ELEMENTS(keys));
+    if (!command_line_parse(&options_line, argc, argv, o->config, &o->action,
+                            errp)) {
+        return NULL;
+    }
+    if (o->action != COMMAND_LINE_VERSION &&
+        o->action != COMMAND_LINE_EXAMPLE) {
+        options_view(o);
+        if (!options_check(o, errp)) {
+            return NULL;
         }
     }
-    command_line_clear(&line);
-    return ok ? g_steal_pointer(&o) : NULL;
+    return g_steal_pointer(&o);
 }
 
 void options_free(Options *options)

@@ -9,18 +9,11 @@
 #include "arbiter/hosts.h"
 #include "arbiter/grants.h"
 #include "arbiter/placement.h"
+#include "common/command-line.h"
 #include "common/config.h"
 
-typedef enum OptionsAction {
-    OPTIONS_RUN,
-    OPTIONS_CHECK,              /* --check-config */
-    OPTIONS_PRINT,              /* --print-config */
-    OPTIONS_EXAMPLE,            /* --example-config */
-    OPTIONS_VERSION
-} OptionsAction;
-
 typedef struct Options {
-    OptionsAction action;
+    CommandLineAction action;
     Config *config;
 
     /* Views of the configuration, checked. */
@@ -34,6 +27,9 @@ typedef struct Options {
     unsigned moves_per_minute;  /* 0: no limit */
     GrantsConfig grants;
 } Options;
+
+/* The command line, for command_line_answer(). */
+extern const CommandLine options_line;
 
 /**
  * options_new() - read configuration and command line

@@ -52,27 +52,14 @@ static int daemon_main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Options) options = options_new(argc, argv, &error);
-    g_autofree char *text = NULL;
 
     if (!options) {
         g_printerr("rcached: %s\n", error->message);
         return EXIT_USAGE;
     }
-    switch (options->action) {
-    case OPTIONS_VERSION:
-        puts("rcached " RCACHED_VERSION);
+    if (command_line_answer(&options_line, options->config,
+                            options->action)) {
         return 0;
-    case OPTIONS_PRINT:
-    case OPTIONS_EXAMPLE:
-        text = config_print(options->config,
-                            options->action == OPTIONS_EXAMPLE);
-        fputs(text, stdout);
-        return 0;
-    case OPTIONS_CHECK:
-        puts("rcached: the configuration is in order");
-        return 0;
-    case OPTIONS_RUN:
-        break;
     }
     secrecy_begin();
     return run(options);

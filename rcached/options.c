@@ -15,8 +15,6 @@
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
 
-#define CONFIG_FILE     "/etc/rcached/rcached.conf"
-
 static const ConfigKey keys[] = {
     { .section = "host", .key = "name", .type = CONFIG_STRING,
       .fallback = "",
@@ -133,142 +131,43 @@ static const ConfigKey keys[] = {
              "kernel is asked which groups a client is in." },
 };
 
-/* Options of the command line that set a key (or the same key of two). */
-static const struct {
-    const char *option, *section, *key, *section2;
-} setters[] = {
-    { "run-dir", "host", "run-dir", NULL },
-    { "host", "host", "name", NULL },
-    { "label", "host", "label", NULL },
-    { "tls", "host", "tls", NULL },
-    { "listen", "provider", "listen", NULL },
-    { "lend", "provider", "lend", NULL },
-    { "reserve", "provider", "reserve", NULL },
-    { "slab-size", "provider", "slab-size", NULL },
-    { "spill-dir", "provider", "spill-dir", NULL },
-    { "spill-size", "provider", "spill-size", NULL },
-    { "memory-source", "agent", "memory-source", NULL },
-    { "poll-us", "pager", "poll-us", "provider" },
+static const CommandLineOption line_options[] = {
+    { "run-dir", "Put the sockets there", "DIR",
+      .section = "host", .key = "run-dir" },
+    { "host", "This host's name", "NAME", .section = "host", .key = "name" },
+    { "label", "This host's failure domain", "TEXT",
+      .section = "host", .key = "label" },
+    { "tls", "Only \"none\" is possible in this version", "none",
+      .section = "host", .key = "tls" },
+    { "listen", "Where the provider listens", "ADDRESS:PORT",
+      .section = "provider", .key = "listen" },
+    { "arbiter", "An arbiter; repeat it for more than one", "ADDRESS:PORT",
+      .section = "agent", .key = "arbiters", .list = true },
+    { "lend", "The most memory to lend; 0: nothing", "SIZE|PERCENT",
+      .section = "provider", .key = "lend" },
+    { "reserve", "Memory that always stays free", "SIZE|PERCENT",
+      .section = "provider", .key = "reserve" },
+    { "slab-size", "The unit of lending", "SIZE",
+      .section = "provider", .key = "slab-size" },
+    { "spill-dir", "The directory for the spill file", "DIR",
+      .section = "provider", .key = "spill-dir" },
+    { "spill-size", "Room to set aside for the spill file", "SIZE|PERCENT",
+      .section = "provider", .key = "spill-size" },
+    { "memory-source", "Whose memory is lent", "host|cgroup:PATH",
+      .section = "agent", .key = "memory-source" },
+    { "poll-us", "How long to spin before sleeping", "MICROSECONDS",
+      .section = "pager", .key = "poll-us", .section2 = "provider" },
 };
 
-/* What the command line says, before it is put into the configuration. */
-typedef struct CommandLine {
-    Options *options;
-    char *file;
-    GPtrArray *set;             /* of char *: option, value, option, ... */
-    GPtrArray *arbiters;        /* of char * */
-    gboolean debug, check, print, example, version;
-} CommandLine;
-
-static gboolean command_line_set(const char *name, const char *value,
-                                 gpointer opaque, GError **errp)
-{
-    CommandLine *line = opaque;
-
-    g_ptr_array_add(line->set, g_strdup(name + strlen("--")));
-    g_ptr_array_add(line->set, g_strdup(value));
-    return TRUE;
-}
-
-static gboolean command_line_arbiter(const char *name, const char *value,
-                                     gpointer opaque, GError **errp)
-{
-    CommandLine *line = opaque;
-
-    g_ptr_array_add(line->arbiters, g_strdup(value));
-    return TRUE;
-}
-
-#define SETTER(name, doc, arg) \
-    { name, 0, 0, G_OPTION_ARG_CALLBACK, command_line_set, doc, arg }
-
-static GOptionContext *context_new(CommandLine *line)
-{
-    const GOptionEntry entries[] = {
-        { "config", 0, 0, G_OPTION_ARG_FILENAME, &line->file,
-          "Read FILE, and FILE.d/*.conf, instead of " CONFIG_FILE, "FILE" },
-        SETTER("run-dir", "Put the sockets there", "DIR"),
-        SETTER("host", "This host's name", "NAME"),
-        SETTER("label", "This host's failure domain", "TEXT"),
-        SETTER("tls", "Only \"none\" is possible in this version", "none"),
-        SETTER("listen", "Where the provider listens", "ADDRESS:PORT"),
-        { "arbiter", 0, 0, G_OPTION_ARG_CALLBACK, command_line_arbiter,
-          "An arbiter; repeat it for more than one", "ADDRESS:PORT" },
-        SETTER("lend", "The most memory to lend; 0: nothing", "SIZE|PERCENT"),
-        SETTER("reserve", "Memory that always stays free", "SIZE|PERCENT"),
-        SETTER("slab-size", "The unit of lending", "SIZE"),
-        SETTER("spill-dir", "The directory for the spill file", "DIR"),
-        SETTER("spill-size", "Room to set aside for the spill file",
-               "SIZE|PERCENT"),
-        SETTER("memory-source", "Whose memory is lent",
-               "host|cgroup:PATH"),
-        SETTER("poll-us", "How long to spin before sleeping", "MICROSECONDS"),
-        { "enable-debug-commands", 0, 0, G_OPTION_ARG_NONE, &line->debug,
-          "Allow commands that break things, for tests", NULL },
-        { "check-config", 0, 0, G_OPTION_ARG_NONE, &line->check,
-          "Check the configuration and exit", NULL },
-        { "print-config", 0, 0, G_OPTION_ARG_NONE, &line->print,
-          "Print the configuration in force and exit", NULL },
-        { "example-config", 0, 0, G_OPTION_ARG_NONE, &line->example,
-          "Print all keys with their defaults and exit", NULL },
-        { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
-          "Print the version and exit", NULL },
-        { 0 }
-    };
-    GOptionContext *context = g_option_context_new(NULL);
-    GOptionGroup *group = g_option_group_new("rcached", NULL, NULL, line,
-                                             NULL);
-
-    g_option_group_add_entries(group, entries);
-    g_option_context_set_main_group(context, group);
-    g_option_context_set_summary(context,
-        "Lends this host's free memory, and pages out the VMs on it.");
-    return context;
-}
+const CommandLine options_line = {
+    .program = "rcached",
+    .summary = "Lends this host's free memory, and pages out the VMs on it.",
+    .file = "/etc/rcached/rcached.conf",
+    .options = line_options,
+    .nr_options = G_N_ELEMENTS(line_options),
+};
 
 /* ---------------------------------------------------------------- values */
-
-static bool set_option(Config *config, const char *option, const char *value,
-                       GError **errp)
-{
-    g_autofree char *said = g_strconcat("--", option, NULL);
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(setters); i++) {
-        if (strcmp(setters[i].option, option)) {
-            continue;
-        }
-        return config_set(config, setters[i].section, setters[i].key, value,
-                          said, errp) &&
-               (!setters[i].section2 ||
-                config_set(config, setters[i].section2, setters[i].key,
-                           value, said, errp));
-    }
-    g_assert_not_reached();
-}
-
-static bool config_fill(Config *config, const CommandLine *line,
-                        GError **errp)
-{
-    if (!config_load(config, line->file ? line->file : CONFIG_FILE,
-                     !line->file, errp)) {
-        return false;
-    }
-    for (unsigned i = 0; i < line->set->len; i += 2) {
-        if (!set_option(config, g_ptr_array_index(line->set, i),
-                        g_ptr_array_index(line->set, i + 1), errp)) {
-            return false;
-        }
-    }
-    if (line->arbiters->len) {
-        g_autofree char *all = NULL;
-
-        g_ptr_array_add(line->arbiters, NULL);
-        all = g_strjoinv(",", (char **)line->arbiters->pdata);
-        return config_set(config, "agent", "arbiters", all, "--arbiter",
-                          errp);
-    }
-    return true;
-}
 
 static void options_view(Options *o)
 {
@@ -365,34 +264,24 @@ static bool options_check(const Options *o, GError **errp)
 
 /* ------------------------------------------------------------------- new */
 
-static OptionsAction action_of(const CommandLine *line)
+static bool options_parse(Options *o, int argc, char **argv, GError **errp)
 {
-    return line->version ? OPTIONS_VERSION
-           : line->example ? OPTIONS_EXAMPLE
-           : line->print ? OPTIONS_PRINT
-           : line->check ? OPTIONS_CHECK : OPTIONS_RUN;
-}
+    gboolean debug = FALSE;
+    const GOptionEntry others[] = {
+        { "enable-debug-commands", 0, 0, G_OPTION_ARG_NONE, &debug,
+          "Allow commands that break things, for tests", NULL },
+        { 0 }
+    };
+    CommandLine line = options_line;
 
-static bool options_parse(Options *o, CommandLine *line, int argc,
-                          char **argv, GError **errp)
-{
-    g_autoptr(GOptionContext) context = context_new(line);
-
-    if (!g_option_context_parse(context, &argc, &argv, errp)) {
+    line.others = others;
+    if (!command_line_parse(&line, argc, argv, o->config, &o->action, errp)) {
         return false;
     }
-    if (argc > 1) {
-        g_set_error(errp, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
-                    "unexpected argument '%s'", argv[1]);
-        return false;
-    }
-    o->action = action_of(line);
-    o->debug_commands = line->debug;
-    if (o->action == OPTIONS_VERSION || o->action == OPTIONS_EXAMPLE) {
+    o->debug_commands = debug;
+    if (o->action == COMMAND_LINE_VERSION ||
+        o->action == COMMAND_LINE_EXAMPLE) {
         return true;
-    }
-    if (!config_fill(o->config, line, errp)) {
-        return false;
     }
     options_view(o);
     return options_check(o, errp);
@@ -401,19 +290,9 @@ static bool options_parse(Options *o, CommandLine *line, int argc,
 Options *options_new(int argc, char **argv, GError **errp)
 {
     g_autoptr(Options) o = g_new0(Options, 1);
-    CommandLine line = {
-        .options = o,
-        .set = g_ptr_array_new_with_free_func(g_free),
-        .arbiters = g_ptr_array_new_with_free_func(g_free),
-    };
-    bool good;
 
-    o->config = config_new("rcached", keys, G_N_ELEMENTS(keys));
-    good = options_parse(o, &line, argc, argv, errp);
-    g_ptr_array_unref(line.set);
-    g_ptr_array_unref(line.arbiters);
-    g_free(line.file);
-    return good ? g_steal_pointer(&o) : NULL;
+    o->config = config_new(options_line.program, keys, G_N_ELEMENTS(keys));
+    return options_parse(o, argc, argv, errp) ? g_steal_pointer(&o) : NULL;
 }
 
 void options_free(Options *o)

@@ -9,19 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/command-line.h"
 #include "common/config.h"
 #include "rcached/pager-config.h"
 
-typedef enum OptionsAction {
-    OPTIONS_RUN,
-    OPTIONS_CHECK,              /* --check-config: it is in order */
-    OPTIONS_PRINT,              /* --print-config */
-    OPTIONS_EXAMPLE,            /* --example-config */
-    OPTIONS_VERSION,
-} OptionsAction;
-
 typedef struct Options {
-    OptionsAction action;
+    CommandLineAction action;
     Config *config;
     bool debug_commands;
 
@@ -49,6 +42,9 @@ typedef struct Options {
     const char *admin_group;
     const char *admin_read_group;
 } Options;
+
+/* The command line, for command_line_answer(). */
+extern const CommandLine options_line;
 
 /**
  * options_new() - read configuration and command line

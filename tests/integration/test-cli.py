@@ -66,6 +66,8 @@ class Arbiter(Case):
             self.assertEqual(done.returncode, 0)
             self.assertRegex(done.stdout, rf'^{name} \d+\.\d+\.\d+$')
             self.assertEqual(run(program, '--help').returncode, 0)
+        self.assertIn('instead of /etc/rcached/arbiter.conf',
+                      run(ARBITER, '--help').stdout)
 
     def test_wrong_command_lines(self):
         for args, text in (

@@ -56,7 +56,7 @@ START_TEST(defaults_are_safe)
     g_autoptr(Options) o = parse(NULL, "");
 
     ck_assert_ptr_nonnull(o);
-    ck_assert_int_eq(o->action, OPTIONS_RUN);
+    ck_assert_int_eq(o->action, COMMAND_LINE_RUN);
     ck_assert_str_eq(o->host, g_get_host_name());
     ck_assert_str_eq(o->run_dir, "/run/rcached");
     ck_assert_str_eq(o->listen, "127.0.0.1:9470");
@@ -175,12 +175,12 @@ START_TEST(what_is_printed_can_be_read_again)
     g_autoptr(Options) again = NULL;
     g_autofree char *text = NULL, *example = NULL;
 
-    ck_assert_int_eq(o->action, OPTIONS_PRINT);
+    ck_assert_int_eq(o->action, COMMAND_LINE_PRINT);
     text = config_print(o->config, false);
     put(text);
     again = parse(NULL, "--check-config");
     ck_assert_ptr_nonnull(again);
-    ck_assert_int_eq(again->action, OPTIONS_CHECK);
+    ck_assert_int_eq(again->action, COMMAND_LINE_CHECK);
     ck_assert_uint_eq(options_lend(again, 8 * GIB), 2 * GIB);
     ck_assert_str_eq(again->arbiters[0], "127.0.0.1:3");
     example = config_print(o->config, true);
@@ -198,7 +198,7 @@ START_TEST(version_needs_no_configuration)
     put("nonsense");
     o = parse(NULL, "--version");
     ck_assert_ptr_nonnull(o);
-    ck_assert_int_eq(o->action, OPTIONS_VERSION);
+    ck_assert_int_eq(o->action, COMMAND_LINE_VERSION);
 }
 END_TEST
 
