@@ -132,6 +132,10 @@ MUTATIONS = {
         "    command_roll_back(p);\n"
         "    command_end(p, -ECANCELED,",
         "    command_end(p, -ECANCELED,", "resize_cancelled"),
+    "not-all-known-but-given-up": (
+        "rcached/pager/command.c",
+        "    if (!attach_is_done(&p->attach)) {",
+        "    if (0 && !attach_is_done(&p->attach)) {", "unit-command"),
     "cancelled-but-goes-on": (
         "rcached/pager/command.c",
         "    *c = (Command) { 0 };",
