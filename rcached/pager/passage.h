@@ -11,6 +11,7 @@
  *      +-- the session ended -----------+
  *
  *   any --pages are out, and none has come through for PASSAGE_NS--> suspect
+ *   any --PASSAGE_SESSIONS in a row have ended like that--> suspect
  *   suspect --a page came through in that direction--> well again
  *
  * That a provider is suspect outlives its sessions: a new HELLO proves nothing.
@@ -25,6 +26,8 @@
 #include <stdint.h>
 
 #define PASSAGE_NS      UINT64_C(4000000000)
+/* Something on the way may end a connection that large frames are sent on. */
+#define PASSAGE_SESSIONS    3u
 
 enum PassageWay {
     PASSAGE_PUT,
@@ -37,13 +40,19 @@ enum PassageWay {
  * @out: requests with pages that are not answered, by direction
  * @waiting: ns, pages have been out, and none has come through, since; 0: none
  *           are out
- * @suspect: none came through for too long
+ * @asked: there was such a request in this session
+ * @came: and pages have come through
+ * @vain: sessions in a row that were asked in and that none came through in
+ * @suspect: none came through for too long, or in too many sessions
  * @proven: a PUT has come through in this session
  * @since: ns, suspect since
  */
 typedef struct Passage {
     unsigned out[PASSAGE_WAYS];
     uint64_t waiting[PASSAGE_WAYS];
+    bool asked[PASSAGE_WAYS];
+    bool came[PASSAGE_WAYS];
+    unsigned vain[PASSAGE_WAYS];
     bool suspect[PASSAGE_WAYS];
     bool proven;
     uint64_t since;
@@ -61,8 +70,12 @@ void passage_asked(Passage *passage, enum PassageWay way, uint64_t now);
 bool passage_answered(Passage *passage, enum PassageWay way, bool pages,
                       uint64_t now);
 
-/** passage_session_ended() - what was out never will be answered */
-void passage_session_ended(Passage *passage);
+/**
+ * passage_session_ended() - what was out never will be answered
+ *
+ * Return: true: the provider is suspect now, and was not before
+ */
+bool passage_session_ended(Passage *passage, uint64_t now);
 
 /** passage_turn() - look at the time; true: the provider is suspect now, and
  * was not before */

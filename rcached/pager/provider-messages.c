@@ -23,7 +23,12 @@ static void provider_down(Remote *remote, const char *reason)
     Pager *p = remote->owner;
     bool had = lease_remote_down(p, remote);
 
-    passage_session_ended(&remote->passage);
+    if (passage_session_ended(&remote->passage, pager_now())) {
+        g_warning("vm %s: provider %s: %u sessions have ended before a page "
+                  "came through (the last one: %s): new pages go to others, "
+                  "and one of no guest is tried from time to time", p->name,
+                  remote->host, PASSAGE_SESSIONS, reason);
+    }
     probe_remote_down(p, remote);
     move_remote_down(p, remote);
     if (p->done) {

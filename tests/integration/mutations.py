@@ -166,9 +166,15 @@ MUTATIONS = {
         "resize_to_all_manages_nothing"),
     "hello-proves-a-provider": (
         "rcached/pager/passage.c",
-        "    passage->proven = false;\n}",
+        "    passage->proven = false;\n    return",
         "    passage->proven = false;\n"
-        "    passage->suspect[PASSAGE_PUT] = false;\n}", "unit-passage"),
+        "    passage->suspect[PASSAGE_PUT] = false;\n    return",
+        "unit-passage"),
+    "sessions-without-pages-are-well": (
+        "rcached/pager/passage.c",
+        "        if (passage->vain[way] >= PASSAGE_SESSIONS) {",
+        "        if (0 && passage->vain[way] >= PASSAGE_SESSIONS) {",
+        "unit-passage"),
     "stretched-for-good": (
         "rcached/pager/stretch.c",
         "    if (gone >= FLOW_PAGES) {",

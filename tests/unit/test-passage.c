@@ -73,14 +73,14 @@ START_TEST(a_session_proves_nothing)
     passage_asked(&p, PASSAGE_PUT, 1 * S);
     ck_assert(passage_turn(&p, 6 * S));
     ck_assert(!p.proven);
-    passage_session_ended(&p);
+    passage_session_ended(&p, 60 * S);
     ck_assert(passage_is_suspect(&p));
     ck_assert(!passage_turn(&p, 60 * S));
     ck_assert(passage_is_suspect(&p));
     passage_asked(&p, PASSAGE_PUT, 60 * S);
     ck_assert(passage_answered(&p, PASSAGE_PUT, true, 61 * S));
     ck_assert(!passage_is_suspect(&p) && p.proven);
-    passage_session_ended(&p);
+    passage_session_ended(&p, 60 * S);
     ck_assert(!p.proven);
 }
 END_TEST
@@ -103,6 +103,45 @@ START_TEST(each_direction_for_itself)
 }
 END_TEST
 
+/* A way that ends the connection when pages are sent, and lets HELLO pass. */
+START_TEST(sessions_that_end_before_a_page_came_through)
+{
+    Passage p = { 0 };
+
+    for (unsigned i = 1; i < PASSAGE_SESSIONS; i++) {
+        passage_asked(&p, PASSAGE_PUT, i * S);
+        ck_assert(!passage_session_ended(&p, i * S));
+    }
+    ck_assert(!passage_session_ended(&p, 8 * S));       /* not asked in */
+    passage_asked(&p, PASSAGE_PUT, 9 * S);
+    passage_answered(&p, PASSAGE_PUT, false, 9 * S);    /* refused */
+    ck_assert(passage_session_ended(&p, 9 * S));
+    ck_assert(passage_is_suspect(&p));
+    ck_assert_uint_eq(p.since, 9 * S);
+    passage_asked(&p, PASSAGE_PUT, 10 * S);
+    ck_assert(!passage_session_ended(&p, 11 * S));      /* said once */
+    ck_assert(passage_is_suspect(&p));
+    passage_asked(&p, PASSAGE_PUT, 12 * S);
+    ck_assert(passage_answered(&p, PASSAGE_PUT, true, 12 * S));
+    ck_assert(!passage_session_ended(&p, 13 * S));
+    ck_assert(!passage_is_suspect(&p));
+}
+END_TEST
+
+/* A provider that is restarted now and then. */
+START_TEST(pages_of_a_session_count_for_it)
+{
+    Passage p = { 0 };
+
+    for (unsigned i = 1; i < 5 * PASSAGE_SESSIONS; i++) {
+        passage_asked(&p, PASSAGE_GET, i * S);
+        passage_asked(&p, PASSAGE_GET, i * S);
+        passage_answered(&p, PASSAGE_GET, true, i * S);
+        ck_assert(!passage_session_ended(&p, i * S));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("passage");
@@ -116,6 +155,8 @@ int main(void)
     tcase_add_test(tc, a_refusal_proves_nothing);
     tcase_add_test(tc, a_session_proves_nothing);
     tcase_add_test(tc, each_direction_for_itself);
+    tcase_add_test(tc, sessions_that_end_before_a_page_came_through);
+    tcase_add_test(tc, pages_of_a_session_count_for_it);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -46,6 +46,20 @@ START_TEST(one_that_is_away_cannot_be_reached_or_hangs)
 }
 END_TEST
 
+/* A new session, in which it has answered HELLO and PINGs. */
+START_TEST(one_that_no_pages_get_through_to_is_not_well)
+{
+    Remote remote = { .state = REMOTE_UP, .heard_at = 1000 * S };
+
+    remote.passage.suspect[PASSAGE_PUT] = true;
+    remote.passage.since = 900 * S;
+    ck_assert_int_eq(trouble(&remote, 1000 * S, 900 * S),
+                     RCACHE_CAUSE_NO_PAGES);
+    remote.passage.suspect[PASSAGE_PUT] = false;
+    ck_assert_int_eq(trouble(&remote, 1000 * S, 0), RCACHE_CAUSE_NONE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("remote");
@@ -56,6 +70,7 @@ int main(void)
     tcase_add_test(tc, a_new_one_is_not_in_trouble);
     tcase_add_test(tc, one_that_says_nothing_hangs);
     tcase_add_test(tc, one_that_is_away_cannot_be_reached_or_hangs);
+    tcase_add_test(tc, one_that_no_pages_get_through_to_is_not_well);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
