@@ -152,7 +152,7 @@ static void fetch_wrong(Pager *p, Fetch *f, Remote *from)
     p->report.counts->checksum_errors++;
     from->wrong++;
     from->wrong_at = pager_now();
-    if (f->tries == 0) {
+    if (f->tries == 0 && providers_may_tell(from, p)) {
         report_event(p, RCACHE_EVENT_DEGRADED, f->page,
                      "provider %s returned wrong bytes; the page is held "
                      "back and asked for again", from->host);

@@ -201,7 +201,7 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
         return;                 /* asked again when we know what is there */
     }
     if (!claim_proves_loss(status)) {
-        if (l->refused != status) {
+        if (l->refused != status && providers_may_tell(l->remote, p)) {
             g_warning("vm %s: provider %s did not accept the CLAIM of lease "
                       "%016" G_GINT64_MODIFIER "x (%s): the CLAIM is sent "
                       "again", p->name,
@@ -211,9 +211,12 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
         return;
     }
     if (!used) {
-        g_warning("vm %s: provider %s refuses lease %016" G_GINT64_MODIFIER "x "
-                  "(%s): the lease held no pages and is dropped", p->name,
-                  l->remote->host, l->known.id, wire_status_name(status));
+        if (providers_may_tell(l->remote, p)) {
+            g_warning("vm %s: provider %s refuses lease %016"
+                      G_GINT64_MODIFIER "x (%s): the lease held no pages and "
+                      "is dropped", p->name, l->remote->host, l->known.id,
+                      wire_status_name(status));
+        }
         lease_drop(p, l);
         return;
     }
@@ -235,8 +238,10 @@ static void claim_is_bad(const Pager *p, Lease *l, const char *why)
                                             G_GINT64_MODIFIER "x: %s",
                                             l->known.id, why);
 
-    g_warning("vm %s: provider %s: %s; the session ends", p->name,
-              l->remote->host, text);
+    if (providers_may_tell(l->remote, p)) {
+        g_warning("vm %s: provider %s: %s; the session ends", p->name,
+                  l->remote->host, text);
+    }
     remote_close(l->remote, text);
 }
 

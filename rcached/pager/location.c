@@ -216,6 +216,15 @@ void location_retry(Pager *p, uint64_t now)
     }
 }
 
+static void get_refused(const Pager *p, Remote *remote, uint16_t status)
+{
+    if (providers_may_tell(remote, p)) {
+        g_warning("vm %s: provider %s did not send a page (%s): the page is "
+                  "asked for again in a second", p->name, remote->host,
+                  wire_status_name(status));
+    }
+}
+
 static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
                        const void *payload)
 {
@@ -240,9 +249,7 @@ static bool get_answer(Pager *p, Remote *remote, const WireHead *head,
     }
     get_end(p, g);
     if (head->status || head->count != 1) {
-        g_warning("vm %s: provider %s did not send a page (%s): the page is "
-                  "asked for again in a second", p->name, remote->host,
-                  wire_status_name(head->status));
+        get_refused(p, remote, head->status);
         payload = NULL;
     }
     p->locations.ops->got(p, tag.index, remote, payload);
@@ -401,6 +408,15 @@ static bool put_is_confirmed(const Put *put, const WireHead *head,
            digest == put->digest;
 }
 
+static void put_refused(const Pager *p, Remote *remote, uint16_t status)
+{
+    if (providers_may_tell(remote, p)) {
+        g_warning("vm %s: provider %s refused to store pages: %s; the pages "
+                  "stay here and a new session is opened", p->name,
+                  remote->host, wire_status_name(status));
+    }
+}
+
 static bool put_answer(Pager *p, Remote *remote, const WireHead *head,
                        const void *payload)
 {
@@ -417,10 +433,7 @@ static bool put_answer(Pager *p, Remote *remote, const WireHead *head,
     if (head->status == RCACHE_E_BUSY) {
         put_busy(p, put);
     } else if (head->status) {
-        g_warning("vm %s: provider %s refused to store pages: %s; the pages "
-                  "stay here and a new session is opened", p->name,
-                  remote->host,
-                  wire_status_name(head->status));
+        put_refused(p, remote, head->status);
     } else if (!put_is_confirmed(put, head, payload)) {
         ok = false;
         put_busy(p, put);

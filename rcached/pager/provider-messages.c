@@ -35,7 +35,7 @@ static void provider_down(Remote *remote, const char *reason)
         return;                 /* the next pager sorts it out, or nobody */
     }
     location_remote_down(p, remote);
-    if (had) {
+    if (had && providers_may_tell(remote, p)) {
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
                      "provider %s (%s): %s", remote->host, remote->address,
                      reason);

@@ -86,6 +86,23 @@ void providers_get_busy(Remote *remote, const Pager *p)
               "0.1 s", p->name, remote->host, remote->busy);
 }
 
+/* Say what was left out, once its time is over. */
+static void provider_log_tick(Remote *remote, const Pager *p, uint64_t now)
+{
+    unsigned left_out = log_limit_tick(&remote->log, now / NS_PER_MS);
+
+    if (left_out) {
+        g_message("vm %s: provider %s: %u more lines about it were not "
+                  "written", p->name, remote->host, left_out);
+    }
+}
+
+bool providers_may_tell(Remote *remote, const Pager *p)
+{
+    provider_log_tick(remote, p, pager_now());
+    return log_limit_take(&remote->log);
+}
+
 bool providers_may_put(const Remote *remote)
 {
     return remote->passage.proven || !remote->passage.out[PASSAGE_PUT];
@@ -123,6 +140,7 @@ void providers_tick(Pager *p, uint64_t now)
     for (guint i = remotes->len; i-- > 0;) {
         Remote *r = remotes->pdata[i];
 
+        provider_log_tick(r, p, now);
         if (!provider_is_over(p, r, now)) {
             remote_tick(r, now);
         } else if (r->state == REMOTE_DOWN) {

@@ -70,6 +70,15 @@ void providers_put_wrong(Remote *remote, const Pager *p);
 void providers_get_busy(Remote *remote, const Pager *p);
 
 /**
+ * providers_may_tell() - may one more line about what a provider does be
+ * written, or an event be sent?
+ *
+ * A provider can cause any number: ten are written in ten seconds, and then how
+ * many were not (common/log-limit.h).
+ */
+bool providers_may_tell(Remote *remote, const Pager *p);
+
+/**
  * providers_may_put() - may another PUT be sent to a provider?
  *
  * One that no page has come through to in this session gets one at a time.

@@ -16,6 +16,7 @@
 #define PAGER_REMOTE_H
 
 #include "common/data-conn.h"
+#include "common/log-limit.h"
 #include "rcached/pager/judge.h"
 #include "rcached/pager/passage.h"
 
@@ -80,6 +81,7 @@ struct Remote {
     uint64_t wrong_put_told;    /* ns, a PUT of them was last logged; 0 */
     uint64_t busy;              /* GETs that it answered with BUSY */
     uint64_t busy_told;         /* ns, they were last logged; 0: never */
+    LogLimit log;               /* of lines about what it does */
     bool unchecked_told;        /* that it cannot confirm what arrived */
     unsigned gets;              /* pages that are asked for here: location.c */
     unsigned puts;              /* PUTs that are out here: location.c */

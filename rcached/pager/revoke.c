@@ -245,7 +245,7 @@ void revoke_received(Pager *p, Remote *remote, const WireHead *head,
     if (wire_revoke_decode(payload, head->length, &revoke)) {
         remote_close(remote, "it sent a malformed REVOKE");
     } else if (l && head->epoch == l->known.epoch) {
-        if (revoke.keep < l->nr_slabs) {
+        if (revoke.keep < l->nr_slabs && providers_may_tell(remote, p)) {
             g_message("vm %s: provider %s wants %u of %u slabs back within "
                       "%u s", p->name, remote->host,
                       l->nr_slabs - revoke.keep, l->nr_slabs,
@@ -320,11 +320,11 @@ void revoke_dropped(Pager *p, const Remote *remote, const WireHead *head)
     if (head->status == RCACHE_E_BUSY) {
         revoke_spare(l, number, 0);
         l->drop_at = pager_now() + DROP_BUSY_NS;
-    } else if (head->status) {
+    } else if (!head->status) {
+        l->nr_slabs--;
+    } else if (providers_may_tell(l->remote, p)) {
         g_warning("vm %s: provider %s did not take an empty slab back: %s",
                   p->name, l->remote->host, wire_status_name(head->status));
-    } else {
-        l->nr_slabs--;
     }
 }
 

@@ -197,6 +197,11 @@ MUTATIONS = {
         "    if (head->status == RCACHE_E_BUSY) {\n        get_busy(",
         "    if (0 && head->status == RCACHE_E_BUSY) {\n        get_busy(",
         "unit-location-get"),
+    "refusals-fill-the-log": (
+        "rcached/pager/providers.c",
+        "    return log_limit_take(&remote->log);",
+        "    return log_limit_take(&remote->log) || true;",
+        "unit-providers"),
     "reading-is-progress": (
         "rcached/pager/evict.c",
         "    if (zeros) {\n        progress_made(",

@@ -20,7 +20,7 @@ extern WireHead sent;
 extern RcacheSlot sent_slot;
 extern const DataConn *sent_to;
 extern unsigned nr_sent, nr_closed;
-extern unsigned nr_got, nr_stored, nr_wrong, nr_busy;
+extern unsigned nr_got, nr_stored, nr_wrong, nr_busy, nr_told;
 extern const void *got_bytes;
 extern bool stored_ok, soon;
 

@@ -40,6 +40,11 @@ void report_event(Pager *pager, enum RcacheVmmEvent event, uint64_t page,
     nr_events++;
 }
 
+bool providers_may_tell(Remote *r, const Pager *pager)
+{
+    return true;
+}
+
 bool location_knows(const Pager *pager, uint64_t slot)
 {
     return known;

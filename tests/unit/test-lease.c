@@ -68,6 +68,11 @@ enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
     return trouble;
 }
 
+bool providers_may_tell(Remote *r, const Pager *pager)
+{
+    return true;
+}
+
 void remote_close(Remote *r, const char *reason)
 {
     r->state = REMOTE_CLOSING;

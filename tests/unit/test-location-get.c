@@ -83,6 +83,28 @@ START_TEST(a_refusal_brings_no_bytes)
 }
 END_TEST
 
+static unsigned nr_lines;
+
+static void count_line(const gchar *domain, GLogLevelFlags level,
+                       const gchar *text, gpointer opaque)
+{
+    nr_lines++;
+}
+
+START_TEST(refusals_do_not_fill_the_log)
+{
+    uint64_t slot = stored_slot();
+
+    g_log_set_default_handler(count_line, NULL);
+    for (unsigned i = 0; i < 10; i++) {
+        location_get(p, 0, slot);
+        ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_SLOT));
+    }
+    g_log_set_default_handler(g_log_default_handler, NULL);
+    ck_assert_uint_eq(nr_lines, 3);
+}
+END_TEST
+
 /* A guest waits: the first time a millisecond, and never long. */
 START_TEST(busy_is_asked_again_soon)
 {
@@ -252,6 +274,7 @@ int main(void)
     tcase_add_test(t, a_get_waits_for_its_provider);
     tcase_add_test(t, fenced_is_asked_again_in_the_next_session);
     tcase_add_test(t, a_refusal_brings_no_bytes);
+    tcase_add_test(t, refusals_do_not_fill_the_log);
     tcase_add_test(t, busy_is_asked_again_soon);
     tcase_add_test(t, busy_is_not_asked_for_a_slot_to_be_freed);
     tcase_add_test(t, busy_in_a_session_that_ended);

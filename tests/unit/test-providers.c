@@ -122,6 +122,37 @@ START_TEST(one_that_is_used_again_begins_anew)
 }
 END_TEST
 
+static unsigned nr_lines;
+static char last_line[256];
+
+static void count_line(const gchar *domain, GLogLevelFlags level,
+                       const gchar *text, gpointer opaque)
+{
+    nr_lines++;
+    g_strlcpy(last_line, text, sizeof(last_line));
+}
+
+START_TEST(lines_about_one_are_bounded)
+{
+    Remote *r = providers_get(p, "192.0.2.1:1", "a");
+    Remote *other = providers_get(p, "192.0.2.2:1", "b");
+    unsigned told = 0;
+
+    g_log_set_default_handler(count_line, NULL);
+    for (unsigned i = 0; i < 100; i++) {
+        told += providers_may_tell(r, p);
+    }
+    ck_assert_uint_eq(told, LOG_LIMIT_LINES);
+    ck_assert_uint_eq(nr_lines, 0);
+    ck_assert(providers_may_tell(other, p));
+    providers_tick(p, pager_now() + 2 * LOG_LIMIT_MS * NS_PER_MS);
+    ck_assert_uint_eq(nr_lines, 1);
+    ck_assert_ptr_nonnull(strstr(last_line, "90 more lines"));
+    ck_assert_ptr_nonnull(strstr(last_line, "provider a"));
+    g_log_set_default_handler(g_log_default_handler, NULL);
+}
+END_TEST
+
 static Suite *providers_suite(void)
 {
     Suite *s = suite_create("providers");
@@ -131,6 +162,7 @@ static Suite *providers_suite(void)
     tcase_add_test(t, one_that_nobody_uses_is_forgotten);
     tcase_add_test(t, one_with_a_lease_is_kept);
     tcase_add_test(t, one_that_is_used_again_begins_anew);
+    tcase_add_test(t, lines_about_one_are_bounded);
     suite_add_tcase(s, t);
     return s;
 }

@@ -19,7 +19,7 @@ static uint64_t now;
 
 /* What was sent and begun. */
 static WireHead sent;
-static unsigned nr_sent, nr_moves;
+static unsigned nr_sent, nr_moves, nr_told;
 static RcacheSlot sent_slot;
 static const Lease *moved_to;
 
@@ -70,6 +70,11 @@ bool location_is_read(const Pager *pager, const Remote *from, uint32_t slab)
 enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
 {
     return RCACHE_CAUSE_NONE;
+}
+
+bool providers_may_tell(Remote *r, const Pager *pager)
+{
+    return ++nr_told <= 3;
 }
 
 void remote_close(Remote *r, const char *reason)
@@ -137,6 +142,33 @@ static void answer_drop(uint16_t status)
 {
     answer_drop_from(&remote[0], status);
 }
+
+static unsigned nr_lines;
+
+static void count_line(const gchar *domain, GLogLevelFlags level,
+                       const gchar *text, gpointer opaque)
+{
+    nr_lines++;
+}
+
+START_TEST(revokes_do_not_fill_the_log)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    const WireRevoke revoke = { .keep = 2, .deadline_ms = 60000 };
+    WireHead head = { .type = RCACHE_REVOKE, .lease = 1, .epoch = 1 };
+
+    add_lease(0, 2, 1);
+    wire_append_revoke(frame, &head, &revoke);
+    ck_assert_int_eq(wire_head_decode(frame->data, WIRE_ANY, &head), WIRE_OK);
+    g_log_set_default_handler(count_line, NULL);
+    for (unsigned i = 0; i < 10; i++) {
+        revoke_received(&p, &remote[0], &head, frame->data + WIRE_HEAD_LEN);
+    }
+    g_log_set_default_handler(g_log_default_handler, NULL);
+    ck_assert_uint_eq(lease[0]->keep, 2);
+    ck_assert_uint_eq(nr_lines, 3);
+}
+END_TEST
 
 START_TEST(a_drop_that_meets_busy_is_asked_again)
 {
@@ -250,6 +282,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, revokes_do_not_fill_the_log);
     tcase_add_test(tc, a_drop_that_meets_busy_is_asked_again);
     tcase_add_test(tc, a_drop_refused_for_good_is_not_asked_again);
     tcase_add_test(tc, another_target_while_one_is_out_of_reach);
