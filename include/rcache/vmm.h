@@ -91,7 +91,7 @@ struct RcacheState {
     uint32_t nr_leases;         /* QEMU, once: RCACHE_NR_LEASES */
     uint32_t nr_slabs;          /* QEMU, once: RCACHE_NR_SLABS */
 
-    /* Counted up by QEMU after each discard; the pager subtracts. */
+    /* QEMU, after each discard; the pager looks at the number only. */
     uint64_t discard_seq;       /* discards so far */
     uint64_t discard_resident;  /* pages that were in the memfd */
     uint64_t discard_remote;    /* pages that were away */
