@@ -90,7 +90,7 @@ static JsonNode *run_debug_kill_pager(JsonObject *args, void *opaque,
     if (!vm) {
         return NULL;
     }
-    if (!vms_kill_pager(vm)) {
+    if (!vm_kill_pager(vm)) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
                     "vm %s has no pager now", vm->name);
         return NULL;

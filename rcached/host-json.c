@@ -173,7 +173,7 @@ static JsonArray *vm_providers(const Vm *vm, const GArray *troubles)
     return list;
 }
 
-static void vm_balloon(JsonObject *o, const WireBeatGuest *g)
+static void set_balloon(JsonObject *o, const WireBeatGuest *g)
 {
     if (g->flags & RCACHE_GUEST_BALLOON) {
         json_object_set_int_member(o, "balloon_free_bytes", g->balloon_free);
@@ -209,7 +209,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     json_object_set_int_member(o, "zero_bytes", g.zero);
     json_object_set_int_member(o, "local_max_bytes", g.local_max);
     json_object_set_int_member(o, "size_bytes", g.size);
-    vm_balloon(o, &g);
+    set_balloon(o, &g);
     json_object_set_int_member(o, "faults", g.faults);
     json_object_set_int_member(o, "evicted_pages", g.evicted_pages);
     set_seconds(o, "fault_p50_seconds", g.fault_p50_ns / 1e9);

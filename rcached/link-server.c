@@ -40,7 +40,7 @@ static void link_free(gpointer opaque)
     g_clear_handle_id(&link->watch, g_source_remove);
     g_clear_handle_id(&link->end, g_source_remove);
     if (link->vm && link->vm->link == link) {
-        vms_linked(link->vm, NULL);
+        vm_linked(link->vm, NULL);
     }
     close(link->fd);
     g_free(link);
@@ -129,7 +129,7 @@ static void link_hello(Link *link, struct LinkHello *hello)
         link_end(vm->link, "the pager has connected again");
     }
     link->vm = vm;
-    vms_linked(vm, link);
+    vm_linked(vm, link);
     if (hello->version != LINK_VERSION) {
         g_warning("vm %s: pager %d speaks version %u of the link, not %u: it "
                   "gets no new leases until it is restarted", link->vm->name,
@@ -202,7 +202,7 @@ static gboolean link_ready(gint fd, GIOCondition condition, gpointer opaque)
     if (len <= 0) {
         link_end(link, len ? g_strerror(errno) : "closed");
     } else if (link->foreign) {
-        vms_heard(link->vm);
+        vm_heard(link->vm);
     } else {
         why = link_check(link->message, len);
         if (why) {

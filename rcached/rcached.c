@@ -246,13 +246,13 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
 static void rcached_link_stats(Vm *vm, const struct LinkStats *msg,
                                void *opaque)
 {
-    vms_stats(vm, msg);
+    vm_stats(vm, msg);
 }
 
 static void rcached_link_balloon(Vm *vm, const struct LinkBalloon *msg,
                                  void *opaque)
 {
-    vms_balloon(vm, msg);
+    vm_balloon(vm, msg);
 }
 
 static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
@@ -279,7 +279,7 @@ static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
 static void rcached_link_auto(Vm *vm, const struct LinkAuto *msg,
                               void *opaque)
 {
-    vms_automatic(vm, msg);
+    vm_automatic(vm, msg);
 }
 
 static void rcached_link_result(Vm *vm, const struct LinkResult *msg,

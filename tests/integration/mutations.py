@@ -30,7 +30,7 @@ MUTATIONS = {
         "    policy_run(r->policy, g_get_monotonic_time());\n",
         "unit-policy"),
     "failed-pagers-at-once": (
-        "rcached/vms.c",
+        "rcached/vm.c",
         "    if (!left || vm->waiting->hello.incarnation",
         "    if (left >= 0 || vm->waiting->hello.incarnation", "unit-vms"),
     "own-cgroups-unseen": (

@@ -253,7 +253,7 @@ void daemon_stop(Daemon *d)
     g_autofree char *command = g_strdup_printf("rm -rf %s", d->folder);
 
     for (unsigned i = 0; i < vms->len; i++) {
-        vms_kill_pager(g_ptr_array_index(vms, i));
+        vm_kill_pager(g_ptr_array_index(vms, i));
     }
     rcached_free(d->rcached);
     options_free(d->options);

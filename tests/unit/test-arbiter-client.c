@@ -151,7 +151,7 @@ START_TEST(a_vm_without_its_pager_is_told_as_that)
     start(1);
     fd = daemon_vm(&daemon_, 5, "web");
     ck_assert(fake_pump(5000, guest_told, NULL));
-    ck_assert(vms_kill_pager(vms_find(daemon_.rcached->vms, "web")));
+    ck_assert(vm_kill_pager(vms_find(daemon_.rcached->vms, "web")));
     ck_assert(fake_pump(5000, pager_gone, NULL));
     ck_assert_uint_eq(one.guest.remote, FAKE_REMOTE);
     ck_assert_uint_eq(one.nr_held, 1);

@@ -421,7 +421,7 @@ static gboolean kill_mute(gpointer opaque)
     if (!mute_was_asked(*(int *)opaque)) {
         return G_SOURCE_CONTINUE;
     }
-    vms_kill_pager(vms_find(daemon_.rcached->vms, "mute"));
+    vm_kill_pager(vms_find(daemon_.rcached->vms, "mute"));
     return G_SOURCE_REMOVE;
 }
 

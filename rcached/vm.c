@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vm: see vm.h.
+ *
+ * "Alive" is the pager's pidfd, and for pagers of an earlier daemon also the
+ * lock that each holds (rundir.h): a pager is started with that lock in hand
+ * or not at all.
+ */
+#include "rcached/vm.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/uuid.h"
+#include "common/vmm-refuse.h"
+#include "common/wire.h"
+
+/* A VMM's connection, held back until the old pager is dead. */
+struct VmWaiting {
+    int fd;
+    struct RcacheVmmHello hello;
+    struct ucred peer;
+    bool may_kill;              /* at the deadline: kill, else refuse */
+    guint deadline;
+    guint hangup;
+};
+
+static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
+                           bool said, void *opaque);
+
+/* ------------------------------------------------------------------ life */
+
+/* The fd goes with it, unless it was taken (-1). */
+static void vm_end_wait(Vm *vm)
+{
+    VmWaiting *w = g_steal_pointer(&vm->waiting);
+
+    if (w) {
+        g_clear_handle_id(&w->deadline, g_source_remove);
+        g_clear_handle_id(&w->hangup, g_source_remove);
+        autofd_close(&w->fd);
+        g_free(w);
+    }
+}
+
+void vm_free(Vm *vm)
+{
+    vm_end_wait(vm);
+    pager_process_free(vm->pager);
+    autofd_close(&vm->vmm_pidfd);
+    vm_figures_deinit(&vm->figures);
+    vm_retry_reset(&vm->retry);
+    g_free(vm);
+}
+
+Vm *vm_new(const VmPagers *pagers, const uint8_t *uuid, uint64_t incarnation,
+           const char *name)
+{
+    Vm *vm = g_new0(Vm, 1);
+
+    vm->pagers = pagers;
+    memcpy(vm->uuid, uuid, sizeof(vm->uuid));
+    uuid_format(uuid, vm->uuid_text);
+    vm->incarnation = incarnation;
+    wire_text_copy(vm->name, sizeof(vm->name), *name ? name : vm->uuid_text);
+    vm->vmm_pidfd = -1;
+    vm->pagerless_since = g_get_monotonic_time();
+    vm_figures_init(&vm->figures);
+    return vm;
+}
+
+VmmAlive vm_vmm_alive(const Vm *vm)
+{
+    struct pollfd pfd = { .fd = vm->vmm_pidfd, .events = POLLIN };
+
+    if (vm->vmm_pidfd < 0) {
+        return VMM_NOT_KNOWN;
+    }
+    return poll(&pfd, 1, 0) == 1 ? VMM_DEAD : VMM_ALIVE;
+}
+
+static void vm_set_vmm(Vm *vm, pid_t pid)
+{
+    if (vm->vmm_pid == pid && vm_vmm_alive(vm) == VMM_ALIVE) {
+        return;
+    }
+    autofd_close(&vm->vmm_pidfd);
+    vm->vmm_pid = pid;
+    /* Of another pid namespace it is 0, and cannot be watched. */
+    vm->vmm_pidfd = pid > 0 ? syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
+void vm_set_incarnation(Vm *vm, uint64_t incarnation)
+{
+    if (vm->incarnation != incarnation) {
+        vm->incarnation = incarnation;
+        vm->starts = 0;
+        vm_retry_reset(&vm->retry);
+        vm_figures_clear(&vm->figures);
+    }
+}
+
+/* -------------------------------------------------------------- starting */
+
+static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
+{
+    const VmPagers *pagers = vm->pagers;
+    PagerSpawn spawn = {
+        .exe = pagers->exe,
+        .link = pagers->link_path,
+        .host = pagers->host,
+        .config = &pagers->config,
+        .vmm_fd = vmm_fd,
+        .lock_fd = lock_fd,
+    };
+    RunDirPager note = { .incarnation = vm->incarnation };
+
+    vm->pager = pager_process_spawn(&spawn, vm_pager_ended, vm, errp);
+    if (!vm->pager) {
+        return;
+    }
+    vm->starts++;
+    vm->served = false;
+    vm->started_at = g_get_monotonic_time();
+    vm_figures_owed(&vm->figures, vm->started_at);
+    note.pid = pager_process_pid(vm->pager);
+    note.starts = vm->starts;
+    g_strlcpy(note.name, vm->name, sizeof(note.name));
+    rundir_note_pager(lock_fd, &note);
+    g_message("vm %s: pager %d started (start %u), for process %d, user %u",
+              vm->name, (int)note.pid, vm->starts, (int)vm->vmm_pid,
+              vm->waiting ? (unsigned)vm->waiting->peer.uid : 0);
+}
+
+/* Is it too early for the next attempt?  Then who waits is told why. */
+static bool vm_backs_off(Vm *vm)
+{
+    int64_t left = vm_retry_left(&vm->retry, g_get_monotonic_time());
+    g_autofree char *why = NULL;
+
+    if (!left || vm->waiting->hello.incarnation != vm->incarnation) {
+        return false;
+    }
+    why = g_strdup_printf("its pager cannot start: %s (trying again in %.1f "
+                          "s)", vm->retry.problem, left / 1e6);
+    vmm_refuse(fd_steal(&vm->waiting->fd), -EAGAIN, why);
+    vm_end_wait(vm);
+    return true;
+}
+
+/* Start the pager for who waits.  There must be none alive. */
+static void vm_start(Vm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    VmWaiting *w = vm->waiting;
+    autofd lock = -1;
+
+    if (vm_backs_off(vm)) {
+        return;
+    }
+    lock = rundir_lock_pager(vm->pagers->dir, vm->uuid);
+    vm_set_incarnation(vm, w->hello.incarnation);
+    vm_set_vmm(vm, w->peer.pid);
+    if (*w->hello.name) {
+        wire_text_copy(vm->name, sizeof(vm->name), w->hello.name);
+    }
+    if (lock >= 0) {
+        vm_spawn(vm, w->fd, lock, &error);
+    } else {
+        g_set_error(&error, G_FILE_ERROR, g_file_error_from_errno(-lock),
+                    "no lock for a pager: %s", lock == -EWOULDBLOCK
+                    ? "an earlier one of this VM still runs"
+                    : g_strerror(-lock));
+    }
+    if (!vm->pager) {
+        g_warning("vm %s: %s", vm->name, error->message);
+        vmm_refuse(fd_steal(&w->fd), lock == -EWOULDBLOCK ? -EBUSY : -ENOMEM,
+                   error->message);
+        vm->pagerless_since = g_get_monotonic_time();
+    }
+    vm_end_wait(vm);
+}
+
+static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
+                           bool said, void *opaque)
+{
+    Vm *vm = opaque;
+
+    g_log(G_LOG_DOMAIN, failed ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE,
+          "vm %s: pager %d ended: %s", vm->name, (int)pager_process_pid(proc),
+          how);
+    pager_process_free(proc);
+    vm->pager = NULL;
+    if (failed && !vm->served) {
+        vm_retry_failed(&vm->retry, how, said, g_get_monotonic_time());
+    }
+    vm_figures_end(&vm->figures);
+    vm->pagerless_since = g_get_monotonic_time();
+    rundir_forget_pager(vm->pagers->dir, vm->uuid);
+    if (vm->waiting) {
+        vm_start(vm);
+    }
+}
+
+/* --------------------------------------------------------------- waiting */
+
+static gboolean wait_over(gpointer opaque)
+{
+    Vm *vm = opaque;
+    VmWaiting *w = vm->waiting;
+
+    w->deadline = 0;
+    if (w->may_kill) {
+        g_warning("vm %s: pager %d does not end: killing it", vm->name,
+                  (int)pager_process_pid(vm->pager));
+        pager_process_kill(vm->pager);
+    } else {
+        g_message("vm %s: process %d refused: another VM with this uuid has "
+                  "a pager", vm->name, (int)w->peer.pid);
+        vmm_refuse(fd_steal(&w->fd), -EBUSY, "another VM with this uuid "
+                   "still has a pager on this host");
+        vm_end_wait(vm);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean wait_hangup(gint fd, GIOCondition condition, gpointer opaque)
+{
+    Vm *vm = opaque;
+
+    vm->waiting->hangup = 0;
+    vm_end_wait(vm);
+    return G_SOURCE_REMOVE;
+}
+
+void vm_wait(Vm *vm, int fd, const struct RcacheVmmHello *hello,
+             const struct ucred *peer, bool may_kill)
+{
+    VmWaiting *w;
+
+    vm_end_wait(vm);            /* a VMM has one connection: the last one */
+    w = vm->waiting = g_new0(VmWaiting, 1);
+    w->fd = fd;
+    w->hello = *hello;
+    w->peer = *peer;
+    w->may_kill = may_kill;
+    if (!vm->pager) {
+        vm_start(vm);
+        return;
+    }
+    w->deadline = g_timeout_add(vm->pagers->exit_ms, wait_over, vm);
+    w->hangup = g_unix_fd_add(fd, G_IO_HUP, wait_hangup, vm);
+}
+
+/* -------------------------------------------------------------- adopting */
+
+bool vm_adopt(Vm *vm, pid_t pid, GError **errp)
+{
+    int lock;
+
+    vm->pager = pager_process_adopt(pid, vm_pager_ended, vm, errp);
+    if (!vm->pager) {
+        return false;
+    }
+    lock = rundir_lock_pager(vm->pagers->dir, vm->uuid);
+    if (lock == -EWOULDBLOCK) {
+        g_message("vm %s: pager %d taken over", vm->name, (int)pid);
+        vm->starts = MAX(vm->starts, 1);
+        vm_figures_owed(&vm->figures, g_get_monotonic_time());
+        return true;
+    }
+    if (lock >= 0) {
+        close(lock);
+    }
+    g_clear_pointer(&vm->pager, pager_process_free);
+    g_set_error(errp, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                "process %d does not hold the lock of VM %s", (int)pid,
+                vm->uuid_text);
+    return false;
+}
+
+/* ------------------------------------------------------------------ link */
+
+void vm_linked(Vm *vm, struct Link *link)
+{
+    vm->link = link;
+    if (!link) {
+        vm_figures_detach(&vm->figures);
+    }
+}
+
+void vm_stats(Vm *vm, const struct LinkStats *msg)
+{
+    vm_figures_stats(&vm->figures, msg, g_get_monotonic_time());
+    if (msg->attached && !vm->served) {
+        vm->served = true;
+        vm_retry_reset(&vm->retry);
+    }
+}
+
+void vm_heard(Vm *vm)
+{
+    vm_figures_heard(&vm->figures, g_get_monotonic_time());
+}
+
+void vm_balloon(Vm *vm, const struct LinkBalloon *msg)
+{
+    vm_figures_balloon(&vm->figures, msg, g_get_monotonic_time());
+}
+
+void vm_automatic(Vm *vm, const struct LinkAuto *msg)
+{
+    vm_figures_automatic(&vm->figures, msg->least);
+}
+
+/* ------------------------------------------------------------------- end */
+
+bool vm_kill_pager(const Vm *vm)
+{
+    if (!vm->pager) {
+        return false;
+    }
+    pager_process_kill(vm->pager);
+    return true;
+}
+
+bool vm_is_over(const Vm *vm, unsigned forget_ms)
+{
+    int64_t since = g_get_monotonic_time() - vm->pagerless_since;
+    VmmAlive vmm = vm_vmm_alive(vm);
+
+    return !vm->pager && !vm->waiting && !vm->link && vmm != VMM_ALIVE &&
+           (vmm == VMM_DEAD || since >= forget_ms * (int64_t)1000);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vm: one VM of this host: its VMM, its pager, and what the pager reports.
+ *
+ * There is at most one pager for a VM.  A VMM's connection is held back until
+ * the pager before is proved dead, then it goes to a new one.  A pager that
+ * ends with a connection waiting is followed by another at once; without one
+ * the next pager starts when the VMM connects again.
+ */
+#ifndef RCACHED_VM_H
+#define RCACHED_VM_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "rcache/vmm.h"
+#include "rcached/link.h"
+#include "rcached/pager-config.h"
+#include "rcached/pager-process.h"
+#include "rcached/rundir.h"
+#include "rcached/vm-figures.h"
+#include "rcached/vm-retry.h"
+
+typedef struct VmWaiting VmWaiting;
+
+/* What pagers are started with; the same for all VMs, and outlives them. */
+typedef struct VmPagers {
+    RunDir *dir;
+    const char *exe;            /* the pager's program */
+    const char *link_path;
+    const char *host;
+    PagerConfig config;
+    unsigned exit_ms;           /* a pager that ought to end may take */
+} VmPagers;
+
+/* A VM.  Read by everyone; written by vm.c, and by vms.c when it finds one. */
+typedef struct Vm {
+    const VmPagers *pagers;
+    uint8_t uuid[RCACHE_UUID_LEN];
+    char uuid_text[37];
+    uint64_t incarnation;
+    char name[RCACHE_NAME_MAX];
+    pid_t vmm_pid;              /* 0: not known */
+    int vmm_pidfd;              /* or -1 */
+    unsigned starts;            /* pagers started for this incarnation */
+    PagerProcess *pager;        /* or NULL */
+    int64_t pagerless_since;    /* g_get_monotonic_time() */
+    int64_t started_at;         /* the same, of its pager; 0: not by us */
+    bool served;                /* that pager has attached */
+    VmRetry retry;              /* of pagers that could not serve it */
+    VmWaiting *waiting;         /* a connection that waits for its pager */
+
+    struct Link *link;          /* the pager's link, or NULL */
+    VmFigures figures;
+} Vm;
+
+typedef enum VmmAlive { VMM_ALIVE, VMM_DEAD, VMM_NOT_KNOWN } VmmAlive;
+
+/**
+ * vm_new() - a VM without a pager
+ * @name: "": its uuid stands for it
+ */
+Vm *vm_new(const VmPagers *pagers, const uint8_t *uuid, uint64_t incarnation,
+           const char *name);
+
+/** vm_free() - its pager is left alone; a connection that waits is closed */
+void vm_free(Vm *vm);
+
+/** vm_vmm_alive() - does the process live that connected for this VM? */
+VmmAlive vm_vmm_alive(const Vm *vm);
+
+/** vm_set_incarnation() - if it is another one, counts and figures are new */
+void vm_set_incarnation(Vm *vm, uint64_t incarnation);
+
+/**
+ * vm_wait() - give a VMM's connection to a new pager, as soon as may be
+ * @fd: becomes the VM's; a connection that waited before is closed
+ * @may_kill: a pager that does not end in time is killed; else the
+ *            connection is refused then
+ */
+void vm_wait(Vm *vm, int fd, const struct RcacheVmmHello *hello,
+             const struct ucred *peer, bool may_kill);
+
+/**
+ * vm_adopt() - watch a pager that this daemon has not started
+ *
+ * It is the VM's only if the lock of this uuid is held, and was not by one
+ * that died while we looked.
+ *
+ * Return: false with @errp set; then the VM has no pager
+ */
+bool vm_adopt(Vm *vm, pid_t pid, GError **errp);
+
+/** vm_linked() - the link of its pager is up; NULL: the link has ended */
+void vm_linked(Vm *vm, struct Link *link);
+
+/** vm_heard() - the pager has said something, whatever it was */
+void vm_heard(Vm *vm);
+
+/* What came over that link. */
+void vm_stats(Vm *vm, const struct LinkStats *msg);
+void vm_balloon(Vm *vm, const struct LinkBalloon *msg);
+void vm_automatic(Vm *vm, const struct LinkAuto *msg);
+
+/** vm_kill_pager() - SIGKILL; false if the VM has none */
+bool vm_kill_pager(const Vm *vm);
+
+/**
+ * vm_is_over() - may it be forgotten?
+ * @forget_ms: how long a VM is kept whose VMM nobody knows
+ */
+bool vm_is_over(const Vm *vm, unsigned forget_ms);
+
+/** vm_restarts() - pagers after the first, of this incarnation */
+static inline unsigned vm_restarts(const Vm *vm)
+{
+    return vm->starts ? vm->starts - 1 : 0;
+}
+
+#endif
