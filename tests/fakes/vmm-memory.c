@@ -194,8 +194,8 @@ uint64_t vmm_resident(const Vmm *vmm)
 /* May a page in this state be taken away now? */
 static bool discard_may_begin(enum RcachePageState state)
 {
-    return state != RCACHE_DISCARDING && state != RCACHE_LOST &&
-           state != RCACHE_FILLING && state != RCACHE_PUNCHING;
+    return state != RCACHE_DISCARDING && state != RCACHE_FILLING &&
+           state != RCACHE_PUNCHING;
 }
 
 static void punch(Vmm *vmm, uint64_t page)
