@@ -179,11 +179,15 @@ static void claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
 
 /*
  * Only a provider that does not know the lease has lost it.  Anything else it
- * may say is of the moment, and the claim is sent again.
+ * may say is of the moment, and the claim is sent again; and so it is when
+ * another host answers at the provider's address.
  */
-static bool claim_proves_loss(uint16_t status)
+static bool claim_proves_loss(const Lease *l, uint16_t status)
 {
-    return status == RCACHE_E_LEASE || status == RCACHE_E_EPOCH;
+    const char *answers = l->remote->answers;
+
+    return (status == RCACHE_E_LEASE || status == RCACHE_E_EPOCH) &&
+           (!*answers || !strcmp(answers, l->known.provider));
 }
 
 uint64_t lease_pages(const Pager *p, const Lease *l)
@@ -200,12 +204,13 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
     if (p->slots.partial) {
         return;                 /* asked again when we know what is there */
     }
-    if (!claim_proves_loss(status)) {
+    if (!claim_proves_loss(l, status)) {
         if (l->refused != status && providers_may_tell(l->remote, p)) {
-            g_warning("vm %s: provider %s did not accept the CLAIM of lease "
-                      "%016" G_GINT64_MODIFIER "x (%s): the CLAIM is sent "
-                      "again", p->name,
-                      l->remote->host, l->known.id, wire_status_name(status));
+            g_warning("vm %s: provider %s, which calls itself %s, did not "
+                      "accept the CLAIM of lease %016" G_GINT64_MODIFIER "x "
+                      "(%s): the CLAIM is sent again", p->name,
+                      l->known.provider, l->remote->answers, l->known.id,
+                      wire_status_name(status));
         }
         l->refused = status;
         return;

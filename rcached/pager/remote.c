@@ -146,6 +146,7 @@ static void remote_hello_ack(Remote *r, DataConn *conn, const WireHead *head,
         data_conn_close(conn, "refused: %s (%s)",
                         wire_status_name(head->status), ack.text);
     } else {
+        wire_text_copy(r->answers, sizeof(r->answers), ack.host);
         r->features &= ack.features;
         if (--r->hellos == 0) {
             r->state = REMOTE_UP;

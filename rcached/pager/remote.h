@@ -57,6 +57,7 @@ struct Remote {
     const RemoteSelf *self;
     char address[RCACHE_NAME_MAX];
     char host[RCACHE_NAME_MAX];
+    char answers[RCACHE_NAME_MAX];      /* who HELLO_ACK came from, or "" */
     enum RemoteState state;
     DataConn fault;
     DataConn bulk;

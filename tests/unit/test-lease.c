@@ -347,6 +347,23 @@ START_TEST(only_one_refusal_is_a_loss)
 }
 END_TEST
 
+START_TEST(another_hosts_refusal_is_no_loss)
+{
+    Lease *l = ready(LEASE);
+    uint64_t slot;
+
+    ck_assert_uint_eq(slots_take(&p.slots, 0, &slot, 1), 1);
+    lease_remote_down(&p, &remote);
+    wire_text_copy(remote.answers, sizeof(remote.answers), "p7");
+    answer(l, false, RCACHE_CLAIM_ACK, RCACHE_E_LEASE);
+    answer(l, true, RCACHE_CLAIM_ACK, RCACHE_E_EPOCH);
+    ck_assert(!l->lost && !nr_events);
+    wire_text_copy(remote.answers, sizeof(remote.answers), "p0");
+    answer(l, true, RCACHE_CLAIM_ACK, RCACHE_E_EPOCH);
+    ck_assert(l->lost && nr_events);
+}
+END_TEST
+
 START_TEST(without_an_entry)
 {
     struct RcacheLeaseGrant g = grant(LEASE);
@@ -392,6 +409,7 @@ int main(void)
     tcase_add_test(tc, claimed_renewed_released);
     tcase_add_test(tc, more_slabs_than_were_granted);
     tcase_add_test(tc, only_one_refusal_is_a_loss);
+    tcase_add_test(tc, another_hosts_refusal_is_no_loss);
     tcase_add_test(tc, without_an_entry);
     tcase_add_test(tc, late_grants_and_pauses);
     suite_add_tcase(s, tc);
