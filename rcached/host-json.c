@@ -157,7 +157,7 @@ static JsonArray *vm_providers(const Vm *vm, const GArray *troubles)
                                                   struct LinkHeld, i);
         JsonObject *o = provider_entry(seen, list, h->provider);
 
-        add_to(o, "leases", 1);
+        add_to(o, "leases", h->lease != 0);
         add_to(o, "bytes", h->bytes);
         add_to(o, "stored_bytes", h->stored);
     }

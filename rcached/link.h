@@ -59,7 +59,10 @@ struct LinkHello {
     char name[RCACHE_NAME_MAX];
 };
 
-/* Leases held, all of them, follow the figures. */
+/*
+ * Leases held, all of them, follow the figures.  Without a lease (.lease is 0)
+ * it is what a provider had of leases that are gone: .lost, .cause, .provider.
+ */
 struct LinkHeld {
     uint64_t lease;
     uint32_t epoch;
@@ -70,7 +73,7 @@ struct LinkHeld {
     uint64_t expires_ms;        /* from now */
     uint32_t cause;             /* enum RcacheCause: what is wrong there */
     uint32_t cause_s;           /* for so long */
-    uint64_t lost;              /* bytes of .stored that are gone */
+    uint64_t lost;              /* bytes that are gone */
     uint64_t wrong;             /* pages its provider returned wrong, so far */
     char provider[RCACHE_NAME_MAX];
 };

@@ -99,6 +99,9 @@ void report_held(const Vm *vm, GArray *out)
             .expires_ms = h->expires_ms,
         };
 
+        if (!h->lease) {
+            continue;           /* what is lost, of a lease that is gone */
+        }
         memcpy(lease.vm, vm->uuid, sizeof(lease.vm));
         wire_text_copy(lease.name, sizeof(lease.name), vm->name);
         wire_text_copy(lease.host, sizeof(lease.host), h->provider);

@@ -20,6 +20,9 @@
  *           faults; meanwhile other pages go (to slots that the pager's map
  *           calls free), and the sessions are opened at any time
  *           -DNEL=n evictions of other pages
+ *           -DGONE=n a provider that has slot 1 loses what it held, and says
+ *           so when the pager claims its lease; later the slot's entry in the
+ *           slab table is used for another lease
  *           a budget of 99 means no bound
  * TEXT_*    a rule as an earlier wording had it: each was found wanting here
  * NO_*      a rule taken out
@@ -54,6 +57,9 @@
 #ifndef NEL
 #define NEL 1
 #endif
+#ifndef GONE
+#define GONE 0
+#endif
 #define NP 2                    /* requests of a kind in flight */
 
 #define ZERO 0                  /* also UNTOUCHED */
@@ -67,6 +73,7 @@
 #define FILLING 8
 #define CACHED 9
 #define DISCARDING 10
+#define LOST 11
 
 #define NONE 0
 #define MAP 1
@@ -86,7 +93,7 @@ byte pop;                       /* punch: 1 submitted 2 done */
 bit kill; bit alive = 1; bit fbusy;
 /* zap: 1 asked 2 zapped 3 reply 4 reply "pinned" 5 asked by a dead pager */
 byte zp[NP];
-/* PUT: 1 on the wire 2 ack on the way; GET: 1 on the wire 2 reply */
+/* PUT: 1 on the wire 2 ack on the way; GET: 1 on the wire 2 reply; 3 refused */
 byte pt[NP]; byte ps[NP]; bit pv[NP]; bit po[NP];
 byte gt[NP]; byte gs[NP]; bit gv[NP];
 bit hold[NS+1];                  /* slot to free once no GET on it is out */
@@ -94,6 +101,18 @@ bit frs[NS+1]; bit fro[NS+1];   /* FREE on the wire, this / a dead session */
 bit slv[NS+1];
 bit cnt; bit pin; bit orphan;   /* DMA count, GUP pin, pinned page gone */
 byte ncr; byte nz; byte ndup; byte ndisc; byte ndma; byte nintr; byte npf; byte nul;
+
+#if GONE > 0
+bit dead;                       /* slot 1's provider has lost it */
+bit prf;                        /* and has refused the pager's CLAIM: proof */
+bit late;                       /* the page went there after that */
+byte ngone;
+#define REFUSES(s) (dead && s == 1)
+#define PROVED(s) (prf && s == 1)
+#else
+#define REFUSES(s) false
+#define PROVED(s) false
+#endif
 
 /*
  * A lazy attach.  Until .rec is set the pager knows nothing of this page: not
@@ -163,16 +182,17 @@ inline cont(wp) {
 }
 #define BUSY(s) ((pt[0] && !po[0] && ps[0] == s) || (pt[1] && !po[1] && ps[1] == s) || frs[s])
 #ifdef NO_PUTHOLD               /* slot of a called-off PUT used again before its ack */
-#define USABLE(s) (s != slot && s != freeing && !hold[s] && !frs[s])
+#define FREESLOT(s) (s != slot && s != freeing && !hold[s] && !frs[s])
 #elif defined(NO_FREE_ACK)       /* freed slot used again before FREE's ack */
-#define USABLE(s) (s != slot && s != freeing && !hold[s] && !((pt[0] && !po[0] && ps[0] == s) || (pt[1] && !po[1] && ps[1] == s)))
+#define FREESLOT(s) (s != slot && s != freeing && !hold[s] && !((pt[0] && !po[0] && ps[0] == s) || (pt[1] && !po[1] && ps[1] == s)))
 #else
-#define USABLE(s) (s != slot && s != freeing && !hold[s] && !BUSY(s))
+#define FREESLOT(s) (s != slot && s != freeing && !hold[s] && !BUSY(s))
 #endif
+#define USABLE(s) (FREESLOT(s) && !PROVED(s))
 
 #define LIVE(s) (slot == s && (st == REMOTE || st == PUNCHING || st == FETCHING || st == CACHED || cl))
 /* free, by what the pager knows */
-#define OTHERS(s) ((!REC || s != slot) && s != freeing && !hold[s] && !BUSY(s))
+#define OTHERS(s) ((!REC || s != slot) && s != freeing && !hold[s] && !BUSY(s) && !REFUSES(s))
 
 #if NS > 2
 #define ANYSLOT (USABLE(1) || USABLE(2) || USABLE(3))
@@ -220,13 +240,45 @@ inline cont(wp) {
 #define FETCHDATA (sw == FETCHING)      /* it can only be an intruder's */
 #endif
 
+#if GONE > 0
+#define GETOUT(i) (gt[i] == 1 || gt[i] == 2)
+#ifdef TEXT_LOST_ANY            /* whatever names it, with bytes here or not */
+#define LOSTSTATE (st != ZERO && st != DISCARDING && st != LOST)
+#elif defined(NO_LOST_GET)      /* not waiting for the answer to a GET */
+#define LOSTSTATE (st == REMOTE || st == FETCHING)
+#else
+#define LOSTSTATE (st == REMOTE || (st == FETCHING && !((GETOUT(0) || GETOUT(1)))))
+#endif
+#ifdef NO_LOST_DIRTY            /* a clean page goes though its copy is gone */
+#define GOODCOPY true
+#else
+#define GOODCOPY (!PROVED(slot))
+#endif
+#ifdef NO_LOST_WORDS            /* the entry is free at once */
+#define REAPED (NOGET(1) && !BUSY(1))
+#else
+#define REAPED (slot != 1 && freeing != 1 && NOGET(1) && !BUSY(1))
+#endif
+#else
+#define GOODCOPY true
+#endif
+
 /* ------------------------------------------------------------------ guest */
 proctype Guest() {
     do
     :: atomic { pte != NONE -> assert(pr && mv) }                   /* read */
     :: atomic { pte != NONE && (!mv || pte == MAPWP || zf || slv[1] || slv[2] || pv[0] || pv[1] || gv[0] || gv[1] || pbuf) ->
                 pte = MAP; stale(); mv = 1 }                        /* write */
+#if GONE > 0
+    /* What is lost is waited for: that is no error as long as it is lost. */
+    :: atomic { pte == NONE -> gb = 1; fq = 1 };
+waits:  if :: !gb -> goto again :: gb && st == LOST fi;
+endlost:
+        if :: !gb :: gb && st != LOST -> goto waits fi;
+again:  skip
+#else
     :: atomic { pte == NONE -> gb = 1; fq = 1 }; !gb
+#endif
     od
 }
 
@@ -314,6 +366,7 @@ recon:
 #ifndef TEXT_DISC
         :: sw == DISCARDING -> skip                     /* QEMU's own */
 #endif
+        :: sw == LOST -> skip
         :: ((sw == PUNCHING || sw == REMOTE || FETCHDATA) && !hole) -> atomic { punch() };
             goto recon
 #ifdef NO_R2DATA        /* data under FILLING/FETCHING taken for "still remote" */
@@ -371,6 +424,7 @@ awake:
         atomic { wake() };
 #endif
 loop:
+end_idle:
         do
 #ifdef LAZY
         :: !rec -> goto recon
@@ -424,6 +478,36 @@ loop:
                     skip };
             cont(w); w = 0
         :: atomic { FREC && parked && st == DISCARDING -> parked = 0 }   /* QEMU's WAKE brings it back */
+#if GONE > 0
+        :: atomic { FREC && parked && st == LOST -> parked = 0 }        /* so does a discard's */
+        /* ---- CLAIM is refused: what slot 1 had is gone ---- */
+#ifdef TEXT_LOST_SILENT /* no answer taken for a refusal */
+        :: atomic { FEN && !prf && ngone == 0 -> ngone = 1; prf = 1 }
+#else
+        :: atomic { FEN && dead && !prf -> prf = 1 }
+#endif
+        /* ---- words that name it become LOST, those with bytes here dirty ---- */
+        :: atomic { (HREC && PROVED(slot) && LOSTSTATE) ->
+                    assert(!(pr && mv) && !pbuf && !slv[1] && !late);
+                    assert(!((gt[0] == 2 && gs[0] == 1 && gv[0]) || (gt[1] == 2 && gs[1] == 1 && gv[1])));
+                    st = LOST; wq = 0; slot = 0 }
+#ifndef NO_LOST_DIRTY
+        :: atomic { (REC && PROVED(slot) && (st == HOT || st == ZAPPING || st == ZAPPED || st == CACHED || st == EVICTING)) ->
+                    if :: st == CACHED -> st = ZAPPED :: else fi;
+                    cl = 0; slot = 0 }
+#endif
+        /* ---- the entry is free once nothing names it: another lease has it ---- */
+        :: atomic { (HREC && prf && REAPED) -> prf = 0; dead = 0; frs[1] = 0; fro[1] = 0; hold[1] = 0; slv[1] = 0;
+                    if :: po[0] && ps[0] == 1 -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else fi;
+                    if :: po[1] && ps[1] == 1 -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else fi }
+        /* ---- refused PUTs are called off, refused GETs asked again ---- */
+        :: atomic { (pt[0] == 3 || pt[1] == 3) -> i = (pt[0] == 3 -> 0 : 1);
+                    if :: (st == EVICTING && SAME(i)) -> st = ZAPPED; wq = 0 :: else fi;
+                    pt[i] = 0; ps[i] = 0; pv[i] = 0; i = 0 }
+        :: atomic { (gt[0] == 3 || gt[1] == 3) -> i = (gt[0] == 3 -> 0 : 1);
+                    gt[i] = 0; gs[i] = 0; gv[i] = 0; i = 0 }
+        :: atomic { (REC && FEN && st == FETCHING && !prf && !gt[wq]) -> gt[wq] = 1; gs[wq] = slot }
+#endif
         :: atomic { (st == REMOTE && FEN && ((FREC && parked) || (HREC && BUDGET(npf,PREFETCH))) && (!gt[0] || !gt[1])) ->
                     if :: parked -> pfetch = 0 :: else -> pfetch = 1; SPEND(npf,PREFETCH) fi;
                     i = (gt[0] -> 1 : 0); st = FETCHING; wq = i };
@@ -482,7 +566,11 @@ refill:
                     :: else
                     fi;
                     zp[i] = 0; i = 0 }
-        :: atomic { HREC && ((st == ZAPPED && cl) || (st == CACHED && BUDGET(nz,NZ))) -> if :: st == CACHED -> SPEND(nz,NZ) :: else fi; st = PUNCHING; cl = 0 }
+        :: atomic { HREC && GOODCOPY && ((st == ZAPPED && cl) || (st == CACHED && BUDGET(nz,NZ))) ->
+#if GONE > 0
+                    late = PROVED(slot);
+#endif
+                    if :: st == CACHED -> SPEND(nz,NZ) :: else fi; st = PUNCHING; cl = 0 }
         :: atomic { (HREC && FEN && st == ZAPPED && !cl && (!pt[0] || !pt[1]) && ANYSLOT) ->
                     n = 0;
                     if :: USABLE(1) -> n = 1 :: USABLE(2) -> n = 2
@@ -502,7 +590,15 @@ refill:
         :: atomic { (pt[0] == 2 && !po[0]) || (pt[1] == 2 && !po[1]) ->
                     i = ((pt[0] == 2 && !po[0]) -> 0 : 1);
                     if
-                    :: (st == EVICTING && SAME(i)) ->
+#if GONE > 0
+#ifdef NO_LOST_ACK      /* an ack counts although the slot is known to be gone */
+                    :: (st == EVICTING && SAME(i) && PROVED(ps[i])) ->
+                        late = 1; st = PUNCHING; wq = 0; cl = 0; freeing = slot; slot = ps[i]
+#else
+                    :: (st == EVICTING && SAME(i) && PROVED(ps[i])) -> st = ZAPPED; wq = 0
+#endif
+#endif
+                    :: (st == EVICTING && SAME(i) && !PROVED(ps[i])) ->
                         st = PUNCHING; wq = 0; cl = 0; freeing = slot; slot = ps[i]
                     :: else
                     fi;
@@ -547,14 +643,17 @@ refill:
 #ifdef LAZY
         rec = 0; fen = 0; swp = 0;
 #endif
+#if GONE > 0
+        prf = 0;
+#endif
         parked = 0; pbuf = 0; pfetch = 0; freeing = 0; i = 0; w = 0; n = 0; sw = 0; sg = 0; hole = 0;
 #ifndef NO_R3PIDFD      /* proved dead: nothing of it still runs */
         if :: pop == 1 -> punch() :: pop == 1 -> skip :: else fi; pop = 0;
 #endif
         if :: zp[0] == 1 -> zp[0] = 5 :: else -> zp[0] = 0 fi;
         if :: zp[1] == 1 -> zp[1] = 5 :: else -> zp[1] = 0 fi;
-        if :: pt[0] == 1 -> po[0] = 1 :: pt[0] == 2 -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else fi;
-        if :: pt[1] == 1 -> po[1] = 1 :: pt[1] == 2 -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else fi;
+        if :: pt[0] == 1 -> po[0] = 1 :: pt[0] >= 2 -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else fi;
+        if :: pt[1] == 1 -> po[1] = 1 :: pt[1] >= 2 -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else fi;
         gt[0] = 0; gt[1] = 0; gv[0] = 0; gv[1] = 0; gs[0] = 0; gs[1] = 0;
         n = 1; do :: n <= NS -> hold[n] = 0; if :: frs[n] -> fro[n] = 1; frs[n] = 0 :: else fi; n++ :: else -> break od; n = 0;
 #ifdef FBWAKE
@@ -576,12 +675,19 @@ proctype Provider() {
     byte s;
 end:
     do
-    :: atomic { pt[0] == 1 -> assert(!LIVE(ps[0])); slv[ps[0]] = pv[0];
+#if GONE > 0
+    :: atomic { !dead && BUDGET(ngone,GONE) -> SPEND(ngone,GONE); dead = 1; slv[1] = 0 }
+    :: atomic { pt[0] == 1 && REFUSES(ps[0]) -> if :: po[0] -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else -> pt[0] = 3 fi }
+    :: atomic { pt[1] == 1 && REFUSES(ps[1]) -> if :: po[1] -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else -> pt[1] = 3 fi }
+    :: atomic { gt[0] == 1 && REFUSES(gs[0]) -> gt[0] = 3 }
+    :: atomic { gt[1] == 1 && REFUSES(gs[1]) -> gt[1] = 3 }
+#endif
+    :: atomic { pt[0] == 1 && !REFUSES(ps[0]) -> assert(!LIVE(ps[0])); slv[ps[0]] = pv[0];
                 if :: po[0] -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else -> pt[0] = 2; pv[0] = 0 fi }
-    :: atomic { pt[1] == 1 -> assert(!LIVE(ps[1])); slv[ps[1]] = pv[1];
+    :: atomic { pt[1] == 1 && !REFUSES(ps[1]) -> assert(!LIVE(ps[1])); slv[ps[1]] = pv[1];
                 if :: po[1] -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else -> pt[1] = 2; pv[1] = 0 fi }
-    :: atomic { gt[0] == 1 -> gv[0] = slv[gs[0]]; gt[0] = 2 }
-    :: atomic { gt[1] == 1 -> gv[1] = slv[gs[1]]; gt[1] = 2 }
+    :: atomic { gt[0] == 1 && !REFUSES(gs[0]) -> gv[0] = slv[gs[0]]; gt[0] = 2 }
+    :: atomic { gt[1] == 1 && !REFUSES(gs[1]) -> gv[1] = slv[gs[1]]; gt[1] = 2 }
     :: atomic { frs[1] -> frs[1] = 0; slv[1] = 0 }
     :: atomic { frs[2] -> frs[2] = 0; slv[2] = 0 }
     :: atomic { fro[1] -> fro[1] = 0; slv[1] = 0 }

@@ -449,7 +449,7 @@ void lease_tick(Pager *p, uint64_t now)
             continue;
         }
         if (l->lost && !p->slots.partial && !lease_pages(p, l)) {
-            lease_drop(p, l);   /* the guest has thrown all of it away */
+            lease_drop(p, l);   /* no word names it any more: loss.c */
             continue;
         }
         if (l->remote->state != REMOTE_UP || l->releasing) {

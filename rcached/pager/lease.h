@@ -40,7 +40,7 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
 /** lease_pages() - slots of @l that pages are in; others wait for their FREE */
 uint64_t lease_pages(const Pager *p, const Lease *l);
 
-/** lease_lost_pages() - pages in leases that their providers have lost */
+/** lease_lost_pages() - slots that are not empty of leases that are lost */
 uint64_t lease_lost_pages(const Pager *p);
 
 /** lease_release() - give a lease back, whose provider is up */

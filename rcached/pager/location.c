@@ -48,6 +48,14 @@ bool location_knows(const Pager *p, uint64_t slot)
            !slots_leaving(&p->slots, slot);
 }
 
+bool location_is_lost(const Pager *p, uint64_t slot)
+{
+    const Lease *l = lease_of_slot(p, slot);
+
+    return l && l->lost && !slots_is_read(&p->slots, slot) &&
+           !p->slots.slabs[slot_slab(slot)].frozen;
+}
+
 Remote *location_remote(const Pager *p, uint64_t slot)
 {
     const Lease *l = lease_of_slot(p, slot);
@@ -417,6 +425,14 @@ static void put_refused(const Pager *p, Remote *remote, uint16_t status)
     }
 }
 
+/* Its ack was overtaken by the word that the provider has lost the lease. */
+static bool put_is_lost(const Pager *p, const Put *put)
+{
+    const Lease *l = lease_of_slot(p, put->slot[0]);
+
+    return l && l->lost;
+}
+
 static bool put_answer(Pager *p, Remote *remote, const WireHead *head,
                        const void *payload)
 {
@@ -434,6 +450,8 @@ static bool put_answer(Pager *p, Remote *remote, const WireHead *head,
         put_busy(p, put);
     } else if (head->status) {
         put_refused(p, remote, head->status);
+    } else if (put_is_lost(p, put)) {
+        ok = false;
     } else if (!put_is_confirmed(put, head, payload)) {
         ok = false;
         put_busy(p, put);

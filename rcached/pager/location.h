@@ -127,6 +127,14 @@ void locations_deinit(Locations *locations);
 /** location_knows() - is @slot, of a word, one in which something is stored? */
 bool location_knows(const Pager *p, uint64_t slot);
 
+/**
+ * location_is_lost() - are all locations that a slot's slab has proved gone?
+ *
+ * Not while a GET on the slot is out, whose answer may have the bytes, and not
+ * while the slab moves: it may have all that the old provider had.
+ */
+bool location_is_lost(const Pager *p, uint64_t slot);
+
 /** location_remote() - the provider of a slot; NULL: it is at none */
 Remote *location_remote(const Pager *p, uint64_t slot);
 

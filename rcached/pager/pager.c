@@ -78,6 +78,7 @@ static void tick_done(RingOp *op, int res, bool more)
     fetch_retry(p, now);
     location_retry(p, now);
     providers_tick(p, now);
+    loss_tick(p, now);
     lease_tick(p, now);
     freeing_flush(p, true);
     health_tick(p, now);
@@ -122,6 +123,7 @@ static bool pager_work(Pager *p)
         more |= takeover_work(p);
     }
     fault_work(p, now);
+    more |= loss_work(p);
     more |= freeing_sweep(p);
     if (p->takeover.managing && attach_is_done(&p->attach)) {
         more |= evict_work(p, now);

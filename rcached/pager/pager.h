@@ -40,6 +40,7 @@
 #include "rcached/pager/lease.h"
 #include "rcached/pager/limit.h"
 #include "rcached/pager/location.h"
+#include "rcached/pager/loss.h"
 #include "rcached/pager/move.h"
 #include "rcached/pager/page-errors.h"
 #include "rcached/pager/pager-loop.h"
@@ -96,6 +97,7 @@ struct Pager {
     Probe probe;
     Moves moves;
     Locations locations;
+    Losses losses;
     Slots slots;
 
     /* its memory's */

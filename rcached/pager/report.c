@@ -30,8 +30,6 @@ static uint64_t own_rss(void)
 
 static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
 {
-    uint64_t gone = lease_lost_pages(p) * RCACHE_PAGE_SIZE;
-
     s->guest = p->limits.ram * RCACHE_PAGE_SIZE;
     s->untouched = bytes_of(p, RCACHE_UNTOUCHED);
     s->hot = bytes_of(p, RCACHE_HOT) + bytes_of(p, RCACHE_ZAPPING);
@@ -39,11 +37,8 @@ static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
     s->cached = bytes_of(p, RCACHE_CACHED);
     s->remote = bytes_of(p, RCACHE_REMOTE) + bytes_of(p, RCACHE_PUNCHING) +
                 bytes_of(p, RCACHE_FETCHING) + bytes_of(p, RCACHE_FILLING);
-    /* Their words still say where they were: who has lost them can be told. */
-    gone = MIN(gone, s->remote);
-    s->remote -= gone;
     s->zero = bytes_of(p, RCACHE_ZERO) + bytes_of(p, RCACHE_DISCARDING);
-    s->lost = bytes_of(p, RCACHE_LOST) + gone;
+    s->lost = bytes_of(p, RCACHE_LOST);
     /* What is left, so that the sum is the guest: words outside blocks too */
     s->unmanaged = s->guest - MIN(s->guest, s->untouched + s->hot +
                                   s->zapped + s->cached + s->remote +

@@ -77,7 +77,6 @@ static void held_cause(const Pager *p, const Lease *l, struct LinkHeld *h,
     if (l->lost) {
         h->cause = RCACHE_CAUSE_LOST;
         since = l->lost_at;
-        h->lost = lease_pages(p, l) * RCACHE_PAGE_SIZE;
     } else if (remote_is_wrong(r, now)) {
         h->cause = RCACHE_CAUSE_WRONG;
         since = r->wrong_at;
@@ -111,6 +110,17 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
     wire_text_copy(h->provider, sizeof(h->provider), l->remote->host);
 }
 
+/* What a provider had of leases that are gone. */
+static void held_fill_lost(const Loss *loss, struct LinkHeld *h, uint64_t now)
+{
+    *h = (struct LinkHeld) {
+        .cause = RCACHE_CAUSE_LOST,
+        .cause_s = MIN((now - loss->since) / NS_PER_SEC, UINT32_MAX),
+        .lost = loss->pages * RCACHE_PAGE_SIZE,
+    };
+    wire_text_copy(h->provider, sizeof(h->provider), loss->host);
+}
+
 static void uplink_stats(Pager *p, uint64_t now)
 {
     struct {
@@ -119,8 +129,14 @@ static void uplink_stats(Pager *p, uint64_t now)
     } msg = { 0 };
     const Lease *l;
     uint32_t n = 0;
+    Loss loss;
 
     report_stats(p, &msg.head.stats, now);
+    for (unsigned i = 0; loss_by(p, i, &loss); i++) {
+        if (loss.pages) {
+            held_fill_lost(&loss, &msg.held[n++], now);
+        }
+    }
     LEASES_FOREACH(l, &p->leases) {
         if (n < LINK_HELD_MAX) {
             held_fill(p, l, &msg.held[n++], now);

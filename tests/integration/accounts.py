@@ -253,7 +253,7 @@ def provider_loses_all(build):
         time.sleep(2)           # and then it still waits
         stats = vm.stats()
         assert stats["waiting_pages"] > 0, stats
-        assert stats["waiting_for"] == "provider0", stats
+        assert stats["waiting_for"] == "a page that is lost", stats
         assert stats["lost"] > 32 * MIB and stats["remote"] < MIB, stats
         # Once for each.
         told = re.findall("has lost lease ([0-9a-f]+)", vm.said())
@@ -261,6 +261,46 @@ def provider_loses_all(build):
         assert "MISMATCH" not in vm.said()
         vm.popen.kill()
         vm.popen.wait()
+        c.shut_down()
+
+
+def lost_and_given_up(build):
+    """What is lost is so in its word: a new pager knows it, the leases are
+    gone, and a guest that gives the pages up can use them again."""
+    with Cluster(build, providers=1) as c:
+        vm = filled(c, 64, 24)
+        stored, _ = settled(c, vm)
+        assert stored > 32 * MIB
+        process = c.providers[0].processes["rcached"]
+        process.popen.kill()
+        process.popen.wait()
+        c.start_provider(c.providers[0])
+
+        def all_lost():
+            stats = vm.stats()
+            assert sum(stats[name] for name in PARTS) == stats["guest"], stats
+            # A little more may have gone to what the provider lends now.
+            return stats["lost"] == stored and stats["remote"] < MIB
+
+        def told():
+            return c.call(c.requester.path("admin.sock"),
+                          "vms")[0]["providers"]
+
+        wait_for("all of it to be lost", all_lost, 30)
+        wait_for("the provider to be told", lambda: [
+            p for p in told() if p["host"] == "provider0" and
+            p["lost_bytes"] == stored and p["stored_bytes"] < MIB], 30)
+        c.kill_pagers(vm, 1, 0.2)
+        wait_for("the next pager to know it", all_lost, 30)
+        vms = c.call(c.requester.path("admin.sock"), "vms")
+        assert vms[0]["lost_bytes"] == stored, vms
+        events = vm.said().count("has lost lease")
+        vm.call("discard-all")
+        wait_for("nothing to be lost", lambda: vm.stats()["lost"] == 0, 30)
+        vm.call("go")
+        wait_for("the guest to be away again", lambda: c.stored() > 32 * MIB,
+                 60)
+        expect_clean(vm.quit(), lost=events)
         c.shut_down()
 
 
@@ -317,4 +357,5 @@ def no_more_than_needed(build):
 SCENARIOS = {f.__name__: f for f in (
     attach_table, evict_value, evict_by_arbiter, evict_unanswered,
     discards_free_slots, figures_add_up, blocks,
-    lease_life, lease_refused, no_more_than_needed, provider_loses_all)}
+    lease_life, lease_refused, lost_and_given_up, no_more_than_needed,
+    provider_loses_all)}

@@ -289,7 +289,7 @@ MUTATIONS = {
         "        }", "unit-zap"),
     "told-no-loss": (
         "rcached/pager/uplink.c",
-        "        h->lost = lease_pages(p, l) * RCACHE_PAGE_SIZE;\n",
+        "        .lost = loss->pages * RCACHE_PAGE_SIZE,\n",
         "",
         "provider_comes_back_empty"),
     "put-digest-ignored": (
@@ -301,15 +301,48 @@ MUTATIONS = {
         "rcached/provider/peer.c",
         "        return wire_check(bytes, frame_need(head));",
         "        return WIRE_OK;", "unit-provider-digest"),
-    "lost-leases-not-counted": (
-        "rcached/pager/report.c",
-        "bytes_of(p, RCACHE_LOST) + gone;",
-        "bytes_of(p, RCACHE_LOST);",
-        "provider_loses_all"),
+    "what-is-lost-stays-remote": (
+        "rcached/pager/loss.c",
+        "    if (!is_away(word) ||",
+        "    if (is_away(word) ||",
+        "lost_and_given_up"),
+    "lost-while-a-get-is-out": (
+        "rcached/pager/location.c",
+        "    return l && l->lost && !slots_is_read(&p->slots, slot) &&\n",
+        "    return l && l->lost &&\n",
+        "unit-loss"),
+    "lost-while-it-moves": (
+        "rcached/pager/location.c",
+        "&p->slots, slot) &&\n"
+        "           !p->slots.slabs[slot_slab(slot)].frozen;",
+        "&p->slots, slot);",
+        "unit-loss"),
+    "lost-what-is-here": (
+        "rcached/pager/loss.c",
+        "           page_state(word) == RCACHE_FETCHING;\n",
+        "           page_state(word) != RCACHE_LOST;\n",
+        "unit-loss"),
+    "an-ack-of-a-lost-lease-commits": (
+        "rcached/pager/location.c",
+        "    } else if (put_is_lost(p, put)) {\n"
+        "        ok = false;\n",
+        "    } else if (put_is_lost(p, put)) {\n"
+        "        ok = true;\n",
+        "unit-loss"),
+    "a-lost-lease-goes-before-its-words": (
+        "rcached/pager/lease.c",
+        "        if (l->lost && !p->slots.partial && !lease_pages(p, l)) {\n",
+        "        if (l->lost && !p->slots.partial) {\n",
+        "unit-lease"),
+    "another-hosts-refusal-is-a-loss": (
+        "rcached/pager/lease.c",
+        "           (!*answers || !strcmp(answers, l->known.provider));",
+        "           (true || !strcmp(answers, l->known.provider));",
+        "unit-lease"),
     "any-refusal-is-a-loss": (
         "rcached/pager/lease.c",
-        "    if (!claim_proves_loss(status)) {",
-        "    if (0 && !claim_proves_loss(status)) {",
+        "    if (!claim_proves_loss(l, status)) {",
+        "    if (0 && !claim_proves_loss(l, status)) {",
         "unit-lease"),
     "grants-without-an-entry-are-kept": (
         "rcached/pager/lease.c",
