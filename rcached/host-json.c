@@ -250,27 +250,27 @@ static JsonArray *terms_json(const PredictOutput *prediction)
     return list;
 }
 
-/* What both "status" and "hosts" say of lending. */
-static void set_lending(JsonObject *o, const Rcached *r)
+/* What both "status" and "hosts" say of lending: what is offered is of the
+ * policy's last run, so room that has come since is free with the next one. */
+static void set_lending(JsonObject *o, const Rcached *r,
+                        const ProviderSnapshot *lent)
 {
     const HostState *s = policy_state(r->policy);
-    ProviderSnapshot lent;
 
-    rcached_lent(r, &lent);
     json_object_set_int_member(o, "mem_total_bytes", s->sample.total);
     json_object_set_int_member(o, "mem_available_bytes",
                                s->sample.available);
     json_object_set_int_member(o, "offered_bytes", s->prediction.offered);
-    json_object_set_int_member(o, "leased_bytes", lent.leased);
+    json_object_set_int_member(o, "leased_bytes", lent->leased);
     json_object_set_int_member(o, "free_bytes",
-                               saturating_sub(s->prediction.offered,
-                                              lent.leased));
-    json_object_set_int_member(o, "stored_bytes", lent.stored);
-    json_object_set_int_member(o, "spilled_bytes", lent.spilled);
-    json_object_set_int_member(o, "asked_back_bytes", s->asked);
-    json_object_set_int_member(o, "slabs_moved_away", lent.slabs_out);
-    json_object_set_int_member(o, "slabs_moved_here", lent.slabs_in);
-    provider_snapshot_clear(&lent);
+                               saturating_sub(MIN(s->prediction.offered,
+                                                  lent->offered),
+                                              lent->leased));
+    json_object_set_int_member(o, "stored_bytes", lent->stored);
+    json_object_set_int_member(o, "spilled_bytes", lent->spilled);
+    json_object_set_int_member(o, "asked_back_bytes", lent->asked);
+    json_object_set_int_member(o, "slabs_moved_away", lent->slabs_out);
+    json_object_set_int_member(o, "slabs_moved_here", lent->slabs_in);
 }
 
 static void set_psi(JsonObject *o, const MemorySample *sample)
@@ -291,7 +291,9 @@ JsonObject *host_json_host(const Rcached *r)
     const HostState *s = policy_state(r->policy);
     g_autoptr(GPtrArray) vms = vms_list(r->vms);
     JsonObject *o = json_object_new();
+    ProviderSnapshot lent;
 
+    rcached_lent(r, &lent);
     json_object_set_string_member(o, "name", r->options->host);
     json_object_set_string_member(o, "address", r->provider
                                   ? provider_address(r->provider) : "");
@@ -303,7 +305,8 @@ JsonObject *host_json_host(const Rcached *r)
     set_seconds(o, "age_seconds", 0);
     json_object_set_boolean_member(o, "lends", r->provider != NULL);
     json_object_set_boolean_member(o, "draining", s->draining);
-    set_lending(o, r);
+    set_lending(o, r, &lent);
+    provider_snapshot_clear(&lent);
     json_object_set_int_member(o, "reserve_bytes", s->reserve);
     json_object_set_null_member(o, "pending_bytes");
     set_psi(o, &s->sample);
@@ -378,28 +381,26 @@ static void judge_troubles(const Vm *vm, Verdict *verdict)
 }
 
 /* The spill file, and why it is worth a look. */
-static void set_spill(JsonObject *o, const Rcached *r, Verdict *verdict)
+static void set_spill(JsonObject *o, const ProviderSnapshot *lent,
+                      Verdict *verdict)
 {
     char spilled[32];
-    ProviderSnapshot lent;
 
-    rcached_lent(r, &lent);
-    json_object_set_int_member(o, "spill_size_bytes", lent.spill_size);
-    json_object_set_int_member(o, "spill_stored_bytes", lent.in_file);
-    json_object_set_int_member(o, "spill_slabs_out", lent.spill_slabs_out);
-    json_object_set_int_member(o, "spill_slabs_back", lent.spill_slabs_back);
-    json_object_set_int_member(o, "spill_get_pages", lent.spill_get_pages);
-    json_object_set_int_member(o, "spill_put_pages", lent.spill_put_pages);
-    json_object_set_int_member(o, "spill_errors", lent.spill_errors);
-    if (lent.spilled) {
+    json_object_set_int_member(o, "spill_size_bytes", lent->spill_size);
+    json_object_set_int_member(o, "spill_stored_bytes", lent->in_file);
+    json_object_set_int_member(o, "spill_slabs_out", lent->spill_slabs_out);
+    json_object_set_int_member(o, "spill_slabs_back", lent->spill_slabs_back);
+    json_object_set_int_member(o, "spill_get_pages", lent->spill_get_pages);
+    json_object_set_int_member(o, "spill_put_pages", lent->spill_put_pages);
+    json_object_set_int_member(o, "spill_errors", lent->spill_errors);
+    if (lent->spilled) {
         verdict_add(verdict, VERDICT_DEGRADED, "%s of what is lent is in the "
                     "spill file: guests wait longer for it",
-                    verdict_size(lent.spilled, spilled));
+                    verdict_size(lent->spilled, spilled));
     }
-    if (*lent.spill_problem) {
-        verdict_add(verdict, VERDICT_DEGRADED, "%s", lent.spill_problem);
+    if (*lent->spill_problem) {
+        verdict_add(verdict, VERDICT_DEGRADED, "%s", lent->spill_problem);
     }
-    provider_snapshot_clear(&lent);
 }
 
 static void judge_pager(const Vm *vm, Verdict *verdict)
@@ -529,7 +530,8 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
     return vms->len;
 }
 
-static void judge_host(const Rcached *r, Verdict *verdict)
+static void judge_host(const Rcached *r, const ProviderSnapshot *lent,
+                       Verdict *verdict)
 {
     const HostState *s = policy_state(r->policy);
 
@@ -541,19 +543,21 @@ static void judge_host(const Rcached *r, Verdict *verdict)
         verdict_add(verdict, VERDICT_DEGRADED,
                     "memory pressure is high: nothing more is lent");
     }
-    if (s->asked) {
+    if (lent->asked) {
         verdict_add(verdict, s->draining ? VERDICT_NOTE : VERDICT_DEGRADED,
                     "%" G_GUINT64_FORMAT " MiB of %" G_GUINT64_FORMAT " MiB "
-                    "that are lent have been asked back: %s", s->asked >> 20,
-                    s->leased >> 20, s->draining ? "this host is being drained"
-                    : "this host needs them itself");
+                    "that are lent have been asked back: %s",
+                    lent->asked >> 20, lent->leased >> 20,
+                    s->draining ? "this host is being drained"
+                                : "this host needs them itself");
     } else if (s->draining) {
         verdict_add(verdict, VERDICT_NOTE, "this host is %s",
-                    s->leased ? "being drained" : "drained and empty");
+                    lent->leased ? "being drained" : "drained and empty");
     }
 }
 
-static char *status_summary(const Rcached *r, unsigned nr_vms)
+static char *status_summary(const Rcached *r, const ProviderSnapshot *lent,
+                            unsigned nr_vms)
 {
     const HostState *s = policy_state(r->policy);
     char offered[32], leased[32];
@@ -561,7 +565,7 @@ static char *status_summary(const Rcached *r, unsigned nr_vms)
     return g_strdup_printf("%u VM%s; offers %s, %s leased", nr_vms,
                            nr_vms == 1 ? "" : "s",
                            verdict_size(s->prediction.offered, offered),
-                           verdict_size(s->leased, leased));
+                           verdict_size(lent->leased, leased));
 }
 
 JsonObject *host_json_status(const Rcached *r, int64_t started)
@@ -570,7 +574,9 @@ JsonObject *host_json_status(const Rcached *r, int64_t started)
     g_autoptr(Verdict) verdict = verdict_new();
     g_autofree char *summary = NULL;
     JsonArray *leases = host_json_leases(r);
+    ProviderSnapshot lent;
 
+    rcached_lent(r, &lent);
     json_object_set_string_member(o, "daemon", "rcached");
     json_object_set_string_member(o, "version", RCACHED_VERSION);
     json_object_set_string_member(o, "host", r->options->host);
@@ -581,11 +587,12 @@ JsonObject *host_json_status(const Rcached *r, int64_t started)
     json_object_set_array_member(o, "arbiters", arbiters_json(r, verdict));
     json_object_set_int_member(o, "leases", json_array_get_length(leases));
     json_array_unref(leases);
-    set_lending(o, r);
-    set_spill(o, r, verdict);
-    summary = status_summary(r, set_vms(o, r, verdict));
+    set_lending(o, r, &lent);
+    set_spill(o, &lent, verdict);
+    summary = status_summary(r, &lent, set_vms(o, r, verdict));
     json_object_set_array_member(o, "other_vms", unmanaged_vms_json(r->qmp));
-    judge_host(r, verdict);
+    judge_host(r, &lent, verdict);
+    provider_snapshot_clear(&lent);
     verdict_set(verdict, o, summary);
     json_object_set_string_member(o, "summary", summary);
     return o;

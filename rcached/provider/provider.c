@@ -28,8 +28,9 @@
 #include "common/wire-control.h"
 #include "rcached/provider/provider-adopt.h"
 #include "rcached/provider/provider-internal.h"
-#include "rcached/provider/store-spill.h"
 #include "rcached/provider/store-look.h"
+#include "rcached/provider/store-revoke.h"
+#include "rcached/provider/store-spill.h"
 
 /*
  * The kernel takes an io_uring apart after its process is gone: the socket of
@@ -500,6 +501,8 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
     pthread_mutex_lock(&provider->lock);
     store_totals(provider->store, &totals);
     store_list(provider->store, boottime_ms(), out->leases);
+    out->asked = store_asked(provider->store) * provider->slab_pages *
+                 WIRE_PAGE_SIZE;
     server_counts(provider->server, &counts);
     if (provider->spill) {
         snapshot_spill(provider->spill, out);

@@ -61,6 +61,7 @@ typedef struct ProviderConfig {
 typedef struct ProviderSnapshot {
     uint64_t offered;           /* bytes, and so are the next: may be leased */
     uint64_t leased;
+    uint64_t asked;             /* of leased: that has been asked back */
     uint64_t stored;
     uint64_t spilled;           /* of leased: memory that is given back, since
                                  * the slabs are in the spill file */

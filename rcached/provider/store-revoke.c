@@ -98,6 +98,19 @@ uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline)
     return want;
 }
 
+uint64_t store_asked(const Store *store)
+{
+    GHashTableIter iter;
+    uint64_t asked = 0;
+    gpointer lease;
+
+    g_hash_table_iter_init(&iter, store->leases);
+    while (g_hash_table_iter_next(&iter, NULL, &lease)) {
+        asked += lease_asked(lease);
+    }
+    return asked;
+}
+
 /* -------------------------------------------------------------- leaving */
 
 Slab *store_slab(const Store *store, const StoreLease *lease,

@@ -20,6 +20,9 @@ void store_forget(StoreLease *lease, Slab *slab);
  */
 uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline);
 
+/** store_asked() - slabs that have been asked for and are still leased */
+uint64_t store_asked(const Store *store);
+
 /**
  * store_drop() - take a slab out of its lease
  *

@@ -33,6 +33,12 @@ MUTATIONS = {
         "rcached/vm.c",
         "    if (!left || vm->waiting->hello.incarnation",
         "    if (left >= 0 || vm->waiting->hello.incarnation", "unit-vms"),
+    "asked-back-a-while-ago": (
+        "rcached/host-json.c",
+        "\"asked_back_bytes\", lent->asked);",
+        "\"asked_back_bytes\",\n"
+        "                               policy_state(r->policy)->asked);",
+        "drained"),
     "own-cgroups-unseen": (
         "rcached/agent/memory.c",
         "    if (!read_own(source, &room, errp)) {",

@@ -131,12 +131,15 @@ START_TEST(slabs_are_asked_back)
     ck_assert_uint_eq(full->keep, 1);
     ck_assert_uint_eq(full->deadline, 2000);
     store_drop(store, idle, idle->slabs->pdata[0]);
+    ck_assert_uint_eq(store_asked(store), 3);   /* without asking again */
     ck_assert_uint_eq(store_revoke(store, 1, 3000), 3);
     ck_assert_uint_eq(store_revoke(store, UINT64_MAX, 3000), 0);
+    ck_assert_uint_eq(store_asked(store), 0);
     ck_assert_uint_ge(MIN(idle->keep, full->keep), 2);
     full->movable = false;      /* who cannot leave is not asked */
     ck_assert_uint_eq(store_revoke(store, 0, 3000), 2);
     ck_assert_uint_ge(full->keep, 2);
+    ck_assert_uint_eq(store_asked(store), 2);
     store_unref(store, full);
     store_unref(store, idle);
 }
