@@ -6,6 +6,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "common/sparse.h"
+
 static uint64_t frame_of(uint64_t page)
 {
     return page / RCACHE_FRAME_PAGES;
@@ -14,6 +16,11 @@ static uint64_t frame_of(uint64_t page)
 static uint64_t table_nr_frames(const Table *table)
 {
     return frame_of(table->nr + RCACHE_FRAME_PAGES - 1);
+}
+
+static size_t table_bytes(const Table *table)
+{
+    return table_nr_frames(table) * sizeof(FrameCount);
 }
 
 /* Count one frame from its words. */
@@ -32,14 +39,14 @@ int table_init(Table *table, uint64_t *words, struct RcacheSide *sides,
                uint64_t nr)
 {
     *table = (Table) { .words = words, .sides = sides, .nr = nr };
-    /* Zeros that nobody has touched take up nothing. */
-    table->frames = g_try_new0(FrameCount, table_nr_frames(table));
+    table->frames = sparse_new(table_bytes(table));
     return table->frames ? 0 : -ENOMEM;
 }
 
 void table_deinit(Table *table)
 {
-    g_clear_pointer(&table->frames, g_free);
+    sparse_free(table->frames, table_bytes(table));
+    table->frames = NULL;
 }
 
 bool table_step(Table *table, uint64_t page, uint64_t old, uint64_t new)

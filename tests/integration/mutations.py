@@ -96,8 +96,7 @@ MUTATIONS = {
     "maxmem-is-touched": (
         "rcached/pager/table.c",
         "    return table->frames ? 0 : -ENOMEM;",
-        "    memset(table->frames, 0,\n"
-        "           table_nr_frames(table) * sizeof(FrameCount));\n"
+        "    memset(table->frames, 0, table_bytes(table));\n"
         "    return table->frames ? 0 : -ENOMEM;",
         "maxmem_costs_nothing"),
     "rule2-slots-of-half-a-map": (
