@@ -346,8 +346,10 @@ static void judge_faults(const Vm *vm, Verdict *verdict)
     const struct RcacheVmmStats *s = &vm->figures.stats;
 
     if (!vm->pager && vm->retry.problem) {
-        verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager, since "
-                    "starting one fails: %s", vm->name, vm->retry.problem);
+        verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager, since %s: "
+                    "%s", vm->name, vm->retry.failures
+                    ? "starting one fails" : "the last one died",
+                    vm->retry.problem);
     } else if (!vm->figures.attached) {
         verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager attached",
                     vm->name);

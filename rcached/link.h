@@ -15,7 +15,9 @@
  *             [--moves-per-minute=N]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread,
  * and a pipe as descriptor 5: one that cannot start says there why, answers
- * HELLO with the same text, and ends with status 1.
+ * HELLO with the same text, and ends with status 1.  One that can closes it
+ * when it says READY, with the byte LINK_READY in it: so rcached knows of a
+ * pager that was killed in the next moment that it had served its VM.
  * The pager never waits for rcached on the fault path.
  */
 #ifndef RCACHED_LINK_H
@@ -28,6 +30,7 @@
 #define LINK_MAGIC      0x6b6c6372u     /* "rclk" */
 #define LINK_MSG_MAX    16384u
 #define LINK_GRANTS_MAX 16u
+#define LINK_READY      '\0'    /* alone in the pipe; no text begins with it */
 
 enum LinkType {
     LINK_HELLO = 1,     /* pager: first message */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "rcached/link.h"
 
 /* The pager's descriptors beside the standard ones. */
 #define PAGER_VMM_FD    3
@@ -26,7 +27,7 @@ extern char **environ;
 struct PagerProcess {
     pid_t pid;
     int pidfd;
-    int words_fd;               /* what it says if it cannot start; or -1 */
+    int words_fd;               /* what it says of its start; or -1 */
     bool adopted;
     guint watch;
     PagerEnded *ended;
@@ -50,30 +51,37 @@ static bool describe_exit(int pidfd, char *how, size_t size)
     return true;
 }
 
-/* Its last words, if it had any; they are of our own program. */
-static bool read_words(const PagerProcess *proc, char *how, size_t size)
+/* What it said of its start, if anything; our own program is to be trusted. */
+static void read_words(const PagerProcess *proc, PagerEnd *end, char *how,
+                       size_t size)
 {
-    ssize_t len = proc->words_fd < 0 ? 0 : read(proc->words_fd, how, size - 1);
+    char words[256];
+    ssize_t len = proc->words_fd < 0
+                      ? 0 : read(proc->words_fd, words, sizeof(words) - 1);
 
     if (len <= 0) {
-        return false;
+        return;
     }
-    how[len] = '\0';
-    return true;
+    words[len] = '\0';
+    end->served = words[0] == LINK_READY;
+    end->said = end->failed && !end->served;
+    if (end->said) {
+        g_strlcpy(how, words, size);
+    }
 }
 
 static gboolean proc_dead(gint fd, GIOCondition condition, gpointer opaque)
 {
     PagerProcess *proc = opaque;
     char how[256] = "gone";
-    bool failed = false, said;
+    PagerEnd end = { .how = how };
 
     if (!proc->adopted) {
-        failed = describe_exit(proc->pidfd, how, sizeof(how));
+        end.failed = describe_exit(proc->pidfd, how, sizeof(how));
+        read_words(proc, &end, how, sizeof(how));
     }
-    said = failed && read_words(proc, how, sizeof(how));
     proc->watch = 0;
-    proc->ended(proc, how, failed, said, proc->opaque);
+    proc->ended(proc, &end, proc->opaque);
     return G_SOURCE_REMOVE;
 }
 

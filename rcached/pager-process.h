@@ -18,16 +18,23 @@
 typedef struct PagerProcess PagerProcess;
 
 /**
- * PagerEnded - the process is dead
+ * struct PagerEnd - how a pager has ended
  * @how: in words: what it said of it itself, or "exit status 1", "signal 9
  *       (Killed)"
- * @failed: it ended otherwise than with status 0
+ * @failed: otherwise than with status 0; not known of one that was adopted
  * @said: @how is its own words: it could not start
- *
- * The callee frees @proc.
+ * @served: it had said READY to its VM; not known of one that was adopted
  */
-typedef void PagerEnded(PagerProcess *proc, const char *how, bool failed,
-                        bool said, void *opaque);
+typedef struct PagerEnd {
+    const char *how;
+    bool failed;
+    bool said;
+    bool served;
+} PagerEnd;
+
+/** PagerEnded - the process is dead; the callee frees @proc */
+typedef void PagerEnded(PagerProcess *proc, const PagerEnd *end,
+                        void *opaque);
 
 typedef struct PagerSpawn {
     const char *exe;            /* the program to be */

@@ -30,8 +30,8 @@ struct VmWaiting {
     guint hangup;
 };
 
-static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
-                           bool said, void *opaque);
+static void vm_pager_ended(PagerProcess *proc, const PagerEnd *end,
+                           void *opaque);
 
 /* ------------------------------------------------------------------ life */
 
@@ -125,7 +125,6 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
         return;
     }
     vm->starts++;
-    vm->served = false;
     vm->started_at = g_get_monotonic_time();
     vm_figures_owed(&vm->figures, vm->started_at);
     note.pid = pager_process_pid(vm->pager);
@@ -146,8 +145,9 @@ static bool vm_backs_off(Vm *vm)
     if (!left || vm->waiting->hello.incarnation != vm->incarnation) {
         return false;
     }
-    why = g_strdup_printf("its pager cannot start: %s (trying again in %.1f "
-                          "s)", vm->retry.problem, left / 1e6);
+    why = g_strdup_printf("its pager %s: %s (trying again in %.1f s)",
+                          vm->retry.failures ? "cannot start" : "has died",
+                          vm->retry.problem, left / 1e6);
     vmm_refuse(fd_steal(&vm->waiting->fd), -EAGAIN, why);
     vm_end_wait(vm);
     return true;
@@ -186,19 +186,18 @@ static void vm_start(Vm *vm)
     vm_end_wait(vm);
 }
 
-static void vm_pager_ended(PagerProcess *proc, const char *how, bool failed,
-                           bool said, void *opaque)
+static void vm_pager_ended(PagerProcess *proc, const PagerEnd *end,
+                           void *opaque)
 {
     Vm *vm = opaque;
 
-    g_log(G_LOG_DOMAIN, failed ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE,
+    g_log(G_LOG_DOMAIN, end->failed ? G_LOG_LEVEL_WARNING
+                                    : G_LOG_LEVEL_MESSAGE,
           "vm %s: pager %d ended: %s", vm->name, (int)pager_process_pid(proc),
-          how);
+          end->how);
     pager_process_free(proc);
     vm->pager = NULL;
-    if (failed && !vm->served) {
-        vm_retry_failed(&vm->retry, how, said, g_get_monotonic_time());
-    }
+    vm_retry_ended(&vm->retry, end, g_get_monotonic_time());
     vm_figures_end(&vm->figures);
     vm->pagerless_since = g_get_monotonic_time();
     rundir_forget_pager(vm->pagers->dir, vm->uuid);
@@ -297,10 +296,6 @@ void vm_linked(Vm *vm, struct Link *link)
 void vm_stats(Vm *vm, const struct LinkStats *msg)
 {
     vm_figures_stats(&vm->figures, msg, g_get_monotonic_time());
-    if (msg->attached && !vm->served) {
-        vm->served = true;
-        vm_retry_reset(&vm->retry);
-    }
 }
 
 void vm_heard(Vm *vm)

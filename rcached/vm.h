@@ -49,8 +49,7 @@ typedef struct Vm {
     PagerProcess *pager;        /* or NULL */
     int64_t pagerless_since;    /* g_get_monotonic_time() */
     int64_t started_at;         /* the same, of its pager; 0: not by us */
-    bool served;                /* that pager has attached */
-    VmRetry retry;              /* of pagers that could not serve it */
+    VmRetry retry;              /* of pagers that failed */
     VmWaiting *waiting;         /* a connection that waits for its pager */
 
     struct Link *link;          /* the pager's link, or NULL */

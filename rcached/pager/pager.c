@@ -266,6 +266,7 @@ static void pager_free(Pager *p)
     guest_deinit(&p->guest);
     ring_free(p->ring);
     autofd_close(&p->pidfd);
+    autofd_close(&p->uplink.words_fd);
     autofd_close(&p->vmm.pidfd);
     g_free(p);
 }
@@ -290,7 +291,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
         { "vmm-fd", 0, 0, G_OPTION_ARG_INT, &args->vmm_fd,
           "the VMM's socket", "N" },
         { "words-fd", 0, 0, G_OPTION_ARG_INT, &args->words_fd,
-          "where to say why the pager cannot start", "N" },
+          "where to say why the pager cannot start, or that it is ready", "N" },
         { "link", 0, 0, G_OPTION_ARG_STRING, &args->link,
           "rcached's socket", "PATH" },
         { "host", 0, 0, G_OPTION_ARG_STRING, &args->host,
@@ -333,9 +334,7 @@ static int pager_live(const PagerArgs *args)
         pager_give_up(args->vmm_fd, args->words_fd, why);
         return 1;
     }
-    if (args->words_fd >= 0) {
-        close(args->words_fd);
-    }
+    p->uplink.words_fd = args->words_fd;
     demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);
     p->health.window = args->config.slow_window_ms * NS_PER_MS;
     p->health.moves_per_minute = args->config.moves_per_minute;

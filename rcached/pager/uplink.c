@@ -32,6 +32,19 @@ static void uplink_hello(Pager *p)
     seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
 }
 
+void uplink_ready(Pager *p)
+{
+    const char ready = LINK_READY;
+
+    if (p->uplink.words_fd >= 0 &&
+        write(p->uplink.words_fd, &ready, sizeof(ready)) < 0) {
+        g_message("vm %s: the daemon that started this pager has ended",
+                  p->name);
+    }
+    autofd_close(&p->uplink.words_fd);
+    p->uplink.words_fd = -1;
+}
+
 void uplink_auto(Pager *p)
 {
     struct LinkAuto msg = {

@@ -16,15 +16,21 @@ typedef struct Pager Pager;
  * struct Uplink - private to uplink.c once it is set up
  * @sock: the connection
  * @path: rcached's socket; the caller's
+ * @words_fd: where to say that we are READY (link.h); -1 once that is said
  * @stats_at: ns, send figures
  * @connect_at: ns, connect again
  */
 typedef struct Uplink {
     SeqSock sock;
     const char *path;
+    int words_fd;
     uint64_t stats_at;
     uint64_t connect_at;
 } Uplink;
+
+/** uplink_ready() - the VMM is told READY next: rcached may know, whatever
+ * becomes of us */
+void uplink_ready(Pager *p);
 
 /** uplink_tick() - connect, send figures */
 void uplink_tick(Pager *p, uint64_t now);

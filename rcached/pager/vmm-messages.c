@@ -179,6 +179,7 @@ static void vmm_start(Pager *p)
         return;
     }
     p->attached = true;
+    uplink_ready(p);
     seqsock_send(&p->vmm.sock, &ready, sizeof(ready), -1);
     ring_poll_multishot(p->ring, &p->faults_op, p->guest.uffd, POLLIN);
     fault_poll(p);

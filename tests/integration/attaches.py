@@ -32,7 +32,31 @@ def kill_early(c, vm, pagers, most_us):
     before, attaches = knew_all(c), vm.stats()["attaches"]
     after = vm.call(f"kill-ready {pagers} {most_us}")["attaches"]
     assert after > attaches + pagers, (attaches, after)
+    # Each had been READY: none counts as one that cannot serve.
+    assert "cannot start" not in vm.said(), vm.last_words()
     return knew_all(c) - before - 1     # the last one lives
+
+
+@scenario
+def pager_killed_while_reconciling(build):
+    """One pager after the other, and few of them get to know all pages."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=512, local_max=384, seconds=600, threads=4)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 5000, 90)
+        # At READY, or, where that comes late to us, for once soon enough.
+        wait_for("pagers that are killed before they know all pages",
+                 lambda: kill_early(c, vm, 4, 0) <= 1, 60)
+        # At any point of what a pager does, and then later.
+        most_us, known = 1000, 0
+        while known < 2:
+            assert most_us < 1 << 30, known
+            known = kill_early(c, vm, 4, most_us)
+            most_us *= 4
+        away = vm.stats()["evicted_pages"]
+        wait_for("evictions to go on",
+                 lambda: vm.stats()["evicted_pages"] > away + 1000, 60)
+        expect_clean(vm.quit())
+        c.shut_down()
 
 
 @scenario

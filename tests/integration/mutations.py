@@ -33,6 +33,14 @@ MUTATIONS = {
         "rcached/vm.c",
         "    if (!left || vm->waiting->hello.incarnation",
         "    if (left >= 0 || vm->waiting->hello.incarnation", "unit-vms"),
+    "pagers-that-served-are-failures": (
+        "rcached/vm-retry.c",
+        "    if (end->served) {\n        retry_died(retry, now);",
+        "    if (0 && end->served) {\n        retry_died(retry, now);",
+        "unit-vm-retry"),
+    "ready-is-not-told": (
+        "rcached/pager/vmm-messages.c",
+        "    uplink_ready(p);\n", "", "pager_killed_while_reconciling"),
     "asked-back-a-while-ago": (
         "rcached/host-json.c",
         "\"asked_back_bytes\", lent->asked);",

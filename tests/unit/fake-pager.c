@@ -240,6 +240,7 @@ static void fake_loop(FakePager *p)
 void fake_pager_main(int argc, char **argv)
 {
     FakePager p = { .link = -1 };
+    bool ready;
 
     if (argc < 2 || strcmp(argv[1], "--pager")) {
         return;
@@ -256,6 +257,10 @@ void fake_pager_main(int argc, char **argv)
     }
     if (is(&p, "crash")) {
         _exit(3);
+    }
+    ready = write(WORDS_FD, &(char) { LINK_READY }, 1) == 1;
+    if (is(&p, "brief")) {
+        _exit(ready ? 3 : 9);
     }
     fake_loop(&p);
 }

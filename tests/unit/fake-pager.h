@@ -10,6 +10,7 @@
  * the name of the VM:
  *
  *   "crash..."     exits with status 3 after its HELLO_ACK
+ *   "brief..."     is READY, then exits with status 3
  *   "cannot..."    says that it cannot start, and why, and exits with status 1
  *   "stubborn..."  does not end when the VMM's connection does
  *   "mute..."      answers no LINK_EVICT

@@ -364,7 +364,8 @@ START_TEST(a_vm_without_pager_degrades_the_verdict)
     o = daemon_ask_object(&daemon_, "status");
     ck_assert(!json_object_get_boolean_member(o, "ok"));
     ck_assert_str_eq(text(o, "verdict"),
-                     "failing: vm web has no pager attached");
+                     "failing: vm web has no pager, since the last one died: "
+                     "signal 9 (Killed)");
     ck_assert_str_eq(text(o, "level"), "failing");
     ck_assert_ptr_nonnull(strstr(json_array_get_string_element(
         json_object_get_array_member(o, "problems"), 0), "web"));

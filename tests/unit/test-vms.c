@@ -196,6 +196,23 @@ START_TEST(a_pager_that_cannot_start_is_not_tried_at_once)
 }
 END_TEST
 
+/* More of them than may fail: the guest of each was served. */
+START_TEST(a_pager_that_was_ready_is_followed_at_once)
+{
+    for (int i = 0; i < 8; i++) {
+        int fd = start(1, 42, "brief");
+
+        pager_of(fd);
+        ck_assert(fake_pump(5000, no_pager, NULL));
+        close(fd);
+        ck_assert_str_eq(the_vm()->retry.problem, "exit status 3");
+        ck_assert_uint_eq(the_vm()->retry.failures, 0);
+    }
+    pager_of(start(1, 42, "web"));
+    ck_assert_uint_eq(vm_restarts(the_vm()), 8);
+}
+END_TEST
+
 START_TEST(never_two_pagers_the_old_one_ends_first)
 {
     pid_t first, second;
@@ -334,6 +351,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_killed_pager_is_followed_by_another);
     tcase_add_test(tc, pagers_that_crash_are_counted);
     tcase_add_test(tc, a_pager_that_cannot_start_is_not_tried_at_once);
+    tcase_add_test(tc, a_pager_that_was_ready_is_followed_at_once);
     tcase_add_test(tc, never_two_pagers_the_old_one_ends_first);
     tcase_add_test(tc, a_stubborn_pager_is_killed_in_time);
     tcase_add_test(tc, who_waits_and_hangs_up_starts_nothing);
