@@ -346,10 +346,10 @@ static void judge_faults(const Vm *vm, Verdict *verdict)
     const struct RcacheVmmStats *s = &vm->figures.stats;
 
     if (!vm->pager && vm->retry.problem) {
-        verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager, since %s: "
-                    "%s", vm->name, vm->retry.failures
-                    ? "starting one fails" : "the last one died",
-                    vm->retry.problem);
+        verdict_add(verdict, VERDICT_FAILING,
+                    "vm %s has no pager, since %s: %s", vm->name,
+                    vm->retry.failures ? "starting one fails"
+                    : "the last one died", vm->retry.problem);
     } else if (!vm->figures.attached) {
         verdict_add(verdict, VERDICT_FAILING, "vm %s has no pager attached",
                     vm->name);
@@ -575,7 +575,7 @@ JsonObject *host_json_status(const Rcached *r, int64_t started)
     JsonObject *o = json_object_new();
     g_autoptr(Verdict) verdict = verdict_new();
     g_autofree char *summary = NULL;
-    JsonArray *leases = host_json_leases(r);
+    g_autoptr(JsonArray) leases = host_json_leases(r);
     ProviderSnapshot lent;
 
     rcached_lent(r, &lent);
@@ -588,7 +588,6 @@ JsonObject *host_json_status(const Rcached *r, int64_t started)
                      r->provider ? provider_address(r->provider) : NULL);
     json_object_set_array_member(o, "arbiters", arbiters_json(r, verdict));
     json_object_set_int_member(o, "leases", json_array_get_length(leases));
-    json_array_unref(leases);
     set_lending(o, r, &lent);
     set_spill(o, &lent, verdict);
     summary = status_summary(r, &lent, set_vms(o, r, verdict));
