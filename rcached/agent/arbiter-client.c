@@ -19,8 +19,6 @@
 #include "common/control-dial.h"
 #include "common/wire-control.h"
 
-/* Providers allocate what is asked for before they answer: 256 MiB/s. */
-#define ALLOCATED_PER_MS (256u << 10)
 #define BEAT_MIN_MS     100u
 #define BEAT_MAX_MS     60000u
 #define BEAT_DEFAULT_MS 1000u
@@ -47,19 +45,6 @@ typedef struct Arbiter {
     bool said;                  /* this error has been logged */
 } Arbiter;
 
-/* A lease request on its way from one arbiter to the next. */
-typedef struct Request {
-    ArbiterClients *clients;
-    uint64_t tag;               /* of the attempt that is out */
-    WireLeaseRequest what;
-    Arbiter *asked;             /* who has it; NULL between two attempts */
-    GArray *tried;              /* of unsigned, arbiters' indexes */
-    guint timer;
-    WireLeaseReply last;        /* what to say when nobody is left */
-    ArbiterReply *reply;
-    void *opaque;
-} Request;
-
 /*
  * Outlives its arbiters as long as one that asked is unanswered: @alive says
  * whether they are still there.
@@ -73,10 +58,8 @@ struct ArbiterClients {
     void *opaque;
     Arbiter *arbiter;
     unsigned nr_arbiters;
-    unsigned favourite;         /* whom to ask first */
     uint64_t connections;
-    uint64_t tags;
-    GList *requests;            /* of Request */
+    LeaseRequests *requests;
 };
 
 struct ArbiterAsked {
@@ -87,7 +70,6 @@ struct ArbiterAsked {
 };
 
 static void arbiter_wait(Arbiter *a);
-static void request_next(Request *r);
 
 void arbiter_config_init(ArbiterConfig *config)
 {
@@ -109,163 +91,66 @@ static bool control_conn_send_bytes(ControlConn *frames, GByteArray *bytes)
 
 /* -------------------------------------------------------------- requests */
 
-static void request_free(Request *r)
+static bool request_ready(unsigned i, void *opaque)
 {
-    g_clear_handle_id(&r->timer, g_source_remove);
-    r->clients->requests = g_list_remove(r->clients->requests, r);
-    g_array_unref(r->tried);
-    g_free(r);
+    const ArbiterClients *clients = opaque;
+
+    return clients->arbiter[i].greeted;
 }
 
-static void request_answer(Request *r, const WireLeaseReply *reply)
+static const char *request_name(unsigned i, void *opaque)
 {
-    WireLeaseReply copy = *reply;
-    ArbiterReply *cb = r->reply;
-    void *opaque = r->opaque;
+    const ArbiterClients *clients = opaque;
 
-    request_free(r);
-    cb(&copy, opaque);
+    return clients->arbiter[i].address;
 }
 
-static bool request_tried(const Request *r, unsigned index)
+static void request_send(unsigned i, uint64_t tag,
+                         const WireLeaseRequest *request, void *opaque)
 {
-    for (unsigned i = 0; i < r->tried->len; i++) {
-        if (g_array_index(r->tried, unsigned, i) == index) {
-            return true;
-        }
-    }
-    return false;
-}
+    ArbiterClients *clients = opaque;
+    Arbiter *a = &clients->arbiter[i];
+    WireLeaseRequest what = *request;
+    GByteArray *bytes = g_byte_array_new();
 
-static Arbiter *request_pick(const Request *r)
-{
-    ArbiterClients *clients = r->clients;
-
-    for (unsigned i = 0; i < clients->nr_arbiters; i++) {
-        unsigned index = (clients->favourite + i) % clients->nr_arbiters;
-        Arbiter *a = &clients->arbiter[index];
-
-        if (a->greeted && !request_tried(r, index)) {
-            return a;
-        }
-    }
-    return NULL;
-}
-
-static gboolean request_late(gpointer opaque)
-{
-    Request *r = opaque;
-
-    r->timer = 0;
-    g_message("arbiter %s does not answer a lease request", r->asked->address);
-    g_snprintf(r->last.text, sizeof(r->last.text),
-               "arbiter %s did not answer in time", r->asked->address);
-    r->last.status = RCACHE_E_BUSY;
-    request_next(r);
-    return G_SOURCE_REMOVE;
-}
-
-/* Nobody is left, or there was nobody: say so from the main loop. */
-static gboolean request_nobody(gpointer opaque)
-{
-    Request *r = opaque;
-    ArbiterClients *clients = r->clients;
-
-    r->timer = 0;
-    if (!r->tried->len && !clients->nr_arbiters) {
-        wire_text_copy(r->last.text, sizeof(r->last.text),
-                       "no arbiter is configured on this host");
-    } else if (!r->tried->len) {
-        Arbiter *a = &clients->arbiter[0];
-
-        g_snprintf(r->last.text, sizeof(r->last.text),
-                   "no arbiter is connected (%s: %s)", a->address,
-                   a->error ? a->error : "connecting");
-    }
-    request_answer(r, &r->last);
-    return G_SOURCE_REMOVE;
-}
-
-static void request_next(Request *r)
-{
-    ArbiterClients *clients = r->clients;
-    WireLeaseRequest what = r->what;
-    GByteArray *bytes;
-
-    g_clear_handle_id(&r->timer, g_source_remove);
-    r->asked = request_pick(r);
-    if (!r->asked) {
-        r->timer = g_idle_add(request_nobody, r);
-        return;
-    }
-    g_array_append_val(r->tried, r->asked->index);
-    r->tag = ++clients->tags;
-    r->timer = g_timeout_add(clients->config.answer_ms +
-                             r->what.bytes / ALLOCATED_PER_MS, request_late,
-                             r);
-    if (!(r->asked->features & RCACHE_FEATURE_AVOID)) {
+    if (!(a->features & RCACHE_FEATURE_AVOID)) {
         what.nr_avoid = 0;
     }
-    bytes = g_byte_array_new();
-    wire_append_lease_request(bytes, r->tag, &what);
+    wire_append_lease_request(bytes, tag, &what);
     /* If that fails the connection ends, which asks the next one. */
-    control_conn_send_bytes(r->asked->frames, bytes);
+    control_conn_send_bytes(a->frames, bytes);
 }
+
+static void request_nobody(char *text, size_t size, void *opaque)
+{
+    const ArbiterClients *clients = opaque;
+    const Arbiter *a = clients->arbiter;
+
+    if (!clients->nr_arbiters) {
+        wire_text_copy(text, size, "no arbiter is configured on this host");
+    } else {
+        g_snprintf(text, size, "no arbiter is connected (%s: %s)", a->address,
+                   a->error ? a->error : "connecting");
+    }
+}
+
+static const LeaseRequestsOps request_ops = {
+    .ready = request_ready,
+    .send = request_send,
+    .name = request_name,
+    .nobody = request_nobody,
+};
 
 void arbiter_request(ArbiterClients *clients, const WireLeaseRequest *request,
-                     ArbiterReply *reply, void *opaque)
+                     LeaseRequestReply *reply, void *opaque)
 {
-    Request *r = g_new0(Request, 1);
-
-    r->clients = clients;
-    r->what = *request;
-    r->tried = g_array_new(FALSE, FALSE, sizeof(unsigned));
-    r->last.status = RCACHE_E_BUSY;
-    r->reply = reply;
-    r->opaque = opaque;
-    clients->requests = g_list_prepend(clients->requests, r);
-    request_next(r);
-}
-
-static Request *request_find(Arbiter *a, uint64_t tag)
-{
-    for (GList *at = a->clients->requests; at; at = at->next) {
-        Request *r = at->data;
-
-        if (r->asked == a && (!tag || r->tag == tag)) {
-            return r;
-        }
-    }
-    return NULL;
-}
-
-static void arbiter_lease_reply(Arbiter *a, const WireHead *head,
-                                const WireLeaseReply *reply)
-{
-    Request *r = request_find(a, head->tag);
-
-    if (!r) {
-        g_message("arbiter %s: an answer with %u leases came too late: nobody "
-                  "claims them, and they lapse", a->address, reply->nr_grants);
-        return;
-    }
-    if (reply->status != RCACHE_OK) {
-        /* Another one may know more: this one may have just started. */
-        r->last = *reply;
-        r->last.nr_grants = 0;
-        request_next(r);
-        return;
-    }
-    a->clients->favourite = a->index;
-    request_answer(r, reply);
+    lease_requests_add(clients->requests, request, reply, opaque);
 }
 
 /* ------------------------------------------------------------ connection */
 
 static void arbiter_lost(Arbiter *a, const char *why)
 {
-    Request *r;
-
     g_clear_handle_id(&a->timer, g_source_remove);
     g_clear_pointer(&a->frames, control_conn_free);
     if (!a->said || g_strcmp0(a->error, why)) {
@@ -275,13 +160,18 @@ static void arbiter_lost(Arbiter *a, const char *why)
     g_free(a->error);
     a->error = g_strdup(why);
     a->greeted = false;
-    while ((r = request_find(a, 0))) {
-        g_snprintf(r->last.text, sizeof(r->last.text), "arbiter %s: %s",
-                   a->address, why);
-        r->last.status = RCACHE_E_BUSY;
-        request_next(r);
-    }
+    lease_requests_lost(a->clients->requests, a->index, why);
     arbiter_wait(a);
+}
+
+static void arbiter_lease_reply(Arbiter *a, const WireHead *head,
+                                const WireLeaseReply *reply)
+{
+    if (!lease_requests_answered(a->clients->requests, a->index, head->tag,
+                                 reply)) {
+        g_message("arbiter %s: an answer with %u leases came too late: nobody "
+                  "claims them, and they lapse", a->address, reply->nr_grants);
+    }
 }
 
 static gboolean arbiter_beat(gpointer opaque)
@@ -500,6 +390,8 @@ ArbiterClients *arbiter_clients_new(const ArbiterConfig *config,
     clients->opaque = opaque;
     clients->arbiter = g_new0(Arbiter, n);
     clients->nr_arbiters = n;
+    clients->requests = lease_requests_new(n, config->answer_ms, &request_ops,
+                                           clients);
     for (unsigned i = 0; i < n; i++) {
         Arbiter *a = &clients->arbiter[i];
 
@@ -529,14 +421,7 @@ void arbiter_clients_free(ArbiterClients *clients)
         return;
     }
     clients->alive = false;
-    while (clients->requests) {
-        Request *r = clients->requests->data;
-
-        wire_text_copy(r->last.text, sizeof(r->last.text),
-                       "this daemon is stopping");
-        r->last.status = RCACHE_E_BUSY;
-        request_answer(r, &r->last);
-    }
+    g_clear_pointer(&clients->requests, lease_requests_free);
     for (unsigned i = 0; i < clients->nr_arbiters; i++) {
         Arbiter *a = &clients->arbiter[i];
 

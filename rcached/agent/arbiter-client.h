@@ -8,7 +8,7 @@
  * needed for anything but new leases.
  *
  * A lease request goes to one arbiter; when that does not answer in time, or
- * says no, the next one is asked.
+ * says no, the next one is asked (lease-requests.h).
  */
 #ifndef RCACHED_AGENT_ARBITER_CLIENT_H
 #define RCACHED_AGENT_ARBITER_CLIENT_H
@@ -19,6 +19,7 @@
 
 #include "common/wire-control.h"
 #include "common/wire.h"
+#include "rcached/agent/lease-requests.h"
 
 typedef struct ArbiterClients ArbiterClients;
 
@@ -70,17 +71,14 @@ ArbiterClients *arbiter_clients_new(const ArbiterConfig *config,
  * BUSY, grants that are not answered yet still can be */
 void arbiter_clients_free(ArbiterClients *clients);
 
-/** ArbiterReply - the answer to a request, called once; never from within
- * arbiter_request() */
-typedef void ArbiterReply(const WireLeaseReply *reply, void *opaque);
-
 /**
  * arbiter_request() - ask for a lease
+ * @reply: called once, never from within this function
  *
  * With nobody to ask the answer is RCACHE_E_BUSY, and its text says why.
  */
 void arbiter_request(ArbiterClients *clients, const WireLeaseRequest *request,
-                     ArbiterReply *reply, void *opaque);
+                     LeaseRequestReply *reply, void *opaque);
 
 /** arbiter_grant_answer() - answer a GRANT; @request is gone then.  An
  * arbiter that is gone meanwhile gets none: nobody will claim that lease. */
@@ -89,7 +87,9 @@ void arbiter_grant_answer(ArbiterAsked *request, const WireGrantAck *ack);
 /** arbiter_evict_answer() - the same for an EVICT */
 void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack);
 
+/** arbiter_clients_count() - how many arbiters are configured */
 unsigned arbiter_clients_count(const ArbiterClients *clients);
+/** arbiter_clients_status() - how arbiter @i is; its texts are the clients' */
 void arbiter_clients_status(const ArbiterClients *clients, unsigned i,
                             ArbiterStatus *out);
 
