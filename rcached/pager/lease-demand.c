@@ -35,7 +35,8 @@ static uint64_t leased_pages(const Pager *p, uint64_t now)
     LEASES_FOREACH(l, &p->leases) {
         uint64_t keeps = l->releasing || l->lost ? 0 : revoke_keeps(p, l);
 
-        pages += lease_in_trouble(l, now)
+        pages += lease_in_trouble(l, now) ||
+                 providers_is_silent(p, l->remote, now)
                      ? MIN(keeps, slots_used_in(&p->slots, l->index)) : keeps;
     }
     return pages;

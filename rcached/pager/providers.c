@@ -108,6 +108,25 @@ bool providers_may_put(const Remote *remote)
     return remote->passage.proven || !remote->passage.out[PASSAGE_PUT];
 }
 
+bool providers_is_silent(const Pager *p, const Remote *remote, uint64_t now)
+{
+    const GPtrArray *remotes = p->providers.remotes;
+    uint64_t since;
+
+    if (!passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS)) {
+        return false;
+    }
+    for (guint i = 0; i < remotes->len; i++) {
+        const Remote *other = remotes->pdata[i];
+
+        if (other->state == REMOTE_UP && !remote_trouble(other, now, &since) &&
+            !passage_waits(&other->passage, now, PROVIDERS_SILENT_NS)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool provider_is_used(const Pager *p, const Remote *remote)
 {
     const Lease *l;

@@ -16,6 +16,8 @@
 
 #include "rcached/pager/remote.h"
 
+/* Well before a fault has waited in vain for too long: fault.c. */
+#define PROVIDERS_SILENT_NS (UINT64_C(250) * 1000 * 1000)
 #define PROVIDERS_KEEP_NS   (UINT64_C(600) * 1000 * 1000 * 1000)
 
 typedef struct Pager Pager;
@@ -84,6 +86,17 @@ bool providers_may_tell(Remote *remote, const Pager *p);
  * One that no page has come through to in this session gets one at a time.
  */
 bool providers_may_put(const Remote *remote);
+
+/**
+ * providers_is_silent() - has no page come through for PROVIDERS_SILENT_NS,
+ * although some are out, while another provider answers?
+ *
+ * It may answer in a moment, so it is in no trouble yet; but no memory is asked
+ * for there, and none that is free there counts as room.  Else a guest that a
+ * provider has just left in the lurch would find neither room nor a request for
+ * more, and go beyond local_max.
+ */
+bool providers_is_silent(const Pager *p, const Remote *remote, uint64_t now);
 
 /** providers_tick() - connect, ping, give up, forget */
 void providers_tick(Pager *p, uint64_t now);

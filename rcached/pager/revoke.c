@@ -25,7 +25,6 @@
  */
 #define STEP_PAGES      (MOVES_MAX * RCACHE_SLAB_PAGES_MAX)
 #define DROP_BUSY_NS    (50 * NS_PER_MS)
-#define SILENT_NS       NS_PER_SEC
 
 /* ------------------------------------------------------ what is to be left */
 
@@ -144,26 +143,6 @@ static bool is_out_of_reach(const Pager *p, const Remote *to, uint64_t now)
     return false;
 }
 
-/* Pages have been out there for long, and another provider answers. */
-static bool is_silent(const Pager *p, const Remote *remote, uint64_t now)
-{
-    const GPtrArray *remotes = p->providers.remotes;
-    uint64_t since;
-
-    if (!passage_waits(&remote->passage, now, SILENT_NS)) {
-        return false;
-    }
-    for (guint i = 0; i < remotes->len; i++) {
-        const Remote *other = remotes->pdata[i];
-
-        if (other->state == REMOTE_UP && !remote_trouble(other, now, &since) &&
-            !passage_waits(&other->passage, now, SILENT_NS)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
 {
     const GPtrArray *remotes = p->providers.remotes;
@@ -175,7 +154,7 @@ unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
         bool slow = remote->judge.slow && now >= p->health.slow_taken_until;
 
         if (*remote->host && (slow || remote_trouble(remote, now, &since) ||
-                              is_silent(p, remote, now) ||
+                              providers_is_silent(p, remote, now) ||
                               is_out_of_reach(p, remote, now))) {
             names[n++] = remote->host;
         }

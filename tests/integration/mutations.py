@@ -215,6 +215,10 @@ MUTATIONS = {
         "    return log_limit_take(&remote->log);",
         "    return log_limit_take(&remote->log) || true;",
         "unit-providers"),
+    "room-at-a-silent-provider": (
+        "rcached/pager/lease-demand.c",
+        "providers_is_silent(p, l->remote, now)",
+        "(0 && providers_is_silent(p, l->remote, now))", "unit-lease"),
     "reading-is-progress": (
         "rcached/pager/evict.c",
         "    if (zeros) {\n        progress_made(",

@@ -19,6 +19,7 @@ static Remote remote;
 static struct RcacheLease table[RCACHE_NR_LEASES];
 static uint64_t now, resident;
 static enum RcacheCause trouble;
+static bool silent;
 
 /* What was sent, and what was told. */
 static WireHead sent[64];
@@ -66,6 +67,11 @@ Remote *providers_get(Pager *pager, const char *address, const char *host)
 enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
 {
     return trouble;
+}
+
+bool providers_is_silent(const Pager *pager, const Remote *r, uint64_t at)
+{
+    return silent;
 }
 
 bool providers_may_tell(Remote *r, const Pager *pager)
@@ -185,6 +191,7 @@ static void set_up(void)
     now = 1000 * NS_PER_SEC;
     nr_sent = nr_events = nr_wants = 0;
     trouble = RCACHE_CAUSE_NONE;
+    silent = false;
     resident = 2048;
 }
 
@@ -364,6 +371,24 @@ START_TEST(another_hosts_refusal_is_no_loss)
 }
 END_TEST
 
+/* Its provider has just stopped to answer: the slots there are no room. */
+START_TEST(what_is_free_at_a_silent_provider_is_no_room)
+{
+    uint64_t slot;
+
+    p.limits.size = 2 * PAGES;
+    ready(LEASE);
+    ck_assert_uint_eq(slots_take(&p.slots, 0, &slot, 1), 1);
+    resident = 1024;                    /* nothing has to go */
+    p.slots.pages[0] = 8 * PAGES;       /* enough for all there may be */
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 0);
+    silent = true;
+    lease_demand_tick(&p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
 START_TEST(without_an_entry)
 {
     struct RcacheLeaseGrant g = grant(LEASE);
@@ -410,6 +435,7 @@ int main(void)
     tcase_add_test(tc, more_slabs_than_were_granted);
     tcase_add_test(tc, only_one_refusal_is_a_loss);
     tcase_add_test(tc, another_hosts_refusal_is_no_loss);
+    tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
     tcase_add_test(tc, without_an_entry);
     tcase_add_test(tc, late_grants_and_pauses);
     suite_add_tcase(s, tc);

@@ -122,6 +122,31 @@ START_TEST(one_that_is_used_again_begins_anew)
 }
 END_TEST
 
+START_TEST(one_that_sends_no_pages_while_others_do_is_silent)
+{
+    Remote *r = providers_get(p, "192.0.2.1:1", "a");
+    Remote *other = providers_get(p, "192.0.2.2:1", "b");
+    uint64_t now = 100 * NS_PER_SEC, late = now + PROVIDERS_SILENT_NS + 1;
+
+    r->state = other->state = REMOTE_UP;
+    ck_assert(!providers_is_silent(p, r, late));        /* nothing is out */
+    passage_asked(&r->passage, PASSAGE_PUT, now);
+    ck_assert(!providers_is_silent(p, r, late - 1));
+    ck_assert(providers_is_silent(p, r, late));
+    ck_assert(!providers_is_silent(p, other, late));
+    /* Where nobody answers it may be this host. */
+    passage_asked(&other->passage, PASSAGE_GET, now);
+    ck_assert(!providers_is_silent(p, r, late));
+    passage_answered(&other->passage, PASSAGE_GET, true, now);
+    other->state = REMOTE_DOWN;
+    ck_assert(!providers_is_silent(p, r, late));
+    other->state = REMOTE_UP;
+    ck_assert(providers_is_silent(p, r, late));
+    passage_answered(&r->passage, PASSAGE_PUT, true, late);
+    ck_assert(!providers_is_silent(p, r, late));
+}
+END_TEST
+
 static unsigned nr_lines;
 static char last_line[256];
 
@@ -162,6 +187,7 @@ static Suite *providers_suite(void)
     tcase_add_test(t, one_that_nobody_uses_is_forgotten);
     tcase_add_test(t, one_with_a_lease_is_kept);
     tcase_add_test(t, one_that_is_used_again_begins_anew);
+    tcase_add_test(t, one_that_sends_no_pages_while_others_do_is_silent);
     tcase_add_test(t, lines_about_one_are_bounded);
     suite_add_tcase(s, t);
     return s;

@@ -72,6 +72,11 @@ enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
     return RCACHE_CAUSE_NONE;
 }
 
+bool providers_is_silent(const Pager *pager, const Remote *r, uint64_t at)
+{
+    return false;
+}
+
 bool providers_may_tell(Remote *r, const Pager *pager)
 {
     return ++nr_told <= 3;
