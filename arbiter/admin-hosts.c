@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/admin-call.h"
+#include "common/json-set.h"
 #include "common/wire-beat.h"
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
@@ -30,15 +31,15 @@ static void host_memory(JsonObject *o, const Host *host,
 {
     const WireBeatHost *beat = &host->beat;
 
-    admin_json_int(o, "mem_total_bytes", beat->mem_total);
-    admin_json_int(o, "mem_available_bytes", beat->mem_available);
-    admin_json_int(o, "reserve_bytes", beat->reserve);
-    admin_json_int(o, "offered_bytes", beat->offered);
-    admin_json_int(o, "leased_bytes", beat->leased);
-    admin_json_int(o, "pending_bytes", pending);
-    admin_json_int(o, "free_bytes", admin_json_free(view));
-    admin_json_int(o, "stored_bytes", beat->stored);
-    admin_json_int(o, "spilled_bytes", beat->spilled);
+    json_set_int(o, "mem_total_bytes", beat->mem_total);
+    json_set_int(o, "mem_available_bytes", beat->mem_available);
+    json_set_int(o, "reserve_bytes", beat->reserve);
+    json_set_int(o, "offered_bytes", beat->offered);
+    json_set_int(o, "leased_bytes", beat->leased);
+    json_set_int(o, "pending_bytes", pending);
+    json_set_int(o, "free_bytes", admin_json_free(view));
+    json_set_int(o, "stored_bytes", beat->stored);
+    json_set_int(o, "spilled_bytes", beat->spilled);
     json_object_set_double_member(o, "psi_some_percent",
                                   beat->psi_some_avg10 / 100.0);
     json_object_set_double_member(o, "psi_full_percent",
@@ -55,33 +56,21 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
 
     json_object_set_string_member(o, "name", host->name);
     json_object_set_string_member(o, "address", host->address);
-    if (host->conn) {
-        json_object_set_string_member(o, "peer", host->peer);
-    } else {
-        json_object_set_null_member(o, "peer");
-    }
+    json_set_text(o, "peer", host->conn ? host->peer : NULL);
     json_object_set_string_member(o, "label", host->beat.label);
-    admin_json_uuid(o, "boot_id", host->boot_id);
+    json_set_uuid(o, "boot_id", host->boot_id);
     json_object_set_string_member(o, "state", hosts_state_name(
         hosts_state(&arbiter->hosts, host, now)));
     json_object_set_boolean_member(o, "connected", host->conn != NULL);
-    admin_json_seconds(o, "age_seconds", hosts_age(host, now) / 1000.0);
+    json_set_seconds(o, "age_seconds", hosts_age(host, now) / 1000.0);
     json_object_set_boolean_member(o, "stale",
                                    hosts_stale(&arbiter->hosts, host, now));
     json_object_set_boolean_member(o, "lends", view->lends);
     json_object_set_boolean_member(o, "draining", view->draining);
-    if (implausible) {
-        json_object_set_string_member(o, "implausible", implausible);
-    } else {
-        json_object_set_null_member(o, "implausible");
-    }
-    if (trouble) {
-        json_object_set_string_member(o, "trouble", trouble);
-    } else {
-        json_object_set_null_member(o, "trouble");
-    }
+    json_set_text(o, "implausible", implausible);
+    json_set_text(o, "trouble", trouble);
     host_memory(o, host, view, views->pending[host->index]);
-    admin_json_int(o, "vms", host->guests->len);
+    json_set_int(o, "vms", host->guests->len);
     json_object_set_array_member(o, "terms", host_terms(host));
     return o;
 }

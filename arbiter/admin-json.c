@@ -5,27 +5,8 @@
 #include <string.h>
 
 #include "common/admin.h"
-#include "common/uuid.h"
 
 #define ROWS_MAX        20000u
-
-void admin_json_int(JsonObject *o, const char *name, uint64_t value)
-{
-    json_object_set_int_member(o, name, MIN(value, INT64_MAX));
-}
-
-void admin_json_seconds(JsonObject *o, const char *name, double value)
-{
-    json_object_set_double_member(o, name, value);
-}
-
-void admin_json_uuid(JsonObject *o, const char *name, const uint8_t *uuid)
-{
-    char text[UUID_TEXT_LEN];
-
-    uuid_format(uuid, text);
-    json_object_set_string_member(o, name, text);
-}
 
 uint64_t admin_json_free(const PlacementHost *view)
 {

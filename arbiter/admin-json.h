@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * admin-json: what the answers on the arbiter's admin socket have in common:
- * figures that a peer may have made up, uuids, and how many rows a list has.
+ * which host is asked for, and how many rows a list has.
  */
 #ifndef ARBITER_ADMIN_JSON_H
 #define ARBITER_ADMIN_JSON_H
@@ -12,16 +12,6 @@
 #include <stdint.h>
 
 #include "arbiter/placement.h"
-
-/** admin_json_int() - set a member; JSON's integers are signed here, and what
- * does not fit becomes the largest */
-void admin_json_int(JsonObject *o, const char *name, uint64_t value);
-
-/** admin_json_seconds() - set a member */
-void admin_json_seconds(JsonObject *o, const char *name, double value);
-
-/** admin_json_uuid() - set a member to 16 bytes in the usual form */
-void admin_json_uuid(JsonObject *o, const char *name, const uint8_t *uuid);
 
 /** admin_json_free() - bytes that a request could get of a host now */
 uint64_t admin_json_free(const PlacementHost *view);

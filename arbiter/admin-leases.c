@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/admin-call.h"
+#include "common/json-set.h"
 #include "common/wire-beat.h"
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
@@ -44,16 +45,16 @@ static JsonObject *lease_object(const WireBeatLease *l, const char *requester,
 
     g_snprintf(id, sizeof(id), "%016" G_GINT64_MODIFIER "x", l->lease);
     json_object_set_string_member(o, "lease", id);
-    admin_json_int(o, "epoch", l->epoch);
+    json_set_int(o, "epoch", l->epoch);
     json_object_set_string_member(o, "vm", l->name);
-    admin_json_uuid(o, "uuid", l->vm);
+    json_set_uuid(o, "uuid", l->vm);
     json_object_set_string_member(o, "requester", requester);
     json_object_set_string_member(o, "provider", provider);
     json_object_set_string_member(o, "state", state);
     json_object_set_boolean_member(o, "held", held);
-    admin_json_int(o, "bytes", l->bytes);
-    admin_json_int(o, "stored_bytes", l->stored);
-    admin_json_seconds(o, "expires_seconds", l->expires_ms / 1000.0);
+    json_set_int(o, "bytes", l->bytes);
+    json_set_int(o, "stored_bytes", l->stored);
+    json_set_seconds(o, "expires_seconds", l->expires_ms / 1000.0);
     return o;
 }
 

@@ -7,6 +7,7 @@
 #include "arbiter/status.h"
 #include "arbiter/views.h"
 #include "common/admin-call.h"
+#include "common/json-set.h"
 #include "common/saturate.h"
 #include "common/wire-beat.h"
 
@@ -67,21 +68,21 @@ static void status_figures(JsonObject *o, const Sums *sums)
     JsonObject *states = json_object_new();
 
     for (unsigned i = 0; i < HOST_STATE_MAX_; i++) {
-        admin_json_int(states, hosts_state_name(i), sums->states[i]);
+        json_set_int(states, hosts_state_name(i), sums->states[i]);
     }
     json_object_set_object_member(o, "hosts", states);
-    admin_json_int(o, "vms", sums->vms);
-    admin_json_int(o, "leases", sums->leases);
-    admin_json_int(o, "offered_bytes", sums->offered);
-    admin_json_int(o, "leased_bytes", sums->leased);
-    admin_json_int(o, "pending_bytes", sums->pending);
-    admin_json_int(o, "free_bytes", sums->free);
-    admin_json_int(o, "stored_bytes", sums->stored);
-    admin_json_int(o, "spilled_bytes", sums->spilled);
-    admin_json_int(o, "guest_bytes", sums->guest);
-    admin_json_int(o, "resident_bytes", sums->resident);
-    admin_json_int(o, "remote_bytes", sums->remote);
-    admin_json_int(o, "zero_bytes", sums->zero);
+    json_set_int(o, "vms", sums->vms);
+    json_set_int(o, "leases", sums->leases);
+    json_set_int(o, "offered_bytes", sums->offered);
+    json_set_int(o, "leased_bytes", sums->leased);
+    json_set_int(o, "pending_bytes", sums->pending);
+    json_set_int(o, "free_bytes", sums->free);
+    json_set_int(o, "stored_bytes", sums->stored);
+    json_set_int(o, "spilled_bytes", sums->spilled);
+    json_set_int(o, "guest_bytes", sums->guest);
+    json_set_int(o, "resident_bytes", sums->resident);
+    json_set_int(o, "remote_bytes", sums->remote);
+    json_set_int(o, "zero_bytes", sums->zero);
 }
 
 JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
@@ -106,13 +107,13 @@ JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
     json_object_set_string_member(o, "version", RCACHED_VERSION);
     verdict_set(verdict, o, summary);
     json_object_set_string_member(o, "summary", summary);
-    admin_json_seconds(o, "uptime_seconds",
+    json_set_seconds(o, "uptime_seconds",
                        (now - arbiter->started_ms) / 1000.0);
     json_object_set_string_member(o, "listen",
                                   control_address(arbiter->control));
-    admin_json_seconds(o, "heartbeat_seconds",
+    json_set_seconds(o, "heartbeat_seconds",
                 arbiter->options->hosts.heartbeat_ms / 1000.0);
-    admin_json_int(o, "heartbeats", arbiter->beats);
+    json_set_int(o, "heartbeats", arbiter->beats);
     status_figures(o, &sums);
     return admin_node_new(o);
 }

@@ -8,6 +8,7 @@
 #include "arbiter/arbiter.h"
 #include "arbiter/status.h"
 #include "common/admin-call.h"
+#include "common/json-set.h"
 #include "common/saturate.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
@@ -44,13 +45,13 @@ static void guest_balloon(JsonObject *o, const WireBeatGuest *g)
         /* Drivers that do not know a figure say -1. */
         if (said && g->balloon_age_ms <= BALLOON_OLD_MS &&
             figures[i].value <= INT64_MAX) {
-            admin_json_int(o, figures[i].name, figures[i].value);
+            json_set_int(o, figures[i].name, figures[i].value);
         } else {
             json_object_set_null_member(o, figures[i].name);
         }
     }
     if (said) {
-        admin_json_seconds(o, "balloon_age_seconds",
+        json_set_seconds(o, "balloon_age_seconds",
                            g->balloon_age_ms / 1000.0);
     } else {
         json_object_set_null_member(o, "balloon_age_seconds");
@@ -89,9 +90,9 @@ static JsonObject *provider_object(const char *host, unsigned leases,
     JsonObject *o = json_object_new();
 
     json_object_set_string_member(o, "host", host);
-    admin_json_int(o, "leases", leases);
-    admin_json_int(o, "bytes", bytes);
-    admin_json_int(o, "stored_bytes", stored);
+    json_set_int(o, "leases", leases);
+    json_set_int(o, "bytes", bytes);
+    json_set_int(o, "stored_bytes", stored);
     trouble_set(o, trouble ? trouble : &none);
     return o;
 }
@@ -161,26 +162,26 @@ static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
     JsonObject *o = json_object_new();
 
     json_object_set_string_member(o, "name", g->name);
-    admin_json_uuid(o, "uuid", g->vm);
+    json_set_uuid(o, "uuid", g->vm);
     json_object_set_string_member(o, "host", host->name);
     json_object_set_string_member(o, "state", guest_state(g));
-    admin_json_seconds(o, "age_seconds", hosts_age(host, now) / 1000.0);
+    json_set_seconds(o, "age_seconds", hosts_age(host, now) / 1000.0);
     json_object_set_boolean_member(o, "stale",
                                    hosts_stale(&arbiter->hosts, host, now));
-    admin_json_int(o, "guest_bytes", g->guest);
-    admin_json_int(o, "resident_bytes", g->resident);
-    admin_json_int(o, "remote_bytes", g->remote);
-    admin_json_int(o, "zero_bytes", g->zero);
-    admin_json_int(o, "local_max_bytes", g->local_max);
-    admin_json_int(o, "size_bytes", g->size);
+    json_set_int(o, "guest_bytes", g->guest);
+    json_set_int(o, "resident_bytes", g->resident);
+    json_set_int(o, "remote_bytes", g->remote);
+    json_set_int(o, "zero_bytes", g->zero);
+    json_set_int(o, "local_max_bytes", g->local_max);
+    json_set_int(o, "size_bytes", g->size);
     guest_balloon(o, g);
-    admin_json_int(o, "faults", g->faults);
-    admin_json_int(o, "evicted_pages", g->evicted_pages);
-    admin_json_seconds(o, "fault_p50_seconds", g->fault_p50_ns / 1e9);
-    admin_json_seconds(o, "fault_p99_seconds", g->fault_p99_ns / 1e9);
-    admin_json_seconds(o, "stall_seconds", g->stall_ns / 1e9);
-    admin_json_seconds(o, "figures_age_seconds", g->figures_age_ms / 1e3);
-    admin_json_int(o, "pager_restarts", g->pager_restarts);
+    json_set_int(o, "faults", g->faults);
+    json_set_int(o, "evicted_pages", g->evicted_pages);
+    json_set_seconds(o, "fault_p50_seconds", g->fault_p50_ns / 1e9);
+    json_set_seconds(o, "fault_p99_seconds", g->fault_p99_ns / 1e9);
+    json_set_seconds(o, "stall_seconds", g->stall_ns / 1e9);
+    json_set_seconds(o, "figures_age_seconds", g->figures_age_ms / 1e3);
+    json_set_int(o, "pager_restarts", g->pager_restarts);
     trouble_set_sums(o, host->troubles, g->vm);
     json_object_set_array_member(o, "providers",
                                  guest_providers(arbiter, host, g->vm));

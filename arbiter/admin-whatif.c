@@ -10,18 +10,10 @@
 #include "arbiter/views.h"
 #include "arbiter/whatif.h"
 #include "common/admin-call.h"
+#include "common/json-set.h"
 #include "common/uuid.h"
 #include "common/verdict.h"
 #include "common/wire-beat.h"
-
-static void set_text(JsonObject *o, const char *name, const char *text)
-{
-    if (*text) {
-        json_object_set_string_member(o, name, text);
-    } else {
-        json_object_set_null_member(o, name);
-    }
-}
 
 static JsonObject *vm_object(const WhatifVm *vm)
 {
@@ -33,21 +25,21 @@ static JsonObject *vm_object(const WhatifVm *vm)
     json_object_set_string_member(o, "uuid", uuid);
     json_object_set_string_member(o, "host", vm->host);
     if (vm->guest) {
-        admin_json_int(o, "guest_bytes", vm->guest);
+        json_set_int(o, "guest_bytes", vm->guest);
     } else {
         json_object_set_null_member(o, "guest_bytes");
     }
-    admin_json_int(o, "leased_bytes", vm->leased);
-    admin_json_int(o, "stored_bytes", vm->stored);
-    admin_json_int(o, "lost_bytes", vm->lost);
+    json_set_int(o, "leased_bytes", vm->leased);
+    json_set_int(o, "stored_bytes", vm->stored);
+    json_set_int(o, "lost_bytes", vm->lost);
     json_object_set_string_member(o, "if_died", vm->stored ? "waits"
                                   : vm->lost ? "has lost it already"
                                   : "loses room");
-    admin_json_int(o, "placed_bytes", vm->placed);
+    json_set_int(o, "placed_bytes", vm->placed);
     json_object_set_string_member(o, "if_drained",
                                   vm->placed >= vm->leased ? "moves"
                                   : vm->placed ? "moves in part" : "stays");
-    set_text(o, "why", vm->text);
+    json_set_text(o, "why", *vm->text ? vm->text : NULL);
     return o;
 }
 
@@ -138,7 +130,7 @@ static void set_drain(JsonObject *o, Arbiter *arbiter, const Whatif *whatif,
     g_autofree char *text = if_drained_text(whatif, seconds);
 
     json_object_set_string_member(o, "if_drained", text);
-    admin_json_int(o, "placed_bytes", whatif->placed);
+    json_set_int(o, "placed_bytes", whatif->placed);
     if (rate > 0) {
         json_object_set_double_member(o, "drain_bytes_per_second", rate);
     } else {
@@ -161,9 +153,9 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
     json_object_set_string_member(o, "host", host->name);
     json_object_set_string_member(o, "if_died", died);
     set_drain(o, arbiter, whatif, now);
-    admin_json_int(o, "leased_bytes", whatif->leased);
-    admin_json_int(o, "stored_bytes", whatif->stored);
-    admin_json_int(o, "lost_bytes", whatif->lost);
+    json_set_int(o, "leased_bytes", whatif->leased);
+    json_set_int(o, "stored_bytes", whatif->stored);
+    json_set_int(o, "lost_bytes", whatif->lost);
     json_object_set_array_member(o, "runs", runs_array(host));
     for (guint i = 0; i < whatif->vms->len; i++) {
         json_array_add_object_element(vms,

@@ -16,7 +16,6 @@
 #include "arbiter/arbiter-admin.h"
 #include "arbiter/assign.h"
 #include "arbiter/unclaimed.h"
-#include "common/boot.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
 
@@ -25,11 +24,6 @@
 #define SLEPT_MS        1000u   /* later than this, it was away */
 /* A busy machine is no silent one, however often it is to beat. */
 #define SILENT_MS       1000u
-
-uint64_t arbiter_now(void)
-{
-    return boottime_ms();
-}
 
 /* --------------------------------------------------------------- replies */
 

@@ -17,6 +17,7 @@
 #include "arbiter/options.h"
 #include "arbiter/shunned.h"
 #include "arbiter/vm-commands.h"
+#include "common/boot.h"
 #include "common/admin.h"
 
 /* What it opens beside the connections of hosts, admin clients among it. */
@@ -52,7 +53,10 @@ unsigned arbiter_descriptors(const Options *options);
 void arbiter_free(Arbiter *arbiter);
 
 /** arbiter_now() - ms of CLOCK_BOOTTIME, the time of all its parts */
-uint64_t arbiter_now(void);
+static inline uint64_t arbiter_now(void)
+{
+    return boottime_ms();
+}
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Arbiter, arbiter_free)
 

@@ -9,6 +9,7 @@
 #include "common/admin-call.h"
 #include "common/admin.h"
 #include "rcached/host-json.h"
+#include "rcached/host-status.h"
 
 struct HostAdmin {
     Rcached *r;
@@ -22,7 +23,7 @@ static JsonNode *run_status(JsonObject *args, void *opaque, GError **errp)
 {
     HostAdmin *admin = opaque;
 
-    return admin_node_new(host_json_status(admin->r, admin->started));
+    return admin_node_new(host_status(admin->r, admin->started));
 }
 
 static JsonNode *run_hosts(JsonObject *args, void *opaque, GError **errp)

@@ -33,17 +33,6 @@
 
 /* --------------------------------------------------------------- looking */
 
-void rcached_lent(const Rcached *r, ProviderSnapshot *lent)
-{
-    if (r->provider) {
-        provider_snapshot(r->provider, lent);
-    } else {
-        *lent = (ProviderSnapshot) {
-            .leases = g_array_new(FALSE, FALSE, sizeof(WireBeatLease)),
-        };
-    }
-}
-
 /* A daemon that stood still has heard no pager, and that is not their fault. */
 static void notice_pause(Rcached *r)
 {
@@ -87,7 +76,7 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
     BeatInput in;
     unsigned left;
 
-    rcached_lent(r, &lent);
+    provider_snapshot(r->provider, &lent);
     report_beat_all(r->vms, guests, held, troubles);
     unmanaged_vms_beat(r->qmp, r->vms, guests);
     in = (BeatInput) {

@@ -57,12 +57,6 @@ Rcached *rcached_new(const Options *options, GError **errp);
 /** rcached_free() - stop; pagers stay, and socket files go */
 void rcached_free(Rcached *r);
 
-/**
- * rcached_lent() - what the provider has now, for provider_snapshot_clear();
- * empty if this host lends nothing.  Looking has no effect.
- */
-void rcached_lent(const Rcached *r, ProviderSnapshot *lent);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Rcached, rcached_free)
 
 #endif

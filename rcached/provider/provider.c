@@ -498,6 +498,9 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
     *out = (ProviderSnapshot) {
         .leases = g_array_new(FALSE, TRUE, sizeof(WireBeatLease)),
     };
+    if (!provider) {
+        return;
+    }
     pthread_mutex_lock(&provider->lock);
     store_totals(provider->store, &totals);
     store_list(provider->store, boottime_ms(), out->leases);

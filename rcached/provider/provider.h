@@ -152,7 +152,11 @@ bool provider_end_lease(Provider *provider, uint64_t lease);
  */
 bool provider_withdraw(Provider *provider, uint64_t lease);
 
-/** provider_snapshot() - what is lent; give it to provider_snapshot_clear() */
+/**
+ * provider_snapshot() - what is lent now
+ * @provider: NULL: this host lends nothing
+ * @out: for provider_snapshot_clear()
+ */
 void provider_snapshot(Provider *provider, ProviderSnapshot *out);
 void provider_snapshot_clear(ProviderSnapshot *snapshot);
 

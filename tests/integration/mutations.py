@@ -24,9 +24,9 @@ MUTATIONS = {
         "    return since && now < 0 ? (now - since) / 1000 : 0;",
         "pager_stuck"),
     "looking-acts": (
-        "rcached/rcached.c",
-        "void rcached_lent(const Rcached *r, ProviderSnapshot *lent)\n{\n",
-        "void rcached_lent(const Rcached *r, ProviderSnapshot *lent)\n{\n"
+        "rcached/host-status.c",
+        "JsonObject *host_status(const Rcached *r, int64_t started)\n{\n",
+        "JsonObject *host_status(const Rcached *r, int64_t started)\n{\n"
         "    policy_run(r->policy, g_get_monotonic_time());\n",
         "unit-policy"),
     "failed-pagers-at-once": (

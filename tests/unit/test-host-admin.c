@@ -9,6 +9,7 @@
 #include "common/admin.h"
 #include "common/wire-control.h"
 #include "rcached/host-json.h"
+#include "rcached/host-status.h"
 #include "tests/unit/daemon-fixture.h"
 
 #define MIB     (INT64_C(1) << 20)
@@ -225,7 +226,7 @@ END_TEST
 
 static char *problem_of(unsigned i)
 {
-    g_autoptr(JsonObject) o = host_json_status(daemon_.rcached, 0);
+    g_autoptr(JsonObject) o = host_status(daemon_.rcached, 0);
     JsonArray *problems = json_object_get_array_member(o, "problems");
 
     return g_strdup(i < json_array_get_length(problems)
@@ -308,7 +309,7 @@ START_TEST(what_providers_have_lost)
                      "waits");
     none = problem_of(2);
     ck_assert_str_eq(none, "");
-    status = host_json_status(daemon_.rcached, 0);
+    status = host_status(daemon_.rcached, 0);
     ck_assert_str_eq(text(status, "level"), "failing");
     o = daemon_first(&daemon_, "vms");
     ck_assert_int_eq(number(o, "lost_bytes"), 107 * MIB);

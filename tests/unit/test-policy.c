@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rcached/host-json.h"
+#include "rcached/host-status.h"
 #include "tests/unit/daemon-fixture.h"
 
 #define MIB     (INT64_C(1) << 20)
@@ -51,7 +52,7 @@ START_TEST(looking_changes_nothing)
     ck_assert_uint_eq(before.budget, 900 * MIB);
     put_cgroup(folder, 100 * MIB);
     for (unsigned i = 0; i < 100; i++) {
-        json_object_unref(host_json_status(daemon_.rcached, 0));
+        json_object_unref(host_status(daemon_.rcached, 0));
         json_object_unref(host_json_host(daemon_.rcached));
         json_array_unref(host_json_leases(daemon_.rcached));
         json_array_unref(host_json_vms(daemon_.rcached));
