@@ -33,6 +33,10 @@ MUTATIONS = {
         "        if (dma_pins_test(b->rb, range->first + i)) {",
         "        if (false) {",
         ["test-dma.py"]),
+    "text-is-no-number": (
+        "qapi/qapi-visit-core.c",
+        'strchr("-+.0123456789", *text)', "false",
+        ["test-object.py", "local_max_everywhere"]),
     "rule4-all-are-welcome": (
         "system/ram-foreign.c",
         "    if (ram_foreign.forbidders) {", "    if (false) {",

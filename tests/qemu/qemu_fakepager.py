@@ -198,8 +198,28 @@ def outl(vm, port, value):
     assert vm.ask(f"outl {port:#x} {value:#x}") == "OK"
 
 
+def create_image(vm, path):
+    """A qcow2 image that snapshots can go to, as node "disk"."""
+    def job(options):
+        vm.qmp.call("blockdev-create", job_id="job", options=options)
+        wait_for("the image", lambda: [j for j in vm.qmp.call("query-jobs")
+                                       if j["status"] == "concluded"])
+        done, = vm.qmp.call("query-jobs")
+        assert "error" not in done, done
+        vm.qmp.call("job-dismiss", id="job")
+    job({"driver": "file", "filename": path, "size": 0})
+    vm.qmp.call("blockdev-add", driver="file", node_name="file", filename=path)
+    job({"driver": "qcow2", "file": "file", "size": MIB})
+    vm.qmp.call("blockdev-add", driver="qcow2", node_name="disk", file="file")
+
+
+def hmp_says(vm, line):
+    """The answer to a line at the human monitor."""
+    return vm.qmp.call("human-monitor-command", command_line=line)
+
+
 def hmp(vm, line):
-    text = vm.qmp.call("human-monitor-command", command_line=line)
+    text = hmp_says(vm, line)
     assert "rror" not in text, text
 
 

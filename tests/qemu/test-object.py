@@ -9,6 +9,7 @@ worst place for it.  Where a CPU has to wait, it is SeaBIOS's.
     test-object.py [NAME...]     only the cases whose names contain NAME
 """
 import errno
+import json
 import os
 import socket
 import sys
@@ -17,8 +18,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 from qemu_fakepager import (                                # noqa: E402
-    MIB, RAM, TEST_AT, Qmp, Vm, failed, fake_devices, hmp, in_thread, main,
-    outl, page_of, refused, wait_for)
+    MIB, RAM, TEST_AT, Qmp, Vm, failed, fake_devices, hmp, hmp_says,
+    in_thread, main, outl, page_of, refused, wait_for)
 
 # ------------------------------------------------------------------ cases
 
@@ -803,6 +804,69 @@ def setup_refused(folder):
         wait_for("a pager", lambda: vm.query()["attached"])
     finally:
         vm.close()
+
+
+@case
+def local_max_everywhere(folder):
+    """A size, or "auto": on the command line, as options and as JSON, at the
+    human monitor and by QMP."""
+    size = 24 * MIB
+    for given, auto in (("24M", False), (str(size), False),
+                        ("0x1800000", False), ("auto", True)):
+        vm = Vm(folder, props=f"local-max={given}")
+        try:
+            info = wait_for("the object", vm.query)
+            assert info["local-max-auto"] == auto, info
+            assert auto or info["local-max"] == size, info
+        finally:
+            vm.close()
+        for name in ("qmp", "qtest", "vmm.sock"):
+            os.unlink(f"{folder}/{name}")
+    vm = Vm(folder, "-object", "memory-backend-memfd,id=ram,size=64M,share=on",
+            "-machine", "memory-backend=ram", late=True)
+    line = f"object_add remote-cache,id=rc0,socket={folder}/vmm.sock,local-max="
+
+    def added(auto):
+        vm.next_pager()
+        info = vm.query()
+        assert info["local-max-auto"] == auto, info
+        assert auto or info["local-max"] == size, info
+        vm.qmp.job("remote-cache-resize", id="rc0", size=0)
+        vm.qmp.call("object-del", id="rc0")
+    try:
+        for given in ("24M", str(size), "0x1800000", "auto"):
+            assert hmp_says(vm, line + given) == "", given
+            added(given == "auto")
+        for given, text in (("much", "does not accept value 'much'"),
+                            ("", "does not accept value ''"),
+                            ("-1", "local-max"), ("24M4", "local-max")):
+            answer = hmp_says(vm, line + given)
+            assert "Error: " in answer and text in answer, (given, answer)
+        for given in (size, "auto"):
+            vm.qmp.call("object-add", qom_type="remote-cache", id="rc0",
+                        socket=folder + "/vmm.sock", local_max=given)
+            added(given == "auto")
+        # What is a number is no word for QMP, which can tell them apart.
+        for given in ("24M", "much", True):
+            failed(vm.qmp, "local-max", "object-add", id="rc0",
+                   qom_type="remote-cache", local_max=given,
+                   socket=folder + "/vmm.sock")
+    finally:
+        vm.close()
+    for name in ("qmp", "qtest", "vmm.sock"):
+        os.unlink(f"{folder}/{name}")
+    for given in (size, "auto"):
+        vm = Vm(folder, "-object", json.dumps(
+            {"qom-type": "remote-cache", "id": "rc0", "local-max": given,
+             "socket": folder + "/vmm.sock"}), late=True, start=False)
+        vm.late = False                         # it is there from the start
+        try:
+            vm.start()
+            assert vm.query()["local-max-auto"] == (given == "auto")
+        finally:
+            vm.close()
+        for name in ("qmp", "qtest", "vmm.sock"):
+            os.unlink(f"{folder}/{name}")
 
 
 @case

@@ -20,8 +20,8 @@ import fakepager as fp                                      # noqa: E402
 from bare import need_kvm                                   # noqa: E402
 import virtio                                               # noqa: E402
 from qemu_fakepager import (MIB, QEMU, TEST_AT, Skip, Vm,  # noqa: E402
-                    failed, fake_devices, in_thread, main, outl, page_of,
-                    refused, wait_for)
+                    create_image, failed, fake_devices, hmp_says, in_thread,
+                    main, outl, page_of, refused, wait_for)
 
 CASES = []
 PAGES = 16
@@ -480,25 +480,6 @@ def vhost_net(folder):
 
 # ------------------------------------- migration, and what is done like it
 
-def create_image(vm, path):
-    """A qcow2 image that snapshots can go to, as node "disk"."""
-    def job(options):
-        vm.qmp.call("blockdev-create", job_id="job", options=options)
-        wait_for("the image", lambda: [j for j in vm.qmp.call("query-jobs")
-                                       if j["status"] == "concluded"])
-        done, = vm.qmp.call("query-jobs")
-        assert "error" not in done, done
-        vm.qmp.call("job-dismiss", id="job")
-    job({"driver": "file", "filename": path, "size": 0})
-    vm.qmp.call("blockdev-add", driver="file", node_name="file", filename=path)
-    job({"driver": "qcow2", "file": "file", "size": MIB})
-    vm.qmp.call("blockdev-add", driver="qcow2", node_name="disk", file="file")
-
-
-def monitor(vm, line):
-    return vm.qmp.call("human-monitor-command", command_line=line)
-
-
 @case
 def snapshots(folder):
     """savevm is refused; loadvm is not: it writes to guest memory as the guest
@@ -507,17 +488,17 @@ def snapshots(folder):
     try:
         create_image(vm, folder + "/image")
         fill(vm, 0x2000)
-        assert monitor(vm, "savevm before") == ""
+        assert hmp_says(vm, "savevm before") == ""
         fill(vm, 0x3000)
         vm.add(local_max=32 * MIB)
         evict(vm)
-        text = monitor(vm, "savevm with")
+        text = hmp_says(vm, "savevm with")
         assert "keeps guest memory on other hosts" in text, text
         failed(vm.qmp, "keeps guest memory on other hosts",
                "migrate", uri=f"file:{folder}/file")
         assert vm.pager.do_state(page_of(TEST_AT), PAGES) == \
             [fp.REMOTE] * PAGES
-        assert monitor(vm, "loadvm before") == ""
+        assert hmp_says(vm, "loadvm before") == ""
         is_there(vm, 0x2000)
         assert vm.pager.do_evict(page_of(TEST_AT), PAGES) == PAGES
         is_there(vm, 0x2000)
