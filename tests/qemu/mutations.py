@@ -33,6 +33,11 @@ MUTATIONS = {
         "        if (dma_pins_test(b->rb, range->first + i)) {",
         "        if (false) {",
         ["test-dma.py"]),
+    "rule4-never-realized": (
+        "target/i386/cpu.c",
+        "        if (nested) {\n            x86_cpu_nested_end(cpu);",
+        "        if (false) {\n            x86_cpu_nested_end(cpu);",
+        ["test-refused.py", "nested_never"]),
     "text-is-no-number": (
         "qapi/qapi-visit-core.c",
         'strchr("-+.0123456789", *text)', "false",

@@ -447,6 +447,24 @@ def nested_later(folder):
         vm.close()
 
 
+@case
+def nested_never(folder):
+    """A CPU that could be nested on, and cannot be realized for other reasons,
+    does not keep the object out.  The VM does not run: QEMU itself leaves such
+    a CPU among those that it would wait for."""
+    need_kvm(folder)
+    vm = Vm(folder, *SHARED, "-smp", "1,sockets=2,maxcpus=2", "-cpu", "qemu64",
+            "-S", accel="kvm", machine="q35", late=True)
+    try:
+        failed(vm.qmp, "phys-bits should be between", "device_add",
+               driver="qemu64-x86_64-cpu", id="cpu1", svm=True,
+               **{"x-force-features": True, "phys-bits": 20, "socket-id": 1,
+                  "core-id": 0, "thread-id": 0})
+        vm.add(local_max=32 * MIB)
+    finally:
+        vm.close()
+
+
 # ---------------------------------------------- vhost-net, which is allowed
 
 @case
