@@ -82,6 +82,11 @@ MUTATIONS = {
         "        err = discard_punch(d, i, end);\n",
         "        err = 0;\n        (void)discard_punch;\n",
         ["test-discard-states.py", "balloon", "memory_device"]),
+    "busy-pages-are-not-waited-for": (
+        "system/physmem.c",
+        "g_get_monotonic_time() + DISCARD_RETRY_US);", "0);",
+        ["test-discard-states.py", "reset_waits", "plugged_again",
+         "load_waits"]),
     "rule6-nobody-woken": (
         OBJECT + "-state.c",
         "    uffd_wakeup(d->vm->uffd,", "    (void)(",

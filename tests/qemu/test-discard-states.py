@@ -15,7 +15,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 import virtio                                               # noqa: E402
-from qemu_fakepager import MIB, TEST_AT, Vm, main, page_of    # noqa: E402
+from qemu_fakepager import (MIB, TEST_AT, Vm, create_image,  # noqa: E402
+                            hmp_says, main, outl, page_of)
 
 CASES = []
 PAGE = fp.PAGE
@@ -179,6 +180,57 @@ def reset_waits(folder):
             assert vm.pager.do_state(first) == [fp.ZERO], state
             assert vm.qmp.call("query-memory-devices")[0]["data"]["size"] == 0
             device = virtio.Mem(vm, 4, "vmem0")
+    finally:
+        vm.close()
+
+
+@case
+def plugged_again(folder):
+    """A virtio-mem device is unplugged, and its memory, which stays managed,
+    gets another: that has to have all of it, and waits a moment for a page
+    that the pager is filling or punching."""
+    vm = Vm(folder, "-m", "64M,maxmem=128M", "-object",
+            f"memory-backend-memfd,id=mem1,size={32 * MIB}", "-device",
+            "virtio-mem-pci,id=vmem0,memdev=mem1,addr=4")
+    try:
+        name, first, _ = vm.pager.do_blocks()[1]
+        vm.pager.do_manage(name)
+        vm.pager.wait("managed")
+        for state in BUSY:
+            vm.qmp.call("device_del", id="vmem0")
+            outl(vm, 0xae10, 0)
+            outl(vm, 0xae08, 1 << 4)            # the guest ejects it
+            vm.qmp.event("DEVICE_DELETED", device="vmem0")
+            vm.pager.do_set(first, state)
+            vm.pager.do_later(0.3, first, fp.HOT)
+            vm.qmp.call("device_add", driver="virtio-mem-pci", id="vmem0",
+                        memdev="mem1", addr="4")
+            assert vm.pager.do_state(first) == [fp.ZERO], state
+    finally:
+        vm.close()
+
+
+@case
+def load_waits(folder):
+    """A snapshot is loaded, and what virtio-mem has unplugged in it has to be
+    discarded: that waits a moment for a page which the pager is filling."""
+    vm = Vm(folder, "-m", "64M,maxmem=128M", "-object",
+            "memory-backend-memfd,id=ram,size=64M,share=on", "-machine",
+            "memory-backend=ram", "-object",
+            f"memory-backend-memfd,id=mem1,size={32 * MIB}", "-device",
+            "virtio-mem-pci,id=vmem0,memdev=mem1,addr=4", late=True)
+    try:
+        create_image(vm, folder + "/image")
+        assert hmp_says(vm, "savevm before") == ""
+        vm.add(local_max=32 * MIB)
+        name, first, _ = vm.pager.do_blocks()[1]
+        vm.pager.do_manage(name)
+        vm.pager.wait("managed")
+        vm.pager.do_set(first, fp.FILLING)
+        vm.pager.do_later(0.3, first, fp.HOT)
+        said = hmp_says(vm, "loadvm before")
+        assert said == "", said
+        assert vm.pager.do_state(first) == [fp.ZERO]
     finally:
         vm.close()
 
