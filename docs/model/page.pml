@@ -15,6 +15,7 @@
  * Features  -DNCR=n crashes  -DNZ=n zaps  -DNDUP=n stale fault messages
  *           -DFB fallback thread (rule 11)  -DCLEAN  -DPREFETCH=n  -DUNLEASE=n
  *           -DNDISC=n discards (rule 6)  -DDMA=n write DMAs (rule 4)
+ *           -DPUNCH_FAILS a discard may leave the page where it is
  *           -DINTR=n intruder touches  -DASYNC_PUNCH punch in a worker
  *           -DLAZY the attach reconciles this page at any time, or when it
  *           faults; meanwhile other pages go (to slots that the pager's map
@@ -719,6 +720,9 @@ end:
 #if NDISC > 0
 /* ------------------------------------------------------- discard (rule 6) */
 proctype Discard() {
+#ifdef PUNCH_FAILS
+    byte was;
+#endif
 end:
     do
     :: BUDGET(ndisc,NDISC) ->
@@ -733,17 +737,46 @@ end:
 #ifndef TEXT_PUNCHING
             :: st == PUNCHING -> goto end
 #endif
-            :: else -> st = DISCARDING; cl = 0; wq = 0
+            :: else ->
+#ifdef PUNCH_FAILS
+                was = st;
+#endif
+                st = DISCARDING; cl = 0; wq = 0
 #endif
             fi };
+#ifdef PUNCH_FAILS
+        if
+        :: goto failed
+        :: skip
+        fi;
+#endif
         atomic { punch(); stale(); zf = 1 };
 #ifndef NO_R6CAS
         atomic { assert(st == DISCARDING); st = ZERO; wg = !wg };
 #endif
+woken:
 #ifndef TEXT_NOWAKE
         atomic { wake() }
+#else
+        skip
 #endif
-    od
+    od;
+#ifdef PUNCH_FAILS
+failed:
+    atomic { assert(st == DISCARDING);
+#ifdef TEXT_PUTBACK     /* the word as it was: nobody ends what it says */
+        st = was;
+#else
+        if
+        :: was == ZERO -> st = ZERO
+        :: was == REMOTE || was == FETCHING -> st = REMOTE
+        :: else -> st = HOT
+        fi;
+        wg = !wg;
+#endif
+        was = 0 };
+    goto woken
+#endif
 }
 #endif
 

@@ -10,7 +10,8 @@
  * nobody else's request is answered here.
  *
  * While there is a file "broken" in that folder, pages of guest memory that a
- * UFFDIO_CONTINUE would map are broken.
+ * UFFDIO_CONTINUE would map are broken.  A file "unpunched" there makes as many
+ * attempts to punch a hole fail as it has bytes.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -28,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONFIG_BYTES 256
@@ -157,6 +159,39 @@ int ioctl(int fd, unsigned long request, ...)
         return -1;
     }
     return real(fd, request, arg);
+}
+
+/* Does an attempt to punch a hole fail?  If so, that was one. */
+static int punch_fails(int mode)
+{
+    char path[4096];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s/unpunched", getenv("FAKE_DEV"));
+    return mode & FALLOC_FL_PUNCH_HOLE && !stat(path, &st) && st.st_size &&
+           !truncate(path, st.st_size - 1);
+}
+
+static int fallocate_here(const char *name, int fd, int mode, int64_t offset,
+                          int64_t length)
+{
+    int (*real)(int, int, int64_t, int64_t) = dlsym(RTLD_NEXT, name);
+
+    if (punch_fails(mode)) {
+        errno = EIO;
+        return -1;
+    }
+    return real(fd, mode, offset, length);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t length)
+{
+    return fallocate_here("fallocate", fd, mode, offset, length);
+}
+
+int fallocate64(int fd, int mode, off64_t offset, off64_t length)
+{
+    return fallocate_here("fallocate64", fd, mode, offset, length);
 }
 
 static int open_here(const char *name, const char *path, int flags, int mode)

@@ -74,14 +74,23 @@ MUTATIONS = {
         ["test-discard-states.py", "memory_device"]),
     "rule6-the-same-generation": (
         OBJECT + "-state.c",
-        "rcache_page_next_gen(rcache_page_to(new, RCACHE_ZERO))",
-        "rcache_page_to(new, RCACHE_ZERO)",
+        "new = rcache_page_next_gen(rcache_page_to(",
+        "new = (rcache_page_to(",
         ["test-discard-states.py", "balloon", "memory_device"]),
     "rule6-no-hole": (
         OBJECT + "-state.c",
         "        err = discard_punch(d, i, end);\n",
         "        err = 0;\n        (void)discard_punch;\n",
         ["test-discard-states.py", "balloon", "memory_device"]),
+    "rule6-put-back-as-it-was": (
+        OBJECT + "-state.c",
+        "punched ? RCACHE_ZERO : discard_settled(old)",
+        "punched ? RCACHE_ZERO : rcache_page_state(old)",
+        ["test-discard-states.py", "not_punched"]),
+    "rule6-asked-once": (
+        OBJECT + "-state.c",
+        "#define PUNCH_TRIES 5", "#define PUNCH_TRIES 1",
+        ["test-discard-states.py", "not_punched"]),
     "busy-pages-are-not-waited-for": (
         "system/physmem.c",
         "g_get_monotonic_time() + DISCARD_RETRY_US);", "0);",

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 import virtio                                               # noqa: E402
 from qemu_fakepager import (MIB, TEST_AT, Vm, create_image,  # noqa: E402
-                            hmp_says, main, outl, page_of)
+                            fake_devices, hmp_says, main, outl, page_of)
 
 CASES = []
 PAGE = fp.PAGE
@@ -96,6 +96,57 @@ def balloon(folder):
             vm.write(page * PAGE, 0x5200 + page)
             assert vm.pager.do_evict(page) == 1, state
             assert vm.read(page * PAGE) == 0x5200 + page, state
+    finally:
+        vm.close()
+
+
+@case
+def not_punched(folder):
+    """Where the kernel does not punch the pages stay, and none in a state that
+    nobody would end: what the pager was doing with them was called off.  One
+    that it punches when it is asked again is discarded as ever."""
+    with fake_devices(folder):
+        vm = Vm(folder, "-device", "virtio-balloon-pci,addr=4")
+    unpunched = folder + "/dev/unpunched"
+    try:
+        device = virtio.Balloon(vm, 4)
+        states = HERE + AWAY + NOWHERE + KEPT
+        pages = {page_of(TEST_AT) + i: s for i, s in enumerate(states)}
+        again = page_of(TEST_AT) + 512
+        for page in (*pages, again):
+            vm.write(page * PAGE, 0x5300 + page)
+        vm.manage()
+        words = {p: hold(vm, p, s) for p, s in pages.items()}
+        before = vm.pager.do_discards()
+        with open(unpunched, "wb") as f:
+            f.write(bytes(1000))
+        device.give(*(p * PAGE for p in pages))
+        assert os.path.getsize(unpunched) < 1000
+        now = vm.pager.do_discards()
+        assert now[0] > before[0] and now[1:] == before[1:], (before, now)
+        for page, state in pages.items():
+            word, old = vm.pager.do_word(page), words[page]
+            if state not in KEPT:
+                stays = (fp.HOT if state in HERE else
+                         fp.REMOTE if state in AWAY else state)
+                assert word == (old & fp.SLOT_MASK | stays |
+                                (old + fp.GEN) & fp.GEN_MASK), \
+                    (state, hex(old), hex(word))
+            else:
+                assert word == old, (state, hex(word))
+        assert "cannot punch" in vm.output()
+        with open(unpunched, "wb") as f:
+            f.write(bytes(2))
+        words = {again: vm.pager.do_word(again)}
+        device.give(again * PAGE)
+        assert not os.path.getsize(unpunched)
+        discarded(vm, words)
+        for page, state in pages.items():
+            if state in KEPT:
+                vm.pager.do_set(page, fp.HOT)
+            if state != fp.LOST:
+                assert vm.read(page * PAGE) == (
+                    0 if state in NOWHERE else 0x5300 + page), state
     finally:
         vm.close()
 
