@@ -33,6 +33,11 @@ MUTATIONS = {
         "        if (dma_pins_test(b->rb, range->first + i)) {",
         "        if (false) {",
         ["test-dma.py"]),
+    "rule4-cut-off-and-mapped": (
+        "system/dma-helpers.c",
+        "            dma_memory_unmap(dbs->sg->as, last->iov_base, len, "
+        "dbs->dir, 0);\n", "            ;\n",
+        ["test-object.py", "dma_cut_off"]),
     "rule4-never-realized": (
         "target/i386/cpu.c",
         "        if (nested) {\n            x86_cpu_nested_end(cpu);",

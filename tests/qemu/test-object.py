@@ -12,11 +12,13 @@ import errno
 import json
 import os
 import socket
+import struct
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
+import virtio                                               # noqa: E402
 from qemu_fakepager import (                                # noqa: E402
     MIB, RAM, TEST_AT, Qmp, Vm, failed, fake_devices, hmp, hmp_says,
     in_thread, main, outl, page_of, refused, wait_for)
@@ -1041,6 +1043,76 @@ def dma_of_many(folder):
             vm.ask("inb 0xc002").split()[1], 0) & 1)
         assert vm.read(TEST_AT) == int.from_bytes(b"D" * 8, "little")
         assert vm.pager.do_evict(page_of(TEST_AT)) == 1
+    finally:
+        vm.close()
+
+
+@case
+def dma_cut_off(folder):
+    """What a request has mapped and cannot send yet, since it is no whole
+    sector, is unmapped, and its bytes come with the next turn.
+
+    Of addresses at which there is no RAM QEMU has 4 KiB mapped at a time, so
+    the second of these ends a turn, with half a sector of RAM at its end."""
+    disk = folder + "/disk"
+    content = b"".join(struct.pack("<Q", n) for n in range(MIB // 8))
+    with open(disk, "wb") as f:
+        f.write(content)
+    vm = Vm(folder, "-drive", f"file={disk},format=raw,if=none,id=d0",
+            "-device", "ide-hd,id=hd0,drive=d0,bus=ide.0")
+    nowhere, half = 0x60000000, 256
+    parts = ((nowhere, fp.PAGE), (TEST_AT, half), (nowhere, fp.PAGE),
+             (TEST_AT + fp.PAGE, half))
+    try:
+        table = TEST_AT + 2 * fp.PAGE
+        for i, (address, length) in enumerate(parts):
+            flags = 0x8000 if i == len(parts) - 1 else 0
+            vm.write(table + 8 * i, (flags << 16 | length) << 32 | address)
+        vm.write(TEST_AT, 1)
+        vm.write(TEST_AT + fp.PAGE, 1)
+        vm.manage()
+        for reg, value in ((0x20, 0xc001), (0x04, 0x5)):
+            outl(vm, 0xcf8, 0x80000900 | reg)
+            outl(vm, 0xcfc, value)
+        outl(vm, 0xc004, table)
+        sectors = sum(length for _, length in parts) // 512
+        for port, value in ((0x1f6, 0xe0), (0x1f2, sectors), (0x1f3, 0),
+                            (0x1f4, 0), (0x1f5, 0)):
+            assert vm.ask(f"outb {port:#x} {value:#x}") == "OK"
+        assert vm.ask("outb 0x1f7 0xc8") == "OK"        # READ DMA
+        assert vm.ask("outb 0xc000 0x09") == "OK"       # start, to memory
+        wait_for("the DMA's end", lambda: not int(
+            vm.ask("inb 0xc002").split()[1], 0) & 1)
+        at = 0
+        for address, length in parts:
+            if address != nowhere:
+                assert vm.get(address, length) == content[at:at + length]
+            at += length
+        assert vm.pager.do_evict(page_of(TEST_AT), 2) == 2
+        assert vm.get(TEST_AT, half) == content[fp.PAGE:fp.PAGE + half]
+    finally:
+        vm.close()
+
+
+@case
+def balloon_figures(folder):
+    """What the guest says of its memory goes to the pager; that it is asked
+    for more is up to somebody else."""
+    vm = Vm(folder, "-device", "virtio-balloon-pci,id=b0,addr=4")
+    try:
+        device = virtio.Balloon(vm, 4)
+        wait_for("a pager", lambda: vm.query()["attached"])
+        device.report({4: 11 * MIB, 5: 55 * MIB})       # free, and in all
+        wait_for("the figures", vm.pager.do_balloon)
+        _, actual, valid, _, *stat = vm.pager.do_balloon()
+        assert actual == RAM and valid == 1 << 4 | 1 << 5, (actual, valid)
+        assert stat[4:6] == [11 * MIB, 55 * MIB]
+        assert vm.qmp.call("qom-get", path="/machine/peripheral/b0",
+                           property="guest-stats-polling-interval") == 0
+        # The next pager has them as well.
+        vm.pager.kill()
+        vm.next_pager()
+        wait_for("the figures", vm.pager.do_balloon)
     finally:
         vm.close()
 

@@ -13,7 +13,7 @@ from qemu_fakepager import MIB, outl, wait_for
 PAGE = 4096
 QUEUES = 8 * MIB                # 16 pages for each device
 BARS = 0xfe000000               # and 64 KiB of addresses
-INFLATE, DEFLATE = 0, 1
+INFLATE, DEFLATE, FIGURES = 0, 1, 2
 PLUG, UNPLUG, UNPLUG_ALL = 0, 1, 2
 ACK, NACK, BUSY, ERROR = range(4)
 
@@ -109,8 +109,17 @@ class Queue:
 
     def send(self, request, answer=0):
         """The device's answer, of so many bytes at most."""
-        desc, avail, used, ours, theirs = (self.page + i * PAGE
-                                           for i in range(5))
+        used, theirs = self.page + 2 * PAGE, self.page + 4 * PAGE
+        vm = self.device.vm
+        self.post(request, answer)
+        wait_for("the device", lambda: struct.unpack(
+            "<H", vm.get(used + 2, 2))[0] == self.turn & 0xffff)
+        return vm.get(theirs, answer) if answer else b""
+
+    def post(self, request, answer=0):
+        """The device has it, and answers when it likes."""
+        desc, avail, _, ours, theirs = (self.page + i * PAGE
+                                        for i in range(5))
         vm = self.device.vm
         vm.put(ours, request)
         vm.put(desc, struct.pack("<QIHHQIHH", ours, len(request),
@@ -119,15 +128,12 @@ class Queue:
         self.turn += 1
         vm.put(avail + 2, struct.pack("<H", self.turn & 0xffff))
         self.device.store(self.notify, self.number, 2)
-        wait_for("the device", lambda: struct.unpack(
-            "<H", vm.get(used + 2, 2))[0] == self.turn & 0xffff)
-        return vm.get(theirs, answer) if answer else b""
 
 
 class Balloon(Device):
     def __init__(self, vm, slot):
         super().__init__(vm, slot)
-        self.ready(INFLATE, DEFLATE)
+        self.ready(INFLATE, DEFLATE, FIGURES)
 
     def give(self, *addresses):
         """The guest gives pages up: QEMU discards them."""
@@ -135,6 +141,11 @@ class Balloon(Device):
 
     def take(self, *addresses):
         self.list(DEFLATE, addresses)
+
+    def report(self, figures):
+        """The guest's memory, by tag; the device keeps it until it asks."""
+        self.queues[FIGURES].post(b"".join(
+            struct.pack("<HQ", tag, value) for tag, value in figures.items()))
 
     def list(self, queue, addresses):
         self.queues[queue].send(struct.pack(
