@@ -50,14 +50,6 @@ static JsonObject *evict_args(char **argv, GError **errp)
     return args;
 }
 
-JsonObject *rcachectl_host_args(const char *host)
-{
-    JsonObject *args = json_object_new();
-
-    json_object_set_string_member(args, "host", host);
-    return args;
-}
-
 static JsonObject *host_args(char **argv, GError **errp)
 {
     return rcachectl_host_args(argv[0]);
@@ -176,40 +168,6 @@ static const char *default_socket(void)
 {
     return g_file_test(ARBITER_SOCKET, G_FILE_TEST_EXISTS) ? ARBITER_SOCKET
                                                            : HOST_SOCKET;
-}
-
-static int exit_status(const GError *error)
-{
-    if (error->domain != ADMIN_ERROR) {
-        return EXIT_FAILED;
-    }
-    switch (error->code) {
-    case ADMIN_ERROR_NO_DAEMON:
-    case ADMIN_ERROR_TIMEOUT:
-        return EXIT_NO_DAEMON;
-    case ADMIN_ERROR_REFUSED:
-    case ADMIN_ERROR_NO_COMMAND:
-        return EXIT_REFUSED;
-    default:
-        return EXIT_FAILED;
-    }
-}
-
-int rcachectl_fail(const GError *error)
-{
-    g_printerr("rcachectl: %s\n", error->message);
-    return exit_status(error);
-}
-
-int rcachectl_put(JsonNode *answer, const char *text)
-{
-    g_autofree char *json = text ? NULL : json_to_string(answer, TRUE);
-
-    if (fputs(text ? text : json, stdout) < 0 ||
-        (json && putchar('\n') < 0) || fflush(stdout) < 0) {
-        return EXIT_FAILED;
-    }
-    return EXIT_DONE;
 }
 
 /* One command and its answer. */
