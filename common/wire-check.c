@@ -10,9 +10,9 @@
 #include <endian.h>
 #include <stddef.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "common/wire-internal.h"
+#include "common/xxh3.h"
 
 /* The check is the last field of the head, so that it can be left out. */
 #define CHECK_AT        offsetof(struct RcacheHdr, check)

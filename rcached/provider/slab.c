@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "common/cleanup.h"
 #include "common/secrecy.h"
+#include "common/xxh3.h"
 #include "rcached/provider/slab-internal.h"
 
 /* ---------------------------------------------------------------- guard */
