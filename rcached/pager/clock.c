@@ -29,6 +29,27 @@ static void clock_back_step(Clock *clock, uint64_t nr, uint64_t n)
     clock->between -= n;
 }
 
+/* The front hand's words @page..@stop, of one frame; where it stopped. */
+static uint64_t front_look(Table *table, uint64_t page, uint64_t stop,
+                           uint64_t *out, unsigned *n, unsigned max)
+{
+    for (; page < stop && *n < max; page++) {
+        uint64_t word = table_load(table, page);
+        unsigned credit = page_credit(word);
+
+        if (page_state(word) != RCACHE_HOT) {
+            continue;
+        }
+        if (!credit) {
+            out[(*n)++] = page;
+        } else {
+            /* Lost to a discard: then there is no credit left anyway. */
+            table_step(table, page, word, page_with_credit(word, credit - 1));
+        }
+    }
+    return page;
+}
+
 unsigned clock_front(Clock *clock, Table *table, uint64_t start, uint64_t end,
                      uint64_t *out, unsigned max)
 {
@@ -36,63 +57,71 @@ unsigned clock_front(Clock *clock, Table *table, uint64_t start, uint64_t end,
      * Less than a turn: in a whole one it would push the back hand past the
      * page that this hand is at, whenever their turn comes round.
      */
-    uint64_t left = table->nr - 1, step;
+    uint64_t left = table->nr - 1, looks = 0;
     unsigned n = 0;
 
-    for (unsigned looks = 0; looks < CLOCK_SCAN_MAX && left && n < max;
-         looks++, left -= step) {
-        uint64_t page = clock->front, word;
+    while (looks < CLOCK_SCAN_MAX && left && n < max) {
+        uint64_t page = clock->front, to;
 
-        step = 1;
         if (page < start || page >= end) {
             break;
         }
-        if (!table_frame_has(table, page, RCACHE_HOT)) {
-            step = MIN(frame_rest(page, end), left);
-            clock_front_step(clock, table->nr, step);
-            continue;
+        to = page + MIN(frame_rest(page, end), left);
+        if (table_frame_has(table, page, RCACHE_HOT)) {
+            to = front_look(table, page,
+                            MIN(to, page + CLOCK_SCAN_MAX - looks), out, &n,
+                            max);
+            looks += to - page;
+        } else {
+            looks++;
         }
-        word = table_load(table, page);
-        if (page_state(word) == RCACHE_HOT) {
-            unsigned credit = page_credit(word);
-
-            if (!credit) {
-                out[n++] = page;
-            } else {
-                /* Lost to a discard: then there is no credit left anyway. */
-                table_step(table, page, word,
-                           page_with_credit(word, credit - 1));
-            }
-        }
-        clock_front_step(clock, table->nr, 1);
+        left -= to - page;
+        clock_front_step(clock, table->nr, to - page);
     }
     return n;
+}
+
+/* The back hand's; it stops at a page that is still ZAPPING. */
+static uint64_t back_look(const Table *table, uint64_t page, uint64_t stop,
+                          uint64_t *out, unsigned *n, unsigned max)
+{
+    for (; page < stop && *n < max; page++) {
+        enum RcachePageState state = page_state(table_load(table, page));
+
+        if (state == RCACHE_ZAPPING) {
+            break;
+        }
+        if (state == RCACHE_ZAPPED) {
+            out[(*n)++] = page;
+        }
+    }
+    return page;
 }
 
 unsigned clock_back(Clock *clock, const Table *table, uint64_t start,
                     uint64_t end, uint64_t *out, unsigned max)
 {
+    uint64_t looks = 0;
     unsigned n = 0;
 
-    for (unsigned looks = 0; looks < CLOCK_SCAN_MAX && clock->between &&
-         clock->back >= start && clock->back < end && n < max; looks++) {
-        uint64_t page = clock->back;
-        enum RcachePageState state;
+    while (looks < CLOCK_SCAN_MAX && clock->between &&
+           clock->back >= start && clock->back < end && n < max) {
+        uint64_t page = clock->back, to;
+        uint64_t stop = page + MIN(frame_rest(page, end), clock->between);
 
         if (!table_frame_has(table, page, RCACHE_ZAPPED) &&
             !table_frame_has(table, page, RCACHE_ZAPPING)) {
-            clock_back_step(clock, table->nr,
-                            MIN(frame_rest(page, end), clock->between));
+            clock_back_step(clock, table->nr, stop - page);
+            looks++;
             continue;
         }
-        state = page_state(table_load(table, page));
-        if (state == RCACHE_ZAPPING) {
-            break;
+        stop = MIN(stop, page + CLOCK_SCAN_MAX - looks);
+        to = back_look(table, page, stop, out, &n, max);
+        clock_back_step(clock, table->nr, to - page);
+        looks += to - page;
+        if (to < stop) {
+            break;              /* at a page that is ZAPPING, or all found */
         }
-        if (state == RCACHE_ZAPPED) {
-            out[n++] = page;
-        }
-        clock_back_step(clock, table->nr, 1);
     }
     return n;
 }
