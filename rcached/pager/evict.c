@@ -27,6 +27,8 @@
 #include "rcached/pager/pager.h"
 
 #define PUNCH_TRIES     8
+/* Runs of pages that are punched between two looks at the faults. */
+#define PUNCH_RUNS      SLICE_PAGES
 
 void evictor_init(Evictor *evictor)
 {
@@ -457,12 +459,32 @@ static bool batch_some(Pager *p, unsigned max)
 
 /* --------------------------------------------------------------- commit */
 
+/*
+ * Pages from @i on that are punched in one piece.  Much of what a punch costs
+ * (locks, telling the CPUs that the VMM has run on) is the same for one page
+ * and for a run, so a piece is a number of runs, however long they are.
+ */
+static unsigned batch_piece(const Batch *b, unsigned i)
+{
+    unsigned runs = 1, n = 1;
+
+    while (i + n < b->n) {
+        runs += b->page[i + n] != b->page[i + n - 1] + 1;
+        if (runs > PUNCH_RUNS) {
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
 static void batch_commit(Pager *p, Batch *b)
 {
-    for (unsigned i = 0; i < b->n; i += SLICE_PAGES) {
-        unsigned n = MIN(SLICE_PAGES, b->n - i), gone = 0;
-        bool go[SLICE_PAGES];
+    for (unsigned i = 0, n; i < b->n; i += n) {
+        bool go[RCACHE_BATCH_PAGES];
+        unsigned gone = 0;
 
+        n = batch_piece(b, i);
         for (unsigned k = 0; k < n; k++) {
             uint64_t word = b->word[i + k], slot = b->slot[i + k];
 
