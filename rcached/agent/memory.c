@@ -2,8 +2,10 @@
 /*
  * memory: how much memory there is and how tight it is.  See memory.h.
  *
- * The daemon may be moved from cgroup to cgroup while it runs, so its own are
- * looked for at every look.
+ * The daemon may be moved from cgroup to cgroup while it runs, and a limit may
+ * be set at any time, so its own are looked for at every look; but only at some
+ * of them while none has a limit: there is nothing that could get tight then,
+ * and an idle daemon would spend more on this than on all else.
  */
 #include "rcached/agent/memory.h"
 
@@ -14,11 +16,13 @@
 #include "rcached/agent/proc-text.h"
 
 #define CGROUP          "cgroup:"
+#define OWN_PAUSE       15u     /* looks without the own cgroups */
 
 struct MemorySource {
     char *name;
     char *proc;
     CgroupMemory *cgroup;       /* the one that was asked for, or NULL */
+    unsigned own_pause;         /* looks until the own ones are looked at */
 };
 
 /* ----------------------------------------------------------------- host */
@@ -84,12 +88,17 @@ static bool read_own(MemorySource *source, CgroupRoom *room, GError **errp)
     g_autoptr(GPtrArray) own = g_ptr_array_new_with_free_func(
         (GDestroyNotify)cgroup_memory_free);
 
+    if (source->own_pause) {
+        source->own_pause--;
+        return true;
+    }
     cgroup_memory_own(source->proc, own);
     for (unsigned i = 0; i < own->len; i++) {
         if (!cgroup_memory_read(g_ptr_array_index(own, i), room, errp)) {
             return false;
         }
     }
+    source->own_pause = room->limited ? 0 : OWN_PAUSE;
     return true;
 }
 

@@ -9,6 +9,8 @@
 #include "rcached/agent/proc-text.h"
 
 #define MIB     (UINT64_C(1) << 20)
+/* Looks after which a limit that is set must have been noticed. */
+#define SOON    20
 
 static char *root;
 static char *proc;
@@ -384,8 +386,28 @@ START_TEST(an_own_limit_that_cannot_be_read_is_an_error)
 
     put_own("4:memory:/a\n");
     put_v1("v1/a", "lots\n", "1\n");
-    ck_assert(!memory_source_read(source, &sample, &error));
+    for (int look = 0; look < SOON && !error; look++) {
+        memory_source_read(source, &sample, &error);
+    }
     ck_assert_ptr_nonnull(error);
+}
+END_TEST
+
+START_TEST(an_own_limit_that_is_set_later_is_noticed_soon)
+{
+    g_autoptr(MemorySource) source = memory_source_new("host", proc, NULL);
+    MemorySample sample = { 0 };
+
+    put_own("4:memory:/a\n");
+    put_v1("v1/a", "104857600\n", "94371840\n");       /* 100, 90 MiB */
+    for (int look = 0; look < SOON && sample.total != 100 * MIB; look++) {
+        ck_assert(memory_source_read(source, &sample, NULL));
+    }
+    ck_assert_uint_eq(sample.total, 100 * MIB);
+    /* From then on each look counts. */
+    put_v1("v1/a", "104857600\n", "83886080\n");
+    ck_assert(memory_source_read(source, &sample, NULL));
+    ck_assert_uint_eq(sample.available, 20 * MIB);
 }
 END_TEST
 
@@ -416,6 +438,7 @@ int main(void)
     tcase_add_test(tc, own_cgroups_without_limits_change_nothing);
     tcase_add_test(tc, own_limits_count_beside_a_cgroup_that_was_asked_for);
     tcase_add_test(tc, an_own_limit_that_cannot_be_read_is_an_error);
+    tcase_add_test(tc, an_own_limit_that_is_set_later_is_noticed_soon);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
