@@ -2,7 +2,7 @@
 /* claims: the leases that a connection has claimed.  See claims.h. */
 #include "rcached/provider/claims.h"
 
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 
 StoreLease *claims_find(const Peer *peer, uint64_t id)
 {

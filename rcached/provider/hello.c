@@ -9,7 +9,7 @@
 
 #include "common/wire-control.h"
 #include "rcached/provider/peer-out.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store-look.h"
 

@@ -8,7 +8,7 @@
 #include "common/wire-move.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 #include "rcached/provider/store-revoke.h"
 
 /* The intake of that slab among the connections of @peer's session. */

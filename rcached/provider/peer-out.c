@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/wire-check.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 
 unsigned iov_add(struct iovec *iov, unsigned nr, uint8_t *page)
 {

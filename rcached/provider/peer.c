@@ -23,7 +23,7 @@
 
 #include "common/wire-check.h"
 #include "rcached/provider/peer-out.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 
 static void peer_rx_done(RingOp *op, int res, bool more);
 static void peer_tx_done(RingOp *op, int res, bool more);

@@ -26,7 +26,7 @@
 #include "common/wire-move.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 #include "rcached/provider/slab-away.h"
 #include "rcached/provider/spill-xfer.h"
 #include "rcached/provider/spill.h"

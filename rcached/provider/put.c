@@ -5,7 +5,7 @@
 #include "common/wire-check.h"
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 #include "rcached/provider/slab-away.h"
 #include "rcached/provider/spill.h"
 

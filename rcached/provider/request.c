@@ -20,7 +20,7 @@
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/push.h"
 #include "rcached/provider/request-pages.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 #include "rcached/provider/store-revoke.h"
 
 /* --------------------------------------------------------------- leases */

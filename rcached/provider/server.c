@@ -28,7 +28,7 @@
 #include "rcached/provider/push.h"
 #include "rcached/provider/request.h"
 #include "rcached/provider/request-pages.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 #include "rcached/provider/spill-serve.h"
 
 #define RING_ENTRIES    512u

@@ -17,7 +17,7 @@
 
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer-out.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 #include "rcached/provider/slab-away.h"
 #include "rcached/provider/spill-xfer.h"
 

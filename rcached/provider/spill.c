@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "rcached/provider/server-internal.h"
+#include "rcached/provider/serving.h"
 #include "rcached/provider/slab-away.h"
 #include "rcached/provider/store-spill.h"
 

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * serving: the server as the files see it that run on its thread, and what it
+ * is configured with.  struct Server is for these files only; server.h is for
+ * everybody else.
+ */
+#ifndef RCACHED_PROVIDER_SERVING_H
+#define RCACHED_PROVIDER_SERVING_H
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdint.h>
+
+#include "common/ring.h"
+#include "rcached/provider/peer-log.h"
+#include "rcached/provider/session.h"
+#include "rcached/provider/store.h"
+
+typedef struct Server Server;
+
+typedef struct ServerConfig {
+    int listen_fd;              /* stays the caller's, and so does wake_fd */
+    int wake_fd;                /* an eventfd, see server_run() */
+    unsigned poll_us;           /* spin for so long before sleeping */
+    unsigned hello_ms;          /* a connection without HELLO may live */
+    unsigned stall_ms;          /* one stuck in the middle of a frame may */
+    unsigned conns_max;
+    SlabGuard guard;
+    Store *store;
+    struct Spill *spill;        /* or NULL: no spill file */
+    pthread_mutex_t *store_lock;
+    const int *stop;            /* g_atomic: not 0 when it is to end */
+    uint8_t boot_id[RCACHE_UUID_LEN];
+    char host[RCACHE_NAME_MAX];
+} ServerConfig;
+
+/* Counted since the start, under the store's lock. */
+typedef struct ServerCounts {
+    uint64_t get_pages;
+    uint64_t put_pages;
+    uint64_t freed_slots;
+    uint64_t conns;             /* now */
+    uint64_t accepted;
+    uint64_t slabs_out;         /* pushed to other providers */
+    uint64_t slabs_in;          /* filled by other providers, confirmed */
+    uint64_t refused;           /* closed for what the peer did */
+} ServerCounts;
+
+struct Server {
+    ServerConfig config;
+    Ring *ring;
+    SessionTable *sessions;
+    RingOp accept;
+    RingOp wake;
+    RingOp tick;
+    GQueue hellos;              /* Peer, oldest first */
+    GQueue open;                /* Peer, every other state but CLOSING */
+    GQueue closing;             /* Peer */
+    GQueue pushes;              /* Push */
+    uint64_t now;               /* ms, of this round */
+    PeerLog log;
+    ServerCounts counts;
+};
+
+/** server_log_peer() - a line about a peer, at a bounded rate */
+static inline void server_log_peer(Server *server, const char *name,
+                                   const char *what)
+{
+    peer_log(&server->log, server->now, name, what);
+}
+
+/** server_lock() - the store's lock, for all that touches the store */
+static inline void server_lock(Server *server)
+{
+    pthread_mutex_lock(server->config.store_lock);
+}
+
+static inline void server_unlock(Server *server)
+{
+    pthread_mutex_unlock(server->config.store_lock);
+}
+
+#endif
