@@ -19,6 +19,8 @@
 #define SHOWN_MISMATCHES        8
 #define DMA_PAGES               32
 #define DMA_HOLD_MS             800
+#define VERIFIERS               8
+#define VERIFY_STEP             64
 
 static uint64_t next_random(uint64_t *x)
 {
@@ -66,6 +68,19 @@ static bool page_stays_zero(const Vmm *v, uint64_t page)
     return page * 2654435761u % 100 < v->config.zero_percent;
 }
 
+/*
+ * Some pages stay zero for a while.  If all have to be away that is over after
+ * the first round: chance alone would leave a few for twenty.
+ */
+static bool page_is_written(Vmm *v, uint64_t page, uint64_t random)
+{
+    bool is_late = v->config.until_evicted && v->config.write_percent &&
+                   v->sweep_at >= v->config.pages && !v->version[page];
+
+    return (is_late || random % 100 < v->config.write_percent) &&
+           !page_stays_zero(v, page);
+}
+
 static void page_visit(Vmm *v, uint64_t page, uint64_t random)
 {
     pthread_mutex_t *lock = &v->page_lock[page % VMM_LOCKS];
@@ -87,8 +102,7 @@ static void page_visit(Vmm *v, uint64_t page, uint64_t random)
             v->version[page] = 0;
             v->discards++;
         }
-    } else if (random / 1000 % 100 < v->config.write_percent &&
-               !page_stays_zero(v, page)) {
+    } else if (page_is_written(v, page, random / 1000)) {
         v->version[page]++;
         oracle_stamp(page_words(v, page), page, v->version[page]);
     }
@@ -125,7 +139,7 @@ static bool sweep_skips(Vmm *v, uint64_t page, uint64_t random)
     if (v->evicted[page] >= v->config.until_evicted) {
         return random % 8;
     }
-    return vmm_page_state(v, page) != RCACHE_REMOTE && random % 16;
+    return vmm_page_state(v, page) != RCACHE_REMOTE && random % 64;
 }
 
 void *vmm_guest_thread(void *opaque)
@@ -286,15 +300,45 @@ void *vmm_intruder_thread(void *opaque)
     return NULL;
 }
 
+/* ---------------------------------------------------------- verification */
+
+/* Some pages at a time for each thread; the next ones. */
+typedef struct Verify {
+    Vmm *vmm;
+    _Atomic uint64_t next;
+} Verify;
+
+static void *verify_thread(void *opaque)
+{
+    Verify *verify = opaque;
+    Vmm *v = verify->vmm;
+    uint64_t page, end;
+
+    while ((page = atomic_fetch_add(&verify->next, VERIFY_STEP)) <
+           v->config.pages) {
+        end = MIN(page + VERIFY_STEP, v->config.pages);
+        for (; page < end; page++) {
+            if (v->version[page] != VMM_VERSION_LOST) {
+                page_count_return(v, page);
+                page_verify(v, page);
+            }
+        }
+    }
+    return NULL;
+}
+
+/* By several threads: one would wait for each page that is away in turn. */
 uint64_t vmm_verify_all(Vmm *v)
 {
     uint64_t before = v->mismatches;
+    Verify verify = { .vmm = v };
+    pthread_t thread[VERIFIERS];
 
-    for (uint64_t page = 0; page < v->config.pages; page++) {
-        if (v->version[page] != VMM_VERSION_LOST) {
-            page_count_return(v, page);
-            page_verify(v, page);
-        }
+    for (unsigned i = 0; i < VERIFIERS; i++) {
+        pthread_create(&thread[i], NULL, verify_thread, &verify);
+    }
+    for (unsigned i = 0; i < VERIFIERS; i++) {
+        pthread_join(thread[i], NULL);
     }
     return v->mismatches - before;
 }
