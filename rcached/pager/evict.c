@@ -478,6 +478,31 @@ static unsigned batch_piece(const Batch *b, unsigned i)
     return n;
 }
 
+/*
+ * Page @i of the batch is gone by this, unless it was called off meanwhile, or
+ * others have gone for it: a PUT that is overdue has no claim to size.
+ */
+static bool batch_commit_page(Pager *p, const Batch *b, unsigned i)
+{
+    uint64_t page = b->page[i], word = b->word[i];
+
+    if (table_load(&p->table, page) != word) {
+        return false;
+    }
+    if (table_away(&p->table) >= p->limits.size) {
+        table_step(&p->table, page, word, page_to(word, RCACHE_ZAPPED));
+        return false;
+    }
+    /*
+     * The sum is written before the word, whose store commits; but not over
+     * that of a later eviction of the same page.
+     */
+    p->table.sides[page].sum = b->sum[i];
+    return table_step(&p->table, page, word,
+                      page_with_slot(page_to(word, RCACHE_PUNCHING),
+                                     b->slot[i]));
+}
+
 static void batch_commit(Pager *p, Batch *b)
 {
     for (unsigned i = 0, n; i < b->n; i += n) {
@@ -486,21 +511,9 @@ static void batch_commit(Pager *p, Batch *b)
 
         n = batch_piece(b, i);
         for (unsigned k = 0; k < n; k++) {
-            uint64_t word = b->word[i + k], slot = b->slot[i + k];
-
-            /*
-             * The sum is written before the word, whose store commits; but
-             * not over that of a later eviction of the same page.
-             */
-            go[k] = table_load(&p->table, b->page[i + k]) == word;
-            if (go[k]) {
-                p->table.sides[b->page[i + k]].sum = b->sum[i + k];
-                go[k] = table_step(&p->table, b->page[i + k], word,
-                                   page_with_slot(
-                                       page_to(word, RCACHE_PUNCHING), slot));
-            }
+            go[k] = batch_commit_page(p, b, i + k);
             if (!go[k]) {
-                location_free(p, slot);       /* called off */
+                location_free(p, b->slot[i + k]);
             }
             gone += go[k];
         }

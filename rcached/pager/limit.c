@@ -79,10 +79,12 @@ uint64_t limit_low_water(const Pager *p)
 
 uint64_t limit_allowance(const Pager *p)
 {
-    uint64_t away = table_away(&p->table) +
-                    MAX(p->table.count[RCACHE_EVICTING], 0);
+    uint64_t away = table_away(&p->table);
+    uint64_t going = MAX(p->table.count[RCACHE_EVICTING], 0);
 
-    return p->limits.size > away ? p->limits.size - away : 0;
+    /* A provider that hangs must not have the others wait at size. */
+    going -= MIN(going, location_overdue(p, pager_now()));
+    return p->limits.size - MIN(away + going, p->limits.size);
 }
 
 uint64_t limit_slack(const Pager *p)

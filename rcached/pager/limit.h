@@ -48,7 +48,12 @@ bool limit_is_all(const Pager *p);
 /** limit_low_water() - resident pages the evictor comes down to */
 uint64_t limit_low_water(const Pager *p);
 
-/** limit_allowance() - pages that may still go until size is away */
+/**
+ * limit_allowance() - pages that may still go until size is away
+ *
+ * What is on its way counts as away, unless it is overdue: evict.c looks again
+ * when it has arrived after all.
+ */
 uint64_t limit_allowance(const Pager *p);
 
 /**

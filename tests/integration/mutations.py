@@ -219,6 +219,11 @@ MUTATIONS = {
         "rcached/pager/lease-demand.c",
         "providers_is_silent(p, l->remote, now)",
         "(0 && providers_is_silent(p, l->remote, now))", "unit-lease"),
+    "a-late-put-goes-beyond-size": (
+        "rcached/pager/evict.c",
+        "    if (table_away(&p->table) >= p->limits.size) {\n"
+        "        table_step",
+        "    if (0) {\n        table_step", "unit-evict"),
     "reading-is-progress": (
         "rcached/pager/evict.c",
         "    if (zeros) {\n        progress_made(",

@@ -235,18 +235,30 @@ START_TEST(a_few_pages_go_if_nothing_will_come)
 }
 END_TEST
 
-START_TEST(a_few_pages_wait_for_no_put_that_is_overdue)
+/* It takes nothing of size from others; and when it comes it is too late. */
+START_TEST(a_put_that_is_overdue_has_no_part_of_size)
 {
+    unsigned late, freed;
+
     p->limits.size = RCACHE_BATCH_PAGES + 7;
     evict_work(p, now);
     ck_assert_uint_eq(nr_puts, 1);
     ck_assert_uint_eq(nr_put, RCACHE_BATCH_PAGES);
-    evict_work(p, now);
+    late = put_number;
+    evict_work(p, now);                 /* a few wait for these */
     ck_assert_uint_eq(nr_puts, 1);
     overdue = RCACHE_BATCH_PAGES;
     evict_work(p, now);
     ck_assert_uint_eq(nr_puts, 2);
-    ck_assert_uint_eq(nr_put, 7);
+    ck_assert_uint_eq(nr_put, RCACHE_BATCH_PAGES);
+    evict_stored(p, put_number, true);
+    ck_assert_uint_eq(counts.evicted, RCACHE_BATCH_PAGES);
+    freed = nr_freed;
+    evict_stored(p, late, true);
+    ck_assert_uint_eq(counts.evicted, p->limits.size);
+    ck_assert_uint_eq(table_away(&p->table), p->limits.size);
+    ck_assert_uint_eq(nr_freed - freed, RCACHE_BATCH_PAGES - 7);
+    ck_assert_int_eq(p->table.count[RCACHE_EVICTING], 0);
 }
 END_TEST
 
@@ -264,7 +276,7 @@ int main(void)
     tcase_add_test(tc, room_is_hoped_for_once);
     tcase_add_test(tc, a_few_pages_wait_for_those_that_come);
     tcase_add_test(tc, a_few_pages_go_if_nothing_will_come);
-    tcase_add_test(tc, a_few_pages_wait_for_no_put_that_is_overdue);
+    tcase_add_test(tc, a_put_that_is_overdue_has_no_part_of_size);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
