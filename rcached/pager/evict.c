@@ -449,7 +449,9 @@ static bool batch_some(Pager *p, unsigned max)
     location_unreserve(p, b->slot + b->n, slots - b->n);
     b->used = b->n && location_put(p, b - p->evictor.batch, b->slot, b->n,
                                    b->sum, b->bytes);
-    if (!b->used) {
+    if (b->used) {
+        progress_hope(&p->evictor.progress, PROGRESS_SENT, pager_now());
+    } else {
         location_unreserve(p, b->slot, b->n);
         batch_stay(p, b);
     }

@@ -82,7 +82,7 @@ static void freeing_made_room(Pager *p, Lease *l, unsigned slots)
         l->sweeping -= MIN(slots, l->sweeping);
         progress_made(&p->evictor.progress, pager_now());
     } else {
-        progress_hope(&p->evictor.progress, pager_now());
+        progress_hope(&p->evictor.progress, PROGRESS_ROOM, pager_now());
     }
 }
 

@@ -250,6 +250,17 @@ static void claim_is_bad(const Pager *p, Lease *l, const char *why)
     remote_close(l->remote, text);
 }
 
+/* The first time it is memory that was asked for; then the session is new. */
+static void lease_made_room(Pager *p, Lease *l)
+{
+    if (!l->was_ready) {
+        progress_made(&p->evictor.progress, pager_now());
+    } else {
+        progress_hope(&p->evictor.progress, PROGRESS_ROOM, pager_now());
+    }
+    l->was_ready = true;
+}
+
 static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
                          const void *payload)
 {
@@ -290,7 +301,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     lease_expires(l, l->claim_sent + ack.ttl_ms * NS_PER_MS);
     if (lease_ready(l)) {
         l->claim_sent = 0;
-        progress_hope(&p->evictor.progress, pager_now());
+        lease_made_room(p, l);
         location_lease_ready(p, l);
         freeing_flush(p, true);
     }

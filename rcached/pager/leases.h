@@ -23,6 +23,7 @@
  * @slab_pages: pages of each of its slabs, as checked; 0: never claimed yet
  * @granted: pages that it was granted with; 0: by an earlier pager
  * @remote: its provider
+ * @was_ready: pages could be put there once
  * @claimed: on the fault connection, and on the bulk connection
  * @refused: what the last CLAIM was refused with, when that was no loss
  * @lost: the provider does not know it
@@ -59,6 +60,7 @@ typedef struct Lease {
     uint32_t slab_pages;
     uint64_t granted;
     Remote *remote;
+    bool was_ready;
     bool claimed[2];
     uint16_t refused;
     bool lost;

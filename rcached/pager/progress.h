@@ -3,11 +3,13 @@
  * progress: is it of any use to wait for room?
  *
  * A guest that waits for room below local_max waits on as long as there is
- * progress, and only pages that have gone are progress.  Room that comes (a
- * lease is ready, slots are free again) is a reason to wait on as well, since
- * pages may go now; but only once until some have.  A provider that takes
- * leases and refuses pages makes room again and again: its refusals free slots,
- * and each new session makes its leases ready.
+ * progress, and only pages that have gone are progress.  There are two more
+ * reasons to wait on, since pages may go now: room that comes (a lease is
+ * ready, slots are free again), and a PUT that was sent.  But each of the two
+ * counts only once until pages have gone.  A provider that takes leases and
+ * refuses pages gives both again and again: its refusals free slots, and each
+ * new session makes its leases ready.  (A lease that is ready for the first
+ * time is progress: there are not many.)
  *
  * Pure: time is an argument, in nanoseconds.  All zero is a new one.
  */
@@ -17,14 +19,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum ProgressHope {
+    PROGRESS_ROOM = 1,
+    PROGRESS_SENT = 2
+};
+
 /**
  * struct Progress - when there was a reason to wait on
  * @at: ns, the last one
- * @hoping: it was room, and no page has gone since
+ * @hoped: of enum ProgressHope, those since a page has gone
  */
 typedef struct Progress {
     uint64_t at;
-    bool hoping;
+    unsigned hoped;
 } Progress;
 
 /** progress_made() - pages have gone */
@@ -33,11 +40,13 @@ static inline void progress_made(Progress *progress, uint64_t now)
     *progress = (Progress) { .at = now };
 }
 
-/** progress_hope() - there is room that was not there before */
-static inline void progress_hope(Progress *progress, uint64_t now)
+/** progress_hope() - pages may go now */
+static inline void progress_hope(Progress *progress, enum ProgressHope why,
+                                 uint64_t now)
 {
-    if (!progress->hoping) {
-        *progress = (Progress) { .at = now, .hoping = true };
+    if (!(progress->hoped & why)) {
+        progress->hoped |= why;
+        progress->at = now;
     }
 }
 

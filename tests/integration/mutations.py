@@ -230,7 +230,7 @@ MUTATIONS = {
         "    if (taken) {\n        progress_made(", "unit-evict"),
     "room-is-progress": (
         "rcached/pager/progress.h",
-        "    if (!progress->hoping) {",
+        "    if (!(progress->hoped & why)) {",
         "    if (now > progress->at) {", "unit-evict"),
     "silent-providers-are-waited-for": (
         "arbiter/grants.c",

@@ -371,6 +371,29 @@ START_TEST(another_hosts_refusal_is_no_loss)
 }
 END_TEST
 
+/* Each session makes it ready, and its provider may refuse all pages. */
+START_TEST(a_lease_is_room_once)
+{
+    Lease *l = ready(LEASE);
+    uint64_t first = now;
+
+    ck_assert_uint_eq(p.evictor.progress.at, first);
+    for (unsigned i = 0; i < 5; i++) {
+        lease_remote_down(&p, &remote);
+        now += NS_PER_SEC;
+        answer(l, false, RCACHE_CLAIM_ACK, 0);
+        answer(l, true, RCACHE_CLAIM_ACK, 0);
+        ck_assert(lease_ready(l));
+        /* Perhaps the second session is a better one. */
+        ck_assert_uint_eq(p.evictor.progress.at, first + NS_PER_SEC);
+    }
+    lease_release(&p, l);
+    answer(l, true, RCACHE_RELEASE_ACK, 0);
+    ready(LEASE + 1);                   /* this has been asked for */
+    ck_assert_uint_eq(p.evictor.progress.at, now);
+}
+END_TEST
+
 /* Its provider has just stopped to answer: the slots there are no room. */
 START_TEST(what_is_free_at_a_silent_provider_is_no_room)
 {
@@ -435,6 +458,7 @@ int main(void)
     tcase_add_test(tc, more_slabs_than_were_granted);
     tcase_add_test(tc, only_one_refusal_is_a_loss);
     tcase_add_test(tc, another_hosts_refusal_is_no_loss);
+    tcase_add_test(tc, a_lease_is_room_once);
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
     tcase_add_test(tc, without_an_entry);
     tcase_add_test(tc, late_grants_and_pauses);
