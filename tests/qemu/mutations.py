@@ -75,7 +75,7 @@ MUTATIONS = {
         ["test-discard-states.py", "balloon", "memory_device"]),
     "rule6-a-discard-is-not-busy": (
         OBJECT + "-state.c",
-        "    return ret ? ret : busy ? -EBUSY : 0;", "    return ret;",
+        "    ret = ret ? ret : busy ? -EBUSY : 0;\n", "",
         ["test-discard-states.py", "memory_device"]),
     "rule6-the-same-generation": (
         OBJECT + "-state.c",
