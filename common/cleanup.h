@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+/** autofd_close() - close a descriptor, unless it is negative */
 static inline void autofd_close(int *fd)
 {
     if (*fd >= 0) {

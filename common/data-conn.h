@@ -72,6 +72,7 @@ int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
 /** data_conn_close() - end it; closed() follows.  Closing twice is fine. */
 void data_conn_close(DataConn *conn, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
+/** data_conn_idle() - never opened, or closed() has been called */
 static inline bool data_conn_idle(const DataConn *conn)
 {
     return conn->fd < 0;

@@ -72,7 +72,12 @@ int ring_run_once(Ring *ring, bool wait);
 /** ring_submit() - hand what was prepared to the kernel now */
 void ring_submit(Ring *ring);
 
+/**
+ * ring_op_init() - an operation that is not under way
+ * @done: called when it has ended; @op must live until then
+ */
 void ring_op_init(RingOp *op, RingDone *done);
+/** ring_op_busy() - is it under way? */
 static inline bool ring_op_busy(const RingOp *op)
 {
     return op->busy;
@@ -82,6 +87,10 @@ static inline bool ring_op_busy(const RingOp *op)
 void ring_poll_multishot(Ring *ring, RingOp *op, int fd, unsigned events);
 /** ring_poll() - the same, once */
 void ring_poll(Ring *ring, RingOp *op, int fd, unsigned events);
+/*
+ * Each begins one system call of that name; done(op, result, false) follows
+ * with its result, or -errno.  What they are given must live until then.
+ */
 void ring_accept(Ring *ring, RingOp *op, int fd);
 void ring_connect(Ring *ring, RingOp *op, int fd, const struct sockaddr *addr,
                   socklen_t len);

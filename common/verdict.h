@@ -27,6 +27,7 @@ typedef enum VerdictLevel {
 
 typedef struct Verdict Verdict;
 
+/** verdict_new() - nothing seen: all is well */
 Verdict *verdict_new(void);
 void verdict_free(Verdict *verdict);
 

@@ -129,6 +129,7 @@ static inline RcacheSlot wire_slot(uint32_t slab, uint32_t page)
     return (uint64_t)slab << 32 | page;
 }
 
+/** wire_slot_slab(), wire_slot_page() - what such a name is made of */
 static inline uint32_t wire_slot_slab(RcacheSlot slot)
 {
     return slot >> 32;
@@ -165,6 +166,7 @@ WireError wire_claim_ack_decode(const void *payload, size_t len,
 /** wire_claim_ack_slab() - number @i (below nr_slabs) of a decoded payload */
 uint32_t wire_claim_ack_slab(const void *payload, unsigned i);
 
+/** wire_append_renew_ack() - the lease lives for @ttl_ms from now */
 void wire_append_renew_ack(GByteArray *out, const WireHead *head,
                            uint32_t ttl_ms);
 /** wire_renew_ack_decode() - the payload of a RENEW_ACK whose status is 0 */

@@ -26,6 +26,7 @@ typedef struct Evicted {
 /** EvictDone - the answer; on the main loop, once for each */
 typedef void EvictDone(const Evicted *evicted, void *opaque);
 
+/** evicts_new() - none under way */
 Evicts *evicts_new(void);
 
 /** evicts_free() - those that are under way fail; takes NULL */

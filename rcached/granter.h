@@ -28,6 +28,13 @@ Granter *granter_new(Provider *provider);
  */
 void granter_free(Granter *granter);
 
+/**
+ * granter_add() - allocate what an arbiter has granted of this host's memory
+ * @grant: copied
+ * @done: called once, on the main loop, when the lease is made or refused
+ *
+ * Too many at a time are refused with RCACHE_E_BUSY.
+ */
 void granter_add(Granter *granter, const WireGrant *grant, GranterDone *done,
                  void *opaque);
 

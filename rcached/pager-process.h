@@ -66,6 +66,7 @@ PagerProcess *pager_process_adopt(pid_t pid, PagerEnded *ended, void *opaque,
 /** pager_process_free() - watch it no more; the process is left alone */
 void pager_process_free(PagerProcess *proc);
 
+/** pager_process_pid() - also after its end, until it is freed */
 pid_t pager_process_pid(const PagerProcess *proc);
 
 /** pager_process_adopted() - was it found rather than started? */

@@ -45,6 +45,7 @@ char *cell_value(JsonNode *node, CellKind kind);
 /** cell_field() - a member of @o, which may be missing */
 char *cell_field(JsonObject *o, const char *field, CellKind kind);
 
+/** cell_is_number(), cell_is_text() - NULL is neither */
 bool cell_is_number(JsonNode *node);
 bool cell_is_text(JsonNode *node);
 

@@ -17,6 +17,7 @@ char *print_whatif(JsonNode *answer);
  * NULL */
 char *print_why(JsonNode *vm);
 
+/* The answers of these commands; each returns a text, new. */
 char *print_hosts(JsonNode *answer);
 char *print_leases(JsonNode *answer);
 char *print_vms(JsonNode *answer);

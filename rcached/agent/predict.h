@@ -103,6 +103,7 @@ typedef struct Predict Predict;
 /** predict_config_init() - the defaults */
 void predict_config_init(PredictConfig *config);
 
+/** predict_new() - nothing learnt yet; @config is copied */
 Predict *predict_new(const PredictConfig *config);
 void predict_free(Predict *predict);
 

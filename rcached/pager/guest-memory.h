@@ -71,26 +71,31 @@ static inline void *guest_at(const Guest *guest, uint64_t offset)
     return (char *)guest->state + offset;
 }
 
+/** guest_words() - the page words; the VMM may change one at any time */
 static inline uint64_t *guest_words(const Guest *guest)
 {
     return guest_at(guest, guest->layout.words_off);
 }
 
+/** guest_sides() - the side records, one for each word */
 static inline struct RcacheSide *guest_sides(const Guest *guest)
 {
     return guest_at(guest, guest->layout.sides_off);
 }
 
+/** guest_frames() - a bit for each frame whose words the VMM has changed */
 static inline uint64_t *guest_frames(const Guest *guest)
 {
     return guest_at(guest, guest->layout.frames_off);
 }
 
+/** guest_leases() - RCACHE_NR_LEASES entries, which the pager writes */
 static inline struct RcacheLease *guest_leases(const Guest *guest)
 {
     return guest_at(guest, guest->layout.leases_off);
 }
 
+/** guest_slabs() - the slab table; slab-table.h says what is in it */
 static inline struct RcacheSlab *guest_slabs(const Guest *guest)
 {
     return guest_at(guest, guest->layout.slabs_off);
@@ -112,11 +117,13 @@ GuestBlock *guest_next_block(Guest *guest, uint64_t page, uint64_t *next);
 /** guest_page_of_address() - the word of an address in the VMM */
 bool guest_page_of_address(const Guest *guest, uint64_t addr, uint64_t *page);
 
+/** block_address() - of one of its pages, in the VMM; in bytes */
 static inline uint64_t block_address(const GuestBlock *b, uint64_t page)
 {
     return b->address + (page - b->first) * RCACHE_PAGE_SIZE;
 }
 
+/** block_offset() - of one of its pages, in the memfd; in bytes */
 static inline uint64_t block_offset(const GuestBlock *b, uint64_t page)
 {
     return b->fd_offset + (page - b->first) * RCACHE_PAGE_SIZE;

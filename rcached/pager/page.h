@@ -20,11 +20,13 @@ static inline enum RcachePageState page_state(uint64_t word)
     return word & RCACHE_STATE_MASK;
 }
 
+/** page_slot() - where the page is; 0: nowhere (slots.h) */
 static inline uint64_t page_slot(uint64_t word)
 {
     return word >> RCACHE_SLOT_SHIFT;
 }
 
+/** page_credit() - for how many rounds clock.c still passes it by */
 static inline unsigned page_credit(uint64_t word)
 {
     return (word & RCACHE_CREDIT_MASK) >> RCACHE_CREDIT_SHIFT;

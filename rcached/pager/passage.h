@@ -96,6 +96,7 @@ static inline bool passage_waits(const Passage *passage, uint64_t now,
 /** passage_forget() - it is not suspect any more, although nothing proves it */
 void passage_forget(Passage *passage);
 
+/** passage_is_suspect() - pages are out in a direction, and none got through */
 static inline bool passage_is_suspect(const Passage *passage)
 {
     return passage->suspect[PASSAGE_PUT] || passage->suspect[PASSAGE_GET];

@@ -45,6 +45,10 @@ typedef struct Slots {
     uint64_t held[RCACHE_NR_LEASES];    /* free, but in frozen slabs */
 } Slots;
 
+/*
+ * A slot is a slab's index in the slab table and a page in that slab; the index
+ * is stored plus one, so that 0 is no slot.
+ */
 static inline uint32_t slot_slab(uint64_t slot)
 {
     return (slot >> RCACHE_SLOT_PAGE_BITS) - 1;
@@ -60,6 +64,7 @@ static inline uint64_t slot_make(uint32_t slab, uint32_t page)
     return ((uint64_t)slab + 1) << RCACHE_SLOT_PAGE_BITS | page;
 }
 
+/** slots_init() - no slabs; slots_deinit() forgets all */
 void slots_init(Slots *slots);
 void slots_deinit(Slots *slots);
 

@@ -49,6 +49,7 @@ int table_init(Table *table, uint64_t *words, struct RcacheSide *sides,
                uint64_t nr);
 void table_deinit(Table *table);
 
+/** table_load() - a page's word now; what was stored before it is seen too */
 static inline uint64_t table_load(const Table *table, uint64_t page)
 {
     return __atomic_load_n(&table->words[page], __ATOMIC_ACQUIRE);

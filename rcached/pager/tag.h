@@ -39,6 +39,7 @@ typedef struct Tag {
     uint32_t serial;
 } Tag;
 
+/** tag_encode() - the tag of a request; @index up to TAG_INDEX_MAX */
 static inline uint64_t tag_encode(enum TagKind kind, uint32_t index,
                                   uint32_t serial)
 {
@@ -46,6 +47,7 @@ static inline uint64_t tag_encode(enum TagKind kind, uint32_t index,
            serial;
 }
 
+/** tag_decode() - of an answer; a peer may have made it up */
 static inline Tag tag_decode(uint64_t tag)
 {
     return (Tag) {

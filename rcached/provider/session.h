@@ -29,6 +29,7 @@ typedef struct SessionMember {
     GList link;                 /* of vm's members */
 } SessionMember;
 
+/** session_table_new() - no sessions */
 SessionTable *session_table_new(void);
 /** session_table_free() - everybody has left */
 void session_table_free(SessionTable *table);

@@ -54,6 +54,7 @@ static inline bool slab_puts_to_file(const Slab *slab, uint32_t page)
     return slab->away && (!slab->away->back || slab_is_punched(slab, page));
 }
 
+/** slab_chunks() - how many it has; the last one may be short */
 static inline uint32_t slab_chunks(const Slab *slab)
 {
     return (slab->pages + SLAB_CHUNK - 1) / SLAB_CHUNK;

@@ -30,11 +30,13 @@ struct SlabTail {
     uint64_t bitmap[];
 };
 
+/** slab_bytes() - of @pages pages */
 static inline size_t slab_bytes(uint32_t pages)
 {
     return (size_t)pages * WIRE_PAGE_SIZE;
 }
 
+/** slab_round() - @bytes up to whole pages */
 static inline size_t slab_round(size_t bytes)
 {
     return (bytes + WIRE_PAGE_SIZE - 1) / WIRE_PAGE_SIZE * WIRE_PAGE_SIZE;

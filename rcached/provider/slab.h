@@ -133,6 +133,7 @@ uint64_t slab_digest(const uint8_t *bytes, uint32_t page);
  */
 bool slab_punch(Slab *slab, uint32_t pages);
 
+/** slab_page() - where a page is in memory; it may be in the file instead */
 static inline uint8_t *slab_page(const Slab *slab, uint32_t page)
 {
     return slab->base + (size_t)page * WIRE_PAGE_SIZE;

@@ -34,6 +34,7 @@ struct Store {
     uint32_t deadline_ms;       /* from the asking to that moment */
 };
 
+/** store_slab_bytes() - of one slab, without its tail */
 static inline uint64_t store_slab_bytes(const Store *store)
 {
     return (uint64_t)store->config.slab_pages * WIRE_PAGE_SIZE;
