@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """bench: the first figures of rcached, each beside its floor.
 
-The daemons are the real ones, over loopback, with bench-vmm for a guest; the
-floors (floor-*.c) are bare loops that do only what cannot be left out, pinned
-the same way and run in between, so that both see the same machine.  A floor
-is the fastest of its variants in this run.  Figures are medians of rounds.
+The daemons are the real ones, over loopback in a network namespace of their
+own (ownnet.py), with bench-vmm for a guest; the floors (floor-*.c) are bare
+loops that do only what cannot be left out, pinned the same way and run in
+between, so that both see the same machine.  A floor is the fastest of its
+variants in this run.  Figures are medians of rounds.
 """
 import argparse
 import json
@@ -26,6 +27,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
 import arbiterload  # noqa: E402
 import attachload  # noqa: E402
 import guestload  # noqa: E402
+import ownnet  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
 
 MIB = 1 << 20
@@ -548,6 +550,11 @@ def main():
         print("skipped: needs root, for /dev/userfaultfd")
         return 77
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        ownnet.enter()
+    except OSError as error:
+        print(f"bench: {error}: how the host paces its connections is in the "
+              "figures", file=sys.stderr)
     bench = Bench(args)
     try:
         for name in args.names:
