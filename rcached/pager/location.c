@@ -9,8 +9,6 @@
 #include "rcached/pager/put-choice.h"
 #include "rcached/pager/tag.h"
 
-/* A PUT or GET that has been out for so long is not counted on. */
-#define OVERDUE_NS      (500 * NS_PER_MS)
 /* How long a lease that was BUSY gets no PUT: twice as long each time. */
 #define BUSY_MIN_NS     (50 * NS_PER_MS)
 #define BUSY_MAX_NS     (2 * NS_PER_SEC)
@@ -135,8 +133,8 @@ bool location_is_coming(const Pager *p, uint64_t now)
     for (unsigned i = 0; i < LOCATION_GETS && left; i++) {
         const Get *g = &p->locations.get[i];
 
-        /* It may have been sent after @now was read. */
-        if (g->state == GET_OUT && now < g->sent + OVERDUE_NS) {
+        if (g->state == GET_OUT &&
+            !providers_overdue(g->remote, g->sent, now)) {
             return true;
         }
         left -= g->state != GET_NONE;
@@ -320,7 +318,7 @@ uint64_t location_overdue(const Pager *p, uint64_t now)
     for (unsigned i = 0; i < LOCATION_PUTS; i++) {
         const Put *put = &p->locations.put[i];
 
-        if (put->out && now - put->sent > OVERDUE_NS) {
+        if (put->out && providers_overdue(put->remote, put->sent, now)) {
             pages += put->n;
         }
     }

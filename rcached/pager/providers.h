@@ -18,6 +18,7 @@
 
 /* Well before a fault has waited in vain for too long: fault.c. */
 #define PROVIDERS_SILENT_NS (UINT64_C(250) * 1000 * 1000)
+#define PROVIDERS_OVERDUE_NS (UINT64_C(500) * 1000 * 1000)
 #define PROVIDERS_KEEP_NS   (UINT64_C(600) * 1000 * 1000 * 1000)
 
 typedef struct Pager Pager;
@@ -97,6 +98,20 @@ bool providers_may_put(const Remote *remote);
  * more, and go beyond local_max.
  */
 bool providers_is_silent(const Pager *p, const Remote *remote, uint64_t now);
+
+/**
+ * providers_overdue() - is what was sent at @sent not counted on any more?
+ *
+ * It takes too long, or nothing comes from there.  In good time before a fault
+ * has waited for room for too long: others are to take pages until then.
+ */
+static inline bool providers_overdue(const Remote *remote, uint64_t sent,
+                                     uint64_t now)
+{
+    /* It may have been sent after @now was read. */
+    return now > sent + PROVIDERS_OVERDUE_NS ||
+           passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS);
+}
 
 /** providers_tick() - connect, ping, give up, forget */
 void providers_tick(Pager *p, uint64_t now);

@@ -195,8 +195,14 @@ MUTATIONS = {
         "unit-stretch"),
     "a-few-pages-wait-for-what-hangs": (
         "rcached/pager/location.c",
-        "g->state == GET_OUT && now < g->sent + OVERDUE_NS",
+        "g->state == GET_OUT &&\n"
+        "            !providers_overdue(g->remote, g->sent, now)",
         "g->state != GET_NONE", "unit-location-get"),
+    "a-put-that-hangs-is-waited-for": (
+        "rcached/pager/providers.h",
+        "passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS)",
+        "(0 && passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS))",
+        "unit-location"),
     "more-slabs-than-granted": (
         "rcached/pager/claim.c",
         "    if (ack->nr_slabs > most) {",

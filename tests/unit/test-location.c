@@ -153,6 +153,29 @@ START_TEST(where_bytes_change_no_more_are_put)
 }
 END_TEST
 
+/* Within less than a fault waits for room: others are to take pages. */
+START_TEST(a_put_that_hangs_is_overdue)
+{
+    const uint64_t ms = NS_PER_MS;
+    uint64_t slot[2], sum[2] = { 0 };
+    uint8_t bytes[2 * RCACHE_PAGE_SIZE] = { 0 };
+
+    ck_assert_uint_eq(location_reserve(p, slot, 2), 2);
+    ck_assert(location_put(p, 1, slot, 2, sum, bytes));
+    ck_assert_uint_eq(location_overdue(p, now - ms), 0);
+    ck_assert_uint_eq(location_overdue(p, now + 200 * ms), 0);
+    ck_assert_uint_eq(location_overdue(p, now + 300 * ms), 2);
+    /* Not where others come through meanwhile: it is slow. */
+    passage_asked(&remote[0].passage, PASSAGE_GET, now);
+    passage_answered(&remote[0].passage, PASSAGE_GET, true, now + 200 * ms);
+    remote[0].passage.waiting[PASSAGE_PUT] = now + 200 * ms;
+    ck_assert_uint_eq(location_overdue(p, now + 300 * ms), 0);
+    ck_assert_uint_eq(location_overdue(p, now + 600 * ms), 2);
+    ck_assert(answer(0, RCACHE_PUT_ACK, 0));
+    ck_assert_uint_eq(location_overdue(p, now + 600 * ms), 0);
+}
+END_TEST
+
 START_TEST(nothing_is_put_into_what_is_not_there)
 {
     uint64_t slot;
@@ -272,6 +295,7 @@ int main(void)
     tcase_add_test(t, a_put_is_stored_or_called_off);
     tcase_add_test(t, a_put_is_stored_if_it_arrived);
     tcase_add_test(t, where_bytes_change_no_more_are_put);
+    tcase_add_test(t, a_put_that_hangs_is_overdue);
     tcase_add_test(t, nothing_is_put_into_what_is_not_there);
     tcase_add_test(t, what_is_freed_during_a_move_is_freed_afterwards);
     tcase_add_test(t, a_slab_that_stays_frees_where_it_is);
