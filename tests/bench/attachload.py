@@ -22,6 +22,10 @@ MIB = 1 << 20
 PAGE = 4096
 AWAY = 16                       # MiB: "all here" has so much away
 SPARE = 1536                    # MiB that others may need meanwhile
+# What is wanted: the first page within so much, whatever the size (all sizes
+# within 20 % of their middle); all pages within so much more for each GiB.
+FIRST_MS, GIB_MS = 200.0, 50.0
+FLAT = 1.2 / 0.8
 
 
 def available_mib():
@@ -170,10 +174,10 @@ def verdict(result):
     """(is it good, what is wanted) of one of these figures, or None."""
     metric, value = result["metric"], result["value"]
     if metric.endswith("_spread"):
-        return result["ratio"] <= 1.5, "ratio <= 1.5"
-    limit = 200.0
+        return result["ratio"] <= FLAT, f"ratio <= {FLAT:.1f}"
+    limit = FIRST_MS
     if metric.endswith("_known"):
-        limit += 50 * result["peers"]["GiB"]
+        limit += GIB_MS * result["peers"]["GiB"]
     return value <= limit, f"value <= {limit:.0f}"
 
 
