@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pager: the loop, and the life of the process.
+ * pager: the loop, and the life of a pager.
  *
  * The order in one turn: what has arrived (faults first, they are looked for
  * again inside every longer piece of work), then who waits for room, then
@@ -9,26 +9,16 @@
  */
 #include "rcached/pager/pager.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/boot.h"
 #include "common/cleanup.h"
-#include "common/secrecy.h"
-#include "common/vmm-refuse.h"
-#include "rcached/pager-config.h"
-#include "rcached/pager/pager-main.h"
 
 #define RING_ENTRIES    1024u
 #define TICK_NS         (100 * NS_PER_MS)
-/* A VMM that has died shows it within this time of its socket's end. */
-#define VMM_DEATH_MS    500
 
 /* --------------------------------------------------------------- timers */
 
@@ -136,44 +126,17 @@ static bool pager_work(Pager *p)
     return more;
 }
 
-static void pager_run(Pager *p)
+void pager_turn(Pager *p)
 {
-    ring_timeout(p->ring, &p->tick_op, 0);
-    while (!p->done) {
-        bool more = pager_work(p);
-        int ret = ring_run_once(p->ring, !more);
+    bool more = pager_work(p);
+    int ret = ring_run_once(p->ring, !more);
 
-        if (ret < 0) {
-            pager_quit(p, "io_uring: %s", g_strerror(-ret));
-        }
+    if (ret < 0) {
+        pager_quit(p, "io_uring: %s", g_strerror(-ret));
     }
 }
 
 /* ------------------------------------------------------------------ life */
-
-/* Page bytes must reach neither swap nor a core dump (rule 10). */
-static char *pager_keep_private(void)
-{
-    secrecy_begin();
-    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 &&
-        secrecy_host_has_swap()) {
-        return g_strdup_printf("memory cannot be locked (%s) and this host has "
-                               "swap: raise LimitMEMLOCK, or turn swap off",
-                               g_strerror(errno));
-    }
-    return NULL;
-}
-
-/* Tell the VMM, and the daemon, why there will be no pager. */
-static void pager_give_up(int vmm_fd, int words_fd, const char *why)
-{
-    g_autofree char *text = g_strdup_printf("its pager cannot start: %s", why);
-
-    if (words_fd >= 0 && write(words_fd, why, strlen(why)) < 0) {
-        g_warning("pager: %s", why);    /* the daemon cannot say it */
-    }
-    vmm_refuse(vmm_fd, -ENOTSUP, text);
-}
 
 static int vmm_process(int fd)
 {
@@ -186,22 +149,13 @@ static int vmm_process(int fd)
     return syscall(SYS_pidfd_open, peer.pid, 0);
 }
 
-/* Is the VMM itself gone, not only its connection? */
-static bool vmm_is_dead(Pager *p)
-{
-    struct pollfd pfd = { .fd = p->vmm.pidfd, .events = POLLIN };
-
-    return p->vmm.gone ||
-           (p->vmm.pidfd >= 0 && poll(&pfd, 1, VMM_DEATH_MS) == 1);
-}
-
 static const LocationOps location_ops = {
     .got = fetch_got,
     .stored = evict_stored,
 };
 
-static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
-                        unsigned poll_us, char **why)
+Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
+                 unsigned poll_us, char **why)
 {
     Pager *p = g_new0(Pager, 1);
     int err = 0;
@@ -215,6 +169,7 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     }
     ring_set_busy_poll(p->ring, poll_us);
     p->uplink.path = link_path;
+    p->uplink.words_fd = -1;
     p->pidfd = syscall(SYS_pidfd_open, getpid(), 0);
     p->vmm.pidfd = vmm_process(vmm_fd);
     wire_text_copy(p->self.host, sizeof(p->self.host), host);
@@ -233,11 +188,11 @@ static Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     page_errors_init(&p->errors);
     evictor_init(&p->evictor);
     seqsock_start(&p->vmm.sock, vmm_fd);
+    ring_timeout(p->ring, &p->tick_op, 0);
     return p;
 }
 
-/* End what is on the ring, in the order in which it can end. */
-static void pager_quiesce(Pager *p)
+void pager_quiesce(Pager *p)
 {
     seqsock_close(&p->vmm.sock, "the pager is stopping");
     seqsock_close(&p->uplink.sock, "the pager is stopping");
@@ -250,7 +205,7 @@ static void pager_quiesce(Pager *p)
     }
 }
 
-static void pager_free(Pager *p)
+void pager_free(Pager *p)
 {
     evictor_deinit(&p->evictor);
     fetches_deinit(&p->fetches);
@@ -269,92 +224,4 @@ static void pager_free(Pager *p)
     autofd_close(&p->uplink.words_fd);
     autofd_close(&p->vmm.pidfd);
     g_free(p);
-}
-
-/* What the daemon says on the command line, see link.h. */
-typedef struct PagerArgs {
-    char *link, *host;
-    int vmm_fd, words_fd;
-    PagerConfig config;
-} PagerArgs;
-
-static bool args_parse(PagerArgs *args, int argc, char **argv)
-{
-    gboolean is_pager = FALSE;
-    int poll_us = args->config.poll_us;
-    int keep_ms = args->config.keep_unused_ms;
-    int window_ms = args->config.slow_window_ms;
-    int moves = args->config.moves_per_minute;
-    const GOptionEntry options[] = {
-        { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager,
-          "run as the pager of one VM", NULL },
-        { "vmm-fd", 0, 0, G_OPTION_ARG_INT, &args->vmm_fd,
-          "the VMM's socket", "N" },
-        { "words-fd", 0, 0, G_OPTION_ARG_INT, &args->words_fd,
-          "where to say why the pager cannot start, or that it is ready", "N" },
-        { "link", 0, 0, G_OPTION_ARG_STRING, &args->link,
-          "rcached's socket", "PATH" },
-        { "host", 0, 0, G_OPTION_ARG_STRING, &args->host,
-          "this host's name", "NAME" },
-        { "poll-us", 0, 0, G_OPTION_ARG_INT, &poll_us,
-          "microseconds to spin before sleeping", "N" },
-        { "keep-unused-ms", 0, 0, G_OPTION_ARG_INT, &keep_ms,
-          "how long to keep leases that are not used", "N" },
-        { "slow-window-ms", 0, 0, G_OPTION_ARG_INT, &window_ms,
-          "the window over which answer times are compared", "N" },
-        { "moves-per-minute", 0, 0, G_OPTION_ARG_INT, &moves,
-          "slabs a minute that may leave slow providers", "N" },
-        { 0 }
-    };
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_autoptr(GError) error = NULL;
-
-    g_option_context_add_main_entries(context, options, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error) ||
-        args->vmm_fd < 0 || !args->link || !args->host || poll_us < 0 ||
-        keep_ms <= 0 || window_ms <= 0 || moves < 0) {
-        g_printerr("rcached --pager: %s\n", error ? error->message :
-                   "--vmm-fd, --link and --host are needed");
-        return false;
-    }
-    args->config = (PagerConfig) {
-        .poll_us = poll_us, .keep_unused_ms = keep_ms,
-        .slow_window_ms = window_ms, .moves_per_minute = moves,
-    };
-    return true;
-}
-
-static int pager_live(const PagerArgs *args)
-{
-    g_autofree char *why = pager_keep_private();
-    Pager *p = why ? NULL : pager_new(args->vmm_fd, args->link, args->host,
-                                      args->config.poll_us, &why);
-
-    if (!p) {
-        pager_give_up(args->vmm_fd, args->words_fd, why);
-        return 1;
-    }
-    p->uplink.words_fd = args->words_fd;
-    demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);
-    p->health.window = args->config.slow_window_ms * NS_PER_MS;
-    p->health.moves_per_minute = args->config.moves_per_minute;
-    pager_run(p);
-    if (p->attached && (p->vmm.bye || vmm_is_dead(p))) {
-        lease_release_all(p);
-    }
-    pager_quiesce(p);
-    pager_free(p);
-    return 0;
-}
-
-int pager_main(int argc, char **argv)
-{
-    PagerArgs args = {
-        .vmm_fd = -1, .words_fd = -1, .config = PAGER_CONFIG_DEFAULT,
-    };
-    int status = args_parse(&args, argc, argv) ? pager_live(&args) : 2;
-
-    g_free(args.link);
-    g_free(args.host);
-    return status;
 }

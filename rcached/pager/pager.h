@@ -112,4 +112,24 @@ struct Pager {
     Evictor evictor;
 };
 
+/**
+ * pager_new() - a pager that has not heard of its VMM yet
+ * @vmm_fd: the VMM's connection; the pager's from now on
+ * @link_path: rcached's socket; kept, not copied
+ * @host: this host's name
+ * @poll_us: spin for so long before sleeping
+ * @why: set on failure: for the log and the VMM; owned by the caller
+ */
+Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
+                 unsigned poll_us, char **why);
+
+/** pager_turn() - one turn of the loop; the last is the one that sets .done */
+void pager_turn(Pager *p);
+
+/** pager_quiesce() - end what is on the ring, in the order it can end in */
+void pager_quiesce(Pager *p);
+
+/** pager_free() - after pager_quiesce(), of one that has no connections */
+void pager_free(Pager *p);
+
 #endif

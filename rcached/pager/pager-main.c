@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pager-main: the process that a pager is.  See pager-main.h. */
+#include "rcached/pager/pager-main.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/secrecy.h"
+#include "common/vmm-refuse.h"
+#include "rcached/pager-config.h"
+#include "rcached/pager/pager.h"
+
+/* A VMM that has died shows it within this time of its socket's end. */
+#define VMM_DEATH_MS    500
+
+/* Page bytes must reach neither swap nor a core dump (rule 10). */
+static char *pager_keep_private(void)
+{
+    secrecy_begin();
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 &&
+        secrecy_host_has_swap()) {
+        return g_strdup_printf("memory cannot be locked (%s) and this host has "
+                               "swap: raise LimitMEMLOCK, or turn swap off",
+                               g_strerror(errno));
+    }
+    return NULL;
+}
+
+/* Tell the VMM, and the daemon, why there will be no pager. */
+static void pager_give_up(int vmm_fd, int words_fd, const char *why)
+{
+    g_autofree char *text = g_strdup_printf("its pager cannot start: %s", why);
+
+    if (words_fd >= 0 && write(words_fd, why, strlen(why)) < 0) {
+        g_warning("pager: %s", why);    /* the daemon cannot say it */
+    }
+    vmm_refuse(vmm_fd, -ENOTSUP, text);
+}
+
+/* Is the VMM itself gone, not only its connection? */
+static bool vmm_is_dead(Pager *p)
+{
+    struct pollfd pfd = { .fd = p->vmm.pidfd, .events = POLLIN };
+
+    return p->vmm.gone ||
+           (p->vmm.pidfd >= 0 && poll(&pfd, 1, VMM_DEATH_MS) == 1);
+}
+
+/* What the daemon says on the command line, see link.h. */
+typedef struct PagerArgs {
+    char *link, *host;
+    int vmm_fd, words_fd;
+    PagerConfig config;
+} PagerArgs;
+
+static bool args_parse(PagerArgs *args, int argc, char **argv)
+{
+    gboolean is_pager = FALSE;
+    int poll_us = args->config.poll_us;
+    int keep_ms = args->config.keep_unused_ms;
+    int window_ms = args->config.slow_window_ms;
+    int moves = args->config.moves_per_minute;
+    const GOptionEntry options[] = {
+        { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager,
+          "run as the pager of one VM", NULL },
+        { "vmm-fd", 0, 0, G_OPTION_ARG_INT, &args->vmm_fd,
+          "the VMM's socket", "N" },
+        { "words-fd", 0, 0, G_OPTION_ARG_INT, &args->words_fd,
+          "where to say why the pager cannot start, or that it is ready", "N" },
+        { "link", 0, 0, G_OPTION_ARG_STRING, &args->link,
+          "rcached's socket", "PATH" },
+        { "host", 0, 0, G_OPTION_ARG_STRING, &args->host,
+          "this host's name", "NAME" },
+        { "poll-us", 0, 0, G_OPTION_ARG_INT, &poll_us,
+          "microseconds to spin before sleeping", "N" },
+        { "keep-unused-ms", 0, 0, G_OPTION_ARG_INT, &keep_ms,
+          "how long to keep leases that are not used", "N" },
+        { "slow-window-ms", 0, 0, G_OPTION_ARG_INT, &window_ms,
+          "the window over which answer times are compared", "N" },
+        { "moves-per-minute", 0, 0, G_OPTION_ARG_INT, &moves,
+          "slabs a minute that may leave slow providers", "N" },
+        { 0 }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, options, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error) ||
+        args->vmm_fd < 0 || !args->link || !args->host || poll_us < 0 ||
+        keep_ms <= 0 || window_ms <= 0 || moves < 0) {
+        g_printerr("rcached --pager: %s\n", error ? error->message :
+                   "--vmm-fd, --link and --host are needed");
+        return false;
+    }
+    args->config = (PagerConfig) {
+        .poll_us = poll_us, .keep_unused_ms = keep_ms,
+        .slow_window_ms = window_ms, .moves_per_minute = moves,
+    };
+    return true;
+}
+
+static int pager_live(const PagerArgs *args)
+{
+    g_autofree char *why = pager_keep_private();
+    Pager *p = why ? NULL : pager_new(args->vmm_fd, args->link, args->host,
+                                      args->config.poll_us, &why);
+
+    if (!p) {
+        pager_give_up(args->vmm_fd, args->words_fd, why);
+        return 1;
+    }
+    p->uplink.words_fd = args->words_fd;
+    demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);
+    p->health.window = args->config.slow_window_ms * NS_PER_MS;
+    p->health.moves_per_minute = args->config.moves_per_minute;
+    while (!p->done) {
+        pager_turn(p);
+    }
+    if (p->attached && (p->vmm.bye || vmm_is_dead(p))) {
+        lease_release_all(p);
+    }
+    pager_quiesce(p);
+    pager_free(p);
+    return 0;
+}
+
+int pager_main(int argc, char **argv)
+{
+    PagerArgs args = {
+        .vmm_fd = -1, .words_fd = -1, .config = PAGER_CONFIG_DEFAULT,
+    };
+    int status = args_parse(&args, argc, argv) ? pager_live(&args) : 2;
+
+    g_free(args.link);
+    g_free(args.host);
+    return status;
+}
