@@ -144,6 +144,57 @@ def arbiter_seeds():
     }
 
 
+def vmm_turns(n):
+    """Steps of fuzz-vmm: a byte says which, those behind it how."""
+    return bytes([11, n])
+
+
+def vmm_faults(*pages):
+    return bytes([5, len(pages)]) + b''.join(
+        struct.pack('<H', page) for page in pages)
+
+
+def vmm_message(type_, fds=0, which=0):
+    return bytes([9, type_, fds, which])
+
+
+def vmm_word(page, state):
+    return struct.pack('<BHB', 2, page, state)
+
+
+def vmm_slot(page, other):
+    return struct.pack('<BHBH', 2, page, 150, other)
+
+
+# The first byte: 1 after a set-up that is good.
+VMM = {
+    'set-up': b'\1',
+    'not-set-up': b'\0' + vmm_message(1) + b'\x0a\5',
+    'faults': b'\1' + vmm_faults(0, 2, 4, 600, 1001) + vmm_turns(60) +
+              vmm_faults(0, 2, 5) + vmm_turns(63),
+    'gone': b'\1\7\4' + vmm_turns(60) + b'\7\3' + vmm_turns(63) +
+            vmm_faults(0, 2, 4, 6, 8) + vmm_turns(63) + b'\4\0\0' +
+            vmm_turns(9),
+    'busy': b'\1\7\2' + vmm_faults(0, 2, 4) + vmm_turns(40) + b'\6\2\7\0' +
+            vmm_turns(40) + b'\6\0' + vmm_turns(20),
+    'block-goes': b'\1' + vmm_word(3, 14) + vmm_word(900, 15) +
+                  vmm_faults(3, 4) + vmm_message(5) + vmm_turns(20) +
+                  vmm_faults(3, 4) + vmm_turns(20),
+    'words': b'\1' + vmm_slot(2, 4) + vmm_word(8, 6) + vmm_word(9, 7) +
+             vmm_faults(2, 4, 8, 9) + vmm_turns(50) + b'\4\2\0\4\4\0' +
+             vmm_turns(50),
+    'commands': b'\1' + vmm_message(13) + vmm_turns(30) + vmm_message(14) +
+                vmm_turns(30) + vmm_message(20) + vmm_message(19) +
+                vmm_turns(30),
+    'descriptors': b'\0' + vmm_message(1) + vmm_message(2, 3, 0) +
+                   vmm_turns(3),
+    'messages': b'\0\0\x84' + struct.pack('<H', 64) + bytes(64) + b'\1' +
+                bytes(3),
+    'changed': b'\1\1' + bytes([3, 1, 2, 6, 255, 255, 255, 255, 10, 1, 0, 0,
+                                0, 0]) + vmm_turns(9),
+}
+
+
 def main():
     here = os.path.dirname(os.path.abspath(sys.argv[0]))
 
@@ -162,6 +213,8 @@ def main():
           b''.join(content for _, content in FRAMES.values()))
     for name, content in arbiter_seeds().items():
         write('arbiter', name, content)
+    for name, content in VMM.items():
+        write('vmm', name, content)
     session = b''.join(content for side, content in FRAMES.values()
                        if side == PROVIDER)
     write('provider', 'hello', b'\0' + HELLO)

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ring and the clock, played.  See vmm-played.h. */
+#include <errno.h>
+#include <glib.h>
+#include <poll.h>
+#include <string.h>
+
+#include "common/boot.h"
+#include "common/ring.h"
+#include "vmm-played.h"
+
+#define NS_PER_MS   UINT64_C(1000000)
+
+enum Kind { POLL, CONNECT, RECV, SEND, TIMEOUT };
+
+/**
+ * struct Armed - an operation that is out
+ * @at: ns, a TIMEOUT's
+ */
+typedef struct Armed {
+    RingOp *op;
+    enum Kind kind;
+    bool cancelled;
+    int fd;
+    short events;
+    void *buf;
+    size_t len;
+    const struct msghdr *msg;
+    uint64_t at;
+} Armed;
+
+struct Ring {
+    GPtrArray *armed;           /* of Armed, owned */
+};
+
+static uint64_t clock_ns = 1000 * NS_PER_MS;
+
+uint64_t boottime_ns(void)
+{
+    return clock_ns += 1000;    /* nothing is for free */
+}
+
+bool boot_id_read(uint8_t out[UUID_LEN], GError **errp)
+{
+    memset(out, 7, UUID_LEN);
+    return true;
+}
+
+Ring *ring_new(unsigned entries, int *errp)
+{
+    Ring *ring = g_new0(Ring, 1);
+
+    ring->armed = g_ptr_array_new_with_free_func(g_free);
+    return ring;
+}
+
+void ring_free(Ring *ring)
+{
+    g_ptr_array_free(ring->armed, TRUE);
+    g_free(ring);
+}
+
+void ring_set_busy_poll(Ring *ring, unsigned us)
+{
+}
+
+void ring_op_init(RingOp *op, RingDone *done)
+{
+    *op = (RingOp) { .done = done };
+}
+
+static void arm(Ring *ring, RingOp *op, Armed armed)
+{
+    g_assert(!op->busy);
+    op->busy = true;
+    armed.op = op;
+    g_ptr_array_add(ring->armed, g_memdup2(&armed, sizeof(armed)));
+}
+
+void ring_poll_multishot(Ring *ring, RingOp *op, int fd, unsigned events)
+{
+    arm(ring, op, (Armed) { .kind = POLL, .fd = fd, .events = events });
+}
+
+void ring_connect(Ring *ring, RingOp *op, int fd, const struct sockaddr *addr,
+                  socklen_t len)
+{
+    arm(ring, op, (Armed) { .kind = CONNECT, .fd = fd });
+}
+
+void ring_recv(Ring *ring, RingOp *op, int fd, void *buf, size_t len,
+               int flags)
+{
+    arm(ring, op, (Armed) { .kind = RECV, .fd = fd, .buf = buf, .len = len });
+}
+
+void ring_sendmsg(Ring *ring, RingOp *op, int fd, const struct msghdr *msg,
+                  int flags)
+{
+    arm(ring, op, (Armed) { .kind = SEND, .fd = fd, .msg = msg });
+}
+
+void ring_timeout(Ring *ring, RingOp *op, uint64_t ns)
+{
+    arm(ring, op, (Armed) { .kind = TIMEOUT, .at = clock_ns + ns });
+}
+
+void ring_cancel(Ring *ring, RingOp *op)
+{
+    for (guint i = 0; i < ring->armed->len; i++) {
+        Armed *a = ring->armed->pdata[i];
+
+        a->cancelled |= a->op == op;
+    }
+}
+
+/* What has become of it; 0 of a RECV or POLL, and 1 of a TIMEOUT: nothing. */
+static int outcome(const Armed *a)
+{
+    struct pollfd pfd = { .fd = a->fd, .events = a->events };
+    int n;
+
+    if (a->cancelled) {
+        return -ECANCELED;
+    }
+    switch (a->kind) {
+    case POLL:
+        return poll(&pfd, 1, 0) == 1 ? pfd.revents : 0;
+    case CONNECT:
+        return provider_connected(a->fd) ? 1 : -ECONNREFUSED;
+    case RECV:
+        n = provider_give(a->fd, a->buf, a->len);
+        return n < 0 ? -ECONNRESET : n;
+    case SEND:
+        return provider_take(a->fd, a->msg->msg_iov, a->msg->msg_iovlen);
+    case TIMEOUT:
+        return a->at <= clock_ns ? -ETIME : 0;
+    }
+    return 0;
+}
+
+static bool is_armed(const Ring *ring, const Armed *a)
+{
+    return g_ptr_array_find(ring->armed, a, NULL);
+}
+
+static int run_what_is_done(Ring *ring)
+{
+    g_autofree Armed **all = g_memdup2(ring->armed->pdata,
+                                       ring->armed->len * sizeof(Armed *));
+    guint n = ring->armed->len, run = 0;
+
+    for (guint i = 0; i < n; i++) {
+        Armed *a = all[i];
+        RingOp *op;
+        int res;
+
+        if (!is_armed(ring, a) || !(res = outcome(a))) {
+            continue;
+        }
+        run++;
+        op = a->op;
+        if (a->kind == POLL && !a->cancelled) {
+            op->done(op, res, true);
+            continue;
+        }
+        res = a->kind == CONNECT && res > 0 ? 0 : res;
+        g_ptr_array_remove(ring->armed, a);
+        op->busy = false;
+        op->done(op, res, false);
+    }
+    return run;
+}
+
+int ring_run_once(Ring *ring, bool wait)
+{
+    uint64_t next = UINT64_MAX;
+    int run = run_what_is_done(ring);
+
+    if (run || !wait) {
+        return run;
+    }
+    for (guint i = 0; i < ring->armed->len; i++) {
+        const Armed *a = ring->armed->pdata[i];
+
+        next = a->kind == TIMEOUT ? MIN(next, a->at) : next;
+    }
+    g_assert(next != UINT64_MAX);       /* nothing would ever wake it */
+    clock_ns = MAX(clock_ns, next);
+    return run_what_is_done(ring);
+}
