@@ -433,6 +433,9 @@ def one(tree, name):
 
 def main():
     names = sys.argv[1:] or list(MUTATIONS)
+    for name in names:
+        if name not in MUTATIONS:
+            sys.exit(f"there is no {name}, only: {' '.join(MUTATIONS)}")
     tree = tempfile.mkdtemp(prefix="rcached-mutations-")
     try:
         files = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, check=True,
