@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a fault is answered with, by the page's word alone (rule 5), and who
+ * waits for what.  fault.c alone: the guest's memory and what fetches are
+ * played here.
+ */
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+
+#include "rcached/pager/arrival.h"
+#include "rcached/pager/install.h"
+#include "rcached/pager/pager.h"
+#include "rcached/pager/uffd.h"
+
+#define PAGES   RCACHE_FRAME_PAGES
+#define PAGE    5u
+#define SLOT    77u
+
+static Pager *p;
+static uint64_t words[PAGES];
+static struct RcacheSide sides[PAGES];
+static struct RcacheCounts counts;
+static uint64_t now, resident, freed;
+static unsigned nr_present, nr_zero, nr_fetched, nr_wanted, nr_lost, nr_taken;
+static int present, fetched;
+
+uint64_t pager_now(void)
+{
+    return now;
+}
+
+void pager_soon(Pager *pager)
+{
+}
+
+void pager_quit(Pager *pager, const char *fmt, ...)
+{
+    ck_abort_msg("pager_quit");
+}
+
+uint64_t pager_resident(const Pager *pager)
+{
+    return resident;
+}
+
+int uffd_read(int fd, uint64_t *out)
+{
+    return 0;
+}
+
+int install_zero(Guest *guest, uint64_t page)
+{
+    ck_assert_int_eq(page_state(words[page]), RCACHE_FILLING);
+    ck_assert_uint_eq(page_slot(words[page]), 0);
+    nr_zero++;
+    return 0;
+}
+
+int install_present(Guest *guest, uint64_t page)
+{
+    ck_assert_int_eq(page_state(words[page]), RCACHE_HOT);
+    nr_present++;
+    return present;
+}
+
+void arrival_hot(Pager *pager, uint64_t page)
+{
+    words[page] = page_to(words[page], RCACHE_HOT);
+}
+
+void arrival_passed(Pager *pager, uint64_t page)
+{
+}
+
+bool arrival_failed(Pager *pager, uint64_t page, int err)
+{
+    return true;
+}
+
+void attach_page(Pager *pager, uint64_t page)
+{
+}
+
+void takeover_page(Pager *pager, uint64_t page)
+{
+    words[page] = RCACHE_UNTOUCHED;
+    nr_taken++;
+}
+
+int fetch_start(Pager *pager, uint64_t page, uint64_t word, bool demand,
+                uint64_t at)
+{
+    ck_assert(demand);
+    nr_fetched++;
+    return fetched;
+}
+
+void fetch_wanted(Pager *pager, uint64_t page, uint64_t at)
+{
+    nr_wanted++;
+}
+
+Remote *location_remote(const Pager *pager, uint64_t slot)
+{
+    return NULL;
+}
+
+bool location_may_get(const Pager *pager, uint64_t slot, unsigned pool)
+{
+    return true;
+}
+
+void location_free(Pager *pager, uint64_t slot)
+{
+    freed = slot;
+}
+
+bool location_has_room(const Pager *pager)
+{
+    return true;
+}
+
+uint64_t location_overdue(const Pager *pager, uint64_t at)
+{
+    return 0;
+}
+
+void uplink_auto(Pager *pager)
+{
+}
+
+bool lease_is_coming(const Pager *pager)
+{
+    return false;
+}
+
+void report_event(Pager *pager, enum RcacheVmmEvent event, uint64_t page,
+                  const char *fmt, ...)
+{
+    nr_lost += event == RCACHE_EVENT_PAGE_LOST && page == PAGE;
+}
+
+static void set_up(void)
+{
+    p = g_new0(Pager, 1);
+    p->report.counts = &counts;
+    guest_init(&p->guest);
+    p->guest.block[0].present = true;
+    p->guest.block[0].pages = PAGES;
+    p->guest.nr_blocks = 1;
+    faults_init(&p->faults);
+    page_errors_init(&p->errors);
+    memset(words, 0, sizeof(words));
+    ck_assert_int_eq(table_init(&p->table, words, sides, PAGES), 0);
+    p->limits.ram = p->limits.size = PAGES;
+    p->limits.local_max = PAGES / 2;
+    now = 100 * NS_PER_SEC;
+    resident = freed = 0;
+    nr_present = nr_zero = nr_fetched = nr_wanted = nr_lost = nr_taken = 0;
+    present = fetched = 0;
+}
+
+static void tear_down(void)
+{
+    faults_deinit(&p->faults);
+    page_errors_deinit(&p->errors);
+    table_deinit(&p->table);
+    guest_deinit(&p->guest);
+    g_free(p);
+}
+
+static void fault(enum RcachePageState state, uint64_t slot)
+{
+    words[PAGE] = page_with_slot(page_begin(0, state), slot);
+    fault_page(p, PAGE, now);
+}
+
+static void expect(unsigned a, unsigned z, unsigned f)
+{
+    ck_assert_uint_eq(nr_present, a);
+    ck_assert_uint_eq(nr_zero, z);
+    ck_assert_uint_eq(nr_fetched, f);
+}
+
+START_TEST(what_is_here_is_mapped)
+{
+    static const enum RcachePageState here[] = {
+        RCACHE_HOT, RCACHE_ZAPPING, RCACHE_ZAPPED, RCACHE_EVICTING,
+        RCACHE_CACHED,
+    };
+
+    resident = PAGES;                   /* it takes no room */
+    fault(here[_i], SLOT);
+    expect(1, 0, 0);
+    ck_assert_int_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(page_slot(words[PAGE]), 0);
+    ck_assert_uint_eq(freed, SLOT);
+    ck_assert_uint_eq(page_credit(words[PAGE]), _i >= 2);
+}
+END_TEST
+
+START_TEST(zeros_only_where_there_was_nothing)
+{
+    static const enum RcachePageState none[] = {
+        RCACHE_ZERO, RCACHE_UNTOUCHED, RCACHE_UNMANAGED,
+    };
+
+    fault(none[_i], none[_i] == RCACHE_ZERO ? SLOT : 0);
+    expect(0, 1, 0);
+    ck_assert_int_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(freed, none[_i] == RCACHE_ZERO ? SLOT : 0);
+    ck_assert_uint_eq(nr_taken, none[_i] == RCACHE_UNMANAGED);
+}
+END_TEST
+
+START_TEST(what_is_away_is_fetched)
+{
+    fault(RCACHE_REMOTE, SLOT);
+    expect(0, 0, 1);
+    fault(RCACHE_FETCHING, SLOT);       /* another CPU touches it */
+    expect(0, 0, 1);
+    ck_assert_uint_eq(nr_wanted, 1);
+}
+END_TEST
+
+START_TEST(what_is_under_way_is_left_alone)
+{
+    static const enum RcachePageState way[] = {
+        RCACHE_FILLING, RCACHE_PUNCHING, RCACHE_DISCARDING, 14,
+    };
+
+    fault(way[_i], SLOT);
+    expect(0, 0, 0);
+    ck_assert_int_eq(page_state(words[PAGE]), way[_i]);
+    ck_assert_uint_eq(p->faults.lost->len + freed, 0);
+}
+END_TEST
+
+START_TEST(what_is_lost_waits)
+{
+    fault(RCACHE_LOST, 0);
+    fault(RCACHE_LOST, 0);
+    expect(0, 0, 0);
+    ck_assert_int_eq(page_state(words[PAGE]), RCACHE_LOST);
+    ck_assert_uint_eq(p->faults.lost->len, 1);
+}
+END_TEST
+
+/* 0: a page of zeros; 1: one that is away. */
+START_TEST(above_local_max_it_waits)
+{
+    resident = PAGES;
+    fault(_i ? RCACHE_REMOTE : RCACHE_ZERO, _i ? SLOT : 0);
+    expect(0, 0, 0);
+    ck_assert_uint_eq(room_queue_len(&p->faults.room), 1);
+    fault_work(p, now);
+    expect(0, 0, 0);
+    resident = 0;
+    fault_work(p, now);
+    expect(0, !_i, _i);
+    ck_assert_uint_eq(room_queue_len(&p->faults.room), 0);
+}
+END_TEST
+
+START_TEST(a_provider_that_is_asked_for_enough)
+{
+    fetched = -EBUSY;
+    fault(RCACHE_REMOTE, SLOT);
+    ck_assert_uint_eq(p->faults.fetch.len, 1);
+    fault_page(p, PAGE + 1, now);
+    fetched = 0;
+    fault_work(p, now);
+    expect(0, 1, 2);
+    ck_assert_uint_eq(p->faults.fetch.len, 0);
+}
+END_TEST
+
+START_TEST(a_block_that_is_gone_is_not_answered)
+{
+    resident = PAGES;
+    fault(RCACHE_ZERO, 0);
+    p->guest.block[0].present = false;
+    resident = 0;
+    fault_work(p, now);
+    expect(0, 0, 0);
+}
+END_TEST
+
+static Suite *fault_suite(void)
+{
+    Suite *s = suite_create("fault");
+    TCase *t = tcase_create("core");
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_loop_test(t, what_is_here_is_mapped, 0, 5);
+    tcase_add_loop_test(t, zeros_only_where_there_was_nothing, 0, 3);
+    tcase_add_test(t, what_is_away_is_fetched);
+    tcase_add_loop_test(t, what_is_under_way_is_left_alone, 0, 4);
+    tcase_add_test(t, what_is_lost_waits);
+    tcase_add_loop_test(t, above_local_max_it_waits, 0, 2);
+    tcase_add_test(t, a_provider_that_is_asked_for_enough);
+    tcase_add_test(t, a_block_that_is_gone_is_not_answered);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(fault_suite());
+    int failed;
+
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
