@@ -29,7 +29,7 @@
 
 /* A host may ask as often as it likes; the log is everybody's. */
 G_GNUC_PRINTF(2, 3)
-static void say(Host *host, const char *fmt, ...)
+static void host_say(Host *host, const char *fmt, ...)
 {
     g_autofree char *text = NULL;
     unsigned swallowed;
@@ -48,12 +48,12 @@ static void say(Host *host, const char *fmt, ...)
     g_message("host %s: %s", host->name, text);
 }
 
-static void tell(Arbiter *arbiter, Host *host, const LeaseAsk *ask)
+static void ask_tell(Arbiter *arbiter, Host *host, const LeaseAsk *ask)
 {
     WireLeaseReply out;
 
     grants_reply(ask, &out);
-    say(host, "vm %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+    host_say(host, "vm %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
         " MiB from %u hosts%s%s", ask->wire.name, out.bytes >> 20,
         ask->wire.bytes >> 20, out.nr_grants, *out.text ? ": " : "",
         out.text);
@@ -69,7 +69,7 @@ static void reply(Arbiter *arbiter, LeaseAsk *ask)
     Host *host = hosts_find(&arbiter->hosts, ask->requester);
 
     if (host && host->conn) {
-        tell(arbiter, host, ask);
+        ask_tell(arbiter, host, ask);
     }
     grants_ask_free(&arbiter->grants, ask);
 }
@@ -205,9 +205,9 @@ static void withdraw(const WireBeatLease *lease, void *opaque)
 {
     Host *provider = opaque;
 
-    say(provider, "vm %s of host %s ended before it claimed %" G_GUINT64_FORMAT
-        " MiB: the grants are withdrawn",
-        lease->name, lease->host, lease->bytes >> 20);
+    host_say(provider, "vm %s of host %s ended before it claimed %"
+             G_GUINT64_FORMAT " MiB: the grants are withdrawn",
+             lease->name, lease->host, lease->bytes >> 20);
     control_send_withdraw(provider->conn, lease->lease);
 }
 
@@ -246,7 +246,7 @@ static void refuse(Arbiter *arbiter, Host *host, uint64_t tag,
     WireLeaseReply out = { .status = status };
 
     wire_text_copy(out.text, sizeof(out.text), text);
-    say(host, "a request is refused: %s", text);
+    host_say(host, "a request is refused: %s", text);
     control_send_reply(host->conn, tag, &out);
 }
 
@@ -284,7 +284,7 @@ static void on_grant_ack(HostConn *conn, const WireGrantAck *ack, void *opaque)
     Host *host = control_data(conn);
 
     if (!grants_ack(&arbiter->grants, host->name, ack, arbiter_now())) {
-        say(host, "an answer came to a grant that was not made");
+        host_say(host, "an answer came to a grant that was not made");
     }
     pump(arbiter);
 }

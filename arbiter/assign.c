@@ -122,8 +122,9 @@ static uint64_t owner_bytes(const Assigner *with, const char *requester)
     return bytes;
 }
 
-static void place(const Assigner *with, const LeaseAsk *ask, Views *views,
-                  PlacementRequest *request, uint64_t now, Placement *out)
+static void assign_place(const Assigner *with, const LeaseAsk *ask,
+                         Views *views, PlacementRequest *request, uint64_t now,
+                         Placement *out)
 {
     const Host *requester = hosts_find(with->hosts, ask->requester);
 
@@ -162,12 +163,12 @@ bool assign(const Assigner *with, LeaseAsk *ask, uint64_t bytes, unsigned parts,
     request.owner_bytes = owner_bytes(with, ask->requester);
     /* What comes for what goes adds nothing to what its owner has. */
     request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
-    place(with, ask, views, &request, now, &placement);
+    assign_place(with, ask, views, &request, now, &placement);
     if (request.few && !placement.nr_parts) {
         views_free(views);
         views = views_new(with->hosts, with->grants, ask->wire.vm, now);
         request.few = false;
-        place(with, ask, views, &request, now, &placement);
+        assign_place(with, ask, views, &request, now, &placement);
     }
     if (!*ask->text) {
         wire_text_copy(ask->text, sizeof(ask->text), placement.text);

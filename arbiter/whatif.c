@@ -154,7 +154,7 @@ static void take(const Search *search, const Placement *placement)
 }
 
 /* Several choices, since one has a limited number of parts. */
-static void place(Search *search, WhatifVm *vm)
+static void whatif_place(Search *search, WhatifVm *vm)
 {
     const Host *requester = hosts_find(search->hosts, vm->host);
     PlacementRequest request = {
@@ -195,7 +195,7 @@ void whatif_init(Whatif *whatif, const Hosts *hosts, const Host *host,
     for (guint i = 0; i < whatif->vms->len; i++) {
         WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
 
-        place(&search, vm);
+        whatif_place(&search, vm);
         whatif->placed = saturating_add(whatif->placed, vm->placed);
     }
 }

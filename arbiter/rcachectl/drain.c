@@ -74,7 +74,7 @@ static JsonObject *look(const Drain *d, JsonNode **node, GError **errp)
 }
 
 /* Text that stays; on a terminal the progress is on the line below it. */
-static void say(const Drain *d, const char *text)
+static void drain_say(const Drain *d, const char *text)
 {
     if (!d->quiet) {
         printf("%s%s\n", d->terminal ? "\r\033[K" : "", text);
@@ -103,7 +103,7 @@ static void show_progress(Drain *d, int64_t now)
         printf("\r\033[K%s", text);
         fflush(stdout);
     } else {
-        say(d, text);
+        drain_say(d, text);
     }
     d->shown = now;
 }
@@ -125,7 +125,7 @@ static void show_why(Drain *d)
         g_autofree char *why = print_why(vm);
 
         if (why && g_strcmp0(why, d->why)) {
-            say(d, why);
+            drain_say(d, why);
             g_free(d->why);
             d->why = g_steal_pointer(&why);
         }
@@ -223,13 +223,13 @@ int drain_wait(const char *path, const char *host, unsigned timeout_ms,
 
     g_free(d.why);
     if (!answer) {
-        say(&d, "");
+        drain_say(&d, "");
         return rcachectl_fail(error);
     }
     if (json) {
         return rcachectl_put(answer, NULL);
     }
     text = g_strdup_printf("%s is empty", host);
-    say(&d, text);
+    drain_say(&d, text);
     return EXIT_DONE;
 }
