@@ -12,6 +12,10 @@ void service_stopping(void)
 {
 }
 
+void service_extend(unsigned ms)
+{
+}
+
 void service_status(const char *text)
 {
 }

@@ -21,6 +21,10 @@ void service_ready(void);
 /** service_stopping() - tell that it ends */
 void service_stopping(void);
 
+/** service_extend() - the end, which is under way, takes so much longer from
+ * now; to be said again before that is over */
+void service_extend(unsigned ms);
+
 /** service_status() - one line for "systemctl status"; also tells that the
  * daemon is alive */
 void service_status(const char *text);

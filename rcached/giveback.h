@@ -25,7 +25,7 @@ typedef struct GiveBackInput {
     const MemorySample *sample;
     bool sampled;               /* it is of now */
     bool unsettled;             /* lent memory is on its way in or out */
-    bool draining;              /* an operator wants this host empty */
+    bool draining;              /* this host is to be empty */
     bool squeezed;              /* VMs here are short themselves */
     uint64_t reserve;           /* bytes, and so are the next */
     uint64_t leased;

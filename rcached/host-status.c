@@ -245,11 +245,13 @@ static void judge_host(const Rcached *r, const ProviderSnapshot *lent,
                     "memory pressure is high: nothing more is lent");
     }
     if (lent->asked) {
-        verdict_add(verdict, s->draining ? VERDICT_NOTE : VERDICT_DEGRADED,
+        verdict_add(verdict, host_state_leaves(s) ? VERDICT_NOTE
+                                                  : VERDICT_DEGRADED,
                     "%" G_GUINT64_FORMAT " MiB of %" G_GUINT64_FORMAT " MiB "
                     "that are lent have been asked back: %s",
                     lent->asked >> 20, lent->leased >> 20,
                     s->draining ? "this host is being drained"
+                    : s->stopping ? "its rcached is about to stop"
                                 : "this host needs them itself");
     } else if (s->draining) {
         verdict_add(verdict, VERDICT_NOTE, "this host is %s",

@@ -18,10 +18,26 @@
 #define EXIT_FAILED     1
 #define EXIT_USAGE      2
 
-static gboolean end_loop(gpointer opaque)
+typedef struct Run {
+    GMainLoop *loop;
+    Rcached *rcached;
+    bool lost;                  /* others' bytes end with it */
+} Run;
+
+static gboolean run_told_to_end(gpointer opaque)
 {
-    g_main_loop_quit(opaque);
+    Run *run = opaque;
+
+    rcached_stop(run->rcached);
     return G_SOURCE_CONTINUE;
+}
+
+static void run_over(bool lost, void *opaque)
+{
+    Run *run = opaque;
+
+    run->lost = lost;
+    g_main_loop_quit(run->loop);
 }
 
 static int run(const Options *options)
@@ -29,15 +45,17 @@ static int run(const Options *options)
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GError) error = NULL;
     g_autoptr(Rcached) rcached = NULL;
+    Run state = { .loop = loop };
     guint term, interrupt;
 
-    term = g_unix_signal_add(SIGTERM, end_loop, loop);
-    interrupt = g_unix_signal_add(SIGINT, end_loop, loop);
-    rcached = rcached_new(options, &error);
+    term = g_unix_signal_add(SIGTERM, run_told_to_end, &state);
+    interrupt = g_unix_signal_add(SIGINT, run_told_to_end, &state);
+    rcached = rcached_new(options, run_over, &state, &error);
     if (!rcached) {
         g_printerr("rcached: %s\n", error->message);
         return EXIT_FAILED;
     }
+    state.rcached = rcached;
     g_message("rcached " RCACHED_VERSION " runs as host %s", options->host);
     service_ready();
     g_main_loop_run(loop);
@@ -45,7 +63,7 @@ static int run(const Options *options)
     g_source_remove(term);
     g_source_remove(interrupt);
     g_message("rcached is stopping; its pagers go on");
-    return 0;
+    return state.lost ? EXIT_FAILED : 0;
 }
 
 static int daemon_main(int argc, char **argv)

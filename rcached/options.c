@@ -67,6 +67,12 @@ static const ConfigKey keys[] = {
       .fallback = "25%", .percent = true,
       .doc = "Room to set aside for the spill file; a share is one of this "
              "host's memory." },
+    { .section = "provider", .key = "stop-timeout", .type = CONFIG_TIME,
+      .fallback = "5min", .max = 86400 * 1000,
+      .doc = "When the service is stopped or the host shuts down, lent memory "
+             "leaves this host first. How long to wait without any progress "
+             "before the rest is given up and lost. 0: it is never given up."
+      },
     { .section = "provider", .key = "poll-us", .type = CONFIG_INT,
       .fallback = "0", .max = 1000 * 1000,
       .doc = "Microseconds to spin before sleeping: answers come sooner, and a "
@@ -183,6 +189,7 @@ static void options_view(Options *o)
     o->ttl_ms = config_time_ms(c, "provider", "lease-ttl");
     o->orphan_ms = config_time_ms(c, "provider", "orphan-time");
     o->spill_dir = config_string(c, "provider", "spill-dir");
+    o->stop_ms = config_time_ms(c, "provider", "stop-timeout");
     o->lock_memory = config_bool(c, "provider", "lock-memory");
     o->provider_poll_us = config_int(c, "provider", "poll-us");
     o->pager.poll_us = config_int(c, "pager", "poll-us");

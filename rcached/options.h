@@ -27,6 +27,7 @@ typedef struct Options {
     uint64_t slab_size;         /* bytes */
     uint64_t ttl_ms;
     uint64_t orphan_ms;
+    uint64_t stop_ms;           /* 0: for ever */
     bool lock_memory;
     const char *spill_dir;      /* or "" */
     unsigned provider_poll_us;

@@ -173,6 +173,7 @@ static void say_asked(const Policy *p, uint64_t before)
         g_message("asking for %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                   " lent MiB back: %s", s->asked >> 20, s->leased >> 20,
                   s->draining ? "this host is being drained"
+                  : s->stopping ? "this daemon is about to stop"
                   : p->giveback.keep == PRESSURE_KEEP_ALL
                   ? "these slabs are in the spill file"
                   : "less memory is available than reserve and growth need");
@@ -204,7 +205,9 @@ static void give_back_now(Policy *p, const GiveBackInput *in)
 void policy_run(Policy *p, int64_t now)
 {
     HostState *s = &p->state;
-    GiveBackInput in = { .sample = &s->sample, .draining = s->draining };
+    GiveBackInput in = {
+        .sample = &s->sample, .draining = host_state_leaves(s),
+    };
 
     look_at_memory(p);
     look_at_lent(p, now, &in);
@@ -235,6 +238,12 @@ void policy_drain(Policy *p, bool draining)
                   "will not know: %s", draining ? "drained" : "drained no more",
                   error->message);
     }
+    policy_run(p, g_get_monotonic_time());
+}
+
+void policy_stop(Policy *p, bool stopping)
+{
+    p->state.stopping = stopping;
     policy_run(p, g_get_monotonic_time());
 }
 

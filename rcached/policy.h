@@ -39,6 +39,7 @@ typedef struct HostState {
     uint64_t asked;             /* asked back and still leased */
     uint64_t budget;            /* of the VMs with local-max=auto, smoothed */
     bool draining;              /* an operator wants this host empty */
+    bool stopping;              /* the same, since this daemon ends */
 } HostState;
 
 /* All of it must outlive the policy. */
@@ -68,6 +69,15 @@ const HostState *policy_state(const Policy *policy);
 /** policy_drain() - lend nothing more and ask everything back, or no longer;
  * remembered until this host is booted; runs at once */
 void policy_drain(Policy *policy, bool draining);
+
+/** policy_stop() - the same, but for this daemon only, since it ends */
+void policy_stop(Policy *policy, bool stopping);
+
+/** host_state_leaves() - is all that is lent to leave this host? */
+static inline bool host_state_leaves(const HostState *state)
+{
+    return state->draining || state->stopping;
+}
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Policy, policy_free)
 

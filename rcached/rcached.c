@@ -52,6 +52,11 @@ static gboolean rcached_tick(gpointer opaque)
 
     notice_pause(r);
     policy_run(r->policy, g_get_monotonic_time());
+    status = stopping_tick(r->stopping, g_get_monotonic_time());
+    if (status) {
+        service_status(status);
+        return G_SOURCE_CONTINUE;
+    }
     offered = g_format_size_full(s->prediction.offered,
                                  G_FORMAT_SIZE_IEC_UNITS);
     leased = g_format_size_full(s->leased, G_FORMAT_SIZE_IEC_UNITS);
@@ -91,7 +96,7 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
             .psi_some_avg10 = s->sample.psi_some_avg10,
             .psi_full_avg10 = s->sample.psi_full_avg10,
             .flags = (r->provider ? RCACHE_HOST_LENDS : 0) |
-                     (s->draining ? RCACHE_HOST_DRAINING : 0),
+                     (host_state_leaves(s) ? RCACHE_HOST_DRAINING : 0),
             .slab_pages = r->provider
                 ? lent.slab_pages
                 : r->options->slab_size / RCACHE_PAGE_SIZE,
@@ -462,7 +467,21 @@ static void start_arbiters(Rcached *r)
     }
 }
 
-Rcached *rcached_new(const Options *options, GError **errp)
+static void start_stopping(Rcached *r, StoppingOver *over, void *opaque)
+{
+    StoppingConfig config = {
+        .policy = r->policy,
+        .provider = r->provider,
+        .limit_ms = r->options->stop_ms,
+        .over = over,
+        .opaque = opaque,
+    };
+
+    r->stopping = stopping_new(&config);
+}
+
+Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
+                     GError **errp)
 {
     g_autoptr(Rcached) r = g_new0(Rcached, 1);
     uint64_t total;
@@ -479,6 +498,7 @@ Rcached *rcached_new(const Options *options, GError **errp)
         return NULL;
     }
     start_policy(r);
+    start_stopping(r, over, opaque);
     start_arbiters(r);
     r->admin = host_admin_new(r, errp);
     if (!r->admin) {
@@ -489,6 +509,11 @@ Rcached *rcached_new(const Options *options, GError **errp)
     return g_steal_pointer(&r);
 }
 
+void rcached_stop(Rcached *r)
+{
+    stopping_asked(r->stopping);
+}
+
 void rcached_free(Rcached *r)
 {
     if (!r) {
@@ -497,6 +522,7 @@ void rcached_free(Rcached *r)
     g_clear_handle_id(&r->tick, g_source_remove);
     memory_watch_free(r->watch);
     host_admin_free(r->admin);
+    stopping_free(r->stopping);
     policy_free(r->policy);
     granter_free(r->granter);
     arbiter_clients_free(r->arbiters);

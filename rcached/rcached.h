@@ -23,6 +23,7 @@
 #include "rcached/policy.h"
 #include "rcached/provider/provider.h"
 #include "rcached/rundir.h"
+#include "rcached/stopping.h"
 #include "rcached/vms.h"
 
 typedef struct HostAdmin HostAdmin;
@@ -42,6 +43,7 @@ typedef struct Rcached {
     ArbiterClients *arbiters;
     Evicts *evicts;
     HostAdmin *admin;
+    Stopping *stopping;
     guint tick;
     int64_t ticked_at;          /* g_get_monotonic_time() */
 } Rcached;
@@ -49,10 +51,15 @@ typedef struct Rcached {
 /**
  * rcached_new() - start everything
  * @options: must outlive it
+ * @over: called once, after rcached_stop(): it may be freed now
  *
  * Return: the daemon, or NULL with @errp set
  */
-Rcached *rcached_new(const Options *options, GError **errp);
+Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
+                     GError **errp);
+
+/** rcached_stop() - SIGTERM: have it end, see stopping.h; twice: at once */
+void rcached_stop(Rcached *r);
 
 /** rcached_free() - stop; pagers stay, and socket files go */
 void rcached_free(Rcached *r);

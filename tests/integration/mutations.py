@@ -23,6 +23,18 @@ MUTATIONS = {
         "    return since && now > since ? (now - since) / 1000 : 0;",
         "    return since && now < 0 ? (now - since) / 1000 : 0;",
         "pager_stuck"),
+    "stop-taken-for-restart": (
+        "rcached/stopping.c",
+        "    return job && strcmp(job, \"stop\");",
+        "    return job != NULL;", "systemd_stops"),
+    "restart-taken-for-stop": (
+        "rcached/stopping.c",
+        "    return job && strcmp(job, \"stop\");",
+        "    return false;", "systemd_stops"),
+    "end-waits-for-nobody": (
+        "rcached/stop-drain.c",
+        "    if (!leased || (!stored && now",
+        "    if (stored || (!stored && now", "told_to_end"),
     "looking-acts": (
         "rcached/host-status.c",
         "JsonObject *host_status(const Rcached *r, int64_t started)\n{\n",

@@ -24,6 +24,7 @@ import giveback
 import network
 import pagers
 import spill
+import stops
 import told
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
@@ -31,7 +32,7 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **commands.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **pagers.SCENARIOS, **spill.SCENARIOS,
-             **told.SCENARIOS}
+             **stops.SCENARIOS, **told.SCENARIOS}
 
 
 def scenario(function):

@@ -19,12 +19,16 @@ GUESTS = {'libvirtd.service', 'virtqemud.service', 'virtqemud.socket',
           'libvirt-guests.service', 'pve-guests.service', 'machine.slice',
           'qemu.slice'}
 NETWORK = {'network-online.target'}
+# At shutdown it ends before these: it still has to ask and to send.
+OUTLIVED = NETWORK | {'network.target', 'dbus.service', 'dbus.socket',
+                      'systemd-logind.service'}
 
 # What the unit must say: a value, or words that must be among the key's.
 WANTED = {
     'rcached.service': {
         'Unit.StartLimitIntervalSec': '0',
-        'Unit.After': NETWORK, 'Unit.Wants': NETWORK, 'Unit.Before': GUESTS,
+        'Unit.After': OUTLIVED, 'Unit.Wants': NETWORK,
+        'Unit.Before': GUESTS, 'Service.TimeoutStopSec': '90s',
         'Service.Restart': 'always', 'Service.RestartSec': '500ms',
         'Service.OOMPolicy': 'continue', 'Service.KillMode': 'process',
         'Service.LimitMEMLOCK': 'infinity', 'Service.LimitCORE': '0',

@@ -230,7 +230,7 @@ void daemon_start(Daemon *d, const char *const *more)
     copy = g_memdup2(argv->pdata, argv->len * sizeof(char *));
     d->options = options_new(argv->len, copy, &error);
     ck_assert_msg(d->options != NULL, "%s", error ? error->message : "");
-    d->rcached = rcached_new(d->options, &error);
+    d->rcached = rcached_new(d->options, NULL, NULL, &error);
     ck_assert_msg(d->rcached != NULL, "%s", error ? error->message : "");
 }
 

@@ -496,7 +496,7 @@ START_TEST(the_next_daemon_has_the_vm_at_once)
 
     rcached_free(daemon_.rcached);
     ck_assert_int_eq(kill(pid, 0), 0);
-    daemon_.rcached = rcached_new(daemon_.options, &error);
+    daemon_.rcached = rcached_new(daemon_.options, NULL, NULL, &error);
     ck_assert_msg(daemon_.rcached != NULL, "%s",
                   error ? error->message : "");
     ck_assert(fake_pump(5000, vm_attached, (char *)"web"));
