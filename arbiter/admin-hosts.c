@@ -62,6 +62,7 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
     json_object_set_string_member(o, "state", hosts_state_name(
         hosts_state(&arbiter->hosts, host, now)));
     json_object_set_boolean_member(o, "connected", host->conn != NULL);
+    json_set_int(o, "protocol_version", host->version);
     json_set_seconds(o, "age_seconds", hosts_age(host, now) / 1000.0);
     json_object_set_boolean_member(o, "stale",
                                    hosts_stale(&arbiter->hosts, host, now));

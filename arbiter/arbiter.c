@@ -190,6 +190,7 @@ static void *on_hello(HostConn *conn, const WireHello *hello, char *text,
     }
     host->conn = conn;
     host->features = hello->features;
+    host->version = hello->version_max;
     wire_text_copy(host->peer, sizeof(host->peer), control_peer(conn));
     wire_text_copy(host->from, sizeof(host->from), from);
     if (hosts_twin(host, arbiter_now())) {

@@ -8,6 +8,7 @@
 #include "common/control-conn.h"
 #include "common/listener.h"
 #include "common/wire-control.h"
+#include "common/wire-version.h"
 
 #define HELLO_MS        5000u
 #define HELLO_MAX       1024u   /* of payload, before it has come */
@@ -45,11 +46,11 @@ static void conn_free(HostConn *conn)
 
 /* ------------------------------------------------------------------ HELLO */
 
-static void answer_hello(HostConn *conn, uint64_t tag, uint16_t status,
-                         const char *text)
+static void answer_hello(HostConn *conn, uint64_t tag, uint16_t version,
+                         uint16_t status, const char *text)
 {
     const ControlConfig *config = &conn->control->config;
-    WireHelloAck ack = { .version = RCACHE_VERSION };
+    WireHelloAck ack = { .version = version };
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     if (!status) {
@@ -66,21 +67,20 @@ static void answer_hello(HostConn *conn, uint64_t tag, uint16_t status,
 static void refuse_hello(HostConn *conn, uint64_t tag, uint16_t status,
                          const char *text)
 {
-    answer_hello(conn, tag, status, text);
+    answer_hello(conn, tag, wire_version_highest(), status, text);
     control_conn_close(conn->frames, text);
 }
 
 static void take_hello(HostConn *conn, uint64_t tag, const WireHello *hello)
 {
     Control *control = conn->control;
+    uint16_t version = wire_version_choose(hello);
     char text[128] = "";
     void *data;
 
     wire_text_copy(conn->host, sizeof(conn->host), hello->host);
-    if (!wire_version_choose(hello)) {
-        g_snprintf(text, sizeof(text), "no version in common: the arbiter "
-                   "speaks %u, %s speaks %u to %u", RCACHE_VERSION,
-                   hello->host, hello->version_min, hello->version_max);
+    if (!version) {
+        wire_version_refuse(hello, "the arbiter", text, sizeof(text));
         refuse_hello(conn, tag, RCACHE_E_VERSION, text);
         return;
     }
@@ -97,7 +97,7 @@ static void take_hello(HostConn *conn, uint64_t tag, const WireHello *hello)
     g_queue_unlink(&control->strangers, &conn->link);
     conn->data = data;
     g_queue_push_tail_link(&control->conns, &conn->link);
-    answer_hello(conn, tag, RCACHE_OK, "");
+    answer_hello(conn, tag, version, RCACHE_OK, "");
     control_conn_limit(conn->frames, 0);
     control_conn_set_deadline(conn->frames, control->config.silence_ms);
 }

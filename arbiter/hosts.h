@@ -60,6 +60,7 @@ typedef struct Host {
     uint64_t twin_ms;           /* last seen */
     void *conn;                 /* the owner's; NULL: not connected */
     uint64_t features;          /* of its HELLO */
+    uint16_t version;           /* the highest that it speaks */
     bool reported;              /* a heartbeat has come, of this boot */
     bool cut;                   /* the heartbeat was full: there may be more */
     bool counted;               /* its leases are in the sums */

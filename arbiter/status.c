@@ -11,6 +11,7 @@
 
 #include "common/trouble.h"
 #include "common/wire-beat.h"
+#include "common/wire-version.h"
 
 #define EXPIRES_SOON_MS         5000u   /* a third of a lease is far more */
 #define NAMES_MAX               3u
@@ -336,6 +337,36 @@ static void judge_host(const Judge *judge, const Host *host)
     }
 }
 
+/* Who does not speak the highest version that anybody here does. */
+static void judge_versions(const Judge *judge, const GPtrArray *hosts)
+{
+    unsigned own = wire_version_highest(), highest = own;
+    Names behind;
+
+    for (guint i = 0; i < hosts->len; i++) {
+        const Host *host = hosts->pdata[i];
+
+        highest = host->conn ? MAX(highest, host->version) : highest;
+    }
+    names_init(&behind);
+    if (own < highest) {
+        names_add(&behind, "this arbiter");
+    }
+    for (guint i = 0; i < hosts->len; i++) {
+        const Host *host = hosts->pdata[i];
+
+        if (host->conn && host->version < highest) {
+            names_add(&behind, host->name);
+        }
+    }
+    if (behind.n) {
+        verdict_add(judge->verdict, VERDICT_NOTE, "versions are mixed: "
+                    "version %u of the protocol is not spoken by %s; finish "
+                    "the upgrade", highest, behind.text->str);
+    }
+    names_deinit(&behind);
+}
+
 void status_judge(const Hosts *hosts, const Shunned *shunned,
                   const PlacementConfig *config, uint64_t free, uint64_t now,
                   Verdict *verdict)
@@ -346,6 +377,7 @@ void status_judge(const Hosts *hosts, const Shunned *shunned,
     for (guint i = 0; i < sorted->len; i++) {
         judge_host(&judge, sorted->pdata[i]);
     }
+    judge_versions(&judge, sorted);
     if (!sorted->len) {
         verdict_add(verdict, VERDICT_DEGRADED, "no host has reported yet");
     }

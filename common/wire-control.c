@@ -65,12 +65,6 @@ WireError wire_hello_decode(const void *payload, size_t len, WireHello *out)
     return WIRE_OK;
 }
 
-uint16_t wire_version_choose(const WireHello *hello)
-{
-    return hello->version_min <= RCACHE_VERSION &&
-           hello->version_max >= RCACHE_VERSION ? RCACHE_VERSION : 0;
-}
-
 void wire_append_hello_ack(GByteArray *out, uint64_t tag, uint16_t status,
                            const WireHelloAck *ack)
 {

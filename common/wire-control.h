@@ -126,11 +126,4 @@ WireError wire_grant_decode(const void *payload, size_t len, WireGrant *out);
 WireError wire_grant_ack_decode(const WireHead *head, const void *payload,
                                 size_t len, WireGrantAck *out);
 
-/**
- * wire_version_choose() - the highest version both sides speak
- *
- * Return: the version, or 0 if there is none
- */
-uint16_t wire_version_choose(const WireHello *hello);
-
 #endif

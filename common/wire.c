@@ -281,7 +281,7 @@ WireError wire_head_decode(const void *bytes, WireSide side, WireHead *out)
         .tag = le64toh(raw.tag),
         .lease = le64toh(raw.lease),
     };
-    if (raw.version != RCACHE_VERSION) {
+    if (raw.version != RCACHE_HEAD_VERSION) {
         return WIRE_E_VERSION;
     }
     rule = type_rule(raw.type);
@@ -303,7 +303,7 @@ void wire_head_encode(void *out, const WireHead *head)
 {
     struct RcacheHdr raw = {
         .magic = htole32(RCACHE_MAGIC),
-        .version = RCACHE_VERSION,
+        .version = RCACHE_HEAD_VERSION,
         .type = head->type,
         .length = htole32(head->length),
         .status = htole16(head->status),

@@ -11,7 +11,11 @@
 #include <stdint.h>
 
 #define RCACHE_MAGIC            0x31414352u     /* "RCA1" */
-#define RCACHE_VERSION          1u
+#ifndef RCACHE_VERSION                  /* tests make builds of another */
+#define RCACHE_VERSION          1u              /* the highest spoken, */
+#define RCACHE_VERSION_MIN      1u              /* and the lowest */
+#endif
+#define RCACHE_HEAD_VERSION     1u              /* of struct RcacheHdr */
 #define RCACHE_NAME_MAX         64u
 #define RCACHE_UUID_LEN         16u
 #define RCACHE_TOKEN_LEN        16u
@@ -94,7 +98,7 @@ enum RcacheStatus {
 
 struct RcacheHdr {
     uint32_t magic;
-    uint8_t version;
+    uint8_t version;            /* RCACHE_HEAD_VERSION */
     uint8_t type;
     uint16_t flags;             /* 0 */
     uint32_t length;            /* bytes that follow this head */

@@ -18,6 +18,7 @@
 #include "common/control-conn.h"
 #include "common/control-dial.h"
 #include "common/wire-control.h"
+#include "common/wire-version.h"
 
 #define BEAT_MIN_MS     100u
 #define BEAT_MAX_MS     60000u
@@ -205,7 +206,7 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
         arbiter_lost(a, why);
         return;
     }
-    if (ack->version != RCACHE_VERSION) {
+    if (!wire_version_spoken(ack->version)) {
         arbiter_lost(a, "the arbiter chose a version unknown to this host");
         return;
     }
@@ -329,8 +330,6 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
     ArbiterClients *clients = a->clients;
     GByteArray *bytes;
     WireHello hello = {
-        .version_min = RCACHE_VERSION,
-        .version_max = RCACHE_VERSION,
         .role = RCACHE_ROLE_HOST,
         .features = RCACHE_FEATURE_DRAIN | RCACHE_FEATURE_EVICT |
                     RCACHE_FEATURE_WITHDRAW,
@@ -341,6 +340,7 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
         arbiter_lost(a, error->message);
         return;
     }
+    wire_version_offer(&hello);
     memcpy(hello.boot_id, clients->config.boot_id, sizeof(hello.boot_id));
     wire_text_copy(hello.host, sizeof(hello.host), clients->host);
     wire_text_copy(hello.address, sizeof(hello.address), clients->provider);

@@ -8,6 +8,7 @@
 #include "common/cleanup.h"
 #include "common/wire-check.h"
 #include "common/wire-control.h"
+#include "common/wire-version.h"
 
 #define NS_PER_MS       1000000ull
 #define RETRY_MIN_NS    (100 * NS_PER_MS)
@@ -119,13 +120,13 @@ static void remote_connected(DataConn *conn)
     Remote *r = conn->owner;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     WireHello hello = {
-        .version_min = RCACHE_VERSION, .version_max = RCACHE_VERSION,
         .features = REMOTE_FEATURES,
         .role = conn == &r->fault ? RCACHE_ROLE_FAULT : RCACHE_ROLE_BULK,
         .incarnation = r->self->incarnation, .session = r->session,
     };
 
     r->connected = true;
+    wire_version_offer(&hello);
     memcpy(hello.vm, r->self->vm, sizeof(hello.vm));
     memcpy(hello.boot_id, r->self->boot_id, sizeof(hello.boot_id));
     wire_text_copy(hello.host, sizeof(hello.host), r->self->host);
@@ -142,6 +143,8 @@ static void remote_hello_ack(Remote *r, DataConn *conn, const WireHead *head,
 
     if (r->state != REMOTE_CONNECTING || err) {
         data_conn_close(conn, "bad HELLO_ACK: %s", wire_reason(err));
+    } else if (!head->status && !wire_version_spoken(ack.version)) {
+        data_conn_close(conn, "it chose a version that is not spoken here");
     } else if (head->status) {
         data_conn_close(conn, "refused: %s (%s)",
                         wire_status_name(head->status), ack.text);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/wire-control.h"
+#include "common/wire-version.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/serving.h"
 #include "rcached/provider/session.h"
@@ -20,7 +21,7 @@ void hello_refuse(Peer *peer, enum RcacheStatus status, const char *text)
 {
     const ServerConfig *config = &peer->server->config;
     GByteArray *frame = g_byte_array_new();
-    WireHelloAck ack = { .version = RCACHE_VERSION };
+    WireHelloAck ack = { .version = wire_version_highest() };
 
     memcpy(ack.boot_id, config->boot_id, sizeof(ack.boot_id));
     wire_text_copy(ack.host, sizeof(ack.host), config->host);
@@ -37,7 +38,7 @@ void hello_answer(Peer *peer)
     const ServerConfig *config = &peer->server->config;
     GByteArray *frame;
     WireHelloAck ack = {
-        .version = RCACHE_VERSION, .features = HELLO_FEATURES,
+        .version = peer->version, .features = HELLO_FEATURES,
     };
 
     if (!peer_open(peer)) {
@@ -113,15 +114,17 @@ void hello_take(Peer *peer, const WireHead *head, const uint8_t *payload)
 {
     WireHello hello;
     WireError err = wire_hello_decode(payload, head->length, &hello);
+    char text[128];
 
     peer->hello = *head;
     if (err) {
         peer_close(peer, wire_reason(err));
         return;
     }
-    if (!wire_version_choose(&hello)) {
-        hello_refuse(peer, RCACHE_E_VERSION,
-                       "this provider speaks version 1 only");
+    peer->version = wire_version_choose(&hello);
+    if (!peer->version) {
+        wire_version_refuse(&hello, "this provider", text, sizeof(text));
+        hello_refuse(peer, RCACHE_E_VERSION, text);
         return;
     }
     if (hello.role == RCACHE_ROLE_HOST || !hello.session ||

@@ -97,6 +97,7 @@ struct Peer {
     SessionMember member;
     uint32_t role;
     uint64_t features;          /* that both sides have */
+    uint16_t version;           /* that the connection goes by */
     GPtrArray *intakes;         /* Intake: what it expects */
     struct Intake *intake;           /* what it fills, of a push */
     GPtrArray *claims;          /* StoreLease, referenced */

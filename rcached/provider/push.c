@@ -24,6 +24,7 @@
 #include "common/data-conn.h"
 #include "common/wire-control.h"
 #include "common/wire-move.h"
+#include "common/wire-version.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/serving.h"
@@ -275,11 +276,11 @@ static void push_connected(DataConn *conn)
     const ServerConfig *config = &push->server->config;
     g_autoptr(GByteArray) frame = g_byte_array_new();
     WireHello hello = {
-        .version_min = RCACHE_VERSION, .version_max = RCACHE_VERSION,
         .role = RCACHE_ROLE_PUSH, .features = RCACHE_FEATURE_MOVE,
         .incarnation = push->incarnation, .session = push->move.to_session,
     };
 
+    wire_version_offer(&hello);
     memcpy(hello.vm, push->vm, sizeof(hello.vm));
     memcpy(hello.boot_id, config->boot_id, sizeof(hello.boot_id));
     wire_text_copy(hello.host, sizeof(hello.host), config->host);

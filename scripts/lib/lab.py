@@ -179,6 +179,10 @@ class Host:
         self.run = os.path.join(lab.dir, name)
         os.mkdir(self.run, 0o700)
         self.processes = {}
+        self.programs = {}      # paths of those that are not the build's own
+
+    def program(self, name):
+        return self.programs.get(name) or self.lab.program(name)
 
     def at(self, port):
         """That port of this host, as options take it."""
@@ -203,7 +207,7 @@ class Host:
 
     def start_arbiter(self, heartbeat_ms=500):
         process = self.start("arbiter", [
-            self.lab.program("arbiter"), "--listen", self.at(9471),
+            self.program("arbiter"), "--listen", self.at(9471),
             "--tls", "none", "--admin-socket", self.path("arbiter.sock"),
             "--heartbeat", str(heartbeat_ms)])
         self.lab.wait_socket(process, self.path("arbiter.sock"))
@@ -211,7 +215,7 @@ class Host:
 
     def start_rcached(self, *options):
         process = self.start("rcached", [
-            self.lab.program("rcached"), "--run-dir", self.run,
+            self.program("rcached"), "--run-dir", self.run,
             "--host", self.name, "--listen", self.at(9470),
             "--tls", "none", *options])
         self.lab.wait_socket(process, self.path("admin.sock"))

@@ -15,6 +15,7 @@
 
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
+#include "common/wire-version.h"
 #include "arbiter/assign.h"
 #include "arbiter/control.h"
 #include "arbiter/options.h"

@@ -13,6 +13,7 @@
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
 #include "common/wire-move.h"
+#include "common/wire-version.h"
 #include "common/wire.h"
 #include "fuzz.h"
 

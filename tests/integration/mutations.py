@@ -35,6 +35,10 @@ MUTATIONS = {
         "rcached/stop-drain.c",
         "    if (!leased || (!stored && now",
         "    if (stored || (!stored && now", "told_to_end"),
+    "version-of-its-own": (
+        "common/wire-version.c",
+        "    uint16_t highest = MIN(hello->version_max, RCACHE_VERSION);",
+        "    uint16_t highest = RCACHE_VERSION;", "mixed_versions"),
     "looking-acts": (
         "rcached/host-status.c",
         "JsonObject *host_status(const Rcached *r, int64_t started)\n{\n",
@@ -400,6 +404,9 @@ def build(tree, folder, test):
     """What @test needs, and no more."""
     targets = ["rcached/rcached", "arbiter/arbiter", "arbiter/rcachectl",
                "tests/fakes/fake-vmm", "tests/fakes/faulty-proxy"]
+    if test == "mixed_versions":
+        targets += ["tests/integration/rcached-next",
+                    "tests/integration/arbiter-next"]
     if test.startswith("unit-"):
         targets = ["tests/unit/" + test.replace("unit-", "test-")]
     subprocess.run([os.path.join(tree, "configure"),

@@ -26,13 +26,14 @@ import pagers
 import spill
 import stops
 import told
+import upgrades
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **commands.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **pagers.SCENARIOS, **spill.SCENARIOS,
-             **stops.SCENARIOS, **told.SCENARIOS}
+             **stops.SCENARIOS, **told.SCENARIOS, **upgrades.SCENARIOS}
 
 
 def scenario(function):

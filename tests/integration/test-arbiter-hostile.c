@@ -208,7 +208,7 @@ START_TEST(refused_hellos)
         const char *text;
     } cases[] = {
         { 2, 3, RCACHE_ROLE_HOST, "", RCACHE_E_VERSION,
-          "no version in common" },
+          "no protocol version in common" },
         { 1, 1, RCACHE_ROLE_BULK, "", RCACHE_E_REFUSED,
           "this is an arbiter" },
         { 1, 1, RCACHE_ROLE_HOST, "nowhere", RCACHE_E_REFUSED,

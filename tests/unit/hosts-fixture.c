@@ -25,6 +25,7 @@ Host *hosts_fixture_add(Hosts *hosts, const char *name)
 
     ck_assert_ptr_nonnull(host);
     host->conn = hosts;         /* anything: nobody sends */
+    host->version = 1;
     return host;
 }
 

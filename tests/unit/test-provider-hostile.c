@@ -234,7 +234,7 @@ START_TEST(refused_hellos_are_told_why)
     WireHead head = { .type = RCACHE_HELLO, .length = 192 };
 
     hello.version_min = hello.version_max = 2;
-    hello_refused(hello, RCACHE_E_VERSION, "version 1");
+    hello_refused(hello, RCACHE_E_VERSION, "speaks 1 to 1");
     hello.version_min = 1;
     hello.role = RCACHE_ROLE_HOST;
     hello_refused(hello, RCACHE_E_REFUSED, "requesters");

@@ -182,6 +182,46 @@ START_TEST(two_hosts_of_one_name)
 }
 END_TEST
 
+/* The only note there is, or "". */
+static char *note(void)
+{
+    g_autoptr(Verdict) verdict = verdict_new();
+    g_autoptr(JsonObject) o = json_object_new();
+    JsonArray *notes;
+
+    hosts_fixture_beat(&hosts, a, &said_a, 1000);
+    hosts_fixture_beat(&hosts, b, &said_b, 1000);
+    status_judge(&hosts, &shunned, &config, 0, 1000, verdict);
+    verdict_set(verdict, o, "fine");
+    notes = json_object_get_array_member(o, "notes");
+    ck_assert_uint_le(json_array_get_length(notes), 1);
+    return g_strdup(json_array_get_length(notes)
+                    ? json_array_get_string_element(notes, 0) : "");
+}
+
+static void expect_note(const char *text)
+{
+    g_autofree char *got = note();
+
+    ck_assert_str_eq(got, text);
+}
+
+START_TEST(mixed_versions)
+{
+    expect_note("");
+    b->version = 2;
+    expect_note("versions are mixed: version 2 of the protocol is not spoken "
+                "by this arbiter, a; finish the upgrade");
+    a->version = 2;
+    expect_note("versions are mixed: version 2 of the protocol is not spoken "
+                "by this arbiter; finish the upgrade");
+    /* What is not there speaks nothing. */
+    a->version = 1;
+    b->conn = NULL;
+    expect_note("");
+}
+END_TEST
+
 START_TEST(one_host_that_flaps)
 {
     for (unsigned i = 0; i < 3; i++) {
@@ -369,6 +409,7 @@ int main(void)
     tcase_add_test(tc, leases_that_end);
     tcase_add_test(tc, pressure_and_nonsense);
     tcase_add_test(tc, two_hosts_of_one_name);
+    tcase_add_test(tc, mixed_versions);
     tcase_add_test(tc, one_host_that_flaps);
     tcase_add_test(tc, vms_of_a_host_that_is_dead);
     tcase_add_test(tc, bytes_that_are_gone);

@@ -9,6 +9,7 @@
 
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
+#include "common/wire-version.h"
 #include "common/wire.h"
 
 #define H WIRE_HEAD_LEN
@@ -83,6 +84,12 @@ START_TEST(hello_golden)
     ck_assert_uint_eq(wire_version_choose(&back), 1);
     back.version_min = 2;
     ck_assert_uint_eq(wire_version_choose(&back), 0);
+    back.version_max = 7;
+    ck_assert_uint_eq(wire_version_choose(&back), 0);
+    wire_version_offer(&back);
+    ck_assert_uint_eq(wire_version_choose(&back), wire_version_highest());
+    ck_assert(wire_version_spoken(wire_version_highest()));
+    ck_assert(!wire_version_spoken(0) && !wire_version_spoken(99));
 }
 END_TEST
 

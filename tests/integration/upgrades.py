@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""upgrades: builds of several versions in one cluster.
+
+Scenarios for scenarios.py, which runs them.
+"""
+import os
+
+from cluster import Cluster, MIB, Vm, expect_clean, wait_for
+from giveback import drain, wait_empty
+
+SCENARIOS = {}
+
+
+def scenario(function):
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+class MixedCluster(Cluster):
+    """@newer: who is of another build: names of hosts, or "arbiter"."""
+
+    def __init__(self, build, newer, which="next", **options):
+        super().__init__(build, **options)
+        self.newer = newer
+        self.which = which
+
+    def other(self, name):
+        return os.path.join(self.build, "tests", "integration",
+                            f"{name}-{self.which}")
+
+    def add_host(self, name):
+        host = super().add_host(name)
+        if name in self.newer:
+            host.programs["rcached"] = self.other("rcached")
+        if name == "requester" and "arbiter" in self.newer:
+            host.programs["arbiter"] = self.other("arbiter")
+        return host
+
+    def arbiter_status(self):
+        return self.call(self.requester.path("arbiter.sock"), "status")
+
+
+def store(c, host, least=16 * MIB):
+    wait_for(f"{host.name} to store something",
+             lambda: c.status(host)["stored_bytes"] > least, 60)
+
+
+def versions(c):
+    hosts = c.call(c.requester.path("arbiter.sock"), "hosts")
+    return {h["name"]: h["protocol_version"] for h in hosts}
+
+
+def mixed(c, behind):
+    """The arbiter names who is behind."""
+    def said():
+        return [n for n in c.arbiter_status()["notes"] if "mixed" in n]
+    note, = wait_for("the arbiter to tell of it", said, 30)
+    named = note.split("spoken by ")[1].split(";")[0].split(", ")
+    assert sorted(named) == sorted(behind), note
+
+
+@scenario
+def mixed_versions(build):
+    """
+    Half of a cluster speaks the next version of the protocol, then the other
+    half: pages go and come, and slabs move, both ways; status names the rest.
+    """
+    for newer, behind in (
+            (("provider0", "arbiter"), ("requester", "provider1")),
+            (("provider1", "requester"), ("this arbiter", "provider0"))):
+        with MixedCluster(build, newer) as c:
+            old, new = c.providers
+            vm = Vm(c.requester, mem=128, local_max=32, seconds=600,
+                    threads=4, pattern="sweep")
+            store(c, old)
+            store(c, new)
+            want = {n: 2 if n in newer else 1
+                    for n in ("requester", "provider0", "provider1")}
+            assert versions(c) == want, versions(c)
+            mixed(c, behind)
+            for left, taken in ((old, new), (new, old)):
+                drain(c, left)
+                wait_empty(c, left)
+                assert c.status(left)["slabs_moved_away"] > 0, c.status(left)
+                store(c, taken)
+                drain(c, left, undo=True)
+            expect_clean(vm.quit())
+            c.shut_down()
+
+
+@scenario
+def versions_too_far_apart(build):
+    """A host that no longer speaks the others' version is refused, and says
+    why; the others go on."""
+    with Cluster(build) as c:
+        late = c.add_host("late")
+        late.programs["rcached"] = os.path.join(
+            c.build, "tests", "integration", "rcached-after-next")
+        late.start_rcached("--slab-size", c.slab, *c.arbiter)
+        wait_for("it to say why it is refused", lambda: any(
+            "no protocol version in common" in p
+            for p in c.status(late)["problems"]), 30)
+        assert "late" not in versions(c), versions(c)
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=3, threads=2)
+        expect_clean(vm.result())
+        c.shut_down()
