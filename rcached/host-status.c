@@ -9,6 +9,7 @@
 #include "common/verdict.h"
 #include "common/wire-beat.h"
 #include "rcached/host-json.h"
+#include "rcached/pager-upgrade.h"
 #include "rcached/report.h"
 #include "rcached/unmanaged-vms.h"
 
@@ -206,6 +207,7 @@ static void judge_vm(const Vm *vm, Verdict *verdict)
     judge_faults(vm, verdict);
     judge_troubles(vm, verdict);
     judge_pager(vm, verdict);
+    pager_upgrade_judge(vm, verdict);
     judge_held(vm, verdict);
 }
 

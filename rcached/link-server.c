@@ -66,7 +66,7 @@ static size_t link_min_size(uint32_t type)
 {
     switch (type) {
     case LINK_HELLO:
-        return sizeof(struct LinkHello);
+        return LINK_HELLO_MIN;
     case LINK_STATS:
         return sizeof(struct LinkStats);
     case LINK_BALLOON:
@@ -119,6 +119,10 @@ static void link_hello(Link *link, struct LinkHello *hello)
     LinkServer *server = link->server;
     Vm *vm;
 
+    if (hello->hdr.size < sizeof(*hello)) {
+        memset((char *)hello + hello->hdr.size, 0,
+               sizeof(*hello) - hello->hdr.size);
+    }
     text_clean(hello->name, sizeof(hello->name));
     vm = server->ops->hello(link, hello, link->pid, server->opaque, &error);
     if (!vm) {

@@ -5,9 +5,11 @@
  * A unix SOCK_SEQPACKET socket, <run-dir>/pager.sock, on which rcached
  * listens; a pager connects when it starts and again, every 200 ms, when the
  * link has ended: a restarted rcached so adopts the pagers it finds.  One
- * packet is one message.  Both sides are one build, so the structures are
- * plain; a pager of another version is told apart by LinkHello.version and
- * is then left alone with its guest but given no new leases.
+ * packet is one message.  Both sides are of one host, so the structures are
+ * plain.  They need not be of one build: LinkHello says which, and a pager of
+ * another build than the daemon's is replaced (pager-upgrade.h).  A pager with
+ * another LinkHello.version is left alone with its guest until then, but given
+ * no new leases.
  *
  * rcached starts a pager as
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME --words-fd=5
@@ -23,6 +25,9 @@
 #ifndef RCACHED_LINK_H
 #define RCACHED_LINK_H
 
+#include <stddef.h>
+
+#include "common/build-id.h"
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
 
@@ -60,7 +65,13 @@ struct LinkHello {
     uint64_t incarnation;
     uint64_t session;           /* attaches of this VM so far */
     char name[RCACHE_NAME_MAX];
+    /* What follows is not in the HELLO of every build; zero then. */
+    uint8_t build[BUILD_ID_LEN];
+    uint16_t vmm_version;       /* what it has in common with its QEMU: */
+    uint16_t state_version;     /* RCACHE_VMM_VERSION, RCACHE_STATE_VERSION */
 };
+
+#define LINK_HELLO_MIN  offsetof(struct LinkHello, build)
 
 /*
  * Leases held, all of them, follow the figures.  Without a lease (.lease is 0)

@@ -24,7 +24,7 @@ static const Vm *find(const GPtrArray *vms, const char *uuid)
 /* Does another pager serve it than the one that was killed? */
 static bool vm_is_served_anew(const Vm *vm, pid_t was)
 {
-    return vm->pager && vm->served && vm->link &&
+    return vm->pager && vm->link && vm->figures.attached &&
            pager_process_pid(vm->pager) != was;
 }
 

@@ -44,6 +44,19 @@ static void notice_pause(Rcached *r)
     r->ticked_at = now;
 }
 
+/* Kill the next pager of another build; the VM gets one of this. */
+static void upgrade_pagers(Rcached *r)
+{
+    g_autoptr(GPtrArray) vms = vms_list(r->vms);
+    const Vm *vm = pager_upgrade_next(&r->upgrade, vms,
+                                      g_get_monotonic_time());
+
+    if (vm && vm_kill_pager(vm)) {
+        g_message("vm %s: pager %d is of another build: replacing it",
+                  vm->name, (int)pager_process_pid(vm->pager));
+    }
+}
+
 static gboolean rcached_tick(gpointer opaque)
 {
     Rcached *r = opaque;
@@ -57,6 +70,7 @@ static gboolean rcached_tick(gpointer opaque)
         service_status(status);
         return G_SOURCE_CONTINUE;
     }
+    upgrade_pagers(r);
     offered = g_format_size_full(s->prediction.offered,
                                  G_FORMAT_SIZE_IEC_UNITS);
     leased = g_format_size_full(s->leased, G_FORMAT_SIZE_IEC_UNITS);

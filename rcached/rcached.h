@@ -20,6 +20,7 @@
 #include "rcached/granter.h"
 #include "rcached/link-server.h"
 #include "rcached/options.h"
+#include "rcached/pager-upgrade.h"
 #include "rcached/policy.h"
 #include "rcached/provider/provider.h"
 #include "rcached/rundir.h"
@@ -44,6 +45,7 @@ typedef struct Rcached {
     Evicts *evicts;
     HostAdmin *admin;
     Stopping *stopping;
+    PagerUpgrade upgrade;
     guint tick;
     int64_t ticked_at;          /* g_get_monotonic_time() */
 } Rcached;

@@ -26,6 +26,25 @@ void vm_figures_clear(VmFigures *figures)
     };
 }
 
+static VmBuild build_of(const struct LinkHello *hello)
+{
+    static const uint8_t none[BUILD_ID_LEN];
+    uint8_t own[BUILD_ID_LEN];
+
+    if (!build_id_read(own) || !memcmp(hello->build, none, sizeof(none)) ||
+        !memcmp(hello->build, own, sizeof(own))) {
+        return VM_BUILD_OWN;
+    }
+    return hello->vmm_version == RCACHE_VMM_VERSION &&
+           hello->state_version == RCACHE_STATE_VERSION
+               ? VM_BUILD_OTHER : VM_BUILD_STRANGE;
+}
+
+void vm_figures_hello(VmFigures *figures, const struct LinkHello *hello)
+{
+    figures->build = build_of(hello);
+}
+
 void vm_figures_detach(VmFigures *figures)
 {
     figures->attached = false;

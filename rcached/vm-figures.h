@@ -19,7 +19,16 @@
 
 #include "rcached/link.h"
 
+/* Of which build the pager is, seen from this daemon's. */
+typedef enum VmBuild {
+    VM_BUILD_OWN,               /* or not known */
+    VM_BUILD_OTHER,             /* one of this build could take its place, */
+    VM_BUILD_STRANGE            /* or not: it shares another layout of memory
+                                 * with QEMU */
+} VmBuild;
+
 typedef struct VmFigures {
+    VmBuild build;
     bool has_stats;             /* the next three hold */
     bool attached;              /* the guest runs with its pager */
     struct RcacheVmmStats stats;
@@ -37,6 +46,9 @@ void vm_figures_deinit(VmFigures *figures);
 
 /** vm_figures_clear() - they are of another start of the VM: there are none */
 void vm_figures_clear(VmFigures *figures);
+
+/** vm_figures_hello() - who the pager is */
+void vm_figures_hello(VmFigures *figures, const struct LinkHello *hello);
 
 /** vm_figures_detach() - there is no pager that serves the guest */
 void vm_figures_detach(VmFigures *figures);

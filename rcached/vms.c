@@ -225,6 +225,7 @@ Vm *vms_link_hello(Vms *vms, const struct LinkHello *hello, pid_t pid,
                     (int)pid, vm->name, (int)pager_process_pid(vm->pager));
         return NULL;
     }
+    vm_figures_hello(&vm->figures, hello);
     return vm;
 }
 

@@ -25,10 +25,13 @@ static void uplink_hello(Pager *p)
         .version = LINK_VERSION, .pid = getpid(),
         .incarnation = p->self.incarnation,
         .session = p->guest.state ? p->guest.state->session : 0,
+        .vmm_version = RCACHE_VMM_VERSION,
+        .state_version = RCACHE_STATE_VERSION,
     };
 
     memcpy(msg.uuid, p->self.vm, sizeof(msg.uuid));
     memcpy(msg.name, p->name, sizeof(msg.name));
+    build_id_read(msg.build);
     seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
 }
 

@@ -35,6 +35,11 @@ MUTATIONS = {
         "rcached/stop-drain.c",
         "    if (!leased || (!stored && now",
         "    if (stored || (!stored && now", "told_to_end"),
+    "pagers-replaced-all-at-once": (
+        "rcached/pager-upgrade.c",
+        "    if (vm && !vm_is_served_anew(vm, upgrade->was)) {",
+        "    if (false && !vm_is_served_anew(vm, upgrade->was)) {",
+        "unit-pager-upgrade"),
     "version-of-its-own": (
         "common/wire-version.c",
         "    uint16_t highest = MIN(hello->version_max, RCACHE_VERSION);",

@@ -104,3 +104,57 @@ def versions_too_far_apart(build):
         vm = Vm(c.requester, mem=64, local_max=24, seconds=3, threads=2)
         expect_clean(vm.result())
         c.shut_down()
+
+
+def attaches(vms):
+    return [vm.stats()["attaches"] for vm in vms]
+
+
+def old_pagers(c):
+    """Who still has a pager of another build, by the host's status."""
+    return [n for n in c.status(c.requester)["notes"] if "another build" in n]
+
+
+def steps(c):
+    """What the requester's daemon has done about them, in its last run."""
+    said = c.requester.processes["rcached"].tail(500)
+    said = said[said.rindex("runs as host"):]
+    return [line.split(" vm ")[1].split(":")[0] + ": " +
+            ("replaced" if "replacing it" in line else "of this build")
+            for line in said.splitlines()
+            if "replacing it" in line or "of this build now" in line]
+
+
+@scenario
+def upgraded_under_load(build):
+    """
+    A host's daemon is replaced by another build, and back: each VM gets a
+    pager of the new one, one VM at a time, while all of them go on.
+    """
+    with Cluster(build) as c:
+        vms = [Vm(c.requester, number=n, mem=64, local_max=24, seconds=600,
+                  threads=2, pattern="sweep") for n in (1, 2, 3)]
+        for vm in vms:
+            wait_for(f"{vm.name} to have pages away",
+                     lambda v=vm: v.stats()["remote"] > 16 * MIB, 60)
+        for program in (os.path.join(c.build, "tests", "integration",
+                                     "rcached-next"), None):
+            before = attaches(vms)
+            status = c.requester.processes["rcached"].stop(60)
+            assert status == 0, status
+            assert attaches(vms) == before, "a stop has cost pagers"
+            c.requester.programs["rcached"] = program
+            c.start_requester()
+            wait_for("every VM to have another pager", lambda: [
+                n + 1 for n in before] == attaches(vms), 60)
+            wait_for("nothing more to be replaced",
+                     lambda: not old_pagers(c), 30)
+            wait_for("the last one to be told", lambda: steps(c)[-1:] ==
+                     ["vm3: of this build"], 30)
+            assert steps(c) == [f"{vm.name}: {step}" for vm in vms
+                                for step in ("replaced", "of this build")]
+            assert attaches(vms) == [n + 1 for n in before]
+        for vm in vms:
+            result = vm.quit()
+            expect_clean(result)
+        c.shut_down()
