@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vm-commands: a bad network between a pager and a provider.
+ * faulty-proxy: a bad network between a pager and a provider.
  *
  * It listens where the requester believes the provider to be, and connects
  * to the provider, if need be in another network namespace.  What it does to
- * the bytes is told it by lines on stdin, each answered with "ok" or "no":
+ * the bytes is told it by lines on stdin, each answered with "ok" or "no" and
+ * the number of connections.  What is drawn at random comes from --seed.
  *
  *   delay MS         each piece is passed on so much later
  *   jitter MS        and up to so much more, drawn anew for each connection
- *                    and piece: order is kept inside a connection only
+ *                    and piece: order is kept inside a connection only, and
+ *                    connections overtake one another
+ *   lose PERMILLE    so many of 1000 pieces are lost and sent again 200 ms
+ *                    later, as TCP does; what is behind them waits
+ *   drop PERMILLE    at so many of 1000 pieces the connection is reset
+ *   corrupt PERMILLE in so many of 1000 pieces a bit is flipped
  *   trickle BYTES    at most so many at once, then a pause of 1 ms; 0: off
  *   flip WHERE N     flip a bit in each of the next N pieces that go "down"
  *                    (to the requester) or "up", or in the first 40 bytes
@@ -20,9 +26,14 @@
  *                    with an MTU that is wrong; nobody is told; -1: off, and
  *                    what was held passes
  *   pause | resume   nothing is passed on, and nobody is told (half open)
+ *   blackhole        the same, and new connections come to nothing, unanswered;
+ *                    until resume, which resets those that were there: a host
+ *                    that is back knows nothing of them
  *   cut | mend       end all connections and take no new ones
  *   reset            end all connections now, with RST
- *   count            answers with the connections there are
+ *   well             nothing of all this any more
+ *   count            nothing
+ *   begun            nothing; the number is that of all connections so far
  *
  * One thread, poll(2).  A direction is a queue of pieces with the time they
  * are due; it is read only while little is queued, so that a slow way pushes
@@ -49,6 +60,7 @@
 #define PIECE_MAX       (64u << 10)
 #define QUEUE_MAX       (1u << 20)
 #define LINKS_MAX       64u
+#define AGAIN_MS        200u    /* until TCP sends again what was lost */
 
 typedef struct Piece {
     uint64_t due;               /* ns */
@@ -76,14 +88,16 @@ typedef struct Proxy {
     int listener;
     struct sockaddr_in target;
     GPtrArray *links;
+    unsigned begun;             /* of them, so far */
     uint64_t random;
     /* what is done to the bytes */
     unsigned delay_ms, jitter_ms, trickle;
+    unsigned lose, drop, corrupt;       /* of 1000 pieces */
     unsigned flip_up, flip_down;
     size_t flip_up_min;         /* going up: only in pieces so long */
     size_t flip_from, flip_to;  /* going down: only in these bytes */
     int hole_up, hole_down;     /* -1: none */
-    bool paused, cut;
+    bool paused, cut, blackhole;
     char line[128];
     size_t line_len;
 } Proxy;
@@ -150,6 +164,14 @@ static void link_begin(Proxy *r)
     g_queue_init(&link->up.pieces);
     g_queue_init(&link->down.pieces);
     g_ptr_array_add(r->links, link);
+    r->begun++;
+}
+
+/* Is this piece one of so many in 1000?  Nothing is drawn if there are none,
+ * so that a seed's draws are those of what was asked for. */
+static bool is_drawn(Proxy *r, unsigned permille)
+{
+    return permille && next_random(r) % 1000 < permille;
 }
 
 /* ------------------------------------------------------------------ ways */
@@ -166,6 +188,25 @@ static void piece_flip(Proxy *r, Piece *piece, unsigned *left)
         bit = from * 8 + next_random(r) % ((MAX(to, from + 1) - from) * 8);
         piece->bytes[bit / 8] ^= 1u << (bit % 8);
     }
+    if (is_drawn(r, r->corrupt)) {
+        bit = next_random(r) % (piece->len * 8);
+        piece->bytes[bit / 8] ^= 1u << (bit % 8);
+    }
+}
+
+/* When it would arrive; order is kept inside a way. */
+static uint64_t piece_due(Proxy *r, const Way *way, uint64_t now)
+{
+    const Piece *last = g_queue_peek_tail((GQueue *)&way->pieces);
+    uint64_t due = now + r->delay_ms * 1000000ull;
+
+    if (r->jitter_ms) {
+        due += next_random(r) % (r->jitter_ms * 1000000ull);
+    }
+    if (is_drawn(r, r->lose)) {
+        due += AGAIN_MS * 1000000ull;
+    }
+    return last ? MAX(due, last->due) : due;
 }
 
 static int way_hole(const Proxy *r, const Way *way)
@@ -176,24 +217,17 @@ static int way_hole(const Proxy *r, const Way *way)
 /* Read one piece; false if the connection is broken. */
 static bool way_read(Proxy *r, Way *way, unsigned *flips, uint64_t now)
 {
-    Piece *piece = g_malloc(sizeof(*piece) + PIECE_MAX), *last;
+    Piece *piece = g_malloc(sizeof(*piece) + PIECE_MAX);
     ssize_t len = read(way->from, piece->bytes, PIECE_MAX);
 
-    if (len <= 0) {
+    if (len <= 0 || is_drawn(r, r->drop)) {
         g_free(piece);
         way->ended = len == 0;
-        return len == 0 || errno == EAGAIN;
+        return len == 0 || (len < 0 && errno == EAGAIN);
     }
     piece->at = 0;
     piece->len = len;
-    piece->due = now + r->delay_ms * 1000000ull;
-    if (r->jitter_ms) {
-        piece->due += next_random(r) % (r->jitter_ms * 1000000ull);
-    }
-    last = g_queue_peek_tail(&way->pieces);
-    if (last) {
-        piece->due = MAX(piece->due, last->due);
-    }
+    piece->due = piece_due(r, way, now);
     piece_flip(r, piece, flips);
     way->stuck |= way_hole(r, way) >= 0 && len > way_hole(r, way);
     way->queued += len;
@@ -242,41 +276,98 @@ static bool way_write(Proxy *r, Way *way, uint64_t now)
 
 /* -------------------------------------------------------------- commands */
 
-static bool proxy_command(Proxy *r, const char *line)
+static void proxy_well(Proxy *r)
 {
-    char dir[8];
-    unsigned n;
-    int hole;
-
-    if (sscanf(line, "delay %u", &n) == 1) {
-        r->delay_ms = n;
-    } else if (sscanf(line, "jitter %u", &n) == 1) {
-        r->jitter_ms = n;
-    } else if (sscanf(line, "trickle %u", &n) == 1) {
-        r->trickle = n;
-    } else if (sscanf(line, "hole %7s %d", dir, &hole) == 2) {
-        *(dir[0] == 'u' ? &r->hole_up : &r->hole_down) = hole;
-    } else if (sscanf(line, "flip %7s %u", dir, &n) == 2) {
-        bool pages = !strcmp(dir, "pages"), up = pages || !strcmp(dir, "up");
-
-        *(up ? &r->flip_up : &r->flip_down) = n;
-        r->flip_up_min = pages ? 4096 : 0;
-        r->flip_from = strcmp(dir, "tag") ? 0 : 16;
-        r->flip_to = !strcmp(dir, "tag") ? 24
-                     : !strcmp(dir, "head") ? 40 : SIZE_MAX;
-    } else if (!strcmp(line, "pause") || !strcmp(line, "resume")) {
-        r->paused = line[0] == 'p';
-    } else if (!strcmp(line, "cut") || !strcmp(line, "mend")) {
-        r->cut = line[0] == 'c';
-        if (r->cut) {
-            links_end_all(r, false);
-        }
-    } else if (!strcmp(line, "reset")) {
+    r->delay_ms = r->jitter_ms = r->trickle = 0;
+    r->lose = r->drop = r->corrupt = 0;
+    r->flip_up = r->flip_down = 0;
+    r->hole_up = r->hole_down = -1;
+    if (r->blackhole) {
         links_end_all(r, true);
-    } else if (strcmp(line, "count")) {
-        return false;
+    }
+    r->paused = r->cut = r->blackhole = false;
+}
+
+static void proxy_flip(Proxy *r, const char *where, unsigned n)
+{
+    bool pages = !strcmp(where, "pages"), up = pages || !strcmp(where, "up");
+
+    *(up ? &r->flip_up : &r->flip_down) = n;
+    r->flip_up_min = pages ? 4096 : 0;
+    r->flip_from = strcmp(where, "tag") ? 0 : 16;
+    r->flip_to = !strcmp(where, "tag") ? 24
+                 : !strcmp(where, "head") ? 40 : SIZE_MAX;
+}
+
+/* Commands of one number. */
+static unsigned *proxy_number(Proxy *r, const char *name)
+{
+    const struct {
+        const char *name;
+        unsigned *value;
+    } all[] = {
+        { "delay", &r->delay_ms }, { "jitter", &r->jitter_ms },
+        { "trickle", &r->trickle }, { "lose", &r->lose },
+        { "drop", &r->drop }, { "corrupt", &r->corrupt },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(all); i++) {
+        if (!strcmp(all[i].name, name)) {
+            return all[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* Commands that are one word. */
+static bool proxy_word(Proxy *r, const char *word)
+{
+    if (!strcmp(word, "pause")) {
+        r->paused = true;
+    } else if (!strcmp(word, "blackhole")) {
+        r->paused = r->blackhole = true;
+    } else if (!strcmp(word, "resume")) {
+        if (r->blackhole) {
+            links_end_all(r, true);
+        }
+        r->paused = r->blackhole = false;
+    } else if (!strcmp(word, "cut")) {
+        r->cut = true;
+        links_end_all(r, false);
+    } else if (!strcmp(word, "mend")) {
+        r->cut = false;
+    } else if (!strcmp(word, "reset")) {
+        links_end_all(r, true);
+    } else if (!strcmp(word, "well")) {
+        proxy_well(r);
+    } else {
+        return !strcmp(word, "count") || !strcmp(word, "begun");
     }
     return true;
+}
+
+static bool proxy_command(Proxy *r, const char *line)
+{
+    unsigned *number, n;
+    char word[16], where[8];
+    int hole;
+
+    if (sscanf(line, "hole %7s %d", where, &hole) == 2) {
+        *(where[0] == 'u' ? &r->hole_up : &r->hole_down) = hole;
+        return true;
+    }
+    if (sscanf(line, "flip %7s %u", where, &n) == 2) {
+        proxy_flip(r, where, n);
+        return true;
+    }
+    if (sscanf(line, "%15s %u", word, &n) == 2) {
+        number = proxy_number(r, word);
+        if (number) {
+            *number = n;
+        }
+        return number != NULL;
+    }
+    return proxy_word(r, line);
 }
 
 /* false when stdin has ended: so does the proxy */
@@ -294,7 +385,7 @@ static bool proxy_read_commands(Proxy *r)
     while ((end = strchr(r->line, '\n'))) {
         *end = '\0';
         printf("%s %u\n", proxy_command(r, r->line) ? "ok" : "no",
-               r->links->len);
+               strcmp(r->line, "begun") ? r->links->len : r->begun);
         r->line_len -= end + 1 - r->line;
         memmove(r->line, end + 1, r->line_len + 1);
     }
@@ -353,7 +444,7 @@ static bool proxy_turn(Proxy *r)
 {
     struct pollfd pfd[2 + 2 * LINKS_MAX] = {
         { .fd = STDIN_FILENO, .events = POLLIN },
-        { .fd = r->listener, .events = POLLIN },
+        { .fd = r->listener, .events = r->blackhole ? 0 : POLLIN },
     };
     Link *link[LINKS_MAX];
     uint64_t now = now_ns(), until = UINT64_MAX;

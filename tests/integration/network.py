@@ -7,47 +7,13 @@ namespace and does to the bytes what a scenario tells it.
 """
 import json
 import os
-import select
-import subprocess
 import time
 
-from cluster import (Cluster, LabError, MIB, Vm, die_with_parent,
-                     expect_clean, expect_within, wait_for)
+from cluster import (Cluster, MIB, Vm, expect_clean, expect_within,
+                     wait_for)
+from faulty_proxy import FaultyProxy, Storm  # after cluster: it is in lib
 
 FIRST_PORT = 9480
-
-
-class FaultyProxy:
-    """A proxy process, told what to do on its stdin."""
-
-    def __init__(self, requester, provider, port):
-        lab = requester.lab
-        self.popen = subprocess.Popen(
-            ["ip", "netns", "exec", requester.netns,
-             os.path.join(lab.build, "tests", "fakes", "faulty-proxy"),
-             f"--listen={port}", f"--connect={port}",
-             f"--connect-netns={provider.netns}", f"--seed={port}"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            preexec_fn=die_with_parent)
-        self.answer()
-
-    def answer(self):
-        if not select.select([self.popen.stdout], [], [], 10)[0]:
-            raise LabError("the proxy does not answer")
-        word, _, number = self.popen.stdout.readline().partition(" ")
-        if word != "ok":
-            raise LabError(f"the proxy says {word!r}")
-        return int(number)
-
-    def tell(self, command):
-        """Returns how many connections it has."""
-        self.popen.stdin.write(command + "\n")
-        self.popen.stdin.flush()
-        return self.answer()
-
-    def stop(self):
-        self.popen.stdin.close()
-        self.popen.wait(10)
 
 
 def slabs_at(c, host):
@@ -84,7 +50,9 @@ class RelayCluster(Cluster):
             "--slab-size", self.slab, "--reserve", "512M",
             "--enable-debug-commands", *self.arbiter])
         self.wait_socket(process, host.path("admin.sock"))
-        self.proxies.append(FaultyProxy(self.requester, host, port))
+        self.proxies.append(FaultyProxy(
+            self.build, port, port, self.requester.enter, host.netns,
+            seed=port))
         return process
 
     def tell(self, command):
@@ -340,7 +308,77 @@ def no_data_port(build):
               lambda proxies: proxies[0].tell("mend"), "cannot be reached")
 
 
+def packets_lost(build):
+    """One packet in twenty is sent again: later, and never out of order."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=8)
+        moves(vm, 500)
+        c.tell("lose 50")
+        wait_for("a page to be waited for as long as that takes",
+                 lambda: vm.stats()["oldest_wait_ns"] > 150e6, 60, 0.02)
+        moves(vm, 300, 60)
+        c.tell("well")
+        moves(vm, 1000)
+        end_cleanly(c, vm)
+
+
+def connections_drop(build):
+    """Connections end again and again, at any byte, on one of the ways."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=6)
+        moves(vm, 500)
+        for proxy in c.proxies:
+            before = proxy.tell("begun")
+            proxy.tell("drop 10")
+            wait_for("connections to be lost", lambda p=proxy, n=before:
+                     p.tell("begun") > n + 6, 60)
+            proxy.tell("well")
+        moves(vm, 1000, 30)
+        end_cleanly(c, vm)
+
+
+def bits_flip_for_long(build):
+    """A way on which a bit is flipped now and then, for as long as it lasts:
+    nothing wrong is ever taken for right, and no page is lost."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        c.tell("corrupt 5")
+        wait_for("checksums to fail",
+                 lambda: vm.stats()["checksum_errors"] > 2, 60)
+        c.tell("well")
+        moves(vm, 1000, 30)
+        end_cleanly(c, vm)
+
+
+def blackhole(build):
+    """A provider is not there for a while, and says nothing; when it is back
+    it knows nothing of the connections there were."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        c.proxies[0].tell("blackhole")
+        wait_for("the guest to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] > 6e9, 30)
+        c.proxies[0].tell("resume")
+        moves(vm, 500, 30)
+        end_cleanly(c, vm)
+
+
+def storm(build):
+    """All that a network may do, one way at a time, as three seeds have it."""
+    with RelayCluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=4)
+        moves(vm, 500)
+        for seed in (1, 2, 3):
+            steps = Storm(seed, len(c.proxies), 6, longest=1.0, calm=0.5)
+            steps.run(c.proxies, say=lambda s, n=seed: print(f"seed {n}: {s}"))
+            moves(vm, 300, 30)
+        end_cleanly(c, vm)
+
+
 SCENARIOS = {f.__name__: f for f in (
     big_frames_vanish, one_way_only, no_data_port,
     bits_flip, heads_flip, slow_network, slow_provider, pieces, resets,
-    half_open, cut_and_mended, cut_while_evicting)}
+    half_open, cut_and_mended, cut_while_evicting, packets_lost,
+    connections_drop, bits_flip_for_long, blackhole, storm)}
