@@ -22,7 +22,7 @@ static const struct {
     { "spill file", "more than its spill file could take" },
     { "lend-max", "more than it may lend, by its configuration" },
     { "asked back", "the host is short and wants memory back" },
-    { "drained", "an operator drains it" },
+    { "drained", "an operator drains it, or its rcached is about to stop" },
 };
 
 static JsonObject *object_of(JsonNode *node)

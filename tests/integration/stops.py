@@ -79,6 +79,16 @@ def wait_taken_over(c, m, lender, before):
     assert status["stored_bytes"] > 0, (status, m.said())
 
 
+def next_program(c):
+    """A build that also speaks the next version of the protocol."""
+    return os.path.join(c.build, "tests", "integration", "rcached-next")
+
+
+def protocol_version(c, host):
+    host, = c.call(c.requester.path("arbiter.sock"), "hosts", host=host.name)
+    return host["protocol_version"]
+
+
 def answers(c, host):
     try:
         return c.status(host)
@@ -111,14 +121,21 @@ def systemd_stops(build):
         vm = Vm(c.requester, mem=128, local_max=32, seconds=600, threads=4,
                 pattern="sweep")
         store(c, lender)
-        # A restart keeps what is lent, and so does a crash.
+        # A restart keeps what is lent, and so does a crash; with another
+        # program in its place too: an upgrade, and a downgrade.
         before = run_of(m)
+        m.put_program(next_program(c))
         m.systemctl("restart", "rcached.service")
         wait_taken_over(c, m, lender, before)
+        wait_for("the arbiter to hear of the upgrade",
+                 lambda: protocol_version(c, lender) == 2, 30)
         before = run_of(m)
+        m.put_program(c.program("rcached"))
         m.systemctl("kill", "--signal=KILL", "--kill-who=main",
                     "rcached.service")
         wait_taken_over(c, m, lender, before)
+        wait_for("the arbiter to hear of the downgrade",
+                 lambda: protocol_version(c, lender) == 1, 30)
         said = m.said()
         assert said.count("took over") == 2, said
         assert "has to leave first" not in said, said

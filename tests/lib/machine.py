@@ -68,11 +68,11 @@ class Machine:
         with open(path, "w") as f:
             f.write(text)
 
-    def put_program(self, path):
+    def put_program(self, path, name="rcached"):
         """As an upgrade does: the file there is another one afterwards."""
         root = (os.path.join(self.folder, "files") if not self.booted()
                 else f"/proc/{self.pid}/root")
-        to = os.path.join(root, SBIN.lstrip("/"), os.path.basename(path))
+        to = os.path.join(root, SBIN.lstrip("/"), name)
         os.makedirs(os.path.dirname(to), exist_ok=True)
         shutil.copy2(path, to + ".new")
         os.rename(to + ".new", to)
