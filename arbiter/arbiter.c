@@ -259,11 +259,6 @@ static void on_request(HostConn *conn, uint64_t tag,
     uint64_t now = arbiter_now();
     LeaseAsk *ask;
 
-    if (request->copies > 1) {
-        refuse(arbiter, host, tag, RCACHE_E_REFUSED,
-               "this version keeps one copy of a page, not more");
-        return;
-    }
     if (refusal_holds(&host->refusal, request, arbiter->hosts.changes,
                       now)) {
         refuse(arbiter, host, tag, host->refusal.status, host->refusal.text);

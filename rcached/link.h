@@ -14,7 +14,7 @@
  * rcached starts a pager as
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME --words-fd=5
  *             [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
- *             [--moves-per-minute=N]
+ *             [--moves-per-minute=N] [--repair-kib=N] [--give-up-ms=N]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread,
  * and a pipe as descriptor 5: one that cannot start says there why, answers
  * HELLO with the same text, and ends with status 1.  One that can closes it
@@ -31,7 +31,7 @@
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
 
-#define LINK_VERSION    2u
+#define LINK_VERSION    3u
 #define LINK_MAGIC      0x6b6c6372u     /* "rclk" */
 #define LINK_MSG_MAX    16384u
 #define LINK_GRANTS_MAX 16u
@@ -109,7 +109,7 @@ struct LinkWant {
     struct LinkHdr hdr;
     uint64_t bytes;
     uint32_t nr_avoid;          /* providers that it is not to be of */
-    uint32_t reserved;
+    uint32_t copies;            /* for each of which .bytes are wanted */
     char avoid[RCACHE_AVOID_MAX][RCACHE_NAME_MAX];
 };
 

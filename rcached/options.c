@@ -93,6 +93,14 @@ static const ConfigKey keys[] = {
       .fallback = "6", .max = 6000,
       .doc = "How many slabs of a VM may leave slow providers in a minute; 0: "
              "none." },
+    { .section = "pager", .key = "repair-rate", .type = CONFIG_SIZE,
+      .fallback = "64M",
+      .doc = "How many bytes a second are copied for a VM whose pages have "
+             "fewer copies than it wants; 0: no limit." },
+    { .section = "pager", .key = "give-up", .type = CONFIG_TIME,
+      .fallback = "10min", .min = 1000, .max = 86400 * 1000,
+      .doc = "What is at a provider that has been away for so long is copied "
+             "from its other place to another provider." },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
       .doc = "The group whose members may connect VMs to vmm.sock, besides "
@@ -196,6 +204,9 @@ static void options_view(Options *o)
     o->pager.keep_unused_ms = config_time_ms(c, "pager", "keep-unused");
     o->pager.slow_window_ms = config_time_ms(c, "pager", "slow-window");
     o->pager.moves_per_minute = config_int(c, "pager", "moves-per-minute");
+    o->pager.repair_kib = config_size(c, "pager", "repair-rate", 0) /
+                          1024;
+    o->pager.give_up_ms = config_time_ms(c, "pager", "give-up");
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
     o->history_ms = config_time_ms(c, "agent", "history");

@@ -147,6 +147,10 @@ PagerProcess *pager_process_spawn(const PagerSpawn *s, PagerEnded *ended,
                                               s->config->slow_window_ms);
     g_autofree char *moves = g_strdup_printf("--moves-per-minute=%u",
                                              s->config->moves_per_minute);
+    g_autofree char *repair = g_strdup_printf("--repair-kib=%u",
+                                              s->config->repair_kib);
+    g_autofree char *give_up = g_strdup_printf("--give-up-ms=%u",
+                                               s->config->give_up_ms);
     autofd words_in = -1, words_out = -1;
     int words[2], err, pidfd;
     PagerProcess *proc;
@@ -154,7 +158,7 @@ PagerProcess *pager_process_spawn(const PagerSpawn *s, PagerEnded *ended,
 
     g_strv_builder_add_many(builder, "rcached", "--pager", "--vmm-fd=3",
                             "--words-fd=5", link, host, poll, keep, window,
-                            moves, NULL);
+                            moves, repair, give_up, NULL);
     argv = g_strv_builder_end(builder);
     err = pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : 0;
     if (!err) {

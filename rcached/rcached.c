@@ -268,7 +268,8 @@ static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
 {
     Rcached *r = opaque;
     Want *want = g_new0(Want, 1);
-    WireLeaseRequest request = { .bytes = msg->bytes, .copies = 1 };
+    WireLeaseRequest request = { .bytes = msg->bytes,
+                                 .copies = msg->copies };
 
     want->r = r;
     g_strlcpy(want->uuid, vm->uuid_text, sizeof(want->uuid));

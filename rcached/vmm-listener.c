@@ -71,8 +71,9 @@ static const char *hello_judge(const struct RcacheVmmHello *hello, int *status)
     if (hello->page_size != RCACHE_PAGE_SIZE) {
         return "only pages of 4096 bytes can be managed";
     }
-    if (hello->copies != 1) {
-        return "this rcached keeps one copy of a page: use copies=1";
+    if (!hello->copies || hello->copies > RCACHE_LOCATIONS) {
+        return "this rcached keeps one or two copies of a page: use copies=1 "
+               "or copies=2";
     }
     if (!hello->incarnation) {
         return "the incarnation must not be 0";

@@ -61,6 +61,7 @@ enum RcachePageState {
 #define RCACHE_NR_LEASES        256u
 #define RCACHE_NR_SLABS         65536u
 #define RCACHE_LOCATIONS        2u      /* of a slab, at most */
+#define RCACHE_LOCATION_STALE   0x80000000u     /* in .lease: given up */
 
 /* Counted since the VM's start; a new pager goes on where the last was. */
 struct RcacheCounts {
@@ -111,12 +112,14 @@ struct RcacheLease {
     char provider[64];          /* host name, NUL-terminated */
     char address[64];           /* "host:port" or "[v6]:port" */
     uint64_t expires_ns;        /* CLOCK_BOOTTIME */
-    uint8_t reserved[80];
+    char label[64];             /* the provider's failure domain, or "" */
+    uint8_t reserved[16];
 };
 
 /* One place where a slab's bytes are; changed by one store of 8 bytes. */
 struct RcacheLocation {
-    uint32_t lease;             /* index into the leases plus one; 0: none */
+    uint32_t lease;             /* index into the leases plus one; 0: none; */
+                                /* and RCACHE_LOCATION_STALE */
     uint32_t number;            /* the provider's name for the slab */
 };
 
@@ -178,6 +181,7 @@ struct RcacheVmmHdr {
 #define RCACHE_VMM_F_BALLOON    (1ull << 0)     /* BALLOON is understood */
 #define RCACHE_VMM_F_AUTO       (1ull << 1)     /* local_max is the least */
 #define RCACHE_VMM_F_COMMANDS   (1ull << 2)     /* CANCEL, PROGRESS */
+#define RCACHE_VMM_F_COPIES     (1ull << 3)     /* copies may be 2 */
 
 struct RcacheVmmHello {
     struct RcacheVmmHdr hdr;
@@ -265,11 +269,12 @@ struct RcacheVmmZapDone {
 
 #define RCACHE_RESIZE_SIZE      (1u << 0)
 #define RCACHE_RESIZE_LOCAL_MAX (1u << 1)
+#define RCACHE_RESIZE_COPIES    (1u << 2)   /* RCACHE_VMM_F_COPIES */
 
 struct RcacheVmmResize {
     struct RcacheVmmHdr hdr;
     uint32_t what;              /* RCACHE_RESIZE_* */
-    uint32_t reserved;
+    uint32_t copies;            /* with RCACHE_RESIZE_COPIES; else 0 */
     uint64_t size;              /* bytes */
     uint64_t local_max;         /* bytes */
 };
@@ -355,7 +360,17 @@ struct RcacheVmmStats {
     uint64_t waiting_offset;    /* in that block, bytes */
     char waiting_for[64];       /* a provider's name, or "room" */
     struct RcacheStatsLease lease[RCACHE_STATS_LEASES];
+    /* From here on only with RCACHE_VMM_F_COPIES. */
+    uint64_t one_copy;          /* bytes that fewer copies can be had of now */
+                                /* than wanted */
+    uint64_t copying;           /* bytes that have to be copied */
+    uint32_t copies;            /* wanted */
+    uint32_t reserved;
 };
+
+/* The size of STATS without RCACHE_VMM_F_COPIES. */
+#define RCACHE_STATS_SIZE_1 \
+    __builtin_offsetof(struct RcacheVmmStats, one_copy)
 
 enum RcacheVmmEvent {
     RCACHE_EVENT_ATTACHED = 1,
@@ -425,7 +440,7 @@ RCACHE_LAYOUT(RcacheVmmEvict, 40);
 RCACHE_LAYOUT(RcacheVmmResult, 312);
 RCACHE_LAYOUT(RcacheVmmProgress, 40);
 RCACHE_LAYOUT(RcacheStatsLease, 96);
-RCACHE_LAYOUT(RcacheVmmStats, 1864);
+RCACHE_LAYOUT(RcacheVmmStats, 1888);
 RCACHE_LAYOUT(RcacheVmmEventMsg, 296);
 RCACHE_LAYOUT(RcacheVmmBalloon, 176);
 _Static_assert(__builtin_offsetof(struct RcacheState, discard_seq) == 104 &&

@@ -133,7 +133,17 @@ void command_resize(Pager *p, const struct RcacheVmmResize *msg)
                        "one of them");
         return;
     }
+    if (msg->what & RCACHE_RESIZE_COPIES &&
+        (!msg->copies || msg->copies > RCACHE_LOCATIONS)) {
+        command_result(p, false, msg->hdr.id, -EINVAL, 0,
+                       "copies must be 1 or 2");
+        return;
+    }
     command_begin(p, COMMAND_RESIZE, false, msg->hdr.id, 0);
+    p->command.active.old_copies = p->locations.copies;
+    if (msg->what & RCACHE_RESIZE_COPIES) {
+        p->locations.copies = msg->copies;
+    }
     p->command.active.old_size = p->limits.size;
     p->command.active.old_local_max = p->limits.local_max;
     p->command.active.old_auto_least = p->limits.auto_least;
@@ -184,6 +194,7 @@ static void command_roll_back(Pager *p)
     const Command *c = &p->command.active;
 
     if (c->kind == COMMAND_RESIZE) {
+        p->locations.copies = c->old_copies;
         p->limits.local_max = c->old_local_max;
         command_size_set(p, c->old_size);
         if (c->old_auto_least && !p->limits.auto_least) {

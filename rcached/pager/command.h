@@ -32,6 +32,7 @@ enum CommandKind {
  * @seen: what progress is measured by
  * @old_size: pages, to roll back to
  * @old_local_max: the same
+ * @old_copies: the same
  * @old_auto_least: the same; 0: local_max was not rcached's to choose
  */
 typedef struct Command {
@@ -44,6 +45,7 @@ typedef struct Command {
     uint64_t deadline;
     uint64_t seen;
     uint64_t old_size, old_local_max;
+    unsigned old_copies;
     uint64_t old_auto_least;
 } Command;
 

@@ -36,14 +36,17 @@ void fetches_deinit(Fetches *fetches)
 
 static Fetch *fetch_alloc(Pager *p)
 {
-    if (p->fetches.nr == FETCH_MAX) {
-        return NULL;
+    unsigned *hint = &p->fetches.hint;
+
+    /* A number may be busy that is not used: a second answer is to come. */
+    for (unsigned i = 0; p->fetches.nr < FETCH_MAX && i < FETCH_MAX; i++) {
+        if (!p->fetches.entry[*hint].used && !location_get_is_busy(p, *hint)) {
+            p->fetches.nr++;
+            return &p->fetches.entry[*hint];
+        }
+        *hint = (*hint + 1) % FETCH_MAX;
     }
-    while (p->fetches.entry[p->fetches.hint].used) {
-        p->fetches.hint = (p->fetches.hint + 1) % FETCH_MAX;
-    }
-    p->fetches.nr++;
-    return &p->fetches.entry[p->fetches.hint];
+    return NULL;
 }
 
 static unsigned fetch_number(const Pager *p, const Fetch *f)
@@ -147,41 +150,51 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
     }
 }
 
+/* Told once for each page; the other place may have right ones. */
 static void fetch_wrong(Pager *p, Fetch *f, Remote *from)
 {
     p->report.counts->checksum_errors++;
     from->wrong++;
     from->wrong_at = pager_now();
+    f->wrong = true;
     if (f->tries == 0 && providers_may_tell(from, p)) {
         report_event(p, RCACHE_EVENT_DEGRADED, f->page,
                      "provider %s returned wrong bytes; the page is held "
                      "back and asked for again", from->host);
     }
-    if (f->tries < WRONG_TRIES) {
-        f->tries++;
-        fetch_ask(p, f);
-    } else {
-        f->retry_at = pager_now() + WRONG_PAUSE_NS;
-    }
 }
 
-void fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
+bool fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
 {
     Fetch *f = &p->fetches.entry[i];
 
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
-    } else if (!bytes) {
-        /* Not for this page alone, so the session decides. */
-        f->retry_at = pager_now() + WRONG_PAUSE_NS;
-    } else if (wire_page_sum(bytes) !=
-               p->table.sides[f->page].sum) {
+    } else if (wire_page_sum(bytes) != p->table.sides[f->page].sum) {
         fetch_wrong(p, f, from);
+        return false;
     } else if (table_step(&p->table, f->page, f->word,
                           page_to(f->word, RCACHE_FILLING))) {
         fetch_fill(p, f, bytes);
     } else {
         fetch_end(p, f);
+    }
+    return true;
+}
+
+void fetch_missing(Pager *p, unsigned i)
+{
+    Fetch *f = &p->fetches.entry[i];
+
+    if (table_load(&p->table, f->page) != f->word) {
+        fetch_end(p, f);        /* discarded meanwhile */
+    } else if (f->wrong && f->tries < WRONG_TRIES) {
+        f->tries++;
+        f->wrong = false;
+        fetch_ask(p, f);
+    } else {
+        /* Not for this page alone, so the session decides. */
+        f->retry_at = pager_now() + WRONG_PAUSE_NS;
     }
 }
 

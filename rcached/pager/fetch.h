@@ -20,7 +20,8 @@ typedef struct Pager Pager;
  * struct Fetch - a page on its way back; fetch.c writes it, report.c reads it
  * @used: this entry is taken
  * @demand: a guest waits for the page
- * @tries: answers with wrong bytes
+ * @wrong: bytes that came were wrong, since it was last asked for
+ * @tries: times it was asked for again for that
  * @page: index of the page
  * @word: FETCHING, as the page's word was stepped to
  * @started: ns, the fault was read
@@ -30,6 +31,7 @@ typedef struct Pager Pager;
 typedef struct Fetch {
     bool used;
     bool demand;
+    bool wrong;
     uint8_t tries;
     uint64_t page;
     uint64_t word;
@@ -65,8 +67,11 @@ void fetches_deinit(Fetches *fetches);
 int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
                 uint64_t now);
 
-/** fetch_got() - the answer to a location_get(); see LocationOps */
-void fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes);
+/** fetch_got() - bytes for a location_get(); see LocationOps */
+bool fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes);
+
+/** fetch_missing() - nobody had right bytes for it; see LocationOps */
+void fetch_missing(Pager *p, unsigned i);
 
 /** fetch_wanted() - a guest has come to wait for a page being fetched */
 void fetch_wanted(Pager *p, uint64_t page, uint64_t now);

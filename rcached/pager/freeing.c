@@ -2,8 +2,9 @@
 /*
  * freeing: the way back of slots.
  *
- * A slot that nothing needs any more waits in its lease's to_free, goes out
- * in a FREE with others, and is taken off the map with the ack.  When a
+ * A slot that nothing needs any more waits in the to_free of the lease of each
+ * of its places, goes out in FREEs with others, and is taken off the map with
+ * the last ack.  When a
  * session ends, FREEs that were not answered are queued again: the next
  * session fences the old one, so that they are then as good as new.
  */
@@ -15,12 +16,40 @@
 /* On their way at a time: a large lease's must not fill memory and link. */
 #define FREES_OUT_MAX   16u
 
-void freeing_add(Lease *l, uint64_t slot)
+static void freeing_add(Lease *l, uint64_t slot)
 {
     g_array_append_val(l->to_free, slot);
 }
 
-void freeing_hold(Lease *l, uint32_t slab, GArray *held)
+void freeing_at(Pager *p, uint64_t slot, unsigned which)
+{
+    const SlotSlab *s = slots_slab(&p->slots, slot);
+    Held held = { slot, which };
+
+    if (s->frozen) {
+        g_array_append_val(p->locations.held, held);
+    } else {
+        freeing_add(leases_of(&p->leases, s, which), slot);
+    }
+}
+
+void freeing_slot(Pager *p, uint64_t slot)
+{
+    unsigned places;
+
+    if (slots_is_read(&p->slots, slot)) {
+        location_get_free(p, slot);
+        return;
+    }
+    places = slots_leave(&p->slots, slot);
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        if (places >> i & 1) {
+            freeing_at(p, slot, i);
+        }
+    }
+}
+
+void freeing_hold(Lease *l, uint32_t slab, unsigned which, GArray *held)
 {
     guint n = 0;
 
@@ -28,12 +57,37 @@ void freeing_hold(Lease *l, uint32_t slab, GArray *held)
         uint64_t slot = g_array_index(l->to_free, uint64_t, i);
 
         if (slot_slab(slot) == slab) {
-            g_array_append_val(held, slot);
+            Held h = { slot, which };
+
+            g_array_append_val(held, h);
         } else {
             g_array_index(l->to_free, uint64_t, n++) = slot;
         }
     }
     g_array_set_size(l->to_free, n);
+}
+
+void freeing_forget(Lease *l, uint32_t slab)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < l->to_free->len; i++) {
+        uint64_t slot = g_array_index(l->to_free, uint64_t, i);
+
+        if (slot_slab(slot) != slab) {
+            g_array_index(l->to_free, uint64_t, n++) = slot;
+        }
+    }
+    g_array_set_size(l->to_free, n);
+    for (GList *at = l->frees.head; at; at = at->next) {
+        FreeOut *out = at->data;
+
+        for (unsigned i = 0; i < out->n; i++) {
+            if (slot_slab(out->slot[i]) == slab) {
+                out->slot[i] = 0;
+            }
+        }
+    }
 }
 
 static void freeing_send(Pager *p, Lease *l, unsigned n)
@@ -51,8 +105,10 @@ static void freeing_send(Pager *p, Lease *l, unsigned n)
     g_array_set_size(l->to_free, rest);
     for (unsigned i = 0; i < n; i++) {
         const SlotSlab *s = &p->slots.slabs[slot_slab(out->slot[i])];
+        int which = slots_which(s, l->index);
 
-        wire[i] = wire_slot(s->number, slot_page(out->slot[i]));
+        g_assert(which >= 0);
+        wire[i] = wire_slot(s->place[which].number, slot_page(out->slot[i]));
     }
     head.tag = out->tag;
     g_queue_push_tail(&l->frees, out);
@@ -69,6 +125,14 @@ void freeing_flush(Pager *p, bool all)
                l->to_free->len >= (all ? 1 : RCACHE_BATCH_FREES / 4)) {
             freeing_send(p, l, MIN(l->to_free->len, RCACHE_BATCH_FREES));
         }
+    }
+}
+
+static void free_done(Pager *p, const Lease *l, uint64_t slot)
+{
+    if (slot) {
+        slots_left(&p->slots, slot,
+                   slots_which(&p->slots.slabs[slot_slab(slot)], l->index));
     }
 }
 
@@ -104,7 +168,7 @@ bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
             return true;        /* queued again when it is down */
         }
         for (unsigned i = 0; i < out->n; i++) {
-            slots_clear(&p->slots, out->slot[i]);
+            free_done(p, l, out->slot[i]);
         }
         freeing_made_room(p, l, out->n);
         g_queue_delete_link(&l->frees, at);
@@ -128,7 +192,15 @@ bool freeing_is_out(const Lease *l, uint32_t slab)
     return false;
 }
 
-static void sweep_slab(Pager *p, Lease *l, uint32_t slab)
+/* The other place is swept by its own lease. */
+static void sweep_others(Pager *p, uint64_t slot, unsigned which)
+{
+    if (slots_awaits(&p->slots, slot, !which)) {
+        slots_left(&p->slots, slot, !which);
+    }
+}
+
+static void sweep_slab(Pager *p, Lease *l, uint32_t slab, unsigned which)
 {
     for (uint32_t page = 0; page < p->slots.slabs[slab].pages; page++) {
         uint64_t slot = slot_make(slab, page);
@@ -136,9 +208,15 @@ static void sweep_slab(Pager *p, Lease *l, uint32_t slab)
         if (!slots_used(&p->slots, slot)) {
             slots_mark(&p->slots, slot);
             slots_leave(&p->slots, slot);
-            g_array_append_val(l->to_free, slot);
-            l->sweeping++;
+            sweep_others(p, slot, which);
+        } else if (!slots_leaving(&p->slots, slot) ||
+                   slots_awaits(&p->slots, slot, which)) {
+            continue;
+        } else {
+            slots_await(&p->slots, slot, which);
         }
+        freeing_add(l, slot);
+        l->sweeping++;
     }
 }
 
@@ -148,9 +226,10 @@ static void sweep_some(Pager *p, Lease *l)
     while (l->swept < p->slots.nr) {
         uint32_t slab = l->swept++;
         const SlotSlab *s = &p->slots.slabs[slab];
+        int which = s->used ? slots_which(s, l->index) : -1;
 
-        if (s->used && s->lease == l->index) {
-            sweep_slab(p, l, slab);
+        if (which >= 0 && slots_counts(s, which)) {
+            sweep_slab(p, l, slab, which);
             return;
         }
     }
@@ -182,7 +261,11 @@ void freeing_requeue(Lease *l)
     FreeOut *out;
 
     while ((out = g_queue_pop_head(&l->frees))) {
-        g_array_append_vals(l->to_free, out->slot, out->n);
+        for (unsigned i = 0; i < out->n; i++) {
+            if (out->slot[i]) {
+                freeing_add(l, out->slot[i]);
+            }
+        }
         g_free(out);
     }
 }

@@ -15,6 +15,7 @@
  * struct FreeOut - slots whose FREE is out; private to freeing.c
  * @tag: of the FREE
  * @n: slots in it
+ * @slot: the slots; 0: freeing_forget() has been called for it
  */
 typedef struct FreeOut {
     uint64_t tag;
@@ -22,11 +23,24 @@ typedef struct FreeOut {
     uint64_t slot[RCACHE_BATCH_FREES];
 } FreeOut;
 
-/** freeing_add() - free a used slot of @l; location_free() says when */
-void freeing_add(Lease *l, uint64_t slot);
+/**
+ * freeing_slot() - free a slot that is used: at every place, and when the GETs
+ * on it are in and its slab is not frozen
+ */
+void freeing_slot(Pager *p, uint64_t slot);
 
-/** freeing_hold() - move slots of a slab that wait for their FREE to @held */
-void freeing_hold(Lease *l, uint32_t slab, GArray *held);
+/** freeing_at() - a slot on its way back is to be freed at place @which too */
+void freeing_at(Pager *p, uint64_t slot, unsigned which);
+
+/**
+ * freeing_hold() - move slots of a slab that wait for their FREE to @held
+ * @which: the slab's place at @l
+ * @held: of Held
+ */
+void freeing_hold(Lease *l, uint32_t slab, unsigned which, GArray *held);
+
+/** freeing_forget() - no slot of a slab is to be freed at @l any more */
+void freeing_forget(Lease *l, uint32_t slab);
 
 /** freeing_flush() - send FREEs; @all: also less than a full frame */
 void freeing_flush(Pager *p, bool all);

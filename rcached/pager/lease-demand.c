@@ -27,36 +27,60 @@ static bool lease_in_trouble(const Lease *l, uint64_t now)
 }
 
 /* Free slabs count only where pages can be put. */
-static uint64_t leased_pages(const Pager *p, uint64_t now)
+static uint64_t pages_at(const Pager *p, const Lease *l, uint64_t now)
+{
+    uint64_t keeps = l->releasing || l->lost ? 0 : revoke_keeps(p, l);
+
+    return lease_in_trouble(l, now) || providers_is_silent(p, l->remote, now)
+               ? MIN(keeps, slots_used_in(&p->slots, l->index)) : keeps;
+}
+
+static uint64_t pages_at_remote(const Pager *p, const Remote *remote,
+                                uint64_t now)
 {
     uint64_t pages = 0;
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        uint64_t keeps = l->releasing || l->lost ? 0 : revoke_keeps(p, l);
-
-        pages += lease_in_trouble(l, now) ||
-                 providers_is_silent(p, l->remote, now)
-                     ? MIN(keeps, slots_used_in(&p->slots, l->index)) : keeps;
+        pages += l->remote == remote ? pages_at(p, l, now) : 0;
     }
     return pages;
+}
+
+/*
+ * What is leased, for all copies.  A page's copies are at different providers:
+ * what one has beyond all others together is of no use.
+ */
+static uint64_t leased_pages(const Pager *p, uint64_t now)
+{
+    uint64_t pages = 0, most = 0;
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        pages += pages_at(p, l, now);
+        most = MAX(most, p->locations.copies > 1
+                             ? pages_at_remote(p, l->remote, now) : 0);
+    }
+    return p->locations.copies > 1 ? MIN(pages, 2 * (pages - most)) : pages;
 }
 
 /* The most there may be: size, and room for slots whose FREE is on its way. */
 static uint64_t most_pages(const Pager *p)
 {
-    return p->limits.size ? p->limits.size + p->limits.size / 64 + 1024 : 0;
+    uint64_t size = p->limits.size;
+
+    return size ? p->locations.copies * (size + size / 64 + 1024) : 0;
 }
 
+/* All copies, those that are still to be made as well. */
 static uint64_t used_pages(const Pager *p)
 {
     uint64_t pages = 0;
-    const Lease *l;
 
-    LEASES_FOREACH(l, &p->leases) {
-        pages += slots_used_in(&p->slots, l->index);
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        pages += p->slots.slabs[i].used ? p->slots.slabs[i].nr_used : 0;
     }
-    return pages;
+    return pages * p->locations.copies;
 }
 
 /* Not those that a provider in trouble may never answer: it takes no time. */
@@ -158,10 +182,11 @@ static void give_back(Pager *p, uint64_t pages)
 void lease_demand_tick(Pager *p, uint64_t now)
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
-    uint64_t leaving = revoke_lacking(p);
+    uint64_t leaving = MAX(revoke_lacking(p), copies_wanting(p));
     DemandInput in = {
         .limit = most_pages(p), .used = used_pages(p),
-        .excess = MAX(here > low ? here - low : 0, command_wants(p)),
+        .excess = p->locations.copies *
+                  MAX(here > low ? here - low : 0, command_wants(p)),
         .have = leased_pages(p, now), .pending = lease_is_coming(p),
     };
     DemandOutput out;

@@ -103,21 +103,56 @@ static void lease_expires(Lease *l, uint64_t ns)
     l->known.expires_ns = l->shared->expires_ns = ns;
 }
 
+/*
+ * Nothing of @l is at its slabs any more.  Our own map knows which they are:
+ * the VMM can write to the table.
+ * @all: also where no other place is left
+ */
+static void lease_leave_slabs(Pager *p, const Lease *l, bool all)
+{
+    for (uint32_t i = p->slots.nr; i-- > 0;) {
+        const SlotSlab *s = &p->slots.slabs[i];
+        int which = s->used ? slots_which(s, l->index) : -1;
+
+        if (which >= 0 && s->place[!which].lease != SLOTS_NO_LEASE) {
+            move_source_gone(p, i, l);
+            location_clear(p, i, which);
+        } else if (which >= 0 && all) {
+            location_remove(p, i);
+        }
+    }
+}
+
 static void lease_drop(Pager *p, Lease *l)
 {
     move_lease_gone(p, l);
     probe_lease_gone(p, l);
-    /* Our own map knows: the VMM can write to the table. */
-    for (uint32_t i = p->slots.nr; i-- > 0;) {
-        const SlotSlab *s = &p->slots.slabs[i];
-
-        if (s->used && s->lease == l->index) {
-            location_remove(p, i);
-        }
-    }
+    lease_leave_slabs(p, l, true);
     memset(l->shared, 0, sizeof(*l->shared));
     p->leases.entry[l->index] = NULL;
     lease_free(l);
+}
+
+/* Of two places at one lease, or of slabs of another size, one is none. */
+static void slab_load(Pager *p, const struct RcacheSlab *slabs, uint32_t slab)
+{
+    SlotPlace place[SLOTS_PLACES];
+    uint32_t pages = 0;
+
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        Location at = slab_table_get(slabs, slab, i);
+        const Lease *l = leases_at(&p->leases, at.lease);
+
+        place[i] = (SlotPlace) { SLOTS_NO_LEASE, 0, false };
+        if (l && l->slab_pages && (!pages || l->slab_pages == pages) &&
+            (!i || at.lease != place[0].lease)) {
+            place[i] = (SlotPlace) { at.lease, at.number, at.stale };
+            pages = l->slab_pages;
+        }
+    }
+    if (pages) {
+        slots_add_at(&p->slots, slab, place, pages);
+    }
 }
 
 void lease_load(Pager *p)
@@ -144,12 +179,7 @@ void lease_load(Pager *p)
         p->leases.entry[i] = l;
     }
     for (uint32_t i = 0; i < RCACHE_NR_SLABS; i++) {
-        Location at = slab_table_get(slabs, i, 0);
-        const Lease *l = leases_at(&p->leases, at.lease);
-
-        if (l && l->slab_pages) {
-            slots_add(&p->slots, i, l->index, at.number, l->slab_pages);
-        }
+        slab_load(p, slabs, i);
     }
 }
 
@@ -199,7 +229,7 @@ uint64_t lease_pages(const Pager *p, const Lease *l)
 
 static void claim_refused(Pager *p, Lease *l, uint16_t status)
 {
-    uint64_t used = lease_pages(p, l);
+    uint64_t used;
 
     if (p->slots.partial) {
         return;                 /* asked again when we know what is there */
@@ -215,6 +245,9 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
         l->refused = status;
         return;
     }
+    /* That is the proof of loss: what has another place is there (C2). */
+    lease_leave_slabs(p, l, false);
+    used = lease_pages(p, l);
     if (!used) {
         if (providers_may_tell(l->remote, p)) {
             g_warning("vm %s: provider %s refuses lease %016"

@@ -14,6 +14,7 @@
 
 #include "rcache/vmm.h"
 #include "rcached/pager/remote.h"
+#include "rcached/pager/slots.h"
 
 /**
  * struct Lease - one lease, from its grant to its release
@@ -125,6 +126,13 @@ Lease *leases_next(const Leases *leases, unsigned *at);
 
 /** leases_at() - the lease of an index that a peer has sent, or NULL */
 Lease *leases_at(const Leases *leases, uint64_t index);
+
+/** leases_of() - the lease of place @which of a slab, or NULL */
+static inline Lease *leases_of(const Leases *leases, const SlotSlab *s,
+                               unsigned which)
+{
+    return leases_at(leases, s->place[which].lease);
+}
 
 /** lease_ready() - may pages be put and fetched there now? */
 static inline bool lease_ready(const Lease *l)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * move: a slab goes from one provider to another (docs/protocol.rst, "The move
- * of a slab": the requester's part).  revoke.c says which and where.
+ * of a slab": the requester's part).  revoke.c says which and where, or
+ * copies.c for one that gets a second place.
  *
  *   EXPECTING → WAITING → MOVING → CONFIRMING → one store in the slab table →
- *   the old slab is spare, and is dropped when no GET is out on it
+ *   the slab that it named until then, if it did, is spare, and is dropped when
+ *   no GET is out on it
+ *
+ * A slab in which nothing is stored goes from EXPECTING to the store at once.
  *
  * From EXPECTING on the slab is frozen: no slot is taken in it, and those to
  * be freed are held.  It is WAITING until all PUTs and FREEs into it that were
@@ -56,6 +60,14 @@ static void move_send_token(Pager *p, Move *m, uint8_t type)
     data_conn_send_bytes(&m->to->remote->bulk, frame);
 }
 
+/* The slab, as its source calls it. */
+static uint32_t source_number(const Pager *p, const Move *m)
+{
+    const SlotSlab *s = &p->slots.slabs[m->slab];
+
+    return s->place[slots_which(s, m->from->index)].number;
+}
+
 static void move_send_move(Pager *p, Move *m)
 {
     g_autoptr(GByteArray) frame = g_byte_array_new();
@@ -64,7 +76,7 @@ static void move_send_move(Pager *p, Move *m)
     WireMove move = {
         .to_lease = m->to->known.id, .to_epoch = m->to->known.epoch,
         .to_slab = m->number, .to_session = m->to->remote->session,
-        .slab = p->slots.slabs[m->slab].number,
+        .slab = source_number(p, m),
     };
 
     m->state = MOVE_MOVING;
@@ -111,18 +123,44 @@ static void move_free(Pager *p, Move *m)
     p->moves.nr--;
 }
 
-void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
-                uint32_t number)
+/* What is empty is not expected, but only emptied: a token of zeros. */
+static void move_start(Pager *p, const Move *what)
 {
     Move *m = move_alloc(p);
 
-    *m = (Move) { .state = MOVE_EXPECTING, .slab = slab, .number = number,
-                  .from = from, .to = to };
-    location_freeze(p, slab);
-    if (getrandom(m->token, sizeof(m->token), 0) != sizeof(m->token)) {
+    *m = *what;
+    m->state = MOVE_EXPECTING;
+    m->empty = !p->slots.slabs[m->slab].nr_used;
+    location_freeze(p, m->slab);
+    if (!m->empty &&
+        getrandom(m->token, sizeof(m->token), 0) != sizeof(m->token)) {
         g_error("the kernel gave no random bytes (getrandom)");
     }
     move_send_token(p, m, RCACHE_EXPECT);
+}
+
+void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
+                uint32_t number)
+{
+    Move move = {
+        .slab = slab, .number = number, .from = from, .to = to,
+        .leaves = from,
+        .which = slots_which(&p->slots.slabs[slab], from->index),
+    };
+
+    move_start(p, &move);
+}
+
+void move_copy(Pager *p, uint32_t slab, unsigned which, Lease *to,
+               uint32_t number)
+{
+    Move move = {
+        .slab = slab, .number = number, .to = to, .which = which,
+        .from = leases_of(&p->leases, &p->slots.slabs[slab], !which),
+    };
+
+    g_assert(!slots_counts(&p->slots.slabs[slab], which) && move.from);
+    move_start(p, &move);
 }
 
 /* The slab stays where it is, for now. */
@@ -155,12 +193,20 @@ static void move_unpushed(Pager *p, Move *m, uint16_t status)
 /* The new provider has it all: from this store on it is the slab's. */
 static void move_flip(Pager *p, Move *m)
 {
-    uint32_t old = p->slots.slabs[m->slab].number;
+    SlotPlace old = p->slots.slabs[m->slab].place[m->which];
+    Lease *left = leases_at(&p->leases, old.lease);
 
-    location_move(p, m->slab, m->to, m->number);
-    revoke_spare(m->from, old, m->slab + 1);
-    g_message("vm %s: a slab has moved from %s to %s", p->name,
-              m->from->remote->host, m->to->remote->host);
+    location_set(p, m->slab, m->which, m->to, m->number);
+    if (left) {
+        revoke_spare(left, old.number, m->slab + 1);
+    }
+    if (m->leaves) {
+        g_message("vm %s: a slab has moved from %s to %s", p->name,
+                  m->from->remote->host, m->to->remote->host);
+    } else if (!m->empty) {
+        g_message("vm %s: a slab at %s has a second copy at %s now", p->name,
+                  m->from->remote->host, m->to->remote->host);
+    }
     move_free(p, m);
 }
 
@@ -192,6 +238,8 @@ static void expect_answer(Pager *p, Move *m, uint16_t status)
         move_free(p, m);        /* the next claim knows better */
     } else if (status) {
         move_abort(p, m, wire_status_name(status));
+    } else if (m->empty) {
+        move_flip(p, m);
     } else {
         m->state = MOVE_WAITING;
         move_go(p, m);
@@ -286,6 +334,18 @@ void move_lease_gone(Pager *p, const Lease *l)
         } else if (m->state && m->state != MOVE_WIPING &&
                    (m->to == l || m->from == l)) {
             move_abort(p, m, "the lease ends");
+        }
+    }
+}
+
+void move_source_gone(Pager *p, uint32_t slab, const Lease *l)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        Move *m = &p->moves.entry[i];
+
+        if (m->state && m->state != MOVE_WIPING && m->slab == slab &&
+            m->from == l) {
+            move_abort(p, m, "its bytes there are gone");
         }
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * move: a slab goes from one provider to another.
+ * move: a slab is copied from one provider to another, and is there instead of
+ * where it was (a move), or there as well (a copy).
  */
 #ifndef PAGER_MOVE_H
 #define PAGER_MOVE_H
@@ -26,11 +27,14 @@ enum MoveState {
 
 /**
  * struct Move - a slab on its way to another provider; private to move.c, but
- *               that revoke.c counts by @from
+ *               that revoke.c counts by @leaves, and copies.c those without
  * @slab: its index in the slab table
+ * @which: the place that will be at @to
  * @number: of the spare slab it goes to, the provider's
- * @from: where it is; NULL when WIPING
+ * @from: who pushes it; NULL when WIPING
  * @to: where it goes
+ * @leaves: the lease that it leaves; NULL: it stays where it is as well
+ * @empty: nothing is stored in it, so that nothing is pushed
  * @tag: of the request that is out
  * @retry_at: ns, send it again; 0: a request is out
  * @token: of this attempt; the providers show it to each other
@@ -39,8 +43,11 @@ enum MoveState {
 typedef struct Move {
     enum MoveState state;
     uint32_t slab;
+    unsigned which;
     uint32_t number;
     Lease *from, *to;
+    const Lease *leaves;
+    bool empty;
     uint64_t tag;
     uint64_t retry_at;
     uint8_t token[RCACHE_TOKEN_LEN];
@@ -68,6 +75,17 @@ void moves_deinit(Moves *moves);
  */
 void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
                 uint32_t number);
+
+/**
+ * move_copy() - make place @which of a slab one at @to as well
+ *
+ * That place must be none, or stale.
+ */
+void move_copy(Pager *p, uint32_t slab, unsigned which, Lease *to,
+               uint32_t number);
+
+/** move_source_gone() - slab @slab is no more at @l, which may push it */
+void move_source_gone(Pager *p, uint32_t slab, const Lease *l);
 
 /** move_wipe() - put the spare slab @number of @l into the slab table */
 void move_wipe(Pager *p, Lease *l, uint32_t number);

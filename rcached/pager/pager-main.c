@@ -63,6 +63,8 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     int keep_ms = args->config.keep_unused_ms;
     int window_ms = args->config.slow_window_ms;
     int moves = args->config.moves_per_minute;
+    int repair_kib = args->config.repair_kib;
+    int give_up_ms = args->config.give_up_ms;
     const GOptionEntry options[] = {
         { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager,
           "run as the pager of one VM", NULL },
@@ -82,6 +84,10 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
           "the window over which answer times are compared", "N" },
         { "moves-per-minute", 0, 0, G_OPTION_ARG_INT, &moves,
           "slabs a minute that may leave slow providers", "N" },
+        { "repair-kib", 0, 0, G_OPTION_ARG_INT, &repair_kib,
+          "KiB a second that may be copied for pages with one copy", "N" },
+        { "give-up-ms", 0, 0, G_OPTION_ARG_INT, &give_up_ms,
+          "copy what is at a provider that is away for so long", "N" },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -90,7 +96,8 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     g_option_context_add_main_entries(context, options, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
         args->vmm_fd < 0 || !args->link || !args->host || poll_us < 0 ||
-        keep_ms <= 0 || window_ms <= 0 || moves < 0) {
+        keep_ms <= 0 || window_ms <= 0 || moves < 0 || repair_kib < 0 ||
+        give_up_ms <= 0) {
         g_printerr("rcached --pager: %s\n", error ? error->message :
                    "--vmm-fd, --link and --host are needed");
         return false;
@@ -98,6 +105,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     args->config = (PagerConfig) {
         .poll_us = poll_us, .keep_unused_ms = keep_ms,
         .slow_window_ms = window_ms, .moves_per_minute = moves,
+        .repair_kib = repair_kib, .give_up_ms = give_up_ms,
     };
     return true;
 }
@@ -116,6 +124,8 @@ static int pager_live(const PagerArgs *args)
     demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);
     p->health.window = args->config.slow_window_ms * NS_PER_MS;
     p->health.moves_per_minute = args->config.moves_per_minute;
+    p->copies.rate = args->config.repair_kib * UINT64_C(1024);
+    p->copies.give_up_ns = args->config.give_up_ms * NS_PER_MS;
     while (!p->done) {
         pager_turn(p);
     }

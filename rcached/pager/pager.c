@@ -66,6 +66,7 @@ static void tick_done(RingOp *op, int res, bool more)
     evict_retry(p);
     fault_retry(p, now);
     fetch_retry(p, now);
+    location_hedge_tick(p);
     location_retry(p, now);
     providers_tick(p, now);
     loss_tick(p, now);
@@ -73,6 +74,7 @@ static void tick_done(RingOp *op, int res, bool more)
     freeing_flush(p, true);
     health_tick(p, now);
     revoke_tick(p, now);
+    copies_tick(p, now);
     lease_demand_tick(p, now);
     command_tick(p, now);
     limit_tick(p);
@@ -151,6 +153,7 @@ static int vmm_process(int fd)
 
 static const LocationOps location_ops = {
     .got = fetch_got,
+    .missing = fetch_missing,
     .stored = evict_stored,
 };
 

@@ -15,7 +15,9 @@ static void probe_send(Pager *p, uint8_t type)
     Remote *r = probe->lease->remote;
     bool put = type == RCACHE_PUT;
     const SlotSlab *slab = &p->slots.slabs[slot_slab(probe->slot)];
-    RcacheSlot wire = wire_slot(slab->number, slot_page(probe->slot));
+    int which = slots_which(slab, probe->lease->index);
+    RcacheSlot wire = wire_slot(slab->place[which].number,
+                                slot_page(probe->slot));
     WireHead head = { .type = type, .count = 1,
                       .lease = probe->lease->known.id,
                       .epoch = probe->lease->known.epoch };
@@ -79,6 +81,8 @@ bool probe_answer(Pager *p, const Remote *remote, const WireHead *head,
     if (good && !put && memcmp(payload, probe->page, sizeof(probe->page))) {
         good = false;
     }
+    good &= slots_is_at(&p->slots.slabs[slot_slab(probe->slot)],
+                        probe->lease->index);
     providers_pages(probe->lease->remote, put ? PASSAGE_PUT : PASSAGE_GET, good,
                     p);
     if (good && put) {

@@ -79,6 +79,7 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     case RCACHE_CONFIRM_ACK:
     case RCACHE_DROP_ACK:
         move_answer(p, remote, head, payload);
+        copies_tick(p, pager_now());
         break;
     default:
         lease_answer(p, remote, bulk, head, payload);

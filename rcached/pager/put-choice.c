@@ -1,59 +1,163 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* put-choice: which lease gets the next pages.  See put-choice.h. */
+/* put-choice: which slabs get the next pages.  See put-choice.h. */
 #include "rcached/pager/put-choice.h"
 
 #include "rcached/pager/pager.h"
 
-static bool lease_has_room(const Pager *p, const Lease *l)
+/* How long pages wait for room with enough copies. */
+#define DEGRADE_NS      NS_PER_SEC
+
+#define RANK_ONE_COPY   64u     /* above all of a group's others */
+
+static bool lease_takes(const Lease *l)
 {
-    return lease_ready(l) && !l->releasing && !l->sweep && !l->abandoned &&
-           slots_free_in(&p->slots, l->index);
+    return l && lease_ready(l) && !l->releasing && !l->sweep &&
+           !l->abandoned && !l->lost;
 }
 
-/* Those providers that answer and have room: one of them, and are there two? */
-static const Remote *room_at(const Pager *p, uint64_t now, bool *two)
+/* The leases of a group that has room; 0: it has none, or one is not there. */
+static unsigned group_leases(const Pager *p, guint group,
+                             Lease *lease[SLOTS_PLACES])
 {
-    const Remote *one = NULL;
-    uint64_t since;
-    const Lease *l;
+    const SlotGroup *g = slots_group(&p->slots, group);
+    unsigned n = 0;
 
-    *two = false;
-    LEASES_FOREACH(l, &p->leases) {
-        if (l->remote != one && lease_has_room(p, l) &&
-            !remote_trouble(l->remote, now, &since)) {
-            *two |= one != NULL;
-            one = l->remote;
+    if (!g->slabs || !slots_free_in_group(&p->slots, group)) {
+        return 0;
+    }
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        Lease *l = leases_at(&p->leases, g->lease[i]);
+
+        if (g->lease[i] == SLOTS_NO_LEASE) {
+            continue;
+        }
+        if (!lease_takes(l)) {
+            return 0;
+        }
+        lease[n++] = l;
+    }
+    return n;
+}
+
+static bool group_in_trouble(Lease *const *lease, unsigned n, uint64_t now)
+{
+    uint64_t since;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (remote_trouble(lease[i]->remote, now, &since)) {
+            return true;
         }
     }
-    return one;
+    return false;
 }
 
-Lease *put_choose(const Pager *p, uint64_t now)
+/* May one more PUT be sent to each of them now? */
+static bool group_may_put(Lease *const *lease, unsigned n, uint64_t now)
 {
-    uint64_t least = 0, since;
+    for (unsigned i = 0; i < n; i++) {
+        if (now < lease[i]->put_at || !providers_may_put(lease[i]->remote) ||
+            lease[i]->remote->puts >= LOCATION_PUTS_EACH) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * What speaks against a group, the worst of its leases: that no pages get
+ * through, that bytes were changed there lately, that it is wanted back (what
+ * goes there has to move again), that it is slow.
+ */
+static unsigned group_rank(const Pager *p, Lease *const *lease, unsigned n,
+                           bool trouble, uint64_t now)
+{
+    unsigned rank = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        const Lease *l = lease[i];
+        unsigned r = remote_is_wrong(l->remote, now) * 4 +
+                     (l->keep < l->nr_slabs) * 2 + l->remote->judge.slow;
+
+        rank = MAX(rank, r);
+    }
+    return rank + trouble * 8 +
+           (n < p->locations.copies ? RANK_ONE_COPY : 0);
+}
+
+static uint64_t group_used(const Pager *p, Lease *const *lease, unsigned n)
+{
+    uint64_t used = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        used = MAX(used, slots_used_in(&p->slots, lease[i]->index));
+    }
+    return used;
+}
+
+/* What all groups with room come to. */
+typedef struct Room {
+    bool whole;                 /* one has enough copies, and is well */
+    bool well;                  /* one is well */
+} Room;
+
+static Room room_look(const Pager *p, uint64_t now)
+{
+    Lease *lease[SLOTS_PLACES];
+    Room room = { 0 };
+
+    for (guint i = 0; i < p->slots.groups->len; i++) {
+        unsigned n = group_leases(p, i, lease);
+
+        if (n && !group_in_trouble(lease, n, now)) {
+            room.well = true;
+            room.whole |= n >= p->locations.copies;
+        }
+    }
+    return room;
+}
+
+void put_choice_tick(Pager *p, uint64_t now)
+{
+    Puts *puts = &p->locations.puts;
+
+    if (room_look(p, now).whole) {
+        puts->lacking_since = 0;
+    } else if (!puts->lacking_since) {
+        puts->lacking_since = now;
+    }
+}
+
+/* Has there been no room with enough copies for too long?  C8. */
+static bool may_degrade(const Pager *p, uint64_t now)
+{
+    uint64_t since = p->locations.puts.lacking_since;
+
+    return since && now - since >= DEGRADE_NS;
+}
+
+uint32_t put_choose(const Pager *p, uint64_t now)
+{
+    uint64_t least = 0;
     unsigned best_rank = 0;
-    Lease *best = NULL, *l;
-    bool two;
-    const Remote *one = room_at(p, now, &two);
+    uint32_t best = PUT_NOWHERE;
+    Lease *lease[SLOTS_PLACES];
+    bool well = room_look(p, now).well, degrade = may_degrade(p, now);
 
-    LEASES_FOREACH(l, &p->leases) {
-        uint64_t used = slots_used_in(&p->slots, l->index);
-        bool trouble, elsewhere = two || (one && one != l->remote);
-        unsigned rank;
+    for (guint i = 0; i < p->slots.groups->len; i++) {
+        unsigned n = group_leases(p, i, lease), rank;
+        bool trouble = n && group_in_trouble(lease, n, now);
+        uint64_t used;
 
-        if (!lease_has_room(p, l) || now < l->put_at ||
-            l->remote->puts >= LOCATION_PUTS_EACH) {
+        if (!n || (trouble && well) ||
+            (n < p->locations.copies && !degrade) ||
+            !group_may_put(lease, n, now)) {
             continue;
         }
-        trouble = remote_trouble(l->remote, now, &since);
-        if ((trouble && elsewhere) || !providers_may_put(l->remote)) {
-            continue;
-        }
-        rank = trouble * 8 + remote_is_wrong(l->remote, now) * 4 +
-               (l->keep < l->nr_slabs) * 2 + l->remote->judge.slow;
-        if (!best || rank < best_rank ||
+        rank = group_rank(p, lease, n, trouble, now);
+        used = group_used(p, lease, n);
+        if (best == PUT_NOWHERE || rank < best_rank ||
             (rank == best_rank && used < least)) {
-            best = l;
+            best = i;
             best_rank = rank;
             least = used;
         }

@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * put-choice: which lease gets the next pages.
+ * put-choice: which slabs get the next pages.
  *
- * The one that is used least, but one of a slow provider only if there is no
- * other, then one that is wanted back: what goes there has to move again; then
- * one of a provider where bytes were changed lately; and last one of a provider
- * that no pages get through to.
+ * A PUT goes to slabs whose places are at the same leases (slots.h, a group).
+ * Of the groups all of whose leases can take one now it is the one whose leases
+ * are used least, but one with a slow provider only if there is no other, then
+ * one with a lease that is wanted back: what goes there has to move again; then
+ * one of a provider where bytes were changed lately; then one of a provider
+ * that no pages get through to, and only if no group is without such a one.
+ * Last comes one with fewer copies than the VM wants, when there has been none
+ * with enough for a second (C8).
  */
 #ifndef PAGER_PUT_CHOICE_H
 #define PAGER_PUT_CHOICE_H
 
 #include <stdint.h>
 
-#include "rcached/pager/leases.h"
-
 typedef struct Pager Pager;
 
-/** put_choose() - a lease that one more PUT can be sent to now, or NULL */
-Lease *put_choose(const Pager *p, uint64_t now);
+#define PUT_NOWHERE     UINT32_MAX
+
+/** put_choose() - a group that one more PUT can be sent to, or PUT_NOWHERE */
+uint32_t put_choose(const Pager *p, uint64_t now);
+
+/** put_choice_tick() - note whether there is room with enough copies */
+void put_choice_tick(Pager *p, uint64_t now);
 
 #endif

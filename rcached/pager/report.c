@@ -154,6 +154,11 @@ void report_stats(Pager *p, struct RcacheVmmStats *s, uint64_t now)
     stats_pages(p, s);
     stats_waiting(p, s, now);
     stats_leases(p, s);
+    s->copies = p->locations.copies;
+    if (s->copies > 1) {
+        s->one_copy = copies_lacking(p) * RCACHE_PAGE_SIZE;
+        s->copying = copies_pending(p) * RCACHE_PAGE_SIZE;
+    }
 }
 
 /* One event when a fault has waited long, one when none does any more. */
@@ -184,7 +189,10 @@ bool report_tick(Pager *p, uint64_t now)
     }
     p->report.stats_at = now + STATS_NS;
     report_stats(p, &stats, now);
-    seqsock_send(&p->vmm.sock, &stats, sizeof(stats), -1);
+    if (!(p->vmm.features & RCACHE_VMM_F_COPIES)) {
+        stats.hdr.size = RCACHE_STATS_SIZE_1;
+    }
+    seqsock_send(&p->vmm.sock, &stats, stats.hdr.size, -1);
     report_waiting(p, &stats);
     return true;
 }

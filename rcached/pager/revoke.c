@@ -16,6 +16,7 @@
  * table again.
  */
 #include "common/wire-move.h"
+#include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
@@ -47,8 +48,8 @@ static uint32_t lease_excess(const Lease *l)
     return l->releasing || has <= lease_keep(l) ? 0 : has - lease_keep(l);
 }
 
-static bool lease_can_take(const Pager *p, const Lease *l,
-                           const Lease *from, uint64_t now)
+bool revoke_can_take(const Pager *p, const Lease *l, const Lease *from,
+                     uint64_t now)
 {
     return l != from && lease_ready(l) && !l->releasing && !l->lost &&
            !l->sweep && lease_keep(l) >= l->nr_slabs &&
@@ -64,7 +65,16 @@ static bool slab_is_empty(const Pager *p, uint32_t i, const Lease *l)
 {
     const SlotSlab *s = &p->slots.slabs[i];
 
-    return s->used && s->lease == l->index && !s->nr_used && !s->frozen;
+    return slots_is_at(s, l->index) && !s->nr_used && !s->frozen;
+}
+
+/* Is @l the only place of an empty slab, so that it can be used for another? */
+static bool slab_is_unused(const Pager *p, uint32_t i, const Lease *l)
+{
+    const SlotSlab *s = &p->slots.slabs[i];
+
+    return slab_is_empty(p, i, l) &&
+           s->place[!slots_which(s, l->index)].lease == SLOTS_NO_LEASE;
 }
 
 uint64_t revoke_keeps(const Pager *p, const Lease *l)
@@ -84,18 +94,17 @@ static uint32_t lease_filled(const Pager *p, const Lease *l)
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        n += s->used && s->lease == l->index && s->nr_used && !s->frozen;
+        n += slots_is_at(s, l->index) && s->nr_used && !s->frozen;
     }
     return n;
 }
 
-/* Slabs that moves may go to. */
-static uint32_t lease_empties(const Pager *p, const Lease *l)
+uint32_t revoke_unused(const Pager *p, const Lease *l)
 {
     uint32_t n = l->spare->len;
 
     for (uint32_t i = 0; i < p->slots.nr; i++) {
-        n += slab_is_empty(p, i, l);
+        n += slab_is_unused(p, i, l);
     }
     return n;
 }
@@ -107,8 +116,8 @@ static uint64_t room_for(const Pager *p, const Lease *from, uint64_t enough)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (room < enough && lease_can_take(p, l, from, now)) {
-            room += lease_empties(p, l);
+        if (room < enough && revoke_can_take(p, l, from, now)) {
+            room += revoke_unused(p, l);
         }
     }
     return room;
@@ -246,8 +255,11 @@ void revoke_claimed(Pager *p, Lease *l, const WireClaimAck *ack,
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        if (s->used && s->lease == l->index) {
-            g_hash_table_add(listed, GUINT_TO_POINTER(s->number));
+        int which = s->used ? slots_which(s, l->index) : -1;
+
+        if (which >= 0) {
+            g_hash_table_add(listed,
+                             GUINT_TO_POINTER(s->place[which].number));
         }
     }
     g_array_set_size(l->spare, 0);
@@ -309,8 +321,7 @@ void revoke_dropped(Pager *p, const Remote *remote, const WireHead *head)
 
 /* ------------------------------------------------------------------- work */
 
-/* Take an empty slab for a move out of @l; false: it has none. */
-static bool lease_take_empty(Pager *p, Lease *l, uint32_t *number)
+bool revoke_take_unused(Pager *p, Lease *l, uint32_t not, uint32_t *number)
 {
     for (guint i = l->spare->len; i-- > 0;) {
         const Spare *s = &g_array_index(l->spare, Spare, i);
@@ -322,9 +333,31 @@ static bool lease_take_empty(Pager *p, Lease *l, uint32_t *number)
         }
     }
     for (uint32_t i = 0; i < p->slots.nr; i++) {
-        if (slab_is_empty(p, i, l)) {
-            *number = p->slots.slabs[i].number;
+        if (i != not && slab_is_unused(p, i, l)) {
+            const SlotSlab *s = &p->slots.slabs[i];
+
+            *number = s->place[slots_which(s, l->index)].number;
             location_remove(p, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Take an empty slab of @l to be given back, though it has a copy elsewhere. */
+static bool lease_part_with_empty(Pager *p, Lease *l, uint32_t *number)
+{
+    if (revoke_take_unused(p, l, RCACHE_NR_SLABS, number)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (slab_is_empty(p, i, l)) {
+            int which = slots_which(s, l->index);
+
+            *number = s->place[which].number;
+            location_clear(p, i, which);
             return true;
         }
     }
@@ -339,8 +372,7 @@ static uint32_t lease_least_used(const Pager *p, const Lease *l)
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        if (s->used && s->lease == l->index && !s->frozen &&
-            s->nr_used < least) {
+        if (slots_is_at(s, l->index) && !s->frozen && s->nr_used < least) {
             best = i;
             least = s->nr_used;
         }
@@ -353,7 +385,7 @@ static unsigned moves_from(const Pager *p, const Lease *l)
     unsigned n = 0;
 
     for (unsigned i = 0; i < MOVES_MAX; i++) {
-        n += p->moves.entry[i].state && p->moves.entry[i].from == l;
+        n += p->moves.entry[i].state && p->moves.entry[i].leaves == l;
     }
     return n;
 }
@@ -369,7 +401,9 @@ static bool lease_move_one(Pager *p, Lease *l)
         return false;
     }
     LEASES_FOREACH(to, &p->leases) {
-        if (lease_can_take(p, to, l, now) && lease_take_empty(p, to, &number)) {
+        if (revoke_can_take(p, to, l, now) &&
+            apart_may_be_at(p, slab, l, to) &&
+            revoke_take_unused(p, to, slab, &number)) {
             move_begin(p, l, slab, to, number);
             return true;
         }
@@ -383,7 +417,7 @@ static void lease_leave(Pager *p, Lease *l, uint64_t now)
     uint32_t number;
 
     while (lease_excess(l) && now >= l->drop_at &&
-           lease_take_empty(p, l, &number)) {
+           lease_part_with_empty(p, l, &number)) {
         lease_drop_slab(p, l, number);
     }
     while (lease_excess(l) > moves_from(p, l) && now >= l->move_at &&
@@ -400,12 +434,12 @@ uint64_t revoke_give_back(Pager *p, uint64_t pages)
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (!lease_can_take(p, l, NULL, 0) || l->to_free->len) {
+        if (!revoke_can_take(p, l, NULL, 0) || l->to_free->len) {
             continue;
         }
         while (gone + l->slab_pages <= pages &&
                l->nr_slabs > l->drops->len + 1 &&
-               lease_take_empty(p, l, &number)) {
+               lease_part_with_empty(p, l, &number)) {
             lease_drop_slab(p, l, number);
             gone += l->slab_pages;
         }
@@ -443,7 +477,7 @@ void revoke_tick(Pager *p, uint64_t now)
         leaving |= lease_excess(l);
     }
     LEASES_FOREACH(l, &p->leases) {
-        if (!leaving && lease_can_take(p, l, NULL, now)) {
+        if (!leaving && revoke_can_take(p, l, NULL, now)) {
             lease_list_spares(p, l);
         }
     }

@@ -70,6 +70,25 @@ unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX]);
  */
 uint64_t revoke_give_back(Pager *p, uint64_t pages);
 
+/**
+ * revoke_can_take() - may a slab go to @l?
+ * @from: the lease its bytes are at; NULL: none
+ */
+bool revoke_can_take(const Pager *p, const Lease *l, const Lease *from,
+                     uint64_t now);
+
+/** revoke_unused() - slabs of @l that nothing uses */
+uint32_t revoke_unused(const Pager *p, const Lease *l);
+
+/**
+ * revoke_take_unused() - take a slab of @l that nothing uses for another
+ * @not: of the slab table, but not this one
+ * @number: the provider's
+ *
+ * Return: false: there is none
+ */
+bool revoke_take_unused(Pager *p, Lease *l, uint32_t not, uint32_t *number);
+
 /** revoke_pending() - is there any slab to leave, or on its way? */
 bool revoke_pending(const Pager *p);
 

@@ -19,9 +19,13 @@ Location slab_table_get(const struct RcacheSlab *table, uint32_t slab,
     struct RcacheLocation stored;
 
     memcpy(&stored, &whole, sizeof(stored));
+    if (!(stored.lease & ~RCACHE_LOCATION_STALE)) {
+        return (Location) { .lease = LOCATION_NONE };
+    }
     return (Location) {
-        .lease = stored.lease ? stored.lease - 1 : LOCATION_NONE,
+        .lease = (stored.lease & ~RCACHE_LOCATION_STALE) - 1,
         .number = stored.number,
+        .stale = stored.lease & RCACHE_LOCATION_STALE,
     };
 }
 
@@ -33,7 +37,8 @@ void slab_table_set(struct RcacheSlab *table, uint32_t slab, unsigned which,
     uint64_t whole;
 
     if (location.lease != LOCATION_NONE) {
-        stored.lease = location.lease + 1;
+        stored.lease = (location.lease + 1) |
+                       (location.stale ? RCACHE_LOCATION_STALE : 0);
         stored.number = location.number;
     }
     memcpy(&whole, &stored, sizeof(whole));

@@ -7,7 +7,7 @@
  * was or as it is to be, never a lease of one and a number of the other.
  *
  * The table is shared with the VMM: what is read from it is a copy, and its
- * lease may be any number below 2^32.
+ * lease may be any number below 2^31.
  *
  * Pure: it works on memory that it is given, RCACHE_NR_SLABS entries.
  */
@@ -23,10 +23,12 @@
  * struct Location - a place where a slab's bytes are
  * @lease: index of the lease, or LOCATION_NONE
  * @number: the provider's name for the slab
+ * @stale: it was given up: what was stored since is not there
  */
 typedef struct Location {
     uint32_t lease;
     uint32_t number;
+    bool stale;
 } Location;
 
 #define LOCATION_NONE   UINT32_MAX

@@ -192,7 +192,8 @@ void uplink_want(Pager *p, uint64_t bytes, const char *const *avoid,
     struct LinkWant msg = {
         .hdr = { .magic = LINK_MAGIC, .type = LINK_WANT,
                  .size = sizeof(msg), .tag = ++p->serial },
-        .bytes = bytes, .nr_avoid = nr_avoid,
+        .bytes = bytes / p->locations.copies,
+        .copies = p->locations.copies, .nr_avoid = nr_avoid,
     };
 
     for (unsigned i = 0; i < nr_avoid; i++) {

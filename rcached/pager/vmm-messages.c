@@ -46,7 +46,8 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
         .version = RCACHE_VMM_VERSION,
         .features = msg->features & (RCACHE_VMM_F_BALLOON |
                                      RCACHE_VMM_F_AUTO |
-                                     RCACHE_VMM_F_COMMANDS),
+                                     RCACHE_VMM_F_COMMANDS |
+                                     RCACHE_VMM_F_COPIES),
     };
 
     if (p->self.incarnation) {
@@ -59,10 +60,10 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
                          "release");
         return;
     }
-    if (msg->page_size != RCACHE_PAGE_SIZE || msg->copies != 1 ||
-        !msg->incarnation) {
-        vmm_refuse_hello(p, -EINVAL, "only copies=1 and pages of 4096 bytes "
-                         "are supported");
+    if (msg->page_size != RCACHE_PAGE_SIZE || !msg->copies ||
+        msg->copies > RCACHE_LOCATIONS || !msg->incarnation) {
+        vmm_refuse_hello(p, -EINVAL, "only copies=1 and copies=2, and pages "
+                         "of 4096 bytes, are supported");
         return;
     }
     /* More RAM than both may have been plugged; that must not end it. */
@@ -78,6 +79,7 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
         limit_begin(p, msg->ram_bytes / RCACHE_PAGE_SIZE);
     }
     p->limits.size = msg->size / RCACHE_PAGE_SIZE;
+    p->locations.copies = msg->copies;
     memcpy(p->name, msg->name, sizeof(p->name) - 1);
     for (char *c = p->name; *c; c++) {
         *c = g_ascii_isprint(*c) ? *c : '?';

@@ -68,6 +68,7 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
           "auto is not below an eighth", "MIB|auto" },
         { "size", 0, 0, G_OPTION_ARG_INT, &c->size, "(mem - local-max)",
           "MIB" },
+        { "copies", 0, 0, G_OPTION_ARG_INT, &c->copies, "(1)", "N" },
         { "threads", 0, 0, G_OPTION_ARG_INT, &c->threads, "", "N" },
         { "seconds", 0, 0, G_OPTION_ARG_INT, &c->seconds, "", "N" },
         { "most-seconds", 0, 0, G_OPTION_ARG_INT, &c->most_seconds, "", "N" },
@@ -128,6 +129,7 @@ bool config_fill(VmmConfig *v, const CommandLine *c)
         .automatic = !g_strcmp0(c->local, "auto"),
         .size = (c->size ? c->size : MAX(c->mem - c->local_max, 0)) * MIB /
                 RCACHE_PAGE_SIZE,
+        .copies = c->copies ? c->copies : 1,
         .threads = c->threads, .write_percent = c->write_percent,
         .zero_percent = c->zero_percent,
         .discard_permille = c->discard_permille, .dma = c->dma,

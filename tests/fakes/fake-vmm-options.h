@@ -10,7 +10,7 @@
 
 typedef struct CommandLine {
     char *socket, *name, *breaks, *bads, *pattern, *local;
-    int mem, maxmem, blocks, local_max, size, hot, threads;
+    int mem, maxmem, blocks, local_max, size, hot, threads, copies;
     int seconds, most_seconds, until, write_percent, zero_percent;
     int discard_permille, zap_delay_us, vm;
     gboolean dma, intruder, plug_later;

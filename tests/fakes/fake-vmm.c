@@ -85,7 +85,8 @@ static void print_stats(Vmm *v)
            "\"waiting_pages\": %lu, \"oldest_wait_ns\": %lu, "
            "\"waiting_for\": \"%s\", \"pager_rss\": %lu, \"visits\": %lu, "
            "\"attaches\": %u, \"attached\": %d, \"zap_seq\": %lu, "
-           "\"fetched_pages\": %lu, \"reconciled\": %d}\n",
+           "\"fetched_pages\": %lu, \"reconciled\": %d, "
+           "\"copies\": %u, \"one_copy\": %lu, \"copying\": %lu}\n",
            s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
            s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
            s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
@@ -93,7 +94,8 @@ static void print_stats(Vmm *v)
            s.fault_p99, s.waiting_pages, s.oldest_wait, s.waiting_for,
            s.pager_rss, (uint64_t)v->visits, (unsigned)v->attaches,
            (int)v->attached, v->state->zap_seq, s.fetched_pages,
-           s.hdr.flags & RCACHE_STATS_RECONCILED);
+           s.hdr.flags & RCACHE_STATS_RECONCILED, s.copies, s.one_copy,
+           s.copying);
 }
 
 /* A command, and what came of it. */
@@ -134,6 +136,17 @@ static void run_resize(Vmm *v, uint64_t size, uint64_t local_max, int n)
                  .size = sizeof(msg) },
         .what = RCACHE_RESIZE_SIZE | (n > 1 ? RCACHE_RESIZE_LOCAL_MAX : 0),
         .size = size, .local_max = local_max,
+    };
+
+    run_request(v, &msg.hdr, 120);
+}
+
+static void run_copies(Vmm *v, uint32_t copies)
+{
+    struct RcacheVmmResize msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_RESIZE,
+                 .size = sizeof(msg) },
+        .what = RCACHE_RESIZE_COPIES, .copies = copies,
     };
 
     run_request(v, &msg.hdr, 120);
@@ -239,6 +252,8 @@ static void run_command(Run *run, const char *line)
         run_evict(run->vmm, RCACHE_EVICT_TARGET, a);
     } else if ((n = sscanf(line, "resize %lu %lu", &a, &b)) >= 1) {
         run_resize(run->vmm, a, b, n);
+    } else if (sscanf(line, "copies %lu", &a) == 1) {
+        run_copies(run->vmm, a);
     } else if (sscanf(line, "scribble %lu %lu", &a, &b) == 2) {
         vmm_scribble(run->vmm, a, b);
         print_stats(run->vmm);

@@ -111,11 +111,12 @@ static bool send_hello(Service *s)
         .ram_bytes = c->pages * RCACHE_PAGE_SIZE,
         .size = c->size * RCACHE_PAGE_SIZE,
         .local_max = c->local_max * RCACHE_PAGE_SIZE,
-        .copies = 1 + !!(c->bad & VMM_BAD_COPIES),
+        .copies = c->bad & VMM_BAD_COPIES ? RCACHE_LOCATIONS + 1
+                                          : MAX(c->copies, 1),
     } };
     size_t len = sizeof(msg.hello);
 
-    msg.hello.features |= RCACHE_VMM_F_COMMANDS;
+    msg.hello.features |= RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES;
     if (c->automatic) {
         msg.hello.features |= RCACHE_VMM_F_AUTO;
     }

@@ -63,6 +63,7 @@ typedef struct VmmConfig {
     uint64_t local_max;                 /* pages */
     bool automatic;                     /* that is the least */
     uint64_t size;                      /* pages */
+    unsigned copies;
     unsigned threads;
     unsigned write_percent;
     unsigned zero_percent;              /* pages that stay zero */

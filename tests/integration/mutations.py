@@ -130,7 +130,9 @@ MUTATIONS = {
         "maxmem_costs_nothing"),
     "rule2-slots-of-half-a-map": (
         "rcached/pager/slots.c",
-        "    if (slots->partial) {\n        return 0;\n    }\n", "",
+        "!slots->partial && i < slots->nr && taken < n; i++) {\n"
+        "        if (slots_is_at(",
+        "i < slots->nr && taken < n; i++) {\n        if (slots_is_at(",
         "unit-reconcile"),
     "rule4-pins-ignored": (
         "rcached/pager/evict.c",
@@ -147,7 +149,7 @@ MUTATIONS = {
         "        if (ret != -EEXIST) {\n            return ret;\n        }\n"
         "        (*intruders)++;", "intruder"),
     "slot-freed-while-read": (
-        "rcached/pager/location.c",
+        "rcached/pager/freeing.c",
         "    if (slots_is_read(&p->slots, slot)) {",
         "    if (0) {", "unit-location"),
     "rule5-zeros-over-bytes": (
@@ -215,10 +217,9 @@ MUTATIONS = {
         "    if (0 && gone >= FLOW_PAGES) {",
         "unit-stretch"),
     "a-few-pages-wait-for-what-hangs": (
-        "rcached/pager/location.c",
-        "g->state == GET_OUT &&\n"
-        "            !providers_overdue(g->remote, g->sent, now)",
-        "g->state != GET_NONE", "unit-location-get"),
+        "rcached/pager/location-get.c",
+        "if (at->remote && !providers_overdue(at->remote, at->sent, now)) {",
+        "if (g->wanted) {", "unit-location-get"),
     "a-put-that-hangs-is-waited-for": (
         "rcached/pager/providers.h",
         "passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS)",
@@ -233,7 +234,7 @@ MUTATIONS = {
         "    return claim_names_twice(ack, payload)",
         "    return 0 && claim_names_twice(ack, payload)", "unit-claim"),
     "a-guest-waits-for-busy": (
-        "rcached/pager/location.c",
+        "rcached/pager/location-get.c",
         "    if (head->status == RCACHE_E_BUSY) {\n        get_busy(",
         "    if (0 && head->status == RCACHE_E_BUSY) {\n        get_busy(",
         "unit-location-get"),
@@ -290,9 +291,8 @@ MUTATIONS = {
         "#define TABLE_STATES    (RCACHE_NR_STATES + 0)", "unit-scribbled"),
     "a-slot-is-freed-twice": (
         "rcached/pager/slots.c",
-        "    s->leaving[slot_page(slot) / 64] |= 1ull << "
-        "(slot_page(slot) % 64);",
-        "    (void)s;", "unit-scribbled"),
+        "    bit_set(s->going, slot_page(slot), true);\n    if (!mask) {",
+        "    if (!mask) {", "unit-scribbled"),
     "leases-as-the-vmm-writes-them": (
         "rcached/pager/uplink.c",
         ".lease = l->known.id, .epoch", ".lease = l->shared->id, .epoch",
@@ -302,11 +302,11 @@ MUTATIONS = {
         "    } else if (n > SEQSOCK_FDS_MAX) {",
         "    } else if (n > CONTROL_FDS) {", "unit-seqsock"),
     "one-provider-takes-all-puts": (
-        "rcached/pager/location.h",
+        "rcached/pager/location-put.h",
         "#define LOCATION_PUTS_EACH  8u",
         "#define LOCATION_PUTS_EACH  LOCATION_PUTS", "one_hangs"),
     "one-provider-has-all-gets": (
-        "rcached/pager/location.c",
+        "rcached/pager/location-get.c",
         "used < pool && (!r || r->gets < pool - used)",
         "used < pool || (!r && pool)", "one_hangs_faults"),
     "refused-page-at-once": (
@@ -342,9 +342,9 @@ MUTATIONS = {
         "",
         "provider_comes_back_empty"),
     "put-digest-ignored": (
-        "rcached/pager/location.c",
-        "           digest == put->digest;",
-        "           (digest == put->digest || true);",
+        "rcached/pager/location-put.c",
+        "           digest == at->digest;",
+        "           (digest == at->digest || true);",
         "unit-location"),
     "changed-requests-are-done": (
         "rcached/provider/peer.c",
@@ -357,14 +357,13 @@ MUTATIONS = {
         "lost_and_given_up"),
     "lost-while-a-get-is-out": (
         "rcached/pager/location.c",
-        "    return l && l->lost && !slots_is_read(&p->slots, slot) &&\n",
-        "    return l && l->lost &&\n",
+        "slots_is_read(&p->slots, slot) ||\n",
+        "0 ||\n",
         "unit-loss"),
     "lost-while-it-moves": (
         "rcached/pager/location.c",
-        "&p->slots, slot) &&\n"
-        "           !p->slots.slabs[slot_slab(slot)].frozen;",
-        "&p->slots, slot);",
+        "        p->slots.slabs[slot_slab(slot)].frozen) {",
+        "        0) {",
         "unit-loss"),
     "lost-what-is-here": (
         "rcached/pager/loss.c",
@@ -372,12 +371,46 @@ MUTATIONS = {
         "           page_state(word) != RCACHE_LOST;\n",
         "unit-loss"),
     "an-ack-of-a-lost-lease-commits": (
-        "rcached/pager/location.c",
-        "    } else if (put_is_lost(p, put)) {\n"
-        "        ok = false;\n",
-        "    } else if (put_is_lost(p, put)) {\n"
-        "        ok = true;\n",
+        "rcached/pager/location-put.c",
+        "    } else if (l && l->lost) {\n        put->failed = true;",
+        "    } else if (l && l->lost) {\n        put->failed |= false;",
         "unit-loss"),
+    "copies-committed-at-the-first-ack": (
+        "rcached/pager/location-put.c",
+        "    if (!put_out(put)) {\n",
+        "    if (put->slot) {\n", "unit-location-two"),
+    "copies-put-while-one-is-away": (
+        "rcached/pager/put-choice.c",
+        "        if (!lease_takes(l)) {\n            return 0;\n        }\n",
+        "        if (!lease_takes(l)) {\n            continue;\n        }\n",
+        "unit-location-two"),
+    "copies-cleared-but-committed": (
+        "rcached/pager/location.c",
+        "    location_put_call_off(p, slab);\n", "", "unit-location-two"),
+    "copies-slot-used-after-one-ack": (
+        "rcached/pager/slots.c",
+        "        if (slots_awaits(slots, slot, i)) {\n"
+        "            return false;\n        }\n",
+        "        (void)i;\n", "unit-location-two"),
+    "copies-slot-used-while-a-get-is-out": (
+        "rcached/pager/location-get.c",
+        "    if (g->wanted || get_out(g)) {\n        return;",
+        "    if (g->wanted) {\n        return;", "unit-location-two"),
+    "copies-other-place-not-asked": (
+        "rcached/pager/location-get.c",
+        "        p->locations.gets.nr_hedges += get_send(p, g);",
+        "        p->locations.gets.nr_hedges += 0;", "unit-location-two"),
+    "copies-stale-place-read-first": (
+        "rcached/pager/location-get.c",
+        "    return s->place[which].stale * 8 +",
+        "    return !s->place[which].stale * 8 +", "unit-location-two"),
+    "copies-free-not-told-to-the-new-place": (
+        "rcached/pager/location.c",
+        "    place_await(p, slab, which);\n", "", "unit-location-two"),
+    "copies-at-one-provider": (
+        "rcached/pager/apart.c",
+        "        if (other->remote == to->remote ||",
+        "        if (0 ||", "unit-apart"),
     "a-lost-lease-goes-before-its-words": (
         "rcached/pager/lease.c",
         "        if (l->lost && !p->slots.partial && !lease_pages(p, l)) {\n",

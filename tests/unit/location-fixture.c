@@ -12,11 +12,14 @@ uint8_t page[RCACHE_PAGE_SIZE];
 
 /* What was sent last, and how often; and what was told. */
 WireHead sent;
+static WireHead sent_own[2];
 RcacheSlot sent_slot;
 const DataConn *sent_to;
 unsigned nr_sent, nr_closed;
-unsigned nr_got, nr_stored, nr_wrong;
+unsigned nr_got, nr_missing, nr_stored, nr_wrong;
 const void *got_bytes;
+const Remote *got_from;
+bool bytes_are_right;
 bool stored_ok, soon;
 unsigned nr_busy, nr_told;
 
@@ -31,6 +34,11 @@ void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
                     const void *data, size_t len)
 {
     sent = *head;
+    for (unsigned i = 0; i < G_N_ELEMENTS(remote); i++) {
+        if (conn == &remote[i].fault || conn == &remote[i].bulk) {
+            sent_own[i] = *head;
+        }
+    }
     sent_slot = slots[0];
     sent_to = conn;
     nr_sent++;
@@ -77,10 +85,17 @@ void remote_close(Remote *r, const char *reason)
     nr_closed++;
 }
 
-static void got(Pager *pager, unsigned i, Remote *from, const void *bytes)
+static bool got(Pager *pager, unsigned i, Remote *from, const void *bytes)
 {
     got_bytes = bytes;
+    got_from = from;
     nr_got++;
+    return bytes_are_right;
+}
+
+static void missing(Pager *pager, unsigned i)
+{
+    nr_missing++;
 }
 
 static void stored(Pager *pager, unsigned i, bool ok)
@@ -89,7 +104,9 @@ static void stored(Pager *pager, unsigned i, bool ok)
     nr_stored++;
 }
 
-static const LocationOps ops = { .got = got, .stored = stored };
+static const LocationOps ops = {
+    .got = got, .missing = missing, .stored = stored,
+};
 
 void set_up(void)
 {
@@ -109,7 +126,8 @@ void set_up(void)
     }
     ck_assert(location_add(p, p->leases.entry[0], 7));
     nr_sent = nr_closed = nr_got = nr_stored = nr_wrong = nr_busy = 0;
-    nr_told = 0;
+    nr_told = nr_missing = 0;
+    bytes_are_right = true;
     soon = false;
     now = 5 * NS_PER_SEC;
 }
@@ -135,6 +153,14 @@ bool answer(unsigned from, uint8_t type, uint16_t status)
 {
     WireHead head = { .type = type, .tag = sent.tag, .status = status,
                       .count = 1 };
+
+    return location_answer(p, &remote[from], &head, page);
+}
+
+bool answer_own(unsigned from, uint8_t type, uint16_t status)
+{
+    WireHead head = { .type = type, .tag = sent_own[from].tag,
+                      .status = status, .count = 1 };
 
     return location_answer(p, &remote[from], &head, page);
 }

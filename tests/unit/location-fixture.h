@@ -20,8 +20,13 @@ extern WireHead sent;
 extern RcacheSlot sent_slot;
 extern const DataConn *sent_to;
 extern unsigned nr_sent, nr_closed;
-extern unsigned nr_got, nr_stored, nr_wrong, nr_busy, nr_told;
+extern unsigned nr_got, nr_missing, nr_stored, nr_wrong, nr_busy, nr_told;
 extern const void *got_bytes;
+extern const Remote *got_from;
+
+/* What is told of the bytes that have come. */
+extern bool bytes_are_right;
+
 extern bool stored_ok, soon;
 
 /** set_up() - two leases at providers that are up; slab 0 is the first's */
@@ -30,6 +35,9 @@ void tear_down(void);
 
 /** stored_slot() - one more slot that something is stored in */
 uint64_t stored_slot(void);
+
+/** answer_own() - provider @from answers what was sent to it last */
+bool answer_own(unsigned from, uint8_t type, uint16_t status);
 
 /** answer() - provider @from answers what was sent last */
 bool answer(unsigned from, uint8_t type, uint16_t status);

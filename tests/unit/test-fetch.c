@@ -25,6 +25,7 @@ static uint8_t right[RCACHE_PAGE_SIZE], wrong[RCACHE_PAGE_SIZE];
 static uint64_t now;
 static unsigned nr_asked, nr_installed, nr_events, nr_forgotten;
 static unsigned asked;                  /* its number */
+static unsigned busy = FETCH_MAX;       /* a number that is */
 static int install_error;
 static bool known, may_get;
 static unsigned pool;                   /* that was asked about */
@@ -67,6 +68,11 @@ void location_get(Pager *pager, unsigned i, uint64_t slot)
 bool location_get_is_out(const Pager *pager, unsigned i)
 {
     return false;
+}
+
+bool location_get_is_busy(const Pager *pager, unsigned i)
+{
+    return i == busy;
 }
 
 void location_forget(Pager *pager, unsigned i)
@@ -152,7 +158,8 @@ START_TEST(wrong_bytes_never_are)
     for (unsigned i = 0; i < 10; i++) {
         unsigned before = nr_asked;
 
-        fetch_got(p, asked, &remote, wrong);
+        ck_assert(!fetch_got(p, asked, &remote, wrong));
+        fetch_missing(p, asked);
         if (nr_asked == before) {       /* held back after a few */
             now += 2 * NS_PER_SEC;
             fetch_retry(p, now);
@@ -170,7 +177,7 @@ END_TEST
 START_TEST(no_bytes_are_asked_for_again_later)
 {
     start();
-    fetch_got(p, asked, &remote, NULL);
+    fetch_missing(p, asked);
     fetch_retry(p, now);
     ck_assert_uint_eq(nr_asked, 1);
     fetch_retry(p, now + 2 * NS_PER_SEC);

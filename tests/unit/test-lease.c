@@ -84,6 +84,11 @@ void remote_close(Remote *r, const char *reason)
     r->state = REMOTE_CLOSING;
 }
 
+uint64_t copies_wanting(const Pager *pager)
+{
+    return 0;
+}
+
 bool location_add(Pager *pager, const Lease *l, uint32_t number)
 {
     slots_add(&pager->slots, number, l->index, number, l->slab_pages);
@@ -93,6 +98,16 @@ bool location_add(Pager *pager, const Lease *l, uint32_t number)
 void location_remove(Pager *pager, uint32_t slab)
 {
     slots_remove(&pager->slots, slab);
+}
+
+void location_clear(Pager *pager, uint32_t slab, unsigned which)
+{
+    slots_set_place(&pager->slots, slab, which,
+                    (SlotPlace) { SLOTS_NO_LEASE, 0, false });
+}
+
+void move_source_gone(Pager *pager, uint32_t slab, const Lease *l)
+{
 }
 
 void location_lease_ready(Pager *pager, const Lease *l)
@@ -182,6 +197,7 @@ static void set_up(void)
     p.guest.state = (void *)table;
     p.providers.remotes = g_ptr_array_new();
     g_ptr_array_add(p.providers.remotes, &remote);
+    p.locations.copies = 1;
     slots_init(&p.slots);
     demand_init(&p.want.demand, 60 * NS_PER_SEC);
     p.takeover.managing = true;

@@ -78,8 +78,8 @@ START_TEST(a_refusal_brings_no_bytes)
 {
     location_get(p, 0, stored_slot());
     ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_SLOT));
-    ck_assert_uint_eq(nr_got, 1);
-    ck_assert_ptr_null(got_bytes);
+    ck_assert_uint_eq(nr_got, 0);
+    ck_assert_uint_eq(nr_missing, 1);
 }
 END_TEST
 
@@ -143,8 +143,8 @@ START_TEST(busy_is_not_asked_for_a_slot_to_be_freed)
     location_get(p, 0, slot);
     location_free(p, slot);
     ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_BUSY));
-    ck_assert_uint_eq(nr_got, 1);
-    ck_assert_ptr_null(got_bytes);
+    ck_assert_uint_eq(nr_got, 0);
+    ck_assert_uint_eq(nr_missing, 1);
     freeing_flush(p, true);
     ck_assert_uint_eq(sent.type, RCACHE_FREE);
 }
@@ -174,7 +174,7 @@ START_TEST(a_get_that_is_forgotten_is_not_sent)
     location_forget(p, 0);
     comes_back(0);
     ck_assert_uint_eq(nr_sent, 0);
-    ck_assert_uint_eq(p->locations.nr_gets, 0);
+    ck_assert_uint_eq(p->locations.gets.nr, 0);
 }
 END_TEST
 
@@ -221,22 +221,23 @@ START_TEST(one_provider_cannot_have_all_gets)
     ck_assert_uint_eq(second, LOCATION_GETS / 4);
     ck_assert(!location_may_get(p, slot, LOCATION_GETS));
     /* There is one for a third yet, and a smaller pool is long empty. */
-    ck_assert_uint_lt(p->locations.nr_counted, LOCATION_GETS);
+    ck_assert_uint_lt(p->locations.gets.nr_counted, LOCATION_GETS);
     ck_assert(!location_may_get(p, other, LOCATION_GETS / 2));
     /* What has been answered counts until it is done with. */
     ck_assert(answer(1, RCACHE_GET_REPLY, 0));
     ck_assert(!location_may_get(p, other, LOCATION_GETS));
     for (unsigned i = 0; i < second; i++) {
         if (location_get_is_out(p, first + i)) {
-            sent.tag = tag_encode(TAG_GET, first + i,
-                                  p->locations.get[first + i].serial);
+            const Get *g = &p->locations.gets.get[first + i];
+
+            sent.tag = tag_encode(TAG_GET, first + i, g->at[0].serial);
             ck_assert(answer(1, RCACHE_GET_REPLY, 0));
         }
         location_forget(p, first + i);
     }
     ck_assert_uint_eq(remote[1].gets, 0);
     ck_assert_uint_eq(remote[0].gets, first);
-    ck_assert_uint_eq(p->locations.nr_counted, first);
+    ck_assert_uint_eq(p->locations.gets.nr_counted, first);
     ck_assert(location_may_get(p, other, LOCATION_GETS));
 }
 END_TEST
@@ -249,7 +250,7 @@ START_TEST(a_get_counts_where_its_slab_is)
     remote[0].state = REMOTE_DOWN;
     location_get(p, 0, slot);
     ck_assert_uint_eq(remote[0].gets, 1);
-    location_move(p, slot_slab(slot), p->leases.entry[1], 9);
+    location_set(p, slot_slab(slot), 0, p->leases.entry[1], 9);
     ck_assert_uint_eq(remote[0].gets, 0);
     ck_assert_uint_eq(remote[1].gets, 1);
     ck_assert(answer(1, RCACHE_GET_REPLY, 0));
@@ -257,7 +258,7 @@ START_TEST(a_get_counts_where_its_slab_is)
     ck_assert(answer(1, RCACHE_GET_REPLY, 0));
     location_forget(p, 0);
     ck_assert_uint_eq(remote[1].gets, 0);
-    ck_assert_uint_eq(p->locations.nr_counted, 0);
+    ck_assert_uint_eq(p->locations.gets.nr_counted, 0);
 }
 END_TEST
 

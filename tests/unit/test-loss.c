@@ -212,7 +212,7 @@ START_TEST(a_slab_that_moves_may_be_saved)
     lose(0);
     work();
     ck_assert_int_eq(state(PAGE), RCACHE_REMOTE);
-    location_move(p, 0, p->leases.entry[1], 9);
+    location_set(p, 0, 0, p->leases.entry[1], 9);
     second_passes();
     work();
     ck_assert_int_eq(state(PAGE), RCACHE_REMOTE);

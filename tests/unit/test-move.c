@@ -48,10 +48,11 @@ void location_thaw(Pager *pager, uint32_t slab)
     nr_frozen--;
 }
 
-void location_move(Pager *pager, uint32_t slab, const Lease *l,
-                   uint32_t number)
+void location_set(Pager *pager, uint32_t slab, unsigned which, const Lease *l,
+                  uint32_t number)
 {
     ck_assert_uint_eq(slab, SLAB);
+    ck_assert_uint_eq(which, 0);
     ck_assert_ptr_eq(l, to);
     ck_assert_uint_eq(number, SPARE);
     nr_frozen--;
@@ -100,6 +101,7 @@ static void set_up(void)
     from = p->leases.entry[0] = lease_new(0, &shared[0], &remote[0], 0);
     to = p->leases.entry[1] = lease_new(1, &shared[1], &remote[1], 0);
     slots_add(&p->slots, SLAB, 0, OLD, 64);
+    slots_mark(&p->slots, slot_make(SLAB, 3));
     now = 100 * NS_PER_SEC;
     quiet = true;
     nr_sent = nr_moved = nr_frozen = nr_added = 0;

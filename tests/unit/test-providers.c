@@ -93,7 +93,7 @@ START_TEST(one_with_a_lease_is_kept)
     Remote *other = providers_get(p, "192.0.2.2:1", "b");
 
     p->leases.entry[5] = lease_new(5, &entry, r, 1);
-    p->locations.nr_counted = other->gets = 1;  /* a page is waited for */
+    p->locations.gets.nr_counted = other->gets = 1;  /* a page is waited for */
     providers_tick(p, 1);
     providers_tick(p, 3 * PROVIDERS_KEEP_NS);
     ck_assert_uint_eq(nr_ticks, 4);

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
 
 #define PAGES   256u            /* of a slab */
@@ -46,6 +47,18 @@ void move_begin(Pager *pager, Lease *from, uint32_t slab, Lease *to,
 
 void move_wipe(Pager *pager, Lease *l, uint32_t number)
 {
+}
+
+void location_clear(Pager *pager, uint32_t slab, unsigned which)
+{
+    slots_set_place(&pager->slots, slab, which,
+                    (SlotPlace) { SLOTS_NO_LEASE, 0, false });
+}
+
+bool apart_may_be_at(const Pager *pager, uint32_t slab, const Lease *leaves,
+                      const Lease *l)
+{
+    return true;
 }
 
 void location_remove(Pager *pager, uint32_t slab)

@@ -64,7 +64,8 @@ END_TEST
 START_TEST(a_lease_that_the_vmm_made_up_comes_through)
 {
     table[6].location[0].lease = UINT32_MAX;
-    ck_assert_uint_eq(slab_table_get(table, 6, 0).lease, UINT32_MAX - 1);
+    ck_assert_uint_eq(slab_table_get(table, 6, 0).lease, INT32_MAX - 1u);
+    ck_assert(slab_table_get(table, 6, 0).stale);
 }
 END_TEST
 

@@ -115,11 +115,12 @@ START_TEST(a_slab_changes_its_lease)
 
     slots_take(&slots, 7, out, 10);
     slots_freeze(&slots, 0, true);
-    slots_move(&slots, 0, 9, 55);
+    slots_freeze(&slots, 0, false);
+    slots_set_place(&slots, 0, 0, (SlotPlace) { 9, 55, false });
     ck_assert_uint_eq(slots_used_in(&slots, 7) + slots_free_in(&slots, 7), 0);
     ck_assert_uint_eq(slots_used_in(&slots, 9), 10);
     ck_assert_uint_eq(slots_free_in(&slots, 9), 154);
-    ck_assert_uint_eq(slots.slabs[0].number, 55);
+    ck_assert_uint_eq(slots.slabs[0].place[0].number, 55);
     for (int i = 0; i < 10; i++) {
         ck_assert(slots_used(&slots, out[i]));
     }

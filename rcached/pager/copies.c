@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * copies: slabs get a second place, and lose one that is of no use.
+ *
+ * A new slab has one place.  While it is empty a second one costs no more than
+ * an EXPECT, so that room with two copies is there before pages need it.  A
+ * slab with pages in it that has lost a place (location_clear(), on proof), or
+ * whose second place is stale, is copied (move.c): COPIES_AT_ONCE at a time,
+ * and no faster than .rate, since it takes from the network that faults use.
+ *
+ * A provider that is away keeps its places: silence proves nothing (C2).
+ * After .give_up_ns they are stale, if the other place is there.  One that
+ * comes back finds its place stale and is not asked for it again: the slab
+ * there is spare, and another copy, perhaps in the same slab, is made.
+ *
+ * Which two places a slab may have says apart.c.
+ */
+#include "rcached/pager/copies.h"
+
+#include "rcached/pager/apart.h"
+#include "rcached/pager/pager.h"
+#include "rcached/pager/put-choice.h"
+
+#define COPIES_AT_ONCE  2u
+#define WANTING_MAX     (8 * RCACHE_SLAB_PAGES_MAX)
+
+/* ---------------------------------------------------------------- figures */
+
+/* Places of a slab that can be read now. */
+static unsigned slab_live(const Pager *p, uint32_t slab)
+{
+    const SlotSlab *s = &p->slots.slabs[slab];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        const Lease *l = leases_of(&p->leases, s, i);
+
+        n += l && !s->place[i].stale && lease_ready(l);
+    }
+    return n;
+}
+
+uint64_t copies_lacking(const Pager *p)
+{
+    uint64_t pages = 0;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        if (p->slots.slabs[i].used &&
+            slab_live(p, i) < p->locations.copies) {
+            pages += p->slots.slabs[i].nr_used;
+        }
+    }
+    return pages;
+}
+
+uint64_t copies_pending(const Pager *p)
+{
+    uint64_t pages = 0;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (s->used && slots_copies(s) < p->locations.copies) {
+            pages += s->nr_used;
+        }
+    }
+    return pages;
+}
+
+uint64_t copies_sole(const Pager *p, const Lease *l)
+{
+    uint64_t pages = 0;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+        int which = s->used ? slots_which(s, l->index) : -1;
+
+        if (which >= 0 && !s->place[which].stale &&
+            slab_live(p, i) - lease_ready(l) == 0) {
+            pages += s->nr_used;
+        }
+    }
+    return pages;
+}
+
+/* Slabs of each lease that nothing uses. */
+static void unused_count(const Pager *p, unsigned unused[RCACHE_NR_LEASES])
+{
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        unused[l->index] = revoke_unused(p, l);
+    }
+}
+
+/* Would a second place of a slab find one of those?  Then that is taken. */
+static bool slab_finds_place(const Pager *p, uint32_t slab, uint64_t now,
+                             unsigned unused[RCACHE_NR_LEASES])
+{
+    const SlotSlab *s = &p->slots.slabs[slab];
+    const Lease *from = leases_of(&p->leases, s, !slots_counts(s, 0));
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (unused[l->index] && revoke_can_take(p, l, from, now) &&
+            apart_may_be_at(p, slab, NULL, l)) {
+            unused[l->index]--;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t copies_wanting(const Pager *p)
+{
+    unsigned unused[RCACHE_NR_LEASES] = { 0 };
+    uint64_t pages = 0, now = pager_now();
+
+    if (p->locations.copies < 2 || p->slots.partial) {
+        return 0;
+    }
+    unused_count(p, unused);
+    for (uint32_t i = 0; i < p->slots.nr && pages < WANTING_MAX; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (s->used && s->nr_used && !s->frozen && slots_copies(s) == 1 &&
+            !slab_finds_place(p, i, now, unused)) {
+            pages += s->pages;
+        }
+    }
+    return pages;
+}
+
+/* ---------------------------------------------------------------- give up */
+
+/* Place @which of slab @slab, at a lease whose provider is away. */
+static void slab_give_up(Pager *p, uint32_t slab, const Lease *l)
+{
+    const SlotSlab *s = &p->slots.slabs[slab];
+    int which = s->used ? slots_which(s, l->index) : -1;
+    const Lease *other;
+
+    if (which < 0 || s->place[which].stale || !slots_counts(s, !which)) {
+        return;
+    }
+    other = leases_of(&p->leases, s, !which);
+    if (other && lease_ready(other)) {
+        move_source_gone(p, slab, l);
+        location_give_up(p, slab, which);
+    }
+}
+
+static void copies_give_up(Pager *p, uint64_t now)
+{
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        const Remote *r = l->remote;
+
+        if (r->state == REMOTE_UP || !r->away_at ||
+            now < r->away_at + p->copies.give_up_ns) {
+            continue;
+        }
+        for (uint32_t i = 0; i < p->slots.nr; i++) {
+            slab_give_up(p, i, l);
+        }
+    }
+}
+
+/* A stale place whose provider is back is of no use any more: it is spare. */
+static void slab_take_back(Pager *p, uint32_t slab, unsigned which)
+{
+    const SlotSlab *s = &p->slots.slabs[slab];
+    SlotPlace place = s->place[which];
+    Lease *l = leases_of(&p->leases, s, which);
+    const Lease *other = leases_of(&p->leases, s, !which);
+
+    if (l && lease_ready(l) && other && lease_ready(other) && !s->frozen) {
+        location_clear(p, slab, which);
+        revoke_spare(l, place.number, slab + 1);
+    }
+}
+
+static void copies_take_back(Pager *p)
+{
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        for (unsigned k = 0; k < SLOTS_PLACES; k++) {
+            if (s->used && s->place[k].stale && slots_counts(s, !k)) {
+                slab_take_back(p, i, k);
+                break;
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------- shed */
+
+/* One copy is wanted: the place goes that is of less use. */
+static void slab_shed(Pager *p, uint32_t slab)
+{
+    const SlotSlab *s = &p->slots.slabs[slab];
+    Lease *l[SLOTS_PLACES] = {
+        leases_of(&p->leases, s, 0), leases_of(&p->leases, s, 1),
+    };
+    unsigned which = 1;
+    uint32_t number;
+
+    if (s->frozen || !l[0] || !l[1] || location_put_is_out(p, slab)) {
+        return;
+    }
+    if (s->place[0].stale || !lease_ready(l[0])) {
+        which = 0;
+    }
+    if (s->place[!which].stale || !lease_ready(l[!which])) {
+        return;                 /* the one that stays has to be there */
+    }
+    number = s->place[which].number;
+    location_clear(p, slab, which);
+    if (lease_ready(l[which])) {
+        revoke_spare(l[which], number, slab + 1);
+    }
+}
+
+/* ------------------------------------------------------------------- make */
+
+static unsigned copies_under_way(const Pager *p)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        const Move *m = &p->moves.entry[i];
+
+        n += m->state && m->state != MOVE_WIPING && !m->leaves && !m->empty;
+    }
+    return n;
+}
+
+/* Where a second place of a slab can be made; NULL: nowhere now. */
+static Lease *place_find(Pager *p, uint32_t slab, const Lease *from,
+                         uint64_t now, uint32_t *number)
+{
+    Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (revoke_can_take(p, l, from, now) &&
+            apart_may_be_at(p, slab, NULL, l) &&
+            revoke_take_unused(p, l, slab, number)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+static bool slab_make(Pager *p, uint32_t slab, uint64_t now)
+{
+    const SlotSlab *s = &p->slots.slabs[slab];
+    unsigned which = slots_counts(s, 0);
+    const Lease *from = leases_of(&p->leases, s, !which);
+    uint32_t number, used = s->nr_used;
+    Lease *to;
+
+    if (!from || !lease_ready(from) || from->sweep || now < from->move_at ||
+        (used && (copies_under_way(p) >= COPIES_AT_ONCE ||
+                  now < p->copies.next_at))) {
+        return false;
+    }
+    to = place_find(p, slab, from, now, &number);
+    if (!to) {
+        return false;
+    }
+    if (used) {
+        p->copies.made++;
+        p->copies.next_at = !p->copies.rate ? 0
+            : now + (uint64_t)used * RCACHE_PAGE_SIZE * NS_PER_SEC /
+                    p->copies.rate;
+    }
+    move_copy(p, slab, which, to, number);
+    return true;
+}
+
+/* Slabs in which something is stored first. */
+static void copies_make(Pager *p, bool empty, uint64_t now)
+{
+    for (uint32_t i = 0; i < p->slots.nr && p->moves.nr < MOVES_MAX; i++) {
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        if (s->used && !s->frozen && slots_copies(s) == 1 &&
+            empty == !s->nr_used) {
+            slab_make(p, i, now);
+        }
+    }
+}
+
+void copies_tick(Pager *p, uint64_t now)
+{
+    if (p->slots.partial) {
+        return;                 /* which slabs are empty is not known yet */
+    }
+    put_choice_tick(p, now);
+    copies_give_up(p, now);
+    copies_take_back(p);
+    if (p->locations.copies > 1) {
+        copies_make(p, false, now);
+        copies_make(p, true, now);
+        return;
+    }
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        if (p->slots.slabs[i].used && slots_copies(&p->slots.slabs[i]) > 1) {
+            slab_shed(p, i);
+        }
+    }
+}

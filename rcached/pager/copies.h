@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * copies: slabs get a second place, and lose one that is of no use.
+ */
+#ifndef PAGER_COPIES_H
+#define PAGER_COPIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rcached/pager/leases.h"
+#include "rcached/pager/slots.h"
+
+typedef struct Pager Pager;
+
+
+/**
+ * struct Copies - the making of copies
+ * @rate: bytes a second that may be copied, of slabs in which something is
+ *        stored; 0: as many as can be
+ * @give_up_ns: how long a provider may be away before what is there is stale
+ * @next_at: ns, no copy of a slab that is not empty begins before
+ * @made: slabs with something in them that got a second place, so far
+ */
+typedef struct Copies {
+    uint64_t rate;
+    uint64_t give_up_ns;
+    uint64_t next_at;
+    uint64_t made;
+} Copies;
+
+/** copies_tick() - make, give up, shed */
+void copies_tick(Pager *p, uint64_t now);
+
+/** copies_lacking() - pages of which fewer copies can be had now than wanted */
+uint64_t copies_lacking(const Pager *p);
+
+/**
+ * copies_wanting() - pages of empty slabs that have to be leased for copies
+ *
+ * More than can be made use of soon is not told: a provider allocates a lease
+ * whole before it is granted.
+ */
+uint64_t copies_wanting(const Pager *p);
+
+/** copies_pending() - pages in slabs that have to get another place */
+uint64_t copies_pending(const Pager *p);
+
+/** copies_sole() - pages whose only copy that can be had now is at @l */
+uint64_t copies_sole(const Pager *p, const Lease *l);
+
+#endif

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* location-get: a page is asked for.  See location-get.h. */
+#include "rcached/pager/location-get.h"
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
+
+/* How long a GET that was BUSY waits, and maybe a guest: twice as long. */
+#define BUSY_MIN_NS     NS_PER_MS
+#define BUSY_MAX_NS     (100 * NS_PER_MS)
+#define HEDGE_MIN_NS    NS_PER_MS
+#define HEDGE_QUANTILE  0.95
+/* A place is quicker if its answers take less than this part of the other's. */
+#define QUICKER_NUM     3u
+#define QUICKER_DEN     4u
+
+/* ------------------------------------------------------------ which place */
+
+/* How bad it is to ask a place that is ready; more is worse. */
+static unsigned place_rank(const SlotSlab *s, unsigned which, const Remote *r,
+                           uint64_t now)
+{
+    uint64_t since;
+
+    return s->place[which].stale * 8 +
+           (remote_trouble(r, now, &since) != RCACHE_CAUSE_NONE) * 4 +
+           remote_is_wrong(r, now) * 2 + r->judge.slow;
+}
+
+/* Of two that are as good: the quicker one, or each for half of the pages. */
+static unsigned place_quicker(const Remote *a, const Remote *b, uint64_t slot)
+{
+    uint64_t x = a->judge.median, y = b->judge.median;
+
+    if (x && y && x * QUICKER_DEN < y * QUICKER_NUM) {
+        return 0;
+    }
+    if (x && y && y * QUICKER_DEN < x * QUICKER_NUM) {
+        return 1;
+    }
+    return slot & 1;
+}
+
+/* The better of the places that are ready and not in @not; -1: none is. */
+static int place_choose(const Pager *p, uint64_t slot, unsigned not)
+{
+    const SlotSlab *s = slots_slab(&p->slots, slot);
+    const Lease *l[SLOTS_PLACES];
+    unsigned rank[SLOTS_PLACES];
+    uint64_t now;
+
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        l[i] = not >> i & 1 ? NULL : leases_of(&p->leases, s, i);
+        if (l[i] && !lease_ready(l[i])) {
+            l[i] = NULL;
+        }
+    }
+    if (!l[0] || !l[1]) {
+        return l[0] ? 0 : l[1] ? 1 : -1;
+    }
+    now = pager_now();
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        rank[i] = place_rank(s, i, l[i]->remote, now);
+    }
+    if (rank[0] != rank[1]) {
+        return rank[0] > rank[1];
+    }
+    return place_quicker(l[0]->remote, l[1]->remote, slot);
+}
+
+int location_get_place(const Pager *p, uint64_t slot)
+{
+    const SlotSlab *s;
+    int which;
+
+    if (!slots_valid(&p->slots, slot)) {
+        return -1;
+    }
+    which = place_choose(p, slot, 0);
+    if (which >= 0) {
+        return which;
+    }
+    s = slots_slab(&p->slots, slot);
+    return leases_of(&p->leases, s, 0) ? 0
+           : leases_of(&p->leases, s, 1) ? 1 : -1;
+}
+
+Remote *location_remote(const Pager *p, uint64_t slot)
+{
+    int which = location_get_place(p, slot);
+
+    return which < 0 ? NULL
+           : leases_of(&p->leases, slots_slab(&p->slots, slot), which)->remote;
+}
+
+/* --------------------------------------------------------------- counting */
+
+bool location_may_get(const Pager *p, uint64_t slot, unsigned pool)
+{
+    const Remote *r = location_remote(p, slot);
+    unsigned used = p->locations.gets.nr_counted;
+
+    return used < pool && (!r || r->gets < pool - used);
+}
+
+/* Against whom a GET counts: who has its slot, and slabs move; or nobody. */
+static void get_count(Pager *p, Get *g, Remote *remote)
+{
+    if (g->counted) {
+        g->counted->gets--;
+        p->locations.gets.nr_counted--;
+    }
+    if (remote) {
+        remote->gets++;
+        p->locations.gets.nr_counted++;
+    }
+    g->counted = remote;
+}
+
+static unsigned get_out(const Get *g)
+{
+    unsigned mask = 0;
+
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        mask |= (g->at[i].remote != NULL) << i;
+    }
+    return mask;
+}
+
+static unsigned get_tried(const Get *g)
+{
+    return g->at[0].tried | g->at[1].tried << 1;
+}
+
+/* ------------------------------------------------------------ it goes out */
+
+/* Sent to the best place that is left and not in @not; false: none is ready. */
+static bool get_send_but(Pager *p, Get *g, unsigned not)
+{
+    WireHead head = { .type = RCACHE_GET, .count = 1 };
+    int which = slots_valid(&p->slots, g->slot)
+                    ? place_choose(p, g->slot,
+                                   not | get_out(g) | get_tried(g)) : -1;
+    const SlotSlab *s;
+    RcacheSlot wire;
+    GetAt *at;
+    Lease *l;
+
+    if (which < 0) {
+        return false;
+    }
+    s = slots_slab(&p->slots, g->slot);
+    l = leases_of(&p->leases, s, which);
+    at = &g->at[which];
+    if (!get_out(g)) {
+        get_count(p, g, l->remote);
+    }
+    *at = (GetAt) { .remote = l->remote, .serial = ++p->serial,
+                    .sent = pager_now() };
+    passage_asked(&l->remote->passage, PASSAGE_GET, at->sent);
+    slots_set_read(&p->slots, g->slot, true);
+    head.tag = tag_encode(TAG_GET, g - p->locations.gets.get, at->serial);
+    head.lease = l->known.id;
+    head.epoch = l->known.epoch;
+    wire = wire_slot(s->place[which].number, slot_page(g->slot));
+    data_conn_send(&l->remote->fault, &head, &wire, NULL, 0);
+    if (leases_of(&p->leases, s, !which)) {
+        pager_soon(p);          /* the other one is asked if this takes long */
+    }
+    return true;
+}
+
+static bool get_send(Pager *p, Get *g)
+{
+    return get_send_but(p, g, 0);
+}
+
+void location_get(Pager *p, unsigned i, uint64_t slot)
+{
+    Get *g = &p->locations.gets.get[i];
+
+    g_assert(!g->wanted && !get_out(g));
+    *g = (Get) { .wanted = true, .slot = slot, .counted = g->counted };
+    get_count(p, g, location_remote(p, slot));
+    p->locations.gets.nr++;
+    get_send(p, g);
+}
+
+void location_lease_ready(Pager *p, const Lease *l)
+{
+    for (unsigned i = 0; i < LOCATION_GETS && p->locations.gets.nr; i++) {
+        Get *g = &p->locations.gets.get[i];
+
+        if (g->wanted && !get_out(g) && slots_valid(&p->slots, g->slot) &&
+            slots_is_at(&p->slots.slabs[slot_slab(g->slot)], l->index)) {
+            get_send(p, g);
+        }
+    }
+}
+
+void location_hedge_tick(Pager *p)
+{
+    p->locations.gets.hedge_ns =
+        MAX(histogram_quantile(&p->report.network_ns, HEDGE_QUANTILE),
+            HEDGE_MIN_NS);
+}
+
+/* Has it been out at one place for longer than answers take? */
+static bool get_is_late(const Pager *p, const Get *g, uint64_t now)
+{
+    const GetAt *at = g->at[0].remote ? &g->at[0] : &g->at[1];
+    unsigned out = get_out(g);
+
+    return g->wanted && (out == 1 || out == 2) &&
+           now - at->sent >= p->locations.gets.hedge_ns;
+}
+
+/* Looked at again in a millisecond? */
+static bool get_retry(Pager *p, Get *g, uint64_t now)
+{
+    unsigned out = get_out(g);
+
+    if (!g->wanted || out == 3) {
+        return false;
+    }
+    if (!out) {
+        if (g->again_at && now >= g->again_at) {
+            g->again_at = 0;
+            get_send(p, g);
+        }
+        return g->again_at;
+    }
+    if (get_is_late(p, g, now)) {
+        p->locations.gets.nr_hedges += get_send(p, g);
+        return false;
+    }
+    return slots_valid(&p->slots, g->slot) &&
+           place_choose(p, g->slot, out | get_tried(g)) >= 0;
+}
+
+void location_retry(Pager *p, uint64_t now)
+{
+    unsigned left = p->locations.gets.nr;
+    bool again = false;
+
+    for (unsigned i = 0; i < LOCATION_GETS && left; i++) {
+        Get *g = &p->locations.gets.get[i];
+
+        left -= location_get_is_busy(p, i);
+        again |= get_retry(p, g, now);
+    }
+    if (again) {
+        pager_soon(p);
+    }
+}
+
+bool location_is_coming(const Pager *p, uint64_t now)
+{
+    unsigned left = p->locations.gets.nr;
+
+    for (unsigned i = 0; i < LOCATION_GETS && left; i++) {
+        const Get *g = &p->locations.gets.get[i];
+
+        for (unsigned k = 0; k < SLOTS_PLACES; k++) {
+            const GetAt *at = &g->at[k];
+
+            if (at->remote && !providers_overdue(at->remote, at->sent, now)) {
+                return true;
+            }
+        }
+        left -= location_get_is_busy(p, i);
+    }
+    return false;
+}
+
+/* --------------------------------------------------------------- it ends */
+
+/* Answered everywhere and wanted by nobody; what waited for that is freed. */
+static void get_end(Pager *p, Get *g)
+{
+    bool free_slot = g->free_slot;
+
+    if (g->wanted || get_out(g)) {
+        return;
+    }
+    p->locations.gets.nr--;
+    g->free_slot = false;
+    if (slots_valid(&p->slots, g->slot)) {
+        slots_set_read(&p->slots, g->slot, false);
+    }
+    if (free_slot) {
+        freeing_slot(p, g->slot);
+    }
+}
+
+bool location_get_is_out(const Pager *p, unsigned i)
+{
+    const Get *g = &p->locations.gets.get[i];
+
+    return g->wanted && get_out(g);
+}
+
+bool location_get_is_busy(const Pager *p, unsigned i)
+{
+    const Get *g = &p->locations.gets.get[i];
+
+    return g->wanted || get_out(g);
+}
+
+void location_forget(Pager *p, unsigned i)
+{
+    Get *g = &p->locations.gets.get[i];
+
+    get_count(p, g, NULL);
+    if (g->wanted) {
+        g->wanted = false;
+        get_end(p, g);
+    }
+}
+
+/* Nobody has right bytes now: the caller asks again, or lets it be. */
+static void get_missing(Pager *p, Get *g)
+{
+    g->wanted = false;
+    get_end(p, g);
+    p->locations.ops->missing(p, g - p->locations.gets.get);
+}
+
+/* A place is of no use: the other one, if it can be asked. */
+static void get_go_on(Pager *p, Get *g)
+{
+    if (!g->wanted) {
+        get_end(p, g);
+    } else if (!get_out(g) && !get_send(p, g) && get_tried(g)) {
+        get_missing(p, g);
+    }
+}
+
+static void get_bytes(Pager *p, Get *g, Remote *remote, const void *payload)
+{
+    unsigned i = g - p->locations.gets.get;
+
+    if (!p->locations.ops->got(p, i, remote, payload)) {
+        get_go_on(p, g);
+    } else if (g->wanted) {
+        g->wanted = false;
+        get_end(p, g);
+    }
+}
+
+/*
+ * The provider cannot send it at this moment: the other place, if it can be
+ * asked, or the same again soon.
+ */
+static void get_busy(Pager *p, Get *g, unsigned which, Remote *remote,
+                     uint64_t now)
+{
+    providers_get_busy(remote, p);
+    if (!g->wanted) {
+        get_end(p, g);
+    } else if (get_out(g) || get_send_but(p, g, 1u << which)) {
+        return;
+    } else if (g->free_slot) {
+        get_missing(p, g);
+    } else {
+        slots_set_read(&p->slots, g->slot, false);
+        g->pause = CLAMP(2 * g->pause, BUSY_MIN_NS, BUSY_MAX_NS);
+        g->again_at = now + g->pause;
+        pager_soon(p);
+    }
+}
+
+static void get_refused(const Pager *p, Remote *remote, uint16_t status)
+{
+    if (providers_may_tell(remote, p)) {
+        g_warning("vm %s: provider %s did not send a page (%s): the page is "
+                  "asked for again in a second", p->name, remote->host,
+                  wire_status_name(status));
+    }
+}
+
+static GetAt *get_find(Get *g, const Remote *remote, const Tag *tag)
+{
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        if (g->at[i].remote == remote && g->at[i].serial == tag->serial) {
+            return &g->at[i];
+        }
+    }
+    return NULL;
+}
+
+bool location_get_answer(Pager *p, Remote *remote, const WireHead *head,
+                         const void *payload)
+{
+    Tag tag = tag_decode(head->tag);
+    Get *g = tag.index < LOCATION_GETS ? &p->locations.gets.get[tag.index]
+                                       : NULL;
+    GetAt *at = g && tag.kind == TAG_GET ? get_find(g, remote, &tag) : NULL;
+    uint64_t now = pager_now();
+
+    if (!at) {
+        return false;
+    }
+    histogram_add(&p->report.network_ns, now - at->sent, now);
+    judge_add(&remote->judge, now - at->sent);
+    providers_pages(remote, PASSAGE_GET, !head->status && head->count == 1, p);
+    if (head->status == RCACHE_E_FENCED) {
+        remote_close(remote, "the provider has a newer session of this VM");
+        return true;            /* asked again when it is down */
+    }
+    at->remote = NULL;
+    if (head->status == RCACHE_E_BUSY) {
+        get_busy(p, g, at - g->at, remote, now);
+        return true;
+    }
+    at->tried = true;
+    if (head->status || head->count != 1) {
+        get_refused(p, remote, head->status);
+        get_go_on(p, g);
+    } else if (g->wanted) {
+        get_bytes(p, g, remote, payload);
+    } else {
+        get_end(p, g);
+    }
+    return true;
+}
+
+void location_get_free(Pager *p, uint64_t slot)
+{
+    for (unsigned i = 0; i < LOCATION_GETS; i++) {
+        Get *g = &p->locations.gets.get[i];
+
+        g->free_slot |= (g->wanted || get_out(g)) && g->slot == slot;
+    }
+}
+
+bool location_is_read(const Pager *p, const Remote *remote, uint32_t slab)
+{
+    for (unsigned i = 0; i < LOCATION_GETS && p->locations.gets.nr; i++) {
+        const Get *g = &p->locations.gets.get[i];
+
+        if ((g->at[0].remote == remote || g->at[1].remote == remote) &&
+            slot_slab(g->slot) == slab) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void location_get_down(Pager *p, const Remote *remote)
+{
+    for (unsigned i = 0; i < LOCATION_GETS && p->locations.gets.nr; i++) {
+        Get *g = &p->locations.gets.get[i];
+        bool was = false;
+
+        for (unsigned k = 0; k < SLOTS_PLACES; k++) {
+            if (g->at[k].remote == remote) {
+                g->at[k].remote = NULL;
+                was = true;
+            }
+        }
+        if (!was || get_out(g)) {
+            continue;
+        }
+        if (g->free_slot && g->wanted) {
+            get_missing(p, g);
+            continue;
+        }
+        if (slots_valid(&p->slots, g->slot)) {
+            slots_set_read(&p->slots, g->slot, false);
+        }
+        get_go_on(p, g);
+    }
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where bytes are when a slab has two places: what is sent to both, who is
+ * asked and when the other is, and what becomes of slots and PUTs when a place
+ * is gone, stale, or new.
+ */
+#include <check.h>
+
+#include "location-fixture.h"
+#include "rcached/pager/put-choice.h"
+#include "rcached/pager/tag.h"
+
+static uint64_t sum;
+
+/* Slab 0 is at both providers, and the VM wants that. */
+static void set_up_two(void)
+{
+    set_up();
+    p->locations.copies = 2;
+    location_freeze(p, 0);
+    location_set(p, 0, 1, p->leases.entry[1], 70);
+    p->locations.gets.hedge_ns = 2 * NS_PER_MS;
+    nr_sent = 0;
+}
+
+static void put_one(uint64_t *slot)
+{
+    *slot = stored_slot();
+    nr_stored = nr_sent = 0;
+    ck_assert(location_put(p, 1, slot, 1, &sum, page));
+}
+
+/* ------------------------------------------------------------------ PUT */
+
+START_TEST(a_put_is_stored_when_both_have_it)
+{
+    uint64_t slot;
+
+    put_one(&slot);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert(answer_own(1, RCACHE_PUT_ACK, 0));
+    ck_assert_uint_eq(nr_stored, 0);
+    ck_assert(!answer_own(1, RCACHE_PUT_ACK, 0));   /* once */
+    ck_assert(answer_own(0, RCACHE_PUT_ACK, 0));
+    ck_assert_uint_eq(nr_stored, 1);
+    ck_assert(stored_ok);
+}
+END_TEST
+
+START_TEST(one_refusal_calls_it_off_when_both_have_answered)
+{
+    uint64_t slot;
+
+    put_one(&slot);
+    ck_assert(answer_own(0, RCACHE_PUT_ACK, RCACHE_E_BUSY));
+    ck_assert_uint_eq(nr_stored, 0);    /* its bytes are still read */
+    ck_assert(!location_is_quiet(p, 0));
+    ck_assert(answer_own(1, RCACHE_PUT_ACK, 0));
+    ck_assert_uint_eq(nr_stored, 1);
+    ck_assert(!stored_ok);
+}
+END_TEST
+
+START_TEST(a_session_that_ends_calls_it_off)
+{
+    uint64_t slot;
+
+    put_one(&slot);
+    ck_assert(answer_own(0, RCACHE_PUT_ACK, 0));
+    goes_away(1);
+    ck_assert_uint_eq(nr_stored, 1);
+    ck_assert(!stored_ok);
+    ck_assert_uint_eq(remote[0].puts + remote[1].puts, 0);
+}
+END_TEST
+
+START_TEST(a_place_that_is_cleared_calls_it_off)
+{
+    uint64_t slot;
+
+    put_one(&slot);
+    ck_assert(answer_own(0, RCACHE_PUT_ACK, 0));
+    location_clear(p, 0, 1);
+    ck_assert(answer_own(1, RCACHE_PUT_ACK, 0));
+    ck_assert_uint_eq(nr_stored, 1);
+    ck_assert(!stored_ok);
+}
+END_TEST
+
+START_TEST(nothing_is_put_while_one_is_away)
+{
+    uint64_t slot;
+
+    goes_away(1);
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 0);
+    comes_back(1);
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+}
+END_TEST
+
+/* Rule 8: room with one copy is used when there has been no other for long. */
+START_TEST(one_copy_is_the_last_resort)
+{
+    uint64_t slot;
+
+    ck_assert(location_add(p, p->leases.entry[0], 8));      /* slab 1 */
+    put_choice_tick(p, now);
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot), 0);
+    goes_away(1);
+    put_choice_tick(p, now);
+    ck_assert(!location_has_room(p));
+    now += 2 * NS_PER_SEC;
+    put_choice_tick(p, now);
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot), 1);
+    comes_back(1);
+    put_choice_tick(p, now);
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot), 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ GET */
+
+/* A GET of slot @slot as number 0; who was asked. */
+static unsigned get_one(uint64_t slot)
+{
+    nr_sent = 0;
+    location_get(p, 0, slot);
+    ck_assert_uint_eq(nr_sent, 1);
+    return sent_to == &remote[1].fault;
+}
+
+START_TEST(pages_are_asked_of_both_alike)
+{
+    unsigned from[2] = { 0 };
+
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned who = get_one(stored_slot());
+
+        from[who]++;
+        ck_assert(answer_own(who, RCACHE_GET_REPLY, 0));
+        location_forget(p, 0);
+    }
+    ck_assert_uint_eq(from[0], 4);
+    ck_assert_uint_eq(from[1], 4);
+}
+END_TEST
+
+START_TEST(the_better_one_is_asked)
+{
+    uint64_t slot = stored_slot();
+
+    remote[0].judge.median = 900;
+    remote[1].judge.median = 100;
+    ck_assert_uint_eq(get_one(slot), 1);
+    ck_assert(answer_own(1, RCACHE_GET_REPLY, 0));
+    remote[1].judge.slow = true;
+    ck_assert_uint_eq(get_one(slot), 0);
+    ck_assert(answer_own(0, RCACHE_GET_REPLY, 0));
+    goes_away(0);
+    ck_assert_uint_eq(get_one(slot), 1);
+}
+END_TEST
+
+START_TEST(the_other_one_is_asked_after_a_while)
+{
+    uint64_t slot = stored_slot();
+    unsigned first = get_one(slot);
+
+    location_retry(p, now + NS_PER_MS);
+    ck_assert_uint_eq(nr_sent, 1);
+    ck_assert(soon);
+    location_retry(p, now + 2 * NS_PER_MS);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_uint_eq(p->locations.gets.nr_hedges, 1);
+    ck_assert(answer_own(!first, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(nr_got, 1);
+    location_forget(p, 0);
+    ck_assert(location_get_is_busy(p, 0));      /* the first may answer yet */
+    location_free(p, slot);
+    freeing_flush(p, true);
+    ck_assert_uint_eq(nr_sent, 2);              /* and its slot is not free */
+    ck_assert(answer_own(first, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(nr_got, 1);
+    ck_assert(!location_get_is_busy(p, 0));
+    freeing_flush(p, true);
+    ck_assert_uint_eq(nr_sent, 4);
+}
+END_TEST
+
+START_TEST(the_other_one_is_asked_when_the_session_ends)
+{
+    unsigned first = get_one(stored_slot());
+
+    goes_away(first);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert(answer_own(!first, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(nr_got, 1);
+}
+END_TEST
+
+START_TEST(the_other_one_is_asked_when_bytes_are_wrong)
+{
+    unsigned first = get_one(stored_slot());
+
+    bytes_are_right = false;
+    ck_assert(answer_own(first, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_uint_eq(nr_missing, 0);
+    ck_assert(answer_own(!first, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(nr_got, 2);
+    ck_assert_uint_eq(nr_missing, 1);   /* neither has right ones */
+}
+END_TEST
+
+START_TEST(the_other_one_is_asked_at_once_for_one_that_is_busy)
+{
+    unsigned first = get_one(stored_slot());
+
+    ck_assert(answer_own(first, RCACHE_GET_REPLY, RCACHE_E_BUSY));
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert(answer_own(!first, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(nr_got, 1);
+}
+END_TEST
+
+START_TEST(a_stale_place_is_asked_last)
+{
+    uint64_t slot = stored_slot();
+
+    location_give_up(p, 0, 0);
+    ck_assert_uint_eq(get_one(slot), 1);
+    ck_assert(answer_own(1, RCACHE_GET_REPLY, 0));
+    goes_away(1);
+    ck_assert_uint_eq(get_one(slot), 0);
+}
+END_TEST
+
+/* ----------------------------------------------------------------- FREE */
+
+START_TEST(a_slot_is_free_when_both_have_said_so)
+{
+    uint64_t slot = stored_slot();
+
+    location_free(p, slot);
+    freeing_flush(p, true);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert(answer_own(1, RCACHE_FREE_ACK, 0));
+    ck_assert(slots_used(&p->slots, slot));
+    ck_assert(answer_own(0, RCACHE_FREE_ACK, 0));
+    ck_assert(!slots_used(&p->slots, slot));
+}
+END_TEST
+
+START_TEST(a_place_that_is_gone_is_not_waited_for)
+{
+    uint64_t slot[2] = { stored_slot(), stored_slot() };
+
+    location_free(p, slot[0]);
+    freeing_flush(p, true);             /* out at both */
+    location_free(p, slot[1]);          /* and one that waits */
+    ck_assert(answer_own(0, RCACHE_FREE_ACK, 0));
+    location_clear(p, 0, 1);
+    ck_assert(!slots_used(&p->slots, slot[0]));
+    ck_assert(slots_used(&p->slots, slot[1]));
+    freeing_flush(p, true);
+    ck_assert_ptr_eq(sent_to, &remote[0].bulk);
+    ck_assert(answer_own(0, RCACHE_FREE_ACK, 0));
+    ck_assert(!slots_used(&p->slots, slot[1]));
+}
+END_TEST
+
+START_TEST(what_a_new_place_was_given_is_freed_there_too)
+{
+    uint64_t slot;
+
+    location_clear(p, 0, 1);
+    p->locations.copies = 1;
+    slot = stored_slot();
+    location_freeze(p, 0);
+    location_free(p, slot);             /* while it is copied */
+    location_set(p, 0, 1, p->leases.entry[1], 71);
+    freeing_flush(p, true);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert(answer_own(0, RCACHE_FREE_ACK, 0));
+    ck_assert(slots_used(&p->slots, slot));
+    ck_assert(answer_own(1, RCACHE_FREE_ACK, 0));
+    ck_assert(!slots_used(&p->slots, slot));
+}
+END_TEST
+
+/* Sent once to each, however often the slab is frozen meanwhile. */
+START_TEST(a_free_that_is_held_goes_once)
+{
+    uint64_t slot = stored_slot(), other;
+
+    location_free(p, slot);
+    for (unsigned i = 0; i < 3; i++) {
+        location_freeze(p, 0);
+        location_thaw(p, 0);
+    }
+    freeing_flush(p, true);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_uint_eq(sent.count, 1);
+    ck_assert(answer_own(0, RCACHE_FREE_ACK, 0));
+    ck_assert(answer_own(1, RCACHE_FREE_ACK, 0));
+    other = stored_slot();
+    freeing_flush(p, true);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert(slots_used(&p->slots, other));
+}
+END_TEST
+
+START_TEST(unused_slots_are_freed_at_both)
+{
+    uint64_t slot = stored_slot();
+
+    p->leases.entry[0]->sweep = p->leases.entry[1]->sweep = true;
+    ck_assert(!location_has_room(p));
+    while (freeing_sweep(p)) {
+        freeing_flush(p, true);
+        answer_own(0, RCACHE_FREE_ACK, 0);
+        ck_assert(!location_has_room(p) || !p->leases.entry[1]->sweep);
+    }
+    freeing_flush(p, true);
+    answer_own(0, RCACHE_FREE_ACK, 0);
+    ck_assert(answer_own(1, RCACHE_FREE_ACK, 0));
+    ck_assert(slots_used(&p->slots, slot));
+    ck_assert_uint_eq(slots_used_in(&p->slots, 0), 1);
+    ck_assert_uint_eq(slots_used_in(&p->slots, 1), 1);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- slabs */
+
+START_TEST(the_table_says_where_a_slab_is)
+{
+    const struct RcacheSlab *table = guest_slabs(&p->guest);
+
+    ck_assert_uint_eq(slab_table_get(table, 0, 0).number, 7);
+    ck_assert_uint_eq(slab_table_get(table, 0, 1).number, 70);
+    location_give_up(p, 0, 1);
+    ck_assert(slab_table_get(table, 0, 1).stale);
+    ck_assert_uint_eq(slab_table_get(table, 0, 1).lease, 1);
+    location_clear(p, 0, 1);
+    ck_assert_uint_eq(slab_table_get(table, 0, 1).lease, LOCATION_NONE);
+    location_freeze(p, 0);
+    location_set(p, 0, 1, p->leases.entry[1], 72);
+    ck_assert(!slab_table_get(table, 0, 1).stale);
+    location_clear(p, 0, 0);
+    ck_assert(!slab_table_is_free(table, 0));
+    p->locations.copies = 1;
+    ck_assert_uint_eq(get_one(stored_slot()), 1);
+}
+END_TEST
+
+START_TEST(only_all_that_is_gone_is_lost)
+{
+    uint64_t slot = stored_slot();
+
+    p->leases.entry[1]->lost = true;
+    ck_assert(!location_is_lost(p, slot));
+    p->leases.entry[0]->lost = true;
+    ck_assert(location_is_lost(p, slot));
+}
+END_TEST
+
+static Suite *location_two_suite(void)
+{
+    Suite *s = suite_create("location-two");
+    TCase *t = tcase_create("core");
+
+    tcase_add_checked_fixture(t, set_up_two, tear_down);
+    tcase_add_test(t, a_put_is_stored_when_both_have_it);
+    tcase_add_test(t, one_refusal_calls_it_off_when_both_have_answered);
+    tcase_add_test(t, a_session_that_ends_calls_it_off);
+    tcase_add_test(t, a_place_that_is_cleared_calls_it_off);
+    tcase_add_test(t, nothing_is_put_while_one_is_away);
+    tcase_add_test(t, one_copy_is_the_last_resort);
+    tcase_add_test(t, pages_are_asked_of_both_alike);
+    tcase_add_test(t, the_better_one_is_asked);
+    tcase_add_test(t, the_other_one_is_asked_after_a_while);
+    tcase_add_test(t, the_other_one_is_asked_when_the_session_ends);
+    tcase_add_test(t, the_other_one_is_asked_when_bytes_are_wrong);
+    tcase_add_test(t, the_other_one_is_asked_at_once_for_one_that_is_busy);
+    tcase_add_test(t, a_stale_place_is_asked_last);
+    tcase_add_test(t, a_slot_is_free_when_both_have_said_so);
+    tcase_add_test(t, a_place_that_is_gone_is_not_waited_for);
+    tcase_add_test(t, what_a_new_place_was_given_is_freed_there_too);
+    tcase_add_test(t, a_free_that_is_held_goes_once);
+    tcase_add_test(t, unused_slots_are_freed_at_both);
+    tcase_add_test(t, the_table_says_where_a_slab_is);
+    tcase_add_test(t, only_all_that_is_gone_is_lost);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(location_two_suite());
+    int failed;
+
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
