@@ -20,6 +20,7 @@ import attaches
 import auto
 import bounds
 import commands
+import copies
 import giveback
 import network
 import pagers
@@ -31,7 +32,8 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
-             **bounds.SCENARIOS, **commands.SCENARIOS, **giveback.SCENARIOS,
+             **bounds.SCENARIOS, **commands.SCENARIOS,
+             **copies.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **pagers.SCENARIOS, **spill.SCENARIOS,
              **stops.SCENARIOS, **told.SCENARIOS, **upgrades.SCENARIOS}
 

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""copies: pages that are at two providers, and what the loss of one costs.
+
+A VM with copies=2 goes on when a provider dies, hangs or comes back empty, and
+reads right bytes; what was there is copied elsewhere.
+"""
+import os
+import signal
+import time
+
+from accounts import filled
+from cluster import Cluster, MIB, Vm, expect_clean, wait_for
+
+SCENARIOS = {}
+
+
+def scenario(function):
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+def daemon(host):
+    return host.processes["rcached"]
+
+
+def kill(host):
+    """Its daemon, without warning."""
+    daemon(host).popen.kill()
+    daemon(host).popen.wait()
+
+
+def two_everywhere(c, vm, seconds=60):
+    """Wait until each page that is away has two copies; the VM's figures."""
+    stats = {}
+
+    def whole():
+        stats.update(vm.stats())
+        return (stats["remote"] > 0 and not stats["one_copy"] and
+                not stats["copying"])
+    wait_for("two copies of everything", whole, seconds)
+    return stats
+
+
+def goes_on(vm, visits=2000, seconds=60):
+    """The guest makes so many more visits, each verified."""
+    before = vm.stats()["visits"]
+    wait_for("the guest to go on",
+             lambda: vm.stats()["visits"] > before + visits, seconds)
+
+
+@scenario
+def two_copies(build):
+    """Each page is stored twice, and what is freed is freed twice."""
+    with Cluster(build, providers=3) as c:
+        vm = filled(c, 128, 48, copies=2)
+        stats = two_everywhere(c, vm)
+        wait_for("every page to be stored twice",
+                 lambda: c.stored() == 2 * vm.stats()["remote"], 30)
+        assert stats["copies"] == 2, stats
+        vm.call("discard-all")
+        wait_for("all slots to be freed", lambda: c.stored() == 0, 30)
+        vm.call("go")
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def provider_dies_with_a_copy(build):
+    """One of three dies for good: nobody waits, and all is copied again."""
+    with Cluster(build, providers=3) as c:
+        vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
+                write_percent=30, copies=2)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
+        two_everywhere(c, vm)
+        kill(c.providers[0])
+        goes_on(vm)
+        stats = vm.stats()
+        assert stats["lost"] == 0 and stats["oldest_wait_ns"] < 2e9, stats
+        # Restarted without what it held: that is the proof.
+        c.start_provider(c.providers[0])
+        two_everywhere(c, vm)
+        kill(c.providers[1])
+        goes_on(vm)
+        expect_clean(vm.quit())
+        c.start_provider(c.providers[1])
+        c.shut_down()
+
+
+@scenario
+def provider_hangs_with_a_copy(build):
+    """One that is stopped is asked once more, and then the other is."""
+    with Cluster(build, providers=3) as c:
+        vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
+                write_percent=30, copies=2)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
+        two_everywhere(c, vm)
+        os.kill(daemon(c.providers[0]).popen.pid, signal.SIGSTOP)
+        try:
+            end = time.monotonic() + 6
+            longest = 0
+            while time.monotonic() < end:
+                longest = max(longest, vm.stats()["oldest_wait_ns"])
+                time.sleep(0.1)
+            goes_on(vm)
+        finally:
+            os.kill(daemon(c.providers[0]).popen.pid, signal.SIGCONT)
+        assert longest < 1e9, longest
+        two_everywhere(c, vm)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def copies_change(build):
+    """copies=2 makes a second copy of all that is away, copies=1 drops it."""
+    with Cluster(build, providers=3) as c:
+        vm = filled(c, 128, 48)
+        wait_for("pages to be away", lambda: vm.stats()["remote"] > 40 * MIB)
+        assert vm.call("copies 3")["status"] != 0
+        assert vm.call("copies 2")["status"] == 0
+        two_everywhere(c, vm)
+        wait_for("every page to be stored twice",
+                 lambda: c.stored() == 2 * vm.stats()["remote"], 30)
+        assert vm.call("copies 1")["status"] == 0
+        wait_for("every page to be stored once",
+                 lambda: c.stored() == vm.stats()["remote"], 30)
+        vm.call("go")
+        goes_on(vm)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def pagers_die_with_copies(build):
+    """Pagers that are killed while a slab is copied, and providers too."""
+    with Cluster(build, providers=3) as c:
+        vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
+                write_percent=30, discard_permille=20, copies=2)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
+        two_everywhere(c, vm)
+        for turn in range(3):
+            victim = c.providers[turn]
+            kill(victim)
+            c.start_provider(victim)
+            c.kill_pagers(vm, 3, 0.4)
+            two_everywhere(c, vm)
+        assert vm.stats()["lost"] == 0
+        expect_clean(vm.quit())
+        c.shut_down()
