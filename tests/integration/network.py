@@ -24,7 +24,7 @@ def slabs_at(c, host):
 def calls_slow(c, host):
     """Does the requester say that it is slow?"""
     status = c.status(c.requester)
-    return any(f"{host.name} is slow for" in json.dumps(problem)
+    return any(f"{host.name} has been slow for" in json.dumps(problem)
                for problem in status["problems"])
 
 
