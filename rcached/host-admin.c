@@ -5,6 +5,7 @@
 #include "rcached/host-admin.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "common/admin-call.h"
 #include "common/admin.h"
@@ -141,17 +142,28 @@ static void start_evict(AdminRequest *request, JsonObject *args,
 
 /* ----------------------------------------------------------------- drain */
 
-static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
-                       GError **errp)
+/* A host's own socket takes commands for that host only. */
+static bool is_this_host(const HostAdmin *admin, JsonObject *args,
+                         const char *relay, GError **errp)
 {
-    const HostState *state = policy_state(admin->r->policy);
     const char *host = json_object_get_string_member(args, "host");
-    JsonObject *o;
 
     if (strcmp(host, admin->r->options->host)) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
                     "this is host %s: for host %s use that host's admin "
-                    "socket, or an arbiter's", admin->r->options->host, host);
+                    "socket%s", admin->r->options->host, host, relay);
+        return false;
+    }
+    return true;
+}
+
+static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
+                       GError **errp)
+{
+    const HostState *state = policy_state(admin->r->policy);
+    JsonObject *o;
+
+    if (!is_this_host(admin, args, ", or an arbiter's", errp)) {
         return NULL;
     }
     if (!admin->r->provider) {
@@ -170,6 +182,22 @@ static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
     json_object_set_boolean_member(o, "draining", draining);
     json_object_set_int_member(o, "leased_bytes", state->leased);
     json_object_set_int_member(o, "asked_back_bytes", state->asked);
+    return admin_node_new(o);
+}
+
+static JsonNode *run_upgrade(JsonObject *args, void *opaque, GError **errp)
+{
+    HostAdmin *admin = opaque;
+    JsonObject *o;
+
+    if (!is_this_host(admin, args, "", errp) ||
+        !stopping_restart(admin->r->stopping, errp)) {
+        return NULL;
+    }
+    g_message("upgrade: an operator wants the installed daemon started");
+    o = json_object_new();
+    json_object_set_string_member(o, "host", admin->r->options->host);
+    json_object_set_int_member(o, "pid", getpid());
     return admin_node_new(o);
 }
 
@@ -202,7 +230,10 @@ static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
     { .name = "drain", .doc = "Lend nothing more and ask everything back.", \
       .args = { { "host", ADMIN_ARG_STRING } }, .run = run_drain }, \
     { .name = "undrain", .doc = "End a drain: this host lends again.", \
-      .args = { { "host", ADMIN_ARG_STRING } }, .run = run_undrain }
+      .args = { { "host", ADMIN_ARG_STRING } }, .run = run_undrain }, \
+    { .name = "upgrade", \
+      .doc = "Have the installed daemon started in this one's place.", \
+      .args = { { "host", ADMIN_ARG_STRING } }, .run = run_upgrade }
 
 static const AdminCommand commands[] = {
     COMMANDS,

@@ -3,6 +3,7 @@
 #include "rcached/host-status.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "common/json-set.h"
 #include "common/trouble.h"
@@ -226,6 +227,8 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
         judge_vm(vm, verdict);
     }
     json_object_set_int_member(o, "vms", vms->len);
+    json_object_set_int_member(o, "pagers_to_replace",
+                               pager_upgrade_left(vms));
     json_object_set_int_member(o, "guest_bytes", sum.guest);
     json_object_set_int_member(o, "resident_bytes", sum.resident);
     json_object_set_int_member(o, "remote_bytes", sum.remote);
@@ -285,6 +288,7 @@ JsonObject *host_status(const Rcached *r, int64_t started)
     json_object_set_string_member(o, "daemon", "rcached");
     json_object_set_string_member(o, "version", RCACHED_VERSION);
     json_object_set_string_member(o, "host", r->options->host);
+    json_object_set_int_member(o, "pid", getpid());
     json_set_seconds(o, "uptime_seconds",
                 (g_get_monotonic_time() - started) / 1e6);
     json_set_text(o, "listen",

@@ -72,6 +72,19 @@ const Vm *pager_upgrade_next(PagerUpgrade *upgrade, const GPtrArray *vms,
     return NULL;
 }
 
+unsigned pager_upgrade_left(const GPtrArray *vms)
+{
+    unsigned n = 0;
+
+    for (guint i = 0; i < vms->len; i++) {
+        const Vm *vm = vms->pdata[i];
+
+        /* One whose pager has not said yet of which build it is counts. */
+        n += vm->pager && (!vm->link || vm->figures.build == VM_BUILD_OTHER);
+    }
+    return n;
+}
+
 void pager_upgrade_judge(const Vm *vm, Verdict *verdict)
 {
     if (!vm->link) {

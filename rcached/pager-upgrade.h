@@ -40,6 +40,9 @@ typedef struct PagerUpgrade {
 const Vm *pager_upgrade_next(PagerUpgrade *upgrade, const GPtrArray *vms,
                              int64_t now);
 
+/** pager_upgrade_left() - pagers that are still to be replaced */
+unsigned pager_upgrade_left(const GPtrArray *vms);
+
 /** pager_upgrade_judge() - is its pager of another build? */
 void pager_upgrade_judge(const Vm *vm, Verdict *verdict);
 

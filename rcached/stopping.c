@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/admin.h"
 #include "common/service.h"
 #include "common/verdict.h"
 #include "common/wire-beat.h"
@@ -14,6 +15,8 @@
 /* What systemd is asked for at each tick, which it then has to grant only if
  * there is no other: far more than a tick can be late. */
 #define EXTEND_MS       (60 * 1000)
+/* So that who has asked for a restart has the answer before it. */
+#define ANSWER_MS       200
 
 struct Stopping {
     StoppingConfig config;
@@ -23,6 +26,7 @@ struct Stopping {
     bool foretold;              /* by logind: SIGTERM is still to come, */
     bool released;              /* and nothing more is done until then */
     bool over;
+    guint restart;              /* the timer of stopping_restart(), or 0 */
 };
 
 /* ------------------------------------------------------------------ words */
@@ -191,6 +195,37 @@ void stopping_asked(Stopping *s)
     }
 }
 
+static gboolean restart_now(gpointer opaque)
+{
+    Stopping *s = opaque;
+
+    s->restart = 0;
+    if (!s->draining) {
+        g_message("ending, so that the installed daemon is started");
+        drain_over(s, false);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+bool stopping_restart(Stopping *s, GError **errp)
+{
+    if (!service_keeps()) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED, "no service "
+                    "manager would start this daemon again and keep what it "
+                    "lends");
+        return false;
+    }
+    if (s->draining) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "this daemon is about to stop");
+        return false;
+    }
+    if (!s->restart) {
+        s->restart = g_timeout_add(ANSWER_MS, restart_now, s);
+    }
+    return true;
+}
+
 static void shutdown_soon(bool soon, void *opaque)
 {
     Stopping *s = opaque;
@@ -221,6 +256,7 @@ Stopping *stopping_new(const StoppingConfig *config)
 void stopping_free(Stopping *s)
 {
     if (s) {
+        g_clear_handle_id(&s->restart, g_source_remove);
         shutdown_watch_free(s->watch);
         g_free(s);
     }

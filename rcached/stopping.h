@@ -43,6 +43,14 @@ void stopping_free(Stopping *stopping);
 void stopping_asked(Stopping *stopping);
 
 /**
+ * stopping_restart() - end in a moment, for the service manager to start the
+ * daemon that is installed now
+ *
+ * Return: false with @errp set if what is lent would not be kept
+ */
+bool stopping_restart(Stopping *stopping, GError **errp);
+
+/**
  * stopping_tick() - look again; twice a second
  * @now: g_get_monotonic_time()
  *

@@ -15,12 +15,15 @@
 #include "arbiter/rcachectl/print.h"
 #include "arbiter/rcachectl/top-look.h"
 #include "arbiter/rcachectl/top-screen.h"
+#include "arbiter/rcachectl/upgrade.h"
 #include "common/admin-client.h"
 #include "common/admin.h"
 #include "common/config-parse.h"
 #include "common/config.h"
 
 #define ARBITER_SOCKET  "/run/rcached/arbiter.sock"
+#define UPGRADE_ASK_MS  5000u
+#define UPGRADE_MS      (2 * 60 * 1000u)        /* of all that follows */
 #define HOST_SOCKET     "/run/rcached/admin.sock"
 #define INTERVAL_MS     1000u   /* of top */
 #define INTERVAL_MIN_MS 100u
@@ -73,6 +76,8 @@ static const Command commands[] = {
       host_args, 1, .timeout_ms = 5000 },
     { "undrain", " HOST", "End the drain of HOST", print_drain, host_args, 1,
       .timeout_ms = 5000 },
+    { "upgrade", " HOST", "Start what is installed there, pagers too", NULL,
+      host_args, 1 },
 };
 
 typedef struct CommandLine {
@@ -201,11 +206,29 @@ static int run(const CommandLine *line, const Command *command,
     return rcachectl_put(shown, text);
 }
 
+static int upgrade(const CommandLine *line, const char *path,
+                   JsonObject *args)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) answer = admin_execute(path, "upgrade", args,
+                                               UPGRADE_ASK_MS, &error);
+
+    return answer ? upgrade_wait(path, answer, line->timeout_set
+                                 ? line->timeout_ms : UPGRADE_MS, line->json)
+                  : rcachectl_fail(error);
+}
+
 static int run_all(const CommandLine *line, const Command *command,
                    char **argv, JsonObject *args)
 {
-    const char *path = line->socket ? line->socket : default_socket();
+    bool upgrades = !strcmp(command->name, "upgrade");
+    const char *path = line->socket ? line->socket
+                       : upgrades ? HOST_SOCKET : default_socket();
     int status;
+
+    if (upgrades) {
+        return upgrade(line, path, args);
+    }
 
     if (!strcmp(command->name, "top")) {
         return line->json ? top_once(path, NULL)

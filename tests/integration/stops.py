@@ -4,6 +4,7 @@
 Scenarios for scenarios.py, which runs them.
 """
 import os
+import subprocess
 import sys
 import time
 
@@ -89,6 +90,16 @@ def protocol_version(c, host):
     return host["protocol_version"]
 
 
+def upgrade(c, m, host):
+    """By the operator's command."""
+    done = subprocess.run(
+        [c.program("rcachectl"),
+         f"--socket={m.path('/run/rcached/admin.sock')}", "upgrade",
+         host.name], capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done
+    assert "of the installed build" in done.stdout, done
+
+
 def answers(c, host):
     try:
         return c.status(host)
@@ -140,6 +151,11 @@ def systemd_stops(build):
         assert said.count("took over") == 2, said
         assert "has to leave first" not in said, said
         goes_on(vm)
+        m.put_program(next_program(c))
+        upgrade(c, m, lender)
+        assert c.status(lender)["stored_bytes"] > 0, m.said()
+        wait_for("the arbiter to hear of the next upgrade",
+                 lambda: protocol_version(c, lender) == 2, 30)
         # A stop is the end, and so is a reboot.
         m.systemctl("stop", "rcached.service")
         said = m.said()

@@ -98,6 +98,16 @@ def ask(folder, command, **arguments):
         return json.loads(s.makefile().readline())["return"]
 
 
+def refused(folder, command, **arguments):
+    """Why root is refused."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(60)
+        s.connect(os.path.join(folder, "admin.sock"))
+        line = json.dumps({"execute": command, "arguments": arguments})
+        s.sendall(line.encode() + b"\n")
+        return json.loads(s.makefile().readline())["error"]["desc"]
+
+
 def is_dead(pidfd):
     return bool(select.select([pidfd], [], [], 0)[0])
 
@@ -212,6 +222,15 @@ class Program(unittest.TestCase):
             daemon.end(number)
         self.start()
         self.assertFalse(ask(self.folder, "hosts")[0]["draining"])
+
+    def test_nobody_would_start_it_again(self):
+        daemon = self.start()
+        self.assertIn("no service manager",
+                      refused(self.folder, "upgrade", host="here"))
+        self.assertIn("this is host here",
+                      refused(self.folder, "upgrade", host="there"))
+        self.assertEqual(ask(self.folder, "status")["pid"], daemon.popen.pid)
+        self.assertEqual(daemon.end(signal.SIGTERM), 0)
 
     def test_pagers_outlive_it(self):
         daemon = self.start()

@@ -116,8 +116,13 @@ START_TEST(only_who_can_be_replaced)
     vms[1].figures.build = VM_BUILD_OWN;
     vms[2].link = NULL;
     ck_assert_ptr_null(next(S));
+    /* It has not said yet of which build it is. */
+    ck_assert_uint_eq(pager_upgrade_left(list), 1);
     vms[2].link = (struct Link *)&pagers[2];
+    ck_assert_uint_eq(pager_upgrade_left(list), 1);
     ck_assert_ptr_eq(next(2 * S), &vms[2]);
+    dies(2);
+    ck_assert_uint_eq(pager_upgrade_left(list), 0);
 }
 END_TEST
 
