@@ -152,6 +152,7 @@ static bool zap_some(Pager *p)
         uint64_t zapping = page_begin(word, RCACHE_ZAPPING);
 
         if (page_state(word) == RCACHE_HOT &&
+            page_errors_due(&p->evictor.unreadable, page[i], pager_now()) &&
             table_step(&p->table, page[i], word, zapping)) {
             z->page[z->n] = page[i];
             z->word[z->n++] = zapping;

@@ -63,7 +63,8 @@ typedef struct Zap {
  * @batch: PUTs
  * @zap: zaps
  * @stuck: of uint64_t, PUNCHING pages whose punch failed
- * @unreadable: pages that pread() refused, each told once
+ * @unreadable: pages that pread() refused, each told once, and zapped again
+ *              no more than once a second
  * @zap_fruitless: words looked at since the last page to zap was found; set to
  *                 0 by pager.c at each tick and by command.c
  * @progress: of evictions; those that make room tell it too, and fault.c reads

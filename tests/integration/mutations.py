@@ -309,6 +309,10 @@ MUTATIONS = {
         "rcached/pager/location-get.c",
         "used < pool && (!r || r->gets < pool - used)",
         "used < pool || (!r && pool)", "one_hangs_faults"),
+    "unreadable-page-on-every-lap": (
+        "rcached/pager/evict.c",
+        "            page_errors_due(&p->evictor.unreadable, page[i], "
+        "pager_now()) &&\n", "", "unit-evict"),
     "refused-page-at-once": (
         "rcached/pager/page-errors.c",
         "return !e || now >= e->retry_at;",

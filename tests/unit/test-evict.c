@@ -4,8 +4,10 @@
  * and limits: the guest is a memfd, zaps and providers are played here.
  */
 #include <check.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "rcached/pager/install.h"
@@ -24,6 +26,23 @@ static uint64_t now;
 static bool coming;
 static uint64_t overdue;
 static unsigned nr_puts, nr_put, nr_freed, put_number;
+
+/* What reading one page comes to: -errno, or the bytes there are; 0: works. */
+static uint64_t broken;
+static int broken_as;
+static unsigned nr_zapped;      /* zaps that name it */
+
+ssize_t pread64(int fd, void *buf, size_t len, off64_t at)
+{
+    uint64_t first = at / RCACHE_PAGE_SIZE;
+
+    if (broken_as && broken >= first &&
+        broken < first + len / RCACHE_PAGE_SIZE) {
+        errno = broken_as < 0 ? -broken_as : 0;
+        return broken_as < 0 ? -1 : broken_as;
+    }
+    return syscall(SYS_pread64, fd, buf, len, at);
+}
 
 uint64_t pager_now(void)
 {
@@ -50,6 +69,12 @@ int install_wake(Guest *guest, uint64_t page)
 
 void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
 {
+    const struct RcacheVmmZap *zap = msg;
+
+    for (unsigned i = 0; i < zap->nr_ranges; i++) {
+        nr_zapped += broken >= zap->range[i].first &&
+                     broken < zap->range[i].first + zap->range[i].count;
+    }
 }
 
 uint64_t command_wants(const Pager *pager)
@@ -131,6 +156,7 @@ static void set_up(void)
     now = 1000 * NS_PER_SEC;
     coming = false;
     overdue = nr_puts = nr_put = nr_freed = 0;
+    broken_as = nr_zapped = 0;
 }
 
 static void tear_down(void)
@@ -270,6 +296,45 @@ START_TEST(a_put_that_is_overdue_has_no_part_of_size)
 }
 END_TEST
 
+/* ---------------------------------------------------------- broken memory */
+
+/* The front hand comes by the broken page; is that page zapped? */
+static bool comes_by(void)
+{
+    struct RcacheVmmZapDone done = { .hdr = { .size = sizeof(done) } };
+    struct RcacheState state = { 0 };
+    unsigned before = nr_zapped;
+
+    p->clock.front = p->clock.back = broken;
+    p->clock.between = 0;
+    p->guest.state = &state;
+    evict_work(p, now);
+    p->guest.state = NULL;
+    done.seq = p->evictor.zap_seq;
+    evict_zap_done(p, &done);
+    return nr_zapped > before;
+}
+
+static const int broken_ways[] = { -EIO, -ENOMEM, 100 };
+
+/* The others go, and it is not zapped on every lap for nothing. */
+START_TEST(a_page_that_cannot_be_read_stays)
+{
+    broken = 5;
+    broken_as = broken_ways[_i];
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 1);
+    ck_assert_uint_eq(nr_put, RCACHE_BATCH_PAGES - 1);
+    ck_assert_uint_eq(page_state(words[broken]), RCACHE_HOT);
+    ck_assert_uint_eq(page_state(words[broken + 1]), RCACHE_EVICTING);
+    ck_assert(!comes_by());
+    ck_assert_uint_eq(page_state(words[broken]), RCACHE_HOT);
+    now += 2 * NS_PER_SEC;
+    ck_assert(comes_by());
+    ck_assert_uint_eq(page_state(words[broken]), RCACHE_ZAPPED);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("evict");
@@ -285,6 +350,8 @@ int main(void)
     tcase_add_test(tc, a_few_pages_wait_for_those_that_come);
     tcase_add_test(tc, a_few_pages_go_if_nothing_will_come);
     tcase_add_test(tc, a_put_that_is_overdue_has_no_part_of_size);
+    tcase_add_loop_test(tc, a_page_that_cannot_be_read_stays, 0,
+                        G_N_ELEMENTS(broken_ways));
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
