@@ -4,7 +4,9 @@
  *
  * A section longer than the structure known here is read as far as it is
  * known, and an unknown one is skipped, so that hosts and arbiters of
- * different ages understand each other.  A shorter one is an error.
+ * different ages understand each other.  One that is shorter than it was in
+ * the first version is an error; fields that were added since and are missing
+ * have the value that is true of a host that does not know them.
  */
 #include "common/wire-beat.h"
 
@@ -47,6 +49,14 @@ static bool beat_append(GByteArray *out, guint start,
     g_byte_array_append(out, (const guint8 *)&raw, sizeof(raw));
     g_byte_array_append(out, bytes, len);
     return true;
+}
+
+/* A section of @len bytes as a structure of @size; zeros where it ends. */
+static void beat_read(void *raw, size_t size, const uint8_t *bytes,
+                      size_t len)
+{
+    memset(raw, 0, size);
+    memcpy(raw, bytes, MIN(size, len));
 }
 
 bool wire_beat_host(GByteArray *out, guint start, const WireBeatHost *host)
@@ -115,6 +125,9 @@ bool wire_beat_guest(GByteArray *out, guint start, const WireBeatGuest *guest)
         .fault_p99_ns = htole64(guest->fault_p99_ns),
         .stall_ns = htole64(guest->stall_ns),
         .figures_age_ms = htole64(guest->figures_age_ms),
+        .copies = htole32(guest->copies),
+        .one_copy = htole64(guest->one_copy),
+        .repairing = htole64(guest->repairing),
     };
 
     memcpy(raw.vm, guest->vm, sizeof(raw.vm));
@@ -122,11 +135,17 @@ bool wire_beat_guest(GByteArray *out, guint start, const WireBeatGuest *guest)
     return beat_append(out, start, RCACHE_SECTION_GUEST, &raw, sizeof(raw));
 }
 
-static WireError beat_guest_decode(const uint8_t *bytes, WireBeatGuest *out)
+static WireError beat_guest_decode(const uint8_t *bytes, size_t len,
+                                   WireBeatGuest *out)
 {
     struct RcacheBeatGuest raw;
 
-    memcpy(&raw, bytes, sizeof(raw));
+    beat_read(&raw, sizeof(raw), bytes, len);
+    if (len < sizeof(raw)) {
+        raw.copies = htole32(1);
+        raw.one_copy = raw.remote;
+        raw.repairing = 0;
+    }
     *out = (WireBeatGuest) {
         .flags = le32toh(raw.flags),
         .pager_restarts = le32toh(raw.pager_restarts),
@@ -146,6 +165,9 @@ static WireError beat_guest_decode(const uint8_t *bytes, WireBeatGuest *out)
         .fault_p99_ns = le64toh(raw.fault_p99_ns),
         .stall_ns = le64toh(raw.stall_ns),
         .figures_age_ms = le64toh(raw.figures_age_ms),
+        .copies = MAX(le32toh(raw.copies), 1),
+        .one_copy = le64toh(raw.one_copy),
+        .repairing = le64toh(raw.repairing),
     };
     memcpy(out->vm, raw.vm, sizeof(raw.vm));
     return wire_text_decode(out->name, raw.name, sizeof(raw.name));
@@ -161,6 +183,7 @@ bool wire_beat_lease(GByteArray *out, guint start, enum RcacheSectionType type,
         .bytes = htole64(lease->bytes),
         .stored = htole64(lease->stored),
         .expires_ms = htole64(lease->expires_ms),
+        .sole = htole64(lease->sole),
     };
 
     memcpy(raw.vm, lease->vm, sizeof(raw.vm));
@@ -169,11 +192,15 @@ bool wire_beat_lease(GByteArray *out, guint start, enum RcacheSectionType type,
     return beat_append(out, start, type, &raw, sizeof(raw));
 }
 
-static WireError beat_lease_decode(const uint8_t *bytes, WireBeatLease *out)
+static WireError beat_lease_decode(const uint8_t *bytes, size_t len,
+                                   WireBeatLease *out)
 {
     struct RcacheBeatLease raw;
 
-    memcpy(&raw, bytes, sizeof(raw));
+    beat_read(&raw, sizeof(raw), bytes, len);
+    if (len < sizeof(raw)) {
+        raw.sole = raw.stored;
+    }
     *out = (WireBeatLease) {
         .lease = le64toh(raw.lease),
         .epoch = le32toh(raw.epoch),
@@ -181,6 +208,7 @@ static WireError beat_lease_decode(const uint8_t *bytes, WireBeatLease *out)
         .bytes = le64toh(raw.bytes),
         .stored = le64toh(raw.stored),
         .expires_ms = le64toh(raw.expires_ms),
+        .sole = le64toh(raw.sole),
     };
     memcpy(out->vm, raw.vm, sizeof(raw.vm));
     if (!out->lease || out->lease > INT64_MAX ||
@@ -278,10 +306,10 @@ static size_t section_size(uint16_t type)
     case RCACHE_SECTION_HOST:
         return sizeof(struct RcacheBeatHost);
     case RCACHE_SECTION_GUEST:
-        return sizeof(struct RcacheBeatGuest);
+        return offsetof(struct RcacheBeatGuest, copies);
     case RCACHE_SECTION_LEASE:
     case RCACHE_SECTION_HELD:
-        return sizeof(struct RcacheBeatLease);
+        return offsetof(struct RcacheBeatLease, sole);
     case RCACHE_SECTION_TERM:
         return sizeof(struct RcacheBeatTerm);
     case RCACHE_SECTION_TROUBLE:
@@ -291,16 +319,17 @@ static size_t section_size(uint16_t type)
     }
 }
 
-static WireError section_decode(const uint8_t *bytes, WireSection *out)
+static WireError section_decode(const uint8_t *bytes, size_t len,
+                                WireSection *out)
 {
     switch (out->type) {
     case RCACHE_SECTION_HOST:
         return beat_host_decode(bytes, &out->host);
     case RCACHE_SECTION_GUEST:
-        return beat_guest_decode(bytes, &out->guest);
+        return beat_guest_decode(bytes, len, &out->guest);
     case RCACHE_SECTION_LEASE:
     case RCACHE_SECTION_HELD:
-        return beat_lease_decode(bytes, &out->lease);
+        return beat_lease_decode(bytes, len, &out->lease);
     case RCACHE_SECTION_TERM:
         return beat_term_decode(bytes, &out->term);
     case RCACHE_SECTION_TROUBLE:
@@ -311,7 +340,7 @@ static WireError section_decode(const uint8_t *bytes, WireSection *out)
 
 /* Cut the next section off the front, whatever it is. */
 static WireError section_take(WireBeatIter *iter, uint16_t *type,
-                              const uint8_t **bytes)
+                              const uint8_t **bytes, size_t *length)
 {
     struct RcacheSection raw;
     size_t len, least;
@@ -331,6 +360,7 @@ static WireError section_take(WireBeatIter *iter, uint16_t *type,
     if ((*type == RCACHE_SECTION_HOST) != (iter->seen == 0)) {
         return WIRE_E_SECTION;
     }
+    *length = len;
     iter->at += sizeof(raw) + len;
     iter->left -= sizeof(raw) + len;
     iter->seen++;
@@ -341,17 +371,18 @@ bool wire_beat_next(WireBeatIter *iter, WireSection *out, WireError *err)
 {
     const uint8_t *bytes;
     uint16_t type;
+    size_t len;
 
     *err = iter->left || iter->seen ? WIRE_OK : WIRE_E_SECTION;
     while (iter->left) {
-        *err = section_take(iter, &type, &bytes);
+        *err = section_take(iter, &type, &bytes, &len);
         if (*err) {
             iter->left = 0;
             return false;
         }
         if (section_size(type)) {
             out->type = type;
-            *err = section_decode(bytes, out);
+            *err = section_decode(bytes, len, out);
             iter->left = *err ? 0 : iter->left;
             return !*err;
         }

@@ -43,6 +43,9 @@ typedef struct WireBeatGuest {
     uint64_t fault_p99_ns;
     uint64_t stall_ns;
     uint64_t figures_age_ms;
+    uint32_t copies;            /* that the VM wants; never 0 once decoded */
+    uint64_t one_copy;          /* bytes with only one live copy */
+    uint64_t repairing;         /* bytes that have still to be copied */
 } WireBeatGuest;
 
 typedef struct WireBeatLease {
@@ -55,6 +58,7 @@ typedef struct WireBeatLease {
     uint64_t bytes;
     uint64_t stored;
     uint64_t expires_ms;        /* from now */
+    uint64_t sole;              /* HELD: of .stored, with no other live copy */
 } WireBeatLease;
 
 typedef struct WireBeatTerm {

@@ -202,10 +202,10 @@ static WireError lease_grant_decode(const uint8_t *bytes, WireLeaseGrant *out)
 void wire_append_lease_reply(GByteArray *out, uint64_t tag,
                              const WireLeaseReply *reply)
 {
-    struct {
-        struct RcacheLeaseReply reply;
-        struct RcacheLeaseGrant grant[WIRE_GRANTS_MAX];
-    } __attribute__((packed)) raw = { 0 };
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    struct RcacheLeaseReply raw = { .bytes = htole64(reply->bytes) };
+    struct RcacheLeaseGrant grant;
+    struct RcacheLabel label;
     unsigned i, n = reply->status ? 0 : MIN(reply->nr_grants, WIRE_GRANTS_MAX);
     WireHead head = {
         .type = RCACHE_LEASE_REPLY,
@@ -214,25 +214,48 @@ void wire_append_lease_reply(GByteArray *out, uint64_t tag,
         .count = n,
     };
 
-    raw.reply.bytes = htole64(reply->bytes);
-    wire_text_copy(raw.reply.text, sizeof(raw.reply.text), reply->text);
+    wire_text_copy(raw.text, sizeof(raw.text), reply->text);
+    g_byte_array_append(payload, (const guint8 *)&raw, sizeof(raw));
     for (i = 0; i < n; i++) {
-        lease_grant_encode(&raw.grant[i], &reply->grant[i]);
+        lease_grant_encode(&grant, &reply->grant[i]);
+        g_byte_array_append(payload, (const guint8 *)&grant, sizeof(grant));
     }
-    wire_append_frame(out, &head, &raw,
-                      sizeof(raw.reply) + n * sizeof(raw.grant[0]));
+    for (i = 0; i < n && reply->labels; i++) {
+        wire_text_copy(label.label, sizeof(label.label),
+                       reply->grant[i].label);
+        g_byte_array_append(payload, (const guint8 *)&label, sizeof(label));
+    }
+    wire_append_frame(out, &head, payload->data, payload->len);
+}
+
+static WireError lease_labels_decode(const uint8_t *bytes,
+                                     WireLeaseReply *out)
+{
+    struct RcacheLabel label;
+    WireError err = WIRE_OK;
+
+    for (unsigned i = 0; i < out->nr_grants && !err; i++) {
+        memcpy(&label, bytes + i * sizeof(label), sizeof(label));
+        err = wire_text_decode(out->grant[i].label, label.label,
+                               sizeof(label.label));
+    }
+    return err;
 }
 
 WireError wire_lease_reply_decode(const WireHead *head, const void *payload,
                                   size_t len, WireLeaseReply *out)
 {
     struct RcacheLeaseReply raw;
+    size_t without = sizeof(raw) +
+                     head->count * sizeof(struct RcacheLeaseGrant);
     const uint8_t *at = payload;
     uint64_t sum = 0;
+    WireError err;
     unsigned i;
 
     if (head->count > WIRE_GRANTS_MAX ||
-        len != sizeof(raw) + head->count * sizeof(struct RcacheLeaseGrant)) {
+        (len != without &&
+         len != without + head->count * sizeof(struct RcacheLabel))) {
         return WIRE_E_LENGTH;
     }
     memcpy(&raw, at, sizeof(raw));
@@ -243,8 +266,7 @@ WireError wire_lease_reply_decode(const WireHead *head, const void *payload,
         .bytes = le64toh(raw.bytes),
     };
     for (i = 0; i < head->count; i++, at += sizeof(struct RcacheLeaseGrant)) {
-        WireError err = lease_grant_decode(at, &out->grant[i]);
-
+        err = lease_grant_decode(at, &out->grant[i]);
         if (err) {
             return err;
         }
@@ -255,7 +277,10 @@ WireError wire_lease_reply_decode(const WireHead *head, const void *payload,
     if (sum != out->bytes) {
         return WIRE_E_VALUE;
     }
-    return wire_text_decode(out->text, raw.text, sizeof(raw.text));
+    out->labels = len > without;
+    err = out->labels ? lease_labels_decode(at, out) : WIRE_OK;
+    return err ? err
+               : wire_text_decode(out->text, raw.text, sizeof(raw.text));
 }
 
 void wire_append_grant(GByteArray *out, uint64_t tag, const WireGrant *grant)

@@ -49,12 +49,14 @@ typedef struct WireLeaseGrant {
     uint8_t token[RCACHE_TOKEN_LEN];
     char host[RCACHE_NAME_MAX];
     char address[RCACHE_NAME_MAX];
+    char label[RCACHE_NAME_MAX];        /* of its host; "" without .labels */
 } WireLeaseGrant;
 
 typedef struct WireLeaseReply {
     uint16_t status;            /* goes to and comes from the head */
     uint16_t nr_grants;
     uint64_t bytes;
+    bool labels;                /* both sides have RCACHE_FEATURE_LABELS */
     char text[192];
     WireLeaseGrant grant[WIRE_GRANTS_MAX];
 } WireLeaseReply;

@@ -42,6 +42,7 @@ typedef struct TypeRule {
     uint16_t count_max;
     uint32_t fixed;             /* bytes before what is counted */
     uint32_t each;              /* bytes for each that is counted */
+    uint32_t more;              /* and so many, or none, by a feature */
     uint32_t length_max;        /* if not 0: from fixed to this, any length */
 } TypeRule;
 
@@ -109,7 +110,8 @@ static const TypeRule type_rules[] = {
     RULE(LEASE_REPLY, .to = TO_HOST, .answer = true,
          .count_max = WIRE_GRANTS_MAX,
          .fixed = sizeof(struct RcacheLeaseReply),
-         .each = sizeof(struct RcacheLeaseGrant)),
+         .each = sizeof(struct RcacheLeaseGrant),
+         .more = sizeof(struct RcacheLabel)),
     RULE(GRANT, .to = TO_HOST, .fixed = sizeof(struct RcacheGrant)),
     RULE(GRANT_ACK, .to = TO_ARBITER, .answer = true,
          .fixed = sizeof(struct RcacheGrantAck)),
@@ -257,7 +259,9 @@ static WireError head_check_size(const TypeRule *rule, const WireHead *head)
         return head->length >= rule->fixed && head->length <= rule->length_max
             ? WIRE_OK : WIRE_E_LENGTH;
     }
-    return head->length == rule->fixed + rule->each * head->count
+    return head->length == rule->fixed + rule->each * head->count ||
+           (rule->more && head->length ==
+            rule->fixed + (rule->each + rule->more) * head->count)
         ? WIRE_OK : WIRE_E_LENGTH;
 }
 

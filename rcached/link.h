@@ -84,6 +84,7 @@ struct LinkHeld {
     uint16_t slow_s;            /* its provider is slow since; 0: is not */
     uint64_t bytes;
     uint64_t stored;
+    uint64_t sole;              /* bytes of .stored with no other live copy */
     uint64_t expires_ms;        /* from now */
     uint32_t cause;             /* enum RcacheCause: what is wrong there */
     uint32_t cause_s;           /* for so long */
@@ -107,7 +108,7 @@ struct LinkBalloon {
 
 struct LinkWant {
     struct LinkHdr hdr;
-    uint64_t bytes;
+    uint64_t bytes;             /* of each copy */
     uint32_t nr_avoid;          /* providers that it is not to be of */
     uint32_t copies;            /* for each of which .bytes are wanted */
     char avoid[RCACHE_AVOID_MAX][RCACHE_NAME_MAX];
@@ -119,6 +120,9 @@ struct LinkGrants {
     uint32_t nr_grants;
     char text[192];
     struct RcacheLeaseGrant grant[LINK_GRANTS_MAX];
+    /* the failure domain of each, "": not known; the pager copies it into
+     * RcacheLease */
+    char label[LINK_GRANTS_MAX][RCACHE_NAME_MAX];
 };
 
 struct LinkEvict {

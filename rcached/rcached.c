@@ -214,6 +214,7 @@ static void grants_fill(const WireLeaseReply *reply, struct LinkGrants *msg)
         memcpy(to->token, from->token, sizeof(to->token));
         wire_text_copy(to->host, sizeof(to->host), from->host);
         wire_text_copy(to->address, sizeof(to->address), from->address);
+        wire_text_copy(msg->label[i], sizeof(msg->label[i]), from->label);
     }
 }
 
@@ -268,8 +269,9 @@ static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
 {
     Rcached *r = opaque;
     Want *want = g_new0(Want, 1);
-    WireLeaseRequest request = { .bytes = msg->bytes,
-                                 .copies = msg->copies };
+    WireLeaseRequest request = {
+        .bytes = msg->bytes, .copies = MAX(msg->copies, 1),
+    };
 
     want->r = r;
     g_strlcpy(want->uuid, vm->uuid_text, sizeof(want->uuid));

@@ -72,6 +72,8 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
         .fault_p99_ns = s->fault_p99,
         .stall_ns = s->oldest_wait,
         .figures_age_ms = vm_figures_age_ms(&vm->figures, now),
+        .copies = 1,
+        .one_copy = s->remote,
     };
     memcpy(out->vm, vm->uuid, sizeof(out->vm));
     wire_text_copy(out->name, sizeof(out->name), vm->name);
@@ -96,6 +98,7 @@ void report_held(const Vm *vm, GArray *out)
                                   : RCACHE_LEASE_GRANTED,
             .bytes = h->bytes,
             .stored = h->stored,
+            .sole = h->sole,
             .expires_ms = h->expires_ms,
         };
 

@@ -29,6 +29,8 @@
 #define RCACHE_FEATURE_DIGEST   (UINT64_C(1) << 4)  /* what arrived is */
                                                     /* confirmed */
 #define RCACHE_FEATURE_WITHDRAW (UINT64_C(1) << 5)  /* of a host: WITHDRAW */
+#define RCACHE_FEATURE_LABELS   (UINT64_C(1) << 6)  /* LEASE_REPLY has labels */
+                                                    /* and copies are known */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
@@ -201,8 +203,8 @@ struct RcacheMoved {
 struct RcacheLeaseRequest {
     uint8_t vm[RCACHE_UUID_LEN];
     char name[RCACHE_NAME_MAX];
-    uint64_t bytes;
-    uint32_t copies;
+    uint64_t bytes;                     /* of each copy */
+    uint32_t copies;                    /* 1 or 2 */
     uint32_t reserved;
 } __attribute__((packed));
 
@@ -228,6 +230,11 @@ struct RcacheLeaseGrant {
     uint8_t token[RCACHE_TOKEN_LEN];
     char host[RCACHE_NAME_MAX];
     char address[RCACHE_NAME_MAX];
+} __attribute__((packed));
+
+/* As many follow the grants, RCACHE_FEATURE_LABELS: of each grant's host. */
+struct RcacheLabel {
+    char label[RCACHE_NAME_MAX];        /* failure domain; "": has none */
 } __attribute__((packed));
 
 struct RcacheGrant {
@@ -273,8 +280,9 @@ struct RcacheEvictAck {
 
 /*
  * HEARTBEAT: sections, each a head and a structure.  A section may be longer
- * than the structure known here (the rest is skipped) but not shorter; an
- * unknown one is skipped whole.  The first section is HOST.
+ * than the structure known here (the rest is skipped) but not shorter, except
+ * by fields that are marked as added; an unknown one is skipped whole.  The
+ * first section is HOST.
  */
 enum RcacheSectionType {
     RCACHE_SECTION_HOST = 1,
@@ -340,6 +348,11 @@ struct RcacheBeatGuest {
     uint64_t fault_p99_ns;
     uint64_t stall_ns;                  /* the oldest wait now */
     uint64_t figures_age_ms;            /* of these; 0: there is no pager */
+    /* added */
+    uint32_t copies;                    /* of a page, that the VM wants */
+    uint32_t reserved;                  /* 0 */
+    uint64_t one_copy;                  /* bytes with only one live copy */
+    uint64_t repairing;                 /* bytes that have still to be copied */
 } __attribute__((packed));
 
 enum RcacheLeaseState {
@@ -358,6 +371,9 @@ struct RcacheBeatLease {
     uint64_t bytes;
     uint64_t stored;
     uint64_t expires_ms;                /* from now */
+    /* added */
+    uint64_t sole;                      /* HELD: bytes of .stored with no */
+                                        /* other live copy */
 } __attribute__((packed));
 
 /* Why a requester puts nothing new on a provider, the worst last. */

@@ -106,6 +106,18 @@ static const char *request_name(unsigned i, void *opaque)
     return clients->arbiter[i].address;
 }
 
+/* An arbiter that knows no copies spreads what it gives over hosts. */
+static void fit_request(WireLeaseRequest *what, uint64_t features)
+{
+    if (!(features & RCACHE_FEATURE_AVOID)) {
+        what->nr_avoid = 0;
+    }
+    if (!(features & RCACHE_FEATURE_LABELS)) {
+        what->bytes *= what->copies;
+        what->copies = 1;
+    }
+}
+
 static void request_send(unsigned i, uint64_t tag,
                          const WireLeaseRequest *request, void *opaque)
 {
@@ -114,9 +126,7 @@ static void request_send(unsigned i, uint64_t tag,
     WireLeaseRequest what = *request;
     GByteArray *bytes = g_byte_array_new();
 
-    if (!(a->features & RCACHE_FEATURE_AVOID)) {
-        what.nr_avoid = 0;
-    }
+    fit_request(&what, a->features);
     wire_append_lease_request(bytes, tag, &what);
     /* If that fails the connection ends, which asks the next one. */
     control_conn_send_bytes(a->frames, bytes);
@@ -332,7 +342,7 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
     WireHello hello = {
         .role = RCACHE_ROLE_HOST,
         .features = RCACHE_FEATURE_DRAIN | RCACHE_FEATURE_EVICT |
-                    RCACHE_FEATURE_WITHDRAW,
+                    RCACHE_FEATURE_WITHDRAW | RCACHE_FEATURE_LABELS,
     };
 
     a->dial = NULL;

@@ -116,6 +116,7 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
         .connected = lease_ready(l),
         .bytes = p->slots.pages[l->index] * RCACHE_PAGE_SIZE,
         .stored = used * RCACHE_PAGE_SIZE,
+        .sole = used * RCACHE_PAGE_SIZE,        /* there is one copy */
         .slow_s = !l->remote->judge.slow ? 0
             : CLAMP((now - l->remote->judge.since) / NS_PER_SEC, 1,
                     UINT16_MAX),

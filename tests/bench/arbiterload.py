@@ -20,7 +20,7 @@ from lab import JsonSocket, LabError, Process, wait_for
 
 MIB = 1 << 20
 GUESTS = LEASES = 20
-FRAME_BYTES = 32 + 160 + GUESTS * 224 + LEASES * 200
+FRAME_BYTES = 40 + 168 + GUESTS * 248 + LEASES * 200
 
 
 def fixed_port():

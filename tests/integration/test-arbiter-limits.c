@@ -165,7 +165,7 @@ START_TEST(bad_admin_commands)
 }
 END_TEST
 
-enum { CROWD = 18, ROWS = 1150 };        /* more than 20000 in all */
+enum { CROWD = 19, ROWS = 1055 };        /* more than 20000 in all */
 
 /* A heartbeat with as many guests, or leases, as one frame takes. */
 static void send_crowd(FakeHost *h, bool leases)

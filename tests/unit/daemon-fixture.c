@@ -31,6 +31,7 @@ static void on_hello(FakeArbiter *a, const WireHead *head,
     GByteArray *bytes = g_byte_array_new();
     WireHelloAck ack = {
         .version = RCACHE_VERSION, .heartbeat_ms = a->heartbeat_ms,
+        .features = a->features,
         .host = "arbiter", .text = "not today",
     };
 
@@ -90,7 +91,8 @@ void fake_arbiter_reply(FakeArbiter *a)
         .bytes = a->reply_status ? 0 : a->request.bytes,
         .grant[0] = { .lease = 0xbeef, .epoch = 1, .ttl_ms = 1000,
                       .bytes = a->request.bytes, .host = "far",
-                      .address = "127.0.0.1:1" },
+                      .address = "127.0.0.1:1", .label = "rack 7" },
+        .labels = a->features & RCACHE_FEATURE_LABELS,
     };
 
     g_strlcpy(reply.text, a->reply_status ? "all is lent" : "",

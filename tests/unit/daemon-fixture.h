@@ -26,6 +26,7 @@ typedef struct FakeArbiter {
     /* How it behaves. */
     unsigned heartbeat_ms;      /* that it names; 0 to begin with */
     uint16_t refuse;            /* HELLO is answered with this status */
+    uint64_t features;          /* that it has; LABELS: its grants have some */
     bool mute;                  /* lease requests are not answered */
     uint16_t reply_status;      /* how they are answered */
     bool hung;                  /* HELLO is acknowledged, nothing follows */

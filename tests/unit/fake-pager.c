@@ -114,6 +114,7 @@ static void link_stats(const FakePager *p)
         },
         .held = { .lease = FAKE_LEASE, .epoch = 1, .connected = 1,
                   .bytes = FAKE_WANT, .stored = FAKE_REMOTE / 100,
+                  .sole = FAKE_SOLE,
                   .expires_ms = 9000, .provider = "far" },
     };
 
@@ -151,6 +152,7 @@ static void link_start(FakePager *p)
         .hdr = { .magic = LINK_MAGIC, .type = LINK_WANT,
                  .size = sizeof(want), .tag = 77 },
         .bytes = FAKE_WANT,
+        .copies = is(p, "twice") ? 2 : 0,
     };
 
     p->link = connect_to(p->link_path);
@@ -201,10 +203,12 @@ static void link_message(FakePager *p)
         tell_vmm("link lost");
     } else if (msg.hdr.type == LINK_GRANTS) {
         text = g_strdup_printf("grants tag=%d status=%u n=%u lease=%" PRIx64
-                               " host=%s text=%s", (int)msg.hdr.tag,
+                               " host=%s label=%s text=%s",
+                               (int)msg.hdr.tag,
                                msg.grants.status, msg.grants.nr_grants,
                                msg.grants.grant[0].lease,
-                               msg.grants.grant[0].host, msg.grants.text);
+                               msg.grants.grant[0].host,
+                               msg.grants.label[0], msg.grants.text);
         tell_vmm(text);
     } else if (msg.hdr.type == LINK_EVICT) {
         link_evict(p, &msg.evict);

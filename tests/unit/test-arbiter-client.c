@@ -234,12 +234,43 @@ START_TEST(a_pager_gets_what_it_asks_for)
 
     start(1);
     fd = daemon_vm(&daemon_, 5, "web");
-    expect_event(fd, "grants tag=77 status=0 n=1 lease=beef host=far text=");
+    expect_event(fd, "grants tag=77 status=0 n=1 lease=beef host=far label= "
+                     "text=");
     ck_assert_uint_eq(one.requests, 1);
     ck_assert_uint_eq(one.request.bytes, FAKE_WANT);
     ck_assert_uint_eq(one.request.vm[0], 5);
     ck_assert_uint_eq(one.request.copies, 1);
     ck_assert_str_eq(one.request.name, "web");
+    close(fd);
+}
+END_TEST
+
+/* Where the arbiter knows copies; another one is asked for both in one. */
+START_TEST(copies_and_labels)
+{
+    int fd;
+
+    one.features = RCACHE_FEATURE_LABELS;
+    start(1);
+    ck_assert(one.hello.features & RCACHE_FEATURE_LABELS);
+    fd = daemon_vm(&daemon_, 5, "twice");
+    expect_event(fd, "grants tag=77 status=0 n=1 lease=beef host=far "
+                     "label=rack 7 text=");
+    ck_assert_uint_eq(one.request.copies, 2);
+    ck_assert_uint_eq(one.request.bytes, FAKE_WANT);
+    ck_assert(fake_pump(5000, guest_told, NULL));
+    ck_assert_uint_eq(one.held.sole, FAKE_SOLE);
+    close(fd);
+    daemon_stop(&daemon_);
+    one.features = 0;
+    one.beats = 0;
+    one.last_seq = 0;
+    start(1);
+    fd = daemon_vm(&daemon_, 5, "twice");
+    expect_event(fd, "grants tag=77 status=0 n=1 lease=beef host=far label= "
+                     "text=");
+    ck_assert_uint_eq(one.request.copies, 1);
+    ck_assert_uint_eq(one.request.bytes, 2 * FAKE_WANT);
     close(fd);
 }
 END_TEST
@@ -483,6 +514,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, no_more_is_given_than_is_offered);
     tcase_add_test(tc, a_host_that_lends_nothing_does_not_listen);
     tcase_add_test(tc, a_pager_gets_what_it_asks_for);
+    tcase_add_test(tc, copies_and_labels);
     tcase_add_test(tc, without_arbiters_it_is_told_so);
     tcase_add_test(tc, with_none_connected_it_is_told_so);
     tcase_add_test(tc, a_refusal_reaches_the_pager);

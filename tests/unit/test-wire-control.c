@@ -234,6 +234,53 @@ START_TEST(lease_reply_round_trip)
 }
 END_TEST
 
+/* RCACHE_FEATURE_LABELS: behind the grants, one for each. */
+START_TEST(lease_reply_with_labels)
+{
+    WireLeaseReply reply = {
+        .nr_grants = 2, .bytes = 2, .labels = true,
+        .grant = {
+            { .lease = 1, .epoch = 1, .ttl_ms = 1, .bytes = 1, .host = "p1",
+              .address = "10.0.0.1:9470", .label = "rack 1" },
+            { .lease = 2, .epoch = 1, .ttl_ms = 1, .bytes = 1, .host = "p2",
+              .address = "10.0.0.2:9470" },
+        },
+    }, back;
+    size_t with = sizeof(struct RcacheLeaseReply) +
+                  2 * sizeof(struct RcacheLeaseGrant);
+    WireHead head;
+
+    wire_append_lease_reply(out, 3, &reply);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_uint_eq(head.length, with + 2 * RCACHE_NAME_MAX);
+    ck_assert_str_eq((const char *)out->data + H + with, "rack 1");
+    ck_assert_int_eq(wire_lease_reply_decode(&head, out->data + H,
+                                             head.length, &back), WIRE_OK);
+    ck_assert_mem_eq(&back, &reply, sizeof(reply));
+    /* All of them or none. */
+    head.length -= RCACHE_NAME_MAX;
+    ck_assert_int_eq(wire_lease_reply_decode(&head, out->data + H,
+                                             head.length, &back),
+                     WIRE_E_LENGTH);
+    out->data[8] -= RCACHE_NAME_MAX;
+    ck_assert_int_eq(decode(&head), WIRE_E_LENGTH);
+    out->data[H + with + 2] = 1;
+    ck_assert_int_eq(wire_lease_reply_decode(&head, out->data + H,
+                                             with + 2 * RCACHE_NAME_MAX,
+                                             &back), WIRE_E_TEXT);
+    /* Without the feature there are none, and nothing else changes. */
+    reply.labels = false;
+    g_byte_array_set_size(out, 0);
+    wire_append_lease_reply(out, 3, &reply);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_uint_eq(head.length, with);
+    ck_assert_int_eq(wire_lease_reply_decode(&head, out->data + H,
+                                             head.length, &back), WIRE_OK);
+    ck_assert(!back.labels);
+    ck_assert_str_eq(back.grant[0].label, "");
+}
+END_TEST
+
 START_TEST(grant_round_trip)
 {
     WireGrant grant = {
@@ -283,190 +330,6 @@ START_TEST(text_is_cut_between_characters)
     ck_assert_str_eq(field, "abcdefg");
     wire_text_copy(field, sizeof(field), NULL);
     ck_assert_str_eq(field, "");
-}
-END_TEST
-
-/* ----------------------------------------------------------- heartbeats */
-
-static guint beat_sample(void)
-{
-    WireBeatHost host = { .seq = 3, .stored = 5, .spilled = 2,
-                          .slab_pages = 16384,
-                          .flags = RCACHE_HOST_LENDS, .label = "rack 1" };
-    WireBeatGuest guest = { .name = "vm", .fault_p99_ns = 9, .stall_ns = 1,
-                            .figures_age_ms = 7 };
-    WireBeatLease lease = { .lease = 4, .epoch = 1,
-                            .state = RCACHE_LEASE_CLAIMED, .bytes = 8,
-                            .name = "vm", .host = "h", .expires_ms = 6 };
-    WireBeatTerm term = { .name = "reserve", .bytes = -42 };
-    WireBeatTrouble trouble = { .vm = { 7 }, .name = "vm", .host = "p0",
-                                .cause = RCACHE_CAUSE_HUNG, .since_s = 12,
-                                .lost = 4096, .wrong = 2 };
-    guint start = wire_beat_begin(out);
-
-    ck_assert(wire_beat_host(out, start, &host));
-    ck_assert(wire_beat_guest(out, start, &guest));
-    ck_assert(wire_beat_lease(out, start, RCACHE_SECTION_HELD, &lease));
-    ck_assert(wire_beat_term(out, start, &term));
-    ck_assert(wire_beat_trouble(out, start, &trouble));
-    wire_beat_end(out, start);
-    return start;
-}
-
-/* Walk it all; the number of sections, or minus the error. */
-static int beat_walk(void)
-{
-    WireBeatIter iter;
-    WireSection section;
-    WireError err;
-    int n = 0;
-
-    wire_beat_iter_init(&iter, out->data + H, out->len - H);
-    while (wire_beat_next(&iter, &section, &err)) {
-        n++;
-    }
-    return err ? -(int)err : n;
-}
-
-START_TEST(beat_round_trip)
-{
-    WireSection section;
-    WireBeatIter iter;
-    WireError err;
-    WireHead head;
-
-    beat_sample();
-    ck_assert_int_eq(decode(&head), WIRE_OK);
-    ck_assert_uint_eq(head.length, out->len - H);
-    wire_beat_iter_init(&iter, out->data + H, head.length);
-    ck_assert(wire_beat_next(&iter, &section, &err));
-    ck_assert_int_eq(section.type, RCACHE_SECTION_HOST);
-    ck_assert_uint_eq(section.host.seq, 3);
-    ck_assert_uint_eq(section.host.stored, 5);
-    ck_assert_uint_eq(section.host.spilled, 2);
-    ck_assert_uint_eq(section.host.flags, RCACHE_HOST_LENDS);
-    ck_assert_str_eq(section.host.label, "rack 1");
-    ck_assert(wire_beat_next(&iter, &section, &err));
-    ck_assert_int_eq(section.type, RCACHE_SECTION_GUEST);
-    ck_assert_uint_eq(section.guest.fault_p99_ns, 9);
-    ck_assert_uint_eq(section.guest.stall_ns, 1);
-    ck_assert_uint_eq(section.guest.figures_age_ms, 7);
-    ck_assert(wire_beat_next(&iter, &section, &err));
-    ck_assert_int_eq(section.type, RCACHE_SECTION_HELD);
-    ck_assert_uint_eq(section.lease.lease, 4);
-    ck_assert_uint_eq(section.lease.expires_ms, 6);
-    ck_assert(wire_beat_next(&iter, &section, &err));
-    ck_assert_int_eq(section.type, RCACHE_SECTION_TERM);
-    ck_assert_int_eq(section.term.bytes, -42);
-    ck_assert(wire_beat_next(&iter, &section, &err));
-    ck_assert_int_eq(section.type, RCACHE_SECTION_TROUBLE);
-    ck_assert_uint_eq(section.trouble.vm[0], 7);
-    ck_assert_str_eq(section.trouble.name, "vm");
-    ck_assert_str_eq(section.trouble.host, "p0");
-    ck_assert_uint_eq(section.trouble.cause, RCACHE_CAUSE_HUNG);
-    ck_assert_uint_eq(section.trouble.since_s, 12);
-    ck_assert_uint_eq(section.trouble.lost, 4096);
-    ck_assert_uint_eq(section.trouble.wrong, 2);
-    ck_assert(!wire_beat_next(&iter, &section, &err));
-    ck_assert_int_eq(err, WIRE_OK);
-}
-END_TEST
-
-/* Its bytes, as docs/protocol.rst and the header have them. */
-START_TEST(beat_trouble_bytes)
-{
-    static const uint8_t golden[] = {
-        6, 0, 0, 0, 168, 0, 0, 0,                       /* type, length */
-        [8] = 7, [24] = 'v', 'm', [88] = 'p', '0',
-        [152] = 3, [156] = 12, [160] = 0, 0x10, [168] = 2, [175] = 0,
-    };
-    const uint8_t *bytes;
-
-    beat_sample();
-    bytes = out->data + out->len - sizeof(golden);
-    ck_assert_mem_eq(bytes, golden, sizeof(golden));
-    /* Of a later version: what there is to say of it is said. */
-    ck_assert_str_eq(wire_cause_text(99), "cannot be used");
-}
-END_TEST
-
-static void section_append(uint16_t type, uint32_t length, size_t bytes)
-{
-    uint8_t head[8] = { type, type >> 8, 0, 0, length, length >> 8,
-                        length >> 16, length >> 24 };
-    g_autofree uint8_t *zero = g_malloc0(bytes + 1);
-
-    g_byte_array_append(out, head, sizeof(head));
-    g_byte_array_append(out, zero, bytes);
-}
-
-START_TEST(beat_unknown_and_longer_sections)
-{
-    beat_sample();
-    section_append(99, 5, 5);
-    section_append(RCACHE_SECTION_TERM, 60, 60);
-    section_append(1000, 0, 0);
-    ck_assert_int_eq(beat_walk(), 6);
-}
-END_TEST
-
-START_TEST(beat_refused)
-{
-    WireBeatHost host = { .seq = 1 };
-    guint start;
-
-    /* Nothing, and no HOST. */
-    start = wire_beat_begin(out);
-    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
-    section_append(RCACHE_SECTION_TERM, 40, 40);
-    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
-    /* Two of them. */
-    g_byte_array_set_size(out, start + H);
-    wire_beat_host(out, start, &host);
-    ck_assert_int_eq(beat_walk(), 1);
-    wire_beat_host(out, start, &host);
-    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
-    /* Shorter than it must be; longer than the frame; half a head. */
-    g_byte_array_set_size(out, 0);
-    beat_sample();
-    section_append(RCACHE_SECTION_TERM, 39, 39);
-    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
-    g_byte_array_set_size(out, 0);
-    beat_sample();
-    section_append(99, 6, 5);
-    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
-    g_byte_array_set_size(out, 0);
-    beat_sample();
-    section_append(99, UINT32_MAX, 0);
-    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
-    g_byte_array_set_size(out, out->len - 1);
-    ck_assert_int_eq(beat_walk(), -WIRE_E_SECTION);
-    /* A lease in no known state. */
-    g_byte_array_set_size(out, 0);
-    beat_sample();
-    section_append(RCACHE_SECTION_LEASE, sizeof(struct RcacheBeatLease),
-                   sizeof(struct RcacheBeatLease));
-    ck_assert_int_eq(beat_walk(), -WIRE_E_VALUE);
-}
-END_TEST
-
-START_TEST(beat_has_an_end)
-{
-    WireBeatGuest guest = { .name = "vm" };
-    WireBeatHost host = { .seq = 1 };
-    guint start = wire_beat_begin(out);
-    WireHead head;
-    int n = 0;
-
-    wire_beat_host(out, start, &host);
-    while (wire_beat_guest(out, start, &guest)) {
-        ck_assert_int_lt(n++, 100000);
-    }
-    wire_beat_end(out, start);
-    ck_assert_uint_le(out->len - H, RCACHE_CONTROL_MAX);
-    ck_assert_uint_gt(out->len - H, RCACHE_CONTROL_MAX - 512);
-    ck_assert_int_eq(decode(&head), WIRE_OK);
-    ck_assert_int_eq(beat_walk(), n + 1);
 }
 END_TEST
 
@@ -581,17 +444,13 @@ int main(void)
     tcase_add_test(tc, hello_ack_round_trip);
     tcase_add_test(tc, lease_request_round_trip);
     tcase_add_test(tc, lease_reply_round_trip);
+    tcase_add_test(tc, lease_reply_with_labels);
     tcase_add_test(tc, grant_round_trip);
     tcase_add_test(tc, drain_golden);
     tcase_add_test(tc, withdraw_golden);
     tcase_add_test(tc, evict_golden);
     tcase_add_test(tc, evict_ack_round_trip);
     tcase_add_test(tc, text_is_cut_between_characters);
-    tcase_add_test(tc, beat_round_trip);
-    tcase_add_test(tc, beat_trouble_bytes);
-    tcase_add_test(tc, beat_unknown_and_longer_sections);
-    tcase_add_test(tc, beat_refused);
-    tcase_add_test(tc, beat_has_an_end);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
