@@ -48,14 +48,29 @@ static void host_say(Host *host, const char *fmt, ...)
     g_message("host %s: %s", host->name, text);
 }
 
+/* The requester keeps copies apart by them. */
+static void add_labels(Arbiter *arbiter, const Host *host,
+                       WireLeaseReply *out)
+{
+    out->labels = host->features & RCACHE_FEATURE_LABELS;
+    for (unsigned i = 0; i < out->nr_grants; i++) {
+        const Host *provider = hosts_find(&arbiter->hosts,
+                                          out->grant[i].host);
+
+        wire_text_copy(out->grant[i].label, sizeof(out->grant[i].label),
+                       provider ? provider->beat.label : "");
+    }
+}
+
 static void ask_tell(Arbiter *arbiter, Host *host, const LeaseAsk *ask)
 {
     WireLeaseReply out;
 
     grants_reply(ask, &out);
+    add_labels(arbiter, host, &out);
     host_say(host, "vm %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
         " MiB from %u hosts%s%s", ask->wire.name, out.bytes >> 20,
-        ask->wire.bytes >> 20, out.nr_grants, *out.text ? ": " : "",
+        grants_wanted(ask) >> 20, out.nr_grants, *out.text ? ": " : "",
         out.text);
     if (out.status) {
         refusal_note(&host->refusal, &ask->wire, out.status, out.text,
@@ -74,8 +89,8 @@ static void reply(Arbiter *arbiter, LeaseAsk *ask)
     grants_ask_free(&arbiter->grants, ask);
 }
 
-static bool arbiter_assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes,
-                           unsigned parts, uint64_t now)
+static bool arbiter_assign(Arbiter *arbiter, LeaseAsk *ask, AssignWhat what,
+                           uint64_t now)
 {
     const Assigner with = {
         .hosts = &arbiter->hosts, .grants = &arbiter->grants,
@@ -83,20 +98,20 @@ static bool arbiter_assign(Arbiter *arbiter, LeaseAsk *ask, uint64_t bytes,
         .placement = &arbiter->options->placement,
     };
 
-    return assign(&with, ask, bytes, parts, now);
+    return assign(&with, ask, what, now);
 }
 
 /* What some providers have refused, of others. */
 static bool ask_others(Arbiter *arbiter, LeaseAsk *ask, uint64_t now)
 {
-    unsigned parts;
-    uint64_t bytes = grants_lacking(ask, now, &parts);
+    AssignWhat what = { .copies = 1, .rest = true };
 
-    if (!bytes) {
+    what.bytes = grants_lacking(ask, now, &what.parts);
+    if (!what.bytes) {
         return false;
     }
     grants_round(ask);
-    return arbiter_assign(arbiter, ask, bytes, parts, now);
+    return arbiter_assign(arbiter, ask, what, now);
 }
 
 static void pump(Arbiter *arbiter)
@@ -257,8 +272,14 @@ static void on_request(HostConn *conn, uint64_t tag,
     Arbiter *arbiter = opaque;
     Host *host = control_data(conn);
     uint64_t now = arbiter_now();
+    AssignWhat what;
     LeaseAsk *ask;
 
+    if (request->copies > PLACEMENT_COPIES_MAX) {
+        refuse(arbiter, host, tag, RCACHE_E_REFUSED,
+               "a page has one copy or two, not more");
+        return;
+    }
     if (refusal_holds(&host->refusal, request, arbiter->hosts.changes,
                       now)) {
         refuse(arbiter, host, tag, host->refusal.status, host->refusal.text);
@@ -270,7 +291,9 @@ static void on_request(HostConn *conn, uint64_t tag,
                "too many requests of this host are waiting");
         return;
     }
-    arbiter_assign(arbiter, ask, request->bytes, WIRE_GRANTS_MAX, now);
+    what = (AssignWhat) { .bytes = request->bytes, .copies = request->copies,
+                          .parts = WIRE_GRANTS_MAX };
+    arbiter_assign(arbiter, ask, what, now);
     pump(arbiter);
 }
 

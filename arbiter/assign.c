@@ -8,6 +8,7 @@
 #include "arbiter/control.h"
 #include "arbiter/views.h"
 #include "common/saturate.h"
+#include "common/wire-beat.h"
 
 void random_bytes(void *out, size_t len)
 {
@@ -49,18 +50,34 @@ static void send_grants(const Assigner *with, LeaseAsk *ask, const Views *views,
     }
 }
 
-/* Who has refused this request, or is to be avoided, is not asked for it. */
-static void mark_refusals(const Assigner *with, const LeaseAsk *ask,
-                          Views *views, uint64_t now)
+/* A copy is no better off beside one that is to be avoided. */
+static void mark_beside(Views *views, uint32_t domain)
+{
+    for (unsigned i = 0; i < views->n; i++) {
+        views->host[i].beside |= domain && views->host[i].domain == domain;
+    }
+}
+
+static void mark_avoided(const Assigner *with, const LeaseAsk *ask,
+                         Views *views, bool copies)
 {
     for (unsigned i = 0; i < ask->wire.nr_avoid; i++) {
-        uint32_t at = views_find(views, hosts_find(with->hosts,
-                                                   ask->wire.avoid[i]));
+        const Host *host = hosts_find(with->hosts, ask->wire.avoid[i]);
+        uint32_t at = views_find(views, host);
 
         if (at != VIEWS_NONE) {
             views->host[at].avoided = true;
         }
+        if (host && copies) {
+            mark_beside(views, host->domain);
+        }
     }
+}
+
+/* Who has refused this request, or is to be avoided, is not asked for it. */
+static void mark_refusals(const Assigner *with, const LeaseAsk *ask,
+                          Views *views, uint64_t now)
+{
     for (unsigned i = 0; i < views->n; i++) {
         views->host[i].avoided |= shunned_from(with->shunned, views->of[i],
                                                ask->requester, now);
@@ -130,9 +147,35 @@ static void assign_place(const Assigner *with, const LeaseAsk *ask,
 
     request->requester = views_find(views, requester);
     request->domain = requester ? requester->domain : 0;
+    mark_avoided(with, ask, views, request->balance != PLACEMENT_NO_BALANCE);
     mark_refusals(with, ask, views, now);
     placement_choose(with->placement, views->host, views->n,
                      request, random_id(), out);
+}
+
+/* Has this VM two copies, as far as its host says? */
+static bool has_copies(const Assigner *with, const LeaseAsk *ask)
+{
+    const Host *host = hosts_find(with->hosts, ask->requester);
+
+    for (guint i = 0; host && i < host->guests->len; i++) {
+        const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
+                                                i);
+
+        if (!memcmp(g->vm, ask->wire.vm, RCACHE_UUID_LEN)) {
+            return g->copies > 1;
+        }
+    }
+    return false;
+}
+
+static PlacementBalance balance_of(const Assigner *with, const LeaseAsk *ask,
+                                   const AssignWhat *what)
+{
+    if (ask->wire.copies > 1) {
+        return what->rest ? PLACEMENT_ONLY_BALANCE : PLACEMENT_BALANCE;
+    }
+    return has_copies(with, ask) ? PLACEMENT_BALANCE : PLACEMENT_NO_BALANCE;
 }
 
 /*
@@ -140,14 +183,14 @@ static void assign_place(const Assigner *with, const LeaseAsk *ask,
  * what the cap on moves allows, and that depends on all that it has: on those
  * in use, which are always among the few.
  */
-bool assign(const Assigner *with, LeaseAsk *ask, uint64_t bytes, unsigned parts,
+bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
             uint64_t now)
 {
     g_autoptr(Views) views = views_new_few(with->hosts, with->grants, ask,
                                            with->placement->sample, now);
     PlacementRequest request = {
-        .parts_max = parts,
-        .few = views,
+        .copies = what.copies, .parts_max = what.parts,
+        .balance = balance_of(with, ask, &what), .few = views,
     };
     Placement placement;
     uint64_t moves;
@@ -156,10 +199,10 @@ bool assign(const Assigner *with, LeaseAsk *ask, uint64_t bytes, unsigned parts,
         views = views_new(with->hosts, with->grants, ask->wire.vm, now);
     }
     moves = move_slab(views);
-    if (moves && !cap_moves(with, ask, moves, &bytes, now)) {
+    if (moves && !cap_moves(with, ask, moves, &what.bytes, now)) {
         return false;
     }
-    request.bytes = bytes;
+    request.bytes = what.bytes;
     request.owner_bytes = owner_bytes(with, ask->requester);
     /* What comes for what goes adds nothing to what its owner has. */
     request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
@@ -175,7 +218,7 @@ bool assign(const Assigner *with, LeaseAsk *ask, uint64_t bytes, unsigned parts,
     }
     if (moves) {
         moves_take(with->moves,
-                   moves_of(MIN(placement.bytes, bytes), moves), now);
+                   moves_of(MIN(placement.bytes, what.bytes), moves), now);
     }
     send_grants(with, ask, views, &placement, now);
     return placement.nr_parts;

@@ -21,16 +21,24 @@ typedef struct Assigner {
     const PlacementConfig *placement;
 } Assigner;
 
+/* What to ask of providers, of what a request wants. */
+typedef struct AssignWhat {
+    uint64_t bytes;             /* of each copy */
+    unsigned copies;
+    unsigned parts;             /* at most so many */
+    bool rest;                  /* what others have refused: only so that */
+                                /* copies find partners among what was given */
+} AssignWhat;
+
 /**
- * assign() - ask providers for @bytes for a request
- * @parts: at most so many
+ * assign() - ask providers for what a request wants, or the rest of it
  *
  * What it may not get, and why, is in @ask's text and status afterwards.
  *
  * Return: whether anybody was asked
  */
-bool assign(const Assigner *with, LeaseAsk *ask, uint64_t bytes,
-            unsigned parts, uint64_t now);
+bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
+            uint64_t now);
 
 /** random_bytes() - of the system's; ends the process if it has none */
 void random_bytes(void *out, size_t len);

@@ -54,7 +54,7 @@ static void answer_hello(HostConn *conn, uint64_t tag, uint16_t version,
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     if (!status) {
-        ack.features = RCACHE_FEATURE_AVOID;
+        ack.features = RCACHE_FEATURE_AVOID | RCACHE_FEATURE_LABELS;
         ack.heartbeat_ms = config->heartbeat_ms;
     }
     memcpy(ack.boot_id, config->boot_id, RCACHE_UUID_LEN);

@@ -320,9 +320,17 @@ LeaseAsk *grants_next_done(Grants *grants, uint64_t now)
     return NULL;
 }
 
+uint64_t grants_wanted(const LeaseAsk *ask)
+{
+    uint64_t bytes;
+
+    return __builtin_mul_overflow(ask->wire.bytes, MAX(ask->wire.copies, 1u),
+                                  &bytes) ? UINT64_MAX : bytes;
+}
+
 uint64_t grants_lacking(const LeaseAsk *ask, uint64_t now, unsigned *parts)
 {
-    uint64_t have = 0;
+    uint64_t have = 0, wanted = grants_wanted(ask);
     unsigned granted = 0;
 
     if (!ask->let_down || ask->rounds >= ROUNDS_MAX ||
@@ -340,7 +348,7 @@ uint64_t grants_lacking(const LeaseAsk *ask, uint64_t now, unsigned *parts)
         }
     }
     *parts = WIRE_GRANTS_MAX - MIN(granted, WIRE_GRANTS_MAX);
-    return *parts && have < ask->wire.bytes ? ask->wire.bytes - have : 0;
+    return *parts && have < wanted ? wanted - have : 0;
 }
 
 bool grant_gave_all(const Grant *grant)
@@ -371,6 +379,7 @@ static void reply_grant(WireLeaseReply *out, const Grant *grant)
 
 void grants_reply(const LeaseAsk *ask, WireLeaseReply *out)
 {
+    uint64_t wanted = grants_wanted(ask);
     const char *late = NULL;
 
     memset(out, 0, sizeof(*out));
@@ -389,7 +398,7 @@ void grants_reply(const LeaseAsk *ask, WireLeaseReply *out)
     if (!out->nr_grants) {
         out->status = ask->status ? ask->status : RCACHE_E_NO_ROOM;
     }
-    if (out->bytes >= ask->wire.bytes) {
+    if (out->bytes >= wanted) {
         return;
     }
     if (*ask->text) {
@@ -400,7 +409,7 @@ void grants_reply(const LeaseAsk *ask, WireLeaseReply *out)
     } else {
         g_snprintf(out->text, sizeof(out->text), "the providers granted %"
                    G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " MiB",
-                   out->bytes >> 20, ask->wire.bytes >> 20);
+                   out->bytes >> 20, wanted >> 20);
     }
 }
 

@@ -162,6 +162,9 @@ bool grant_gave_all(const Grant *grant);
 /** grants_round() - others are asked for what is lacking */
 void grants_round(LeaseAsk *ask);
 
+/** grants_wanted() - bytes that were asked for, of all copies */
+uint64_t grants_wanted(const LeaseAsk *ask);
+
 /** grants_reply() - the reply to it */
 void grants_reply(const LeaseAsk *ask, WireLeaseReply *out);
 

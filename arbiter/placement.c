@@ -2,19 +2,19 @@
 /*
  * placement: the choice of providers.  See placement.h.
  *
- * Steps: candidates (who may be asked at all), a sample of them, domains (a
- * copy for each, if there are several), order (a score each), and filling:
- * slab by slab to whoever holds the least of this VM, in units that bound the
- * work for a request of any size.
+ * Steps: candidates (who may be asked at all), a sample of them, order (a
+ * score each), and filling (placement-fill.h): slab by slab to whoever holds
+ * the least of this VM, in units that bound the work for a request of any
+ * size.
  */
 #include "arbiter/placement.h"
 
 #include <string.h>
 
+#include "arbiter/placement-fill.h"
 #include "common/wire-control.h"
 
-#define UNITS           256u    /* a request is handed out in so many */
-#define BYTES_MAX       (1ull << 60)
+#define BYTES_MAX       PLACEMENT_BYTES_MAX
 #define STAY            4.0     /* how much better a host in use scores */
 #define LOAD_HALF       64.0    /* leases that halve a host's score */
 
@@ -30,33 +30,35 @@ typedef enum Bar {
     BAR_FULL,
     BAR_AVOIDED,
     BAR_SAID_NO,
+    BAR_OTHER_SLABS,
     BAR_MAX_
 } Bar;
-
-typedef struct Candidate {
-    unsigned host;
-    unsigned copy;              /* what its domain is used for */
-    bool near;                  /* the requester's rack, with room enough */
-    double score;
-    uint64_t free;              /* whole slabs */
-    uint64_t room;              /* of them, in this round */
-    uint64_t given;
-} Candidate;
 
 /* What is fixed for one request. */
 typedef struct Job {
     const PlacementConfig *config;
     const PlacementHost *hosts;
+    unsigned nr_hosts;
     const PlacementRequest *request;
     uint64_t bytes;             /* of each copy */
-    uint64_t limit;             /* what the quota leaves, of each copy */
+    uint64_t limit;             /* of all of them, by the quota */
     unsigned copies;
-    unsigned parts_max;         /* of each copy */
-    unsigned domains;           /* with room; counted for several copies */
+    unsigned parts_max;         /* of all copies */
+    bool balance;
     bool quota_met;             /* no slab more of what it leaves */
     unsigned left_out;          /* with room, since no more may be named */
+    unsigned hosts_with_room;
     uint64_t random;
 } Job;
+
+/* How strict a round is. */
+typedef struct Round {
+    bool fair;                  /* within fair shares */
+    bool balanced;              /* with what the VM leases already */
+    bool apart;                 /* from hosts that are avoided */
+    bool by_host;               /* each host is a failure domain */
+    bool alone;                 /* one copy, since there are no two */
+} Round;
 
 /* splitmix64: small, and any seed will do. */
 static uint64_t next_random(uint64_t *state)
@@ -128,8 +130,9 @@ static uint64_t fair_room(const Job *job, const Candidate *c)
 /* What each of its providers gets, of as many as there may be. */
 static uint64_t share_of(const Job *job)
 {
-    return MAX(job->bytes / MAX(MIN(job->config->spread, job->parts_max), 1),
-               1);
+    unsigned parts = job->parts_max / job->copies;
+
+    return MAX(job->bytes / MAX(MIN(job->config->spread, parts), 1), 1);
 }
 
 /*
@@ -153,14 +156,24 @@ static double score_of(Job *job, const Candidate *c)
     return h->vm_bytes ? score * STAY : score;
 }
 
-static void judge(Job *job, Candidate *c, bool fair)
+/* A host without a label, or where no label counts, is one of its own. */
+static uint64_t domain_key(const Job *job, unsigned host, bool by_host)
 {
+    uint32_t domain = by_host ? 0 : job->hosts[host].domain;
+
+    return domain ? domain : (1ull << 32 | host);
+}
+
+static void judge(Job *job, Candidate *c, const Round *round)
+{
+    const PlacementHost *h = &job->hosts[c->host];
     uint64_t share = share_of(job);
 
-    c->given = 0;
-    c->room = fair ? fair_room(job, c) : c->free;
+    c->domain = domain_key(job, c->host, round->by_host);
+    c->room = round->apart && h->beside ? 0
+              : round->fair ? fair_room(job, c) : c->free;
     c->near = job->request->domain && c->room >= share &&
-              job->hosts[c->host].domain == job->request->domain;
+              h->domain == job->request->domain;
     c->score = score_of(job, c);
 }
 
@@ -168,9 +181,6 @@ static int compare_scores(const void *a, const void *b)
 {
     const Candidate *left = a, *right = b;
 
-    if (left->copy != right->copy) {
-        return left->copy < right->copy ? -1 : 1;
-    }
     if (left->near != right->near) {
         return left->near ? -1 : 1;
     }
@@ -181,9 +191,6 @@ static int compare_rooms(const void *a, const void *b)
 {
     const Candidate *left = a, *right = b;
 
-    if (left->copy != right->copy) {
-        return left->copy < right->copy ? -1 : 1;
-    }
     return (left->room < right->room) - (left->room > right->room);
 }
 
@@ -218,197 +225,80 @@ static unsigned take_sample(Job *job, Candidate *all, unsigned nr_all)
     return n;
 }
 
-/* ---------------------------------------------------------------- domains */
+/* ------------------------------------------------------------------ choice */
 
-typedef struct Domain {
-    uint32_t number;            /* or 0, and then only one host's */
-    uint64_t room;
-    unsigned copy;
-    unsigned first, n;          /* candidates */
-} Domain;
-
-static int compare_domains(const void *a, const void *b)
+/* What each domain has of the VM, as far as it is there to stay. */
+static uint64_t had_fill(const Job *job, bool by_host, GArray *had)
 {
-    const Domain *left = a, *right = b;
+    uint64_t sum = 0;
 
-    return (left->room < right->room) - (left->room > right->room);
-}
+    for (unsigned i = 0; i < job->nr_hosts; i++) {
+        const PlacementHost *h = &job->hosts[i];
+        uint64_t bytes = MIN(h->vm_bytes, BYTES_MAX);
+        FillDomain new = { .key = domain_key(job, i, by_host),
+                           .given = bytes };
+        guint at = 0;
 
-static int compare_numbers(const void *a, const void *b, void *hosts)
-{
-    const PlacementHost *h = hosts;
-    uint32_t left = h[((const Candidate *)a)->host].domain;
-    uint32_t right = h[((const Candidate *)b)->host].domain;
-
-    return (left > right) - (left < right);
-}
-
-/*
- * Each domain is used for one copy: the largest first, to the copy that has
- * the least room so far.
- */
-static void assign_domains(Job *job, Candidate *c, unsigned n)
-{
-    g_autofree Domain *domain = g_new0(Domain, n + 1);
-    uint64_t room[PLACEMENT_COPIES_MAX] = { 0 };
-    unsigned nr = 0;
-
-    g_qsort_with_data(c, n, sizeof(*c), compare_numbers,
-                      (void *)job->hosts);
-    for (unsigned i = 0; i < n; i++) {
-        uint32_t number = job->hosts[c[i].host].domain;
-
-        if (!nr || !number || domain[nr - 1].number != number) {
-            domain[nr++] = (Domain) { .number = number, .first = i };
+        if (!bytes || !h->alive || h->draining) {
+            continue;
         }
-        domain[nr - 1].n++;
-        domain[nr - 1].room = MIN(domain[nr - 1].room + c[i].room,
-                                  BYTES_MAX);
-    }
-    qsort(domain, nr, sizeof(*domain), compare_domains);
-    for (unsigned i = 0; i < nr; i++) {
-        unsigned least = 0;
-
-        for (unsigned j = 1; j < job->copies; j++) {
-            least = room[j] < room[least] ? j : least;
+        while (at < had->len &&
+               g_array_index(had, FillDomain, at).key != new.key) {
+            at++;
         }
-        room[least] = MIN(room[least] + domain[i].room, BYTES_MAX);
-        for (unsigned j = 0; j < domain[i].n; j++) {
-            c[domain[i].first + j].copy = least;
+        if (at < had->len) {
+            new.given += g_array_index(had, FillDomain, at).given;
+            new.given = MIN(new.given, BYTES_MAX);
+            g_array_index(had, FillDomain, at) = new;
+        } else {
+            g_array_append_val(had, new);
         }
+        sum = MIN(sum + bytes, BYTES_MAX);
     }
-    job->domains = nr;
+    return sum;
 }
 
-/* ---------------------------------------------------------------- filling */
-
-/* How many of the best to use: .spread, or more until they have room. */
-static unsigned providers_needed(const Job *job, const Candidate *c,
-                                 unsigned n, uint64_t bytes)
+/* Fill, and keep it if it is more than there was. */
+static void fill_better(Job *job, Fill *f, Candidate *c, unsigned n,
+                        bool alone, Placement *out)
 {
-    uint64_t room = 0;
-    unsigned k = 0;
+    Placement next = *out;
+    uint64_t bytes = fill(f, c, n, &next);
 
-    while (k < MIN(n, job->parts_max) &&
-           (k < job->config->spread || room < bytes)) {
-        room += c[k++].room;
+    job->quota_met |= f->quota_met;
+    job->left_out = f->left_out;
+    if (bytes > (alone ? out->alone : out->bytes)) {
+        *(alone ? &next.alone : &next.bytes) = bytes;
+        *out = next;
     }
-    return k;
-}
-
-static uint64_t round_up(uint64_t bytes, uint64_t slab)
-{
-    return (bytes + slab - 1) / slab * slab;
-}
-
-/* Who has least of the VM and still has room, or NULL. */
-static Candidate *least_of(const Job *job, Candidate *c, unsigned k)
-{
-    uint64_t least_have = 0;
-    Candidate *least = NULL;
-
-    for (unsigned i = 0; i < k; i++) {
-        uint64_t have = MIN(job->hosts[c[i].host].vm_bytes, BYTES_MAX) +
-                        c[i].given;
-
-        if (c[i].given < c[i].room && (!least || have < least_have)) {
-            least = &c[i];
-            least_have = have;
-        }
-    }
-    return least;
-}
-
-/* To whoever has least of the VM, until it is enough or nobody has room. */
-static uint64_t fill(Job *job, Candidate *c, unsigned k,
-                     uint64_t bytes)
-{
-    uint64_t total = 0;
-    Candidate *least;
-
-    while (total < bytes && (least = least_of(job, c, k))) {
-        uint64_t slab = job->hosts[least->host].slab;
-        uint64_t left = job->limit - total;
-        uint64_t give = round_up(MAX(bytes / UNITS, 1), slab);
-
-        give = MIN(give, round_up(bytes - total, slab));
-        give = MIN(give, least->room - least->given);
-        give = MIN(give, left - left % slab);
-        if (!give) {
-            least->room = least->given;
-            job->quota_met = true;
-        }
-        least->given += give;
-        total += give;
-    }
-    return total;
-}
-
-/* One copy, of the @n candidates for it, sorted. */
-static uint64_t fill_copy(Job *job, Candidate *c, unsigned n,
-                          uint64_t bytes, Placement *out)
-{
-    unsigned k = providers_needed(job, c, n, bytes);
-    uint64_t total;
-
-    for (unsigned i = 0; i < n; i++) {
-        c[i].given = 0;
-    }
-    total = fill(job, c, k, bytes);
-    job->left_out = MAX(job->left_out, total < bytes ? n - k : 0);
-    for (unsigned i = 0; i < k; i++) {
-        if (c[i].given) {
-            out->part[out->nr_parts++] = (PlacementPart) {
-                .host = c[i].host, .copy = c[i].copy, .bytes = c[i].given,
-            };
-        }
-    }
-    return total;
-}
-
-/* All copies, of so many bytes each; returns the smallest. */
-static uint64_t fill_copies(Job *job, Candidate *c, unsigned n,
-                            uint64_t bytes, Placement *out)
-{
-    uint64_t least = UINT64_MAX;
-    unsigned first = 0;
-
-    out->nr_parts = 0;
-    job->left_out = 0;
-    for (unsigned copy = 0; copy < job->copies; copy++) {
-        unsigned end = first;
-        uint64_t total;
-
-        while (end < n && c[end].copy == copy) {
-            end++;
-        }
-        total = fill_copy(job, c + first, end - first, bytes, out);
-        least = MIN(least, total);
-        first = end;
-    }
-    return least;
 }
 
 /* Choose among the first @n candidates. */
-static void choose(Job *job, Candidate *c, unsigned n, bool fair,
+static void choose(Job *job, Candidate *c, unsigned n, Round round,
                    Placement *out)
 {
-    for (unsigned i = 0; i < n; i++) {
-        judge(job, &c[i], fair);
+    g_autoptr(GArray) had = g_array_new(FALSE, FALSE, sizeof(FillDomain));
+    Fill f = {
+        .copies = round.alone ? 1 : job->copies,
+        .spread = job->config->spread, .parts_max = job->parts_max,
+        .bytes = job->bytes, .limit = job->limit,
+        .balanced = round.balanced,
+    };
+
+    if (round.balanced) {
+        f.had_sum = had_fill(job, round.by_host, had);
+        f.had = (const FillDomain *)(const void *)had->data;
+        f.nr_had = had->len;
     }
-    if (job->copies > 1) {
-        assign_domains(job, c, n);
+    for (unsigned i = 0; i < n; i++) {
+        judge(job, &c[i], &round);
     }
     qsort(c, n, sizeof(*c), compare_scores);
-    out->bytes = fill_copies(job, c, n, job->bytes, out);
+    fill_better(job, &f, c, n, round.alone, out);
     if (job->left_out && !job->quota_met) {
         /* The best have too little, and no more may be named: the largest. */
         qsort(c, n, sizeof(*c), compare_rooms);
-        out->bytes = fill_copies(job, c, n, job->bytes, out);
-    }
-    if (job->copies > 1 && out->bytes < job->bytes) {
-        /* A copy that the others lack is of no use. */
-        out->bytes = fill_copies(job, c, n, out->bytes, out);
+        fill_better(job, &f, c, n, round.alone, out);
     }
 }
 
@@ -428,6 +318,7 @@ static void explain_hosts(const unsigned bars[BAR_MAX_], GString *text,
         [BAR_FULL] = "full",
         [BAR_AVOIDED] = "slow or out of reach",
         [BAR_SAID_NO] = "refused",
+        [BAR_OTHER_SLABS] = "lending slabs of another size",
     };
 
     G_STATIC_ASSERT(G_N_ELEMENTS(words) == BAR_MAX_);
@@ -454,11 +345,11 @@ static void explain(const Job *job, const unsigned bars[BAR_MAX_],
                                out->bytes >> 20, asked >> 20,
                                job->request->owner_bytes >> 20,
                                job->config->quota >> 20);
-    } else if (job->copies > 1 && job->domains < job->copies) {
-        g_string_append_printf(text, "%u copies need as many failure domains, "
-                               "but only %u with room %s there",
-                               job->copies, job->domains,
-                               job->domains == 1 ? "is" : "are");
+    } else if (job->copies > 1 && job->hosts_with_room == 1) {
+        g_string_append_printf(text, "%u copies need as many hosts, and 1 "
+                               "with room is there%s", job->copies,
+                               out->alone ? ", which lends room for one copy"
+                                          : "");
         explain_hosts(bars, text, ": of the others ");
     } else if (out->bytes && job->left_out) {
         g_string_append_printf(text, "%" G_GUINT64_FORMAT " of %"
@@ -482,7 +373,7 @@ static void explain(const Job *job, const unsigned bars[BAR_MAX_],
 /* ------------------------------------------------------------------ rounds */
 
 static void job_init(Job *job, const PlacementConfig *config,
-                     const PlacementHost *hosts,
+                     const PlacementHost *hosts, unsigned n,
                      const PlacementRequest *request, uint64_t seed)
 {
     unsigned copies = CLAMP(request->copies, 1, PLACEMENT_COPIES_MAX);
@@ -493,12 +384,102 @@ static void job_init(Job *job, const PlacementConfig *config,
                         ? config->quota - request->owner_bytes : 0;
 
     *job = (Job) {
-        .config = config, .hosts = hosts, .request = request,
-        .copies = copies, .parts_max = parts / copies,
-        .limit = config->quota ? left / copies : UINT64_MAX,
+        .config = config, .hosts = hosts, .nr_hosts = n, .request = request,
+        .copies = copies, .parts_max = parts,
+        .limit = config->quota ? left : UINT64_MAX,
+        .balance = copies > 1 || request->balance != PLACEMENT_NO_BALANCE,
         .random = seed,
     };
-    job->bytes = MIN(MIN(request->bytes, BYTES_MAX), job->limit);
+    job->bytes = MIN(MIN(request->bytes, BYTES_MAX), job->limit / copies);
+}
+
+/*
+ * Partners have to be of one size: that of what the VM has, or the one that
+ * most room comes in.
+ */
+static uint64_t slab_of_pairs(const Candidate *c, unsigned n)
+{
+    uint64_t slab = 0, lead = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (c[i].have) {
+            return c[i].slab;
+        }
+        if (c[i].slab == slab) {
+            lead = MIN(lead + c[i].free, BYTES_MAX);
+        } else if (c[i].free > lead) {
+            slab = c[i].slab;
+            lead = c[i].free - lead;
+        } else {
+            lead -= c[i].free;
+        }
+    }
+    return slab;
+}
+
+/* Return: how many are left. */
+static unsigned keep_pairs(Candidate *c, unsigned n, unsigned *dropped)
+{
+    uint64_t slab = slab_of_pairs(c, n);
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (c[i].slab == slab) {
+            c[kept++] = c[i];
+        }
+    }
+    *dropped = n - kept;
+    return kept;
+}
+
+static unsigned find_candidates(const Job *job, Candidate *c,
+                                unsigned bars[BAR_MAX_])
+{
+    unsigned nr = 0;
+
+    for (unsigned i = 0; i < job->nr_hosts; i++) {
+        const PlacementHost *h = &job->hosts[i];
+        Bar bar = bar_of(job, i);
+
+        bars[bar]++;
+        if (bar == BAR_NONE) {
+            c[nr++] = (Candidate) {
+                .host = i, .slab = h->slab, .have = h->vm_bytes,
+                .free = room_of(h),
+            };
+        }
+    }
+    return job->copies > 1 ? keep_pairs(c, nr, &bars[BAR_OTHER_SLABS]) : nr;
+}
+
+/* From the strictest round to the least strict, until it is enough. */
+static void choose_of_all(Job *job, Candidate *c, unsigned n, Placement *out)
+{
+    bool only = job->request->balance == PLACEMENT_ONLY_BALANCE;
+    Round round = { .balanced = job->balance, .apart = true };
+
+    round.fair = true;
+    choose(job, c, n, round, out);
+    round.fair = false;
+    if (out->bytes < job->bytes) {
+        choose(job, c, n, round, out);
+    }
+    if (job->balance && !only && out->bytes < job->bytes) {
+        round.balanced = false;
+        choose(job, c, n, round, out);
+    }
+    if (job->balance && !only && out->bytes < job->bytes) {
+        round.apart = false;
+        choose(job, c, n, round, out);
+    }
+    if (job->copies > 1 && !out->bytes) {
+        round.by_host = true;
+        choose(job, c, n, round, out);
+    }
+    if (job->copies > 1 && !out->bytes && !job->quota_met) {
+        round.alone = true;
+        choose(job, c, n, round, out);
+    }
 }
 
 void placement_choose(const PlacementConfig *config,
@@ -508,30 +489,29 @@ void placement_choose(const PlacementConfig *config,
 {
     g_autofree Candidate *c = g_new(Candidate, n + 1);
     unsigned bars[BAR_MAX_] = { 0 };
-    unsigned nr = 0, sample;
+    unsigned nr;
+    Round strict;
     Job job;
 
     memset(out, 0, sizeof(*out));
-    job_init(&job, config, hosts, request, seed);
-    for (unsigned i = 0; i < n; i++) {
-        Bar bar = bar_of(&job, i);
-
-        bars[bar]++;
-        if (bar == BAR_NONE) {
-            c[nr++] = (Candidate) { .host = i, .free = room_of(&hosts[i]) };
+    job_init(&job, config, hosts, n, request, seed);
+    strict = (Round) { .fair = true, .apart = true,
+                       .balanced = job.balance };
+    nr = job.hosts_with_room = find_candidates(&job, c, bars);
+    if (nr > config->sample) {
+        choose(&job, c, take_sample(&job, c, nr), strict, out);
+    }
+    if (request->few) {
+        if (nr <= config->sample || out->bytes < job.bytes) {
+            choose(&job, c, nr, strict, out);
         }
-    }
-    sample = nr > config->sample ? take_sample(&job, c, nr) : nr;
-    choose(&job, c, sample, true, out);
-    if (out->bytes < job.bytes && sample < nr) {
-        choose(&job, c, nr, true, out);
-    }
-    if (request->few && out->bytes < request->bytes) {
-        memset(out, 0, sizeof(*out));
+        if (out->bytes < request->bytes) {
+            memset(out, 0, sizeof(*out));
+        }
         return;
     }
-    if (out->bytes < job.bytes) {
-        choose(&job, c, nr, false, out);
+    if (nr <= config->sample || out->bytes < job.bytes) {
+        choose_of_all(&job, c, nr, out);
     }
     if (out->bytes < request->bytes) {
         explain(&job, bars, out);

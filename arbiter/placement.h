@@ -14,15 +14,22 @@
  * room, counting what it already leases; over more only where those do not
  * have enough: each further provider is one more whose end stalls the VM.
  * One VM gets no more than a fair share of a provider as long as others have
- * room.  Copies of a page stand in different failure domains: each domain is
- * given to one copy of a request, and a request has as much of each copy as
- * of the others.
+ * room.
  *
- * The answer is sought in three rounds, each only if the last one fell short:
- * the sample within fair shares, all hosts within fair shares, all hosts.  So
- * everything has been looked at before a request is granted in part or
- * refused.  Where there are many hosts the owner first offers only some of
- * them (.few): what that does not settle it asks again with all.
+ * Two copies of a page stand in different failure domains.  Which slab is
+ * whose partner is the requester's to choose; what it is given makes that
+ * possible: no domain gets more than half of a request for two copies, and
+ * where it can be none has more than half of all that the VM then leases
+ * (placement-fill.h).  Where the domains cannot give anything, hosts count as
+ * domains; where one host alone has room, it gives room for one copy.
+ *
+ * The answer is sought in rounds, each only if the last one fell short: the
+ * sample within fair shares, all hosts within fair shares, all hosts, all
+ * hosts without that balance; and then, if there is nothing at all, those
+ * with fewer domains.  So everything has been looked at before a request is
+ * granted in part or refused.  Where there are many hosts the owner first
+ * offers only some of them (.few): what that does not settle it asks again
+ * with all.
  */
 #ifndef ARBITER_PLACEMENT_H
 #define ARBITER_PLACEMENT_H
@@ -44,6 +51,8 @@ typedef struct PlacementHost {
     bool draining;
     bool said_no;               /* to this very request */
     bool avoided;               /* the request names it */
+    bool beside;                /* its domain is that of one that is avoided: */
+                                /* comes last */
     uint32_t domain;            /* failure domain; 0: one of its own */
     uint32_t leases;            /* it has given: its load */
     uint32_t psi_some;          /* hundredths of a percent */
@@ -54,10 +63,18 @@ typedef struct PlacementHost {
     uint64_t vm_bytes;          /* what this VM already leases there */
 } PlacementHost;
 
+/* Is a domain to have no more than half of what the VM leases? */
+typedef enum PlacementBalance {
+    PLACEMENT_NO_BALANCE,
+    PLACEMENT_BALANCE,          /* where that can be; always with 2 copies */
+    PLACEMENT_ONLY_BALANCE      /* or nothing */
+} PlacementBalance;
+
 typedef struct PlacementRequest {
     uint32_t requester;         /* its index, or PLACEMENT_NO_HOST */
     uint32_t domain;            /* the requester's; 0: not known */
     unsigned copies;            /* 0 is 1 */
+    PlacementBalance balance;
     unsigned parts_max;         /* 0: WIRE_GRANTS_MAX */
     uint64_t bytes;             /* of each copy */
     uint64_t owner_bytes;       /* what its owner leases already */
@@ -77,7 +94,6 @@ typedef struct PlacementConfig {
 
 typedef struct PlacementPart {
     unsigned host;              /* index */
-    unsigned copy;              /* from 0 */
     uint64_t bytes;             /* whole slabs */
 } PlacementPart;
 
@@ -85,7 +101,8 @@ typedef struct Placement {
     unsigned nr_parts;          /* 0: refused */
     PlacementPart part[WIRE_GRANTS_MAX];
     uint64_t bytes;             /* of each copy; may be a slab more than */
-                                /* asked; of several the smallest */
+                                /* asked */
+    uint64_t alone;             /* or bytes that there is no second copy of */
     char text[192];             /* why it is less than asked, or "" */
 } Placement;
 

@@ -16,10 +16,13 @@ static uint64_t since(uint64_t then, uint64_t now)
     return now - MIN(then, now);
 }
 
-/* The order counts: who asks again asks in the same one. */
+/*
+ * And of how many copies.  The order counts: who asks again asks in the same
+ * one.
+ */
 static guint avoid_hash(const WireLeaseRequest *request)
 {
-    guint hash = request->nr_avoid;
+    guint hash = request->nr_avoid * 31 + request->copies;
 
     for (unsigned i = 0; i < request->nr_avoid; i++) {
         hash = hash * 31 + g_str_hash(request->avoid[i]);

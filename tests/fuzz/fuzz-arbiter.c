@@ -218,12 +218,12 @@ static void pump(void)
     LeaseAsk *ask;
 
     while ((ask = grants_next_done(grants, fuzz.now))) {
-        unsigned parts;
-        uint64_t bytes = grants_lacking(ask, fuzz.now, &parts);
+        AssignWhat what = { .copies = 1, .rest = true };
 
-        if (bytes) {
+        what.bytes = grants_lacking(ask, fuzz.now, &what.parts);
+        if (what.bytes) {
             grants_round(ask);
-            if (assign(&with, ask, bytes, parts, fuzz.now)) {
+            if (assign(&with, ask, what, fuzz.now)) {
                 continue;
             }
         }
@@ -302,6 +302,7 @@ static void take_request(unsigned n, uint64_t tag, const uint8_t *payload,
                          size_t len)
 {
     WireLeaseRequest request;
+    AssignWhat what;
     LeaseAsk *ask;
 
     if (wire_lease_request_decode(payload, len, &request)) {
@@ -310,8 +311,10 @@ static void take_request(unsigned n, uint64_t tag, const uint8_t *payload,
     }
     ask = grants_ask_new(&fuzz.grants, fuzz.said[n]->name, tag, &request,
                          fuzz.now);
+    what = (AssignWhat) { .bytes = request.bytes, .copies = request.copies,
+                          .parts = WIRE_GRANTS_MAX };
     if (ask) {
-        assign(&with, ask, request.bytes, WIRE_GRANTS_MAX, fuzz.now);
+        assign(&with, ask, what, fuzz.now);
         pump();
     }
 }

@@ -175,12 +175,13 @@ GByteArray *fake_host_frame(FakeHost *h)
         .seq = ++h->seq, .mem_total = 8192 * MIB,
         .mem_available = 4096 * MIB, .offered = h->offered,
         .flags = h->offered ? RCACHE_HOST_LENDS : 0,
-        .slab_pages = SLAB_PAGES, .label = "rack1",
+        .slab_pages = SLAB_PAGES,
     };
     WireBeatTerm term = { .name = "available", .bytes = h->offered };
     WireBeatGuest guest;
 
     memcpy(host.boot_id, h->boot_id, RCACHE_UUID_LEN);
+    g_strlcpy(host.label, h->label ? h->label : "rack1", sizeof(host.label));
     for (unsigned i = 0; i < h->nr_listed; i++) {
         host.leased += h->lease[i].bytes;
         host.stored += h->lease[i].stored;
@@ -188,6 +189,7 @@ GByteArray *fake_host_frame(FakeHost *h)
     ck_assert(wire_beat_host(out, start, &host));
     if (h->vm) {
         make_guest(&guest);
+        guest.copies = h->copies;
         ck_assert(wire_beat_guest(out, start, &guest));
     }
     for (unsigned i = 0; i < h->nr_listed; i++) {
@@ -375,8 +377,14 @@ void fake_host_request(FakeHost *h, uint64_t tag, uint64_t bytes,
 {
     WireLeaseRequest request = { .vm = "the vm's uuid", .name = "vm",
                                  .bytes = bytes, .copies = copies };
+
+    fake_host_ask(h, tag, &request);
+}
+
+void fake_host_ask(FakeHost *h, uint64_t tag, const WireLeaseRequest *request)
+{
     g_autoptr(GByteArray) out = g_byte_array_new();
 
-    wire_append_lease_request(out, tag, &request);
+    wire_append_lease_request(out, tag, request);
     ck_assert(control_conn_send(h->frames, out));
 }

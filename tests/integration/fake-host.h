@@ -67,6 +67,8 @@ typedef struct FakeHost {
     bool rude;                  /* a heartbeat comes before HELLO */
     bool beats;                 /* sends heartbeats */
     bool vm;                    /* has a VM, of the name "vm" */
+    uint32_t copies;            /* that the VM wants; 0 is 1 */
+    const char *label;          /* NULL: "rack1" */
     FakeAnswer answer;          /* to grants */
     /* Leases it has given, and how many of them its heartbeats list. */
     WireBeatLease lease[FAKE_LEASES];
@@ -103,6 +105,9 @@ void fake_host_join(FakeHost *h, ArbiterProcess *a);
 /** fake_host_request() - ask for a lease for its VM */
 void fake_host_request(FakeHost *h, uint64_t tag, uint64_t bytes,
                        uint32_t copies);
+
+/** fake_host_ask() - the same, for anything */
+void fake_host_ask(FakeHost *h, uint64_t tag, const WireLeaseRequest *request);
 
 /** fake_host_frame() - a heartbeat as it would send it now */
 GByteArray *fake_host_frame(FakeHost *h);

@@ -285,7 +285,7 @@ START_TEST(hostile_figures)
 }
 END_TEST
 
-/* ------------------------------------------- shares, racks, copies, quotas */
+/* ------------------------------------------- shares, racks, quotas */
 
 static Placement choose_with(const PlacementConfig *c,
                              const PlacementHost *hosts, unsigned n,
@@ -397,32 +397,6 @@ START_TEST(load_counts)
 }
 END_TEST
 
-static uint64_t copy_bytes(const Placement *p, unsigned copy)
-{
-    uint64_t bytes = 0;
-
-    for (unsigned i = 0; i < p->nr_parts; i++) {
-        bytes += p->part[i].copy == copy ? p->part[i].bytes : 0;
-    }
-    return bytes;
-}
-
-/* No domain has parts of both copies. */
-static void check_apart(const Placement *p, const PlacementHost *hosts)
-{
-    for (unsigned i = 0; i < p->nr_parts; i++) {
-        const PlacementPart *a = &p->part[i];
-
-        for (unsigned j = 0; j < i; j++) {
-            const PlacementPart *b = &p->part[j];
-
-            ck_assert(a->host != b->host);
-            ck_assert(a->copy == b->copy || !hosts[a->host].domain ||
-                      hosts[a->host].domain != hosts[b->host].domain);
-        }
-    }
-}
-
 /* Of a few hosts: all that is asked, within fair shares, or nothing. */
 START_TEST(a_few_give_all_or_nothing)
 {
@@ -448,61 +422,6 @@ START_TEST(a_few_give_all_or_nothing)
     request.bytes = 4 * SLAB;
     p = choose_with(&half, hosts, 2, &request, 1);
     ck_assert_uint_eq(p.nr_parts + p.bytes, 0);
-}
-END_TEST
-
-START_TEST(copies_are_apart)
-{
-    enum { N = 60 };
-    PlacementHost hosts[N];
-    PlacementRequest request = { .requester = PLACEMENT_NO_HOST, .copies = 2,
-                                 .bytes = 6 * SLAB };
-
-    for (uint64_t seed = 0; seed < 300; seed++) {
-        unsigned n = 2 + seed % (N - 2), domains = 2 + seed % 7;
-        Placement p;
-
-        for (unsigned i = 0; i < n; i++) {
-            hosts[i] = host((1 + (i * 7 + seed) % 5) * SLAB);
-            hosts[i].domain = (i * 13 + seed) % domains;
-        }
-        p = choose_with(&config, hosts, n, &request, seed);
-        check_apart(&p, hosts);
-        if (p.bytes >= request.bytes) {
-            ck_assert_str_eq(p.text, "");
-        } else {
-            ck_assert_str_ne(p.text, "");
-        }
-        for (unsigned copy = 0; copy < 2; copy++) {
-            ck_assert_uint_eq(copy_bytes(&p, copy), p.bytes);
-        }
-    }
-}
-END_TEST
-
-START_TEST(copies_need_domains)
-{
-    PlacementHost hosts[] = { host(8 * SLAB), host(8 * SLAB),
-                              host(2 * SLAB) };
-    PlacementRequest request = { .requester = PLACEMENT_NO_HOST, .copies = 2,
-                                 .bytes = 4 * SLAB };
-    Placement p;
-
-    hosts[0].domain = hosts[1].domain = 3;
-    hosts[2].domain = 4;
-    /* Both have as much as the smaller. */
-    p = choose_with(&config, hosts, 3, &request, 1);
-    check_apart(&p, hosts);
-    ck_assert_uint_eq(p.bytes, 2 * SLAB);
-    ck_assert_uint_eq(copy_bytes(&p, 0), 2 * SLAB);
-    ck_assert_uint_eq(copy_bytes(&p, 1), 2 * SLAB);
-    ck_assert_str_eq(p.text, "128 of 256 MiB is all that providers have");
-
-    hosts[2].alive = false;
-    p = choose_with(&config, hosts, 3, &request, 1);
-    ck_assert_uint_eq(p.nr_parts, 0);
-    ck_assert_str_eq(p.text, "2 copies need as many failure domains, but "
-                     "only 1 with room is there: of the others 1 not alive");
 }
 END_TEST
 
@@ -555,8 +474,6 @@ int main(void)
     tcase_add_test(tc, the_same_rack_first);
     tcase_add_test(tc, load_counts);
     tcase_add_test(tc, a_few_give_all_or_nothing);
-    tcase_add_test(tc, copies_are_apart);
-    tcase_add_test(tc, copies_need_domains);
     tcase_add_test(tc, a_quota_is_kept);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A real arbiter, fake hosts in racks: two copies, and one for a lost one. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/integration/fake-host.h"
+
+#define MIB     (1ull << 20)
+#define HOSTS   4u
+
+static ArbiterProcess arbiter;
+static FakeHost me, host[HOSTS];        /* two racks of two */
+
+static void set_up(void)
+{
+    static const char *const names[] = { "a1", "a2", "b1", "b2" };
+
+    arbiter_start(&arbiter, 100);
+    fake_host_init(&me, "me", 0);
+    me.vm = true;
+    me.copies = 2;
+    me.features = RCACHE_FEATURE_LABELS;
+    for (unsigned i = 0; i < HOSTS; i++) {
+        fake_host_init(&host[i], names[i], 1024 * MIB);
+        host[i].label = i < 2 ? "rack a" : "rack b";
+    }
+}
+
+static void tear_down(void)
+{
+    fake_host_deinit(&me);
+    for (unsigned i = 0; i < HOSTS; i++) {
+        fake_host_deinit(&host[i]);
+    }
+    arbiter_stop(&arbiter);
+}
+
+static void join_all(void)
+{
+    fake_host_join(&me, &arbiter);
+    for (unsigned i = 0; i < HOSTS; i++) {
+        fake_host_join(&host[i], &arbiter);
+    }
+}
+
+/* Of the reply, what is in hosts of this label, or of this name. */
+static uint64_t granted(const char *label, const char *name)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < me.reply.nr_grants; i++) {
+        const WireLeaseGrant *g = &me.reply.grant[i];
+
+        if ((label && !strcmp(g->label, label)) ||
+            (name && !strcmp(g->host, name))) {
+            bytes += g->bytes;
+        }
+    }
+    return bytes;
+}
+
+START_TEST(each_rack_gets_one)
+{
+    join_all();
+    fake_host_request(&me, 1, 384 * MIB, 2);
+    fake_wait(me.replies == 1);
+    ck_assert_uint_eq(me.reply.status, RCACHE_OK);
+    ck_assert_uint_eq(me.reply.bytes, 768 * MIB);
+    ck_assert_str_eq(me.reply.text, "");
+    ck_assert(me.reply.labels);
+    ck_assert_uint_eq(granted("rack a", NULL), 384 * MIB);
+    ck_assert_uint_eq(granted("rack b", NULL), 384 * MIB);
+}
+END_TEST
+
+/* A host that does not know labels gets a reply as it always was. */
+START_TEST(without_labels_nothing_changes)
+{
+    me.features = 0;
+    join_all();
+    fake_host_request(&me, 1, 128 * MIB, 1);
+    fake_wait(me.replies == 1);
+    ck_assert(!me.reply.labels);
+    ck_assert_uint_eq(me.reply.bytes, 128 * MIB);
+}
+END_TEST
+
+/* What one refuses, others give: but only so that all find a partner. */
+START_TEST(what_is_refused_stays_in_pairs)
+{
+    host[2].answer = FAKE_NO;
+    host[3].answer = FAKE_NO;
+    join_all();
+    fake_host_request(&me, 1, 256 * MIB, 2);
+    fake_wait(me.replies == 1);
+    /* Rack b has refused: nothing more is asked of rack a for it. */
+    ck_assert_uint_eq(me.reply.bytes, 256 * MIB);
+    ck_assert_uint_eq(granted("rack a", NULL), 256 * MIB);
+    ck_assert_ptr_nonnull(strstr(me.reply.text, "just lent"));
+}
+END_TEST
+
+START_TEST(what_one_refuses_the_rack_gives)
+{
+    host[2].answer = FAKE_NO;
+    join_all();
+    fake_host_request(&me, 1, 256 * MIB, 2);
+    fake_wait(me.replies == 1);
+    ck_assert_uint_eq(me.reply.bytes, 512 * MIB);
+    ck_assert_uint_eq(granted("rack a", NULL), 256 * MIB);
+    ck_assert_uint_eq(granted(NULL, "b2"), 256 * MIB);
+    ck_assert_str_eq(me.reply.text, "");
+}
+END_TEST
+
+/* Of a VM with two copies one is lost, and is asked for. */
+START_TEST(one_copy_beside_none_that_is_left)
+{
+    WireLeaseRequest request = { .vm = "the vm's uuid", .name = "vm",
+                                 .bytes = 64 * MIB, .copies = 1,
+                                 .nr_avoid = 1, .avoid = { "a1" } };
+
+    host[0].lease[0] = (WireBeatLease) {
+        .lease = 1, .epoch = 1, .state = RCACHE_LEASE_CLAIMED,
+        .vm = "the vm's uuid", .name = "vm", .host = "me",
+        .bytes = 256 * MIB, .stored = 256 * MIB, .expires_ms = 30000,
+    };
+    host[0].nr_leases = host[0].nr_listed = 1;
+    join_all();
+    for (unsigned i = 0; i < 8; i++) {
+        fake_host_ask(&me, i, &request);
+        fake_wait(me.replies == i + 1);
+        ck_assert_uint_eq(me.reply.bytes, 64 * MIB);
+        ck_assert_uint_eq(granted("rack b", NULL), 64 * MIB);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("arbiter-copies");
+    TCase *tc = tcase_create("arbiter-copies");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    if (!g_getenv("ARBITER")) {
+        puts("skipped: ARBITER does not name the program");
+        return 77;
+    }
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, each_rack_gets_one);
+    tcase_add_test(tc, without_labels_nothing_changes);
+    tcase_add_test(tc, what_is_refused_stays_in_pairs);
+    tcase_add_test(tc, what_one_refuses_the_rack_gives);
+    tcase_add_test(tc, one_copy_beside_none_that_is_left);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
