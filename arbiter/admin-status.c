@@ -16,6 +16,7 @@ typedef struct Sums {
     unsigned vms, leases;
     uint64_t offered, leased, pending, free, stored, spilled;
     uint64_t guest, resident, remote, zero;
+    uint64_t one_copy, repairing;       /* of VMs that want two copies */
 } Sums;
 
 static void sum_guests(Sums *sums, const Host *host)
@@ -29,6 +30,10 @@ static void sum_guests(Sums *sums, const Host *host)
         sums->resident = saturating_add(sums->resident, g->resident);
         sums->remote = saturating_add(sums->remote, g->remote);
         sums->zero = saturating_add(sums->zero, g->zero);
+        if (g->copies > 1) {
+            sums->one_copy = saturating_add(sums->one_copy, g->one_copy);
+            sums->repairing = saturating_add(sums->repairing, g->repairing);
+        }
     }
 }
 
@@ -83,6 +88,8 @@ static void status_figures(JsonObject *o, const Sums *sums)
     json_set_int(o, "resident_bytes", sums->resident);
     json_set_int(o, "remote_bytes", sums->remote);
     json_set_int(o, "zero_bytes", sums->zero);
+    json_set_int(o, "one_copy_bytes", sums->one_copy);
+    json_set_int(o, "repairing_bytes", sums->repairing);
 }
 
 JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)

@@ -8,6 +8,7 @@
 #include "arbiter/arbiter.h"
 #include "arbiter/status.h"
 #include "common/admin-call.h"
+#include "common/copies.h"
 #include "common/json-set.h"
 #include "common/saturate.h"
 #include "common/trouble.h"
@@ -183,6 +184,7 @@ static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
     json_set_seconds(o, "figures_age_seconds", g->figures_age_ms / 1e3);
     json_set_int(o, "pager_restarts", g->pager_restarts);
     trouble_set_sums(o, host->troubles, g->vm);
+    copies_set(o, g);
     json_object_set_array_member(o, "providers",
                                  guest_providers(arbiter, host, g->vm));
     return o;

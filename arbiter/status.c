@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "common/copies.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
 #include "common/wire-version.h"
@@ -94,6 +95,8 @@ static void judge_waiting(const Judge *judge, const Host *host,
 static void judge_guest(const Judge *judge, const Host *host,
                         const WireBeatGuest *g)
 {
+    g_autofree char *vm = g_strdup_printf("%s on %s", g->name, host->name);
+
     if (!(g->flags & RCACHE_GUEST_MANAGED)) {
         return;
     }
@@ -120,6 +123,7 @@ static void judge_guest(const Judge *judge, const Host *host,
                     verdict_size(g->local_max, max),
                     judge->free ? "" : ": no host has memory to lend");
     }
+    copies_judge(g, vm, judge->verdict);
     if (g->pager_restarts) {
         verdict_add(judge->verdict, VERDICT_NOTE,
                     "the pager of vm %s on %s has been started again %u "

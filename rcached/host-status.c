@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/copies.h"
 #include "common/json-set.h"
 #include "common/trouble.h"
 #include "common/verdict.h"
@@ -202,6 +203,8 @@ static bool judge_stuck(const Vm *vm, Verdict *verdict)
 
 static void judge_vm(const Vm *vm, Verdict *verdict)
 {
+    WireBeatGuest g;
+
     if (judge_stuck(vm, verdict)) {
         return;
     }
@@ -210,6 +213,8 @@ static void judge_vm(const Vm *vm, Verdict *verdict)
     judge_pager(vm, verdict);
     pager_upgrade_judge(vm, verdict);
     judge_held(vm, verdict);
+    report_guest(vm, g_get_monotonic_time(), &g);
+    copies_judge(&g, vm->name, verdict);
 }
 
 static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)

@@ -393,6 +393,25 @@ START_TEST(nobody_is_there)
 }
 END_TEST
 
+/* Two copies are wanted; how many of them there are, and how many will be. */
+START_TEST(bytes_with_one_copy)
+{
+    WireBeatGuest *g = hosts_fixture_guest(&said_a, "web", 1);
+
+    g->copies = 1;
+    g->one_copy = 40 * MIB;
+    expect(VERDICT_NOTE, "ok: fine");
+    g->copies = 2;
+    expect(VERDICT_DEGRADED,
+           "degraded: 40.0 MiB of vm web on a have one copy");
+    g->repairing = 8 * MIB;
+    expect(VERDICT_DEGRADED, "degraded: 40.0 MiB of vm web on a have one "
+           "copy; 8.0 MiB are still to be copied");
+    g->one_copy = 0;
+    expect(VERDICT_NOTE, "ok: fine");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("status");
@@ -405,6 +424,7 @@ int main(void)
     tcase_add_test(tc, a_vm_that_waits);
     tcase_add_test(tc, a_pager_that_is_stuck);
     tcase_add_test(tc, no_pager_and_no_room);
+    tcase_add_test(tc, bytes_with_one_copy);
     tcase_add_test(tc, hosts_that_are_away);
     tcase_add_test(tc, leases_that_end);
     tcase_add_test(tc, pressure_and_nonsense);
