@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admin-whatif: the command "whatif": whatif.h's answer, with a summary. */
+/*
+ * admin-whatif: the commands "whatif" and "ok-to-stop": whatif.h's answer, with
+ * a summary, or with what speaks against it.
+ */
 #include "arbiter/admin-whatif.h"
 
 #include <stddef.h>
@@ -7,6 +10,7 @@
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
 #include "arbiter/assign.h"
+#include "arbiter/ok-to-stop.h"
 #include "arbiter/views.h"
 #include "arbiter/whatif.h"
 #include "common/admin-call.h"
@@ -31,8 +35,10 @@ static JsonObject *vm_object(const WhatifVm *vm)
     }
     json_set_int(o, "leased_bytes", vm->leased);
     json_set_int(o, "stored_bytes", vm->stored);
+    json_set_int(o, "sole_bytes", vm->sole);
     json_set_int(o, "lost_bytes", vm->lost);
-    json_object_set_string_member(o, "if_died", vm->stored ? "waits"
+    json_object_set_string_member(o, "if_died", vm->sole ? "waits"
+                                  : vm->stored ? "reads the other copy"
                                   : vm->lost ? "has lost it already"
                                   : "loses room");
     json_set_int(o, "placed_bytes", vm->placed);
@@ -41,6 +47,17 @@ static JsonObject *vm_object(const WhatifVm *vm)
                                   : vm->placed ? "moves in part" : "stays");
     json_set_text(o, "why", *vm->text ? vm->text : NULL);
     return o;
+}
+
+static JsonArray *vms_array(const Whatif *whatif)
+{
+    JsonArray *list = json_array_new();
+
+    for (guint i = 0; i < whatif->vms->len; i++) {
+        json_array_add_object_element(list,
+            vm_object(&g_array_index(whatif->vms, WhatifVm, i)));
+    }
+    return list;
 }
 
 static JsonArray *runs_array(const Host *host)
@@ -75,7 +92,8 @@ static char *if_died_text(const Whatif *whatif, const Host *host)
 {
     g_autoptr(GString) waiting = g_string_new(NULL);
     g_autoptr(GString) losing = g_string_new(NULL);
-    unsigned waits = vm_names(whatif, offsetof(WhatifVm, stored), waiting);
+    unsigned waits = vm_names(whatif, offsetof(WhatifVm, sole), waiting);
+    uint64_t doubled = whatif->stored - MIN(whatif->stored, whatif->sole);
     unsigned lost = vm_names(whatif, offsetof(WhatifVm, lost), losing);
     GString *text = g_string_new(NULL);
     char size[32];
@@ -83,10 +101,14 @@ static char *if_died_text(const Whatif *whatif, const Host *host)
     if (waits) {
         g_string_append_printf(text, "%u VM%s for %s until it is back%s",
                                waits, waits > 1 ? "s wait" : " waits",
-                               verdict_size(whatif->stored, size),
+                               verdict_size(whatif->sole, size),
                                waiting->str);
     } else {
         g_string_append(text, "no VM elsewhere waits");
+    }
+    if (doubled) {
+        g_string_append_printf(text, "; of %s there is another copy",
+                               verdict_size(doubled, size));
     }
     g_string_append_printf(text, "; %u that run%s there end",
                            host->guests->len,
@@ -147,7 +169,6 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
                                  const Whatif *whatif, uint64_t now)
 {
     JsonObject *o = json_object_new();
-    JsonArray *vms = json_array_new();
     g_autofree char *died = if_died_text(whatif, host);
 
     json_object_set_string_member(o, "host", host->name);
@@ -155,36 +176,84 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
     set_drain(o, arbiter, whatif, now);
     json_set_int(o, "leased_bytes", whatif->leased);
     json_set_int(o, "stored_bytes", whatif->stored);
+    json_set_int(o, "sole_bytes", whatif->sole);
     json_set_int(o, "lost_bytes", whatif->lost);
     json_object_set_array_member(o, "runs", runs_array(host));
-    for (guint i = 0; i < whatif->vms->len; i++) {
-        json_array_add_object_element(vms,
-            vm_object(&g_array_index(whatif->vms, WhatifVm, i)));
-    }
-    json_object_set_array_member(o, "vms", vms);
+    json_object_set_array_member(o, "vms", vms_array(whatif));
     return o;
+}
+
+/* Return: false with @errp set: there is no such host. */
+static bool ask(Arbiter *arbiter, JsonObject *args, const Host **host,
+                Whatif *whatif, uint64_t now, GError **errp)
+{
+    const char *name = json_object_get_string_member(args, "host");
+    g_autoptr(Views) views = NULL;
+    uint64_t seed;
+
+    *host = hosts_find(&arbiter->hosts, name);
+    if (!*host) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    "there is no host %s", name);
+        return false;
+    }
+    views = views_new(&arbiter->hosts, &arbiter->grants, NULL, now);
+    random_bytes(&seed, sizeof(seed));
+    whatif_init(whatif, &arbiter->hosts, *host, views->host,
+                &arbiter->options->placement, seed, now);
+    return true;
 }
 
 JsonNode *admin_whatif_run(JsonObject *args, void *opaque, GError **errp)
 {
     Arbiter *arbiter = opaque;
-    const char *name = json_object_get_string_member(args, "host");
-    const Host *host = hosts_find(&arbiter->hosts, name);
-    uint64_t now = arbiter_now(), seed;
-    g_autoptr(Views) views = NULL;
+    uint64_t now = arbiter_now();
+    const Host *host;
     JsonObject *o;
     Whatif whatif;
 
-    if (!host) {
-        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
-                    "there is no host %s", name);
+    if (!ask(arbiter, args, &host, &whatif, now, errp)) {
         return NULL;
     }
-    views = views_new(&arbiter->hosts, &arbiter->grants, NULL, now);
-    random_bytes(&seed, sizeof(seed));
-    whatif_init(&whatif, &arbiter->hosts, host, views->host,
-                &arbiter->options->placement, seed);
     o = whatif_object(arbiter, host, &whatif, now);
+    whatif_deinit(&whatif);
+    return admin_node_new(o);
+}
+
+/* -------------------------------------------------------------- ok-to-stop */
+
+static JsonObject *ok_to_stop_object(Arbiter *arbiter, const Host *host,
+                                     const Whatif *whatif, uint64_t now)
+{
+    g_autoptr(GPtrArray) reasons = ok_to_stop_reasons(whatif,
+        &arbiter->hosts, host, arbiter->started_ms, now);
+    JsonObject *o = json_object_new();
+    JsonArray *list = json_array_new();
+
+    for (guint i = 0; i < reasons->len; i++) {
+        json_array_add_string_element(list, reasons->pdata[i]);
+    }
+    json_object_set_string_member(o, "host", host->name);
+    json_object_set_boolean_member(o, "ok", !reasons->len);
+    json_set_int(o, "sole_bytes", whatif->sole);
+    json_object_set_array_member(o, "reasons", list);
+    json_object_set_array_member(o, "vms", vms_array(whatif));
+    json_object_set_array_member(o, "runs", runs_array(host));
+    return o;
+}
+
+JsonNode *admin_ok_to_stop_run(JsonObject *args, void *opaque, GError **errp)
+{
+    Arbiter *arbiter = opaque;
+    uint64_t now = arbiter_now();
+    const Host *host;
+    JsonObject *o;
+    Whatif whatif;
+
+    if (!ask(arbiter, args, &host, &whatif, now, errp)) {
+        return NULL;
+    }
+    o = ok_to_stop_object(arbiter, host, &whatif, now);
     whatif_deinit(&whatif);
     return admin_node_new(o);
 }

@@ -27,19 +27,42 @@ static WhatifVm *vm_of(Whatif *whatif, const WireBeatLease *lease)
     return &g_array_index(whatif->vms, WhatifVm, whatif->vms->len - 1);
 }
 
-static uint64_t guest_memory(const Hosts *hosts, const WhatifVm *vm)
+/* What its own host says of it, and how long ago. */
+static void set_guest(const Hosts *hosts, WhatifVm *vm, uint64_t now)
 {
     const Host *host = hosts_find(hosts, vm->host);
 
+    vm->age_ms = UINT64_MAX;
     for (guint i = 0; host && i < host->guests->len; i++) {
         const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
                                                 i);
 
         if (!memcmp(g->vm, vm->uuid, RCACHE_UUID_LEN)) {
-            return g->guest;
+            vm->guest = g->guest;
+            vm->copies = g->copies;
+            vm->age_ms = saturating_add(hosts_age(host, now),
+                                        g->figures_age_ms);
+            vm->old = hosts_state(hosts, host, now) != HOST_ALIVE ||
+                      g->figures_age_ms >= RCACHE_FIGURES_MAX_MS;
+            return;
         }
     }
-    return 0;
+    vm->old = true;
+}
+
+/* Of a lease that a host lists: what its VM says that it has only there. */
+static uint64_t sole_of(const Hosts *hosts, const WireBeatLease *lease)
+{
+    const Host *host = hosts_find(hosts, lease->host);
+
+    for (guint i = 0; host && i < host->held->len; i++) {
+        const WireBeatLease *h = &g_array_index(host->held, WireBeatLease, i);
+
+        if (h->lease == lease->lease) {
+            return h->sole;
+        }
+    }
+    return lease->stored;
 }
 
 static int compare_vms(gconstpointer a, gconstpointer b)
@@ -67,6 +90,7 @@ static void collect_held(Whatif *whatif, const Host *from, const Host *host)
         wire_text_copy(own.host, sizeof(own.host), from->name);
         vm = vm_of(whatif, &own);
         vm->stored = saturating_add(vm->stored, l->stored);
+        vm->sole = saturating_add(vm->sole, l->sole);
     }
 }
 
@@ -88,10 +112,12 @@ static void collect_lost(Whatif *whatif, const Host *from, const Host *host)
         vm = vm_of(whatif, &lease);
         vm->lost = saturating_add(vm->lost, t->lost);
         vm->stored -= MIN(vm->stored, t->lost);
+        vm->sole -= MIN(vm->sole, t->lost);
     }
 }
 
-static void collect(Whatif *whatif, const Hosts *hosts, const Host *host)
+static void collect(Whatif *whatif, const Hosts *hosts, const Host *host,
+                    uint64_t now)
 {
     for (guint i = 0; i < host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
@@ -100,6 +126,7 @@ static void collect(Whatif *whatif, const Hosts *hosts, const Host *host)
 
         vm->leased = saturating_add(vm->leased, l->bytes);
         vm->stored = saturating_add(vm->stored, l->stored);
+        vm->sole = saturating_add(vm->sole, sole_of(hosts, l));
         whatif->leased = saturating_add(whatif->leased, l->bytes);
     }
     for (guint i = 0; i < hosts->all->len; i++) {
@@ -109,8 +136,10 @@ static void collect(Whatif *whatif, const Hosts *hosts, const Host *host)
     for (guint i = 0; i < whatif->vms->len; i++) {
         WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
 
-        vm->guest = guest_memory(hosts, vm);
+        set_guest(hosts, vm, now);
+        vm->sole = vm->old ? vm->stored : vm->sole;
         whatif->stored = saturating_add(whatif->stored, vm->stored);
+        whatif->sole = saturating_add(whatif->sole, vm->sole);
         whatif->lost = saturating_add(whatif->lost, vm->lost);
     }
     g_array_sort(whatif->vms, compare_vms);
@@ -161,6 +190,7 @@ static void whatif_place(Search *search, WhatifVm *vm)
         .requester = requester ? requester->index : PLACEMENT_NO_HOST,
         .domain = requester ? requester->domain : 0,
         .owner_bytes = hosts_taken(search->hosts, vm->host),
+        .balance = vm->copies > 1 ? PLACEMENT_BALANCE : PLACEMENT_NO_BALANCE,
     };
     Placement placement;
 
@@ -183,13 +213,13 @@ static void whatif_place(Search *search, WhatifVm *vm)
 
 void whatif_init(Whatif *whatif, const Hosts *hosts, const Host *host,
                  PlacementHost *views, const PlacementConfig *config,
-                 uint64_t seed)
+                 uint64_t seed, uint64_t now)
 {
     uint64_t slab = views[host->index].slab;
     Search search = { hosts, views, config, seed };
 
     *whatif = (Whatif) { .vms = g_array_new(FALSE, TRUE, sizeof(WhatifVm)) };
-    collect(whatif, hosts, host);
+    collect(whatif, hosts, host, now);
     whatif->slabs = slab ? whatif->leased / slab : 0;
     views[host->index].draining = true;
     for (guint i = 0; i < whatif->vms->len; i++) {

@@ -2,9 +2,14 @@
 /*
  * whatif: what VMs would feel if a host died now, or if it was drained.
  *
- * Died: a VM that has pages there waits when it touches one of them, until
- * the host is back, since this version keeps one copy of a page; a VM that
- * only leases room there loses that room; a VM that runs there ends with it.
+ * Died: a VM that has pages there, of which no other live copy is, waits when
+ * it touches one of them, until the host is back; what has another copy is
+ * read from that; a VM that only leases room there loses that room; a VM that
+ * runs there ends with it.
+ *
+ * How much has no other copy is the requester's to know, and is in its
+ * heartbeats (HELD, sole).  Where they do not say, or are old, all that is
+ * stored there counts as such.
  *
  * What stands there is what the host says that it has lent, and what other
  * hosts' VMs say that they have there: a host that has come back without what
@@ -29,7 +34,13 @@ typedef struct WhatifVm {
     char name[RCACHE_NAME_MAX];
     char host[RCACHE_NAME_MAX]; /* which runs it */
     uint64_t leased;            /* bytes on the host in question */
-    uint64_t stored;            /* of its pages, there: it waits for them */
+    uint64_t stored;            /* of its pages, there */
+    uint64_t sole;              /* of those, with no other live copy: it */
+                                /* waits for them */
+    unsigned copies;            /* of a page that it wants; 0: not known */
+    uint64_t age_ms;            /* of what its host says; UINT64_MAX: that */
+                                /* has not been heard of */
+    bool old;                   /* and that is too old for .sole */
     uint64_t lost;              /* of its pages, gone from there already */
     uint64_t guest;             /* its memory; 0: not known */
     uint64_t placed;            /* of .leased, there is room elsewhere for */
@@ -38,7 +49,7 @@ typedef struct WhatifVm {
 
 typedef struct Whatif {
     GArray *vms;                /* of WhatifVm, the largest first */
-    uint64_t leased, stored, placed, lost;      /* their sums */
+    uint64_t leased, stored, sole, placed, lost;        /* their sums */
     uint64_t slabs;             /* that would have to move */
 } Whatif;
 
@@ -50,7 +61,7 @@ typedef struct Whatif {
  */
 void whatif_init(Whatif *whatif, const Hosts *hosts, const Host *host,
                  PlacementHost *views, const PlacementConfig *config,
-                 uint64_t seed);
+                 uint64_t seed, uint64_t now);
 void whatif_deinit(Whatif *whatif);
 
 /**

@@ -17,8 +17,8 @@ _rcachectl_names() {
 
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status hosts leases vms evict top metrics whatif drain
-        undrain upgrade"
+    local commands="status hosts leases vms evict top metrics whatif
+        ok-to-stop drain undrain upgrade"
     local options="--socket= --json --timeout= --explain= --interval= --wait
         --help --version"
     local word command="" given=0
@@ -57,7 +57,7 @@ _rcachectl() {
     evict/0)
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names vms)" \
                                          -- "$cur") ;;
-    whatif/0|drain/0|undrain/0|upgrade/0|leases/0|vms/0)
+    whatif/0|ok-to-stop/0|drain/0|undrain/0|upgrade/0|leases/0|vms/0)
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names hosts)" \
                                          -- "$cur") ;;
     esac

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arbiter/rcachectl/rcachectl.h"
+#include "arbiter/rcachectl/cell.h"
 #include "arbiter/rcachectl/drain.h"
 #include "arbiter/rcachectl/explain.h"
 #include "arbiter/rcachectl/metrics.h"
@@ -37,6 +38,7 @@ typedef struct Command {
     unsigned nr_args;
     unsigned nr_more;           /* that may be left out */
     unsigned timeout_ms;
+    bool judges;                /* its answer's "ok" is the exit status */
 } Command;
 
 static JsonObject *evict_args(char **argv, GError **errp)
@@ -72,6 +74,8 @@ static const Command commands[] = {
     { "metrics", "", "All figures in Prometheus' text format" },
     { "whatif", " HOST", "What VMs feel if HOST dies or is drained",
       print_whatif, host_args, 1, .timeout_ms = 5000 },
+    { "ok-to-stop", " HOST", "Whether anything is gone if it goes now",
+      print_ok_to_stop, host_args, 1, .timeout_ms = 5000, .judges = true },
     { "drain", " HOST", "HOST lends nothing more, asks all back", print_drain,
       host_args, 1, .timeout_ms = 5000 },
     { "undrain", " HOST", "End the drain of HOST", print_drain, host_args, 1,
@@ -175,6 +179,12 @@ static const char *default_socket(void)
                                                            : HOST_SOCKET;
 }
 
+static bool is_ok(JsonNode *answer)
+{
+    return JSON_NODE_HOLDS_OBJECT(answer) &&
+           cell_is_true(json_node_get_object(answer), "ok");
+}
+
 /* One command and its answer. */
 static int run(const CommandLine *line, const Command *command,
                const char *path, JsonObject *args)
@@ -186,6 +196,7 @@ static int run(const CommandLine *line, const Command *command,
                                                timeout_ms, &error);
     g_autofree char *text = NULL;
     JsonNode *shown = answer;
+    int status;
 
     if (answer && line->explain) {
         shown = explain_find(answer, line->explain, &error);
@@ -203,7 +214,11 @@ static int run(const CommandLine *line, const Command *command,
     if (!line->json) {
         text = (line->explain ? explain_print : command->print)(shown);
     }
-    return rcachectl_put(shown, text);
+    status = rcachectl_put(shown, text);
+    if (status == EXIT_DONE && command->judges && !is_ok(shown)) {
+        return EXIT_REFUSED;
+    }
+    return status;
 }
 
 static int upgrade(const CommandLine *line, const char *path,

@@ -170,6 +170,7 @@ char *print_whatif(JsonNode *answer)
         { "GUEST", "guest_bytes", CELL_BYTES },
         { "LEASED", "leased_bytes", CELL_BYTES },
         { "STORED", "stored_bytes", CELL_BYTES },
+        { "SOLE", "sole_bytes", CELL_BYTES },
         { "DIED", "if_died", CELL_TEXT },
         { "PLACED", "placed_bytes", CELL_BYTES },
         { "DRAINED", "if_drained", CELL_TEXT },
@@ -327,6 +328,27 @@ char *print_status(JsonNode *answer)
         }
         value = format_any(at->data, json_object_get_member(o, at->data));
         g_string_append_printf(out, "%-15s %s\n", label, value);
+    }
+    return g_string_free(out, FALSE);
+}
+
+char *print_ok_to_stop(JsonNode *answer)
+{
+    GString *out = g_string_new(NULL);
+    g_autofree char *host = NULL;
+    JsonObject *o;
+
+    if (!JSON_NODE_HOLDS_OBJECT(answer)) {
+        return g_string_free(g_string_append(out, "-\n"), FALSE);
+    }
+    o = json_node_get_object(answer);
+    host = cell_field(o, "host", CELL_TEXT);
+    if (cell_is_true(o, "ok")) {
+        g_string_append_printf(out, "%s may stop: nothing has its only live "
+                               "copy there\n", host);
+    } else {
+        g_string_append_printf(out, "%s may not stop:\n", host);
+        append_texts(out, json_object_get_member(o, "reasons"), "");
     }
     return g_string_free(out, FALSE);
 }

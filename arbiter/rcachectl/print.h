@@ -12,6 +12,7 @@
  */
 char *print_status(JsonNode *answer);
 char *print_whatif(JsonNode *answer);
+char *print_ok_to_stop(JsonNode *answer);
 
 /** print_why() - of a VM in the answer of whatif: why it cannot move, or
  * NULL */

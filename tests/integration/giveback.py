@@ -59,6 +59,15 @@ def rcachectl(c, *args):
         check=True, capture_output=True, text=True, timeout=90).stdout
 
 
+def may_stop(c, host):
+    """The exit status of ok-to-stop, and what it prints."""
+    done = subprocess.run(
+        [os.path.join(c.build, "arbiter", "rcachectl"),
+         f"--socket={c.requester.path('arbiter.sock')}", "ok-to-stop",
+         host.name], capture_output=True, text=True, timeout=90, check=False)
+    return done.returncode, done.stdout
+
+
 def expect_whatif(c, old, name):
     """The arbiter says that this VM depends on @old, and could leave it."""
     def moves():
@@ -97,6 +106,8 @@ def drained(build):
             c, "--json", "whatif", old.name))["stored_bytes"], 30)
         before = vm.stats()["visits"]
         expect_whatif(c, old, vm.name)
+        status, text = may_stop(c, old)
+        assert status == 4 and f"vm {vm.name} on " in text, (status, text)
         stop = threading.Event()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             looks = pool.submit(watch_lending, c, old, stop)
@@ -112,6 +123,9 @@ def drained(build):
         # Of the last tick, which may be half a second ago.
         wait_for("nothing more to be asked back",
                  lambda: c.status(old)["asked_back_bytes"] == 0, 10)
+        wait_for("ok to stop", lambda: may_stop(c, old)[0] == 0, 30)
+        status, text = may_stop(c, new)
+        assert status == 4, (status, text)
         wait_for("visits", lambda: vm.stats()["visits"] > before + 1000, 30)
         # What is lent again is made use of again: and drained the other way.
         drain(c, old, undo=True)

@@ -366,7 +366,7 @@ START_TEST(every_field_is_documented)
     static const char *const commands[] = { "status", "hosts", "leases",
                                             "vms" };
     g_autoptr(JsonObject) args = json_object_new();
-    g_autoptr(JsonNode) answer = NULL;
+    g_autoptr(JsonNode) answer = NULL, stop = NULL;
     g_autofree char *manual = NULL;
     const char *lender;
 
@@ -391,6 +391,11 @@ START_TEST(every_field_is_documented)
     check_names(answer, manual);
     ck_assert_uint_eq(json_array_get_length(json_object_get_array_member(
         json_node_get_object(answer), "vms")), 1);
+    stop = admin_execute(arbiter.socket, "ok-to-stop", args, 5000, NULL);
+    ck_assert_ptr_nonnull(stop);
+    check_names(stop, manual);
+    ck_assert(!json_object_get_boolean_member(json_node_get_object(stop),
+                                              "ok"));
 }
 END_TEST
 

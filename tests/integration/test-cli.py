@@ -210,6 +210,8 @@ class Rcachectl(Case):
                 (['undrain', 'h'], 1, 'there is no host h'),
                 (['whatif', 'h'], 1, 'there is no host h'),
                 (['whatif'], 2, 'whatif HOST'),
+                (['ok-to-stop', 'h'], 1, 'there is no host h'),
+                (['ok-to-stop'], 2, 'ok-to-stop HOST'),
                 (['drain', '--wait', 'h'], 1, 'there is no host h'),
                 (['--wait', 'status'], 2, '--wait goes with drain'),
                 (['metrics'], 0, ''),
@@ -319,6 +321,24 @@ class Rcachectl(Case):
         done = self.ctl('drain', '--wait', 'h', *options)
         return done.returncode, done.stdout + done.stderr
 
+    def test_ok_to_stop(self):
+        def answers(command, n):
+            ok = n <= 2
+            return {'return': {
+                'host': 'h', 'ok': ok,
+                'reasons': [] if ok else ['vm web on a: 3 MiB']}}
+
+        self.serve(answers)
+        for ok, status, words in (
+                (True, 0, 'h may stop: '),
+                (False, 4, 'h may not stop:\n  vm web on a: 3 MiB\n')):
+            done = self.ctl('ok-to-stop', 'h')
+            self.assertEqual(done.returncode, status)
+            self.assertTrue(done.stdout.startswith(words), done.stdout)
+            done = self.ctl('--json', 'ok-to-stop', 'h')
+            self.assertEqual(done.returncode, status)
+            self.assertEqual(json.loads(done.stdout)['ok'], ok)
+
     def test_drain_waits(self):
         # A heartbeat later it drains; then there is less and less.
         status, text = self.drain(
@@ -379,7 +399,7 @@ class Completion(Case):
 
     def test_knows_all(self):
         text = run(RCACHECTL, '--help').stdout
-        commands = re.findall(r'^  ([a-z]+)(?: \[?[A-Z]+\]?)* {2,}', text,
+        commands = re.findall(r'^  ([a-z][a-z-]*)(?: \[?[A-Z]+\]?)* {2,}', text,
                               re.MULTILINE)
         options = re.findall(r'^  (?:-h, )?(--[a-z]+=?)', text, re.MULTILINE)
         self.assertIn('evict', commands)
@@ -420,7 +440,7 @@ class Completion(Case):
 
     def test_names_vms_and_hosts(self):
         self.assertEqual(self.names('vms', 'evict', 'w'), ['web1'])
-        for command in ('drain', 'undrain', 'whatif'):
+        for command in ('drain', 'undrain', 'whatif', 'ok-to-stop'):
             self.assertEqual(self.names('hosts', command, 'd'), ['db1'])
         self.assertEqual(self.names('hosts', 'drain', '--wait', ''),
                          ['web1', 'db1'])

@@ -13,11 +13,13 @@ static HostsSaid said[4];       /* requester, old, and two others */
 static Host *host[4];
 static PlacementHost views[4];
 static Whatif whatif;
+static uint64_t now;
 
 static void set_up(void)
 {
     static const char *const names[] = { "me", "old", "x", "y" };
 
+    now = 1000;
     config = (PlacementConfig) { .spread = 2, .sample = 16, .share = 50,
                                  .psi_some_max = 2000, .psi_full_max = 500 };
     hosts_fixture_init(&hosts);
@@ -48,7 +50,7 @@ static void ask(void)
             .free = beat->offered - beat->leased,
         };
     }
-    whatif_init(&whatif, &hosts, host[1], views, &config, 7);
+    whatif_init(&whatif, &hosts, host[1], views, &config, 7, now);
 }
 
 static const WhatifVm *vm(unsigned i)
