@@ -182,7 +182,15 @@ static void rcached_withdraw(uint64_t lease, void *opaque)
     }
 }
 
+static void rcached_greeted(void *opaque)
+{
+    Rcached *r = opaque;
+
+    wants_again(r->wants);
+}
+
 static const ArbiterOps arbiter_ops = {
+    .greeted = rcached_greeted,
     .beat = rcached_beat,
     .grant = rcached_grant,
     .drain = rcached_drain,
@@ -191,54 +199,6 @@ static const ArbiterOps arbiter_ops = {
 };
 
 /* ----------------------------------------------------------------- pagers */
-
-/* Who asked for a lease; by name, since it may be gone before the answer. */
-typedef struct Want {
-    Rcached *r;
-    char uuid[UUID_TEXT_LEN];
-    uint64_t incarnation;
-    uint64_t tag;
-} Want;
-
-static void grants_fill(const WireLeaseReply *reply, struct LinkGrants *msg)
-{
-    msg->nr_grants = MIN(reply->nr_grants, LINK_GRANTS_MAX);
-    for (unsigned i = 0; i < msg->nr_grants; i++) {
-        const WireLeaseGrant *from = &reply->grant[i];
-        struct RcacheLeaseGrant *to = &msg->grant[i];
-
-        *to = (struct RcacheLeaseGrant) {
-            .lease = from->lease, .epoch = from->epoch,
-            .ttl_ms = from->ttl_ms, .bytes = from->bytes,
-        };
-        memcpy(to->token, from->token, sizeof(to->token));
-        wire_text_copy(to->host, sizeof(to->host), from->host);
-        wire_text_copy(to->address, sizeof(to->address), from->address);
-        wire_text_copy(msg->label[i], sizeof(msg->label[i]), from->label);
-    }
-}
-
-static void want_answered(const WireLeaseReply *reply, void *opaque)
-{
-    g_autofree Want *want = opaque;
-    const Vm *vm = vms_find(want->r->vms, want->uuid);
-    struct LinkGrants msg = {
-        .hdr = { .magic = LINK_MAGIC, .type = LINK_GRANTS,
-                 .size = sizeof(msg), .tag = want->tag },
-        .status = reply->status,
-    };
-
-    if (!vm || vm->incarnation != want->incarnation) {
-        return;
-    }
-    if (reply->nr_grants || *reply->text) {
-        g_message("vm %s: %u leases granted%s%s", vm->name, reply->nr_grants,
-                  *reply->text ? ": " : "", reply->text);
-    }
-    grants_fill(reply, &msg);
-    wire_text_copy(msg.text, sizeof(msg.text), reply->text);
-    link_send(vm->link, &msg, sizeof(msg));
-}
 
 static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
                               pid_t pid, void *opaque, GError **errp)
@@ -268,23 +228,8 @@ static void rcached_link_want(Vm *vm, const struct LinkWant *msg,
                               void *opaque)
 {
     Rcached *r = opaque;
-    Want *want = g_new0(Want, 1);
-    WireLeaseRequest request = {
-        .bytes = msg->bytes, .copies = MAX(msg->copies, 1),
-    };
 
-    want->r = r;
-    g_strlcpy(want->uuid, vm->uuid_text, sizeof(want->uuid));
-    want->incarnation = vm->incarnation;
-    want->tag = msg->hdr.tag;
-    memcpy(request.vm, vm->uuid, sizeof(request.vm));
-    wire_text_copy(request.name, sizeof(request.name), vm->name);
-    request.nr_avoid = MIN(msg->nr_avoid, RCACHE_AVOID_MAX);
-    for (unsigned i = 0; i < request.nr_avoid; i++) {
-        wire_text_copy(request.avoid[i], sizeof(request.avoid[i]),
-                       msg->avoid[i]);
-    }
-    arbiter_request(r->arbiters, &request, want_answered, want);
+    wants_add(r->wants, vm, msg);
 }
 
 static void rcached_link_auto(Vm *vm, const struct LinkAuto *msg,
@@ -517,6 +462,7 @@ Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
     start_policy(r);
     start_stopping(r, over, opaque);
     start_arbiters(r);
+    r->wants = wants_new(r->vms, r->arbiters);
     r->admin = host_admin_new(r, errp);
     if (!r->admin) {
         return NULL;
@@ -543,6 +489,7 @@ void rcached_free(Rcached *r)
     policy_free(r->policy);
     granter_free(r->granter);
     arbiter_clients_free(r->arbiters);
+    wants_free(r->wants);
     link_server_free(r->links);
     evicts_free(r->evicts);
     qmp_folder_free(r->qmp);

@@ -26,6 +26,7 @@
 #include "rcached/rundir.h"
 #include "rcached/stopping.h"
 #include "rcached/vms.h"
+#include "rcached/wants.h"
 
 typedef struct HostAdmin HostAdmin;
 
@@ -42,6 +43,7 @@ typedef struct Rcached {
     Policy *policy;
     QmpFolder *qmp;             /* or NULL */
     ArbiterClients *arbiters;
+    Wants *wants;
     Evicts *evicts;
     HostAdmin *admin;
     Stopping *stopping;

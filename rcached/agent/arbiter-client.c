@@ -26,6 +26,8 @@
 /* An arbiter that is silent for so many PINGs, and so long, has gone. */
 #define SILENT_BEATS    5u
 #define SILENT_MIN_MS   5000u
+/* A busy machine is no dead one, however short a heartbeat is. */
+#define PING_MIN_MS     250u
 
 typedef struct Arbiter {
     ArbiterClients *clients;
@@ -41,6 +43,7 @@ typedef struct Arbiter {
     unsigned period_ms;
     uint64_t seq;
     uint64_t beats;
+    uint64_t pings, pongs;      /* of this connection */
     char host[RCACHE_NAME_MAX];
     char *error;
     bool said;                  /* this error has been logged */
@@ -118,18 +121,35 @@ static void fit_request(WireLeaseRequest *what, uint64_t features)
     }
 }
 
-static void request_send(unsigned i, uint64_t tag,
-                         const WireLeaseRequest *request, void *opaque)
+static uint64_t request_send(unsigned i, uint64_t tag,
+                             const WireLeaseRequest *request, void *opaque)
 {
     ArbiterClients *clients = opaque;
     Arbiter *a = &clients->arbiter[i];
     WireLeaseRequest what = *request;
     GByteArray *bytes = g_byte_array_new();
+    WireHead ping = { .type = RCACHE_PING };
 
     fit_request(&what, a->features);
     wire_append_lease_request(bytes, tag, &what);
+    wire_append_bare(bytes, &ping);
     /* If that fails the connection ends, which asks the next one. */
     control_conn_send_bytes(a->frames, bytes);
+    return ++a->pings;
+}
+
+static unsigned request_patience(unsigned i, void *opaque)
+{
+    const ArbiterClients *clients = opaque;
+
+    return MAX(clients->arbiter[i].period_ms / 2, PING_MIN_MS);
+}
+
+static bool request_lives(unsigned i, uint64_t ping, void *opaque)
+{
+    const ArbiterClients *clients = opaque;
+
+    return clients->arbiter[i].pongs >= ping;
 }
 
 static void request_nobody(char *text, size_t size, void *opaque)
@@ -148,6 +168,8 @@ static void request_nobody(char *text, size_t size, void *opaque)
 static const LeaseRequestsOps request_ops = {
     .ready = request_ready,
     .send = request_send,
+    .patience = request_patience,
+    .lives = request_lives,
     .name = request_name,
     .nobody = request_nobody,
 };
@@ -194,6 +216,7 @@ static gboolean arbiter_beat(gpointer opaque)
 
     clients->ops->beat(bytes, a->seq++, clients->opaque);
     wire_append_bare(bytes, &ping);
+    a->pings++;
     a->beats++;
     control_conn_send_bytes(a->frames, bytes);
     /* So that many hosts do not come to beat together. */
@@ -233,6 +256,7 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
     control_conn_set_deadline(a->frames,
                               MAX(SILENT_BEATS * a->period_ms, SILENT_MIN_MS));
     arbiter_beat(a);
+    a->clients->ops->greeted(a->clients->opaque);
 }
 
 static ArbiterAsked *asked_new(Arbiter *a, uint64_t tag)
@@ -260,6 +284,7 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
     WireError err;
 
     if (head->type == RCACHE_PONG) {
+        a->pongs++;
         return WIRE_OK;
     }
     if ((head->type == RCACHE_HELLO_ACK) == a->greeted) {
@@ -355,6 +380,7 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
     wire_text_copy(hello.host, sizeof(hello.host), clients->host);
     wire_text_copy(hello.address, sizeof(hello.address), clients->provider);
     a->connection = ++clients->connections;
+    a->pings = a->pongs = 0;
     a->frames = control_conn_new(conn, WIRE_HOST, &arbiter_frames_ops, a);
     control_conn_set_deadline(a->frames, SILENT_MIN_MS);
     bytes = g_byte_array_new();
@@ -372,10 +398,15 @@ static gboolean arbiter_dial(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-/* Pause, between half and all of what it has grown to, then dial again. */
+/*
+ * Pause, between half and all of what it has grown to, then dial again.  An
+ * arbiter that is back is so found within a heartbeat.
+ */
 static void arbiter_wait(Arbiter *a)
 {
-    unsigned max = a->clients->config.retry_max_ms;
+    const ArbiterConfig *config = &a->clients->config;
+    unsigned beat = a->period_ms ? a->period_ms : BEAT_DEFAULT_MS;
+    unsigned max = MIN(config->retry_max_ms, MAX(beat, config->retry_min_ms));
 
     a->timer = g_timeout_add(a->pause_ms / 2 +
                              g_random_int_range(0, a->pause_ms / 2 + 1),
@@ -478,6 +509,16 @@ void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack)
 unsigned arbiter_clients_count(const ArbiterClients *clients)
 {
     return clients->nr_arbiters;
+}
+
+unsigned arbiter_clients_connected(const ArbiterClients *clients)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < clients->nr_arbiters; i++) {
+        n += clients->arbiter[i].greeted;
+    }
+    return n;
 }
 
 void arbiter_clients_status(const ArbiterClients *clients, unsigned i,

@@ -8,7 +8,8 @@
  * needed for anything but new leases.
  *
  * A lease request goes to one arbiter; when that does not answer in time, or
- * says no, the next one is asked (lease-requests.h).
+ * says no, the next one is asked (lease-requests.h).  Whether it is there at
+ * all is known within half a heartbeat, since a PING goes with the request.
  */
 #ifndef RCACHED_AGENT_ARBITER_CLIENT_H
 #define RCACHED_AGENT_ARBITER_CLIENT_H
@@ -27,6 +28,8 @@ typedef struct ArbiterClients ArbiterClients;
 typedef struct ArbiterAsked ArbiterAsked;
 
 typedef struct ArbiterOps {
+    /* An arbiter is connected and has had its first heartbeat. */
+    void (*greeted)(void *opaque);
     /* Append one whole heartbeat with this number to @out. */
     void (*beat)(GByteArray *out, uint64_t seq, void *opaque);
     /* Give it to arbiter_grant_answer(), now or later. */
@@ -48,7 +51,7 @@ typedef struct ArbiterConfig {
     const char *provider;       /* where this host's provider listens */
     unsigned dial_ms;           /* a connection may take to come about */
     unsigned retry_min_ms;      /* pauses between attempts */
-    unsigned retry_max_ms;
+    unsigned retry_max_ms;      /* no more than a heartbeat, unless refused */
     unsigned answer_ms;         /* an arbiter may take to answer a request */
 } ArbiterConfig;
 
@@ -89,6 +92,9 @@ void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack);
 
 /** arbiter_clients_count() - how many arbiters are configured */
 unsigned arbiter_clients_count(const ArbiterClients *clients);
+/** arbiter_clients_connected() - how many of them are, now */
+unsigned arbiter_clients_connected(const ArbiterClients *clients);
+
 /** arbiter_clients_status() - how arbiter @i is; its texts are the clients' */
 void arbiter_clients_status(const ArbiterClients *clients, unsigned i,
                             ArbiterStatus *out);

@@ -33,6 +33,8 @@ typedef struct Request {
     unsigned asked;             /* who has it; NOBODY between two attempts */
     GArray *tried;              /* of unsigned */
     guint timer;
+    uint64_t ping;              /* that went with it */
+    guint probe;                /* source: has that been answered? */
     WireLeaseReply last;        /* what to say when nobody is left */
     LeaseRequestReply *reply;
     void *opaque;
@@ -43,6 +45,7 @@ static void request_next(Request *r);
 static void request_free(Request *r)
 {
     g_clear_handle_id(&r->timer, g_source_remove);
+    g_clear_handle_id(&r->probe, g_source_remove);
     r->requests->all = g_list_remove(r->requests->all, r);
     g_array_unref(r->tried);
     g_free(r);
@@ -96,6 +99,27 @@ static gboolean request_late(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+/* If there is nobody else it is waited for all the same. */
+static gboolean request_probe(gpointer opaque)
+{
+    Request *r = opaque;
+    const LeaseRequests *all = r->requests;
+    const char *name = all->ops->name(r->asked, all->opaque);
+
+    r->probe = 0;
+    if (all->ops->lives(r->asked, r->ping, all->opaque) ||
+        request_pick(r) == NOBODY) {
+        return G_SOURCE_REMOVE;
+    }
+    g_message("arbiter %s does not answer: another one is asked for leases",
+              name);
+    g_snprintf(r->last.text, sizeof(r->last.text),
+               "arbiter %s does not answer", name);
+    r->last.status = RCACHE_E_BUSY;
+    request_next(r);
+    return G_SOURCE_REMOVE;
+}
+
 /* Nobody is left, or there was nobody: say so from the main loop. */
 static gboolean request_nobody(gpointer opaque)
 {
@@ -115,6 +139,7 @@ static void request_next(Request *r)
     LeaseRequests *all = r->requests;
 
     g_clear_handle_id(&r->timer, g_source_remove);
+    g_clear_handle_id(&r->probe, g_source_remove);
     r->asked = request_pick(r);
     if (r->asked == NOBODY) {
         r->timer = g_idle_add(request_nobody, r);
@@ -124,7 +149,9 @@ static void request_next(Request *r)
     r->tag = ++all->tags;
     r->timer = g_timeout_add(all->answer_ms + r->what.bytes / ALLOCATED_PER_MS,
                              request_late, r);
-    all->ops->send(r->asked, r->tag, &r->what, all->opaque);
+    r->probe = g_timeout_add(all->ops->patience(r->asked, all->opaque),
+                             request_probe, r);
+    r->ping = all->ops->send(r->asked, r->tag, &r->what, all->opaque);
 }
 
 /* @tag: of the attempt, or 0 for any. */

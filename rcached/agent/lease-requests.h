@@ -3,9 +3,12 @@
  * lease-requests: requests for leases, on their way from arbiter to arbiter.
  *
  * A request goes to one arbiter that is connected; when that does not answer
- * in time, says no or is lost, the next one is asked, each once.  When nobody
- * is left the caller gets the last answer.  The arbiter that last said yes is
- * asked first.
+ * in time, says no or is lost, the next one is asked, each once.  An arbiter
+ * may take as long as its providers to answer a request, but it answers a PING
+ * at once.  One goes with each request: if that is not answered soon, the
+ * arbiter is dead, though its connection has not ended, or stands still.  When
+ * nobody is left the caller gets the last answer.  The arbiter that last said
+ * yes is asked first.
  *
  * It knows arbiters by their index only; the owner sends.
  */
@@ -26,9 +29,14 @@ typedef void LeaseRequestReply(const WireLeaseReply *reply, void *opaque);
 typedef struct LeaseRequestsOps {
     /* Can arbiter @i be asked now? */
     bool (*ready)(unsigned i, void *opaque);
-    /* Ask arbiter @i.  If that fails, lease_requests_lost() says so later. */
-    void (*send)(unsigned i, uint64_t tag, const WireLeaseRequest *what,
-                 void *opaque);
+    /* Ask arbiter @i, and send a PING.  If that fails, lease_requests_lost()
+     * says so later.  Return: the PING's number. */
+    uint64_t (*send)(unsigned i, uint64_t tag, const WireLeaseRequest *what,
+                     void *opaque);
+    /* How long arbiter @i may take to answer a PING, in ms. */
+    unsigned (*patience)(unsigned i, void *opaque);
+    /* Has it answered that PING? */
+    bool (*lives)(unsigned i, uint64_t ping, void *opaque);
     /* What arbiter @i is called. */
     const char *(*name)(unsigned i, void *opaque);
     /* Why no arbiter can be asked at all, into @text of @size bytes. */

@@ -228,6 +228,13 @@ static void expect_event_with(int fd, const char *start, const char *word)
                   "'%s' is not '%s...%s...'", event, start, word);
 }
 
+static bool has_request(void *opaque)
+{
+    const FakeArbiter *a = opaque;
+
+    return a->requests;
+}
+
 START_TEST(a_pager_gets_what_it_asks_for)
 {
     int fd;
@@ -344,6 +351,50 @@ START_TEST(who_does_not_answer_is_not_waited_for)
     fake_arbiter_reply(&one);
     fake_pump(100, NULL, NULL);
     ck_assert_uint_eq(one.closed, 0);
+    close(fd);
+}
+END_TEST
+
+static bool is_hung(void *opaque)
+{
+    return one.hellos && two.beats;
+}
+
+/* One that hangs answers no PING either: that is known in half a heartbeat. */
+START_TEST(who_hangs_is_not_waited_for)
+{
+    gint64 began;
+    int fd;
+
+    one.hung = two.mute = true;
+    start_with(2, NULL);
+    ck_assert(fake_pump(5000, is_hung, NULL));
+    began = g_get_monotonic_time();
+    fd = daemon_vm(&daemon_, 5, "web");
+    ck_assert(fake_pump(2500, has_request, &two));
+    ck_assert_int_lt(g_get_monotonic_time() - began, 2500000);
+    ck_assert_uint_eq(one.requests, 0);
+    fake_arbiter_reply(&two);
+    expect_event_with(fd, "grants tag=77 status=0 n=1", "lease=beef");
+    close(fd);
+}
+END_TEST
+
+/* Refused at once, since the guest waits; and granted when one is there. */
+START_TEST(what_none_was_there_for_is_asked_again)
+{
+    int fd;
+
+    one.refuse = RCACHE_E_REFUSED;
+    start_with(1, NULL);
+    fd = daemon_vm(&daemon_, 5, "web");
+    expect_event_with(fd, "grants tag=77 status=9 n=0", "is connected");
+    one.refuse = 0;
+    ck_assert(fake_pump(15000, has_request, &one));
+    expect_event_with(fd, "grants tag=0 status=0 n=1", "lease=beef");
+    /* Once. */
+    fake_pump(300, NULL, NULL);
+    ck_assert_uint_eq(one.requests, 1);
     close(fd);
 }
 END_TEST
@@ -520,6 +571,8 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_refusal_reaches_the_pager);
     tcase_add_test(tc, who_refuses_is_not_the_last_to_be_asked);
     tcase_add_test(tc, who_does_not_answer_is_not_waited_for);
+    tcase_add_test(tc, who_hangs_is_not_waited_for);
+    tcase_add_test(tc, what_none_was_there_for_is_asked_again);
     tcase_add_test(tc, when_nobody_answers_it_is_told_so);
     tcase_add_test(tc, an_arbiter_that_goes_with_a_request_is_replaced);
     tcase_add_test(tc, an_arbiter_that_comes_back_is_found);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wants: requests for leases, between pagers and arbiters.  See wants.h. */
+#include "rcached/wants.h"
+
+#include <string.h>
+
+#include "common/uuid.h"
+#include "common/wire-control.h"
+#include "rcached/link-server.h"
+
+struct Wants {
+    Vms *vms;
+    ArbiterClients *arbiters;
+    GQueue unmet;               /* of Want: no arbiter was there */
+};
+
+/* Who asked; by name, since it may be gone before the answer. */
+typedef struct Want {
+    Wants *wants;
+    char uuid[UUID_TEXT_LEN];
+    uint64_t incarnation;
+    uint64_t tag;
+    WireLeaseRequest request;
+} Want;
+
+Wants *wants_new(Vms *vms, ArbiterClients *arbiters)
+{
+    Wants *wants = g_new0(Wants, 1);
+
+    wants->vms = vms;
+    wants->arbiters = arbiters;
+    return wants;
+}
+
+void wants_free(Wants *wants)
+{
+    if (wants) {
+        g_queue_clear_full(&wants->unmet, g_free);
+        g_free(wants);
+    }
+}
+
+static void grants_fill(const WireLeaseReply *reply, struct LinkGrants *msg)
+{
+    msg->nr_grants = MIN(reply->nr_grants, LINK_GRANTS_MAX);
+    for (unsigned i = 0; i < msg->nr_grants; i++) {
+        const WireLeaseGrant *from = &reply->grant[i];
+        struct RcacheLeaseGrant *to = &msg->grant[i];
+
+        *to = (struct RcacheLeaseGrant) {
+            .lease = from->lease, .epoch = from->epoch,
+            .ttl_ms = from->ttl_ms, .bytes = from->bytes,
+        };
+        memcpy(to->token, from->token, sizeof(to->token));
+        wire_text_copy(to->host, sizeof(to->host), from->host);
+        wire_text_copy(to->address, sizeof(to->address), from->address);
+        wire_text_copy(msg->label[i], sizeof(msg->label[i]), from->label);
+    }
+}
+
+static void want_tell(const Want *want, const Vm *vm,
+                      const WireLeaseReply *reply)
+{
+    struct LinkGrants msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_GRANTS,
+                 .size = sizeof(msg), .tag = want->tag },
+        .status = reply->status,
+    };
+
+    if (reply->nr_grants || *reply->text) {
+        g_message("vm %s: %u leases granted%s%s", vm->name, reply->nr_grants,
+                  *reply->text ? ": " : "", reply->text);
+    }
+    grants_fill(reply, &msg);
+    wire_text_copy(msg.text, sizeof(msg.text), reply->text);
+    link_send(vm->link, &msg, sizeof(msg));
+}
+
+/* The VM that asked, or NULL: it is gone. */
+static const Vm *want_vm(const Want *want)
+{
+    const Vm *vm = vms_find(want->wants->vms, want->uuid);
+
+    return vm && vm->incarnation == want->incarnation ? vm : NULL;
+}
+
+static void want_answered(const WireLeaseReply *reply, void *opaque)
+{
+    Want *want = opaque;
+    Wants *wants = want->wants;
+    const Vm *vm = want_vm(want);
+
+    if (vm) {
+        want_tell(want, vm, reply);
+    }
+    if (vm && reply->status && arbiter_clients_count(wants->arbiters) &&
+        !arbiter_clients_connected(wants->arbiters)) {
+        want->tag = 0;
+        g_queue_push_tail(&wants->unmet, want);
+    } else {
+        g_free(want);
+    }
+}
+
+/* What a VM asks for now is what it needs now. */
+static void forget_unmet(Wants *wants, const Vm *vm)
+{
+    GList *at = wants->unmet.head;
+
+    while (at) {
+        GList *next = at->next;
+        Want *want = at->data;
+
+        if (!strcmp(want->uuid, vm->uuid_text)) {
+            g_queue_delete_link(&wants->unmet, at);
+            g_free(want);
+        }
+        at = next;
+    }
+}
+
+void wants_add(Wants *wants, const Vm *vm, const struct LinkWant *msg)
+{
+    Want *want = g_new0(Want, 1);
+    WireLeaseRequest *request = &want->request;
+
+    forget_unmet(wants, vm);
+    want->wants = wants;
+    g_strlcpy(want->uuid, vm->uuid_text, sizeof(want->uuid));
+    want->incarnation = vm->incarnation;
+    want->tag = msg->hdr.tag;
+    request->bytes = msg->bytes;
+    request->copies = MAX(msg->copies, 1);
+    memcpy(request->vm, vm->uuid, sizeof(request->vm));
+    wire_text_copy(request->name, sizeof(request->name), vm->name);
+    request->nr_avoid = MIN(msg->nr_avoid, RCACHE_AVOID_MAX);
+    for (unsigned i = 0; i < request->nr_avoid; i++) {
+        wire_text_copy(request->avoid[i], sizeof(request->avoid[i]),
+                       msg->avoid[i]);
+    }
+    arbiter_request(wants->arbiters, request, want_answered, want);
+}
+
+void wants_again(Wants *wants)
+{
+    Want *want;
+
+    while ((want = g_queue_pop_head(&wants->unmet))) {
+        if (want_vm(want)) {
+            arbiter_request(wants->arbiters, &want->request, want_answered,
+                            want);
+        } else {
+            g_free(want);
+        }
+    }
+}
