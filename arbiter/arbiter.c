@@ -20,6 +20,7 @@
 #include "common/wire-control.h"
 
 #define TICK_MS         100u
+#define EARLY_TRIES     64u     /* requests that are tried again in a tick */
 #define COMING_BACK     16u     /* connections whose end was not seen */
 #define SLEPT_MS        1000u   /* later than this, it was away */
 /* A busy machine is no silent one, however often it is to beat. */
@@ -153,6 +154,7 @@ static void replace_conn(Arbiter *arbiter, Host *host)
     host->conn = NULL;
     grants_provider_lost(&arbiter->grants, host->name);
     grants_requester_lost(&arbiter->grants, host->name);
+    early_forget(&arbiter->early, host->name);
 }
 
 /* What was known under another name, or of another boot, is over. */
@@ -266,14 +268,60 @@ static void refuse(Arbiter *arbiter, Host *host, uint64_t tag,
     control_send_reply(host->conn, tag, &out);
 }
 
+/*
+ * Ask providers for it.  @whole: for all of it, or nobody.
+ *
+ * Return: false: nobody was asked, and nothing was answered; not without
+ * @whole
+ */
+static bool serve(Arbiter *arbiter, Host *host, uint64_t tag,
+                  const WireLeaseRequest *request, bool whole, uint64_t now)
+{
+    const AssignWhat what = {
+        .bytes = request->bytes, .copies = request->copies,
+        .parts = WIRE_GRANTS_MAX, .whole = whole,
+    };
+    LeaseAsk *ask = grants_ask_new(&arbiter->grants, host->name, tag, request,
+                                   now);
+
+    if (!ask && !whole) {
+        refuse(arbiter, host, tag, RCACHE_E_BUSY,
+               "too many requests of this host are waiting");
+    } else if (ask && !arbiter_assign(arbiter, ask, what, now) && whole) {
+        grants_ask_free(&arbiter->grants, ask);
+        ask = NULL;
+    }
+    pump(arbiter);
+    return ask || !whole;
+}
+
+static void serve_early(Arbiter *arbiter, uint64_t now)
+{
+    bool young = early_is_young(arbiter->started_ms,
+                                arbiter->options->hosts.heartbeat_ms, now);
+    guint n = MIN(arbiter->early.queue.length, EARLY_TRIES);
+    EarlyRequest *early;
+
+    while (n-- && (early = early_take(&arbiter->early))) {
+        Host *host = hosts_find(&arbiter->hosts, early->requester);
+
+        if (host && host->conn &&
+            !serve(arbiter, host, early->tag, &early->wire, young, now)) {
+            early_put_back(&arbiter->early, early);
+        } else {
+            g_free(early);
+        }
+    }
+}
+
 static void on_request(HostConn *conn, uint64_t tag,
                        const WireLeaseRequest *request, void *opaque)
 {
     Arbiter *arbiter = opaque;
     Host *host = control_data(conn);
     uint64_t now = arbiter_now();
-    AssignWhat what;
-    LeaseAsk *ask;
+    bool young = early_is_young(arbiter->started_ms,
+                                arbiter->options->hosts.heartbeat_ms, now);
 
     if (request->copies > PLACEMENT_COPIES_MAX) {
         refuse(arbiter, host, tag, RCACHE_E_REFUSED,
@@ -285,16 +333,12 @@ static void on_request(HostConn *conn, uint64_t tag,
         refuse(arbiter, host, tag, host->refusal.status, host->refusal.text);
         return;
     }
-    ask = grants_ask_new(&arbiter->grants, host->name, tag, request, now);
-    if (!ask) {
+    if (!serve(arbiter, host, tag, request, young, now) &&
+        !early_add(&arbiter->early, host->name, tag, request,
+                   arbiter->options->grants.asks_max)) {
         refuse(arbiter, host, tag, RCACHE_E_BUSY,
                "too many requests of this host are waiting");
-        return;
     }
-    what = (AssignWhat) { .bytes = request->bytes, .copies = request->copies,
-                          .parts = WIRE_GRANTS_MAX };
-    arbiter_assign(arbiter, ask, what, now);
-    pump(arbiter);
 }
 
 static void on_grant_ack(HostConn *conn, const WireGrantAck *ack, void *opaque)
@@ -325,6 +369,7 @@ static void on_gone(HostConn *conn, const char *reason, void *opaque)
     vm_commands_gone(&arbiter->vm_commands, conn);
     grants_provider_lost(&arbiter->grants, host->name);
     grants_requester_lost(&arbiter->grants, host->name);
+    early_forget(&arbiter->early, host->name);
     hosts_gone(&arbiter->hosts, host);
     pump(arbiter);
 }
@@ -381,6 +426,7 @@ static gboolean tick(void *opaque)
 
     check_clock(arbiter, now);
     check_silence(arbiter, now);
+    serve_early(arbiter, now);
     pump(arbiter);
     grants_expire(&arbiter->grants, now);
     shunned_expire(&arbiter->shunned, now);
@@ -454,6 +500,7 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
     hosts_init(&arbiter->hosts, &options->hosts);
     shunned_init(&arbiter->shunned);
     grants_init(&arbiter->grants, &options->grants);
+    early_init(&arbiter->early);
     vm_commands_init(&arbiter->vm_commands);
     if (!start_control(arbiter, errp) || !start_admin(arbiter, errp)) {
         return NULL;
@@ -479,6 +526,7 @@ void arbiter_free(Arbiter *arbiter)
     admin_server_free(arbiter->admin);
     control_free(arbiter->control);
     shunned_deinit(&arbiter->shunned);
+    early_deinit(&arbiter->early);
     grants_deinit(&arbiter->grants);
     hosts_deinit(&arbiter->hosts);
     g_free(arbiter);

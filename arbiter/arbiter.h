@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "arbiter/control.h"
+#include "arbiter/early.h"
 #include "arbiter/hosts.h"
 #include "arbiter/grants.h"
 #include "arbiter/moves.h"
@@ -27,6 +28,7 @@ typedef struct Arbiter {
     const Options *options;
     Hosts hosts;
     Grants grants;
+    Early early;
     Moves moves;
     Shunned shunned;
     VmCommands vm_commands;

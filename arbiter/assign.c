@@ -190,7 +190,7 @@ bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
                                            with->placement->sample, now);
     PlacementRequest request = {
         .copies = what.copies, .parts_max = what.parts,
-        .balance = balance_of(with, ask, &what), .few = views,
+        .balance = balance_of(with, ask, &what), .few = views || what.whole,
     };
     Placement placement;
     uint64_t moves;
@@ -207,6 +207,9 @@ bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
     /* What comes for what goes adds nothing to what its owner has. */
     request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
     assign_place(with, ask, views, &request, now, &placement);
+    if (what.whole && !placement.nr_parts) {
+        return false;
+    }
     if (request.few && !placement.nr_parts) {
         views_free(views);
         views = views_new(with->hosts, with->grants, ask->wire.vm, now);

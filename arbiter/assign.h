@@ -28,6 +28,7 @@ typedef struct AssignWhat {
     unsigned parts;             /* at most so many */
     bool rest;                  /* what others have refused: only so that */
                                 /* copies find partners among what was given */
+    bool whole;                 /* all of it, within fair shares, or nothing */
 } AssignWhat;
 
 /**

@@ -202,6 +202,33 @@ START_TEST(refusals)
 }
 END_TEST
 
+/*
+ * An arbiter that has just started does not know who lends: what it cannot
+ * grant in full waits for that, and is refused only then.
+ */
+START_TEST(a_young_arbiter_waits_for_hosts)
+{
+    arbiter_kill(&arbiter);
+    arbiter_start(&arbiter, 1300);
+    fake_host_join(&me, &arbiter);
+    fake_host_request(&me, 1, 128 * MIB, 1);
+    fake_spin(300);
+    ck_assert_uint_eq(me.replies, 0);
+    fake_host_join(&a, &arbiter);
+    fake_wait(me.replies == 1);
+    ck_assert_uint_eq(me.reply.bytes, 128 * MIB);
+    fake_host_request(&me, 2, 64 * 1024 * MIB, 1);
+    fake_wait(me.replies == 2);
+    ck_assert_uint_gt(me.reply.bytes, 0);
+    ck_assert_ptr_nonnull(strstr(me.reply.text, "is all that"));
+    /* No longer young, it answers at once. */
+    a.answer = FAKE_NO;
+    fake_host_request(&me, 3, MIB, 1);
+    fake_wait(me.replies == 3);
+    ck_assert_uint_eq(me.reply.status, RCACHE_E_NO_ROOM);
+}
+END_TEST
+
 START_TEST(silent_and_leaving_providers)
 {
     gint64 start;
@@ -416,6 +443,7 @@ int main(void)
     tcase_add_test(tc, grants_of_vms_that_end);
     tcase_add_test(tc, grants_that_are_not_withdrawn);
     tcase_add_test(tc, refusals);
+    tcase_add_test(tc, a_young_arbiter_waits_for_hosts);
     tcase_add_test(tc, silent_and_leaving_providers);
     tcase_add_test(tc, a_restart_forgets_nothing_for_long);
     tcase_add_test(tc, states_and_boots);
