@@ -26,6 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
 import arbiterload  # noqa: E402
 import attachload  # noqa: E402
+import failoverload  # noqa: E402
 import guestload  # noqa: E402
 import ownnet  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
@@ -43,7 +44,10 @@ TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.15),
            ("arbiter-load", "cpu"): ("value <", 1.0),
            ("arbiter-load", "memory"): ("value <", 256),
            ("arbiter-load", "assign_p99"): ("value <=", 5.0),
-           ("arbiter-load", "known_again"): ("value <", 5.0)}
+           ("arbiter-load", "known_again"): ("value <", 5.0),
+           ("arbiter-failover", "one_dies"): ("value <=", 1.0),
+           ("arbiter-failover", "all_die"): ("value <=", 2.0),
+           ("arbiter-failover", "split"): ("ratio <=", 1.0)}
 
 
 def free_port():
@@ -441,6 +445,9 @@ class Bench:
     def arbiter_load(self):
         arbiterload.run(self, cpu_seconds)
 
+    def arbiter_failover(self):
+        failoverload.run(self)
+
     # --------------------------------------------------------------- output
 
     def verdict(self, r):
@@ -459,14 +466,14 @@ class Bench:
         return good, f"{how} {limit}"
 
     def table(self):
-        print(f"{'bench':<14}{'metric':<24}{'value':>14}{'floor':>14}"
+        print(f"{'bench':<17}{'metric':<24}{'value':>14}{'floor':>14}"
               f"{'ratio':>8}  {'unit':<12} wanted")
         for r in self.results:
             verdict = self.verdict(r)
             text = ""
             if verdict:
                 text = f"{verdict[1]}: {'ok' if verdict[0] else 'MISSED'}"
-            print(f"{r['bench']:<14}{r['metric']:<24}{r['value']:>14,.2f}"
+            print(f"{r['bench']:<17}{r['metric']:<24}{r['value']:>14,.2f}"
                   f"{r['floor']:>14,.2f}{r['ratio'] or 0:>8.2f}  "
                   f"{r['unit']:<12} {text}")
         print("\nThe floors' variants and other peers:")
@@ -487,6 +494,8 @@ class Bench:
         want |= {("arbiter-load", m) for m in
                  ("cpu", "heartbeats", "assign_p50", "assign_p99", "memory",
                   "known_again")}
+        want |= {("arbiter-failover", m) for m in
+                 ("one_dies", "all_die", "split")}
         want |= {("guest-overhead", m) for m in
                  ("boot", "boot_cpu", "page", "page_cpu")}
         want = {(b, m) for b, m in want if b in self.args.names}
@@ -509,6 +518,8 @@ class Bench:
                 problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "rate" and not 0.01 < r["ratio"] < 3:
                 problems.append(f"{name}: {r['ratio']} of the floor")
+            if r["metric"] == "split" and r["ratio"] > 1:
+                problems.append(f"{name}: more is leased than is offered")
             if r["metric"] == "pager_memory" and \
                r["value"] > r["peers"]["limit"]:
                 problems.append(f"{name}: {r['value']} bytes")
@@ -536,7 +547,7 @@ def arguments():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     known = ["fault-latency", "evict", "scan", "idle", "attach", "giveback",
-             "guest-overhead", "arbiter-load"]
+             "guest-overhead", "arbiter-load", "arbiter-failover"]
     for name in args.names:
         if name not in known:
             parser.error(f"{name}: there are {', '.join(known)}")

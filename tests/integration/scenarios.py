@@ -21,6 +21,7 @@ import auto
 import bounds
 import commands
 import copies
+import failover
 import giveback
 import network
 import pagers
@@ -33,7 +34,7 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
 
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **commands.SCENARIOS,
-             **copies.SCENARIOS, **giveback.SCENARIOS,
+             **copies.SCENARIOS, **failover.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **pagers.SCENARIOS, **spill.SCENARIOS,
              **stops.SCENARIOS, **told.SCENARIOS, **upgrades.SCENARIOS}
 
