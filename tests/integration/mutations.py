@@ -264,6 +264,23 @@ MUTATIONS = {
         "arbiter/grants.c",
         "    stop_waiting(grants, provider, \"does not answer\");\n",
         "", "unit-grants"),
+    "both-copies-in-one-domain": (
+        "arbiter/placement-fill.c",
+        "            f->domain[i].most = MIN(f->domain[i].most, bytes);\n",
+        "", "unit-placement-copies"),
+    "copies-not-balanced": (
+        "arbiter/placement.c",
+        "        .balanced = round.balanced,\n", "",
+        "unit-placement-copies"),
+    "silence-is-no-only-copy": (
+        "arbiter/whatif.c",
+        "        vm->sole = vm->old ? vm->stored : vm->sole;\n", "",
+        "unit-ok-to-stop"),
+    "hung-arbiters-are-waited-for": (
+        "rcached/agent/lease-requests.c",
+        "    if (all->ops->lives(r->asked, r->ping, all->opaque) ||\n"
+        "        request_pick(r) == NOBODY) {",
+        "    if (1) {", "unit-arbiter-client"),
     "suspects-get-pages": (
         "rcached/pager/remote.c",
         "    if (passage_is_suspect(&remote->passage)) {",
