@@ -58,6 +58,10 @@ static const Key keys[] = {
     KEY("lending", "slab-mib", lending.slab_mib),
     KEY("lending", "reserve-share", lending.reserve_share),
     KEY("lending", "deadline", lending.deadline),
+    KEY("copies", "lend-share", copies.lend_share),
+    KEY("copies", "asked-share", copies.asked_share),
+    KEY("copies", "give-up", copies.give_up),
+    KEY("copies", "rate-mib", copies.rate_mib),
 };
 
 static bool number(const char *text, double *out)

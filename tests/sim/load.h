@@ -54,6 +54,9 @@ typedef struct Load {
     struct {
         Dist slab_mib, reserve_share, deadline;
     } lending;
+    struct {
+        Dist lend_share, asked_share, give_up, rate_mib;
+    } copies;
 } Load;
 
 /** load_read() - NULL with @errp set, naming the file and the key */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loss.h"
 #include "sim.h"
 
 /* A rule holds if no more of what it revokes than this misses a deadline. */
@@ -18,7 +19,7 @@ typedef struct Args {
     double hours, days, beat, warm_up;
     char *load;
     char *csv;
-    gboolean json;
+    gboolean json, lost_vms;
     double quantile, sudden, slack;
 } Args;
 
@@ -119,6 +120,53 @@ static void print_text(const SimConfig *c, const SimResult *r)
            r->market.placements / MAX(r->market.placing, 1e-9), r->cpu);
 }
 
+/* The failures' figures, for each way to keep copies. */
+static void print_loss(const Args *a, const Load *load)
+{
+    static const struct {
+        const char *key, *words;
+        unsigned copies;
+        bool labels;
+    } ways[] = {
+        { "copies_1", "one copy", 1, true },
+        { "copies_2", "two copies", 2, true },
+        { "copies_2_no_labels", "two, racks not known", 2, false },
+    };
+    double years = a->hours / 24 / 365;
+    LossResult r[G_N_ELEMENTS(ways)];
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
+        LossConfig config = { a->hosts, ways[i].copies, ways[i].labels,
+                              a->seed, years };
+
+        loss_run(&config, load, &r[i]);
+    }
+    if (!a->json) {
+        printf("%d hosts, %u VMs, seed %" G_GINT64_FORMAT ", %g years: %"
+               G_GUINT64_FORMAT " machines and %" G_GUINT64_FORMAT " racks "
+               "failed\n%-22s %14s %14s %10s %8s\n", a->hosts, r[0].vms,
+               a->seed, years, r[0].machines, r[0].racks, "", "VMs lost/year",
+               "ended/year", "repairs", "no room");
+    } else {
+        printf("{\n  \"hosts\": %d, \"vms\": %u, \"seed\": %"
+               G_GINT64_FORMAT ", \"years\": %g,\n  \"machines\": %"
+               G_GUINT64_FORMAT ", \"racks\": %" G_GUINT64_FORMAT ",\n"
+               "  \"ended_vms_per_year\": %.3f,\n"
+               "  \"lost_vms_per_year\": {\n", a->hosts, r[0].vms, a->seed,
+               years, r[0].machines, r[0].racks, r[0].ended / years);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
+        if (a->json) {
+            printf("    \"%s\": %.3f%s\n", ways[i].key, r[i].lost / years,
+                   i + 1 < G_N_ELEMENTS(ways) ? "," : "\n  }\n}");
+        } else {
+            printf("%-22s %14.2f %14.2f %10" G_GUINT64_FORMAT " %8"
+                   G_GUINT64_FORMAT "\n", ways[i].words, r[i].lost / years,
+                   r[i].ended / years, r[i].repairs, r[i].no_room);
+        }
+    }
+}
+
 static bool args_parse(Args *a, int *argc, char ***argv, GError **errp)
 {
     const GOptionEntry entries[] = {
@@ -141,6 +189,9 @@ static bool args_parse(Args *a, int *argc, char ***argv, GError **errp)
           "write a time series", "FILE" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &a->json,
           "print JSON, in bytes and seconds", NULL },
+        { "lost-vms", 0, 0, G_OPTION_ARG_NONE, &a->lost_vms,
+          "how many VMs lose bytes in a year, with one and with two copies",
+          NULL },
         { "quantile", 0, 0, G_OPTION_ARG_DOUBLE, &a->quantile,
           "of past rises, instead of the predictor's own", "Q" },
         { "sudden-rate", 0, 0, G_OPTION_ARG_DOUBLE, &a->sudden,
@@ -160,7 +211,8 @@ static bool args_parse(Args *a, int *argc, char ***argv, GError **errp)
     }
     a->hours = a->days > 0 ? a->days * 24 : a->hours;
     if (*argc > 1 || !a->load || a->hosts < 2 || a->hosts > 100000 ||
-        !(a->hours > 0) || a->hours > 24 * 366 || a->beat > 60 ||
+        !(a->hours > 0) || a->hours > (a->lost_vms ? 1000 : 1) * 24 * 366 ||
+        a->beat > 60 ||
         a->seed < 0) {
         g_set_error(errp, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                     "it takes --load, --hosts of 2 to 100000, --hours up to "
@@ -205,6 +257,10 @@ int main(int argc, char **argv)
     if (!load) {
         fprintf(stderr, "sim: %s\n", error->message);
         return 1;
+    }
+    if (a.lost_vms) {
+        print_loss(&a, load);
+        return 0;
     }
     config.hosts = a.hosts;
     config.seed = a.seed;

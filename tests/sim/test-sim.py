@@ -118,6 +118,31 @@ class Failures(unittest.TestCase):
         self.assertEqual(r['rules']['oracle']['missed_slabs'], 0)
 
 
+class LostVms(unittest.TestCase):
+    """Four hundred hosts for ten years; only failures happen."""
+
+    ARGS = ('--lost-vms', '--hosts', '400', '--days', '3650', '--seed', '5')
+
+    def lost(self, **options):
+        return figures(*self.ARGS, **options)['lost_vms_per_year']
+
+    def test_two_copies_lose_far_fewer(self):
+        r = figures(*self.ARGS)
+        lost = r['lost_vms_per_year']
+        self.assertGreater(r['racks'], 10)
+        self.assertGreater(lost['copies_1'], 100)
+        self.assertLess(lost['copies_2'], lost['copies_1'] / 500)
+        # Copies in one rack go with it.
+        self.assertGreater(lost['copies_2_no_labels'], lost['copies_1'] / 50)
+        self.assertLess(lost['copies_2_no_labels'], lost['copies_1'] / 2)
+        self.assertEqual(lost, self.lost())
+
+    def test_a_lost_copy_has_to_be_made_again(self):
+        with changed('give-up = 300', 'give-up = 1e12') as load:
+            lost = self.lost(load=load.name)
+        self.assertGreater(lost['copies_2'], lost['copies_1'] / 20)
+
+
 class BadInput(unittest.TestCase):
     def refused(self, done, *words):
         self.assertNotEqual(done.returncode, 0)
