@@ -181,7 +181,8 @@ class Demo:
         self.guest = Guest(
             self.requester, args.qemu, args.kernel, args.initrd,
             f"{args.guest_mem // MIB}M",
-            f"remote-cache,id=rc0,local-max={args.local_max // MIB}M,"
+            # One copy: the picture adds up what providers store.
+            f"remote-cache,id=rc0,local-max={args.local_max // MIB}M,copies=1,"
             f"socket={self.requester.path('vmm.sock')}")
         self.qmp = self.guest.qmp()
         watch = [host.admin() for host in self.providers]

@@ -37,7 +37,7 @@ VERSION = 1
 (HELLO, HELLO_ACK, STATE, BLOCK_ADD, BLOCK_DEL, BLOCK_DEL_ACK, START, READY,
  MANAGE, MANAGED, ZAP, ZAP_DONE, RESIZE, EVICT, RESULT, STATS, EVENT, BALLOON,
  BYE, CANCEL, PROGRESS) = range(1, 22)
-F_BALLOON, F_AUTO, F_COMMANDS = 1, 2, 4
+F_BALLOON, F_AUTO, F_COMMANDS, F_COPIES = 1, 2, 4, 8
 HDR = struct.Struct("=IHHIIQ")
 STATE_HEAD = struct.Struct("=QII16sQQQQQQQQII")
 DISCARDS_AT = 104               # discard_seq, _resident, _remote
@@ -85,7 +85,8 @@ class Pager:
         self.asked = {}             # messages for each page
         self.fetched = {}           # and what came of them
         self.next_stats = 0.0
-        self.size = self.local_max = self.auto = 0
+        self.size = self.local_max = self.auto = self.copies = 0
+        self.says_copies = False    # in STATS
         self.later = []             # (when, page, state)
         self.running = None         # id and kind of a command left open
 
@@ -162,8 +163,11 @@ class Pager:
         pidfd = os.pidfd_open(os.getpid())
         self.size, self.local_max = self.hello[6:8]
         self.auto = self.hello[2] & F_AUTO
-        features = F_BALLOON | self.how.get("commands",
-                                            self.hello[2] & F_COMMANDS)
+        self.copies = self.hello[8]
+        features = (F_BALLOON |
+                    self.how.get("commands", self.hello[2] & F_COMMANDS) |
+                    self.how.get("copies", self.hello[2] & F_COPIES))
+        self.says_copies = bool(features & self.hello[2] & F_COPIES)
         self.send(HELLO_ACK, struct.pack("=IiQ256s", version, status, features,
                                          text),
                   fds=() if status or self.how.get("no_pidfd") else (pidfd,))
@@ -455,15 +459,17 @@ class Pager:
                                      text.encode()))
 
     def command(self, kind, ident, body):
-        what, _, one, *two = struct.unpack("=IIQQ" if kind == RESIZE
-                                           else "=IIQ", body)
+        what, copies, one, *two = struct.unpack("=IIQQ" if kind == RESIZE
+                                                else "=IIQ", body)
         status, value, text = self.how.get("result", (0, 0, ""))
-        self.tell("command", kind, what, one, *two)
+        self.tell("command", kind, what, one, *two,
+                  *((copies,) if what & 4 else ()))
         if self.how.get("no_result"):
             self.running = (ident, kind)
             return
         if kind == RESIZE and not status:
             self.size = one if what & 1 else self.size
+            self.copies = copies if what & 4 else self.copies
             if what & 2:
                 self.local_max = two[0]
             elif not self.size:
@@ -522,6 +528,9 @@ class Pager:
         body += struct.pack("=QQQII64s", 7, 1 << 26, counts[REMOTE], 1, 0,
                             b"prov1")
         body += bytes(96 * 15)
+        if self.says_copies:
+            body += struct.pack("=QQII", *self.how.get("one_copy", (0, 0)),
+                                self.copies, 0)
         self.send(STATS, body,
                   flags=0 if self.how.get("unreconciled") else RECONCILED)
         if self.running and self.hello[2] & F_COMMANDS:

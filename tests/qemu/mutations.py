@@ -67,6 +67,24 @@ MUTATIONS = {
         "(&vm->home, msg->hdr.flags & RCACHE_STATS_RECONCILED &&",
         "(&vm->home, true &&",
         ["test-object.py", "not_reconciled"]),
+    "copies-are-not-told": (
+        OBJECT + "-link.c",
+        "        msg.copies = vm->copies;", "        msg.copies = 1;",
+        ["test-object.py", "shared_by_default", "copies"]),
+    "copies-of-a-resize-that-failed": (
+        OBJECT + "-message.c",
+        "    if (req->msg.hdr.type == RCACHE_VMM_RESIZE && !msg->status &&\n",
+        "    if (req->msg.hdr.type == RCACHE_VMM_RESIZE &&\n",
+        ["test-object.py", "copies"]),
+    "copies-of-a-pager-that-has-none": (
+        OBJECT + "-message.c",
+        "    return vm->copies == 1 || msg->features & RCACHE_VMM_F_COPIES;",
+        "    return true;",
+        ["test-object.py", "pager_of_one_copy"]),
+    "figures-of-another-pager": (
+        OBJECT + "-message.c",
+        "    vm->stats = (struct RcacheVmmStats) { 0 };\n", "",
+        ["test-object.py", "figures_of_two_pagers"]),
     "rule6-busy-pages-punched": (
         OBJECT + "-state.c",
         "        case RCACHE_FILLING:\n        case RCACHE_PUNCHING:\n"

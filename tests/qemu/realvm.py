@@ -84,8 +84,8 @@ class Table:
 class RealVm(Vm):
     """One of a stage.  Its pages' versions are what the test wrote last."""
 
-    def __init__(self, stage, *options, ram=64 * MIB, props="local-max=8M",
-                 machine="pc", memory=""):
+    def __init__(self, stage, *options, ram=64 * MIB,
+                 props="local-max=8M,copies=1", machine="pc", memory=""):
         self.stage = stage
         self.versions = {}
         self.places = [(0, ram, 0)]     # address, size, first word

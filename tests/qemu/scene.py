@@ -59,7 +59,7 @@ class Scene:
 
     def __init__(self, lab, guest=256 * MIB, local_max=64 * MIB, memory="",
                  append="", extra=(), boot=(), ready="run", lend=0,
-                 daemon=()):
+                 daemon=(), copies=2):
         self.lab = lab
         self.daemon = daemon
         self.size = guest
@@ -81,7 +81,8 @@ class Scene:
         self.guest = Guest(
             self.requester, os.environ["RCACHED_QEMU"], self.kernel,
             self.initrd, self.memory, f"remote-cache,id=rc0,local-max="
-            f"{local_max},socket={self.requester.path('vmm.sock')}",
+            f"{local_max},copies={copies},"
+            f"socket={self.requester.path('vmm.sock')}",
             append=append, extra=extra(self) if callable(extra) else extra)
         self.qmp = Qmp(self.requester.path("qmp.sock"))
         wait_for(f"the guest's state={ready}",

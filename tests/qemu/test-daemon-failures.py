@@ -90,7 +90,7 @@ class Setup:
             os.environ["RCACHED_QEMU"], "-name", "real", "-accel", "qtest",
             "-m", f"{RAM // MIB}M", "-nodefaults", "-display", "none", "-L",
             "/usr/share/seabios", "-L", "/usr/share/qemu", "-object",
-            f"remote-cache,id=rc0,local-max={LOCAL // MIB}M,socket="
+            f"remote-cache,id=rc0,local-max={LOCAL // MIB}M,copies=1,socket="
             f"{path('vmm.sock')}", "-qtest", f"unix:{path('qtest')},"
             "server=on,wait=off", "-qtest-log", "none",
             *(word for name in ("qmp", "qmp2") for word in (

@@ -96,7 +96,7 @@ def churn(scene):
 
 if __name__ == "__main__":
     run({"reporting": (reporting, dict(
-            guest=512 * MIB, ready="held", extra=REPORTING,
+            guest=512 * MIB, ready="held", extra=REPORTING, copies=1,
             append=f"rcache.run=free rcache.mib={HELD // MIB}")),
          "churn": (churn, dict(
             guest=256 * MIB, memory=f",maxmem={(256 * MIB + PLUGGED) // MIB}M",

@@ -38,8 +38,10 @@ def options_refused(folder):
     rcached = fp.FakeRcached(folder + "/vmm.sock", folder + "/store")
     try:
         for prop, expect in (
+                ("copies=0", "copies must be 1 or 2"),
+                ("copies=3", "copies must be 1 or 2"),
+                ("copies=two", "copies"),
                 # What does not work yet is not there.
-                ("copies=2", "copies"),
                 ("seal=on", "seal"),
                 ("size=16M", "is below the guest's memory"),
                 ("memdev=nope", "no memory backend that is the guest's"),
@@ -95,7 +97,8 @@ def shared_by_default(folder):
     try:
         assert vm.pager.do_blocks() == [("pc.ram", 0, RAM // fp.PAGE)]
         hello = vm.pager.do_hello()
-        assert hello[5:9] == (RAM, 32 * MIB, 32 * MIB, 1), hello
+        assert hello[5:9] == (RAM, 32 * MIB, 32 * MIB, 2), hello
+        assert hello[2] & fp.F_COPIES, hello
         assert hello[-1] == "testvm" and hello[4] != 0
         wait_for("the pager", lambda: vm.query()["attached"])
         info = vm.query()
@@ -512,7 +515,7 @@ def commands(folder):
         failed(qmp, "no remote-cache 'x'", "remote-cache-evict", id="x",
                bytes=1)
         failed(qmp, "either bytes", "remote-cache-evict", id="rc0")
-        failed(qmp, "neither", "remote-cache-resize", id="rc0")
+        failed(qmp, "none of size", "remote-cache-resize", id="rc0")
         # The outcome is there until it is dismissed, or another one comes.
         vm.pager.do_how({"result": (0, MIB, "")})
         for job_id, found in ((None, ["rc0"]), (None, ["rc0"]),
@@ -782,6 +785,101 @@ def pager_without_jobs(folder):
         wait_for("a pager", lambda: vm.query()["attached"])
         failed(vm.qmp, "restart rcached", "remote-cache-evict", id="rc0",
                bytes=MIB)
+    finally:
+        vm.close()
+
+
+def copies_of(vm):
+    """What is wanted, and the pager's figures."""
+    info = vm.query()
+    stats = info.get("stats", {})
+    return info["copies"], stats.get("one-copy"), stats.get("copying")
+
+
+@case
+def copies(folder):
+    """How many there are to be is said to each pager, changed by a resize
+    that succeeds, and by no other; the pager's figures are shown."""
+    vm = Vm(folder, how={"one_copy": (3 * MIB, 2 * MIB)},
+            props="local-max=32M,copies=1")
+    qmp = vm.qmp
+
+    def resize(n, **more):
+        qmp.job("remote-cache-resize", id="rc0", copies=n, **more)
+        return vm.pager.wait("command")
+    try:
+        assert vm.pager.do_hello()[8] == 1
+        wait_for("figures", lambda: copies_of(vm) == (1, 3 * MIB, 2 * MIB))
+        assert qmp.call("qom-get", path="/objects/rc0",
+                        property="copies") == 1
+        text = qmp.call("human-monitor-command",
+                        command_line="info remote-cache")
+        for line in ("copies:      1", "one copy:    3 MiB",
+                     "copying:     2 MiB"):
+            assert line in text, text
+        assert resize(2) == (fp.RESIZE, 4, 0, 0, 2)
+        assert copies_of(vm)[0] == 2
+        assert vm.query()["size"] == 32 * MIB
+        assert resize(1, local_max=40 * MIB) == (
+            fp.RESIZE, 6, 0, 40 * MIB, 1)
+        assert copies_of(vm)[0] == 1
+        for n in (0, 3):
+            failed(qmp, "copies must be 1 or 2", "remote-cache-resize",
+                   id="rc0", copies=n)
+        failed(qmp, "cannot be set any more", "qom-set", path="/objects/rc0",
+               property="copies", value=2)
+        # One that changes something else leaves them, and one that fails.
+        assert resize(2)[-1] == 2
+        qmp.job("remote-cache-resize", id="rc0", local_max=32 * MIB)
+        assert vm.pager.wait("command") == (fp.RESIZE, 2, 0, 32 * MIB)
+        assert copies_of(vm)[0] == 2
+        vm.pager.do_how({"result": (-errno.ETIME, 0, "no provider")})
+        failed(qmp, "no provider", "remote-cache-resize", id="rc0", copies=1)
+        assert copies_of(vm)[0] == 2
+        vm.pager.kill()
+        vm.next_pager()
+        assert vm.pager.do_hello()[8] == 2
+    finally:
+        vm.close()
+
+
+@case
+def pager_of_one_copy(folder):
+    """A pager that does not know two copies: the VM that wants two has none,
+    and is told what to do; one that wants one works, and cannot have two."""
+    vm = Vm(folder, how={"copies": 0}, start=False)
+    try:
+        vm.start(ready=False)
+        wait_for("the reason", lambda: "start the VM with copies=1" in
+                 vm.query().get("problem", ""))
+        assert not vm.query()["attached"]
+        vm.write(TEST_AT, 7)            # it runs all the same
+        assert vm.read(TEST_AT) == 7
+    finally:
+        vm.close()
+    vm = Vm(folder, how={"copies": 0}, props="local-max=32M,copies=1")
+    try:
+        wait_for("figures", lambda: copies_of(vm) == (1, 0, 0))
+        failed(vm.qmp, "keeps one copy of a page: use a newer rcached",
+               "remote-cache-resize", id="rc0", copies=2)
+        assert copies_of(vm)[0] == 1
+    finally:
+        vm.close()
+
+
+@case
+def figures_of_two_pagers(folder):
+    """What one pager has said last is not shown for the next one's, which
+    says less."""
+    vm = Vm(folder, how={"one_copy": (3 * MIB, 2 * MIB)},
+            props="local-max=32M,copies=1")
+    try:
+        wait_for("figures", lambda: copies_of(vm) == (1, 3 * MIB, 2 * MIB))
+        vm.rcached.how = {"copies": 0}
+        vm.pager.kill()
+        vm.next_pager()
+        wait_for("its figures", lambda: copies_of(vm)[1] is not None)
+        assert copies_of(vm) == (1, 0, 0)
     finally:
         vm.close()
 

@@ -90,7 +90,7 @@ def numa(stage):
 @case
 def memdev(stage):
     """One of two is managed; the other stays where it is."""
-    vm = RealVm(stage, *TWO, props="local-max=8M,memdev=m1")
+    vm = RealVm(stage, *TWO, props="local-max=8M,copies=1,memdev=m1")
     near = {AT + i * PAGE: 1 for i in range(1000)}
     try:
         vm.places = [(32 * MIB, 32 * MIB, 0)]
@@ -190,7 +190,7 @@ def object_del(stage):
                      lambda: not stage.stored(), 30)
             vm.write_pages(AT, SIZE // 4, version + 10)
             vm.qmp.call("object-add", qom_type="remote-cache", id="rc0",
-                        local_max=8 * MIB,
+                        local_max=8 * MIB, copies=1,
                         socket=stage.requester.path("vmm.sock"))
             vm.attached()
             go_round(vm, version + 20)
