@@ -198,10 +198,10 @@ class RealVm(Vm):
 
         wait_for("all to be away", gone, 30)
 
-    def settled(self):
+    def settled(self, copies=1):
         """Each slot that is stored is one that a word names."""
         wait_for("the providers to store what the words say", lambda:
-                 self.stage.stored() == self.table.slots() * PAGE, 30)
+                 self.stage.stored() == copies * self.table.slots() * PAGE, 30)
 
     def close(self):
         self.qmp.close()
@@ -214,19 +214,26 @@ class RealVm(Vm):
 
 
 class Stage:
-    """A requester, and one provider that can be told to stand still."""
+    """A requester, and one provider that can be told to stand still; a second
+    one when it is asked for."""
 
     def __init__(self, lab):
         self.lab = lab
         self.requester = lab.add_host("requester")
-        self.provider = lab.add_host("provider")
-        arbiter = f"{self.requester.address}:9471"
+        self.arbiter = f"{self.requester.address}:9471"
+        self.providers = []
         self.requester.start_arbiter()
-        self.provider.start_rcached("--arbiter", arbiter, "--slab-size", "4M",
-                                    "--lend", "256M", "--reserve", "256M")
-        self.requester.start_rcached("--arbiter", arbiter, "--lend", "0",
+        self.provider = self.add_provider("provider")
+        self.requester.start_rcached("--arbiter", self.arbiter, "--lend", "0",
                                      "--enable-debug-commands")
         wait_for("the arbiter to know all", self.known, 20)
+
+    def add_provider(self, name):
+        host = self.lab.add_host(name)
+        host.start_rcached("--arbiter", self.arbiter, "--slab-size", "4M",
+                           "--lend", "256M", "--reserve", "256M")
+        self.providers.append(host)
+        return host
 
     def ask(self, host, execute, **arguments):
         admin = host.admin()
@@ -236,11 +243,12 @@ class Stage:
             admin.close()
 
     def known(self):
-        return all(a["connected"] for host in (self.requester, self.provider)
+        return all(a["connected"] for host in (self.requester, *self.providers)
                    for a in self.ask(host, "status")["arbiters"])
 
     def stored(self):
-        return self.ask(self.provider, "status")["stored_bytes"]
+        return sum(self.ask(host, "status")["stored_bytes"]
+                   for host in self.providers)
 
     def vm_is_gone(self):
         return not self.ask(self.requester, "vms")

@@ -234,5 +234,57 @@ def dump(stage):
         vm.close()
 
 
+def figures(vm):
+    """Copies that are wanted; bytes with one, and bytes to be copied."""
+    info = vm.query()
+    return (info["copies"], info["stats"]["one-copy"],
+            info["stats"]["copying"])
+
+
+@case
+def one_provider(stage):
+    """Two copies are wanted, as by default, and there is room for one: pages
+    go all the same, and the figures say how many have one."""
+    vm = RealVm(stage, props="local-max=8M")
+    try:
+        vm.write_pages(AT, SIZE, 1)
+        go_round(vm, 2)
+        vm.evict_all()
+        vm.settled()
+        stored = stage.stored()
+        assert stored >= SIZE, stored
+        wait_for("figures", lambda: figures(vm) == (2, stored, stored))
+        vm.qmp.job("remote-cache-resize", id="rc0", copies=1)
+        wait_for("figures", lambda: figures(vm) == (1, 0, 0))
+        assert stage.stored() == stored
+        vm.verify()
+    finally:
+        vm.close()
+
+
+@case
+def two_providers(stage):
+    """The second copy is made, dropped, and made again while the VM runs; and
+    is enough when a provider is gone.  The last case: it is gone."""
+    second = stage.add_provider("second")
+    wait_for("the arbiter to know it", stage.known, 20)
+    vm = RealVm(stage)
+    try:
+        vm.write_pages(AT, SIZE, 1)
+        go_round(vm, 2)
+        for copies in (2, 1, 2):
+            vm.evict_all()
+            vm.qmp.job("remote-cache-resize", id="rc0", copies=copies)
+            wait_for("copies", lambda n=copies: figures(vm) == (n, 0, 0), 60)
+            vm.settled(copies)
+        stage.providers.remove(second)
+        second.processes["rcached"].popen.kill()
+        wait_for("what is left to be one copy", lambda: figures(vm)[1] ==
+                 vm.table.slots() * PAGE, 60)
+        vm.verify()
+    finally:
+        vm.close()
+
+
 if __name__ == "__main__":
     sys.exit(main(CASES))
