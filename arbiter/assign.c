@@ -153,8 +153,9 @@ static void assign_place(const Assigner *with, const LeaseAsk *ask,
                      request, random_id(), out);
 }
 
-/* Has this VM two copies, as far as its host says? */
-static bool has_copies(const Assigner *with, const LeaseAsk *ask)
+/* What its host says of this VM, or NULL. */
+static const WireBeatGuest *guest_of(const Assigner *with,
+                                     const LeaseAsk *ask)
 {
     const Host *host = hosts_find(with->hosts, ask->requester);
 
@@ -163,19 +164,21 @@ static bool has_copies(const Assigner *with, const LeaseAsk *ask)
                                                 i);
 
         if (!memcmp(g->vm, ask->wire.vm, RCACHE_UUID_LEN)) {
-            return g->copies > 1;
+            return g;
         }
     }
-    return false;
+    return NULL;
 }
 
-static PlacementBalance balance_of(const Assigner *with, const LeaseAsk *ask,
-                                   const AssignWhat *what)
+static PlacementBalance balance_of(const LeaseAsk *ask,
+                                   const AssignWhat *what,
+                                   const WireBeatGuest *guest)
 {
     if (ask->wire.copies > 1) {
         return what->rest ? PLACEMENT_ONLY_BALANCE : PLACEMENT_BALANCE;
     }
-    return has_copies(with, ask) ? PLACEMENT_BALANCE : PLACEMENT_NO_BALANCE;
+    return guest && guest->copies > 1 ? PLACEMENT_BALANCE
+                                      : PLACEMENT_NO_BALANCE;
 }
 
 /*
@@ -188,9 +191,11 @@ bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
 {
     g_autoptr(Views) views = views_new_few(with->hosts, with->grants, ask,
                                            with->placement->sample, now);
+    const WireBeatGuest *guest = guest_of(with, ask);
     PlacementRequest request = {
         .copies = what.copies, .parts_max = what.parts,
-        .balance = balance_of(with, ask, &what), .few = views || what.whole,
+        .balance = balance_of(ask, &what, guest), .few = views || what.whole,
+        .size = guest ? guest->size : 0,
     };
     Placement placement;
     uint64_t moves;

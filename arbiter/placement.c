@@ -452,6 +452,24 @@ static unsigned find_candidates(const Job *job, Candidate *c,
     return job->copies > 1 ? keep_pairs(c, nr, &bars[BAR_OTHER_SLABS]) : nr;
 }
 
+/*
+ * What may be lent for one copy.  A VM that wants two does not count what it
+ * leases at one host beyond what all others lend to it, and asks for it again
+ * and again; but that can hold one copy, of all that may be away at most.
+ */
+static uint64_t bytes_alone(const Job *job)
+{
+    g_autoptr(GArray) had = g_array_new(FALSE, FALSE, sizeof(FillDomain));
+    uint64_t sum = had_fill(job, true, had), most = 0, alone, size;
+
+    for (guint i = 0; i < had->len; i++) {
+        most = MAX(most, g_array_index(had, FillDomain, i).given);
+    }
+    alone = most > sum - most ? most - (sum - most) : 0;
+    size = job->request->size ? job->request->size : job->bytes;
+    return size > alone ? MIN(job->bytes, size - alone) : 0;
+}
+
 /* From the strictest round to the least strict, until it is enough. */
 static void choose_of_all(Job *job, Candidate *c, unsigned n, Placement *out)
 {
@@ -478,6 +496,7 @@ static void choose_of_all(Job *job, Candidate *c, unsigned n, Placement *out)
     }
     if (job->copies > 1 && !out->bytes && !job->quota_met) {
         round.alone = true;
+        job->bytes = bytes_alone(job);
         choose(job, c, n, round, out);
     }
 }

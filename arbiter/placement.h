@@ -21,7 +21,8 @@
  * possible: no domain gets more than half of a request for two copies, and
  * where it can be none has more than half of all that the VM then leases
  * (placement-fill.h).  Where the domains cannot give anything, hosts count as
- * domains; where one host alone has room, it gives room for one copy.
+ * domains; where one host alone has room, it gives room for one copy, but
+ * no more than may be away of the VM.
  *
  * The answer is sought in rounds, each only if the last one fell short: the
  * sample within fair shares, all hosts within fair shares, all hosts, all
@@ -78,6 +79,8 @@ typedef struct PlacementRequest {
     unsigned parts_max;         /* 0: WIRE_GRANTS_MAX */
     uint64_t bytes;             /* of each copy */
     uint64_t owner_bytes;       /* what its owner leases already */
+    uint64_t size;              /* bytes of the VM that may be away; 0: not */
+                                /* known */
     bool few;                   /* these are some of the hosts only: all that */
                                 /* is asked, within fair shares, or nothing */
 } PlacementRequest;

@@ -196,6 +196,44 @@ START_TEST(one_copy_if_there_is_one_host)
 }
 END_TEST
 
+/*
+ * A VM does not count what no second copy can be of, and asks for all it needs
+ * again: that must not end with all that the one host has.
+ */
+START_TEST(one_copy_is_not_lent_again_and_again)
+{
+    Placement p;
+
+    host_set(0, 100, 3);
+    p = choose(1, 4, 1);
+    ck_assert_uint_eq(p.alone, 4 * SLAB);
+    hosts[0].vm_bytes = 4 * SLAB;
+    p = choose(1, 4, 1);
+    ck_assert_uint_eq(p.nr_parts, 0);
+    ck_assert_str_ne(p.text, "");
+    p = choose(1, 6, 1);
+    ck_assert_uint_eq(p.alone, 2 * SLAB);
+    /* All that may be away, where that is known. */
+    request.size = 9 * SLAB;
+    p = choose(1, 4, 1);
+    ck_assert_uint_eq(p.alone, 4 * SLAB);
+    hosts[0].vm_bytes = 8 * SLAB;
+    p = choose(1, 4, 1);
+    ck_assert_uint_eq(p.alone, SLAB);
+    hosts[0].vm_bytes = 9 * SLAB;
+    p = choose(1, 4, 1);
+    ck_assert_uint_eq(p.nr_parts, 0);
+    request.size = 0;
+    hosts[0].vm_bytes = 4 * SLAB;
+    /* What has partners elsewhere is another matter. */
+    host_set(1, 100, 4);
+    hosts[1].vm_bytes = 3 * SLAB;
+    hosts[1].free = 0;
+    p = choose(2, 6, 1);
+    ck_assert_uint_eq(p.alone, 5 * SLAB);
+}
+END_TEST
+
 /* What the VM has counts, so that no domain comes to more than half. */
 START_TEST(what_it_has_is_balanced)
 {
@@ -358,6 +396,7 @@ int main(void)
     tcase_add_test(tc, as_much_as_finds_a_partner);
     tcase_add_test(tc, hosts_if_there_are_no_domains);
     tcase_add_test(tc, one_copy_if_there_is_one_host);
+    tcase_add_test(tc, one_copy_is_not_lent_again_and_again);
     tcase_add_test(tc, what_it_has_is_balanced);
     tcase_add_test(tc, balance_gives_way_to_partners);
     tcase_add_test(tc, a_lost_copy_is_repaired_elsewhere);
