@@ -72,8 +72,9 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
         .fault_p99_ns = s->fault_p99,
         .stall_ns = s->oldest_wait,
         .figures_age_ms = vm_figures_age_ms(&vm->figures, now),
-        .copies = 1,
-        .one_copy = s->remote,
+        .copies = MAX(s->copies, 1),
+        .one_copy = s->copies > 1 ? s->one_copy : s->remote,
+        .repairing = s->copying,
     };
     memcpy(out->vm, vm->uuid, sizeof(out->vm));
     wire_text_copy(out->name, sizeof(out->name), vm->name);

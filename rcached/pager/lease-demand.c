@@ -47,21 +47,40 @@ static uint64_t pages_at_remote(const Pager *p, const Remote *remote,
     return pages;
 }
 
-/*
- * What is leased, for all copies.  A page's copies are at different providers:
- * what one has beyond all others together is of no use.
- */
-static uint64_t leased_pages(const Pager *p, uint64_t now)
+/* What is leased: in all, and where most of it is. */
+typedef struct Leased {
+    uint64_t pages;
+    uint64_t most;
+    const Remote *at;
+} Leased;
+
+static Leased leased_look(const Pager *p, uint64_t now)
 {
-    uint64_t pages = 0, most = 0;
+    Leased leased = { 0 };
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        pages += pages_at(p, l, now);
-        most = MAX(most, p->locations.copies > 1
-                             ? pages_at_remote(p, l->remote, now) : 0);
+        uint64_t there = p->locations.copies > 1
+                             ? pages_at_remote(p, l->remote, now) : 0;
+
+        leased.pages += pages_at(p, l, now);
+        if (there > leased.most) {
+            leased.most = there;
+            leased.at = l->remote;
+        }
     }
-    return p->locations.copies > 1 ? MIN(pages, 2 * (pages - most)) : pages;
+    return leased;
+}
+
+/*
+ * What of it is of use for all copies.  A page's copies are at different
+ * providers: what one has beyond all others together is of none.
+ */
+static uint64_t leased_useful(const Pager *p, const Leased *leased)
+{
+    return p->locations.copies > 1
+               ? MIN(leased->pages, 2 * (leased->pages - leased->most))
+               : leased->pages;
 }
 
 /* The most there may be: size, and room for slots whose FREE is on its way. */
@@ -127,10 +146,16 @@ static bool has_room_for_grants(const Pager *p)
     return free >= LINK_GRANTS_MAX;
 }
 
-static void want_more(Pager *p, uint64_t lacking, uint64_t now)
+/*
+ * @at: there is enough for one copy there, so that the other copy is asked of
+ * others; or NULL
+ */
+static void want_more(Pager *p, uint64_t lacking, const Remote *at,
+                      uint64_t now)
 {
     uint64_t most = most_pages(p), step = most / WANT_STEPS;
     const char *avoid[RCACHE_AVOID_MAX];
+    unsigned copies = at ? 1 : p->locations.copies, n;
 
     if (!p->takeover.managing || now < p->want.at || !lacking ||
         claims_pending(p, now) || !has_room_for_grants(p)) {
@@ -138,8 +163,12 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t now)
     }
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
     p->want.at = now + WANT_ANSWER_NS;
-    uplink_want(p, lacking * RCACHE_PAGE_SIZE, avoid,
-                revoke_avoids(p, avoid));
+    n = revoke_avoids(p, avoid);
+    if (at) {
+        n = MIN(n, RCACHE_AVOID_MAX - 1);
+        avoid[n++] = at->host;
+    }
+    uplink_want(p, lacking / copies * RCACHE_PAGE_SIZE, copies, avoid, n);
     if (p->want.tag) {
         demand_asked(&p->want.demand, now);
     }
@@ -183,11 +212,12 @@ void lease_demand_tick(Pager *p, uint64_t now)
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
     uint64_t leaving = MAX(revoke_lacking(p), copies_wanting(p));
+    Leased leased = leased_look(p, now);
     DemandInput in = {
         .limit = most_pages(p), .used = used_pages(p),
         .excess = p->locations.copies *
                   MAX(here > low ? here - low : 0, command_wants(p)),
-        .have = leased_pages(p, now), .pending = lease_is_coming(p),
+        .have = leased_useful(p, &leased), .pending = lease_is_coming(p),
     };
     DemandOutput out;
 
@@ -195,7 +225,9 @@ void lease_demand_tick(Pager *p, uint64_t now)
         return;                 /* what is used is not known yet */
     }
     demand_update(&p->want.demand, &in, now, &out);
-    want_more(p, leaving ? leaving : out.ask, now);
+    want_more(p, leaving ? leaving : out.ask,
+              leased.most && leased.most >= out.target / 2 ? leased.at : NULL,
+              now);
     if (out.give && !revoke_pending(p)) {
         give_back(p, out.give);
     }
@@ -207,7 +239,7 @@ void lease_demand_answer(Pager *p, const struct LinkGrants *msg)
 
     /* Grants are taken however late they are: memory is held for them. */
     for (uint32_t i = 0; i < MIN(msg->nr_grants, LINK_GRANTS_MAX); i++) {
-        used += lease_granted(p, &msg->grant[i]);
+        used += lease_granted(p, &msg->grant[i], msg->label[i]);
     }
     if (!p->want.tag || msg->hdr.tag != p->want.tag) {
         return;

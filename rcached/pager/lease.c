@@ -412,7 +412,8 @@ static void lease_decline(Pager *p, const struct RcacheLeaseGrant *g)
     }
 }
 
-bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g)
+bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g,
+                   const char *label)
 {
     struct RcacheLease *leases = guest_leases(&p->guest);
     uint32_t at = 0;
@@ -430,6 +431,7 @@ bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g)
     memcpy(leases[at].token, g->token, sizeof(g->token));
     memcpy(leases[at].provider, g->host, sizeof(g->host));
     memcpy(leases[at].address, g->address, sizeof(g->address));
+    wire_text_copy(leases[at].label, sizeof(leases[at].label), label);
     __atomic_store_n(&leases[at].id, g->lease, __ATOMIC_RELEASE);
     l = lease_add(p, at);
     l->granted = g->bytes / RCACHE_PAGE_SIZE;

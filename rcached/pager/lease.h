@@ -22,10 +22,12 @@ void lease_tick(Pager *p, uint64_t now);
 
 /**
  * lease_granted() - an arbiter has granted a lease
+ * @label: the provider's failure domain, or ""
  *
  * Return: false: there is no room for it in the table, or it is none
  */
-bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g);
+bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g,
+                   const char *label);
 
 /** lease_remote_up() - a provider's session is there: claim what is there */
 void lease_remote_up(Pager *p, const Remote *remote);

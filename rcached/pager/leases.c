@@ -15,6 +15,7 @@ Lease *lease_new(uint32_t index, struct RcacheLease *shared, Remote *remote,
     l->known = *shared;
     l->known.provider[sizeof(l->known.provider) - 1] = '\0';
     l->known.address[sizeof(l->known.address) - 1] = '\0';
+    l->known.label[sizeof(l->known.label) - 1] = '\0';
     l->remote = remote;
     l->since = now;
     l->keep = UINT32_MAX;

@@ -116,7 +116,7 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
         .connected = lease_ready(l),
         .bytes = p->slots.pages[l->index] * RCACHE_PAGE_SIZE,
         .stored = used * RCACHE_PAGE_SIZE,
-        .sole = used * RCACHE_PAGE_SIZE,        /* there is one copy */
+        .sole = copies_sole(p, l) * RCACHE_PAGE_SIZE,
         .slow_s = !l->remote->judge.slow ? 0
             : CLAMP((now - l->remote->judge.since) / NS_PER_SEC, 1,
                     UINT16_MAX),
@@ -187,14 +187,13 @@ void uplink_tick(Pager *p, uint64_t now)
     }
 }
 
-void uplink_want(Pager *p, uint64_t bytes, const char *const *avoid,
-                 unsigned nr_avoid)
+void uplink_want(Pager *p, uint64_t bytes, unsigned copies,
+                 const char *const *avoid, unsigned nr_avoid)
 {
     struct LinkWant msg = {
         .hdr = { .magic = LINK_MAGIC, .type = LINK_WANT,
                  .size = sizeof(msg), .tag = ++p->serial },
-        .bytes = bytes / p->locations.copies,
-        .copies = p->locations.copies, .nr_avoid = nr_avoid,
+        .bytes = bytes, .copies = copies, .nr_avoid = nr_avoid,
     };
 
     for (unsigned i = 0; i < nr_avoid; i++) {

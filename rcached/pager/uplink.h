@@ -37,11 +37,13 @@ void uplink_tick(Pager *p, uint64_t now);
 
 /**
  * uplink_want() - ask for leases; the tag goes to .want
+ * @bytes: for each of @copies copies
+ * @copies: that have to be apart from each other
  * @avoid: names of providers whose memory would be of no use
  * @nr_avoid: how many, at most RCACHE_AVOID_MAX
  */
-void uplink_want(Pager *p, uint64_t bytes, const char *const *avoid,
-                 unsigned nr_avoid);
+void uplink_want(Pager *p, uint64_t bytes, unsigned copies,
+                 const char *const *avoid, unsigned nr_avoid);
 
 /** uplink_result() - answer a command of rcached */
 void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,

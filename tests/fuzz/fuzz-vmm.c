@@ -341,7 +341,7 @@ static void grant(uint64_t lease)
     };
 
     if (fuzz->p->attached) {
-        lease_granted(fuzz->p, &g);
+        lease_granted(fuzz->p, &g, "rack1");
     }
 }
 

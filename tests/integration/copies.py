@@ -86,6 +86,37 @@ def provider_dies_with_a_copy(build):
         c.shut_down()
 
 
+class Racks(Cluster):
+    """Two of three providers are in one rack."""
+
+    def start_provider(self, host):
+        rack = "rack2" if host.name == "provider2" else "rack1"
+        return host.start_rcached("--slab-size", self.slab, "--reserve",
+                                  "512M", "--label", rack,
+                                  "--enable-debug-commands", *self.arbiter)
+
+
+@scenario
+def rack_dies_with_copies(build):
+    """The copies of a page are in different racks: a whole one may go."""
+    with Racks(build, providers=3) as c:
+        vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
+                write_percent=30, copies=2)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
+        two_everywhere(c, vm)
+        kill(c.providers[0])
+        kill(c.providers[1])
+        goes_on(vm)
+        # Both come back empty: only then is what they had proved gone.
+        c.start_provider(c.providers[0])
+        c.start_provider(c.providers[1])
+        goes_on(vm)
+        assert vm.stats()["lost"] == 0
+        two_everywhere(c, vm)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 @scenario
 def provider_hangs_with_a_copy(build):
     """One that is stopped is asked once more, and then the other is."""

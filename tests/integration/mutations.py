@@ -428,6 +428,10 @@ MUTATIONS = {
     "copies-free-not-told-to-the-new-place": (
         "rcached/pager/location.c",
         "    place_await(p, slab, which);\n", "", "unit-location-two"),
+    "copies-asked-of-one-provider": (
+        "rcached/pager/lease-demand.c",
+        "leased.most >= out.target / 2 ? leased.at : NULL",
+        "leased.most >= out.target / 2 ? NULL : NULL", "unit-lease"),
     "copies-at-one-provider": (
         "rcached/pager/apart.c",
         "        if (other->remote == to->remote ||",

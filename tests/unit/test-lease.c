@@ -24,7 +24,9 @@ static bool silent;
 /* What was sent, and what was told. */
 static WireHead sent[64];
 static unsigned nr_sent, nr_events, nr_wants;
-static uint64_t wanted;
+static uint64_t wanted, wanting;
+static unsigned wanted_copies;
+static const char *avoided;
 
 uint64_t pager_now(void)
 {
@@ -86,7 +88,7 @@ void remote_close(Remote *r, const char *reason)
 
 uint64_t copies_wanting(const Pager *pager)
 {
-    return 0;
+    return wanting;
 }
 
 bool location_add(Pager *pager, const Lease *l, uint32_t number)
@@ -180,11 +182,13 @@ uint64_t command_wants(const Pager *pager)
     return 0;
 }
 
-void uplink_want(Pager *pager, uint64_t bytes, const char *const *avoid,
-                 unsigned nr_avoid)
+void uplink_want(Pager *pager, uint64_t bytes, unsigned copies,
+                 const char *const *avoid, unsigned nr_avoid)
 {
     pager->want.tag = 1000 + ++nr_wants;
     wanted = bytes;
+    wanted_copies = copies;
+    avoided = nr_avoid ? avoid[nr_avoid - 1] : NULL;
 }
 
 /* -------------------------------------------------------------- fixture */
@@ -198,6 +202,8 @@ static void set_up(void)
     p.providers.remotes = g_ptr_array_new();
     g_ptr_array_add(p.providers.remotes, &remote);
     p.locations.copies = 1;
+    wanting = 0;
+    resident = 2048;
     slots_init(&p.slots);
     demand_init(&p.want.demand, 60 * NS_PER_SEC);
     p.takeover.managing = true;
@@ -208,7 +214,6 @@ static void set_up(void)
     nr_sent = nr_events = nr_wants = 0;
     trouble = RCACHE_CAUSE_NONE;
     silent = false;
-    resident = 2048;
 }
 
 static void tear_down(void)
@@ -245,7 +250,8 @@ static Lease *granted(uint64_t lease)
 {
     struct RcacheLeaseGrant g = grant(lease);
 
-    ck_assert(lease_granted(&p, &g));
+    ck_assert(lease_granted(&p, &g, "rack1"));
+    ck_assert_str_eq(p.leases.entry[0]->known.label, "rack1");
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         if (p.leases.entry[i] && p.leases.entry[i]->known.id == lease) {
             return p.leases.entry[i];
@@ -325,6 +331,35 @@ START_TEST(claimed_renewed_released)
     answer(l, true, RCACHE_RELEASE_ACK, 0);
     ck_assert_ptr_null(p.leases.entry[0]);
     ck_assert_uint_eq(table[0].id, 0);
+}
+END_TEST
+
+/* What one provider has beyond half of it all is of no use for two copies. */
+START_TEST(the_other_copy_is_asked_of_others)
+{
+    Lease *l;
+    uint64_t slot;
+
+    p.takeover.managing = true;
+    p.limits.size = 64;
+    p.locations.copies = 2;
+    wanting = 256;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 1);
+    ck_assert_uint_eq(wanted_copies, 2);
+    ck_assert_ptr_null(avoided);
+    l = ready(LEASE);
+    slots_add(&p.slots, 10, l->index, 10, 1024);
+    for (unsigned i = 0; i < 100; i++) {
+        ck_assert_uint_eq(slots_take(&p.slots, l->index, &slot, 1), 1);
+    }
+    now += 10 * NS_PER_SEC;
+    p.want.tag = p.want.at = 0;
+    p.want.demand = (Demand) { .assign_ns = NS_PER_SEC };
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 2);
+    ck_assert_uint_eq(wanted_copies, 1);
+    ck_assert_str_eq(avoided, remote.host);
 }
 END_TEST
 
@@ -436,7 +471,7 @@ START_TEST(without_an_entry)
         table[i].id = 1;
     }
     nr_sent = 0;
-    ck_assert(!lease_granted(&p, &g));
+    ck_assert(!lease_granted(&p, &g, ""));
     ck_assert_uint_eq(nr_sent, 2);
     ck_assert_int_eq(sent[0].type, RCACHE_CLAIM);
     ck_assert_int_eq(sent[1].type, RCACHE_RELEASE);
@@ -471,6 +506,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, claimed_renewed_released);
+    tcase_add_test(tc, the_other_copy_is_asked_of_others);
     tcase_add_test(tc, more_slabs_than_were_granted);
     tcase_add_test(tc, only_one_refusal_is_a_loss);
     tcase_add_test(tc, another_hosts_refusal_is_no_loss);
