@@ -120,6 +120,24 @@ def frozen(scene):
     check(scene.states() >= {"waiting", "recovered"}, f"{scene.states()}")
 
 
+def outlived(scene):
+    """With two copies of all pages the guest goes on while a provider does
+    not answer."""
+    def whole():
+        stats = scene.query()["stats"]
+        return scene.is_settled() and not stats["one-copy"]
+
+    wait_for("two copies", whole, 60)
+    provider = scene.providers[1].processes["rcached"].popen
+    provider.send_signal(signal.SIGSTOP)
+    try:
+        scene.progress()
+    finally:
+        provider.send_signal(signal.SIGCONT)
+    wait_for("all to be as before", scene.is_settled, 30)
+    check(scene.query()["stats"]["lost"] == 0, "pages were lost")
+
+
 def refused(scene, text, command, **arguments):
     run_it = (scene.qmp.job if command.startswith("remote-cache")
               else scene.qmp.call)
@@ -205,5 +223,7 @@ def all_memory():
 if __name__ == "__main__":
     run({"auto": (auto, {"local_max": "auto",
                          "daemon": ("--reserve", all_memory())}),
-         "kills": kills, "daemons": daemons, "home": home, "frozen": frozen,
+         "kills": kills, "daemons": daemons, "home": home,
+         "frozen": (frozen, {"copies": 1}),
+         "outlived": (outlived, {"lend": 512 * MIB}),
          "migrate": migrate})
