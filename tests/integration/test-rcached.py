@@ -251,9 +251,9 @@ class Program(unittest.TestCase):
         again.close()
         self.assertEqual(daemon.end(signal.SIGTERM), 0)
 
-    def test_two_copies_are_refused(self):
+    def test_three_copies_are_refused(self):
         self.start()
-        vmm, status, text, fds = say_hello(self.folder, copies=2)
+        vmm, status, text, fds = say_hello(self.folder, copies=3)
         vmm.close()
         self.assertLess(status, 0)
         self.assertIn("copies=1", text)

@@ -43,7 +43,7 @@ static void bad_type(struct RcacheVmmHello *h) { h->hdr.type++; }
 static void bad_size(struct RcacheVmmHello *h) { h->hdr.size++; }
 static void bad_version(struct RcacheVmmHello *h) { h->version++; }
 static void bad_page(struct RcacheVmmHello *h) { h->page_size = 16384; }
-static void bad_copies(struct RcacheVmmHello *h) { h->copies = 2; }
+static void bad_copies(struct RcacheVmmHello *h) { h->copies = 3; }
 static void no_copies(struct RcacheVmmHello *h) { h->copies = 0; }
 static void no_incarnation(struct RcacheVmmHello *h) { h->incarnation = 0; }
 
