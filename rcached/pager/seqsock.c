@@ -31,10 +31,25 @@ static void seqsock_end_maybe(SeqSock *s)
     }
 }
 
+/*
+ * What is unread when a socket is closed makes the kernel tell the peer of a
+ * reset, before what was sent to the peer: why its VM is refused, for example.
+ */
+static void seqsock_discard(int fd)
+{
+    char byte;
+
+    shutdown(fd, SHUT_RD);
+    while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) > 0) {
+        /* its descriptors are closed with it */
+    }
+}
+
 static void seqsock_end_done(RingOp *op, int res, bool more)
 {
     SeqSock *s = container_of(op, SeqSock, end);
 
+    seqsock_discard(s->fd);
     close(s->fd);
     s->fd = -1;
     s->closing = false;

@@ -314,6 +314,10 @@ MUTATIONS = {
         "rcached/pager/uplink.c",
         ".lease = l->known.id, .epoch", ".lease = l->shared->id, .epoch",
         "scribbling_vmm"),
+    "last-words-lost": (
+        "rcached/pager/seqsock.c",
+        "    seqsock_discard(s->fd);\n", "    (void)seqsock_discard;\n",
+        "unit-seqsock"),
     "more-descriptors-than-room": (
         "rcached/pager/seqsock.c",
         "    } else if (n > SEQSOCK_FDS_MAX) {",

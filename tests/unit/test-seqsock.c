@@ -106,6 +106,27 @@ START_TEST(as_many_as_there_is_room_for)
 }
 END_TEST
 
+/* However much the peer has said meanwhile that nobody has read. */
+START_TEST(the_last_words_arrive)
+{
+    unsigned before = open_fds();
+    char buf[16];
+
+    for (unsigned i = 0; i < 5; i++) {
+        send_fds(1);
+    }
+    seqsock_send(&sock, "because", 8, -1);
+    seqsock_close(&sock, "enough");
+    while (!closed) {
+        ring_run_once(ring, true);
+    }
+    ck_assert_int_eq(recv(peer, buf, sizeof(buf), 0), 8);
+    ck_assert_str_eq(buf, "because");
+    ck_assert_int_eq(recv(peer, buf, sizeof(buf), 0), 0);
+    ck_assert_uint_eq(open_fds(), before - 1);
+}
+END_TEST
+
 START_TEST(more_end_the_connection)
 {
     unsigned before = open_fds();
@@ -131,6 +152,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, as_many_as_there_is_room_for, 0,
                         SEQSOCK_FDS_MAX + 1);
+    tcase_add_test(tcase, the_last_words_arrive);
     tcase_add_loop_test(tcase, more_end_the_connection, SEQSOCK_FDS_MAX + 1,
                         SEQSOCK_FDS_MAX + 4);
     suite_add_tcase(suite, tcase);
