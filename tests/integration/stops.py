@@ -114,9 +114,8 @@ def goes_on(vm, visits=500, seconds=60):
 
 
 def start_guest(m):
-    """What libvirt and Proxmox VE start: in machine.slice; it takes a moment to
-    shut down."""
-    m.run("systemd-run", "--slice=machine.slice", "--unit=guest",
+    """As Proxmox VE's service, which ends guests; that takes a moment."""
+    m.run("systemd-run", "--slice=machine.slice", "--unit=pve-guests",
           "--property=ExecStop=/bin/sh -c 'sleep 1; echo the guest has ended "
           f">>{machine.LOG}'", "sleep", "infinity")
 
