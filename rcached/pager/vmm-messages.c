@@ -17,12 +17,17 @@ static void vmm_bad(Pager *p, const char *what)
     pager_quit(p, "the VMM sent %s", what);
 }
 
-/* The VMM is told as well: its own user sees that, and not our log. */
+/*
+ * The VMM is told as well: its own user sees that, and not our log.  It is
+ * still sending: a socket that ends meanwhile would tell it of that, and not
+ * why.  So the pager ends with START, the last of the set-up.
+ */
 static void vmm_refuse_setup(Pager *p, const GError *error)
 {
+    g_warning("vm %s: %s; this VM gets no pager", p->name, error->message);
     report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE, "%s",
                  error->message);
-    pager_quit(p, "%s", error->message);
+    p->vmm.refused = true;
 }
 
 static void vmm_refuse_hello(Pager *p, int status, const char *text)
@@ -193,6 +198,12 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
 {
     const struct RcacheVmmEvict *evict = (const void *)hdr;
 
+    if (p->vmm.refused) {
+        if (hdr->type == RCACHE_VMM_START) {
+            pager_quit(p, "this VM has been refused");
+        }
+        return;
+    }
     switch (hdr->type) {
     case RCACHE_VMM_HELLO:
         vmm_hello(p, (const void *)hdr);

@@ -15,6 +15,7 @@
  * @sock: its connection; whoever has something to tell the VMM sends there
  * @pidfd: its process, or -1
  * @features: RCACHE_VMM_F_*, that both sides have
+ * @refused: it has been told why there will be no pager; START ends it
  * @gone: its memory has been torn down
  * @bye: it has said that it needs no remote memory any more, and none is away
  */
@@ -22,6 +23,7 @@ typedef struct Vmm {
     SeqSock sock;
     int pidfd;
     uint64_t features;
+    bool refused;
     bool gone;
     bool bye;
 } Vmm;
