@@ -181,9 +181,10 @@ void location_get(Pager *p, unsigned i, uint64_t slot)
 
     g_assert(!g->wanted && !get_out(g));
     *g = (Get) { .wanted = true, .slot = slot, .counted = g->counted };
-    get_count(p, g, location_remote(p, slot));
     p->locations.gets.nr++;
-    get_send(p, g);
+    if (!get_send(p, g)) {
+        get_count(p, g, location_remote(p, slot));
+    }
 }
 
 void location_lease_ready(Pager *p, const Lease *l)
