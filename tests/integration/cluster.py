@@ -235,6 +235,13 @@ class Cluster(Lab):
                 assert word not in text, f"{name}:\n{text[-4000:]}"
 
 
+def goes_on(vm, visits=2000, seconds=60):
+    """Wait until the guest has made so many more visits, each verified."""
+    before = vm.stats()["visits"]
+    wait_for("the guest to go on",
+             lambda: vm.stats()["visits"] > before + visits, seconds)
+
+
 def expect_clean(result, lost=0):
     assert result.get("exit") == 0, result
     assert result["mismatches"] == 0 and result["wrong_at_end"] == 0, result

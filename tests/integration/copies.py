@@ -9,7 +9,7 @@ import signal
 import time
 
 from accounts import filled
-from cluster import Cluster, MIB, Vm, expect_clean, wait_for
+from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
 
 SCENARIOS = {}
 
@@ -41,11 +41,13 @@ def two_everywhere(c, vm, seconds=60):
     return stats
 
 
-def goes_on(vm, visits=2000, seconds=60):
-    """The guest makes so many more visits, each verified."""
-    before = vm.stats()["visits"]
-    wait_for("the guest to go on",
-             lambda: vm.stats()["visits"] > before + visits, seconds)
+def running(c, **options):
+    """A guest at work that has two copies of all that is away."""
+    vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
+            write_percent=30, copies=2, **options)
+    wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
+    two_everywhere(c, vm)
+    return vm
 
 
 @scenario
@@ -68,10 +70,7 @@ def two_copies(build):
 def provider_dies_with_a_copy(build):
     """One of three dies for good: nobody waits, and all is copied again."""
     with Cluster(build, providers=3) as c:
-        vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
-                write_percent=30, copies=2)
-        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
-        two_everywhere(c, vm)
+        vm = running(c)
         kill(c.providers[0])
         goes_on(vm)
         stats = vm.stats()
@@ -100,10 +99,7 @@ class Racks(Cluster):
 def rack_dies_with_copies(build):
     """The copies of a page are in different racks: a whole one may go."""
     with Racks(build, providers=3) as c:
-        vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
-                write_percent=30, copies=2)
-        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
-        two_everywhere(c, vm)
+        vm = running(c)
         kill(c.providers[0])
         kill(c.providers[1])
         goes_on(vm)
@@ -121,10 +117,7 @@ def rack_dies_with_copies(build):
 def provider_hangs_with_a_copy(build):
     """One that is stopped is asked once more, and then the other is."""
     with Cluster(build, providers=3) as c:
-        vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
-                write_percent=30, copies=2)
-        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
-        two_everywhere(c, vm)
+        vm = running(c)
         os.kill(daemon(c.providers[0]).popen.pid, signal.SIGSTOP)
         try:
             end = time.monotonic() + 6
@@ -165,10 +158,7 @@ def copies_change(build):
 def pagers_die_with_copies(build):
     """Pagers that are killed while a slab is copied, and providers too."""
     with Cluster(build, providers=3) as c:
-        vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
-                write_percent=30, discard_permille=20, copies=2)
-        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
-        two_everywhere(c, vm)
+        vm = running(c, discard_permille=20)
         for turn in range(3):
             victim = c.providers[turn]
             kill(victim)

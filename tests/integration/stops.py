@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from cluster import Cluster, MIB, Vm, expect_clean, wait_for
+from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
 from giveback import drain
 import machine  # after cluster, which knows where it is
 
@@ -105,12 +105,6 @@ def answers(c, host):
         return c.status(host)
     except OSError:
         return None
-
-
-def goes_on(vm, visits=500, seconds=60):
-    before = vm.stats()["visits"]
-    wait_for("the guest to go on",
-             lambda: vm.stats()["visits"] > before + visits, seconds)
 
 
 def start_guest(m):
