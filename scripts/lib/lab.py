@@ -6,6 +6,7 @@ in them, and a folder for their sockets and logs.  Leaving its "with" block
 ends every process it started, by pid, and removes all it made, whatever
 happened inside.  Addresses are 10.213.N.0/24, inside the namespaces only.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -31,8 +32,25 @@ def run(*argv):
 
 
 def die_with_parent():
-    """In a child: be killed when the lab's process is."""
+    """In a child: be killed when the lab's process is.  Signals that wait in
+    the lab (signals_later) are for the lab alone."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+# What ends a lab as Ctrl-C does.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def signals_later():
+    """A signal waits until the block is left: what is made inside is noted
+    as made before a signal can end the lab."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # Limits are what a quiet machine needs with room to spare; a busy one gets
@@ -192,11 +210,13 @@ class Host:
     def start(self, name, argv, **popen):
         if self.cgroup:
             popen["in_child"] = self.cgroup.join
-        process = Process(
-            f"{self.name}/{name}", self.enter + argv,
-            os.path.join(self.lab.dir, f"{self.name}-{name}.log"), **popen)
-        self.processes[name] = process
-        self.lab.processes.append(process)
+        with signals_later():
+            process = Process(
+                f"{self.name}/{name}", self.enter + argv,
+                os.path.join(self.lab.dir, f"{self.name}-{name}.log"),
+                **popen)
+            self.processes[name] = process
+            self.lab.processes.append(process)
         return process
 
     def path(self, name):
@@ -248,8 +268,6 @@ def sweep():
 class Lab:
     """See the head of the file."""
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
     def __init__(self, build, keep=False, ipv6=False):
         self.build = os.path.abspath(build)
         self.ipv6 = ipv6
@@ -264,11 +282,12 @@ class Lab:
 
     def __enter__(self):
         sweep()
-        self.handlers = {n: signal.getsignal(n) for n in self.SIGNALS}
+        self.handlers = {n: signal.getsignal(n) for n in SIGNALS}
         try:
-            for number in (signal.SIGTERM, signal.SIGHUP):
+            for number in SIGNALS:
                 signal.signal(number, end_by_signal)
-            self.dir = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
+            with signals_later():
+                self.dir = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
             run("ip", "netns", "add", self.bridge)
             run("ip", "-n", self.bridge, "link", "add", "br0", "type",
                 "bridge")

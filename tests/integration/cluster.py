@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__),
                                 "..", "..", "scripts", "lib"))
 from lab import (PATIENCE, Lab, LabError, die_with_parent,  # noqa: E402
-                 wait_for)
+                 signals_later, wait_for)
 
 MIB = 1 << 20
 SANITIZER = ("AddressSanitizer", "LeakSanitizer", "runtime error:",
@@ -36,11 +36,11 @@ class Vm:
             option = "--" + name.replace("_", "-")
             argv.append(option if value is True else f"{option}={value}")
         self.log = os.path.join(host.lab.dir, f"{self.name}.log")
-        with open(self.log, "ab") as err:
+        with open(self.log, "ab") as err, signals_later():
             self.popen = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=err, preexec_fn=self.in_child)
-        host.lab.vms.append(self)
+            host.lab.vms.append(self)
 
     def in_child(self):
         die_with_parent()

@@ -13,7 +13,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
-from lab import FOLDER, Lab, sweep, wait_for                # noqa: E402
+from lab import FOLDER, SIGNALS, Lab, sweep, wait_for               # noqa: E402
 
 
 def left(pid):
@@ -25,21 +25,26 @@ def left(pid):
             for name in os.listdir(folder) if name.startswith(prefix)]
 
 
+def in_the_background():
+    """What a shell does to programs that it starts with an "&"."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def started(build):
     """A scenario that is under way."""
     popen = subprocess.Popen(
         [sys.executable, os.path.join(HERE, "scenarios.py"), build, "smoke"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        stderr=subprocess.DEVNULL, preexec_fn=in_the_background)
     wait_for("the scenario's hosts", lambda: len(left(popen.pid)) >= 4, 30)
     return popen
 
 
 def handlers_come_back(build):
-    before = [signal.getsignal(n) for n in Lab.SIGNALS]
+    before = [signal.getsignal(n) for n in SIGNALS]
     with Lab(build):
         assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
-    assert [signal.getsignal(n) for n in Lab.SIGNALS] == before
+    assert [signal.getsignal(n) for n in SIGNALS] == before
 
 
 def main():
@@ -50,7 +55,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         popen = started(sys.argv[1])
         popen.send_signal(number)
-        assert popen.wait(120) != 0, number
+        assert popen.wait(120) != 0, signal.Signals(number).name
         assert not left(popen.pid), (number, left(popen.pid))
     popen = started(sys.argv[1])
     # What started() has seen is still there, unless another lab on this
