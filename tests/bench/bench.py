@@ -10,7 +10,6 @@ variants in this run.  Figures are medians of rounds.
 """
 import argparse
 import json
-import mmap
 import os
 import shutil
 import signal
@@ -19,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -27,6 +25,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
 import arbiterload  # noqa: E402
 import attachload  # noqa: E402
 import failoverload  # noqa: E402
+import givebackload  # noqa: E402
 import guestload  # noqa: E402
 import ownnet  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
@@ -230,30 +229,6 @@ def medians(rounds, key):
             for name in rounds[0]}
 
 
-def through_loopback(size):
-    """Seconds that @size bytes take from one thread to another by TCP."""
-    server = socket.create_server(("127.0.0.1", 0))
-    piece = bytes(1 << 20)
-
-    def send():
-        with socket.create_connection(server.getsockname()) as conn:
-            for _ in range(size // len(piece)):
-                conn.sendall(piece)
-
-    sender = threading.Thread(target=send)
-    began = time.monotonic()
-    sender.start()
-    conn, _ = server.accept()
-    buf = bytearray(len(piece))
-    while conn.recv_into(buf):
-        pass
-    took = time.monotonic() - began
-    sender.join()
-    conn.close()
-    server.close()
-    return took
-
-
 class Bench:
     def __init__(self, args):
         self.args = args
@@ -419,25 +394,7 @@ class Bench:
         attachload.run(self, Product)
 
     def giveback(self):
-        """
-        A host with a memory hog: from less than its reserve being free, or
-        foreseen to be, until 1 GiB of what it had lent is its own again,
-        while a guest goes on and verifies all it reads. The floor is the
-        bytes through one connection.
-        """
-        sys.path.insert(0, os.path.join(HERE, "..", "integration"))
-        from giveback import press
-        back = (64 if self.args.short else 1024) << 20
-        self.say(f"giveback: {back >> 20} MiB")
-        # In a virtual machine memory is slow the first time it is used.
-        with mmap.mmap(-1, back * 10) as memory:
-            for at in range(0, len(memory), PAGE):
-                memory[at] = 1
-        took, visits = press(self.args.build, back,
-                             "4M" if self.args.short else "64M")
-        self.add("giveback", "time", "s", took,
-                 through_loopback(back),
-                 {"bytes": back, "guest_visits": visits})
+        givebackload.run(self)
 
     def guest_overhead(self):
         guestload.run(self, Product, cpu_seconds)
