@@ -153,19 +153,21 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     uint64_t mem = measure_option(argc, argv, "mem", 512);
     uint64_t local_max = measure_option(argc, argv, "local-max", 256);
+    uint64_t maxmem = measure_option(argc, argv, "maxmem", 0);
     Vmm *v = g_new0(Vmm, 1);
     uint64_t cursor = 0;
     char line[128];
 
     if (argc < 2 || argv[1][0] == '-' || local_max > mem) {
         fprintf(stderr, "usage: bench-vmm SOCKET [--mem=MIB] "
-                "[--local-max=MIB] [--guest-cpu=N]\n");
+                "[--local-max=MIB] [--maxmem=MIB] [--guest-cpu=N]\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     v->config = (VmmConfig) {
         .socket = argv[1], .name = "bench", .uuid = { 0xbe, 0x9c, 1 },
         .pages = mem * MIB / RCACHE_PAGE_SIZE,
+        .words = maxmem * MIB / RCACHE_PAGE_SIZE,
         .local_max = local_max * MIB / RCACHE_PAGE_SIZE,
         /* All of it: the quiet measurements are far below local_max. */
         .size = mem * MIB / RCACHE_PAGE_SIZE,

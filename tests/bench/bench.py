@@ -27,6 +27,7 @@ import attachload  # noqa: E402
 import failoverload  # noqa: E402
 import givebackload  # noqa: E402
 import guestload  # noqa: E402
+import maxmemload  # noqa: E402
 import ownnet  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
 
@@ -37,6 +38,10 @@ TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.15),
            ("fault-latency", "held_p50"): ("ratio <=", 2.0),
            ("evict", "rate"): ("ratio >=", 0.75),
            ("idle", "cpu"): ("value <", 1.0),
+           ("maxmem", "pager_memory"): ("ratio <=", 1.05),
+           ("maxmem", "pager_locked"): ("ratio <=", 1.05),
+           ("maxmem", "evict_cpu"): ("ratio <=", 1.05),
+           ("maxmem", "fault_cpu"): ("ratio <=", 1.05),
            ("giveback", "time"): ("value <", 10),
            ("guest-overhead", "boot_cpu"): ("ratio <=", 1.02),
            ("guest-overhead", "page_cpu"): ("ratio <=", 1.02),
@@ -100,13 +105,13 @@ class Vmm:
 class Product:
     """An arbiter, a provider and a requester, with a guest."""
 
-    def __init__(self, bench, mem, local_max):
+    def __init__(self, bench, mem, local_max, maxmem=0):
         self.bench = bench
         self.dir = tempfile.mkdtemp(prefix="rcached-bench-")
         self.processes = []
         self.vmm = None
         try:
-            self.start(mem, local_max)
+            self.start(mem, local_max, maxmem)
         except BaseException as error:
             if isinstance(error, LabError):
                 self.show_logs()
@@ -152,7 +157,7 @@ class Product:
             "--listen", f"127.0.0.1:{free_port()}", *options],
             self.path(name, "admin.sock"))
 
-    def start(self, mem, local_max):
+    def start(self, mem, local_max, maxmem):
         cpus = self.bench.cpus
         self.arbiter = f"127.0.0.1:{free_port()}"
         self.daemon("arbiter", None, [
@@ -168,7 +173,8 @@ class Product:
         self.vmm = Vmm([
             self.bench.program("tests", "bench", "bench-vmm"),
             self.path("requester", "vmm.sock"), f"--mem={mem}",
-            f"--local-max={local_max}", f"--guest-cpu={cpus.guest}"],
+            f"--local-max={local_max}", f"--maxmem={maxmem}",
+            f"--guest-cpu={cpus.guest}"],
             self.path("vmm.log"))
         self.pager = wait_for("the pager", self.pager_pid)
 
@@ -390,6 +396,9 @@ class Bench:
         return {name: (cpu_seconds(pid) - before[name]) / took * 100
                 for name, pid in pids.items()}
 
+    def maxmem(self):
+        maxmemload.run(self, Product, cpu_seconds)
+
     def attach(self):
         attachload.run(self, Product)
 
@@ -408,7 +417,7 @@ class Bench:
     # --------------------------------------------------------------- output
 
     def verdict(self, r):
-        if r["metric"] == "pager_memory":
+        if r["bench"] == "idle" and r["metric"] == "pager_memory":
             limit = r["peers"]["limit"]
             return (r["value"] <= limit, f"value <= {limit / MIB:.0f} MiB")
         if r["bench"] == "attach":
@@ -448,6 +457,8 @@ class Bench:
                  ("scan", "back_hand"), ("idle", "cpu"),
                  ("giveback", "time"),
                  ("idle", "pager_memory")}
+        want |= {("maxmem", m) for m in
+                 ("pager_memory", "pager_locked", "evict_cpu", "fault_cpu")}
         want |= {("arbiter-load", m) for m in
                  ("cpu", "heartbeats", "assign_p50", "assign_p99", "memory",
                   "known_again")}
@@ -477,7 +488,11 @@ class Bench:
                 problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "split" and r["ratio"] > 1:
                 problems.append(f"{name}: more is leased than is offered")
-            if r["metric"] == "pager_memory" and \
+            if r["bench"] == "maxmem" and r["ratio"] > (
+                    1.1 if r["unit"] == "bytes" else 4):
+                problems.append(f"{name}: {r['ratio']} of a guest without "
+                                "room")
+            if r["bench"] == "idle" and r["metric"] == "pager_memory" and \
                r["value"] > r["peers"]["limit"]:
                 problems.append(f"{name}: {r['value']} bytes")
         for problem in problems:
@@ -503,8 +518,8 @@ def arguments():
     parser.add_argument("--sizes", type=sizes)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    known = ["fault-latency", "evict", "scan", "idle", "attach", "giveback",
-             "guest-overhead", "arbiter-load", "arbiter-failover"]
+    known = ["fault-latency", "evict", "scan", "idle", "maxmem", "attach",
+             "giveback", "guest-overhead", "arbiter-load", "arbiter-failover"]
     for name in args.names:
         if name not in known:
             parser.error(f"{name}: there are {', '.join(known)}")
