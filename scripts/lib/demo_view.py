@@ -37,7 +37,8 @@ class Figures:
         self.faults_per_s = 0.0
         self.p50 = self.p99 = 0.0
         self.restarts = 0
-        self.stored = {}
+        self.stored = {}        # by provider; None: it is dead
+        self.one_copy = self.copying = 0
         self.verified = self.mismatches = 0
         self.longest_ms = 0.0
         self.balloon_free = None
@@ -77,8 +78,10 @@ class View:
             yield (f"  {text:<13}{mib(part):>6} |"
                    f"{self.bar(name, part, f.guest)}|")
         for name, stored in f.stored.items():
-            yield (f"  {name:<13}{mib(stored):>6} |"
-                   f"{self.bar('remote', stored, f.guest)}|")
+            bar = self.bar("remote", stored or 0, f.guest)
+            size = "dead" if stored is None else mib(stored)
+            yield f"  {name:<13}{size:>6} |{bar}|"
+        yield f"copies       {self.copies(f)}"
         yield (f"faults       {f.faults_per_s:6.0f} a second, half of them "
                f"within {duration(f.p50)}, 99 % within {duration(f.p99)}")
         wrong = f"{f.mismatches} wrong"
@@ -90,10 +93,22 @@ class View:
         if f.restarts:
             yield f"pager        restarted {f.restarts} time(s)"
 
+    @staticmethod
+    def copies(f):
+        """What providers store, and what that is in pages of the guest."""
+        stored = sum(s or 0 for s in f.stored.values())
+        text = f"{mib(stored)} stored for {mib(f.remote)} remote: "
+        if not f.one_copy and not f.copying:
+            return text + "each page twice"
+        return (text + f"{mib(f.one_copy)} have one copy, {mib(f.copying)} "
+                "are still to be copied")
+
     def short(self, f):
-        stored = " ".join(f"{n} {mib(s)}" for n, s in f.stored.items())
+        stored = " ".join(f"{n} {'dead' if s is None else mib(s)}"
+                          for n, s in f.stored.items())
         return (f"{f.elapsed:4.0f} s: here {mib(f.here)} of "
-                f"{mib(f.local_max)}, remote {mib(f.remote)} ({stored}), "
+                f"{mib(f.local_max)}, remote {mib(f.remote)} ({stored}; "
+                f"{mib(f.one_copy)} with one copy), "
                 f"{f.faults_per_s:.0f} faults/s, p50 {duration(f.p50)}, p99 "
                 f"{duration(f.p99)}, {f.verified} verified, "
                 f"{f.mismatches} wrong")

@@ -377,6 +377,7 @@ class Guest:
                  append="", extra=()):
         self.host = host
         self.status = {}
+        self.longest_us = 0     # of its visits, since somebody made it 0
         self.mismatch_lines = []
         self.rest = b""
         self.console = host.path("console.sock")
@@ -424,6 +425,8 @@ class Guest:
                 words = dict(w.split("=", 1) for w in text.split()[1:])
                 self.status = {k: int(v) if v.isdigit() else v
                                for k, v in words.items()}
+                self.longest_us = max(self.longest_us,
+                                      self.status.get("recent_us", 0))
             elif text.startswith("RCACHE mismatch"):
                 self.mismatch_lines.append(text)
         return self.status

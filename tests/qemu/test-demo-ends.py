@@ -20,10 +20,13 @@ SLACK = 16 * MIB                # of a local-max of 128M
 GOOD = {
     "guest_bytes": 512 * MIB, "local_max_bytes": 128 * MIB,
     "resident_bytes": 128 * MIB + SLACK, "remote_bytes": 384 * MIB,
-    "zero_bytes": MIB, "providers": [], "faults": 5, "evicted_pages": 5,
+    "zero_bytes": MIB, "copies": 2, "one_copy_bytes": 0, "providers": [],
+    "faults": 5, "evicted_pages": 5,
     "fault_p50_us": 1.0, "fault_p99_us": 2.0, "pages_verified": 1000,
     "mismatches": 0, "pager_restarts": 1, "pager_first_fault_ms": 1.0,
-    "pager_all_known_ms": 1.0, "longest_pause_ms": 1.0, "seconds": 30.0}
+    "pager_all_known_ms": 1.0, "provider_lost_pause_ms": 1000.0,
+    "two_copies_again_s": 30.0, "others_cpu_percent": 49,
+    "longest_pause_ms": 1.0, "seconds": 30.0}
 
 
 class NoLab:
@@ -79,6 +82,21 @@ def check_figures():
     status, out, _ = ends(with_figures(
         resident_bytes=GOOD["resident_bytes"] + 1))
     assert status == 1 and "FAILED  never more than" in out, (status, out)
+
+
+def check_loss():
+    """What a provider's death may cost, and when that proves nothing."""
+    for other, text in (
+            ({"provider_lost_pause_ms": 1000.1}, "the guest waited 1000.1 ms"),
+            ({"two_copies_again_s": 30.1}, "after 30.1 s, of 30"),
+            ({"two_copies_again_s": None}, "not even after a minute")):
+        status, out, _ = ends(with_figures(**other))
+        assert status == 1 and out.count("\nFAILED  ") == 1, out
+        assert text in out[out.index("\nFAILED  "):], out
+        status, out, _ = ends(with_figures(**other, others_cpu_percent=50))
+        assert status == 0 and "FAILED" not in out, (status, out)
+        busy = out[out.index("\nbusy    "):]
+        assert text in busy and "others had 50 %" in busy, out
 
 
 def check_faults():
@@ -152,6 +170,7 @@ def check_options_first(folder):
 
 def main():
     check_figures()
+    check_loss()
     check_faults()
     check_background()
     if os.geteuid() == 0:
