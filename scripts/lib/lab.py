@@ -207,9 +207,14 @@ class Host:
         return (f"[{self.address}]:{port}" if self.lab.ipv6
                 else f"{self.address}:{port}")
 
-    def start(self, name, argv, **popen):
-        if self.cgroup:
-            popen["in_child"] = self.cgroup.join
+    def start(self, name, argv, in_child=None, **popen):
+        def place():
+            if self.cgroup:
+                self.cgroup.join()
+            if in_child:
+                in_child()
+
+        popen["in_child"] = place
         with signals_later():
             process = Process(
                 f"{self.name}/{name}", self.enter + argv,

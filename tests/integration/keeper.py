@@ -39,8 +39,20 @@ class Keeper:
             for fd in fds:      # of a barrier: closing it is the answer
                 os.close(fd)
 
+    def forget(self):
+        """What was lent is gone, as when the host has crashed."""
+        with self.lock:
+            for fd in self.kept.values():
+                os.close(fd)
+            self.kept.clear()
+
     def start(self, *options):
-        """Start rcached with what is kept."""
+        """Start rcached with what is kept; returns when it listens."""
+        process = self.spawn(*options)
+        self.host.lab.wait_socket(process, self.host.path("admin.sock"))
+        return process
+
+    def spawn(self, *options):
         with self.lock:
             names = sorted(self.kept)
             fds = [self.kept[n] for n in names]
@@ -57,11 +69,9 @@ class Keeper:
         admin = host.path("admin.sock")
         if os.path.exists(admin):
             os.unlink(admin)
-        process = host.start("rcached", [
+        return host.start("rcached", [
             "/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh",
-            host.lab.program("rcached"), "--run-dir", host.run,
+            host.program("rcached"), "--run-dir", host.run,
             "--host", host.name, "--listen", host.at(9470),
             "--tls", "none", *options],
             env=env, close_fds=False, in_child=place)
-        host.lab.wait_socket(process, admin)
-        return process
