@@ -11,7 +11,8 @@ pages that it is to go into: a disk's DMA in slow motion, on any machine.
 FILE is shown as MOUNTPOINT/disk, read-only, and reading it is slow.  With
 --writable the folder is empty; one file can be made there, whatever its name,
 its bytes are those of FILE, and writing to it is slow.  It prints "mounted"
-when it is, and unmounts when it is terminated.
+when it is, and unmounts when it is terminated.  From SIGUSR1 on there is no
+room for anything that is written, until SIGUSR2.
 """
 import ctypes
 import errno
@@ -45,6 +46,7 @@ class Disk:
         self.delay = delay
         self.fuse = os.open("/dev/fuse", os.O_RDWR)
         self.late = []          # (due, unique, offset, size or bytes)
+        self.full = False
 
     def reply(self, unique, body=b"", error=0):
         head = struct.pack("=IiQ", 16 + len(body), -error, unique)
@@ -66,7 +68,9 @@ class Disk:
                            0, 0) + self.attr(DISK)
 
     def done(self, unique, offset, what):
-        if isinstance(what, bytes):
+        if isinstance(what, bytes) and self.full:
+            self.reply(unique, error=errno.ENOSPC)
+        elif isinstance(what, bytes):
             size = os.pwrite(self.file, what, offset)
             self.reply(unique, struct.pack("=II", size, 0))
         else:
@@ -139,7 +143,12 @@ def main():
         libc.umount2(where.encode(), MNT_DETACH)
         os._exit(0)
 
+    def set_full(number, _):
+        disk.full = number == signal.SIGUSR1
+
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGUSR1, set_full)
+    signal.signal(signal.SIGUSR2, set_full)
     print("mounted", flush=True)
     disk.serve()
 
