@@ -72,6 +72,8 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "threads", 0, 0, G_OPTION_ARG_INT, &c->threads, "", "N" },
         { "seconds", 0, 0, G_OPTION_ARG_INT, &c->seconds, "", "N" },
         { "most-seconds", 0, 0, G_OPTION_ARG_INT, &c->most_seconds, "", "N" },
+        { "figures", 0, 0, G_OPTION_ARG_FILENAME, &c->figures,
+          "have what stats prints in it, ten times a second", "FILE" },
         { "until-evicted", 0, 0, G_OPTION_ARG_INT, &c->until, "", "N" },
         { "pattern", 0, 0, G_OPTION_ARG_STRING, &c->pattern,
           "uniform or sweep", "P" },
@@ -113,6 +115,7 @@ void command_line_clear(CommandLine *c)
     g_free(c->bads);
     g_free(c->pattern);
     g_free(c->local);
+    g_free(c->figures);
 }
 
 bool config_fill(VmmConfig *v, const CommandLine *c)

@@ -9,7 +9,7 @@
 #define THREADS_MAX     1024
 
 typedef struct CommandLine {
-    char *socket, *name, *breaks, *bads, *pattern, *local;
+    char *socket, *name, *breaks, *bads, *pattern, *local, *figures;
     int mem, maxmem, blocks, local_max, size, hot, threads, copies;
     int seconds, most_seconds, until, write_percent, zero_percent;
     int discard_permille, zap_delay_us, vm;

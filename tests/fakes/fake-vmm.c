@@ -8,12 +8,13 @@
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
  *   cancel-at BYTES | stats | least | hold | go | discard-all |
  *   attach-table | kill-ready N MOST_US | evict-early BYTES | plug |
- *   scribble MS SEED | crowd N | quit
+ *   scribble MS SEED | crowd N | forgive | quit
  * each answered with one JSON object on a line.  cancel-at makes the next
  * command one that is cancelled when so much is told to be done.  kill-ready
  * kills the pager and so many after it, each at its READY or at most so long
  * after it.  evict-early asks the next pager for an eviction together with its
- * START.  crowd has so many more threads of the guest begin.
+ * START.  crowd has so many more threads of the guest begin.  forgive has the
+ * guest do without the pages that are lost by now.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
 #include <fcntl.h>
@@ -34,6 +35,7 @@ typedef struct Run {
     int seconds;
     int most_seconds;
     int until_evicted;
+    const char *figures;        /* a file; NULL: none */
     uint64_t began;             /* ns */
     pthread_t guest[THREADS_MAX], dma, intruder, sampler;
     _Atomic bool sampled_enough;
@@ -43,6 +45,62 @@ typedef struct Run {
     size_t line_len;
     bool quit;
 } Run;
+
+/* One line, to be freed. */
+static char *stats_text(Vmm *v)
+{
+    struct RcacheVmmStats s;
+
+    pthread_mutex_lock(&v->lock);
+    s = v->stats;
+    pthread_mutex_unlock(&v->lock);
+    return g_strdup_printf(
+           "{\"guest\": %lu, \"unmanaged\": %lu, \"untouched\": %lu, "
+           "\"hot\": %lu, \"zapped\": %lu, \"cached\": %lu, "
+           "\"remote\": %lu, \"zero\": %lu, "
+           "\"lost\": %lu, \"resident\": %lu, \"local_max\": %lu, "
+           "\"memfd\": %lu, \"faults_remote\": %lu, \"faults_zero\": %lu, "
+           "\"faults_minor\": %lu, \"evicted_pages\": %lu, "
+           "\"zero_evicted_pages\": %lu, \"checksum_errors\": %lu, "
+           "\"intruders\": %lu, \"p50_ns\": %lu, \"p99_ns\": %lu, "
+           "\"waiting_pages\": %lu, \"oldest_wait_ns\": %lu, "
+           "\"waiting_for\": \"%s\", \"pager_rss\": %lu, \"visits\": %lu, "
+           "\"attaches\": %u, \"attached\": %d, \"zap_seq\": %lu, "
+           "\"fetched_pages\": %lu, \"reconciled\": %d, "
+           "\"copies\": %u, \"one_copy\": %lu, \"copying\": %lu, "
+           "\"mismatches\": %lu, \"longest_ns\": %lu}\n",
+           s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
+           s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
+           s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
+           s.zero_evicted_pages, s.checksum_errors, s.intruders, s.fault_p50,
+           s.fault_p99, s.waiting_pages, s.oldest_wait, s.waiting_for,
+           s.pager_rss, (uint64_t)v->visits, (unsigned)v->attaches,
+           (int)v->attached, v->state->zap_seq, s.fetched_pages,
+           s.hdr.flags & RCACHE_STATS_RECONCILED, s.copies, s.one_copy,
+           s.copying, (uint64_t)v->mismatches, (uint64_t)v->longest_ns);
+}
+
+static void print_stats(Vmm *v)
+{
+    g_autofree char *text = stats_text(v);
+
+    printf("%s", text);
+}
+
+/*
+ * What stats prints, for who does not want to wait for a command's end.  A
+ * look may find a part of it only.
+ */
+static void run_write_figures(const Run *run)
+{
+    g_autofree char *text = NULL;
+
+    if (run->figures) {
+        text = stats_text(run->vmm);
+        g_file_set_contents_full(run->figures, text, -1,
+                                 G_FILE_SET_CONTENTS_NONE, 0600, NULL);
+    }
+}
 
 /* Every 100 ms, whatever the commands are waiting for. */
 static void *run_sample(void *opaque)
@@ -62,40 +120,10 @@ static void *run_sample(void *opaque)
         if (evicted) {
             run->resident_max = MAX(run->resident_max, vmm_resident(v));
         }
+        run_write_figures(run);
         usleep(100000);
     }
     return NULL;
-}
-
-static void print_stats(Vmm *v)
-{
-    struct RcacheVmmStats s;
-
-    pthread_mutex_lock(&v->lock);
-    s = v->stats;
-    pthread_mutex_unlock(&v->lock);
-    printf("{\"guest\": %lu, \"unmanaged\": %lu, \"untouched\": %lu, "
-           "\"hot\": %lu, \"zapped\": %lu, \"cached\": %lu, "
-           "\"remote\": %lu, \"zero\": %lu, "
-           "\"lost\": %lu, \"resident\": %lu, \"local_max\": %lu, "
-           "\"memfd\": %lu, \"faults_remote\": %lu, \"faults_zero\": %lu, "
-           "\"faults_minor\": %lu, \"evicted_pages\": %lu, "
-           "\"zero_evicted_pages\": %lu, \"checksum_errors\": %lu, "
-           "\"intruders\": %lu, \"p50_ns\": %lu, \"p99_ns\": %lu, "
-           "\"waiting_pages\": %lu, \"oldest_wait_ns\": %lu, "
-           "\"waiting_for\": \"%s\", \"pager_rss\": %lu, \"visits\": %lu, "
-           "\"attaches\": %u, \"attached\": %d, \"zap_seq\": %lu, "
-           "\"fetched_pages\": %lu, \"reconciled\": %d, "
-           "\"copies\": %u, \"one_copy\": %lu, \"copying\": %lu}\n",
-           s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
-           s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
-           s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
-           s.zero_evicted_pages, s.checksum_errors, s.intruders, s.fault_p50,
-           s.fault_p99, s.waiting_pages, s.oldest_wait, s.waiting_for,
-           s.pager_rss, (uint64_t)v->visits, (unsigned)v->attaches,
-           (int)v->attached, v->state->zap_seq, s.fetched_pages,
-           s.hdr.flags & RCACHE_STATS_RECONCILED, s.copies, s.one_copy,
-           s.copying);
 }
 
 /* A command, and what came of it. */
@@ -269,6 +297,8 @@ static void run_command(Run *run, const char *line)
     } else if (sscanf(line, "cancel-at %lu", &a) == 1) {
         run->vmm->cancel_at = a;
         printf("{\"status\": 0}\n");
+    } else if (!strcmp(line, "forgive")) {
+        printf("{\"pages\": %lu}\n", vmm_guest_forgive(run->vmm));
     } else if (!strcmp(line, "least")) {
         print_least(run);
     } else if (!strcmp(line, "stats")) {
@@ -464,6 +494,7 @@ int main(int argc, char **argv)
         run.seconds = line.seconds;
         run.most_seconds = line.most_seconds;
         run.until_evicted = line.until;
+        run.figures = line.figures;
         ret = run_vmm(vmm, &run);
     } else {
         fprintf(stderr, "fake-vmm: see --help\n");

@@ -244,6 +244,16 @@ uint64_t vmm_verify_all(Vmm *vmm);
 /** vmm_guest_hold() - no thread touches a page from here on till hold falls */
 void vmm_guest_hold(Vmm *vmm);
 
+/**
+ * vmm_guest_forgive() - do without the pages that are lost by now
+ *
+ * They are discarded, so that threads that wait for one go on, and nobody
+ * touches them any more.  Not with DMA.
+ *
+ * Return: how many pages
+ */
+uint64_t vmm_guest_forgive(Vmm *vmm);
+
 /** vmm_discard_all() - as a balloon that takes everything; how many pages */
 uint64_t vmm_discard_all(Vmm *vmm);
 
