@@ -27,6 +27,7 @@ static void clock_back_step(Clock *clock, uint64_t nr, uint64_t n)
 {
     clock->back = (clock->back + n) % nr;
     clock->between -= n;
+    clock->swept += n;
 }
 
 /* The front hand's words @page..@stop, of one frame; where it stopped. */

@@ -27,6 +27,7 @@ typedef struct Clock {
     uint64_t front;             /* next word the front hand looks at */
     uint64_t back;              /* next word the back hand looks at */
     uint64_t between;           /* words from back to front */
+    uint64_t swept;             /* words the back hand has passed, ever */
 } Clock;
 
 /**

@@ -4,7 +4,10 @@
  *
  * A command ends when its goal is reached, when there has been no progress for
  * a while, or when the VMM cancels it; a resize that does not reach its goal is
- * rolled back.  What an evict reports is what providers have acknowledged and
+ * rolled back.  An evict also ends when all that was here has had its turn, as
+ * often as a page with the highest credit needs: what is here then is what the
+ * guest brings back as fast as it goes, and to go on would only hold the guest
+ * up.  What an evict reports is what providers have acknowledged and
  * what was committed.  How far a command has come is told with the figures.
  */
 #include <errno.h>
@@ -13,6 +16,8 @@
 #include "rcached/pager/pager.h"
 
 #define PATIENCE_NS     (10 * NS_PER_SEC)
+/* So often does the back hand go round for an evict. */
+#define EVICT_TURNS     (CLOCK_CREDIT_MAX + 2)
 
 static void command_result(Pager *p, bool from_link, uint64_t id, int status,
                            uint64_t value, const char *text)
@@ -85,6 +90,7 @@ static void command_begin(Pager *p, enum CommandKind kind, bool from_link,
     p->command.active = (Command) {
         .kind = kind, .from_link = from_link, .id = id, .goal = goal,
         .deadline = pager_now() + PATIENCE_NS, .seen = UINT64_MAX,
+        .swept = p->clock.swept,
     };
     p->evictor.zap_fruitless = 0;
     /* An evict is asked for RAM that may not be managed yet. */
@@ -155,10 +161,19 @@ void command_resize(Pager *p, const struct RcacheVmmResize *msg)
     command_size_set(p, size);
 }
 
+/* Has all that was here had its turn?  Memory that is still to come under
+ * management has not. */
+static bool command_is_round(const Pager *p)
+{
+    return p->takeover.managed && p->clock.swept - p->command.active.swept >
+                                  EVICT_TURNS * p->table.nr;
+}
+
 uint64_t command_wants(const Pager *p)
 {
-    if (p->command.active.kind == COMMAND_EVICT_BYTES ||
-        p->command.active.kind == COMMAND_EVICT_TARGET) {
+    if ((p->command.active.kind == COMMAND_EVICT_BYTES ||
+         p->command.active.kind == COMMAND_EVICT_TARGET) &&
+        !command_is_round(p)) {
         return command_left(p);
     }
     return 0;
@@ -234,6 +249,18 @@ static void command_end_at_size(Pager *p)
     command_end(p, -ENOSPC, text);
 }
 
+/* What is here is in use, if anything is. */
+static void command_end_round(Pager *p)
+{
+    g_autofree char *text = g_strdup_printf(
+        "%" G_GUINT64_FORMAT " MiB went, and %s",
+        p->command.active.done / (1048576 / RCACHE_PAGE_SIZE),
+        pager_resident(p) ? "the guest is using what is left: it brings back "
+                            "what is evicted" : "nothing is left here");
+
+    command_end(p, -EAGAIN, text);
+}
+
 /* No progress: what the arbiter last said about room is most likely why. */
 static void command_end_late(Pager *p)
 {
@@ -268,6 +295,13 @@ void command_tick(Pager *p, uint64_t now)
     }
     if (command_at_size(p)) {
         command_end_at_size(p);
+        return;
+    }
+    if (!p->takeover.managed) {
+        c->swept = p->clock.swept;
+    } else if (c->kind != COMMAND_RESIZE && command_is_round(p) &&
+               !p->table.count[RCACHE_EVICTING]) {
+        command_end_round(p);
         return;
     }
     if (left < c->seen) {

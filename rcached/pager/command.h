@@ -26,6 +26,7 @@ enum CommandKind {
  * @id: the sender's, for the answer
  * @goal: pages to go, or resident pages to come down to
  * @done: pages that went
+ * @swept: the clock's figure when an evict could begin to pick pages
  * @total: for PROGRESS: pages to deal with
  * @told: for PROGRESS: pages dealt with
  * @deadline: ns, moved on by progress
@@ -41,6 +42,7 @@ typedef struct Command {
     uint64_t id;
     uint64_t goal;
     uint64_t done;
+    uint64_t swept;
     uint64_t total, told;
     uint64_t deadline;
     uint64_t seen;

@@ -5,10 +5,10 @@ A slow way to the provider gives each command time to be cancelled in.
 """
 import time
 
-from cluster import MIB, Vm, expect_clean, wait_for
+from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
 from network import RelayCluster
 
-ECANCELED = 125
+EAGAIN, ECANCELED = 11, 125
 
 
 def told(answer):
@@ -93,4 +93,21 @@ def resize_cancelled(build):
         c.shut_down()
 
 
-SCENARIOS = {f.__name__: f for f in (evict_cancelled, resize_cancelled)}
+def evict_in_use(build):
+    """An evict of more than the guest leaves alone says what went, and ends:
+    it does not go on with what the guest brings back."""
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=64, local_max=48, size=64, seconds=600,
+                threads=2, hot=16, write_percent=50)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 60)
+        answer = vm.call(f"evict {1024 * MIB}")
+        assert answer["status"] == -EAGAIN, answer
+        assert "using what is left" in answer["text"], answer
+        assert 16 * MIB < answer["value"] < 512 * MIB, answer
+        goes_on(vm)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+SCENARIOS = {f.__name__: f for f in (evict_cancelled, evict_in_use,
+                                     resize_cancelled)}

@@ -18,6 +18,10 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 # name: (file, what stands there, what stands there instead, scenario)
 MUTATIONS = {
+    "evict-goes-on-for-ever": (
+        "rcached/pager/command.c",
+        "    return p->takeover.managed && p->clock.swept -",
+        "    return !p && p->clock.swept -", "evict_in_use"),
     "figures-have-no-age": (
         "rcached/vm-figures.c",
         "    return since && now > since ? (now - since) / 1000 : 0;",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Commands that are cancelled, also while a new pager does not know all pages
- * yet: each has one RESULT, and limits are what they were.  command.c alone:
- * the VMM, and pages that go and come, are played here.
+ * yet: each has one RESULT, and limits are what they were.  An evict of more
+ * than the guest leaves alone ends.  command.c alone: the VMM, and pages that
+ * go and come, are played here.
  */
 #include <check.h>
 #include <errno.h>
@@ -189,6 +190,41 @@ START_TEST(an_evict_of_rcached_is_not_the_vmms)
 }
 END_TEST
 
+static void set_state(uint64_t page, enum RcachePageState state)
+{
+    uint64_t word = table_load(&p->table, page);
+
+    ck_assert(table_step(&p->table, page, word, page_to(word, state)));
+}
+
+/* What was here has had its turn; the rest the guest brings back. */
+START_TEST(an_evict_of_more_than_the_guest_leaves_alone)
+{
+    p->attach.reconcile.left = 0;
+    set_state(5, RCACHE_EVICTING);
+    command_evict(p, false, ID, RCACHE_EVICT_BYTES, 500 * RCACHE_PAGE_SIZE);
+    command_evicted(p, 30);
+    p->clock.swept += 100 * PAGES;      /* of what was managed until then */
+    command_tick(p, now);
+    p->takeover.managed = true;
+    ck_assert_uint_eq(command_wants(p), 470);
+    p->clock.swept += (CLOCK_CREDIT_MAX + 2) * PAGES;
+    command_tick(p, now);
+    ck_assert_uint_eq(command_wants(p), 470);
+    p->clock.swept++;
+    ck_assert_uint_eq(command_wants(p), 0);
+    command_tick(p, now);
+    ck_assert_uint_eq(nr_results, 0);   /* a page is on its way */
+    command_evicted(p, 1);
+    set_state(5, RCACHE_PUNCHING);
+    command_tick(p, now);
+    ck_assert_uint_eq(nr_results, 1);
+    ck_assert_int_eq(result.status, -EAGAIN);
+    ck_assert_uint_eq(result.value, 31 * RCACHE_PAGE_SIZE);
+    is_over();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("command");
@@ -202,6 +238,7 @@ int main(void)
     tcase_add_test(tc, a_resize_that_ended_auto);
     tcase_add_test(tc, what_went_until_then_is_told);
     tcase_add_test(tc, an_evict_of_rcached_is_not_the_vmms);
+    tcase_add_test(tc, an_evict_of_more_than_the_guest_leaves_alone);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
