@@ -88,8 +88,8 @@ static void print_stats(Vmm *v)
 }
 
 /*
- * What stats prints, for who does not want to wait for a command's end.  A
- * look may find a part of it only.
+ * What stats prints, for who does not want to wait for a command's end.  It is
+ * the file's first line; a look may find a part of it only.
  */
 static void run_write_figures(const Run *run)
 {

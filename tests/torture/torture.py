@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 
@@ -28,6 +29,7 @@ import tasks
 STANDS, WHOLE = 60, 300
 QUIET = 1.5             # so long must nothing be missing
 LONGEST = 60            # outage
+FAULTS = (LabError, OSError, AssertionError, subprocess.SubprocessError)
 OWN_BUGS = ("CRITICAL **", "assertion failed", "Assertion `",
             "AddressSanitizer", "LeakSanitizer", "runtime error:",
             "ThreadSanitizer")
@@ -362,7 +364,7 @@ def run_torture(args):
         try:
             torture.run(events)
             torture.check_losses()
-        except (LabError, OSError, AssertionError) as error:
+        except FAULTS as error:
             torture.fail(str(error))
             torture.picture()
             keep_logs(args, cluster, torture)
@@ -387,7 +389,7 @@ def main():
         return run_torture(args)
     except KeyboardInterrupt:
         return 130
-    except (LabError, OSError) as error:
+    except FAULTS as error:
         print(f"torture: {error}", file=sys.stderr)
         return 1
 

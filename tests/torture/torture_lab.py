@@ -166,13 +166,20 @@ class TortureCluster(Cluster):
             *(f"--arbiter=127.0.0.1:{FIRST_ARBITER_PORT + i}"
               for i in range(ARBITERS))])
 
+    def pids(self):
+        """On the requester; ip fails now and then when one ends meanwhile."""
+        for _ in range(5):
+            done = subprocess.run(
+                ["ip", "netns", "pids", self.requester.netns],
+                capture_output=True, text=True, check=False)
+            if not done.returncode:
+                return done.stdout.split()
+        raise LabError(f"ip netns pids: {done.stderr}")
+
     def pagers(self):
         """Their pids: a name is enough, nothing else here has it."""
-        pids = subprocess.run(
-            ["ip", "netns", "pids", self.requester.netns],
-            capture_output=True, text=True, check=True).stdout.split()
         found = []
-        for pid in pids:
+        for pid in self.pids():
             try:
                 with open(f"/proc/{pid}/cmdline", "rb") as f:
                     if b"\0--pager\0" in f.read():
