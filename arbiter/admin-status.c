@@ -15,8 +15,7 @@ typedef struct Sums {
     unsigned states[HOST_STATE_MAX_];
     unsigned vms, leases;
     uint64_t offered, leased, pending, free, stored, spilled;
-    uint64_t guest, resident, remote, zero;
-    uint64_t one_copy, repairing;       /* of VMs that want two copies */
+    uint64_t guest, resident, remote, zero, one_copy, repairing;
 } Sums;
 
 static void sum_guests(Sums *sums, const Host *host)
@@ -30,10 +29,8 @@ static void sum_guests(Sums *sums, const Host *host)
         sums->resident = saturating_add(sums->resident, g->resident);
         sums->remote = saturating_add(sums->remote, g->remote);
         sums->zero = saturating_add(sums->zero, g->zero);
-        if (g->copies > 1) {
-            sums->one_copy = saturating_add(sums->one_copy, g->one_copy);
-            sums->repairing = saturating_add(sums->repairing, g->repairing);
-        }
+        sums->one_copy = saturating_add(sums->one_copy, g->one_copy);
+        sums->repairing = saturating_add(sums->repairing, g->repairing);
     }
 }
 

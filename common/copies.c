@@ -14,12 +14,12 @@ void copies_judge(const WireBeatGuest *guest, const char *vm,
     }
     verdict_size(guest->one_copy, one);
     if (guest->repairing) {
-        verdict_add(verdict, VERDICT_DEGRADED, "%s of vm %s have one copy; %s "
-                    "are still to be copied", one, vm,
+        verdict_add(verdict, VERDICT_DEGRADED, "%s of vm %s have one live "
+                    "copy or none; %s are still to be copied", one, vm,
                     verdict_size(guest->repairing, left));
     } else {
-        verdict_add(verdict, VERDICT_DEGRADED, "%s of vm %s have one copy",
-                    one, vm);
+        verdict_add(verdict, VERDICT_DEGRADED, "%s of vm %s have one live "
+                    "copy or none: a provider is away", one, vm);
     }
 }
 

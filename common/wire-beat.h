@@ -44,8 +44,8 @@ typedef struct WireBeatGuest {
     uint64_t stall_ns;
     uint64_t figures_age_ms;
     uint32_t copies;            /* that the VM wants; never 0 once decoded */
-    uint64_t one_copy;          /* bytes with only one live copy */
-    uint64_t repairing;         /* bytes that have still to be copied */
+    uint64_t one_copy;          /* of remote: with one live copy or none */
+    uint64_t repairing;         /* of remote: still to be copied */
 } WireBeatGuest;
 
 typedef struct WireBeatLease {

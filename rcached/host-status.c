@@ -229,6 +229,8 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
         sum.resident += vm->figures.stats.resident;
         sum.remote += vm->figures.stats.remote;
         sum.zero += vm->figures.stats.zero;
+        sum.one_copy += vm->figures.stats.one_copy;
+        sum.copying += vm->figures.stats.copying;
         judge_vm(vm, verdict);
     }
     json_object_set_int_member(o, "vms", vms->len);
@@ -238,6 +240,8 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
     json_object_set_int_member(o, "resident_bytes", sum.resident);
     json_object_set_int_member(o, "remote_bytes", sum.remote);
     json_object_set_int_member(o, "zero_bytes", sum.zero);
+    json_object_set_int_member(o, "one_copy_bytes", sum.one_copy);
+    json_object_set_int_member(o, "repairing_bytes", sum.copying);
     return vms->len;
 }
 

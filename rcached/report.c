@@ -73,7 +73,7 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
         .stall_ns = s->oldest_wait,
         .figures_age_ms = vm_figures_age_ms(&vm->figures, now),
         .copies = MAX(s->copies, 1),
-        .one_copy = s->copies > 1 ? s->one_copy : s->remote,
+        .one_copy = s->one_copy,
         .repairing = s->copying,
     };
     memcpy(out->vm, vm->uuid, sizeof(out->vm));

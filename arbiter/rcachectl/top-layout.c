@@ -42,6 +42,7 @@ static const TopColumn vm_columns[] = {
     { "HERE", "resident_bytes", CELL_BYTES, 6, 2 },
     { "MAX", "local_max_bytes", CELL_BYTES, 6, 6 },
     { "REMOTE", "remote_bytes", CELL_BYTES, 6, 1 },
+    { "ONECOPY", "one_copy_bytes", CELL_BYTES, 7, 6 },
     { "FAULT/S", "faults_rate", CELL_COUNT, 7, 2 },
     { "EVICT/S", "evicted_rate", CELL_COUNT, 7, 7 },
     { "P50", "fault_p50_seconds", CELL_SECONDS, 6, 8 },

@@ -351,8 +351,9 @@ struct RcacheBeatGuest {
     /* added */
     uint32_t copies;                    /* of a page, that the VM wants */
     uint32_t reserved;                  /* 0 */
-    uint64_t one_copy;                  /* bytes with only one live copy */
-    uint64_t repairing;                 /* bytes that have still to be copied */
+    uint64_t one_copy;                  /* of remote: one copy or none can be */
+                                        /* had now */
+    uint64_t repairing;                 /* of remote: still to be copied */
 } __attribute__((packed));
 
 enum RcacheLeaseState {

@@ -361,9 +361,9 @@ struct RcacheVmmStats {
     char waiting_for[64];       /* a provider's name, or "room" */
     struct RcacheStatsLease lease[RCACHE_STATS_LEASES];
     /* From here on only with RCACHE_VMM_F_COPIES. */
-    uint64_t one_copy;          /* bytes that fewer copies can be had of now */
-                                /* than wanted */
-    uint64_t copying;           /* bytes that have to be copied */
+    uint64_t one_copy;          /* bytes of remote, of which one copy or none */
+                                /* can be had now */
+    uint64_t copying;           /* bytes of remote that have to be copied */
     uint32_t copies;            /* wanted */
     uint32_t reserved;
 };

@@ -24,64 +24,7 @@
 #define COPIES_AT_ONCE  2u
 #define WANTING_MAX     (8 * RCACHE_SLAB_PAGES_MAX)
 
-/* ---------------------------------------------------------------- figures */
-
-/* Places of a slab that can be read now. */
-static unsigned slab_live(const Pager *p, uint32_t slab)
-{
-    const SlotSlab *s = &p->slots.slabs[slab];
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
-        const Lease *l = leases_of(&p->leases, s, i);
-
-        n += l && !s->place[i].stale && lease_ready(l);
-    }
-    return n;
-}
-
-uint64_t copies_lacking(const Pager *p)
-{
-    uint64_t pages = 0;
-
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        if (p->slots.slabs[i].used &&
-            slab_live(p, i) < p->locations.copies) {
-            pages += p->slots.slabs[i].nr_used;
-        }
-    }
-    return pages;
-}
-
-uint64_t copies_pending(const Pager *p)
-{
-    uint64_t pages = 0;
-
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        const SlotSlab *s = &p->slots.slabs[i];
-
-        if (s->used && slots_copies(s) < p->locations.copies) {
-            pages += s->nr_used;
-        }
-    }
-    return pages;
-}
-
-uint64_t copies_sole(const Pager *p, const Lease *l)
-{
-    uint64_t pages = 0;
-
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        const SlotSlab *s = &p->slots.slabs[i];
-        int which = s->used ? slots_which(s, l->index) : -1;
-
-        if (which >= 0 && !s->place[which].stale &&
-            slab_live(p, i) - lease_ready(l) == 0) {
-            pages += s->nr_used;
-        }
-    }
-    return pages;
-}
+/* ------------------------------------------------------------------- room */
 
 /* Slabs of each lease that nothing uses. */
 static void unused_count(const Pager *p, unsigned unused[RCACHE_NR_LEASES])

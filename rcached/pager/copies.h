@@ -13,7 +13,6 @@
 
 typedef struct Pager Pager;
 
-
 /**
  * struct Copies - the making of copies
  * @rate: bytes a second that may be copied, of slabs in which something is
@@ -32,9 +31,6 @@ typedef struct Copies {
 /** copies_tick() - make, give up, shed */
 void copies_tick(Pager *p, uint64_t now);
 
-/** copies_lacking() - pages of which fewer copies can be had now than wanted */
-uint64_t copies_lacking(const Pager *p);
-
 /**
  * copies_wanting() - pages of empty slabs that have to be leased for copies
  *
@@ -42,11 +38,5 @@ uint64_t copies_lacking(const Pager *p);
  * whole before it is granted.
  */
 uint64_t copies_wanting(const Pager *p);
-
-/** copies_pending() - pages in slabs that have to get another place */
-uint64_t copies_pending(const Pager *p);
-
-/** copies_sole() - pages whose only copy that can be had now is at @l */
-uint64_t copies_sole(const Pager *p, const Lease *l);
 
 #endif

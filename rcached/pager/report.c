@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rcached/pager/copies-count.h"
 #include "rcached/pager/pager.h"
 
 #define STATS_NS        (100 * NS_PER_MS)
@@ -129,6 +130,17 @@ static void stats_leases(const Pager *p, struct RcacheVmmStats *s)
     }
 }
 
+/* Of what is away: a slot that is on its way back has no page any more. */
+static void stats_copies(const Pager *p, struct RcacheVmmStats *s)
+{
+    CopiesCount count;
+
+    copies_count(p, &count);
+    s->copies = p->locations.copies;
+    s->one_copy = MIN(count.one * RCACHE_PAGE_SIZE, s->remote);
+    s->copying = MIN(count.pending * RCACHE_PAGE_SIZE, s->remote);
+}
+
 void report_stats(Pager *p, struct RcacheVmmStats *s, uint64_t now)
 {
     *s = (struct RcacheVmmStats) {
@@ -154,11 +166,7 @@ void report_stats(Pager *p, struct RcacheVmmStats *s, uint64_t now)
     stats_pages(p, s);
     stats_waiting(p, s, now);
     stats_leases(p, s);
-    s->copies = p->locations.copies;
-    if (s->copies > 1) {
-        s->one_copy = copies_lacking(p) * RCACHE_PAGE_SIZE;
-        s->copying = copies_pending(p) * RCACHE_PAGE_SIZE;
-    }
+    stats_copies(p, s);
 }
 
 /* One event when a fault has waited long, one when none does any more. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "rcached/pager/copies-count.h"
 #include "rcached/pager/pager.h"
 
 #define LINK_RETRY_NS   (200 * NS_PER_MS)
@@ -106,8 +107,9 @@ static void held_cause(const Pager *p, const Lease *l, struct LinkHeld *h,
     h->wrong = r->wrong;
 }
 
-static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
-                      uint64_t now)
+/* @sole: pages that have their only copy there */
+static void held_fill(const Pager *p, const Lease *l, uint64_t sole,
+                      struct LinkHeld *h, uint64_t now)
 {
     uint64_t used = slots_used_in(&p->slots, l->index);
 
@@ -116,7 +118,7 @@ static void held_fill(const Pager *p, const Lease *l, struct LinkHeld *h,
         .connected = lease_ready(l),
         .bytes = p->slots.pages[l->index] * RCACHE_PAGE_SIZE,
         .stored = used * RCACHE_PAGE_SIZE,
-        .sole = copies_sole(p, l) * RCACHE_PAGE_SIZE,
+        .sole = sole * RCACHE_PAGE_SIZE,
         .slow_s = !l->remote->judge.slow ? 0
             : CLAMP((now - l->remote->judge.since) / NS_PER_SEC, 1,
                     UINT16_MAX),
@@ -145,10 +147,12 @@ static void uplink_stats(Pager *p, uint64_t now)
         struct LinkHeld held[LINK_HELD_MAX];
     } msg = { 0 };
     const Lease *l;
+    CopiesCount count;
     uint32_t n = 0;
     Loss loss;
 
     report_stats(p, &msg.head.stats, now);
+    copies_count(p, &count);
     for (unsigned i = 0; loss_by(p, i, &loss); i++) {
         if (loss.pages) {
             held_fill_lost(&loss, &msg.held[n++], now);
@@ -156,7 +160,7 @@ static void uplink_stats(Pager *p, uint64_t now)
     }
     LEASES_FOREACH(l, &p->leases) {
         if (n < LINK_HELD_MAX) {
-            held_fill(p, l, &msg.held[n++], now);
+            held_fill(p, l, count.sole[l->index], &msg.held[n++], now);
         }
     }
     msg.head.hdr = (struct LinkHdr) {

@@ -30,7 +30,8 @@ class Figures:
         self.lost = 0           # pages
         self.longest_ms = 0.0
         self.oldest_wait = 0.0  # seconds that a page has been waited for
-        self.one_copy = None    # bytes; None: nobody knows now
+        self.one_copy = None    # bytes that ought to have two; None: nobody
+                                # knows now
         self.copying = 0
         self.remote = 0
 
@@ -39,6 +40,10 @@ class Figures:
         if verified > self.verified:
             self.moved_at = now
         self.at, self.verified = now, verified
+
+    def set_copies(self, wanted, one_copy, copying):
+        self.one_copy = one_copy if wanted > 1 else 0
+        self.copying = copying
 
     def is_whole(self):
         return self.one_copy == 0 and not self.copying
@@ -96,9 +101,10 @@ class FakeGuest:
         f.lost = max(f.lost, stats["lost"] // PAGE)
         f.longest_ms = stats["longest_ns"] / 1e6
         f.oldest_wait = stats["oldest_wait_ns"] / 1e9
-        known = stats["attached"] and stats["reconciled"]
-        f.one_copy = stats["one_copy"] if known else None
-        f.copying, f.remote = stats["copying"], stats["remote"]
+        f.set_copies(stats["copies"], stats["one_copy"], stats["copying"])
+        if not stats["attached"] or not stats["reconciled"]:
+            f.one_copy = None
+        f.remote = stats["remote"]
 
     def resize(self, local_max, size=None):
         """A task: None, or why it was refused."""
@@ -179,7 +185,7 @@ class QemuGuest:
         f = self.figures
         f.one_copy = None
         if info["attached"] and stats:
-            f.one_copy, f.copying = stats["one-copy"], stats["copying"]
+            f.set_copies(info["copies"], stats["one-copy"], stats["copying"])
             f.remote = stats["remote"]
             f.lost = max(f.lost, stats["lost"] // PAGE)
         f.oldest_wait = info.get("waiting", {}).get("oldest-ns", 0) / 1e9

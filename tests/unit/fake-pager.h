@@ -33,6 +33,8 @@
 #define FAKE_GUEST      (UINT64_C(512) << 20)
 #define FAKE_RESIDENT   (UINT64_C(96) << 20)
 #define FAKE_REMOTE     (UINT64_C(400) << 20)
+#define FAKE_ONE_COPY   (UINT64_C(32) << 20)
+#define FAKE_COPYING    (UINT64_C(16) << 20)
 #define FAKE_WANT       (UINT64_C(64) << 20)    /* of each copy */
 #define FAKE_SOLE       UINT64_C(4096)
 #define FAKE_LEASE      UINT64_C(0x1234)

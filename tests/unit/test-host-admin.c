@@ -206,6 +206,8 @@ START_TEST(vms_are_listed_with_their_figures)
     ck_assert_int_eq(number(o, "guest_bytes"), FAKE_GUEST);
     ck_assert_int_eq(number(o, "resident_bytes"), FAKE_RESIDENT);
     ck_assert_int_eq(number(o, "remote_bytes"), FAKE_REMOTE);
+    ck_assert_int_eq(number(o, "one_copy_bytes"), FAKE_ONE_COPY);
+    ck_assert_int_eq(number(o, "repairing_bytes"), FAKE_COPYING);
     ck_assert_int_eq(number(o, "balloon_free_bytes"), FAKE_FREE);
     ck_assert_int_eq(number(o, "balloon_total_bytes"), FAKE_TOTAL);
     ck_assert_int_eq(number(o, "faults"), 5);
@@ -220,6 +222,8 @@ START_TEST(vms_are_listed_with_their_figures)
     ck_assert_int_eq(number(status, "vms"), 1);
     ck_assert_int_eq(number(status, "guest_bytes"), FAKE_GUEST);
     ck_assert_int_eq(number(status, "remote_bytes"), FAKE_REMOTE);
+    ck_assert_int_eq(number(status, "one_copy_bytes"), FAKE_ONE_COPY);
+    ck_assert_int_eq(number(status, "repairing_bytes"), FAKE_COPYING);
     close(fd);
 }
 END_TEST

@@ -402,11 +402,11 @@ START_TEST(bytes_with_one_copy)
     g->one_copy = 40 * MIB;
     expect(VERDICT_NOTE, "ok: fine");
     g->copies = 2;
-    expect(VERDICT_DEGRADED,
-           "degraded: 40.0 MiB of vm web on a have one copy");
+    expect(VERDICT_DEGRADED, "degraded: 40.0 MiB of vm web on a have one "
+           "live copy or none: a provider is away");
     g->repairing = 8 * MIB;
     expect(VERDICT_DEGRADED, "degraded: 40.0 MiB of vm web on a have one "
-           "copy; 8.0 MiB are still to be copied");
+           "live copy or none; 8.0 MiB are still to be copied");
     g->one_copy = 0;
     expect(VERDICT_NOTE, "ok: fine");
 }
