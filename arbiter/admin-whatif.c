@@ -19,6 +19,20 @@
 #include "common/verdict.h"
 #include "common/wire-beat.h"
 
+/* Of all of its memory, wherever that is; its own host says so. */
+static void set_copies(JsonObject *o, const WhatifVm *vm)
+{
+    if (vm->copies) {
+        json_set_int(o, "copies", vm->copies);
+        json_set_int(o, "one_copy_bytes", vm->one_copy);
+        json_set_int(o, "repairing_bytes", vm->repairing);
+    } else {
+        json_object_set_null_member(o, "copies");
+        json_object_set_null_member(o, "one_copy_bytes");
+        json_object_set_null_member(o, "repairing_bytes");
+    }
+}
+
 static JsonObject *vm_object(const WhatifVm *vm)
 {
     JsonObject *o = json_object_new();
@@ -36,6 +50,7 @@ static JsonObject *vm_object(const WhatifVm *vm)
     json_set_int(o, "leased_bytes", vm->leased);
     json_set_int(o, "stored_bytes", vm->stored);
     json_set_int(o, "sole_bytes", vm->sole);
+    set_copies(o, vm);
     json_set_int(o, "lost_bytes", vm->lost);
     json_object_set_string_member(o, "if_died", vm->sole ? "waits"
                                   : vm->stored ? "reads the other copy"
@@ -110,6 +125,11 @@ static char *if_died_text(const Whatif *whatif, const Host *host)
         g_string_append_printf(text, "; of %s there is another copy",
                                verdict_size(doubled, size));
     }
+    if (whatif->repairing) {
+        g_string_append_printf(text, "; %s of these VMs are still to be "
+                               "copied", verdict_size(whatif->repairing,
+                                                      size));
+    }
     g_string_append_printf(text, "; %u that run%s there end",
                            host->guests->len,
                            host->guests->len == 1 ? "s" : "");
@@ -177,6 +197,7 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
     json_set_int(o, "leased_bytes", whatif->leased);
     json_set_int(o, "stored_bytes", whatif->stored);
     json_set_int(o, "sole_bytes", whatif->sole);
+    json_set_int(o, "repairing_bytes", whatif->repairing);
     json_set_int(o, "lost_bytes", whatif->lost);
     json_object_set_array_member(o, "runs", runs_array(host));
     json_object_set_array_member(o, "vms", vms_array(whatif));
@@ -236,6 +257,7 @@ static JsonObject *ok_to_stop_object(Arbiter *arbiter, const Host *host,
     json_object_set_string_member(o, "host", host->name);
     json_object_set_boolean_member(o, "ok", !reasons->len);
     json_set_int(o, "sole_bytes", whatif->sole);
+    json_set_int(o, "repairing_bytes", whatif->repairing);
     json_object_set_array_member(o, "reasons", list);
     json_object_set_array_member(o, "vms", vms_array(whatif));
     json_object_set_array_member(o, "runs", runs_array(host));

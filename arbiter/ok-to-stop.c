@@ -9,7 +9,7 @@
 
 static char *vm_reason(const WhatifVm *vm)
 {
-    char size[32];
+    char size[32], left[32];
 
     verdict_size(vm->sole, size);
     if (vm->age_ms == UINT64_MAX) {
@@ -26,6 +26,12 @@ static char *vm_reason(const WhatifVm *vm)
     if (vm->copies < 2) {
         return g_strdup_printf("vm %s on %s: it keeps one copy, and %s of it "
                                "are there", vm->name, vm->host, size);
+    }
+    if (vm->repairing) {
+        return g_strdup_printf("vm %s on %s: %s have no other live copy; of "
+                               "this VM %s are still to be copied", vm->name,
+                               vm->host, size,
+                               verdict_size(vm->repairing, left));
     }
     return g_strdup_printf("vm %s on %s: %s have no other live copy",
                            vm->name, vm->host, size);

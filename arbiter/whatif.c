@@ -40,6 +40,8 @@ static void set_guest(const Hosts *hosts, WhatifVm *vm, uint64_t now)
         if (!memcmp(g->vm, vm->uuid, RCACHE_UUID_LEN)) {
             vm->guest = g->guest;
             vm->copies = g->copies;
+            vm->one_copy = g->one_copy;
+            vm->repairing = g->repairing;
             vm->age_ms = saturating_add(hosts_age(host, now),
                                         g->figures_age_ms);
             vm->old = hosts_state(hosts, host, now) != HOST_ALIVE ||
@@ -140,6 +142,7 @@ static void collect(Whatif *whatif, const Hosts *hosts, const Host *host,
         vm->sole = vm->old ? vm->stored : vm->sole;
         whatif->stored = saturating_add(whatif->stored, vm->stored);
         whatif->sole = saturating_add(whatif->sole, vm->sole);
+        whatif->repairing = saturating_add(whatif->repairing, vm->repairing);
         whatif->lost = saturating_add(whatif->lost, vm->lost);
     }
     g_array_sort(whatif->vms, compare_vms);

@@ -9,7 +9,8 @@
  *
  * How much has no other copy is the requester's to know, and is in its
  * heartbeats (HELD, sole).  Where they do not say, or are old, all that is
- * stored there counts as such.
+ * stored there counts as such.  While a VM's pages are still being copied that
+ * figure falls, so what is left to be copied is told with it.
  *
  * What stands there is what the host says that it has lent, and what other
  * hosts' VMs say that they have there: a host that has come back without what
@@ -38,6 +39,9 @@ typedef struct WhatifVm {
     uint64_t sole;              /* of those, with no other live copy: it */
                                 /* waits for them */
     unsigned copies;            /* of a page that it wants; 0: not known */
+    uint64_t one_copy;          /* of its pages, wherever: with one live copy */
+                                /* or none */
+    uint64_t repairing;         /* the same: still to be copied */
     uint64_t age_ms;            /* of what its host says; UINT64_MAX: that */
                                 /* has not been heard of */
     bool old;                   /* and that is too old for .sole */
@@ -49,7 +53,7 @@ typedef struct WhatifVm {
 
 typedef struct Whatif {
     GArray *vms;                /* of WhatifVm, the largest first */
-    uint64_t leased, stored, sole, placed, lost;        /* their sums */
+    uint64_t leased, stored, sole, repairing, placed, lost; /* their sums */
     uint64_t slabs;             /* that would have to move */
 } Whatif;
 

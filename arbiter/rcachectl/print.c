@@ -171,6 +171,7 @@ char *print_whatif(JsonNode *answer)
         { "LEASED", "leased_bytes", CELL_BYTES },
         { "STORED", "stored_bytes", CELL_BYTES },
         { "SOLE", "sole_bytes", CELL_BYTES },
+        { "REPAIRING", "repairing_bytes", CELL_BYTES },
         { "DIED", "if_died", CELL_TEXT },
         { "PLACED", "placed_bytes", CELL_BYTES },
         { "DRAINED", "if_drained", CELL_TEXT },

@@ -6,10 +6,12 @@ reads right bytes; what was there is copied elsewhere.
 """
 import os
 import signal
+import subprocess
 import time
 
 from accounts import filled
-from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
+from cluster import (Cluster, LabError, MIB, Vm, expect_clean, goes_on,
+                     wait_for)
 
 SCENARIOS = {}
 
@@ -166,5 +168,97 @@ def pagers_die_with_copies(build):
             c.kill_pagers(vm, 3, 0.4)
             two_everywhere(c, vm)
         assert vm.stats()["lost"] == 0
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+class GivesUp(Cluster):
+    """A provider that is away for two seconds is given up."""
+
+    def start_requester(self):
+        conf = self.requester.path("rcached.conf")
+        with open(conf, "w") as f:
+            f.write("[pager]\ngive-up = 2s\n")
+        return self.requester.start_rcached(
+            "--config", conf, "--lend", "0", "--enable-debug-commands",
+            *self.arbiter)
+
+
+def metric(c, socket, name):
+    """Of the one VM, as "rcachectl metrics" prints it."""
+    text = subprocess.run(
+        [c.program("rcachectl"), f"--socket={socket}", "metrics"],
+        capture_output=True, text=True, timeout=60, check=True).stdout
+    line, = [line for line in text.splitlines()
+             if line.startswith(f"rcache_vm_{name}{{")]
+    return float(line.split()[-1])
+
+
+def told(c, vm, dead=()):
+    """Bytes with one live copy or none, and bytes still to be copied, by who
+    says so."""
+    stats = vm.stats()
+    said = {"STATS": (stats["one_copy"], stats["copying"])}
+    for name in ("admin.sock", "arbiter.sock"):
+        path = c.requester.path(name)
+        one, = c.call(path, "vms")
+        for what, o in (("vms", one), ("status", c.call(path, "status"))):
+            said[f"{name} {what}"] = (o["one_copy_bytes"],
+                                      o["repairing_bytes"])
+        said[f"{name} metrics"] = (metric(c, path, "one_copy_bytes"),
+                                   metric(c, path, "repairing_bytes"))
+    for host in c.providers:
+        if host not in dead:
+            answer = c.call(c.requester.path("arbiter.sock"), "whatif",
+                            host=host.name)
+            for one in answer["vms"]:
+                said[f"whatif {host.name}"] = (one["one_copy_bytes"],
+                                               one["repairing_bytes"])
+                assert answer["repairing_bytes"] == one["repairing_bytes"]
+    return said
+
+
+def sole(c, host):
+    """What would be missing without it."""
+    return c.call(c.requester.path("arbiter.sock"), "whatif",
+                  host=host.name)["sole_bytes"]
+
+
+@scenario
+def figures_agree(build):
+    """
+    How much has one copy, and how much is still to be copied, is the same
+    for the VMM, on both admin sockets and in all commands: with one copy
+    wanted and with two, with a provider away, given up, and back.
+    """
+    with GivesUp(build) as c:
+        vm = filled(c, 64, 24)
+        lost = c.providers[1]
+
+        def agree(what, figures, dead=()):
+            def agreed():
+                remote = vm.stats()["remote"]
+                want = {figures(remote)}
+                return remote and set(told(c, vm, dead).values()) == want
+            try:
+                wait_for(what, agreed, 60)
+            except LabError as late:
+                raise LabError(f"{told(c, vm, dead)}, {vm.stats()}") from late
+        agree("one copy of everything", lambda remote: (remote, 0))
+        wait_for("it to be there only", lambda: vm.stats()["remote"] ==
+                 sum(sole(c, h) for h in c.providers), 30)
+        assert vm.call("copies 2")["status"] == 0
+        agree("two copies of everything", lambda remote: (0, 0))
+        wait_for("nothing to be in one place only",
+                 lambda: not any(sole(c, h) for h in c.providers), 30)
+        kill(lost)
+        agree("what is left to be one copy that has to be copied",
+              lambda remote: (remote, remote), dead=[lost])
+        wait_for("it to be there only", lambda: vm.stats()["remote"] ==
+                 sole(c, c.providers[0]), 30)
+        c.start_provider(lost)
+        agree("two copies of everything again", lambda remote: (0, 0))
+        vm.call("go")
+        goes_on(vm)
         expect_clean(vm.quit())
         c.shut_down()

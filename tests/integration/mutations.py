@@ -436,6 +436,22 @@ MUTATIONS = {
     "copies-free-not-told-to-the-new-place": (
         "rcached/pager/location.c",
         "    place_await(p, slab, which);\n", "", "unit-location-two"),
+    "copies-one-is-fewer-than-wanted": (
+        "rcached/pager/copies-count.c",
+        "        if (!(live & (live - 1))) {\n",
+        "        if (!(live & (live - 1)) && (p->locations.copies > 1 ||\n"
+        "                                     !live)) {\n",
+        "unit-copies-count"),
+    "copies-away-are-no-only-copy": (
+        "rcached/pager/copies-count.c",
+        "        if (slots_counts(s, i) && !(live & ~(1u << i))) {\n",
+        "        if (live == 1u << i) {\n", "unit-copies-count"),
+    "copies-told-of-two-only": (
+        "rcached/pager/report.c",
+        "    s->one_copy = MIN(count.one * RCACHE_PAGE_SIZE, s->remote);\n",
+        "    s->one_copy = s->copies == 1 ? 0 :\n"
+        "        MIN(count.one * RCACHE_PAGE_SIZE, s->remote);\n",
+        "figures_agree"),
     "copies-asked-of-one-provider": (
         "rcached/pager/lease-demand.c",
         "leased.most >= out.target / 2 ? leased.at : NULL",

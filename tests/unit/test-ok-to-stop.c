@@ -89,6 +89,9 @@ START_TEST(the_only_live_copy)
     holds(10 * MIB, 0);
     holds(10 * MIB, 3 * MIB);
     expect(0, "vm web on me: 3.0 MiB have no other live copy");
+    said[0].guest[0].repairing = 2 * MIB;
+    expect(0, "vm web on me: 3.0 MiB have no other live copy; of this VM 2.0 "
+           "MiB are still to be copied");
     /* A VM that keeps one copy has all of it only there. */
     said[0].guest[0].copies = 1;
     expect(0, "vm web on me: it keeps one copy, and 3.0 MiB of it are there");
