@@ -93,11 +93,12 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
 
 /*
  * May an answer add a page?  When as much is away as may be, nothing can go
- * before something has come: then a page that comes back may take memory a
- * little over local_max, and one goes for it.  So it may while nothing can go
- * because not all pages are known yet.
+ * before something has come: then a page may take memory a little over
+ * local_max, and one goes for it.  So it may while nothing can go because not
+ * all pages are known yet.  This holds for pages of zeros too: if only those
+ * that come back had it, they could leave none for a page that waits.
  */
-static bool room_there(const Pager *p, bool comes_back)
+static bool room_there(const Pager *p)
 {
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
     uint64_t limit = stretch_limit(&p->faults.stretch, p->limits.local_max);
@@ -105,16 +106,10 @@ static bool room_there(const Pager *p, bool comes_back)
     if (limit == UINT64_MAX) {
         return true;
     }
-    if (comes_back && (!attach_is_done(&p->attach) ||
-                       limit_allowance(p) < limit_slack(p))) {
+    if (!attach_is_done(&p->attach) || limit_allowance(p) < limit_slack(p)) {
         limit += limit_slack(p);
     }
     return pager_resident(p) + coming < limit;
-}
-
-static bool page_comes_back(const Pager *p, uint64_t page)
-{
-    return page_state(table_load(&p->table, page)) == RCACHE_REMOTE;
 }
 
 /* A page that is away, and has waited before; false: the word has changed. */
@@ -139,7 +134,8 @@ static bool fault_absent(Pager *p, uint64_t page, uint64_t word, bool waited,
 {
     uint64_t filling = page_with_slot(page_to(word, RCACHE_FILLING), 0);
 
-    if (!room_there(p, page_state(word) == RCACHE_REMOTE)) {
+    /* First come, first served: nobody passes those that wait. */
+    if (!room_there(p) || (!waited && room_queue_len(&p->faults.room))) {
         room_queue_add(&p->faults.room, page, now);
         return true;
     }
@@ -270,7 +266,7 @@ static bool room_is_stuck(const Pager *p, uint64_t now)
     uint64_t patience = lease_is_coming(p) ? NO_LEASE_NS : NO_PROGRESS_NS;
 
     /* Progress may be newer than @now: a slice of the attach counts as such. */
-    return room_queue_len(&p->faults.room) && !room_there(p, false) &&
+    return room_queue_len(&p->faults.room) && !room_there(p) &&
            now > MAX(p->evictor.progress.at, p->faults.room.since) + patience;
 }
 
@@ -317,8 +313,7 @@ void fault_work(Pager *p, uint64_t now)
     fetch_queue_serve(&p->faults.fetch, now, turn_has_come, turn_take, p);
     room_consider(p, now);
     /* Not those that come to wait again. */
-    for (guint n = room_queue_len(room);
-         n && room_there(p, page_comes_back(p, room_queue_first(room))); n--) {
+    for (guint n = room_queue_len(room); n && room_there(p); n--) {
         fault_answer(p, room_queue_take(room, now), true, now);
     }
 }

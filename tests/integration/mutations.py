@@ -215,6 +215,15 @@ MUTATIONS = {
         "        if (passage->vain[way] >= PASSAGE_SESSIONS) {",
         "        if (0 && passage->vain[way] >= PASSAGE_SESSIONS) {",
         "unit-passage"),
+    "passes-those-that-wait-for-room": (
+        "rcached/pager/fault.c",
+        "    if (!room_there(p) || (!waited && "
+        "room_queue_len(&p->faults.room))) {",
+        "    if (!room_there(p)) {", "unit-fault"),
+    "no-slack-for-what-waits": (
+        "rcached/pager/fault.c",
+        "        limit += limit_slack(p);\n",
+        "        limit += 0;\n", "unit-fault"),
     "stretched-for-good": (
         "rcached/pager/stretch.c",
         "    if (gone >= FLOW_PAGES) {",

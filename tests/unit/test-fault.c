@@ -263,6 +263,31 @@ START_TEST(above_local_max_it_waits)
 }
 END_TEST
 
+/* With all of size away: 0: a page of zeros; 1: one that is away. */
+START_TEST(at_size_each_may_take_a_little_more)
+{
+    p->limits.size = 0;
+    resident = p->limits.local_max + 10;
+    fault(_i ? RCACHE_REMOTE : RCACHE_ZERO, _i ? SLOT : 0);
+    expect(0, !_i, _i);
+}
+END_TEST
+
+/* There is room again, but it is that of those that have waited for it. */
+START_TEST(nobody_passes_those_that_wait)
+{
+    resident = PAGES;
+    fault(RCACHE_ZERO, 0);
+    resident = 0;
+    words[PAGE + 1] = page_with_slot(page_begin(0, RCACHE_REMOTE), SLOT);
+    fault_page(p, PAGE + 1, now);
+    expect(0, 0, 0);
+    ck_assert_uint_eq(room_queue_len(&p->faults.room), 2);
+    fault_work(p, now);
+    expect(0, 1, 1);
+}
+END_TEST
+
 START_TEST(a_provider_that_is_asked_for_enough)
 {
     fetched = -EBUSY;
@@ -299,6 +324,8 @@ static Suite *fault_suite(void)
     tcase_add_loop_test(t, what_is_under_way_is_left_alone, 0, 4);
     tcase_add_test(t, what_is_lost_waits);
     tcase_add_loop_test(t, above_local_max_it_waits, 0, 2);
+    tcase_add_loop_test(t, at_size_each_may_take_a_little_more, 0, 2);
+    tcase_add_test(t, nobody_passes_those_that_wait);
     tcase_add_test(t, a_provider_that_is_asked_for_enough);
     tcase_add_test(t, a_block_that_is_gone_is_not_answered);
     suite_add_tcase(s, t);
