@@ -23,6 +23,8 @@
 #define NO_PROGRESS_NS  (500 * NS_PER_MS)
 /* But an answer to a request for leases is waited for. */
 #define NO_LEASE_NS     (5 * NS_PER_SEC)
+/* The loop turns more often than that, if it is run at all. */
+#define LOOK_MOST_NS    (150 * NS_PER_MS)
 #define LOST_WAITS_MAX  64u
 
 void faults_init(Faults *faults)
@@ -103,9 +105,6 @@ static bool room_there(const Pager *p)
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
     uint64_t limit = stretch_limit(&p->faults.stretch, p->limits.local_max);
 
-    if (limit == UINT64_MAX) {
-        return true;
-    }
     if (!attach_is_done(&p->attach) || limit_allowance(p) < limit_slack(p)) {
         limit += limit_slack(p);
     }
@@ -260,14 +259,32 @@ static const char *no_room_why(const Pager *p)
                          : "no provider with a free slab can be reached";
 }
 
+/*
+ * How long has there been no reason to wait on?  While the host did not run
+ * this process no answer could be taken, so that it proves nothing.
+ */
+static uint64_t room_waited(Pager *p, uint64_t now)
+{
+    RoomWait *w = &p->faults.room_wait;
+    uint64_t since = MAX(p->evictor.progress.at, p->faults.room.since);
+
+    if (since != w->since) {
+        *w = (RoomWait) { .since = since, .looked_at = since };
+    }
+    /* Progress may be newer than @now: a slice of the attach counts as such. */
+    w->ns += now > w->looked_at ? MIN(now - w->looked_at, LOOK_MOST_NS) : 0;
+    w->looked_at = MAX(w->looked_at, now);
+    return w->ns;
+}
+
 /* Has waiting for an eviction become pointless? */
-static bool room_is_stuck(const Pager *p, uint64_t now)
+static bool room_is_stuck(Pager *p, uint64_t now)
 {
     uint64_t patience = lease_is_coming(p) ? NO_LEASE_NS : NO_PROGRESS_NS;
+    uint64_t waited = room_waited(p, now);
 
-    /* Progress may be newer than @now: a slice of the attach counts as such. */
     return room_queue_len(&p->faults.room) && !room_there(p) &&
-           now > MAX(p->evictor.progress.at, p->faults.room.since) + patience;
+           waited > patience;
 }
 
 static void room_consider(Pager *p, uint64_t now)

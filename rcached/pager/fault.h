@@ -26,9 +26,22 @@ typedef struct LostWait {
 } LostWait;
 
 /**
+ * struct RoomWait - how long the queue for room has waited in vain
+ * @since: ns, when there was a reason to wait on: it starts anew from there
+ * @looked_at: ns, of the last look
+ * @ns: the sum of the time between looks, of which each counts up to a limit
+ */
+typedef struct RoomWait {
+    uint64_t since;
+    uint64_t looked_at;
+    uint64_t ns;
+} RoomWait;
+
+/**
  * struct Faults - faults that could not be answered at once
  * @room: they would take resident memory over local_max; report.c and evict.c
  *        read it
+ * @room_wait: for how long they have; fault.c's
  * @fetch: their provider is asked for as many pages as it may be; report.c
  *         reads it
  * @retry: to be looked at again soon, or when page-errors.h says so
@@ -37,6 +50,7 @@ typedef struct LostWait {
  */
 typedef struct Faults {
     RoomQueue room;
+    RoomWait room_wait;
     FetchQueue fetch;
     RoomQueue retry;
     GArray *lost;

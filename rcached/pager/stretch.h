@@ -3,8 +3,13 @@
  * stretch: local_max gives way while there is no room for cold pages.
  *
  * A guest is not to stand still because nobody takes its pages.  So when a
- * fault has waited for room in vain, memory may grow, without a limit.  But a
- * guest that takes memory faster than it is evicted would go on growing long
+ * fault has waited for room in vain, memory may grow: by little at first, and
+ * by twice as much each fifth of a second for as long as hardly a page goes.
+ * On a busy host evictions are late, like all else, and not in vain; then a
+ * guest goes beyond local_max by no more than a few MiB.  Where there is no
+ * room at all it grows as fast as it likes two seconds later.
+ *
+ * A guest that takes memory faster than it is evicted would go on growing long
  * after room has been found.  As soon as pages go again, the limit is what is
  * resident, and it comes down by half of what goes: the guest gets the other
  * half.
@@ -29,13 +34,15 @@ enum StretchState {
 
 /**
  * struct Stretch - the limit that holds instead of local_max
- * @limit: pages, while CLOSING
+ * @limit: pages, unless OFF
+ * @step: pages that it rose by last, while OPEN
  * @evicted: the count at @at
  * @at: ns, when evictions were looked at last
  */
 typedef struct Stretch {
     enum StretchState state;
     uint64_t limit;
+    uint64_t step;
     uint64_t evicted;
     uint64_t at;
 } Stretch;
@@ -58,7 +65,7 @@ typedef struct StretchInput {
 /** stretch_look() - at every turn of the loop */
 void stretch_look(Stretch *stretch, const StretchInput *in, uint64_t now);
 
-/** stretch_limit() - pages that may be here; UINT64_MAX: any number */
+/** stretch_limit() - pages that may be here */
 uint64_t stretch_limit(const Stretch *stretch, uint64_t local_max);
 
 #endif

@@ -226,9 +226,17 @@ MUTATIONS = {
         "        limit += 0;\n", "unit-fault"),
     "stretched-for-good": (
         "rcached/pager/stretch.c",
-        "    if (gone >= FLOW_PAGES) {",
-        "    if (0 && gone >= FLOW_PAGES) {",
+        "    } else if (gone >= FLOW_PAGES) {",
+        "    } else if (0 && gone >= FLOW_PAGES) {",
         "unit-stretch"),
+    "stretched-at-once": (
+        "rcached/pager/stretch.c",
+        "    stretch->step = STEP_PAGES;",
+        "    stretch->step = STEP_PAGES * 1024;", "unit-stretch"),
+    "not-run-but-waited": (
+        "rcached/pager/fault.c",
+        "MIN(now - w->looked_at, LOOK_MOST_NS)", "now - w->looked_at",
+        "unit-fault"),
     "a-few-pages-wait-for-what-hangs": (
         "rcached/pager/location-get.c",
         "if (at->remote && !providers_overdue(at->remote, at->sent, now)) {",

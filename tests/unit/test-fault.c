@@ -288,6 +288,43 @@ START_TEST(nobody_passes_those_that_wait)
 }
 END_TEST
 
+static void work_for(unsigned ms)
+{
+    for (unsigned i = 0; i < ms; i += 10) {
+        now += 10 * NS_PER_MS;
+        fault_work(p, now);
+    }
+}
+
+/* A guest that has waited in vain gets a little, and then more and more. */
+START_TEST(in_vain_it_waits_for_a_while)
+{
+    resident = PAGES;
+    fault(RCACHE_ZERO, 0);
+    work_for(400);
+    expect(0, 0, 0);
+    work_for(200);
+    expect(0, 1, 0);
+    ck_assert_uint_lt(stretch_limit(&p->faults.stretch, p->limits.local_max),
+                      PAGES + 200);
+}
+END_TEST
+
+/* While the pager is not run nothing can go, and that proves nothing. */
+START_TEST(time_in_which_it_was_not_run_does_not_count)
+{
+    resident = PAGES;
+    fault(RCACHE_ZERO, 0);
+    for (int i = 0; i < 3; i++) {
+        now += 60 * NS_PER_SEC;
+        fault_work(p, now);
+        expect(0, 0, 0);
+    }
+    work_for(300);
+    expect(0, 1, 0);            /* but no fault waits for ever */
+}
+END_TEST
+
 START_TEST(a_provider_that_is_asked_for_enough)
 {
     fetched = -EBUSY;
@@ -326,6 +363,8 @@ static Suite *fault_suite(void)
     tcase_add_loop_test(t, above_local_max_it_waits, 0, 2);
     tcase_add_loop_test(t, at_size_each_may_take_a_little_more, 0, 2);
     tcase_add_test(t, nobody_passes_those_that_wait);
+    tcase_add_test(t, in_vain_it_waits_for_a_while);
+    tcase_add_test(t, time_in_which_it_was_not_run_does_not_count);
     tcase_add_test(t, a_provider_that_is_asked_for_enough);
     tcase_add_test(t, a_block_that_is_gone_is_not_answered);
     suite_add_tcase(s, t);

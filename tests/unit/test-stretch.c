@@ -43,13 +43,54 @@ START_TEST(nothing_goes)
     Stretch s = { 0 };
     StretchInput in = { .waiting = true, .stuck = true, .resident = MAX_,
                         .local_max = MAX_ };
-    uint64_t now = 1000 * MS;
+    uint64_t now = 1000 * MS, was;
 
     stretch_look(&s, &in, now);
     ck_assert_int_eq(s.state, STRETCH_OPEN);
-    greedy(&s, &in, &now, 1000, 10);    /* no more than a trickle */
-    ck_assert_uint_eq(stretch_limit(&s, MAX_), UINT64_MAX);
-    ck_assert_uint_gt(in.resident, 5 * MAX_);
+    /* At first it is a little, since pages may only be late. */
+    greedy(&s, &in, &now, 600, 0);
+    ck_assert_uint_gt(in.resident, MAX_);
+    ck_assert_uint_lt(in.resident, 2 * MAX_);
+    /* A trickle is none; then it is as much as the guest takes. */
+    greedy(&s, &in, &now, 1400, 10);
+    was = in.resident;
+    greedy(&s, &in, &now, 500, 10);
+    ck_assert_uint_gt(in.resident, was + 4500);
+}
+END_TEST
+
+/* Pages go again before the guest has gone far beyond. */
+START_TEST(pages_were_late)
+{
+    Stretch s = { 0 };
+    StretchInput in = { .waiting = true, .stuck = true, .resident = MAX_,
+                        .local_max = MAX_ };
+    uint64_t now = 1000 * MS;
+
+    stretch_look(&s, &in, now);
+    greedy(&s, &in, &now, 250, 0);
+    greedy(&s, &in, &now, 400, 500);
+    ck_assert_int_eq(s.state, STRETCH_CLOSING);
+    ck_assert_uint_lt(in.resident, MAX_ + 500);
+}
+END_TEST
+
+/* What a guest does not ask for is not added up for it. */
+START_TEST(nobody_waits)
+{
+    Stretch s = { 0 };
+    StretchInput in = { .waiting = true, .stuck = true, .resident = MAX_,
+                        .local_max = MAX_ };
+    uint64_t now = 1000 * MS, limit;
+
+    stretch_look(&s, &in, now);
+    limit = stretch_limit(&s, MAX_);
+    in.waiting = in.stuck = false;
+    for (int i = 0; i < 100; i++) {
+        now += 100 * MS;
+        stretch_look(&s, &in, now);
+    }
+    ck_assert_uint_eq(stretch_limit(&s, MAX_), limit);
 }
 END_TEST
 
@@ -62,8 +103,8 @@ START_TEST(pages_go_again)
     uint64_t now = 1000 * MS, most, last;
 
     stretch_look(&s, &in, now);
-    greedy(&s, &in, &now, 500, 0);
-    greedy(&s, &in, &now, 200, 500);
+    greedy(&s, &in, &now, 2000, 0);
+    greedy(&s, &in, &now, 400, 500);
     ck_assert_int_eq(s.state, STRETCH_CLOSING);
     most = last = in.resident;
     for (unsigned i = 0; i < 200 && in.resident > MAX_; i++) {
@@ -89,7 +130,7 @@ START_TEST(stuck_again)
     uint64_t now = 1000 * MS;
 
     stretch_look(&s, &in, now);
-    greedy(&s, &in, &now, 500, 0);
+    greedy(&s, &in, &now, 2000, 0);
     greedy(&s, &in, &now, 500, 500);
     ck_assert_int_eq(s.state, STRETCH_CLOSING);
     in.stuck = in.waiting = true;
@@ -107,6 +148,8 @@ int main(void)
 
     tcase_add_test(tc, off);
     tcase_add_test(tc, nothing_goes);
+    tcase_add_test(tc, pages_were_late);
+    tcase_add_test(tc, nobody_waits);
     tcase_add_test(tc, pages_go_again);
     tcase_add_test(tc, stuck_again);
     suite_add_tcase(s, tc);
