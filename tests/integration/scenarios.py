@@ -19,6 +19,7 @@ import accounts
 import attaches
 import auto
 import bounds
+import busy
 import commands
 import copies
 import failover
@@ -33,7 +34,7 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
-             **bounds.SCENARIOS, **commands.SCENARIOS,
+             **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
              **copies.SCENARIOS, **failover.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **pagers.SCENARIOS, **spill.SCENARIOS,
              **stops.SCENARIOS, **told.SCENARIOS, **upgrades.SCENARIOS}

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""busy: hosts that have no CPU to spare.
+
+The time is taken from single processes with signals: those are late that are
+meant to be, and no other test has to do without it.
+"""
+import os
+import signal
+
+from cluster import Cluster, MIB, Vm, expect_clean, expect_within, wait_for
+
+
+def evictions_are_late(build):
+    """A guest takes little more than local-max while its pages go too late.
+
+    The providers stand still until the guest may go beyond local-max, and are
+    back at once: it must not have used that moment to take all it can.
+    """
+    with Cluster(build) as c:
+        vm = Vm(c.requester, mem=256, local_max=64, seconds=600, threads=4,
+                pattern="sweep", write_percent=100)
+        wait_for("evictions",
+                 lambda: vm.stats()["evicted_pages"] > 10000, 60)
+        providers = [h.processes["rcached"].popen.pid for h in c.providers]
+        for pid in providers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_for("local-max to be stretched",
+                     lambda: "local-max is stretched" in vm.said(), 30)
+        finally:
+            for pid in providers:
+                os.kill(pid, signal.SIGCONT)
+        before = vm.stats()["evicted_pages"]
+        wait_for("evictions to go on",
+                 lambda: vm.stats()["evicted_pages"] > before + 10000, 60)
+        wait_for("local-max to hold again",
+                 lambda: "local-max holds" in vm.said(), 60)
+        result = vm.quit()
+        expect_clean(result)
+        expect_within(result, 64 * MIB)
+        c.shut_down()
+
+
+SCENARIOS = {f.__name__: f for f in (evictions_are_late,)}
