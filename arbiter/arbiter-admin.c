@@ -14,7 +14,7 @@ static void start_evict(AdminRequest *request, JsonObject *args, void *opaque)
 {
     Arbiter *arbiter = opaque;
 
-    vm_commands_evict(&arbiter->vm_commands, &arbiter->hosts,
+    host_commands_evict(&arbiter->host_commands, &arbiter->hosts,
                       json_object_get_string_member(args, "vm"),
                       json_object_get_int_member(args, "bytes"), request,
                       arbiter_now());

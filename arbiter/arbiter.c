@@ -149,7 +149,7 @@ static bool name_is_taken(Arbiter *arbiter, Host *host,
 /* Its old connection has not been seen to end. */
 static void replace_conn(Arbiter *arbiter, Host *host)
 {
-    vm_commands_gone(&arbiter->vm_commands, host->conn);
+    host_commands_gone(&arbiter->host_commands, host->conn);
     control_drop(host->conn, "the host has connected again");
     host->conn = NULL;
     grants_provider_lost(&arbiter->grants, host->name);
@@ -357,7 +357,7 @@ static void on_evict_ack(HostConn *conn, uint64_t tag, const WireEvictAck *ack,
 {
     Arbiter *arbiter = opaque;
 
-    vm_commands_ack(&arbiter->vm_commands, conn, tag, ack);
+    host_commands_ack(&arbiter->host_commands, conn, tag, ack);
 }
 
 static void on_gone(HostConn *conn, const char *reason, void *opaque)
@@ -366,7 +366,7 @@ static void on_gone(HostConn *conn, const char *reason, void *opaque)
     Host *host = control_data(conn);
 
     host->conn = NULL;
-    vm_commands_gone(&arbiter->vm_commands, conn);
+    host_commands_gone(&arbiter->host_commands, conn);
     grants_provider_lost(&arbiter->grants, host->name);
     grants_requester_lost(&arbiter->grants, host->name);
     early_forget(&arbiter->early, host->name);
@@ -430,7 +430,7 @@ static gboolean tick(void *opaque)
     pump(arbiter);
     grants_expire(&arbiter->grants, now);
     shunned_expire(&arbiter->shunned, now);
-    vm_commands_expire(&arbiter->vm_commands, now);
+    host_commands_expire(&arbiter->host_commands, now);
     hosts_forget(&arbiter->hosts, now);
     return G_SOURCE_CONTINUE;
 }
@@ -501,7 +501,7 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
     shunned_init(&arbiter->shunned);
     grants_init(&arbiter->grants, &options->grants);
     early_init(&arbiter->early);
-    vm_commands_init(&arbiter->vm_commands);
+    host_commands_init(&arbiter->host_commands);
     if (!start_control(arbiter, errp) || !start_admin(arbiter, errp)) {
         return NULL;
     }
@@ -522,7 +522,7 @@ void arbiter_free(Arbiter *arbiter)
         return;
     }
     g_clear_handle_id(&arbiter->tick, g_source_remove);
-    vm_commands_deinit(&arbiter->vm_commands);
+    host_commands_deinit(&arbiter->host_commands);
     admin_server_free(arbiter->admin);
     control_free(arbiter->control);
     shunned_deinit(&arbiter->shunned);

@@ -17,7 +17,7 @@
 #include "arbiter/moves.h"
 #include "arbiter/options.h"
 #include "arbiter/shunned.h"
-#include "arbiter/vm-commands.h"
+#include "arbiter/host-commands.h"
 #include "common/boot.h"
 #include "common/admin.h"
 
@@ -31,7 +31,7 @@ typedef struct Arbiter {
     Early early;
     Moves moves;
     Shunned shunned;
-    VmCommands vm_commands;
+    HostCommands host_commands;
     Control *control;
     AdminServer *admin;
     guint tick;                 /* timer */

@@ -23,7 +23,7 @@
 #include "rcached/unmanaged-vms.h"
 #include "rcached/probe.h"
 #include "rcached/report.h"
-#include "rcached/vm-commands.h"
+#include "rcached/arbiter-commands.h"
 
 /* How often to look at the memory; twice in the second that shares of it
  * last, so that none is left out. */
@@ -195,7 +195,7 @@ static const ArbiterOps arbiter_ops = {
     .grant = rcached_grant,
     .drain = rcached_drain,
     .withdraw = rcached_withdraw,
-    .evict = vm_commands_evict,
+    .evict = arbiter_commands_evict,
 };
 
 /* ----------------------------------------------------------------- pagers */

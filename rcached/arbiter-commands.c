@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vm-commands: see vm-commands.h. */
-#include "rcached/vm-commands.h"
+/* arbiter-commands: see arbiter-commands.h. */
+#include "rcached/arbiter-commands.h"
 
 #include <string.h>
 
@@ -20,8 +20,8 @@ static void rcached_evicted(const Evicted *evicted, void *opaque)
     arbiter_evict_answer(opaque, &ack);
 }
 
-void vm_commands_evict(ArbiterAsked *request, const WireEvict *evict,
-                       void *opaque)
+void arbiter_commands_evict(ArbiterAsked *request, const WireEvict *evict,
+                            void *opaque)
 {
     Rcached *r = opaque;
     g_autoptr(GError) error = NULL;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vm-commands: what an operator wants of a VM, told to its host.  See
- * vm-commands.h. */
-#include "arbiter/vm-commands.h"
+/* host-commands: see host-commands.h. */
+#include "arbiter/host-commands.h"
 
 #include <string.h>
 
@@ -13,23 +12,23 @@
 #define WAITING_MAX     64u
 #define LATE_MS         (110 * 1000u)   /* before rcachectl gives up */
 
-typedef struct VmCommand {
+typedef struct HostCommand {
     uint64_t tag;
     const HostConn *conn; /* the host's */
     AdminRequest *request;
     uint64_t until;             /* ms */
     char host[RCACHE_NAME_MAX];
     char vm[RCACHE_NAME_MAX];
-} VmCommand;
+} HostCommand;
 
-void vm_commands_init(VmCommands *commands)
+void host_commands_init(HostCommands *commands)
 {
-    *commands = (VmCommands){0};
+    *commands = (HostCommands){0};
     g_queue_init(&commands->waiting);
 }
 
 /* Takes @r, which is not in the queue any more. */
-static void command_fail(VmCommand *r, const char *why)
+static void command_fail(HostCommand *r, const char *why)
 {
     admin_fail(r->request,
                g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED,
@@ -37,9 +36,9 @@ static void command_fail(VmCommand *r, const char *why)
     g_free(r);
 }
 
-void vm_commands_deinit(VmCommands *commands)
+void host_commands_deinit(HostCommands *commands)
 {
-    VmCommand *r;
+    HostCommand *r;
 
     while ((r = g_queue_pop_head(&commands->waiting))) {
         command_fail(r, "the arbiter ends");
@@ -107,7 +106,7 @@ static bool find(Hosts *hosts, Found *found, GError **errp)
     return false;
 }
 
-static bool evict(VmCommands *commands, Hosts *hosts, Found *found,
+static bool evict(HostCommands *commands, Hosts *hosts, Found *found,
                   uint64_t bytes, GError **errp)
 {
     WireEvict wire = { .bytes = bytes };
@@ -136,19 +135,19 @@ static bool evict(VmCommands *commands, Hosts *hosts, Found *found,
     return true;
 }
 
-void vm_commands_evict(VmCommands *commands, Hosts *hosts, const char *vm,
-                       uint64_t bytes, AdminRequest *request, uint64_t now)
+void host_commands_evict(HostCommands *commands, Hosts *hosts, const char *vm,
+                         uint64_t bytes, AdminRequest *request, uint64_t now)
 {
     Found found = { .text = vm };
     GError *error = NULL;
-    VmCommand *r;
+    HostCommand *r;
 
     if (!evict(commands, hosts, &found, bytes, &error)) {
         admin_fail(request, error);
         return;
     }
-    r = g_new(VmCommand, 1);
-    *r = (VmCommand){
+    r = g_new(HostCommand, 1);
+    *r = (HostCommand){
         .tag = ++commands->tags,
         .conn = found.host->conn,
         .request = request,
@@ -161,7 +160,7 @@ void vm_commands_evict(VmCommands *commands, Hosts *hosts, const char *vm,
 
 /* ---------------------------------------------------------------- answers */
 
-static void command_return(VmCommand *r, const WireEvictAck *ack)
+static void command_return(HostCommand *r, const WireEvictAck *ack)
 {
     JsonObject *o = json_object_new();
 
@@ -175,11 +174,11 @@ static void command_return(VmCommand *r, const WireEvictAck *ack)
     g_free(r);
 }
 
-void vm_commands_ack(VmCommands *commands, const HostConn *conn, uint64_t tag,
-                     const WireEvictAck *ack)
+void host_commands_ack(HostCommands *commands, const HostConn *conn,
+                       uint64_t tag, const WireEvictAck *ack)
 {
     for (GList *at = commands->waiting.head; at; at = at->next) {
-        VmCommand *r = at->data;
+        HostCommand *r = at->data;
 
         if (r->tag != tag || r->conn != conn) {
             continue;
@@ -195,12 +194,12 @@ void vm_commands_ack(VmCommands *commands, const HostConn *conn, uint64_t tag,
     }
 }
 
-void vm_commands_gone(VmCommands *commands, const HostConn *conn)
+void host_commands_gone(HostCommands *commands, const HostConn *conn)
 {
     GList *next;
 
     for (GList *at = commands->waiting.head; at; at = next) {
-        VmCommand *r = at->data;
+        HostCommand *r = at->data;
 
         next = at->next;
         if (r->conn == conn) {
@@ -211,9 +210,9 @@ void vm_commands_gone(VmCommands *commands, const HostConn *conn)
     }
 }
 
-void vm_commands_expire(VmCommands *commands, uint64_t now)
+void host_commands_expire(HostCommands *commands, uint64_t now)
 {
-    VmCommand *r;
+    HostCommand *r;
 
     while ((r = g_queue_peek_head(&commands->waiting)) && now >= r->until) {
         g_queue_pop_head(&commands->waiting);
