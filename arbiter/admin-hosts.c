@@ -46,6 +46,18 @@ static void host_memory(JsonObject *o, const Host *host,
                                   beat->psi_full_avg10 / 100.0);
 }
 
+/* An earlier release does not say. */
+static void host_daemon(JsonObject *o, const WireBeatHost *beat)
+{
+    if (beat->pid) {
+        json_set_int(o, "daemon_pid", beat->pid);
+        json_set_int(o, "pagers_to_replace", beat->pagers_to_replace);
+    } else {
+        json_object_set_null_member(o, "daemon_pid");
+        json_object_set_null_member(o, "pagers_to_replace");
+    }
+}
+
 static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
                                const Views *views, uint64_t now)
 {
@@ -70,6 +82,7 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
     json_object_set_boolean_member(o, "draining", view->draining);
     json_set_text(o, "implausible", implausible);
     json_set_text(o, "trouble", trouble);
+    host_daemon(o, &host->beat);
     host_memory(o, host, view, views->pending[host->index]);
     json_set_int(o, "vms", host->guests->len);
     json_object_set_array_member(o, "terms", host_terms(host));

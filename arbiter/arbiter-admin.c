@@ -20,6 +20,16 @@ static void start_evict(AdminRequest *request, JsonObject *args, void *opaque)
                       arbiter_now());
 }
 
+static void start_upgrade(AdminRequest *request, JsonObject *args,
+                          void *opaque)
+{
+    Arbiter *arbiter = opaque;
+
+    host_commands_upgrade(&arbiter->host_commands, &arbiter->hosts,
+                          json_object_get_string_member(args, "host"),
+                          request, arbiter_now());
+}
+
 const AdminCommand arbiter_admin_commands[] = {
     { "status", "A verdict with its reasons, and the totals.",
       .run = admin_status_run, .reads = true },
@@ -45,5 +55,7 @@ const AdminCommand arbiter_admin_commands[] = {
       { { "host", ADMIN_ARG_STRING } }, admin_drain_run },
     { "undrain", "End a drain: the host lends again.",
       { { "host", ADMIN_ARG_STRING } }, admin_drain_undo },
+    { "upgrade", "Have a host start the daemon that is installed there.",
+      { { "host", ADMIN_ARG_STRING } }, .start = start_upgrade },
     { 0 }
 };

@@ -357,7 +357,15 @@ static void on_evict_ack(HostConn *conn, uint64_t tag, const WireEvictAck *ack,
 {
     Arbiter *arbiter = opaque;
 
-    host_commands_ack(&arbiter->host_commands, conn, tag, ack);
+    host_commands_evicted(&arbiter->host_commands, conn, tag, ack);
+}
+
+static void on_upgrade_ack(HostConn *conn, uint64_t tag,
+                           const WireUpgradeAck *ack, void *opaque)
+{
+    Arbiter *arbiter = opaque;
+
+    host_commands_upgrading(&arbiter->host_commands, conn, tag, ack);
 }
 
 static void on_gone(HostConn *conn, const char *reason, void *opaque)
@@ -380,6 +388,7 @@ static const ControlOps control_ops = {
     .on_request = on_request,
     .on_grant_ack = on_grant_ack,
     .on_evict_ack = on_evict_ack,
+    .on_upgrade_ack = on_upgrade_ack,
     .on_gone = on_gone,
 };
 

@@ -144,6 +144,19 @@ static WireError take_evict_ack(HostConn *conn, const WireHead *head,
     return err;
 }
 
+static WireError take_upgrade_ack(HostConn *conn, const WireHead *head,
+                                  const uint8_t *payload)
+{
+    Control *control = conn->control;
+    WireUpgradeAck ack;
+    WireError err = wire_upgrade_ack_decode(head, payload, head->length, &ack);
+
+    if (err == WIRE_OK) {
+        control->ops->on_upgrade_ack(conn, head->tag, &ack, control->opaque);
+    }
+    return err;
+}
+
 /* Return: why the connection has to end, or NULL. */
 static const char *take_frame(HostConn *conn, const WireHead *head,
                               const uint8_t *payload)
@@ -176,6 +189,9 @@ static const char *take_frame(HostConn *conn, const WireHead *head,
         break;
     case RCACHE_EVICT_ACK:
         err = take_evict_ack(conn, head, payload);
+        break;
+    case RCACHE_UPGRADE_ACK:
+        err = take_upgrade_ack(conn, head, payload);
         break;
     default:
         return "a second HELLO";
@@ -362,6 +378,15 @@ bool control_send_evict(HostConn *conn, uint64_t tag, const WireEvict *evict)
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     wire_append_evict(out, tag, evict);
+    return control_conn_send(conn->frames, out);
+}
+
+bool control_send_upgrade(HostConn *conn, uint64_t tag)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    WireHead head = { .type = RCACHE_UPGRADE, .tag = tag };
+
+    wire_append_bare(out, &head);
     return control_conn_send(conn->frames, out);
 }
 

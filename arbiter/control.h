@@ -35,6 +35,8 @@ typedef struct ControlOps {
     void (*on_grant_ack)(HostConn *conn, const WireGrantAck *ack, void *opaque);
     void (*on_evict_ack)(HostConn *conn, uint64_t tag, const WireEvictAck *ack,
                          void *opaque);
+    void (*on_upgrade_ack)(HostConn *conn, uint64_t tag,
+                           const WireUpgradeAck *ack, void *opaque);
     /* A connection that was through HELLO has ended. */
     void (*on_gone)(HostConn *conn, const char *reason, void *opaque);
 } ControlOps;
@@ -78,6 +80,9 @@ bool control_send_withdraw(HostConn *conn, uint64_t lease);
 
 /** control_send_evict() - false if the connection has ended */
 bool control_send_evict(HostConn *conn, uint64_t tag, const WireEvict *evict);
+
+/** control_send_upgrade() - false if the connection has ended */
+bool control_send_upgrade(HostConn *conn, uint64_t tag);
 
 /** control_send_reply() - false if the connection has ended */
 bool control_send_reply(HostConn *conn, uint64_t tag,

@@ -10,15 +10,17 @@
 #include "common/wire-control.h"
 
 #define WAITING_MAX     64u
-#define LATE_MS         (110 * 1000u)   /* before rcachectl gives up */
+/* Before rcachectl gives up. */
+#define EVICT_LATE_MS   (110 * 1000u)
+#define UPGRADE_LATE_MS 4000u
 
 typedef struct HostCommand {
     uint64_t tag;
-    const HostConn *conn; /* the host's */
+    const HostConn *conn;       /* the host's */
     AdminRequest *request;
     uint64_t until;             /* ms */
     char host[RCACHE_NAME_MAX];
-    char vm[RCACHE_NAME_MAX];
+    char vm[RCACHE_NAME_MAX];   /* "": the host is to be upgraded */
 } HostCommand;
 
 void host_commands_init(HostCommands *commands)
@@ -31,8 +33,11 @@ void host_commands_init(HostCommands *commands)
 static void command_fail(HostCommand *r, const char *why)
 {
     admin_fail(r->request,
-               g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED,
-                           "vm %s on host %s: %s", r->vm, r->host, why));
+               *r->vm ? g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                                    "vm %s on host %s: %s", r->vm, r->host,
+                                    why)
+                      : g_error_new(ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                                    "host %s: %s", r->host, why));
     g_free(r);
 }
 
@@ -43,6 +48,48 @@ void host_commands_deinit(HostCommands *commands)
     while ((r = g_queue_pop_head(&commands->waiting))) {
         command_fail(r, "the arbiter ends");
     }
+}
+
+/* Has been told to @host, with the tag after the last one. */
+static void command_wait(HostCommands *commands, const Host *host,
+                         const char *vm, AdminRequest *request,
+                         uint64_t until)
+{
+    HostCommand *r = g_new0(HostCommand, 1);
+
+    r->tag = ++commands->tags;
+    r->conn = host->conn;
+    r->request = request;
+    r->until = until;
+    wire_text_copy(r->host, sizeof(r->host), host->name);
+    wire_text_copy(r->vm, sizeof(r->vm), vm);
+    g_queue_push_tail(&commands->waiting, r);
+}
+
+/* What this answers, taken out of the queue; NULL: nothing (any more). */
+static HostCommand *command_take(HostCommands *commands, const HostConn *conn,
+                                 uint64_t tag, bool upgrade)
+{
+    for (GList *at = commands->waiting.head; at; at = at->next) {
+        HostCommand *r = at->data;
+
+        if (r->tag == tag && r->conn == conn && !*r->vm == upgrade) {
+            g_queue_delete_link(&commands->waiting, at);
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static bool command_fits(const HostCommands *commands, GError **errp)
+{
+    if (commands->waiting.length >= WAITING_MAX) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "%u commands to hosts are under way already",
+                    commands->waiting.length);
+        return false;
+    }
+    return true;
 }
 
 /* ------------------------------------------------------------------ evict */
@@ -116,13 +163,7 @@ static bool evict(HostCommands *commands, Hosts *hosts, Found *found,
                     "bytes is 0: say how much to evict");
         return false;
     }
-    if (!find(hosts, found, errp)) {
-        return false;
-    }
-    if (commands->waiting.length >= WAITING_MAX) {
-        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
-                    "%u evictions are under way already",
-                    commands->waiting.length);
+    if (!find(hosts, found, errp) || !command_fits(commands, errp)) {
         return false;
     }
     memcpy(wire.vm, found->guest->vm, sizeof(wire.vm));
@@ -140,27 +181,16 @@ void host_commands_evict(HostCommands *commands, Hosts *hosts, const char *vm,
 {
     Found found = { .text = vm };
     GError *error = NULL;
-    HostCommand *r;
 
     if (!evict(commands, hosts, &found, bytes, &error)) {
         admin_fail(request, error);
         return;
     }
-    r = g_new(HostCommand, 1);
-    *r = (HostCommand){
-        .tag = ++commands->tags,
-        .conn = found.host->conn,
-        .request = request,
-        .until = now + LATE_MS,
-    };
-    wire_text_copy(r->host, sizeof(r->host), found.host->name);
-    wire_text_copy(r->vm, sizeof(r->vm), found.guest->name);
-    g_queue_push_tail(&commands->waiting, r);
+    command_wait(commands, found.host, found.guest->name, request,
+                 now + EVICT_LATE_MS);
 }
 
-/* ---------------------------------------------------------------- answers */
-
-static void command_return(HostCommand *r, const WireEvictAck *ack)
+static void evict_return(HostCommand *r, const WireEvictAck *ack)
 {
     JsonObject *o = json_object_new();
 
@@ -174,25 +204,91 @@ static void command_return(HostCommand *r, const WireEvictAck *ack)
     g_free(r);
 }
 
-void host_commands_ack(HostCommands *commands, const HostConn *conn,
-                       uint64_t tag, const WireEvictAck *ack)
+void host_commands_evicted(HostCommands *commands, const HostConn *conn,
+                           uint64_t tag, const WireEvictAck *ack)
 {
-    for (GList *at = commands->waiting.head; at; at = at->next) {
-        HostCommand *r = at->data;
+    HostCommand *r = command_take(commands, conn, tag, false);
 
-        if (r->tag != tag || r->conn != conn) {
-            continue;
-        }
-        g_queue_delete_link(&commands->waiting, at);
-        if (ack->status && !ack->bytes) {
-            command_fail(r, *ack->text ? ack->text
-                                       : wire_status_name(ack->status));
-        } else {
-            command_return(r, ack);
-        }
+    if (!r) {
         return;
     }
+    if (ack->status && !ack->bytes) {
+        command_fail(r, *ack->text ? ack->text
+                                   : wire_status_name(ack->status));
+    } else {
+        evict_return(r, ack);
+    }
 }
+
+/* ---------------------------------------------------------------- upgrade */
+
+static bool upgrade(HostCommands *commands, Hosts *hosts, const char *name,
+                    Host **host, GError **errp)
+{
+    *host = hosts_find(hosts, name);
+    if (!*host || !(*host)->conn) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
+                    *host ? "host %s is not connected" : "there is no host %s",
+                    name);
+        return false;
+    }
+    if (!((*host)->features & RCACHE_FEATURE_UPGRADE)) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                    "host %s runs a release that takes no upgrade from an "
+                    "arbiter: use that host's own admin socket", name);
+        return false;
+    }
+    if (!command_fits(commands, errp)) {
+        return false;
+    }
+    if (!control_send_upgrade((*host)->conn, commands->tags + 1)) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                    "the connection of host %s has ended", name);
+        return false;
+    }
+    return true;
+}
+
+void host_commands_upgrade(HostCommands *commands, Hosts *hosts,
+                           const char *name, AdminRequest *request,
+                           uint64_t now)
+{
+    GError *error = NULL;
+    Host *host;
+
+    if (!upgrade(commands, hosts, name, &host, &error)) {
+        admin_fail(request, error);
+        return;
+    }
+    g_message("host %s: an operator asks to upgrade this host", name);
+    command_wait(commands, host, "", request, now + UPGRADE_LATE_MS);
+}
+
+void host_commands_upgrading(HostCommands *commands, const HostConn *conn,
+                             uint64_t tag, const WireUpgradeAck *ack)
+{
+    HostCommand *r = command_take(commands, conn, tag, true);
+    JsonObject *o;
+
+    if (!r) {
+        return;
+    }
+    if (ack->status) {
+        admin_fail(r->request, g_error_new(ADMIN_ERROR, ADMIN_ERROR_REFUSED,
+                                           "host %s: %s", r->host, *ack->text
+                                           ? ack->text
+                                           : wire_status_name(ack->status)));
+        g_free(r);
+        return;
+    }
+    o = json_object_new();
+    json_object_set_string_member(o, "host", r->host);
+    json_object_set_int_member(o, "pid", ack->pid);
+    admin_return(r->request, admin_node_new(o));
+    g_free(r);
+}
+
+/* ------------------------------------------------------------- no answers */
 
 void host_commands_gone(HostCommands *commands, const HostConn *conn)
 {
@@ -204,18 +300,28 @@ void host_commands_gone(HostCommands *commands, const HostConn *conn)
         next = at->next;
         if (r->conn == conn) {
             g_queue_delete_link(&commands->waiting, at);
-            command_fail(r, "the host's connection has ended; it may evict all "
-                            "the same");
+            command_fail(r, *r->vm
+                         ? "the host's connection has ended; it may evict all "
+                         "the same"
+                         : "its connection has ended; it may start the "
+                         "installed daemon all the same");
         }
     }
 }
 
 void host_commands_expire(HostCommands *commands, uint64_t now)
 {
-    HostCommand *r;
+    GList *next;
 
-    while ((r = g_queue_peek_head(&commands->waiting)) && now >= r->until) {
-        g_queue_pop_head(&commands->waiting);
-        command_fail(r, "no answer yet; \"vms\" shows how much is away");
+    for (GList *at = commands->waiting.head; at; at = next) {
+        HostCommand *r = at->data;
+
+        next = at->next;
+        if (now >= r->until) {
+            g_queue_delete_link(&commands->waiting, at);
+            command_fail(r, *r->vm
+                         ? "no answer yet; \"vms\" shows how much is away"
+                         : "no answer: see the log of its rcached");
+        }
     }
 }

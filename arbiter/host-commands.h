@@ -20,7 +20,7 @@
 
 typedef struct HostCommands {
     uint64_t tags;
-    GQueue waiting; /* of HostCommand, the oldest first */
+    GQueue waiting;             /* of HostCommand */
 } HostCommands;
 
 void host_commands_init(HostCommands *commands);
@@ -36,9 +36,22 @@ void host_commands_deinit(HostCommands *commands);
 void host_commands_evict(HostCommands *commands, Hosts *hosts, const char *vm,
                          uint64_t bytes, AdminRequest *request, uint64_t now);
 
-/** host_commands_ack() - a host has answered */
-void host_commands_ack(HostCommands *commands, const HostConn *conn,
-                       uint64_t tag, const WireEvictAck *ack);
+/** host_commands_evicted() - a host has answered that */
+void host_commands_evicted(HostCommands *commands, const HostConn *conn,
+                           uint64_t tag, const WireEvictAck *ack);
+
+/**
+ * host_commands_upgrade() - have a host start the daemon that is installed
+ * @name: the host's
+ * @now: ms
+ */
+void host_commands_upgrade(HostCommands *commands, Hosts *hosts,
+                           const char *name, AdminRequest *request,
+                           uint64_t now);
+
+/** host_commands_upgrading() - a host has answered that */
+void host_commands_upgrading(HostCommands *commands, const HostConn *conn,
+                             uint64_t tag, const WireUpgradeAck *ack);
 
 /** host_commands_gone() - a host's connection has ended */
 void host_commands_gone(HostCommands *commands, const HostConn *conn);

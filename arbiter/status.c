@@ -168,6 +168,19 @@ static void judge_leases(const Judge *judge, const Host *host)
 
 /* ------------------------------------------------------------------ hosts */
 
+/* It goes on by itself. */
+static void judge_pagers(const Judge *judge, const Host *host)
+{
+    uint32_t left = host->beat.pagers_to_replace;
+
+    if (left) {
+        verdict_add(judge->verdict, VERDICT_NOTE, "versions are mixed: %u "
+                    "pager%s on host %s of another build than its rcached, "
+                    "and about to be replaced", left,
+                    left > 1 ? "s are" : " is", host->name);
+    }
+}
+
 /* Whose bytes are on a host that is not there, and how many VMs it ran. */
 static void judge_away(const Judge *judge, const Host *host, HostState state)
 {
@@ -328,6 +341,7 @@ static void judge_host(const Judge *judge, const Host *host)
     if (state == HOST_ALIVE) {
         judge_draining(judge, host);
         judge_offer(judge, host);
+        judge_pagers(judge, host);
         judge_guests(judge, host);
         judge_shunned(judge, host);
     }

@@ -74,6 +74,8 @@ bool wire_beat_host(GByteArray *out, guint start, const WireBeatHost *host)
         .psi_full_avg10 = htole32(host->psi_full_avg10),
         .flags = htole32(host->flags),
         .slab_pages = htole32(host->slab_pages),
+        .pid = htole32(host->pid),
+        .pagers_to_replace = htole32(host->pagers_to_replace),
     };
 
     memcpy(raw.boot_id, host->boot_id, sizeof(raw.boot_id));
@@ -81,11 +83,12 @@ bool wire_beat_host(GByteArray *out, guint start, const WireBeatHost *host)
     return beat_append(out, start, RCACHE_SECTION_HOST, &raw, sizeof(raw));
 }
 
-static WireError beat_host_decode(const uint8_t *bytes, WireBeatHost *out)
+static WireError beat_host_decode(const uint8_t *bytes, size_t len,
+                                  WireBeatHost *out)
 {
     struct RcacheBeatHost raw;
 
-    memcpy(&raw, bytes, sizeof(raw));
+    beat_read(&raw, sizeof(raw), bytes, len);
     *out = (WireBeatHost) {
         .seq = le64toh(raw.seq),
         .mem_total = le64toh(raw.mem_total),
@@ -99,6 +102,8 @@ static WireError beat_host_decode(const uint8_t *bytes, WireBeatHost *out)
         .psi_full_avg10 = le32toh(raw.psi_full_avg10),
         .flags = le32toh(raw.flags),
         .slab_pages = le32toh(raw.slab_pages),
+        .pid = le32toh(raw.pid),
+        .pagers_to_replace = le32toh(raw.pagers_to_replace),
     };
     memcpy(out->boot_id, raw.boot_id, sizeof(raw.boot_id));
     return wire_text_decode(out->label, raw.label, sizeof(raw.label));
@@ -304,7 +309,7 @@ static size_t section_size(uint16_t type)
 {
     switch (type) {
     case RCACHE_SECTION_HOST:
-        return sizeof(struct RcacheBeatHost);
+        return offsetof(struct RcacheBeatHost, pid);
     case RCACHE_SECTION_GUEST:
         return offsetof(struct RcacheBeatGuest, copies);
     case RCACHE_SECTION_LEASE:
@@ -324,7 +329,7 @@ static WireError section_decode(const uint8_t *bytes, size_t len,
 {
     switch (out->type) {
     case RCACHE_SECTION_HOST:
-        return beat_host_decode(bytes, &out->host);
+        return beat_host_decode(bytes, len, &out->host);
     case RCACHE_SECTION_GUEST:
         return beat_guest_decode(bytes, len, &out->guest);
     case RCACHE_SECTION_LEASE:

@@ -20,6 +20,8 @@ typedef struct WireBeatHost {
     uint32_t flags;             /* RCACHE_HOST_* */
     uint32_t slab_pages;
     char label[RCACHE_NAME_MAX];
+    uint32_t pid;               /* of the daemon; 0: not said */
+    uint32_t pagers_to_replace;
 } WireBeatHost;
 
 typedef struct WireBeatGuest {

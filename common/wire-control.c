@@ -457,3 +457,30 @@ WireError wire_evict_ack_decode(const WireHead *head, const void *payload,
     };
     return wire_text_decode(out->text, raw.text, sizeof(raw.text));
 }
+
+void wire_append_upgrade_ack(GByteArray *out, uint64_t tag,
+                             const WireUpgradeAck *ack)
+{
+    struct RcacheUpgradeAck raw = { .pid = htole32(ack->pid) };
+    WireHead head = { .type = RCACHE_UPGRADE_ACK, .tag = tag,
+                      .status = ack->status };
+
+    wire_text_copy(raw.text, sizeof(raw.text), ack->text);
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_upgrade_ack_decode(const WireHead *head, const void *payload,
+                                  size_t len, WireUpgradeAck *out)
+{
+    struct RcacheUpgradeAck raw;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireUpgradeAck) {
+        .status = head->status,
+        .pid = le32toh(raw.pid),
+    };
+    return wire_text_decode(out->text, raw.text, sizeof(raw.text));
+}

@@ -91,6 +91,12 @@ typedef struct WireEvictAck {
     char text[128];
 } WireEvictAck;
 
+typedef struct WireUpgradeAck {
+    uint16_t status;
+    uint32_t pid;               /* of the daemon that is to end */
+    char text[128];
+} WireUpgradeAck;
+
 /* Each appends one whole frame.  @tag as in the head. */
 void wire_append_hello(GByteArray *out, uint64_t tag, const WireHello *hello);
 void wire_append_hello_ack(GByteArray *out, uint64_t tag, uint16_t status,
@@ -109,6 +115,8 @@ void wire_append_withdraw(GByteArray *out, uint64_t lease);
 void wire_append_evict(GByteArray *out, uint64_t tag, const WireEvict *evict);
 void wire_append_evict_ack(GByteArray *out, uint64_t tag,
                            const WireEvictAck *ack);
+void wire_append_upgrade_ack(GByteArray *out, uint64_t tag,
+                             const WireUpgradeAck *ack);
 
 /* Each reads the @len bytes of payload that belong to a decoded head. */
 WireError wire_drain_decode(const void *payload, size_t len, bool *drain);
@@ -117,6 +125,8 @@ WireError wire_withdraw_decode(const void *payload, size_t len,
 WireError wire_evict_decode(const void *payload, size_t len, WireEvict *out);
 WireError wire_evict_ack_decode(const WireHead *head, const void *payload,
                                 size_t len, WireEvictAck *out);
+WireError wire_upgrade_ack_decode(const WireHead *head, const void *payload,
+                                  size_t len, WireUpgradeAck *out);
 WireError wire_hello_decode(const void *payload, size_t len, WireHello *out);
 WireError wire_hello_ack_decode(const void *payload, size_t len,
                                 WireHelloAck *out);

@@ -101,7 +101,8 @@ static const TypeRule type_rules[] = {
          .fixed = sizeof(struct RcacheMoved)),
     RULE(PUSHED_ACK, .to = TO_REQUESTER, .data = true, BARE_ACK),
     RULE(HEARTBEAT, .to = TO_ARBITER,
-         .fixed = sizeof(struct RcacheSection) + sizeof(struct RcacheBeatHost),
+         .fixed = sizeof(struct RcacheSection) +
+                  offsetof(struct RcacheBeatHost, pid),
          .length_max = RCACHE_CONTROL_MAX),
     RULE(LEASE_REQUEST, .to = TO_ARBITER,
          .count_max = RCACHE_AVOID_MAX,
@@ -120,8 +121,11 @@ static const TypeRule type_rules[] = {
     RULE(EVICT_ACK, .to = TO_ARBITER, .answer = true,
          .fixed = sizeof(struct RcacheEvictAck)),
     RULE(WITHDRAW, .to = TO_HOST, .fixed = sizeof(struct RcacheWithdraw)),
+    RULE(UPGRADE, .to = TO_HOST),
+    RULE(UPGRADE_ACK, .to = TO_ARBITER, .answer = true,
+         .fixed = sizeof(struct RcacheUpgradeAck)),
 };
-_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_WITHDRAW + 1,
+_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_UPGRADE_ACK + 1,
                "type_rules[] does not match enum RcacheType");
 
 static const char *const status_names[] = {

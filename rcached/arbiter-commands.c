@@ -3,6 +3,7 @@
 #include "rcached/arbiter-commands.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "common/admin.h"
 #include "common/uuid.h"
@@ -44,4 +45,19 @@ void arbiter_commands_evict(ArbiterAsked *request, const WireEvict *evict,
         wire_text_copy(ack.text, sizeof(ack.text), error->message);
         arbiter_evict_answer(request, &ack);
     }
+}
+
+void arbiter_commands_upgrade(ArbiterAsked *request, void *opaque)
+{
+    Rcached *r = opaque;
+    WireUpgradeAck ack = { .pid = getpid() };
+    g_autoptr(GError) error = NULL;
+
+    if (stopping_restart(r->stopping, &error)) {
+        g_message("upgrade: an arbiter wants the installed daemon started");
+    } else {
+        ack.status = RCACHE_E_REFUSED;
+        wire_text_copy(ack.text, sizeof(ack.text), error->message);
+    }
+    arbiter_upgrade_answer(request, &ack);
 }

@@ -15,4 +15,7 @@
 void arbiter_commands_evict(ArbiterAsked *request, const WireEvict *evict,
                             void *opaque);
 
+/** arbiter_commands_upgrade() - the same: start the installed daemon */
+void arbiter_commands_upgrade(ArbiterAsked *request, void *opaque);
+
 #endif

@@ -8,6 +8,7 @@
 #include "rcached/host-json.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "common/copies.h"
 #include "common/json-set.h"
@@ -15,6 +16,7 @@
 #include "common/trouble.h"
 #include "common/uuid.h"
 #include "common/wire-beat.h"
+#include "rcached/pager-upgrade.h"
 #include "rcached/report.h"
 
 /* --------------------------------------------------------------- leases */
@@ -270,6 +272,9 @@ JsonObject *host_json_host(const Rcached *r)
     json_object_set_null_member(o, "peer");
     json_object_set_string_member(o, "label", r->options->label);
     json_set_uuid(o, "boot_id", r->boot_id);
+    json_object_set_int_member(o, "daemon_pid", getpid());
+    json_object_set_int_member(o, "pagers_to_replace",
+                               pager_upgrade_left(vms));
     json_object_set_string_member(o, "state", "alive");
     json_object_set_boolean_member(o, "connected", TRUE);
     json_set_seconds(o, "age_seconds", 0);

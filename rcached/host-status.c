@@ -10,6 +10,7 @@
 #include "common/trouble.h"
 #include "common/verdict.h"
 #include "common/wire-beat.h"
+#include "common/wire-version.h"
 #include "rcached/host-json.h"
 #include "rcached/pager-upgrade.h"
 #include "rcached/report.h"
@@ -32,11 +33,21 @@ static JsonArray *arbiters_json(const Rcached *r, Verdict *verdict)
         json_object_set_boolean_member(o, "connected", a.connected);
         json_object_set_string_member(o, "host", a.host);
         json_set_text(o, "error", a.connected ? NULL : a.error);
+        if (a.version) {
+            json_object_set_int_member(o, "protocol_version", a.version);
+        } else {
+            json_object_set_null_member(o, "protocol_version");
+        }
         json_array_add_object_element(list, o);
         if (!a.connected) {
             verdict_add(verdict, VERDICT_DEGRADED,
                         "arbiter %s is not connected: %s",
                         a.address, *a.error ? a.error : "connecting");
+        } else if (a.version < wire_version_highest()) {
+            verdict_add(verdict, VERDICT_NOTE, "versions are mixed: version "
+                        "%u of the protocol is not spoken by arbiter %s; "
+                        "finish the upgrade", wire_version_highest(),
+                        a.address);
         }
     }
     return list;

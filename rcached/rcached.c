@@ -19,11 +19,12 @@
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
 #include "rcached/agent/beat.h"
+#include "rcached/arbiter-commands.h"
 #include "rcached/host-admin.h"
 #include "rcached/unmanaged-vms.h"
+#include "rcached/pager-upgrade.h"
 #include "rcached/probe.h"
 #include "rcached/report.h"
-#include "rcached/arbiter-commands.h"
 
 /* How often to look at the memory; twice in the second that shares of it
  * last, so that none is left out. */
@@ -92,6 +93,7 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
     g_autoptr(GArray) troubles = g_array_new(FALSE, FALSE,
                                              sizeof(WireBeatTrouble));
     ProviderSnapshot lent;
+    g_autoptr(GPtrArray) vms = vms_list(r->vms);
     BeatInput in;
     unsigned left;
 
@@ -114,6 +116,8 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
             .slab_pages = r->provider
                 ? lent.slab_pages
                 : r->options->slab_size / RCACHE_PAGE_SIZE,
+            .pid = getpid(),
+            .pagers_to_replace = pager_upgrade_left(vms),
         },
         .terms = s->prediction.term,
         .nr_terms = s->prediction.nr_terms,
@@ -196,6 +200,7 @@ static const ArbiterOps arbiter_ops = {
     .drain = rcached_drain,
     .withdraw = rcached_withdraw,
     .evict = arbiter_commands_evict,
+    .upgrade = arbiter_commands_upgrade,
 };
 
 /* ----------------------------------------------------------------- pagers */

@@ -222,13 +222,13 @@ static int run(const CommandLine *line, const Command *command,
 }
 
 static int upgrade(const CommandLine *line, const char *path,
-                   JsonObject *args)
+                   const char *host, JsonObject *args)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) answer = admin_execute(path, "upgrade", args,
                                                UPGRADE_ASK_MS, &error);
 
-    return answer ? upgrade_wait(path, answer, line->timeout_set
+    return answer ? upgrade_wait(path, host, answer, line->timeout_set
                                  ? line->timeout_ms : UPGRADE_MS, line->json)
                   : rcachectl_fail(error);
 }
@@ -236,15 +236,12 @@ static int upgrade(const CommandLine *line, const char *path,
 static int run_all(const CommandLine *line, const Command *command,
                    char **argv, JsonObject *args)
 {
-    bool upgrades = !strcmp(command->name, "upgrade");
-    const char *path = line->socket ? line->socket
-                       : upgrades ? HOST_SOCKET : default_socket();
+    const char *path = line->socket ? line->socket : default_socket();
     int status;
 
-    if (upgrades) {
-        return upgrade(line, path, args);
+    if (!strcmp(command->name, "upgrade")) {
+        return upgrade(line, path, argv[0], args);
     }
-
     if (!strcmp(command->name, "top")) {
         return line->json ? top_once(path, NULL)
                           : top_run(path, line->interval_ms);

@@ -8,14 +8,15 @@
 
 /**
  * upgrade_wait() - until the next daemon runs and has replaced all pagers
- * @path: the admin socket, of a host whose daemon has just been told
+ * @path: the admin socket, of the host or of an arbiter, that was told
+ * @host: its name
  * @answer: its answer
- * @timeout_ms: give up after so long
- * @json: show nothing, and print the daemon's status in the end
+ * @timeout_ms: give up after so long; 0: never
+ * @json: show nothing, and print what is known of the host in the end
  *
  * Return: the exit status; what is wrong has been said
  */
-int upgrade_wait(const char *path, JsonNode *answer, unsigned timeout_ms,
-                 bool json);
+int upgrade_wait(const char *path, const char *host, JsonNode *answer,
+                 unsigned timeout_ms, bool json);
 
 #endif

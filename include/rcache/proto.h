@@ -30,6 +30,7 @@
                                                     /* confirmed */
 #define RCACHE_FEATURE_WITHDRAW (UINT64_C(1) << 5)  /* of a host: WITHDRAW */
 #define RCACHE_FEATURE_LABELS   (UINT64_C(1) << 6)  /* LEASE_REPLY has labels */
+#define RCACHE_FEATURE_UPGRADE  (UINT64_C(1) << 8)  /* of a host: UPGRADE */
                                                     /* and copies are known */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
@@ -81,7 +82,9 @@ enum RcacheType {
     RCACHE_DRAIN = 53,          /* arbiter to host, RCACHE_FEATURE_DRAIN */
     RCACHE_EVICT = 54,          /* the same, RCACHE_FEATURE_EVICT */
     RCACHE_EVICT_ACK = 55,
-    RCACHE_WITHDRAW = 56        /* the same, RCACHE_FEATURE_WITHDRAW */
+    RCACHE_WITHDRAW = 56,       /* the same, RCACHE_FEATURE_WITHDRAW */
+    RCACHE_UPGRADE = 57,        /* the same, RCACHE_FEATURE_UPGRADE */
+    RCACHE_UPGRADE_ACK = 58
 };
 
 /* Status of an answer, in the frame's head; 0 is success. */
@@ -278,6 +281,13 @@ struct RcacheEvictAck {
     char text[128];                     /* why not all */
 } __attribute__((packed));
 
+/* Of UPGRADE, which has no payload. */
+struct RcacheUpgradeAck {
+    uint32_t pid;                       /* of the daemon that is to end */
+    uint32_t reserved;                  /* 0 */
+    char text[128];                     /* why it does not */
+} __attribute__((packed));
+
 /*
  * HEARTBEAT: sections, each a head and a structure.  A section may be longer
  * than the structure known here (the rest is skipped) but not shorter, except
@@ -318,6 +328,9 @@ struct RcacheBeatHost {
     uint32_t flags;                     /* RCACHE_HOST_* */
     uint32_t slab_pages;
     char label[RCACHE_NAME_MAX];        /* failure domain */
+    /* added */
+    uint32_t pid;                       /* of the daemon; 0: not said */
+    uint32_t pagers_to_replace;         /* that are of another build than it */
 } __attribute__((packed));
 
 #define RCACHE_GUEST_MANAGED    (1u << 0)       /* has a remote-cache object */

@@ -37,6 +37,7 @@ typedef struct Arbiter {
     ControlConn *frames;
     uint64_t connection;        /* number of this one */
     uint64_t features;          /* of its HELLO_ACK */
+    unsigned version;           /* the same */
     bool greeted;
     guint timer;                /* of the next attempt, or heartbeat */
     unsigned pause_ms;          /* before the next attempt */
@@ -246,6 +247,7 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
     g_message("arbiter %s (%s): connected", a->address, ack->host);
     g_strlcpy(a->host, ack->host, sizeof(a->host));
     a->features = ack->features;
+    a->version = ack->version;
     a->greeted = true;
     a->said = false;
     g_clear_pointer(&a->error, g_free);
@@ -315,6 +317,9 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
             ops->evict(asked_new(a, head->tag), &evict, a->clients->opaque);
         }
         return err;
+    case RCACHE_UPGRADE:
+        ops->upgrade(asked_new(a, head->tag), a->clients->opaque);
+        return WIRE_OK;
     case RCACHE_DRAIN:
         err = wire_drain_decode(payload, head->length, &draining);
         if (!err) {
@@ -367,7 +372,8 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
     WireHello hello = {
         .role = RCACHE_ROLE_HOST,
         .features = RCACHE_FEATURE_DRAIN | RCACHE_FEATURE_EVICT |
-                    RCACHE_FEATURE_WITHDRAW | RCACHE_FEATURE_LABELS,
+                    RCACHE_FEATURE_WITHDRAW | RCACHE_FEATURE_LABELS |
+                    RCACHE_FEATURE_UPGRADE,
     };
 
     a->dial = NULL;
@@ -506,6 +512,14 @@ void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack)
     asked_answer(request, bytes);
 }
 
+void arbiter_upgrade_answer(ArbiterAsked *request, const WireUpgradeAck *ack)
+{
+    GByteArray *bytes = g_byte_array_new();
+
+    wire_append_upgrade_ack(bytes, request->tag, ack);
+    asked_answer(request, bytes);
+}
+
 unsigned arbiter_clients_count(const ArbiterClients *clients)
 {
     return clients->nr_arbiters;
@@ -532,5 +546,6 @@ void arbiter_clients_status(const ArbiterClients *clients, unsigned i,
         .connected = a->greeted,
         .error = a->error ? a->error : "",
         .beats = a->beats,
+        .version = a->greeted ? a->version : 0,
     };
 }

@@ -24,7 +24,7 @@
 
 typedef struct ArbiterClients ArbiterClients;
 
-/* A GRANT or an EVICT that is to be answered. */
+/* A GRANT, an EVICT or an UPGRADE that is to be answered. */
 typedef struct ArbiterAsked ArbiterAsked;
 
 typedef struct ArbiterOps {
@@ -42,6 +42,8 @@ typedef struct ArbiterOps {
     /* Give it to arbiter_evict_answer(), now or later. */
     void (*evict)(ArbiterAsked *request, const WireEvict *evict,
                   void *opaque);
+    /* Give it to arbiter_upgrade_answer(), now or later. */
+    void (*upgrade)(ArbiterAsked *request, void *opaque);
 } ArbiterOps;
 
 typedef struct ArbiterConfig {
@@ -61,6 +63,7 @@ typedef struct ArbiterStatus {
     bool connected;
     const char *error;          /* why not; "" if it is or has not been */
     uint64_t beats;             /* heartbeats sent */
+    unsigned version;           /* of the protocol, that it has chosen */
 } ArbiterStatus;
 
 /** arbiter_config_init() - the default times */
@@ -89,6 +92,9 @@ void arbiter_grant_answer(ArbiterAsked *request, const WireGrantAck *ack);
 
 /** arbiter_evict_answer() - the same for an EVICT */
 void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack);
+
+/** arbiter_upgrade_answer() - the same for an UPGRADE */
+void arbiter_upgrade_answer(ArbiterAsked *request, const WireUpgradeAck *ack);
 
 /** arbiter_clients_count() - how many arbiters are configured */
 unsigned arbiter_clients_count(const ArbiterClients *clients);

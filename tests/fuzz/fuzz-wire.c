@@ -254,6 +254,21 @@ static void check_evict_ack(const Frame *f, GByteArray *out)
     }
 }
 
+#define DECODE_UPGRADE_ACK(payload, length, value) \
+    wire_upgrade_ack_decode(&head, payload, length, value)
+
+static void check_upgrade_ack(const Frame *f, GByteArray *out)
+{
+    WireUpgradeAck value;
+    WireHead head = f->head;
+
+    memset(&value, 0, sizeof(value));
+    if (!DECODE_UPGRADE_ACK(f->payload, f->head.length, &value)) {
+        wire_append_upgrade_ack(out, f->head.tag, &value);
+        SAME(WireUpgradeAck, DECODE_UPGRADE_ACK);
+    }
+}
+
 static void check_data(const Frame *f, GByteArray *out)
 {
     RcacheSlot slots[RCACHE_BATCH_FREES];
@@ -315,6 +330,7 @@ static void check_frame(const Frame *f)
         [RCACHE_DRAIN] = check_drain,
         [RCACHE_EVICT] = check_evict,
         [RCACHE_EVICT_ACK] = check_evict_ack,
+        [RCACHE_UPGRADE_ACK] = check_upgrade_ack,
         [RCACHE_WITHDRAW] = check_withdraw,
     };
     g_autoptr(GByteArray) out = g_byte_array_new();

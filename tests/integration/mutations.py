@@ -44,6 +44,14 @@ MUTATIONS = {
         "    if (vm && !vm_is_served_anew(vm, upgrade->was)) {",
         "    if (false && !vm_is_served_anew(vm, upgrade->was)) {",
         "unit-pager-upgrade"),
+    "old-pagers-not-told": (
+        "rcached/rcached.c",
+        "            .pagers_to_replace = pager_upgrade_left(vms),\n", "",
+        "upgraded_under_load"),
+    "old-arbiters-not-named": (
+        "rcached/host-status.c",
+        "        } else if (a.version < wire_version_highest()) {\n",
+        "        } else if (0) {\n", "mixed_versions"),
     "version-of-its-own": (
         "common/wire-version.c",
         "    uint16_t highest = MIN(hello->version_max, RCACHE_VERSION);",
@@ -508,7 +516,7 @@ def build(tree, folder, test):
     """What @test needs, and no more."""
     targets = ["rcached/rcached", "arbiter/arbiter", "arbiter/rcachectl",
                "tests/fakes/fake-vmm", "tests/fakes/faulty-proxy"]
-    if test == "mixed_versions":
+    if test in ("mixed_versions", "upgraded_under_load"):
         targets += ["tests/integration/rcached-next",
                     "tests/integration/arbiter-next"]
     if test.startswith("unit-"):

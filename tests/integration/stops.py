@@ -90,12 +90,15 @@ def protocol_version(c, host):
     return host["protocol_version"]
 
 
-def upgrade(c, m, host):
-    """By the operator's command."""
-    done = subprocess.run(
-        [c.program("rcachectl"),
-         f"--socket={m.path('/run/rcached/admin.sock')}", "upgrade",
-         host.name], capture_output=True, text=True, timeout=150, check=False)
+def upgrade(c, socket, host):
+    """By the operator's command: how it ended."""
+    return subprocess.run(
+        [c.program("rcachectl"), f"--socket={socket}", "upgrade", host.name],
+        capture_output=True, text=True, timeout=150, check=False)
+
+
+def upgraded(c, socket, host):
+    done = upgrade(c, socket, host)
     assert done.returncode == 0, done
     assert "of the installed build" in done.stdout, done
 
@@ -144,11 +147,22 @@ def systemd_stops(build):
         assert said.count("took over") == 2, said
         assert "has to leave first" not in said, said
         goes_on(vm)
+        # By an operator at the arbiter, and back at the host itself.
+        at_arbiter = c.requester.path("arbiter.sock")
         m.put_program(next_program(c))
-        upgrade(c, m, lender)
+        upgraded(c, at_arbiter, lender)
         assert c.status(lender)["stored_bytes"] > 0, m.said()
-        wait_for("the arbiter to hear of the next upgrade",
-                 lambda: protocol_version(c, lender) == 2, 30)
+        assert protocol_version(c, lender) == 2, m.said()
+        m.put_program(c.program("rcached"))
+        upgraded(c, m.path("/run/rcached/admin.sock"), lender)
+        assert c.status(lender)["stored_bytes"] > 0, m.said()
+        m.put_program(next_program(c))
+        # That one has no service manager; and nobody has the last one.
+        done = upgrade(c, at_arbiter, c.providers[1])
+        assert done.returncode == 4, done
+        assert "provider1: no service manager" in done.stderr, done
+        done = upgrade(c, c.providers[1].path("admin.sock"), lender)
+        assert done.returncode == 1 and "this is host" in done.stderr, done
         # A stop is the end, and so is a reboot.
         m.systemctl("stop", "rcached.service")
         said = m.said()

@@ -36,9 +36,6 @@ class MixedCluster(Cluster):
             host.programs["arbiter"] = self.other("arbiter")
         return host
 
-    def arbiter_status(self):
-        return self.call(self.requester.path("arbiter.sock"), "status")
-
 
 def store(c, host, least=16 * MIB):
     wait_for(f"{host.name} to store something",
@@ -50,11 +47,27 @@ def versions(c):
     return {h["name"]: h["protocol_version"] for h in hosts}
 
 
+def arbiter_status(c):
+    return c.call(c.requester.path("arbiter.sock"), "status")
+
+
+def notes(status):
+    return [n for n in status["notes"] if "mixed" in n]
+
+
+def mixed_at_hosts(c, newer):
+    """A host names an arbiter that speaks an older version than it does."""
+    for host in c.hosts.values():
+        name = f"not spoken by arbiter {c.arbiter[1]};"
+        want = host.name in newer and "arbiter" not in newer
+        said = notes(c.status(host))
+        assert len(said) == want and all(name in n for n in said), said
+
+
 def mixed(c, behind):
     """The arbiter names who is behind."""
-    def said():
-        return [n for n in c.arbiter_status()["notes"] if "mixed" in n]
-    note, = wait_for("the arbiter to tell of it", said, 30)
+    note, = wait_for("the arbiter to tell of it",
+                     lambda: notes(arbiter_status(c)), 30)
     named = note.split("spoken by ")[1].split(";")[0].split(", ")
     assert sorted(named) == sorted(behind), note
 
@@ -78,6 +91,7 @@ def mixed_versions(build):
                     for n in ("requester", "provider0", "provider1")}
             assert versions(c) == want, versions(c)
             mixed(c, behind)
+            mixed_at_hosts(c, newer)
             for left, taken in ((old, new), (new, old)):
                 drain(c, left)
                 wait_empty(c, left)
@@ -108,6 +122,19 @@ def versions_too_far_apart(build):
 
 def attaches(vms):
     return [vm.stats()["attaches"] for vm in vms]
+
+
+def at_arbiter(c):
+    """The requester's daemon, and its pagers to be replaced."""
+    host, = c.call(c.requester.path("arbiter.sock"), "hosts",
+                   host="requester")
+    return host["daemon_pid"], host["pagers_to_replace"]
+
+
+def old_pagers_told(c):
+    """The same in the arbiter's status."""
+    return any("another build than its rcached" in n
+               for n in notes(arbiter_status(c)))
 
 
 def old_pagers(c):
@@ -144,7 +171,10 @@ def upgraded_under_load(build):
             assert status == 0, status
             assert attaches(vms) == before, "a stop has cost pagers"
             c.requester.programs["rcached"] = program
-            c.start_requester()
+            pid = c.start_requester().pid
+            wait_for("the arbiter to hear of it, and of old pagers", lambda:
+                     at_arbiter(c)[0] == pid and at_arbiter(c)[1] and
+                     old_pagers_told(c), 30)
             wait_for("every VM to have another pager", lambda: [
                 n + 1 for n in before] == attaches(vms), 60)
             wait_for("nothing more to be replaced",
@@ -154,6 +184,9 @@ def upgraded_under_load(build):
             assert steps(c) == [f"{vm.name}: {step}" for vm in vms
                                 for step in ("replaced", "of this build")]
             assert attaches(vms) == [n + 1 for n in before]
+            wait_for("the arbiter to hear that it is done", lambda:
+                     at_arbiter(c) == (pid, 0) and
+                     not old_pagers_told(c), 30)
         for vm in vms:
             result = vm.quit()
             expect_clean(result)

@@ -174,6 +174,34 @@ START_TEST(beat_guest_copies)
 }
 END_TEST
 
+/* What was added says which daemon it is; an earlier one does not. */
+START_TEST(beat_host_daemon)
+{
+    static const uint8_t want[] = { 0x2a, 1, 0, 0, 3, 0, 0, 0 };
+    const size_t added = offsetof(struct RcacheBeatHost, pid);
+    WireBeatHost host = { .seq = 3, .label = "rack 1", .pid = 298,
+                          .pagers_to_replace = 3 };
+    WireBeatIter iter;
+    WireSection s;
+    WireError err;
+    guint start = wire_beat_begin(out);
+
+    ck_assert(wire_beat_host(out, start, &host));
+    wire_beat_end(out, start);
+    ck_assert_mem_eq(out->data + H + 8 + added, want, sizeof(want));
+    wire_beat_iter_init(&iter, out->data + H, out->len - H);
+    ck_assert(wire_beat_next(&iter, &s, &err));
+    ck_assert_uint_eq(s.host.pid, 298);
+    ck_assert_uint_eq(s.host.pagers_to_replace, 3);
+    out->data[H + 4] -= sizeof(want);
+    wire_beat_iter_init(&iter, out->data + H, out->len - H - sizeof(want));
+    ck_assert(wire_beat_next(&iter, &s, &err));
+    ck_assert_str_eq(s.host.label, "rack 1");
+    ck_assert_uint_eq(s.host.pid, 0);
+    ck_assert_uint_eq(s.host.pagers_to_replace, 0);
+}
+END_TEST
+
 START_TEST(beat_lease_sole)
 {
     WireBeatLease lease = { .lease = 4, .epoch = 1,
@@ -288,6 +316,7 @@ int main(void)
     tcase_add_test(tc, beat_round_trip);
     tcase_add_test(tc, beat_trouble_bytes);
     tcase_add_test(tc, beat_guest_copies);
+    tcase_add_test(tc, beat_host_daemon);
     tcase_add_test(tc, beat_lease_sole);
     tcase_add_test(tc, beat_unknown_and_longer_sections);
     tcase_add_test(tc, beat_refused);

@@ -407,6 +407,34 @@ START_TEST(evict_golden)
 }
 END_TEST
 
+START_TEST(upgrade_golden)
+{
+    uint8_t want[136] = { 0x2a, 1, 0, 0, 0, 0, 0, 0, 'n', 'o' };
+    WireUpgradeAck in = { .status = RCACHE_E_REFUSED, .pid = 298,
+                          .text = "no" }, back;
+    WireHead head = { .type = RCACHE_UPGRADE, .tag = 9 };
+
+    wire_append_bare(out, &head);
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_HOST, &head), WIRE_OK);
+    ck_assert_uint_eq(out->len, H);
+    g_byte_array_set_size(out, 0);
+    wire_append_upgrade_ack(out, 9, &in);
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_ARBITER, &head),
+                     WIRE_OK);
+    ck_assert_uint_eq(head.type, RCACHE_UPGRADE_ACK);
+    ck_assert_uint_eq(head.tag, 9);
+    ck_assert_uint_eq(out->len, H + sizeof(want));
+    ck_assert_mem_eq(out->data + H, want, sizeof(want));
+    ck_assert_int_eq(wire_upgrade_ack_decode(&head, out->data + H,
+                                             head.length, &back), WIRE_OK);
+    ck_assert_uint_eq(back.status, RCACHE_E_REFUSED);
+    ck_assert_uint_eq(back.pid, 298);
+    ck_assert_str_eq(back.text, "no");
+    ck_assert_int_eq(wire_upgrade_ack_decode(&head, out->data + H, 135,
+                                             &back), WIRE_E_LENGTH);
+}
+END_TEST
+
 START_TEST(evict_ack_round_trip)
 {
     WireEvictAck in = { .status = RCACHE_E_NO_ROOM, .bytes = 3 << 20,
@@ -450,6 +478,7 @@ int main(void)
     tcase_add_test(tc, withdraw_golden);
     tcase_add_test(tc, evict_golden);
     tcase_add_test(tc, evict_ack_round_trip);
+    tcase_add_test(tc, upgrade_golden);
     tcase_add_test(tc, text_is_cut_between_characters);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
