@@ -43,7 +43,7 @@ void provider_end(void)
     g_hash_table_unref(pages);
 }
 
-bool provider_connected(int fd)
+bool provider_connected(int fd, uint16_t port)
 {
     Conn *c;
 

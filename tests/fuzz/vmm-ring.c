@@ -2,6 +2,7 @@
 /* The ring and the clock, played.  See vmm-played.h. */
 #include <errno.h>
 #include <glib.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 
@@ -9,12 +10,11 @@
 #include "common/ring.h"
 #include "vmm-played.h"
 
-#define NS_PER_MS   UINT64_C(1000000)
-
 enum Kind { POLL, CONNECT, RECV, SEND, TIMEOUT };
 
 /**
  * struct Armed - an operation that is out
+ * @port: a CONNECT's
  * @at: ns, a TIMEOUT's
  */
 typedef struct Armed {
@@ -26,6 +26,7 @@ typedef struct Armed {
     void *buf;
     size_t len;
     const struct msghdr *msg;
+    uint16_t port;
     uint64_t at;
 } Armed;
 
@@ -38,6 +39,11 @@ static uint64_t clock_ns = 1000 * NS_PER_MS;
 uint64_t boottime_ns(void)
 {
     return clock_ns += 1000;    /* nothing is for free */
+}
+
+void ring_played_pass(uint64_t ns)
+{
+    clock_ns += ns;
 }
 
 bool boot_id_read(uint8_t out[UUID_LEN], GError **errp)
@@ -85,7 +91,11 @@ void ring_poll_multishot(Ring *ring, RingOp *op, int fd, unsigned events)
 void ring_connect(Ring *ring, RingOp *op, int fd, const struct sockaddr *addr,
                   socklen_t len)
 {
-    arm(ring, op, (Armed) { .kind = CONNECT, .fd = fd });
+    const struct sockaddr_in *in = (const void *)addr;
+
+    g_assert(addr->sa_family == AF_INET);
+    arm(ring, op, (Armed) { .kind = CONNECT, .fd = fd,
+                            .port = ntohs(in->sin_port) });
 }
 
 void ring_recv(Ring *ring, RingOp *op, int fd, void *buf, size_t len,
@@ -127,7 +137,7 @@ static int outcome(const Armed *a)
     case POLL:
         return poll(&pfd, 1, 0) == 1 ? pfd.revents : 0;
     case CONNECT:
-        return provider_connected(a->fd) ? 1 : -ECONNREFUSED;
+        return provider_connected(a->fd, a->port) ? 1 : -ECONNREFUSED;
     case RECV:
         n = provider_give(a->fd, a->buf, a->len);
         return n < 0 ? -ECONNRESET : n;

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest's memory, and the kernel's userfaultfd, played: vmm-played.h. */
+#include <errno.h>
+#include <glib.h>
+#include <unistd.h>
+
+#include "tests/fuzz/vmm-played.h"
+
+static bool has_data(off_t at)
+{
+    return lseek(played.ram_fd, at, SEEK_DATA) == at;
+}
+
+bool played_has_data(uint64_t page)
+{
+    return has_data((off_t)page * RCACHE_PAGE_SIZE);
+}
+
+bool played_fault(uint64_t page)
+{
+    if (played.nr_faults == UFFD_READ_MAX) {
+        return false;
+    }
+    played.fault[played.nr_faults++] = PLAYED_ADDRESS +
+                                       page * RCACHE_PAGE_SIZE;
+    return true;
+}
+
+/* Where an address is in the memfd, or -1. */
+static off_t offset_of(uint64_t addr)
+{
+    return addr - PLAYED_ADDRESS < played.pages * RCACHE_PAGE_SIZE
+               ? (off_t)(addr - PLAYED_ADDRESS) : -1;
+}
+
+static int fill(uint64_t addr, const void *bytes)
+{
+    off_t at = offset_of(addr);
+
+    if (played.refusal || at < 0) {
+        return at < 0 ? -ENOENT : played.refusal;
+    }
+    if (has_data(at)) {
+        return -EEXIST;
+    }
+    g_assert(pwrite(played.ram_fd, bytes, RCACHE_PAGE_SIZE, at) ==
+             RCACHE_PAGE_SIZE);
+    return 0;
+}
+
+int uffd_read(int fd, uint64_t *out)
+{
+    unsigned n = played.nr_faults;
+
+    memcpy(out, played.fault, n * sizeof(*out));
+    played.nr_faults = 0;
+    return n;
+}
+
+int uffd_register(int fd, uint64_t start, uint64_t len)
+{
+    return played.refusal;
+}
+
+int uffd_copy(int fd, uint64_t addr, const void *src)
+{
+    return fill(addr, src);
+}
+
+int uffd_zeropage(int fd, uint64_t addr)
+{
+    static const uint8_t zeros[RCACHE_PAGE_SIZE];
+
+    return fill(addr, zeros);
+}
+
+int uffd_continue(int fd, uint64_t addr)
+{
+    off_t at = offset_of(addr);
+
+    return played.refusal ? played.refusal
+                          : at >= 0 && has_data(at) ? 0 : -EFAULT;
+}
+
+int uffd_wake(int fd, uint64_t start, uint64_t len)
+{
+    return 0;
+}
