@@ -75,7 +75,8 @@ typedef struct Push {
     Slab *slab;                 /* in use */
     uint64_t *bits;             /* what was stored */
     uint32_t at;                /* next page to look at */
-    unsigned out;               /* PUTs not yet answered, or being read */
+    unsigned out;               /* PUTs not yet answered, or being read; */
+    unsigned plain;             /* of them, those from memory */
     bool closed;                /* and freed when nothing is being read */
     PushRead *reads[PUSH_READS];    /* NULL: not needed so far */
     WireMoved sent;
@@ -247,6 +248,7 @@ static void push_send_pages(Push *push)
         }
         if (!slab_in_file(push->slab, first)) {
             push_send_run(push, first, n, slab_page(push->slab, first), 0);
+            push->plain++;
         } else if (!push_read_run(push, first, n)) {
             if (!push->out) {
                 push_end(push, RCACHE_E_BUSY, "no memory for a buffer");
@@ -258,14 +260,27 @@ static void push_send_pages(Push *push)
     }
 }
 
-/* A PUT has been answered. */
-static void push_answered(Push *push, uint64_t tag)
+/*
+ * A PUT has been answered.  The new provider may say so of one that was not
+ * sent: a buffer that is still being read into must not be used for another.
+ *
+ * Return: false: that is what it has done
+ */
+static bool push_answered(Push *push, uint64_t tag)
 {
-    if (tag && tag <= PUSH_READS && push->reads[tag - 1]) {
-        push->reads[tag - 1]->used = false;
+    PushRead *read = tag && tag <= PUSH_READS ? push->reads[tag - 1] : NULL;
+
+    if (tag ? !read || !read->used || read->reading : !push->plain) {
+        return false;
+    }
+    if (read) {
+        read->used = false;
+    } else {
+        push->plain--;
     }
     push->out--;
     push_send_pages(push);
+    return true;
 }
 
 /* ---------------------------------------------------------------- frames */
@@ -310,6 +325,11 @@ static void push_done(Push *push)
     push_end(push, RCACHE_OK, "the slab has been pushed");
 }
 
+static void push_unasked(Push *push)
+{
+    push_end(push, RCACHE_E_REFUSED, "a frame that was not asked for");
+}
+
 static void push_frame(DataConn *conn, const WireHead *head,
                        const void *payload)
 {
@@ -330,10 +350,12 @@ static void push_frame(DataConn *conn, const WireHead *head,
                                           expected[i].type != head->type)) {
         i++;
     }
-    if (i == G_N_ELEMENTS(expected) || head->status) {
-        push_end(push, head->status ? head->status : RCACHE_E_REFUSED,
-                 head->status ? wire_status_name(head->status)
-                              : "a frame that was not asked for");
+    if (head->status) {
+        push_end(push, head->status, wire_status_name(head->status));
+        return;
+    }
+    if (i == G_N_ELEMENTS(expected)) {
+        push_unasked(push);
         return;
     }
     switch (push->state) {
@@ -341,7 +363,9 @@ static void push_frame(DataConn *conn, const WireHead *head,
         push_open(push);
         break;
     case PUSH_SENDING:
-        push_answered(push, head->tag);
+        if (!push_answered(push, head->tag)) {
+            push_unasked(push);
+        }
         break;
     case PUSH_OPENING:
         push->state = PUSH_SENDING;
