@@ -149,6 +149,14 @@ static void step_kernel(void)
     played.refusal = refusals[take(1) % G_N_ELEMENTS(refusals)];
 }
 
+static void step_good(void)
+{
+    uint16_t type = take(1) % RCACHE_VMM_NR_TYPES;
+    unsigned fds = take(1) % 4;
+
+    played_send_message(type, fds, take(1));
+}
+
 static void step(void)
 {
     switch (take(1) % 12) {
@@ -182,7 +190,7 @@ static void step(void)
         grant(take(1));
         break;
     case 9:
-        played_send_message(take(1) % RCACHE_VMM_NR_TYPES, take(1) % 4, take(1));
+        step_good();
         break;
     case 10:
         played_turns(take(1) % 64, false);

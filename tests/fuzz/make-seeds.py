@@ -195,6 +195,128 @@ VMM = {
 }
 
 
+def pages(how, *steps):
+    """A seed of fuzz-pages: 1: two copies, 2: no lies; and its steps."""
+    return bytes([how]) + b''.join(bytes(step) for step in steps)
+
+
+def turns(n):
+    return [0, n]
+
+
+def touch(write, *which):
+    return [3 if write else 2, len(which) - 1, *which]
+
+
+def hold(lender, on):
+    return [4, 2 * lender + on]
+
+
+def answer(lender, how, arg=0, which=0):
+    return [5, lender, which, how, arg & 255, arg >> 8]
+
+
+def close(lender):
+    return [7, 2 * lender]
+
+
+def refuse(lender, on):
+    return [8, 2 * lender + on]
+
+
+def revoke(lease, keep):
+    return [10, lease - 1, keep]
+
+
+def resize(what, away, more=0):
+    return [13, what, away, more]
+
+
+EVENS = list(range(0, 32, 2))
+RESTART = [15, 0]
+HOWS = 13
+PAGES = {
+    'faults': pages(3, touch(0, *EVENS), turns(20), touch(1, *EVENS),
+                    turns(60), touch(1, *EVENS), turns(40)),
+    'one-copy': pages(2, touch(0, *EVENS), turns(20), revoke(1, 1),
+                      turns(60), touch(0, 64, 66, 68), turns(30)),
+    'moves': pages(3, revoke(1, 2), revoke(3, 0), turns(63), revoke(1, 9),
+                   touch(1, *EVENS), turns(60)),
+    'away': pages(3, refuse(0, 1), close(0), turns(63), touch(0, *EVENS),
+                  turns(63), refuse(0, 0), turns(63)),
+    'given-up': pages(3, refuse(0, 1), close(0), *[[15, 1, 255]] * 20,
+                      turns(63), touch(1, *EVENS), turns(63),
+                      refuse(0, 0), turns(63), turns(63)),
+    'restart': pages(3, touch(1, *EVENS), RESTART, turns(30),
+                     touch(1, *EVENS), hold(1, 1), turns(20), RESTART,
+                     turns(63)),
+    'held-moves': pages(3, hold(0, 1), hold(1, 1), revoke(1, 1), turns(5),
+                        *[s for how in range(6) for s in (
+                            answer(0, how), answer(1, how), turns(3))],
+                        turns(63)),
+    'resizes': pages(3, resize(1, 32), turns(63), resize(4, 1), turns(63),
+                     resize(1, 0), turns(63), resize(5, 97), turns(63)),
+    'evict': pages(3, [14, 0, 8], turns(30), [14, 1, 3], turns(63)),
+    'discards': pages(3, *[[15, 2, n] for n in range(0, 64, 2)],
+                      turns(40), touch(1, *EVENS), turns(40)),
+    'lies': pages(1, *[s for how in range(HOWS) for s in (
+        hold(how % 3, 1), touch(0, 2 * how, 2 * how + 32), turns(3),
+        answer(how % 3, how, 99 * how), turns(9),
+        answer(how % 3, how, 7 * how, 1), hold(how % 3, 0), turns(9))]),
+    'lies-of-moves': pages(1, *[s for how in range(HOWS) for s in (
+        hold(0, 1), revoke(1, how % 3), turns(2), answer(0, how, 5 * how),
+        turns(2), answer(0, 0), turns(4), hold(0, 0), revoke(1, 9),
+        turns(9))]),
+    'lost': pages(1, [11, 0, 0, 0, 0], close(0), turns(63),
+                  touch(0, *EVENS), turns(63), [11, 2, 0, 0, 0], close(1),
+                  turns(63)),
+    'spoiled': pages(1, *[[11, n % 3, n, n * 3 + 1, n] for n in range(30)],
+                     touch(0, *EVENS), turns(63)),
+    'old': pages(0, [11, 0, 1, 2, 0], close(0), turns(40),
+                 touch(1, *EVENS), turns(40)),
+    'says': pages(1, *[[12, n % 3, 1, type_, n % 9, n % 4, 8] + 8 * [n]
+                       for n, type_ in enumerate(range(1, 41))
+                       for _ in (0, 1)], turns(60)),
+}
+
+TEXTS = {
+    'config': b'\0[one]\ntext = a text\nchoice=b\n# no\nnumber = -3\n'
+              b'yes=off\n[two]\nsize=10%\nleast = 512M\ntime=10min\n'
+              b'list = a, b,c\n',
+    'config-wrong': b'\0[two]\ntime=1e9d\n',
+    'address': b'\1192.0.2.1:9470',
+    'address-6': b'\1[2001:db8::1]:80',
+    'address-any': b'\1*',
+    'uuid': b'\2f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
+    'meminfo': b'\3MemTotal:  16384 kB\nMemAvailable:   8192 kB\n',
+    'pressure': b'\3some avg10=1.25 avg60=0.00 total=7\n'
+                b'full avg10=100.00 avg60=0.00 total=5\n',
+    'memory-stat': b'\3anon 12\nfile 18446744073709551615\n',
+}
+
+HOST_JSON = ('{"host": "a", "state": "alive", "offered": 1073741824, '
+             '"leased": 4096, "terms": [{"name": "growth", "bytes": -5}], '
+             '"vms": [{"vm": "v", "uuid": "%s"}], "psi_some": 1.5, '
+             '"label": null, "draining": true}' %
+             'f81d4fae-7dec-11d0-a765-00a0c91e6bf6')
+VM_JSON = ('{"vm": "v", "uuid": "u", "host": "a", "guest": 1, "resident": 2, '
+           '"remote": 3, "faults": 4, "evicted_pages": 5, "why": "no room", '
+           '"local_max": 6, "fault_p50_ns": 700}')
+STATUS_JSON = ('{"verdict": "warning", "problems": ["one", "two"], '
+               '"notes": [], "hosts": 3, "leased": 5, "arbiter": "b"}')
+ANSWERS = {
+    'status': STATUS_JSON,
+    'hosts': '{"hosts": [%s]}' % HOST_JSON,
+    'all': '{"status": %s, "hosts": [%s, 5, null], "vms": [%s, "x"]}' % (
+        STATUS_JSON, HOST_JSON, VM_JSON),
+    'vms': '{"vms": [%s, %s]}' % (VM_JSON, VM_JSON),
+    'stop': '{"ok": false, "reasons": ["it has the only copy of 4096"]}',
+    'evict': '{"evicted": 4096, "text": "size is reached"}',
+    'whatif': '{"host": "a", "ok": false, "vms": [%s]}' % VM_JSON,
+    'nonsense': '{"vms": {"a": [[[]]]}, "hosts": 1e308, "ok": "\\u0007"}',
+}
+
+
 def main():
     here = os.path.dirname(os.path.abspath(sys.argv[0]))
 
@@ -215,6 +337,12 @@ def main():
         write('arbiter', name, content)
     for name, content in VMM.items():
         write('vmm', name, content)
+    for name, content in TEXTS.items():
+        write('text', name, content)
+    for name, content in ANSWERS.items():
+        write('answers', name, content.encode())
+    for name, content in PAGES.items():
+        write('pages', name, content)
     session = b''.join(content for side, content in FRAMES.values()
                        if side == PROVIDER)
     write('provider', 'hello', b'\0' + HELLO)

@@ -99,8 +99,8 @@ size_t played_message(uint16_t type, void *to)
         len = sizeof(*hello);
         *hello = (struct RcacheVmmHello) {
             .version = RCACHE_VMM_VERSION, .page_size = RCACHE_PAGE_SIZE,
-            .features = RCACHE_VMM_F_COMMANDS, .uuid = { 1 },
-            .incarnation = 1, .ram_bytes = block_size(),
+            .features = RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES,
+            .uuid = { 1 }, .incarnation = 1, .ram_bytes = block_size(),
             .size = played.size, .local_max = played.local_max,
             .copies = played.copies, .name = "fuzz",
         };
@@ -256,7 +256,7 @@ void played_begin(uint64_t pages, uint64_t local_max, unsigned copies)
 {
     static bool quiet;
 
-    if (!quiet) {
+    if (!quiet && !g_getenv("FUZZ_LOG")) {
         g_log_set_writer_func(no_log, NULL, NULL);
         quiet = true;
     }

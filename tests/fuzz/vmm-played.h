@@ -52,7 +52,8 @@ extern Played played;
 /**
  * played_begin() - a VMM, its memory, and a pager that has heard nothing yet
  *
- * What the pager logs is thrown away, but for what ends the process.
+ * What the pager logs is thrown away, but for what ends the process, and unless
+ * FUZZ_LOG stands in the environment.
  */
 void played_begin(uint64_t pages, uint64_t local_max, unsigned copies);
 
