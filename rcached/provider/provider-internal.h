@@ -34,4 +34,10 @@ struct Provider {
     char *address;
 };
 
+/** provider_keep_slab() - have it kept; @fd: -1: no longer */
+void provider_keep_slab(Provider *provider, uint32_t number, int fd);
+
+/** provider_wake() - the server's thread has something to look at */
+void provider_wake(Provider *provider);
+
 #endif

@@ -199,7 +199,7 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
 
 /* ------------------------------------------------------------------ new */
 
-static void keep_slab(Provider *provider, uint32_t number, int fd)
+void provider_keep_slab(Provider *provider, uint32_t number, int fd)
 {
     char name[32];
 
@@ -213,7 +213,7 @@ static void slab_gone(const Slab *slab, void *opaque)
 {
     Provider *provider = opaque;
 
-    keep_slab(provider, slab->number, -1);
+    provider_keep_slab(provider, slab->number, -1);
     if (provider->spill) {
         spill_forget(provider->spill, slab);
     }
@@ -308,7 +308,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     return provider;
 }
 
-static void provider_wake(Provider *provider)
+void provider_wake(Provider *provider)
 {
     uint64_t one = 1;
 
@@ -349,6 +349,15 @@ const char *provider_address(const Provider *provider)
 const char *provider_protection(const Provider *provider)
 {
     return slab_guard_name(provider->guard);
+}
+
+void provider_revoke_own(Provider *provider, bool leave,
+                         uint32_t deadline_ms)
+{
+    pthread_mutex_lock(&provider->lock);
+    store_revoke_own(provider->store, leave, boottime_ms() + deadline_ms);
+    pthread_mutex_unlock(&provider->lock);
+    provider_wake(provider);
 }
 
 void provider_set_limit(Provider *provider, uint64_t bytes)
@@ -437,7 +446,7 @@ void provider_grant(Provider *provider, const WireGrant *asked,
      * slabs here, even should its claim time be over already.
      */
     for (i = 0; i < made; i++) {
-        keep_slab(provider, slabs[i]->number, slabs[i]->fd);
+        provider_keep_slab(provider, slabs[i]->number, slabs[i]->fd);
     }
     pthread_mutex_lock(&provider->lock);
     store_unuse(provider->store, lease);
@@ -516,6 +525,8 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
     out->stored = totals.stored;
     out->spilled = totals.given_back;
     out->in_file = totals.in_file;
+    out->own = totals.own;
+    out->own_stored = totals.own_stored;
     out->slab_pages = totals.slab_pages;
     out->get_pages = counts.get_pages;
     out->put_pages = counts.put_pages;

@@ -66,6 +66,9 @@ typedef struct ProviderSnapshot {
     uint64_t spilled;           /* of leased: memory that is given back, since
                                  * the slabs are in the spill file */
     uint64_t in_file;           /* of stored: what that file holds */
+    uint64_t own;               /* of that file: VMs here have it, which is
+                                 * not in what is above */
+    uint64_t own_stored;
     uint64_t spill_size;        /* slabs it has room for in all; 0: none */
     uint32_t slab_pages;
     uint64_t get_pages;         /* counts since the start, and so the next */
@@ -82,7 +85,7 @@ typedef struct ProviderSnapshot {
     char spill_problem[160];    /* the last, or "" */
     uint64_t conns;             /* now */
     uint64_t conns_accepted;
-    GArray *leases;             /* of WireBeatLease */
+    GArray *leases;             /* of WireBeatLease, those of VMs here too */
 } ProviderSnapshot;
 
 /** provider_config_init() - the defaults; listen, host, boot_id are yours */
@@ -136,6 +139,13 @@ uint64_t provider_revoke(Provider *provider, uint64_t keep, uint64_t room,
  */
 void provider_grant(Provider *provider, const WireGrant *grant,
                     WireGrantAck *out);
+
+/**
+ * provider_revoke_own() - ask VMs here to leave the disk, or no longer
+ * @deadline_ms: from now
+ */
+void provider_revoke_own(Provider *provider, bool leave,
+                         uint32_t deadline_ms);
 
 /**
  * provider_end_lease() - drop a lease and the bytes in it, by an operator's

@@ -174,11 +174,11 @@ static int slab_map(int fd, uint32_t pages, SlabGuard guard, bool whole,
 }
 
 /* A signal ends fallocate() early and undoes what it did. */
-static int allocate(int fd, size_t bytes)
+static int allocate(int fd, off_t at, size_t bytes)
 {
     int tries = 0;
 
-    while (fallocate(fd, 0, 0, bytes)) {
+    while (fallocate(fd, 0, at, bytes)) {
         if (errno != EINTR || ++tries == 100) {
             return -errno;
         }
@@ -186,16 +186,18 @@ static int allocate(int fd, size_t bytes)
     return 0;
 }
 
-int slab_new(uint32_t pages, SlabGuard guard, Slab **out)
+/* @whole: with memory for its pages. */
+static int slab_make(uint32_t pages, SlabGuard guard, bool whole, Slab **out)
 {
     autofd fd = memfd_create("rcached-slab",
                              MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    off_t from = whole ? 0 : slab_bytes(pages);
     int ret;
 
     if (fd < 0) {
         return -errno;
     }
-    ret = allocate(fd, slab_file_bytes(pages));
+    ret = allocate(fd, from, slab_file_bytes(pages) - from);
     if (ret) {
         return ret;
     }
@@ -205,7 +207,7 @@ int slab_new(uint32_t pages, SlabGuard guard, Slab **out)
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         return -errno;
     }
-    ret = slab_map(fd, pages, guard, true, out);
+    ret = slab_map(fd, pages, guard, whole, out);
     if (ret) {
         return ret;
     }
@@ -214,6 +216,30 @@ int slab_new(uint32_t pages, SlabGuard guard, Slab **out)
         .magic = SLAB_MAGIC, .version = SLAB_VERSION, .pages = pages,
     };
     return 0;
+}
+
+int slab_new(uint32_t pages, SlabGuard guard, Slab **out)
+{
+    return slab_make(pages, guard, true, out);
+}
+
+int slab_new_on_disk(uint32_t pages, SlabGuard guard, uint64_t lease,
+                     uint32_t area, Slab **out)
+{
+    int ret = slab_make(pages, guard, false, out);
+
+    if (ret) {
+        return ret;
+    }
+    slab_set_owner(*out, 0, lease);
+    ret = slab_away_begin(*out, area);
+    for (uint32_t i = 0; !ret && i < slab_chunks(*out); i++) {
+        slab_chunk_punch(*out, i);      /* there is nothing to be punched */
+    }
+    if (ret) {
+        g_clear_pointer(out, slab_free);
+    }
+    return ret;
 }
 
 /* Is it a slab of this size?  Its head, as far as it is known by now. */

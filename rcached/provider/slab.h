@@ -60,6 +60,7 @@ typedef struct Slab {
     unsigned putting;           /* those that store pages, not yet answered */
     unsigned pushes;            /* of it to another provider */
     bool expected;              /* a push is to fill it: see intake.c */
+    bool own;                   /* its lease's: see store.h */
     SlabAway *away;             /* NULL: all of it is in memory */
     uint8_t *base;
     struct SlabTail *tail;
@@ -89,6 +90,19 @@ const char *slab_guard_name(SlabGuard guard);
  * Return: 0, or -errno with nothing allocated
  */
 int slab_new(uint32_t pages, SlabGuard guard, Slab **out);
+
+/**
+ * slab_new_on_disk() - a slab whose pages are all to be in the spill file
+ * @lease: whose it is; authenticated with its pages
+ * @area: of the file
+ * @out: the slab; its number is still to be set
+ *
+ * It has no memory but for its tail and what is known of its pages.
+ *
+ * Return: 0, or -errno with nothing allocated
+ */
+int slab_new_on_disk(uint32_t pages, SlabGuard guard, uint64_t lease,
+                     uint32_t area, Slab **out);
 
 /**
  * slab_adopt() - take over a slab that an earlier daemon made

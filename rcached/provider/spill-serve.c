@@ -250,14 +250,18 @@ static void put_is_out(SpillServe *serve, unsigned i)
     store_mark(store, serve->lease, slab, serve->slots[i], true);
 }
 
-/* With the lock held: the file did not take page @i; memory may. */
+/*
+ * With the lock held: the file did not take page @i; memory may, but for what
+ * VMs here have put on this host's disk.
+ */
 static bool put_in_memory(SpillServe *serve, unsigned i)
 {
     Spill *spill = serve->peer->server->config.spill;
     Slab *slab = serve->slabs[i];
     SpillPlace place = spill_place(slab, page_of(serve, i));
 
-    if (!spill_unseal(spill->key, &place, bytes_of(serve, i),
+    if (slab->own ||
+        !spill_unseal(spill->key, &place, bytes_of(serve, i),
                       &serve->seals[i]) ||
         slab_write(slab, page_of(serve, i), bytes_of(serve, i))) {
         return false;

@@ -25,6 +25,7 @@ struct Store {
     GQueue leaving;             /* Slab: dropped, memory not yet back */
     uint64_t limit;             /* bytes */
     uint64_t nr_slabs;          /* allocated */
+    uint64_t nr_own;            /* of those: of leases of VMs here */
     uint64_t nr_reserved;       /* promised, not yet allocated */
     uint64_t keep;              /* bytes that may stay in memory */
     uint64_t room;              /* bytes by which slabs may come back */
@@ -38,6 +39,12 @@ struct Store {
 static inline uint64_t store_slab_bytes(const Store *store)
 {
     return (uint64_t)store->config.slab_pages * WIRE_PAGE_SIZE;
+}
+
+/** store_nr_lent() - slabs that are lent, or promised */
+static inline uint64_t store_nr_lent(const Store *store)
+{
+    return store->nr_slabs - store->nr_own + store->nr_reserved;
 }
 
 /** store_table_map() - map a table; @fresh: write its head first */

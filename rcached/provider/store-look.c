@@ -59,7 +59,7 @@ bool store_has_slab(const Store *store, uint32_t number)
 
 static bool slab_lives(const Slab *slab)
 {
-    return slab && slab->lease && !slab->lease->ending;
+    return slab && slab->lease && !slab->lease->ending && !slab->own;
 }
 
 uint8_t *store_random_stored(const Store *store, uint64_t nth)

@@ -80,12 +80,26 @@ static void ask_less(GList *leases, uint64_t n)
     }
 }
 
+/* What is kept for VMs here takes no memory. */
+static GList *lent_only(GList *leases)
+{
+    GList *at = leases, *next;
+
+    for (; at; at = next) {
+        next = at->next;
+        if (((StoreLease *)at->data)->own) {
+            leases = g_list_delete_link(leases, at);
+        }
+    }
+    return leases;
+}
+
 uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline)
 {
     g_autoptr(GList) leases = g_hash_table_get_values(store->leases);
     uint64_t slabs = 0, asked = 0, want;
 
-    leases = g_list_sort(leases, compare_room);
+    leases = lent_only(g_list_sort(g_steal_pointer(&leases), compare_room));
     for (GList *at = leases; at; at = at->next) {
         slabs += ((StoreLease *)at->data)->slabs->len;
         asked += lease_asked(at->data);
@@ -106,9 +120,25 @@ uint64_t store_asked(const Store *store)
 
     g_hash_table_iter_init(&iter, store->leases);
     while (g_hash_table_iter_next(&iter, NULL, &lease)) {
-        asked += lease_asked(lease);
+        asked += ((StoreLease *)lease)->own ? 0 : lease_asked(lease);
     }
     return asked;
+}
+
+void store_revoke_own(Store *store, bool leave, uint64_t deadline)
+{
+    uint32_t keep = leave ? 0 : UINT32_MAX;
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, store->leases);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        StoreLease *lease = value;
+
+        if (lease->own && lease->keep != keep) {
+            lease_set_keep(lease, keep, deadline);
+        }
+    }
 }
 
 /* -------------------------------------------------------------- leaving */

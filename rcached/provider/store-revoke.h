@@ -9,7 +9,7 @@
 void store_forget(StoreLease *lease, Slab *slab);
 
 /**
- * store_revoke() - ask for slabs back, or no longer
+ * store_revoke() - ask for slabs that are lent back, or no longer
  * @keep: slabs that may stay leased in all
  * @deadline: CLOCK_BOOTTIME, ms: for those that are asked for from now on
  *
@@ -22,6 +22,12 @@ uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline);
 
 /** store_asked() - slabs that have been asked for and are still leased */
 uint64_t store_asked(const Store *store);
+
+/**
+ * store_revoke_own() - ask VMs here to leave the spill file, or no longer
+ * @deadline: CLOCK_BOOTTIME, ms
+ */
+void store_revoke_own(Store *store, bool leave, uint64_t deadline);
 
 /**
  * store_drop() - take a slab out of its lease

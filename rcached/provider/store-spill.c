@@ -45,7 +45,7 @@ void store_totals_away(const Store *store, StoreTotals *out)
     for (guint i = 0; i < store->slabs->len; i++) {
         const Slab *slab = store->slabs->pdata[i];
 
-        if (slab && slab->away) {
+        if (slab && slab->away && !slab->own) {
             out->given_back += (uint64_t)slab_given_back(slab) *
                                WIRE_PAGE_SIZE;
             out->in_file += (uint64_t)slab_pages_in_file(slab) *
@@ -68,7 +68,7 @@ static uint64_t coming(const Store *store)
     return pages * WIRE_PAGE_SIZE;
 }
 
-/* All leased slabs, and those of them that are out. */
+/* All slabs that are lent, and those of them that are out. */
 static void count(const Store *store, uint64_t *slabs, uint64_t *out)
 {
     GHashTableIter iter;
@@ -77,8 +77,10 @@ static void count(const Store *store, uint64_t *slabs, uint64_t *out)
     *slabs = *out = 0;
     g_hash_table_iter_init(&iter, store->leases);
     while (g_hash_table_iter_next(&iter, NULL, &lease)) {
-        *slabs += ((StoreLease *)lease)->slabs->len;
-        *out += lease_out(lease);
+        if (!((StoreLease *)lease)->own) {
+            *slabs += ((StoreLease *)lease)->slabs->len;
+            *out += lease_out(lease);
+        }
     }
 }
 
@@ -130,6 +132,9 @@ static SpillClass lease_class(const StoreLease *lease, const Store *store,
 {
     bool late = now + lead >= store->short_by;
 
+    if (lease->own) {
+        return SPILL_NOT;       /* it is there already */
+    }
     if (lease->rec->state == RCACHE_LEASE_EXPIRED) {
         return late ? SPILL_EXPIRED : SPILL_NOT;
     }
@@ -232,7 +237,7 @@ Slab *store_spill_back(Store *store, uint64_t now)
         Slab *slab = store->slabs->pdata[i];
 
         if (slab && slab->lease && !slab->lease->ending && slab->away &&
-            !slab->pushes) {
+            !slab->own && !slab->pushes) {
             store->room -= store_slab_bytes(store);
             return slab;
         }

@@ -97,14 +97,17 @@ void store_totals(const Store *store, StoreTotals *out)
 
     *out = (StoreTotals) {
         .limit = store->limit,
-        .leased = (store->nr_slabs + store->nr_reserved) *
-                  store_slab_bytes(store),
+        .leased = store_nr_lent(store) * store_slab_bytes(store),
+        .own = store->nr_own * store_slab_bytes(store),
         .slab_pages = store->config.slab_pages,
     };
     store_totals_away(store, out);
     g_hash_table_iter_init(&iter, store->leases);
     while (g_hash_table_iter_next(&iter, NULL, &lease)) {
-        out->stored += ((StoreLease *)lease)->stored * WIRE_PAGE_SIZE;
+        const StoreLease *l = lease;
+
+        *(l->own ? &out->own_stored : &out->stored) +=
+            l->stored * WIRE_PAGE_SIZE;
     }
 }
 
@@ -149,7 +152,7 @@ enum RcacheStatus store_reserve(Store *store, const WireGrant *grant,
                                 unsigned *slabs, WireGrantAck *ack)
 {
     uint64_t slab_bytes = store_slab_bytes(store);
-    uint64_t taken = store->nr_slabs + store->nr_reserved;
+    uint64_t taken = store_nr_lent(store);
     uint64_t all = store->limit / slab_bytes;
     uint64_t want = grant->bytes / slab_bytes + !!(grant->bytes % slab_bytes);
     StoreLease *lease = store_find_lease(store, grant->lease);
@@ -187,6 +190,7 @@ StoreLease *store_lease_new(Store *store, StoreRecord *rec)
     lease->rec = rec;
     lease->id = rec->id;
     lease->keep = UINT32_MAX;
+    lease->own = rec->flags & STORE_OWN;
     lease->slabs = g_ptr_array_new();
     g_hash_table_insert(store->leases, &lease->id, lease);
     return lease;
@@ -195,6 +199,7 @@ StoreLease *store_lease_new(Store *store, StoreRecord *rec)
 void store_lease_add_slab(Store *store, StoreLease *lease, Slab *slab)
 {
     slab->lease = lease;
+    slab->own = lease->own;
     if (slab->number >= store->slabs->len) {
         g_ptr_array_set_size(store->slabs, slab->number + 1);
     }
@@ -202,6 +207,7 @@ void store_lease_add_slab(Store *store, StoreLease *lease, Slab *slab)
     g_ptr_array_add(lease->slabs, slab);
     lease->stored += slab->stored;
     store->nr_slabs++;
+    store->nr_own += slab->own;
 }
 
 /* The lowest number from @from on that no slab has. */
@@ -213,23 +219,23 @@ static uint32_t slab_number(const Store *store, uint32_t from)
     return from;
 }
 
-StoreLease *store_add(Store *store, const WireGrant *grant, unsigned reserved,
-                      Slab **slabs, unsigned nr_slabs, uint64_t now,
-                      WireGrantAck *ack)
+/* @flags: of the record */
+static StoreLease *add_lease(Store *store, StoreRecord *rec,
+                             const WireGrant *grant, uint32_t flags,
+                             Slab **slabs, unsigned nr_slabs, uint64_t now)
 {
-    StoreRecord *rec = record_unused(store);
     StoreRecord fresh = {
         .id = grant->lease,
         .epoch = grant->epoch,
         .state = RCACHE_LEASE_GRANTED,
         .until = now + grant->claim_ms,
         .nr_slabs = nr_slabs,
+        .flags = flags,
     };
     StoreLease *lease;
     uint32_t number = 0;
     unsigned i;
 
-    g_assert(rec && nr_slabs && nr_slabs <= reserved);
     memcpy(fresh.token, grant->token, sizeof(fresh.token));
     memcpy(fresh.vm, grant->vm, sizeof(fresh.vm));
     wire_text_copy(fresh.name, sizeof(fresh.name), grant->name);
@@ -241,7 +247,43 @@ StoreLease *store_add(Store *store, const WireGrant *grant, unsigned reserved,
         slab_set_owner(slabs[i], number, lease->id);
         store_lease_add_slab(store, lease, slabs[i]);
     }
+    return lease;
+}
+
+StoreLease *store_add(Store *store, const WireGrant *grant, unsigned reserved,
+                      Slab **slabs, unsigned nr_slabs, uint64_t now,
+                      WireGrantAck *ack)
+{
+    StoreRecord *rec = record_unused(store);
+    StoreLease *lease;
+
+    g_assert(rec && nr_slabs && nr_slabs <= reserved);
+    lease = add_lease(store, rec, grant, 0, slabs, nr_slabs, now);
     store_unreserve(store, reserved);
+    ack_complete(store, lease, ack);
+    return lease;
+}
+
+uint64_t store_may_own(const Store *store, uint64_t areas)
+{
+    uint64_t taken = store->nr_slabs + store->nr_reserved;
+
+    return areas > taken ? areas - taken : 0;
+}
+
+StoreLease *store_add_own(Store *store, const WireGrant *grant, Slab **slabs,
+                          unsigned nr_slabs, uint64_t now,
+                          WireGrantAck *ack)
+{
+    StoreRecord *rec = record_unused(store);
+    StoreLease *lease;
+
+    *ack = (WireGrantAck) { .lease = grant->lease };
+    if (!rec) {
+        refuse(ack, RCACHE_E_NO_ROOM, "too many leases");
+        return NULL;
+    }
+    lease = add_lease(store, rec, grant, STORE_OWN, slabs, nr_slabs, now);
     ack_complete(store, lease, ack);
     return lease;
 }
@@ -471,6 +513,7 @@ static void slab_gone(Store *store, Slab *slab)
 {
     store->slabs->pdata[slab->number] = NULL;
     store->nr_slabs--;
+    store->nr_own -= slab->own;
     if (store->config.slab_gone) {
         store->config.slab_gone(slab, store->config.opaque);
     }

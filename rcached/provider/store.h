@@ -65,8 +65,15 @@ typedef struct StoreRecord {
     char name[RCACHE_NAME_MAX]; /* of the VM */
     char host[RCACHE_NAME_MAX]; /* of the requester */
     uint32_t nr_slabs;
-    uint32_t reserved;
+    uint32_t flags;             /* STORE_OWN */
 } StoreRecord;
+
+/*
+ * For a VM on this host: its slabs have no memory, and all that is stored in
+ * them is in the spill file, for good.  Such a lease is not lent: no figure
+ * and no limit of what is has to do with it.
+ */
+#define STORE_OWN       1u
 
 typedef struct StoreLease {
     StoreRecord *rec;           /* valid until @ending */
@@ -81,6 +88,7 @@ typedef struct StoreLease {
     const void *told;           /* the connection that has been told, */
     uint32_t told_revoked;      /* and which change of keep */
     bool movable;               /* its requester can leave slabs */
+    bool own;                   /* STORE_OWN */
     bool ending;
     void *waiter;               /* who asked for the end, for the owner */
 } StoreLease;
@@ -91,6 +99,8 @@ typedef struct StoreTotals {
     uint64_t stored;
     uint64_t given_back;        /* of leased: its bytes are in a file */
     uint64_t in_file;           /* of stored */
+    uint64_t own;               /* of VMs here, and not in what is above */
+    uint64_t own_stored;
     uint32_t slab_pages;
 } StoreTotals;
 
@@ -147,6 +157,26 @@ void store_unreserve(Store *store, unsigned slabs);
 StoreLease *store_add(Store *store, const WireGrant *grant, unsigned reserved,
                       Slab **slabs, unsigned nr_slabs, uint64_t now,
                       WireGrantAck *ack);
+
+/**
+ * store_may_own() - slabs that VMs here may still have in the spill file
+ * @areas: of the file, all of them
+ *
+ * Each slab that is lent may have to go there.
+ */
+uint64_t store_may_own(const Store *store, uint64_t areas);
+
+/**
+ * store_add_own() - make a lease for a VM on this host
+ * @slabs: as of slab_new_on_disk(), now the store's; 1 to STORE_SLABS_MAX
+ * @ack: set
+ *
+ * Return: the lease, with no reference; NULL: there are too many leases, and
+ * the slabs are still the caller's
+ */
+StoreLease *store_add_own(Store *store, const WireGrant *grant, Slab **slabs,
+                          unsigned nr_slabs, uint64_t now,
+                          WireGrantAck *ack);
 
 /* ----------------------------------------------------------------- using */
 
