@@ -41,8 +41,10 @@ void giveback_cap(const GiveBack *giveback, const GiveBackInput *in,
 {
     /* No more than the spill file could take; nothing while it fails. */
     if (in->spill_size) {
-        predict_cap(predicted, MAX(in->spill_failing ? 0 : in->spill_size,
-                                   in->leased), "spill file");
+        uint64_t room = in->spill_size - MIN(in->own, in->spill_size);
+
+        predict_cap(predicted, MAX(in->spill_failing ? 0 : room, in->leased),
+                    "spill file");
     }
     if (in->squeezed) {
         predict_cap(predicted, in->leased, "own VMs");

@@ -3,6 +3,7 @@
 #include "rcached/granter.h"
 
 #include "common/wire-control.h"
+#include "rcached/provider/provider-own.h"
 
 #define WAITING_MAX     256u
 
@@ -19,6 +20,7 @@ struct Granter {
 
 typedef struct Job {
     bool last;                  /* no grant: the thread ends */
+    bool own;                   /* provider_grant_own() */
     WireGrant grant;
     WireGrantAck ack;
     GranterDone *done;
@@ -67,6 +69,8 @@ static gpointer granter_thread(gpointer opaque)
     while (!(job = g_async_queue_pop(granter->in))->last) {
         if (g_atomic_int_get(&granter->stop)) {
             job_refuse(job, RCACHE_E_BUSY, "this daemon is stopping");
+        } else if (job->own) {
+            provider_grant_own(granter->provider, &job->grant, &job->ack);
         } else {
             provider_grant(granter->provider, &job->grant, &job->ack);
         }
@@ -108,11 +112,12 @@ void granter_free(Granter *granter)
     g_free(granter);
 }
 
-void granter_add(Granter *granter, const WireGrant *grant, GranterDone *done,
-                 void *opaque)
+static void add(Granter *granter, const WireGrant *grant, bool own,
+                GranterDone *done, void *opaque)
 {
     Job *job = g_new0(Job, 1);
 
+    job->own = own;
     job->grant = *grant;
     job->done = done;
     job->opaque = opaque;
@@ -123,6 +128,18 @@ void granter_add(Granter *granter, const WireGrant *grant, GranterDone *done,
     } else {
         g_async_queue_push(granter->in, job);
     }
+}
+
+void granter_add(Granter *granter, const WireGrant *grant, GranterDone *done,
+                 void *opaque)
+{
+    add(granter, grant, false, done, opaque);
+}
+
+void granter_add_own(Granter *granter, const WireGrant *grant,
+                     GranterDone *done, void *opaque)
+{
+    add(granter, grant, true, done, opaque);
 }
 
 bool granter_busy(const Granter *granter)

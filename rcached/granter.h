@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * granter: answers arbiters' GRANTs on a thread of its own, one after the
- * other, since allocating what is granted can take seconds and heartbeats
- * must not wait for it.
+ * granter: answers GRANTs of arbiters, and those of this host itself to its own
+ * VMs, on a thread of its own, one after the other, since allocating what is
+ * granted can take seconds and heartbeats must not wait for it.
  */
 #ifndef RCACHED_GRANTER_H
 #define RCACHED_GRANTER_H
@@ -37,6 +37,12 @@ void granter_free(Granter *granter);
  */
 void granter_add(Granter *granter, const WireGrant *grant, GranterDone *done,
                  void *opaque);
+
+/**
+ * granter_add_own() - the same, on this host's disk, for a VM here
+ */
+void granter_add_own(Granter *granter, const WireGrant *grant,
+                     GranterDone *done, void *opaque);
 
 /** granter_busy() - is memory being allocated, or about to be? */
 bool granter_busy(const Granter *granter);

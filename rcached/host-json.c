@@ -278,7 +278,7 @@ JsonObject *host_json_host(const Rcached *r)
     json_object_set_string_member(o, "state", "alive");
     json_object_set_boolean_member(o, "connected", TRUE);
     json_set_seconds(o, "age_seconds", 0);
-    json_object_set_boolean_member(o, "lends", r->provider != NULL);
+    json_object_set_boolean_member(o, "lends", s->lends);
     json_object_set_boolean_member(o, "draining", s->draining);
     host_json_set_lending(o, r, &lent);
     provider_snapshot_clear(&lent);

@@ -99,7 +99,7 @@ static void judge_troubles(const Vm *vm, Verdict *verdict)
 static void set_spill(JsonObject *o, const ProviderSnapshot *lent,
                       Verdict *verdict)
 {
-    char spilled[32];
+    char spilled[32], own[32];
 
     json_object_set_int_member(o, "spill_size_bytes", lent->spill_size);
     json_object_set_int_member(o, "spill_stored_bytes", lent->in_file);
@@ -112,6 +112,14 @@ static void set_spill(JsonObject *o, const ProviderSnapshot *lent,
         verdict_add(verdict, VERDICT_DEGRADED, "%s of what is lent is in the "
                     "spill file: guests wait longer for it",
                     verdict_size(lent->spilled, spilled));
+    }
+    json_object_set_int_member(o, "own_leased_bytes", lent->own);
+    json_object_set_int_member(o, "own_stored_bytes", lent->own_stored);
+    if (lent->own_stored) {
+        verdict_add(verdict, VERDICT_DEGRADED, "no other host has room for %s "
+                    "of the VMs here: they are on this host's own disk, and "
+                    "guests wait longer for them",
+                    verdict_size(lent->own_stored, own));
     }
     if (*lent->spill_problem) {
         verdict_add(verdict, VERDICT_DEGRADED, "%s", lent->spill_problem);

@@ -31,7 +31,7 @@
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
 
-#define LINK_VERSION    3u
+#define LINK_VERSION    4u
 #define LINK_MAGIC      0x6b6c6372u     /* "rclk" */
 #define LINK_MSG_MAX    16384u
 #define LINK_GRANTS_MAX 16u
@@ -112,6 +112,9 @@ struct LinkWant {
     uint32_t nr_avoid;          /* providers that it is not to be of */
     uint32_t copies;            /* for each of which .bytes are wanted */
     char avoid[RCACHE_AVOID_MAX][RCACHE_NAME_MAX];
+    uint32_t own_disk;          /* 1: on this host's own disk, and nowhere
+                                 * else */
+    uint32_t reserved;
 };
 
 struct LinkGrants {

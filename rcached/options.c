@@ -61,7 +61,8 @@ static const ConfigKey keys[] = {
       .doc = "A directory on a local disk for the spill file: slabs that "
              "no other host takes by the deadline go there, encrypted with a "
              "key that is only in memory, and this host has its memory back. "
-             "No more is lent than it has room for. Empty: no spill file; "
+             "No more is lent than it has room for. The VMs here use it too, "
+             "while no other host lends them memory. Empty: no spill file; "
              "such slabs stay in memory." },
     { .section = "provider", .key = "spill-size", .type = CONFIG_SIZE,
       .fallback = "25%", .percent = true,

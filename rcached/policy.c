@@ -69,6 +69,11 @@ static void look_at_lent(Policy *p, int64_t now, GiveBackInput *in)
     in->spilled = lent.spilled;
     in->spill_size = lent.spill_size;
     in->spill_failing = lent.spill_failing;
+    in->own = lent.own;
+    s->own = lent.own;
+    s->lends = p->config.provider &&
+               (lent.leased ||
+                options_lend(p->config.options, s->sample.total));
     if (p->config.provider) {
         provider_snapshot_clear(&lent);
     }
@@ -196,6 +201,7 @@ static void give_back_now(Policy *p, const GiveBackInput *in)
     s->asked = provider_revoke(provider, p->giveback.keep,
                                s->sampled ? s->prediction.room : 0,
                                p->config.options->deadline_ms);
+    provider_revoke_own(provider, s->stopping, p->config.options->deadline_ms);
     say_asked(p, before);
     giveback_cap(&p->giveback, in, &s->prediction);
     provider_set_limit(provider, giveback_limit(&p->giveback, in,

@@ -36,6 +36,8 @@ typedef struct HostState {
     uint64_t reserve;
     uint64_t leased;
     uint64_t spilled;           /* of it: in the spill file, not in memory */
+    bool lends;                 /* it may, or still has lent some */
+    uint64_t own;               /* that VMs here have on this host's disk */
     uint64_t asked;             /* asked back and still leased */
     uint64_t budget;            /* of the VMs with local-max=auto, smoothed */
     bool draining;              /* an operator wants this host empty */

@@ -82,6 +82,17 @@ static gboolean rcached_tick(gpointer opaque)
 
 /* -------------------------------------------------------------- arbiters */
 
+/* No arbiter has to do with what VMs here have on this host's disk. */
+static void leave_own_out(const Rcached *r, GArray *leases)
+{
+    for (guint i = leases->len; i-- > 0;) {
+        if (!strcmp(g_array_index(leases, WireBeatLease, i).host,
+                    r->options->host)) {
+            g_array_remove_index_fast(leases, i);
+        }
+    }
+}
+
 static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
 {
     Rcached *r = opaque;
@@ -111,7 +122,7 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
             .reserve = s->reserve,
             .psi_some_avg10 = s->sample.psi_some_avg10,
             .psi_full_avg10 = s->sample.psi_full_avg10,
-            .flags = (r->provider ? RCACHE_HOST_LENDS : 0) |
+            .flags = (s->lends ? RCACHE_HOST_LENDS : 0) |
                      (host_state_leaves(s) ? RCACHE_HOST_DRAINING : 0),
             .slab_pages = r->provider
                 ? lent.slab_pages
@@ -126,6 +137,8 @@ static void rcached_beat(GByteArray *out, uint64_t seq, void *opaque)
         .held = held,
         .leases = lent.leases,
     };
+    leave_own_out(r, held);
+    leave_own_out(r, lent.leases);
     memcpy(in.host.boot_id, r->boot_id, sizeof(in.host.boot_id));
     wire_text_copy(in.host.label, sizeof(in.host.label), r->options->label);
     left = beat_build(out, seq, &in);
@@ -287,7 +300,7 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
     for (unsigned i = 0; i < n; i++) {
         kept[i] = (ProviderKept) { fds[i].name, fds[i].fd };
     }
-    if (options_lend(o, total) || n) {
+    if (options_lend(o, total) || *o->spill_dir || n) {
         provider_config_init(&config);
         config.listen = o->listen;
         config.tls_none = o->tls_none;
@@ -311,7 +324,7 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
             g_warning("tls=none: anyone on the network between can read and "
                       "change the pages that VMs here send and get");
         }
-        return !options_lend(o, total) && !n;
+        return !options_lend(o, total) && !*o->spill_dir && !n;
     }
     r->granter = granter_new(r->provider);
     g_message("provider: listening on %s; lent memory: %s",
@@ -467,7 +480,9 @@ Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
     start_policy(r);
     start_stopping(r, over, opaque);
     start_arbiters(r);
-    r->wants = wants_new(r->vms, r->arbiters);
+    r->disk = own_disk_new(r->granter, r->options->host, r->provider
+                           ? provider_address(r->provider) : "");
+    r->wants = wants_new(r->vms, r->arbiters, r->disk);
     r->admin = host_admin_new(r, errp);
     if (!r->admin) {
         return NULL;
@@ -495,6 +510,7 @@ void rcached_free(Rcached *r)
     granter_free(r->granter);
     arbiter_clients_free(r->arbiters);
     wants_free(r->wants);
+    own_disk_free(r->disk);
     link_server_free(r->links);
     evicts_free(r->evicts);
     qmp_folder_free(r->qmp);

@@ -36,13 +36,15 @@ typedef struct Rcached {
     RunDir *dir;
     Vms *vms;
     LinkServer *links;
-    Provider *provider;         /* NULL on a host that lends nothing */
+    Provider *provider;         /* NULL on a host that lends nothing and has
+                                 * no spill file */
     Granter *granter;           /* NULL with it */
     MemorySource *memory;
     MemoryWatch *watch;         /* or NULL */
     Policy *policy;
     QmpFolder *qmp;             /* or NULL */
     ArbiterClients *arbiters;
+    OwnDisk *disk;
     Wants *wants;
     Evicts *evicts;
     HostAdmin *admin;

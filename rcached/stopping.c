@@ -31,6 +31,12 @@ struct Stopping {
 
 /* ------------------------------------------------------------------ words */
 
+/* What ends with this daemon, also of VMs here. */
+static uint64_t stored(const ProviderSnapshot *lent)
+{
+    return lent->stored + lent->own_stored;
+}
+
 /* Of all that is stored, by lease: called with what is about to be lost. */
 static void say_who(const ProviderSnapshot *lent, const char *what)
 {
@@ -56,8 +62,8 @@ static char *drain_words(const Stopping *s, const ProviderSnapshot *lent,
     unsigned shown = 0;
     char size[32];
 
-    g_string_append_printf(text, ": %s of others have to leave first",
-                           verdict_size(lent->stored, size));
+    g_string_append_printf(text, ": %s have to leave first",
+                           verdict_size(stored(lent), size));
     for (guint i = 0; i < lent->leases->len && shown < 3; i++) {
         const WireBeatLease *l = &g_array_index(lent->leases, WireBeatLease,
                                                 i);
@@ -102,7 +108,7 @@ static void drain_give_up(Stopping *s, const ProviderSnapshot *lent,
 {
     g_warning("%s: the end waits no longer", why);
     say_who(lent, "are lost now, unless it has another copy");
-    drain_over(s, lent->stored > 0);
+    drain_over(s, stored(lent) > 0);
 }
 
 static void drain_look(Stopping *s, const ProviderSnapshot *lent,
@@ -110,7 +116,8 @@ static void drain_look(Stopping *s, const ProviderSnapshot *lent,
 {
     g_autofree char *why = NULL;
 
-    switch (stop_drain_look(&s->drain, lent->leased, lent->stored, now)) {
+    switch (stop_drain_look(&s->drain, lent->leased + lent->own, stored(lent),
+                            now)) {
     case STOP_WAITS:
         break;
     case STOP_STUCK:

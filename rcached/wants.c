@@ -11,6 +11,7 @@
 struct Wants {
     Vms *vms;
     ArbiterClients *arbiters;
+    OwnDisk *disk;
     GQueue unmet;               /* of Want: no arbiter was there */
 };
 
@@ -23,12 +24,13 @@ typedef struct Want {
     WireLeaseRequest request;
 } Want;
 
-Wants *wants_new(Vms *vms, ArbiterClients *arbiters)
+Wants *wants_new(Vms *vms, ArbiterClients *arbiters, OwnDisk *disk)
 {
     Wants *wants = g_new0(Wants, 1);
 
     wants->vms = vms;
     wants->arbiters = arbiters;
+    wants->disk = disk;
     return wants;
 }
 
@@ -102,6 +104,16 @@ static void want_answered(const WireLeaseReply *reply, void *opaque)
     }
 }
 
+static void want_answered_here(const WireLeaseReply *reply, void *opaque)
+{
+    g_autofree Want *want = opaque;
+    const Vm *vm = want_vm(want);
+
+    if (vm) {
+        want_tell(want, vm, reply);
+    }
+}
+
 /* What a VM asks for now is what it needs now. */
 static void forget_unmet(Wants *wants, const Vm *vm)
 {
@@ -124,11 +136,15 @@ void wants_add(Wants *wants, const Vm *vm, const struct LinkWant *msg)
     Want *want = g_new0(Want, 1);
     WireLeaseRequest *request = &want->request;
 
-    forget_unmet(wants, vm);
     want->wants = wants;
     g_strlcpy(want->uuid, vm->uuid_text, sizeof(want->uuid));
     want->incarnation = vm->incarnation;
     want->tag = msg->hdr.tag;
+    if (msg->own_disk) {
+        own_disk_lease(wants->disk, vm, msg->bytes, want_answered_here, want);
+        return;
+    }
+    forget_unmet(wants, vm);
     request->bytes = msg->bytes;
     request->copies = MAX(msg->copies, 1);
     memcpy(request->vm, vm->uuid, sizeof(request->vm));

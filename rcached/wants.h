@@ -6,18 +6,20 @@
  * tag, always and soon: its guest has to do without if there are none.  What
  * is refused because no arbiter is connected is asked for again, once, when
  * one is; the grants then go to the pager under tag 0.  It takes grants
- * whenever they come.
+ * whenever they come.  What is asked for on this host's own disk goes to no
+ * arbiter.
  */
 #ifndef RCACHED_WANTS_H
 #define RCACHED_WANTS_H
 
 #include "rcached/agent/arbiter-client.h"
+#include "rcached/own-disk.h"
 #include "rcached/vms.h"
 
 typedef struct Wants Wants;
 
-/** wants_new() - both must outlive it, but for requests that @arbiters ends */
-Wants *wants_new(Vms *vms, ArbiterClients *arbiters);
+/** wants_new() - all must outlive it, but for requests that @arbiters ends */
+Wants *wants_new(Vms *vms, ArbiterClients *arbiters, OwnDisk *disk);
 
 /** wants_free() - after the arbiters' connections; takes NULL */
 void wants_free(Wants *wants);

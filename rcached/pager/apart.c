@@ -19,8 +19,9 @@ static bool any_apart(const Pager *p, const Lease *other)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (leases_apart(l, other) && lease_ready(l) && !l->releasing &&
-            !l->lost && !l->abandoned && l->slab_pages == other->slab_pages) {
+        if (!l->remote->own && leases_apart(l, other) && lease_ready(l) &&
+            !l->releasing && !l->lost && !l->abandoned &&
+            l->slab_pages == other->slab_pages) {
             return true;
         }
     }

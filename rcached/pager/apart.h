@@ -5,6 +5,10 @@
  * They are at different providers (C0), and in different failure domains (the
  * label of a host; one without a label is a domain of its own) as long as the
  * VM has a lease in another domain that could be the second one.
+ *
+ * This host's own disk may be one of the two.  If this host fails, the VM is
+ * gone with it, and so that the disk fails with the host costs no VM anything.
+ * But it is not put before two other hosts for their labels' sake.
  */
 #ifndef PAGER_APART_H
 #define PAGER_APART_H

@@ -180,22 +180,6 @@ static unsigned copies_under_way(const Pager *p)
     return n;
 }
 
-/* Where a second place of a slab can be made; NULL: nowhere now. */
-static Lease *place_find(Pager *p, uint32_t slab, const Lease *from,
-                         uint64_t now, uint32_t *number)
-{
-    Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        if (revoke_can_take(p, l, from, now) &&
-            apart_may_be_at(p, slab, NULL, l) &&
-            revoke_take_unused(p, l, slab, number)) {
-            return l;
-        }
-    }
-    return NULL;
-}
-
 static bool slab_make(Pager *p, uint32_t slab, uint64_t now)
 {
     const SlotSlab *s = &p->slots.slabs[slab];
@@ -209,7 +193,7 @@ static bool slab_make(Pager *p, uint32_t slab, uint64_t now)
                   now < p->copies.next_at))) {
         return false;
     }
-    to = place_find(p, slab, from, now, &number);
+    to = revoke_find_place(p, slab, NULL, from, now, &number);
     if (!to) {
         return false;
     }

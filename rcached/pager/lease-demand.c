@@ -26,10 +26,14 @@ static bool lease_in_trouble(const Lease *l, uint64_t now)
     return l->abandoned || remote_trouble(l->remote, now, &since);
 }
 
-/* Free slabs count only where pages can be put. */
+/*
+ * Free slabs count only where pages can be put.  This host's own disk counts
+ * for nothing: what is there is to be leased elsewhere.
+ */
 static uint64_t pages_at(const Pager *p, const Lease *l, uint64_t now)
 {
-    uint64_t keeps = l->releasing || l->lost ? 0 : revoke_keeps(p, l);
+    uint64_t keeps = l->releasing || l->lost || l->remote->own
+                         ? 0 : revoke_keeps(p, l);
 
     return lease_in_trouble(l, now) || providers_is_silent(p, l->remote, now)
                ? MIN(keeps, slots_used_in(&p->slots, l->index)) : keeps;
@@ -184,7 +188,7 @@ static uint64_t release_empty(Pager *p, uint64_t pages)
         if (gone >= pages) {
             break;
         }
-        if (l->releasing || l->sweep || !lease_ready(l) ||
+        if (l->releasing || l->sweep || !lease_ready(l) || l->remote->own ||
             l->to_free->len || slots_used_in(&p->slots, l->index) ||
             revoke_keeps(p, l) > pages - gone) {
             continue;
@@ -245,6 +249,10 @@ void lease_demand_answer(Pager *p, const struct LinkGrants *msg)
         return;
     }
     p->want.tag = 0;
+    if (p->disk.asked) {
+        own_disk_answer(p, used);
+        return;
+    }
     p->want.at = pager_now();
     wire_text_copy(p->want.text, sizeof(p->want.text), msg->text);
     if (used) {

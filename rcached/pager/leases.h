@@ -46,7 +46,8 @@
  * @nr_slabs: that the provider says it has; 0: unknown
  * @keep: slabs that it may keep: revoke.c
  * @drops: of Drop, slabs whose DROP is out: revoke.c
- * @ceding: it loses slabs until @cede_to are left: provider-health.c
+ * @ceding: it loses slabs until @cede_to are left: provider-health.c, and
+ *          own-disk.c for this host's own disk
  * @cede_to: slabs
  * @drop_at: ns, no DROP before: one met BUSY: revoke.c
  * @move_at: ns, no move from here before: move.c

@@ -76,6 +76,7 @@ static void tick_done(RingOp *op, int res, bool more)
     revoke_tick(p, now);
     copies_tick(p, now);
     lease_demand_tick(p, now);
+    own_disk_tick(p, now);
     command_tick(p, now);
     limit_tick(p);
     uplink_tick(p, now);

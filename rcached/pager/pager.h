@@ -43,6 +43,7 @@
 #include "rcached/pager/location.h"
 #include "rcached/pager/loss.h"
 #include "rcached/pager/move.h"
+#include "rcached/pager/own-disk.h"
 #include "rcached/pager/page-errors.h"
 #include "rcached/pager/pager-loop.h"
 #include "rcached/pager/probe.h"
@@ -94,6 +95,7 @@ struct Pager {
     Providers providers;
     Leases leases;
     LeaseWant want;
+    OwnDisk disk;
     ProviderHealth health;
     Probe probe;
     Moves moves;

@@ -44,7 +44,7 @@ static void health_judge(Pager *p, uint64_t now)
     for (guint i = 0; i < p->providers.remotes->len; i++) {
         Remote *r = p->providers.remotes->pdata[i];
 
-        if (r->state == REMOTE_UP) {
+        if (r->state == REMOTE_UP && !r->own) {
             judges[up->len] = &r->judge;
             g_ptr_array_add(up, r);
         }
@@ -104,6 +104,9 @@ static void health_cede(Pager *p, uint64_t now)
     Lease *next = NULL, *l;
 
     LEASES_FOREACH(l, &p->leases) {
+        if (l->remote->own) {
+            continue;           /* own-disk.c */
+        }
         l->ceding = l->ceding && l->remote->judge.slow &&
                     l->nr_slabs > l->cede_to;
         if (l->ceding) {
@@ -147,6 +150,6 @@ void health_refused(Pager *p, uint64_t now)
     }
     p->health.slow_taken_until = p->health.cede_at = now + REFUSED_NS;
     LEASES_FOREACH(l, &p->leases) {
-        l->ceding = false;
+        l->ceding &= l->remote->own;
     }
 }

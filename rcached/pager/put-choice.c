@@ -7,6 +7,7 @@
 /* How long pages wait for room with enough copies. */
 #define DEGRADE_NS      NS_PER_SEC
 
+#define RANK_DISK       16u     /* above all that speaks against others */
 #define RANK_ONE_COPY   64u     /* above all of a group's others */
 
 static bool lease_takes(const Lease *l)
@@ -51,6 +52,17 @@ static bool group_in_trouble(Lease *const *lease, unsigned n, uint64_t now)
     return false;
 }
 
+/* Is one of them this host's own disk? */
+static bool group_is_here(Lease *const *lease, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (lease[i]->remote->own) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* May one more PUT be sent to each of them now? */
 static bool group_may_put(Lease *const *lease, unsigned n, uint64_t now)
 {
@@ -80,7 +92,7 @@ static unsigned group_rank(const Pager *p, Lease *const *lease, unsigned n,
 
         rank = MAX(rank, r);
     }
-    return rank + trouble * 8 +
+    return rank + trouble * 8 + group_is_here(lease, n) * RANK_DISK +
            (n < p->locations.copies ? RANK_ONE_COPY : 0);
 }
 
@@ -98,6 +110,8 @@ static uint64_t group_used(const Pager *p, Lease *const *lease, unsigned n)
 typedef struct Room {
     bool whole;                 /* one has enough copies, and is well */
     bool well;                  /* one is well */
+    unsigned lent;              /* copies, of one that is well and without
+                                 * this host's own disk; 0: there is none */
 } Room;
 
 static Room room_look(const Pager *p, uint64_t now)
@@ -111,6 +125,24 @@ static Room room_look(const Pager *p, uint64_t now)
         if (n && !group_in_trouble(lease, n, now)) {
             room.well = true;
             room.whole |= n >= p->locations.copies;
+            room.lent = group_is_here(lease, n) ? room.lent
+                                                : MAX(room.lent, n);
+        }
+    }
+    return room;
+}
+
+uint64_t put_room(const Pager *p, uint64_t now)
+{
+    Lease *lease[SLOTS_PLACES];
+    uint64_t room = 0;
+
+    for (guint i = 0; i < p->slots.groups->len; i++) {
+        unsigned n = group_leases(p, i, lease);
+
+        if (n >= p->locations.copies && !group_in_trouble(lease, n, now) &&
+            !group_is_here(lease, n)) {
+            room += slots_free_in_group(&p->slots, i);
         }
     }
     return room;
@@ -141,14 +173,16 @@ uint32_t put_choose(const Pager *p, uint64_t now)
     unsigned best_rank = 0;
     uint32_t best = PUT_NOWHERE;
     Lease *lease[SLOTS_PLACES];
-    bool well = room_look(p, now).well, degrade = may_degrade(p, now);
+    Room room = room_look(p, now);
+    bool degrade = may_degrade(p, now);
 
     for (guint i = 0; i < p->slots.groups->len; i++) {
         unsigned n = group_leases(p, i, lease), rank;
         bool trouble = n && group_in_trouble(lease, n, now);
         uint64_t used;
 
-        if (!n || (trouble && well) ||
+        if (!n || (trouble && room.well) ||
+            (n <= room.lent && group_is_here(lease, n)) ||
             (n < p->locations.copies && !degrade) ||
             !group_may_put(lease, n, now)) {
             continue;

@@ -8,6 +8,8 @@
  * one with a lease that is wanted back: what goes there has to move again; then
  * one of a provider where bytes were changed lately; then one of a provider
  * that no pages get through to, and only if no group is without such a one.
+ * This host's own disk comes behind all other hosts, and is not put to at all
+ * while one without it has room for as many copies, though it be busy.
  * Last comes one with fewer copies than the VM wants, when there has been none
  * with enough for a second (C8).
  */
@@ -22,6 +24,10 @@ typedef struct Pager Pager;
 
 /** put_choose() - a group that one more PUT can be sent to, or PUT_NOWHERE */
 uint32_t put_choose(const Pager *p, uint64_t now);
+
+/** put_room() - free slots of groups with enough copies that are well and
+ * without this host's own disk */
+uint64_t put_room(const Pager *p, uint64_t now);
 
 /** put_choice_tick() - note whether there is room with enough copies */
 void put_choice_tick(Pager *p, uint64_t now);

@@ -34,6 +34,7 @@ Remote *remote_new(Ring *ring, const RemoteOps *ops, void *owner,
     r->retry_ns = RETRY_MIN_NS;
     wire_text_copy(r->address, sizeof(r->address), address);
     wire_text_copy(r->host, sizeof(r->host), host);
+    r->own = *host && !strcmp(host, self->host);
     data_conn_init(&r->fault, ring, &remote_conn_ops, r);
     data_conn_init(&r->bulk, ring, &remote_conn_ops, r);
     return r;

@@ -58,6 +58,7 @@ struct Remote {
     char address[RCACHE_NAME_MAX];
     char host[RCACHE_NAME_MAX];
     char answers[RCACHE_NAME_MAX];      /* who HELLO_ACK came from, or "" */
+    bool own;                   /* this host itself: own-disk.h */
     enum RemoteState state;
     DataConn fault;
     DataConn bulk;
@@ -119,6 +120,13 @@ static inline bool remote_is_wrong(const Remote *remote, uint64_t now)
 static inline bool remote_is_used(const Remote *remote)
 {
     return remote->gets || remote->puts;
+}
+
+/** remote_is_loopback() - is its address one that only this host can reach? */
+static inline bool remote_is_loopback(const Remote *remote)
+{
+    return g_str_has_prefix(remote->address, "127.") ||
+           g_str_has_prefix(remote->address, "[::1]");
 }
 
 /** remote_close() - end the session; down() follows */

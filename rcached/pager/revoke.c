@@ -48,8 +48,8 @@ static uint32_t lease_excess(const Lease *l)
     return l->releasing || has <= lease_keep(l) ? 0 : has - lease_keep(l);
 }
 
-bool revoke_can_take(const Pager *p, const Lease *l, const Lease *from,
-                     uint64_t now)
+static bool lease_can_take(const Pager *p, const Lease *l,
+                           const Lease *from, uint64_t now)
 {
     return l != from && lease_ready(l) && !l->releasing && !l->lost &&
            !l->sweep && lease_keep(l) >= l->nr_slabs &&
@@ -59,6 +59,23 @@ bool revoke_can_take(const Pager *p, const Lease *l, const Lease *from,
                       !(lease_only_cedes(from) && l->remote->judge.slow) &&
                       !avoid_is(p->moves.avoid, from->remote, l->remote, now) &&
                       l->slab_pages == from->slab_pages));
+}
+
+/*
+ * This host's own disk takes what has nowhere else to go, and only where the
+ * other provider can reach it.
+ */
+static bool disk_can_take(const Lease *disk, const Lease *from)
+{
+    return !lease_only_cedes(from) && (!remote_is_loopback(disk->remote) ||
+                                       remote_is_loopback(from->remote));
+}
+
+bool revoke_can_take(const Pager *p, const Lease *l, const Lease *from,
+                     uint64_t now)
+{
+    return lease_can_take(p, l, from, now) &&
+           (!from || !l->remote->own || disk_can_take(l, from));
 }
 
 static bool slab_is_empty(const Pager *p, uint32_t i, const Lease *l)
@@ -162,7 +179,8 @@ unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
         const Remote *remote = remotes->pdata[i];
         bool slow = remote->judge.slow && now >= p->health.slow_taken_until;
 
-        if (*remote->host && (slow || remote_trouble(remote, now, &since) ||
+        if (*remote->host && !remote->own &&
+            (slow || remote_trouble(remote, now, &since) ||
                               providers_is_silent(p, remote, now) ||
                               is_out_of_reach(p, remote, now))) {
             names[n++] = remote->host;
@@ -380,6 +398,30 @@ static uint32_t lease_least_used(const Pager *p, const Lease *l)
     return best;
 }
 
+static Lease *find_place(Pager *p, uint32_t slab, const Lease *leaves,
+                         const Lease *from, bool own, uint64_t now,
+                         uint32_t *number)
+{
+    Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote->own == own && revoke_can_take(p, l, from, now) &&
+            apart_may_be_at(p, slab, leaves, l) &&
+            revoke_take_unused(p, l, slab, number)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+Lease *revoke_find_place(Pager *p, uint32_t slab, const Lease *leaves,
+                         const Lease *from, uint64_t now, uint32_t *number)
+{
+    Lease *l = find_place(p, slab, leaves, from, false, now, number);
+
+    return l ? l : find_place(p, slab, leaves, from, true, now, number);
+}
+
 static unsigned moves_from(const Pager *p, const Lease *l)
 {
     unsigned n = 0;
@@ -400,15 +442,11 @@ static bool lease_move_one(Pager *p, Lease *l)
     if (slab == RCACHE_NR_SLABS) {
         return false;
     }
-    LEASES_FOREACH(to, &p->leases) {
-        if (revoke_can_take(p, to, l, now) &&
-            apart_may_be_at(p, slab, l, to) &&
-            revoke_take_unused(p, to, slab, &number)) {
-            move_begin(p, l, slab, to, number);
-            return true;
-        }
+    to = revoke_find_place(p, slab, l, l, now, &number);
+    if (to) {
+        move_begin(p, l, slab, to, number);
     }
-    return false;
+    return to != NULL;
 }
 
 /* Leave slabs of a lease that is wanted back. */
@@ -434,7 +472,8 @@ uint64_t revoke_give_back(Pager *p, uint64_t pages)
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (!revoke_can_take(p, l, NULL, 0) || l->to_free->len) {
+        if (!revoke_can_take(p, l, NULL, 0) || l->to_free->len ||
+            l->remote->own) {
             continue;
         }
         while (gone + l->slab_pages <= pages &&

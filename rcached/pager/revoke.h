@@ -89,6 +89,20 @@ uint32_t revoke_unused(const Pager *p, const Lease *l);
  */
 bool revoke_take_unused(Pager *p, Lease *l, uint32_t not, uint32_t *number);
 
+/**
+ * revoke_find_place() - find a slab that nothing uses for another, and take it
+ * @slab: the other
+ * @leaves: the lease that it would not be at any more, or NULL
+ * @from: that its bytes are copied from
+ * @number: the provider's
+ *
+ * This host's own disk comes last.
+ *
+ * Return: the lease that the slab is at; NULL: there is none
+ */
+Lease *revoke_find_place(Pager *p, uint32_t slab, const Lease *leaves,
+                         const Lease *from, uint64_t now, uint32_t *number);
+
 /** revoke_pending() - is there any slab to leave, or on its way? */
 bool revoke_pending(const Pager *p);
 

@@ -75,6 +75,7 @@ static void uplink_connect(Pager *p)
     seqsock_start(&p->uplink.sock, fd_steal(&fd));
     p->uplink.stats_at = 0;
     p->want.tag = 0;            /* whatever was asked is forgotten there */
+    p->disk.asked = false;
     p->want.at = 0;
     uplink_hello(p);
     uplink_auto(p);
@@ -212,6 +213,20 @@ void uplink_want(Pager *p, uint64_t bytes, unsigned copies,
     }
     p->want.tag = msg.hdr.tag;
     seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
+}
+
+void uplink_want_disk(Pager *p, uint64_t bytes)
+{
+    struct LinkWant msg = {
+        .hdr = { .magic = LINK_MAGIC, .type = LINK_WANT,
+                 .size = sizeof(msg), .tag = ++p->serial },
+        .bytes = bytes, .copies = 1, .own_disk = 1,
+    };
+
+    if (p->uplink.sock.fd >= 0) {
+        p->want.tag = msg.hdr.tag;
+        seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
+    }
 }
 
 void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,

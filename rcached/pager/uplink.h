@@ -45,6 +45,9 @@ void uplink_tick(Pager *p, uint64_t now);
 void uplink_want(Pager *p, uint64_t bytes, unsigned copies,
                  const char *const *avoid, unsigned nr_avoid);
 
+/** uplink_want_disk() - ask for a lease on this host's own disk; so too */
+void uplink_want_disk(Pager *p, uint64_t bytes);
+
 /** uplink_result() - answer a command of rcached */
 void uplink_result(Pager *p, uint64_t tag, int status, uint64_t value,
                    const char *text);

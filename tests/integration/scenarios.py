@@ -25,6 +25,7 @@ import copies
 import failover
 import giveback
 import network
+import owndisk
 import pagers
 import spill
 import stops
@@ -36,8 +37,9 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
              **copies.SCENARIOS, **failover.SCENARIOS, **giveback.SCENARIOS,
-             **network.SCENARIOS, **pagers.SCENARIOS, **spill.SCENARIOS,
-             **stops.SCENARIOS, **told.SCENARIOS, **upgrades.SCENARIOS}
+             **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
+             **spill.SCENARIOS, **stops.SCENARIOS, **told.SCENARIOS,
+             **upgrades.SCENARIOS}
 
 
 def scenario(function):

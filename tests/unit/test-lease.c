@@ -182,6 +182,10 @@ uint64_t command_wants(const Pager *pager)
     return 0;
 }
 
+void own_disk_answer(Pager *pager, bool used)
+{
+}
+
 void uplink_want(Pager *pager, uint64_t bytes, unsigned copies,
                  const char *const *avoid, unsigned nr_avoid)
 {

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* own-disk: this host's own disk.  See own-disk.h. */
+#include "rcached/pager/own-disk.h"
+
+#include "rcached/pager/pager.h"
+#include "rcached/pager/put-choice.h"
+
+/* Asked for at a time: a part of size, since there is room for no more than
+ * RCACHE_NR_LEASES; but 256 MiB at most. */
+#define STEPS           16u
+#define STEP_PAGES      65536u
+#define REFUSED_NS      (5 * NS_PER_SEC)
+
+/* Pages that have nowhere to go: evictions, second copies, moves. */
+static uint64_t disk_lacking(const Pager *p, uint64_t free, uint64_t now)
+{
+    uint64_t low = limit_low_water(p), here = pager_resident(p);
+    uint64_t excess = MAX(here > low ? here - low : 0, command_wants(p));
+    uint64_t room = put_room(p, now), lacking;
+
+    lacking = (excess > room ? excess - room : 0) + copies_wanting(p) +
+              revoke_lacking(p);
+    return lacking > free ? lacking - free : 0;
+}
+
+/* Have the arbiters been asked for all that is lacking, in vain? */
+static bool others_refused(const Pager *p)
+{
+    return p->want.pause && !lease_is_coming(p);
+}
+
+/* @free: pages that there is room for in the leases there are. */
+static void disk_ask(Pager *p, uint64_t free, uint64_t now)
+{
+    uint64_t lacking, step;
+
+    if (!p->takeover.managing || now < p->disk.at || !others_refused(p)) {
+        return;
+    }
+    lacking = disk_lacking(p, free, now);
+    if (!lacking) {
+        return;
+    }
+    step = MIN(MAX(lacking, p->limits.size / STEPS), STEP_PAGES);
+    uplink_want_disk(p, step * RCACHE_PAGE_SIZE);
+    p->disk.asked = p->want.tag;
+}
+
+void own_disk_answer(Pager *p, bool used)
+{
+    p->disk.asked = false;
+    p->disk.at = used ? 0 : pager_now() + REFUSED_NS;
+}
+
+/* Slabs of other hosts that one of @disk could go to. */
+static uint32_t slabs_elsewhere(const Pager *p, const Lease *disk,
+                                uint64_t now)
+{
+    uint32_t slabs = 0;
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (!l->remote->own && revoke_can_take(p, l, disk, now)) {
+            slabs += revoke_unused(p, l);
+        }
+    }
+    return slabs;
+}
+
+/* Those that are on their way to one. */
+static uint32_t slabs_moving(const Pager *p, const Lease *disk)
+{
+    uint32_t slabs = 0;
+
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        slabs += p->moves.entry[i].state && p->moves.entry[i].leaves == disk;
+    }
+    return slabs;
+}
+
+/* Has nothing been stored there for as long as unused memory is kept? */
+static bool disk_is_unused(OwnDisk *disk, uint64_t stored, uint64_t keep_ns,
+                           uint64_t now)
+{
+    if (stored) {
+        disk->unused_at = 0;
+    } else if (!disk->unused_at) {
+        disk->unused_at = now;
+    }
+    return disk->unused_at && now - disk->unused_at >= keep_ns;
+}
+
+/*
+ * No more slabs leave than others can take, so that there is still room here
+ * for pages that find none there.
+ * @taken: slabs elsewhere that other leases here are to go to
+ */
+static void disk_leave(Pager *p, Lease *l, bool unused, uint32_t *taken,
+                       uint64_t now)
+{
+    uint32_t others = slabs_elsewhere(p, l, now), go;
+
+    others -= MIN(others, *taken);
+    go = unused ? l->nr_slabs
+                : MIN(others + slabs_moving(p, l), l->nr_slabs);
+    *taken += MIN(others, go);
+    l->ceding = go > 0;
+    l->cede_to = l->nr_slabs - go;
+}
+
+/* Not again for pages that come home and go there again. */
+static void disk_tell(OwnDisk *disk, Pager *p, unsigned leases,
+                      uint64_t stored)
+{
+    if (!disk->told && stored) {
+        disk->told = true;
+        report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
+                     "no other host has room: pages go to this host's own "
+                     "disk");
+    } else if (disk->told && !leases) {
+        disk->told = false;
+        report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,
+                     "nothing is on this host's own disk any more");
+    }
+}
+
+void own_disk_tick(Pager *p, uint64_t now)
+{
+    uint64_t stored = 0, free = 0;
+    unsigned leases = 0;
+    uint32_t taken = 0;
+    bool unused;
+    Lease *l;
+
+    if (p->slots.partial) {
+        return;                 /* what is where is not known yet */
+    }
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote->own) {
+            uint64_t used = slots_used_in(&p->slots, l->index);
+            uint64_t pages = l->nr_slabs * (uint64_t)l->slab_pages;
+
+            leases++;
+            stored += used;
+            free += lease_ready(l) && pages > used ? pages - used : 0;
+        }
+    }
+    disk_tell(&p->disk, p, leases, stored);
+    unused = disk_is_unused(&p->disk, stored, p->want.demand.keep_ns, now);
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote->own && lease_ready(l)) {
+            disk_leave(p, l, unused, &taken, now);
+        }
+    }
+    disk_ask(p, free, now);
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""owndisk: guests whose host has a disk for when nobody lends memory.
+
+Scenarios for scenarios.py, which runs them.
+"""
+from cluster import MIB, Vm, expect_clean, goes_on, wait_for
+from giveback import KeepingCluster, drain, leased
+from keeper import Keeper
+
+SCENARIOS = {}
+
+
+def scenario(function):
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+class OwnDisk(KeepingCluster):
+    """The requester has a spill file, and may be killed."""
+
+    def disk(self):
+        """The folder for the file."""
+        return self.build
+
+    def start_requester(self):
+        host = self.requester
+        if not hasattr(host, "keeper"):
+            host.keeper = Keeper(host)
+        return host.keeper.start(
+            "--lend", "0", "--slab-size", self.slab, "--spill-dir",
+            self.disk(), "--spill-size", "256M", "--enable-debug-commands",
+            *self.arbiter, *self.requester_options)
+
+    def kill_requester(self):
+        process = self.requester.processes["rcached"]
+        process.popen.kill()
+        process.popen.wait()
+
+    def own(self):
+        """Bytes that are stored on the requester's own disk."""
+        return self.status(self.requester)["own_stored_bytes"]
+
+    def leased_own(self):
+        return self.status(self.requester)["own_leased_bytes"]
+
+
+def guest(c, **options):
+    """A VM of which three quarters are away."""
+    settings = dict(mem=96, local_max=24, seconds=600, threads=2,
+                    pattern="sweep")
+    settings.update(options)
+    return Vm(c.requester, **settings)
+
+
+def wait_on_disk(c, least=48 * MIB):
+    wait_for("pages to go to the own disk", lambda: c.own() > least, 60)
+
+
+def end(c, vm):
+    """All of it comes home, and is right."""
+    expect_clean(vm.quit())
+    wait_for("the disk to be given back", lambda: not c.leased_own(), 60)
+    c.shut_down()
+
+
+@scenario
+def own_disk(build):
+    """
+    While no provider has room pages go to the requester's own disk; when one
+    has, they leave it.  rcached on the requester and the pager may be killed
+    meanwhile.
+    """
+    with OwnDisk(build, slab="1M", providers=1) as c:
+        lender, = c.providers
+        drain(c, lender)
+        vm = guest(c)
+        wait_on_disk(c)
+        status = c.status(c.requester)
+        assert not status["ok"], status
+        assert status["leased_bytes"] == status["stored_bytes"] == 0, status
+        hosts = c.call(c.requester.path("arbiter.sock"), "hosts")
+        assert not any(h["leased_bytes"] or h["offered_bytes"] and
+                       h["name"] == "requester" for h in hosts), hosts
+        goes_on(vm)
+        # What stands there outlives the daemon, and the pager.
+        c.kill_requester()
+        before = vm.stats()["visits"]
+        c.start_requester()
+        wait_for("the guest to go on",
+                 lambda: vm.stats()["visits"] > before + 2000, 60)
+        assert c.kill_pager()
+        goes_on(vm)
+        assert c.own() > 32 * MIB, c.status(c.requester)
+        assert not leased(c, lender), c.status(lender)
+        drain(c, lender, undo=True)
+        wait_for("the disk to be left", lambda: not c.own(), 120)
+        goes_on(vm)
+        assert c.status(lender)["stored_bytes"] > 32 * MIB, c.status(lender)
+        end(c, vm)
+
+
+@scenario
+def own_disk_without_arbiters(build):
+    """No arbiter is there to ask: the disk needs none."""
+    with OwnDisk(build, slab="1M", providers=0, arbiter=False) as c:
+        vm = guest(c)
+        wait_on_disk(c)
+        goes_on(vm)
+        end(c, vm)
+
+
+@scenario
+def own_disk_for_a_copy(build):
+    """
+    Of two copies the own disk has one while only one provider has room; when
+    that one dies the guest goes on with what the disk has.
+    """
+    with OwnDisk(build, slab="1M", providers=2) as c:
+        lender, other = c.providers
+        drain(c, other)
+        vm = guest(c, copies=2)
+        wait_on_disk(c)
+        wait_for("all to have two copies",
+                 lambda: c.status(lender)["stored_bytes"] > 48 * MIB and
+                 not one_copy(c), 60)
+        lender.processes["rcached"].popen.kill()
+        lender.processes["rcached"].popen.wait()
+        goes_on(vm)
+        drain(c, other, undo=True)
+        c.restart_provider(lender)
+        wait_for("the disk to be left", lambda: not c.own(), 120)
+        goes_on(vm)
+        end(c, vm)
+
+
+def one_copy(c):
+    vm, = c.call(c.requester.path("admin.sock"), "vms")
+    return vm["one_copy_bytes"]
