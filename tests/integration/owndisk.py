@@ -3,9 +3,15 @@
 
 Scenarios for scenarios.py, which runs them.
 """
+import os
+import subprocess
+import sys
+
 from cluster import MIB, Vm, expect_clean, goes_on, wait_for
 from giveback import KeepingCluster, drain, leased
 from keeper import Keeper
+from lab import die_with_parent  # after cluster, which knows where it is
+from spill import SLOWFS
 
 SCENARIOS = {}
 
@@ -42,6 +48,42 @@ class OwnDisk(KeepingCluster):
 
     def leased_own(self):
         return self.status(self.requester)["own_leased_bytes"]
+
+
+class BadDisk(OwnDisk):
+    """The requester's disk is one that does as it is told."""
+
+    fs = None
+
+    def disk(self):
+        where, image = self.dir + "/disk", self.dir + "/image"
+        if self.fs:
+            return where
+        os.mkdir(where)
+        with open(image, "wb") as f:
+            f.truncate(256 * MIB)
+        self.fs = subprocess.Popen(
+            [sys.executable, SLOWFS, "--writable", "--control", where, image,
+             "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            preexec_fn=die_with_parent)
+        if self.fs.stdout.readline() != b"mounted\n":
+            print("skipped: FUSE cannot be mounted here")
+            sys.exit(77)
+        return where
+
+    def tell(self, how):
+        self.fs.stdin.write(how.encode() + b"\n")
+        self.fs.stdin.flush()
+        assert self.fs.stdout.readline().decode() == how + "\n"
+
+    def errors(self):
+        return self.status(self.requester)["spill_errors"]
+
+    def clean(self):
+        if self.fs:
+            self.fs.terminate()
+            self.fs.wait()
+        super().clean()
 
 
 def guest(c, **options):
@@ -129,6 +171,53 @@ def own_disk_for_a_copy(build):
         drain(c, other, undo=True)
         c.restart_provider(lender)
         wait_for("the disk to be left", lambda: not c.own(), 120)
+        goes_on(vm)
+        end(c, vm)
+
+
+@scenario
+def own_disk_fails(build):
+    """
+    The disk has no room although it promised some, takes half of what is
+    written, and fails altogether: the guest goes on, or waits, and nothing is
+    lost.
+    """
+    with BadDisk(build, slab="1M", providers=1) as c:
+        drain(c, c.providers[0])
+        vm = guest(c)
+        wait_on_disk(c)
+        for how in "full", "short":
+            before = c.errors()
+            c.tell(how)
+            wait_for("a write to fail", lambda: c.errors() > before, 60)
+            goes_on(vm)
+            status = c.status(c.requester)
+            assert any("spill file: writing fails" in p
+                       for p in status["problems"]), status
+            c.tell("well")
+            goes_on(vm)
+        before = c.errors()
+        c.tell("broken")
+        wait_for("a read to fail", lambda: c.errors() > before, 60)
+        wait_for("the guest to wait",
+                 lambda: vm.stats()["oldest_wait_ns"] > 10 ** 9, 60)
+        c.tell("well")
+        goes_on(vm)
+        end(c, vm)
+
+
+@scenario
+def own_disk_fails_with_a_copy(build):
+    """What cannot be read from the disk is read at the other place."""
+    with BadDisk(build, slab="1M", providers=1) as c:
+        vm = guest(c, copies=2)
+        wait_on_disk(c)
+        wait_for("all to have two copies", lambda: not one_copy(c), 60)
+        before = c.errors()
+        c.tell("broken")
+        wait_for("the disk to fail", lambda: c.errors() > before, 60)
+        goes_on(vm, 5000)
+        c.tell("well")
         goes_on(vm)
         end(c, vm)
 

@@ -13,6 +13,13 @@ FILE is shown as MOUNTPOINT/disk, read-only, and reading it is slow.  With
 its bytes are those of FILE, and writing to it is slow.  It prints "mounted"
 when it is, and unmounts when it is terminated.  From SIGUSR1 on there is no
 room for anything that is written, until SIGUSR2.
+
+    slowfs.py --control ...
+
+also reads words from its standard input, a line each, and answers each on its
+standard output: "full", as at SIGUSR1; "short": half of what is written is
+taken; "broken": reads and writes fail, as of a disk that was pulled out;
+"well", as at SIGUSR2.
 """
 import ctypes
 import errno
@@ -46,7 +53,7 @@ class Disk:
         self.delay = delay
         self.fuse = os.open("/dev/fuse", os.O_RDWR)
         self.late = []          # (due, unique, offset, size or bytes)
-        self.full = False
+        self.how = "well"
 
     def reply(self, unique, body=b"", error=0):
         head = struct.pack("=IiQ", 16 + len(body), -error, unique)
@@ -68,8 +75,13 @@ class Disk:
                            0, 0) + self.attr(DISK)
 
     def done(self, unique, offset, what):
-        if isinstance(what, bytes) and self.full:
+        if self.how == "broken":
+            self.reply(unique, error=errno.EIO)
+        elif isinstance(what, bytes) and self.how == "full":
             self.reply(unique, error=errno.ENOSPC)
+        elif isinstance(what, bytes) and self.how == "short":
+            size = os.pwrite(self.file, what[:len(what) // 2], offset)
+            self.reply(unique, struct.pack("=II", size, 0))
         elif isinstance(what, bytes):
             size = os.pwrite(self.file, what, offset)
             self.reply(unique, struct.pack("=II", size, 0))
@@ -113,13 +125,24 @@ class Disk:
         elif op not in (FORGET, BATCH_FORGET, INTERRUPT, DESTROY):
             self.reply(unique, error=errno.ENOSYS)
 
-    def serve(self):
+    def told(self):
+        word = sys.stdin.readline().strip()
+        if word:
+            self.how = word
+            print(word, flush=True)
+        return bool(word)
+
+    def serve(self, control):
+        fds = [self.fuse] + [sys.stdin] * control
         while True:
             now = time.monotonic()
             while self.late and self.late[0][0] <= now:
                 self.done(*heapq.heappop(self.late)[1:])
             wait = self.late[0][0] - now if self.late else None
-            if select.select([self.fuse], [], [], wait)[0]:
+            ready = select.select(fds, [], [], wait)[0]
+            if sys.stdin in ready and not self.told():
+                fds.remove(sys.stdin)
+            if self.fuse in ready:
                 try:
                     self.request()
                 except OSError as e:
@@ -130,8 +153,9 @@ class Disk:
 
 
 def main():
-    writable = sys.argv[1] == "--writable"
-    where, path, milliseconds = sys.argv[1 + writable:]
+    options = [arg for arg in sys.argv[1:] if arg.startswith("--")]
+    writable, control = "--writable" in options, "--control" in options
+    where, path, milliseconds = sys.argv[1 + len(options):]
     disk = Disk(path, int(milliseconds) / 1000, writable)
     options = f"fd={disk.fuse},rootmode=40000,user_id=0,group_id=0"
     if libc.mount(b"slowfs", where.encode(), b"fuse",
@@ -144,13 +168,13 @@ def main():
         os._exit(0)
 
     def set_full(number, _):
-        disk.full = number == signal.SIGUSR1
+        disk.how = "full" if number == signal.SIGUSR1 else "well"
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGUSR1, set_full)
     signal.signal(signal.SIGUSR2, set_full)
     print("mounted", flush=True)
-    disk.serve()
+    disk.serve(control)
 
 
 if __name__ == "__main__":
