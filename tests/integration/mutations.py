@@ -35,6 +35,29 @@ MUTATIONS = {
         "rcached/stopping.c",
         "    return job && strcmp(job, \"stop\");",
         "    return false;", "systemd_stops"),
+    "end-forgets-the-own-disk": (
+        "rcached/stopping.c",
+        "    return lent->stored + lent->own_stored;",
+        "    return lent->stored;", "own_disk_takes_what_stops"),
+    "own-disk-that-nobody-keeps": (
+        "rcached/provider/provider-own.c",
+        "    if (!provider->keep) {",
+        "    if (0) {", "own_disk_is_not_kept"),
+    "own-disk-in-memory": (
+        "rcached/provider/spill-serve.c",
+        "    if (slab->own ||\n", "    if (\n", "own_disk_fails"),
+    "own-disk-counts-as-leased": (
+        "rcached/pager/lease-demand.c",
+        "l->releasing || l->lost || l->remote->own\n",
+        "l->releasing || l->lost\n", "own_disk"),
+    "own-disk-counts-as-lent": (
+        "rcached/provider/store-internal.h",
+        "    return store->nr_slabs - store->nr_own + store->nr_reserved;",
+        "    return store->nr_slabs + store->nr_reserved;", "own_disk"),
+    "own-disk-before-others": (
+        "rcached/pager/put-choice.c",
+        "            (n <= room.lent && group_is_here(lease, n)) ||\n",
+        "", "unit-location"),
     "end-waits-for-nobody": (
         "rcached/stop-drain.c",
         "    if (!leased || (!stored && now",

@@ -176,6 +176,55 @@ def own_disk_for_a_copy(build):
 
 
 @scenario
+def own_disk_takes_what_stops(build):
+    """
+    The only provider ends: what it has lent goes to its requester's own disk.
+    Then rcached on the requester ends, when that provider is back: nothing
+    stays on the disk, which ends with it.
+    """
+    with OwnDisk(build, slab="1M", providers=1) as c:
+        lender, = c.providers
+        vm = guest(c)
+        wait_for("pages to be lent to",
+                 lambda: c.status(lender)["stored_bytes"] > 48 * MIB, 60)
+        process = lender.processes["rcached"]
+        assert process.stop(120) == 0, process.tail(20)
+        assert c.own() > 32 * MIB, c.status(c.requester)
+        goes_on(vm)
+        process = c.requester.processes["rcached"]
+        process.popen.terminate()
+        wait_for("it to wait for the disk",
+                 lambda: "has to leave first" in process.tail(100), 30)
+        lender.keeper.forget()
+        c.start_provider(lender)
+        assert process.popen.wait(120) == 0, process.tail(20)
+        c.requester.keeper.forget()
+        c.start_requester()
+        goes_on(vm, 5000)
+        end(c, vm)
+
+
+@scenario
+def own_disk_is_not_kept(build):
+    """
+    Nobody would keep the disk for the next daemon: nothing goes there, or a
+    daemon that is killed would take pages of its own VMs with it.
+    """
+    with OwnDisk(build, providers=0, arbiter=False) as c:
+        c.kill_requester()
+        del c.requester.keeper
+        process = c.requester.start_rcached(
+            "--lend", "0", "--spill-dir", c.disk(), "--spill-size", "256M")
+        vm = guest(c)
+        wait_for("local-max to give way", lambda: beyond(vm), 60)
+        status = c.status(c.requester)
+        assert status["spill_size_bytes"] and not status["own_leased_bytes"], \
+            status
+        assert "no service manager" in process.tail(100), process.tail(100)
+        end(c, vm)
+
+
+@scenario
 def own_disk_fails(build):
     """
     The disk has no room although it promised some, takes half of what is
@@ -190,6 +239,8 @@ def own_disk_fails(build):
             before = c.errors()
             c.tell(how)
             wait_for("a write to fail", lambda: c.errors() > before, 60)
+            # Nor does it stay in rcached's memory.
+            wait_for("local-max to give way", lambda: beyond(vm), 60)
             goes_on(vm)
             status = c.status(c.requester)
             assert any("spill file: writing fails" in p
@@ -220,6 +271,11 @@ def own_disk_fails_with_a_copy(build):
         c.tell("well")
         goes_on(vm)
         end(c, vm)
+
+
+def beyond(vm):
+    """Has the guest more here than local-max and all its slack?"""
+    return vm.stats()["resident"] > (24 + 20) * MIB
 
 
 def one_copy(c):

@@ -189,6 +189,23 @@ END_TEST
 
 /* ---------------------------------------------------------------- slabs */
 
+START_TEST(the_own_disk_is_for_what_nobody_else_has_room_for)
+{
+    uint64_t slot[PAGES];
+
+    remote[1].own = true;
+    ck_assert(location_add(p, p->leases.entry[1], 3));
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot[0]), 0);
+    remote[0].puts = LOCATION_PUTS_EACH;        /* busy, but it has room */
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 0);
+    remote[0].puts = 0;
+    ck_assert_uint_eq(location_reserve(p, slot, PAGES), PAGES - 1);
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot[0]), 1);
+}
+END_TEST
+
 START_TEST(what_is_freed_during_a_move_is_freed_afterwards)
 {
     uint64_t before = stored_slot(), during = stored_slot();
@@ -297,6 +314,7 @@ int main(void)
     tcase_add_test(t, where_bytes_change_no_more_are_put);
     tcase_add_test(t, a_put_that_hangs_is_overdue);
     tcase_add_test(t, nothing_is_put_into_what_is_not_there);
+    tcase_add_test(t, the_own_disk_is_for_what_nobody_else_has_room_for);
     tcase_add_test(t, what_is_freed_during_a_move_is_freed_afterwards);
     tcase_add_test(t, a_slab_that_stays_frees_where_it_is);
     tcase_add_test(t, a_get_that_waits_follows_its_slab);
