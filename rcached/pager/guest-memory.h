@@ -27,6 +27,7 @@ typedef struct GuestBlock {
     uint64_t managed;           /* pages from its start under management */
     bool asked;                 /* MANAGE is out, or answered */
     bool ready;                 /* MANAGED has come */
+    bool registered;            /* and its faults come to us, in all of it */
     int error;                  /* the last that kept it from being managed */
     uint64_t retry_at;          /* ns, ask again */
     char name[64];

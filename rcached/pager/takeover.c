@@ -4,10 +4,11 @@
  *
  * A VM without memory pressure pays nothing: its RAM stays UNMANAGED, outside
  * the userfaultfd, until its memfds take up about 80 % of local_max.  Then
- * each block is made ready by the VMM (no huge pages) and taken over from its
- * start, piece by piece, so that it stays one range: register → UNMANAGED to
- * UNTOUCHED → ask the memfd → HOT where there is data.  In any other order a
- * page is lost to a discard at the same time (docs/model/manage.pml).
+ * each block is made ready by the VMM (no huge pages), registered as a whole,
+ * and taken over from its start, piece by piece: UNMANAGED to UNTOUCHED → ask
+ * the memfd → HOT where there is data.  In any other order a page is lost to a
+ * discard at the same time (docs/model/manage.pml).  A page that is touched
+ * before its piece's turn is taken over by its fault.
  *
  * The VMM marks the frames where it has discarded; the pages there are
  * counted anew, the slots of ZERO pages freed, and what came back as
@@ -55,6 +56,13 @@ static void takeover_failed(Pager *p, GuestBlock *b, const char *what, int err)
     }
 }
 
+/* Ask what is here; what comes in from now on is counted. */
+static void takeover_look(Pager *p)
+{
+    p->takeover.block_bytes = guest_blocks_bytes(&p->guest);
+    p->takeover.arrived = 0;
+}
+
 void takeover_tick(Pager *p, uint64_t now)
 {
     uint64_t limit = p->limits.local_max * RCACHE_PAGE_SIZE / 100 *
@@ -63,8 +71,7 @@ void takeover_tick(Pager *p, uint64_t now)
     if (p->takeover.managed) {
         return;
     }
-    p->takeover.block_bytes = guest_blocks_bytes(&p->guest);
-    p->takeover.arrived = 0;
+    takeover_look(p);
     if (!p->takeover.managing && limit_is_all(p)) {
         p->takeover.look_at = now + 100 * NS_PER_MS;
         return;
@@ -100,6 +107,35 @@ void takeover_answer(Pager *p, const struct RcacheVmmManage *msg)
         return;
     }
     b->ready = true;
+}
+
+/*
+ * From here on a guest grows through us only, and local_max holds.  What was
+ * left for later would grow without a limit until then: with 64 MiB in 10 ms
+ * a large guest could take hundreds of MiB in that time.
+ */
+static void takeover_register(Pager *p)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
+        GuestBlock *b = &p->guest.block[i];
+        int ret;
+
+        if (!b->ready || b->registered) {
+            continue;
+        }
+        ret = uffd_register(p->guest.uffd, b->address,
+                            b->pages * RCACHE_PAGE_SIZE);
+        if (ret < 0) {
+            takeover_failed(p, b, "cannot be registered for faults", -ret);
+        } else {
+            b->registered = any = true;
+        }
+    }
+    if (any) {
+        takeover_look(p);
+    }
 }
 
 /* UNTOUCHED pages of @page..@end, in one frame, that have data are HOT. */
@@ -155,13 +191,7 @@ static void takeover_piece(Pager *p, GuestBlock *b)
 {
     uint64_t first = b->first + b->managed;
     uint64_t n = MIN(PIECE_PAGES, b->pages - b->managed);
-    int ret = uffd_register(p->guest.uffd, block_address(b, first),
-                            n * RCACHE_PAGE_SIZE);
 
-    if (ret < 0) {
-        takeover_failed(p, b, "cannot be registered for faults", -ret);
-        return;
-    }
     for (uint64_t page = first, stop; page < first + n; page = stop) {
         stop = (page / RCACHE_FRAME_PAGES + 1) * RCACHE_FRAME_PAGES;
         stop = MIN(stop, first + n);
@@ -178,12 +208,13 @@ bool takeover_work(Pager *p)
     if (!p->takeover.managing || p->takeover.managed) {
         return false;
     }
+    takeover_register(p);
     for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
         GuestBlock *b = &p->guest.block[i];
 
-        if (b->ready && !block_is_managed(b)) {
+        if (b->registered && !block_is_managed(b)) {
             takeover_piece(p, b);
-            more |= b->ready && !block_is_managed(b);
+            more |= !block_is_managed(b);
         }
         all &= block_is_managed(b);
     }

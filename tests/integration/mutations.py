@@ -260,6 +260,12 @@ MUTATIONS = {
         "    } else if (gone >= FLOW_PAGES) {",
         "    } else if (0 && gone >= FLOW_PAGES) {",
         "unit-stretch"),
+    "only-a-piece-is-registered": (
+        "rcached/pager/takeover.c",
+        "                            b->pages * RCACHE_PAGE_SIZE);\n"
+        "        if (ret < 0) {",
+        "                            PIECE_PAGES * RCACHE_PAGE_SIZE);\n"
+        "        if (ret < 0) {", "unit-takeover"),
     "stretched-at-once": (
         "rcached/pager/stretch.c",
         "    stretch->step = STEP_PAGES;",
