@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/secrecy.h"
@@ -15,6 +16,8 @@
 
 /* A VMM that has died shows it within this time of its socket's end. */
 #define VMM_DEATH_MS    500
+/* LimitNICE= in rcached.service allows as much. */
+#define PAGER_NICE      (-10)
 
 /* Page bytes must reach neither swap nor a core dump (rule 10). */
 static char *pager_keep_private(void)
@@ -27,6 +30,19 @@ static char *pager_keep_private(void)
                                g_strerror(errno));
     }
     return NULL;
+}
+
+/*
+ * Each fault of a guest waits for this process, and pages go only while it is
+ * run: on a busy host it is not to stand in a queue with the guest's own CPUs.
+ * What it does for a guest is as little as the guest's faults ask for.
+ */
+static void pager_be_prompt(void)
+{
+    if (setpriority(PRIO_PROCESS, 0, PAGER_NICE) < 0) {
+        g_message("pager: the priority cannot be raised (%s): on a busy host "
+                  "guests wait longer for their pages", g_strerror(errno));
+    }
 }
 
 /* Tell the VMM, and the daemon, why there will be no pager. */
@@ -120,6 +136,7 @@ static int pager_live(const PagerArgs *args)
         pager_give_up(args->vmm_fd, args->words_fd, why);
         return 1;
     }
+    pager_be_prompt();
     p->uplink.words_fd = args->words_fd;
     demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);
     p->health.window = args->config.slow_window_ms * NS_PER_MS;

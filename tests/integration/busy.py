@@ -8,6 +8,9 @@ import os
 import signal
 
 from cluster import Cluster, MIB, Vm, expect_clean, expect_within, wait_for
+from pagers import pager_of
+
+PAGER_NICE = -10
 
 
 def evictions_are_late(build):
@@ -21,6 +24,8 @@ def evictions_are_late(build):
                 pattern="sweep", write_percent=100)
         wait_for("evictions",
                  lambda: vm.stats()["evicted_pages"] > 10000, 60)
+        nice = os.getpriority(os.PRIO_PROCESS, pager_of(c.requester))
+        assert nice == PAGER_NICE, nice
         providers = [h.processes["rcached"].popen.pid for h in c.providers]
         for pid in providers:
             os.kill(pid, signal.SIGSTOP)

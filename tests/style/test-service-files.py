@@ -31,6 +31,7 @@ WANTED = {
         'Service.Restart': 'always', 'Service.RestartSec': '500ms',
         'Service.OOMPolicy': 'continue', 'Service.KillMode': 'process',
         'Service.LimitMEMLOCK': 'infinity', 'Service.LimitCORE': '0',
+        'Service.LimitNICE': '-10', 'Service.CPUWeight': '1000',
     },
     'arbiter.service': {
         'Unit.StartLimitIntervalSec': '0',
