@@ -118,36 +118,59 @@ def one_hangs(build):
         c.shut_down()
 
 
+def hang_with_faults(c, vm, threads):
+    """
+    One provider hangs until all of the guest's threads wait for its pages.
+
+    False if its session has ended meanwhile, with which all GETs that it had
+    end too: then that the threads went on says nothing.
+    """
+    hung, well = c.providers
+    wait_for("all of it to be touched",
+             lambda: vm.stats()["remote"] > 46 * MIB, 60)
+    stored = [c.status(h)["stored_bytes"] for h in (hung, well)]
+    process = hung.processes["rcached"]
+
+    def ended():
+        return "no answer for" in vm.said()
+
+    process.popen.send_signal(19)
+    try:
+        before = vm.stats()["fetched_pages"]
+        vm.call(f"crowd {threads - 2}")
+        enough = before + 0.8 * threads * stored[1] / stored[0]
+        wait_for("the other provider's pages", lambda: ended() or
+                 vm.stats()["fetched_pages"] > enough, 15)
+        wait_for("all threads to wait", lambda: ended() or
+                 vm.stats()["waiting_pages"] >= threads, 15)
+        return not ended()
+    finally:
+        process.popen.send_signal(18)
+
+
 def one_hangs_faults(build):
     """Faults are answered by the other provider while one does not answer.
 
     Each thread goes on until it waits for a page of the provider that hangs.
     So many threads wait in the end that they would fill all GETs there are;
     how many pages the other one has sent until then follows from what each of
-    the two holds.
+    the two holds.  A machine that is too busy for all that within the eight
+    seconds of a session tries again.
     """
     threads = 1000
-    with Cluster(build) as c:
-        # So large that eviction keeps more pages free than there are GETs.
-        vm = Vm(c.requester, mem=192, local_max=144, size=90, seconds=600,
-                threads=2, write_percent=100)
-        hung, well = c.providers[:2]
-        wait_for("all of it to be touched",
-                 lambda: vm.stats()["remote"] > 46 * MIB, 60)
-        stored = [c.status(h)["stored_bytes"] for h in (hung, well)]
-        process = hung.processes["rcached"]
-        process.popen.send_signal(19)
-        before = vm.stats()["fetched_pages"]
-        vm.call(f"crowd {threads - 2}")
-        enough = before + 0.8 * threads * stored[1] / stored[0]
-        wait_for("the other provider's pages",
-                 lambda: vm.stats()["fetched_pages"] > enough, 15)
-        wait_for("all threads to wait",
-                 lambda: vm.stats()["waiting_pages"] >= threads, 15)
-        process.popen.send_signal(18)
-        # Each of them gets what it waits for.
-        expect_clean(vm.quit())
-        c.shut_down()
+    for _ in range(4):
+        with Cluster(build) as c:
+            # So large that eviction keeps more pages free than there are GETs.
+            vm = Vm(c.requester, mem=192, local_max=144, size=90, seconds=600,
+                    threads=2, write_percent=100)
+            in_time = hang_with_faults(c, vm, threads)
+            # Each of them gets what it waits for.
+            expect_clean(vm.quit())
+            c.shut_down()
+        if in_time:
+            return
+    raise AssertionError("the other provider's pages come only when the "
+                         "session with the one that hangs has ended")
 
 
 SCENARIOS = {f.__name__: f for f in (

@@ -269,7 +269,7 @@ MUTATIONS = {
     "stretched-at-once": (
         "rcached/pager/stretch.c",
         "    stretch->step = STEP_PAGES;",
-        "    stretch->step = STEP_PAGES * 1024;", "unit-stretch"),
+        "    stretch->step = STEP_PAGES * 1024;", "evictions_are_late"),
     "not-run-but-waited": (
         "rcached/pager/fault.c",
         "MIN(now - w->looked_at, LOOK_MOST_NS)", "now - w->looked_at",
@@ -388,6 +388,15 @@ MUTATIONS = {
         "rcached/pager/location-get.c",
         "used < pool && (!r || r->gets < pool - used)",
         "used < pool || (!r && pool)", "one_hangs_faults"),
+    "one-provider-has-more-than-half-of-them": (
+        "rcached/pager/location-get.c",
+        "used < pool && (!r || r->gets < pool - used)",
+        "used < pool && (!r || used < pool)", "unit-location-get"),
+    "pagers-run-like-all-others": (
+        "rcached/pager/pager-main.c",
+        "    if (setpriority(PRIO_PROCESS, 0, PAGER_NICE) < 0) {",
+        "    if (setpriority(PRIO_PROCESS, 0, 0) < 0) {",
+        "evictions_are_late"),
     "unreadable-page-on-every-lap": (
         "rcached/pager/evict.c",
         "            page_errors_due(&p->evictor.unreadable, page[i], "
