@@ -128,6 +128,8 @@ static void lease_drop(Pager *p, Lease *l)
     move_lease_gone(p, l);
     probe_lease_gone(p, l);
     lease_leave_slabs(p, l, true);
+    /* First: without it the entry is free, whatever else stands in it. */
+    __atomic_store_n(&l->shared->id, 0, __ATOMIC_SEQ_CST);
     memset(l->shared, 0, sizeof(*l->shared));
     p->leases.entry[l->index] = NULL;
     lease_free(l);
