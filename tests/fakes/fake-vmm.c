@@ -8,13 +8,15 @@
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
  *   cancel-at BYTES | stats | least | hold | go | discard-all |
  *   attach-table | kill-ready N MOST_US | evict-early BYTES | plug |
- *   scribble MS SEED | crowd N | forgive | quit
+ *   scribble MS SEED | crowd N | forgive | states | quit
  * each answered with one JSON object on a line.  cancel-at makes the next
  * command one that is cancelled when so much is told to be done.  kill-ready
  * kills the pager and so many after it, each at its READY or at most so long
  * after it.  evict-early asks the next pager for an eviction together with its
  * START.  crowd has so many more threads of the guest begin.  forgive has the
- * guest do without the pages that are lost by now.
+ * guest do without the pages that are lost by now.  states looks at the words
+ * themselves: how many pages are in each state, and how many are in one that
+ * something is under way in, or have a slot and are not away.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
 #include <fcntl.h>
@@ -198,6 +200,33 @@ static void print_least(Run *run)
     printf("]}\n");
 }
 
+/* Is nothing under way in this state? */
+static bool state_rests(enum RcachePageState state)
+{
+    return state != RCACHE_ZAPPING && state != RCACHE_EVICTING &&
+           state != RCACHE_PUNCHING && state != RCACHE_FETCHING &&
+           state != RCACHE_FILLING && state != RCACHE_DISCARDING;
+}
+
+static void print_states(const Vmm *v)
+{
+    uint64_t count[RCACHE_STATE_MASK + 1] = { 0 }, under_way = 0;
+
+    for (uint64_t p = 0; p < v->config.pages; p++) {
+        uint64_t word = __atomic_load_n(&v->words[p], __ATOMIC_ACQUIRE);
+        enum RcachePageState state = word & RCACHE_STATE_MASK;
+
+        count[state]++;
+        under_way += !state_rests(state) ||
+                     (state != RCACHE_REMOTE && word >> RCACHE_SLOT_SHIFT);
+    }
+    printf("{\"under_way\": %lu, \"states\": [", under_way);
+    for (unsigned i = 0; i <= RCACHE_STATE_MASK; i++) {
+        printf("%s%lu", i ? ", " : "", count[i]);
+    }
+    printf("]}\n");
+}
+
 /* End the pager, leave a table as a killed one may have, take the next. */
 static void run_attach_table(Vmm *v)
 {
@@ -303,6 +332,8 @@ static void run_command(Run *run, const char *line)
         print_least(run);
     } else if (!strcmp(line, "stats")) {
         print_stats(run->vmm);
+    } else if (!strcmp(line, "states")) {
+        print_states(run->vmm);
     } else if (!strcmp(line, "hold")) {
         vmm_guest_hold(run->vmm);
         print_stats(run->vmm);

@@ -404,6 +404,7 @@ static void send_requests(Service *s)
         const void *msg = g_bytes_get_data(b, &len);
 
         send_message(s, msg, len, NULL, 0);
+        s->vmm->asked = true;
         g_bytes_unref(b);
     }
     pthread_mutex_unlock(&s->vmm->lock);
@@ -449,6 +450,15 @@ static void prove_dead(Service *s)
     }
 }
 
+/* Nobody will answer what this pager was asked. */
+static void break_request(Vmm *v)
+{
+    pthread_mutex_lock(&v->lock);
+    v->broken |= v->asked && !v->have_result;
+    pthread_cond_broadcast(&v->changed);
+    pthread_mutex_unlock(&v->lock);
+}
+
 void *vmm_service(void *opaque)
 {
     Vmm *v = opaque;
@@ -480,6 +490,7 @@ void *vmm_service(void *opaque)
                       sizeof(v->refused));
         }
         close(s.sock);
+        break_request(v);
         prove_dead(&s);
         if (!v->stop && !v->detached && !v->config.at_once) {
             vmm_alone(v);
@@ -522,14 +533,15 @@ bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds)
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += seconds;
     pthread_mutex_lock(&vmm->lock);
-    vmm->have_result = false;
+    vmm->have_result = vmm->asked = vmm->broken = false;
     vmm->cancelled = vmm->progress_fell = false;
     vmm->progress_told = 0;
     vmm->progress = (struct RcacheVmmProgress) { 0 };
     msg->id = ++vmm->request;
     good = vmm_queue(vmm, msg, msg->size);
     while (good && !vmm->have_result) {
-        good = !pthread_cond_timedwait(&vmm->changed, &vmm->lock, &end);
+        good = !vmm->broken &&
+               !pthread_cond_timedwait(&vmm->changed, &vmm->lock, &end);
     }
     pthread_mutex_unlock(&vmm->lock);
     return good;

@@ -118,6 +118,8 @@ typedef struct Vmm {
     bool have_stats;
     struct RcacheVmmResult result;
     bool have_result;
+    bool asked;                         /* the pager has been told of it ... */
+    bool broken;                        /* ... and ended before its RESULT */
     uint64_t request;                   /* id of the last command */
     uint64_t cancel_at;                 /* bytes done to cancel it at */
     bool cancelled;                     /* CANCEL has been sent */
@@ -209,6 +211,8 @@ void vmm_say(Vmm *vmm, const void *bytes, size_t len);
 /**
  * vmm_request() - send a RESIZE or EVICT and wait for its RESULT
  * @msg: its id is set here
+ *
+ * Return: false: none has come, or the pager ended before.
  *
  * It is cancelled once vmm->cancel_at bytes are told to be done, if that is
  * not UINT64_MAX.
