@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "common/crash-point.h"
 #include "rcached/pager/pager.h"
 
 /* One event a page; where there are many, the figures are enough. */
@@ -75,6 +76,7 @@ void arrival_hot(Pager *p, uint64_t page)
     }
     p->takeover.arrived++;
     if (page_slot(word)) {
+        crash_point("arrived");
         location_free(p, page_slot(word));
     }
     arrival_passed(p, page);

@@ -2,6 +2,7 @@
 /* attach: a new pager takes over a running guest.  See attach.h. */
 #include "rcached/pager/attach.h"
 
+#include "common/crash-point.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/uffd.h"
 
@@ -91,6 +92,7 @@ bool attach_begin(Pager *p, GError **error)
         }
     }
     attach_wake(p);
+    crash_point("woken");
     /* Not with the next tick: a guest waits for pages that are away. */
     providers_tick(p, pager_now());
     return true;
@@ -160,6 +162,7 @@ bool attach_work(Pager *p)
         return false;
     }
     while (now < until && reconcile_next(&p->attach.reconcile)) {
+        crash_point("frame-reconciled");
         now = pager_now();
     }
     progress_made(&p->evictor.progress, now);

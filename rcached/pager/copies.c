@@ -17,6 +17,7 @@
  */
 #include "rcached/pager/copies.h"
 
+#include "common/crash-point.h"
 #include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/put-choice.h"
@@ -120,6 +121,7 @@ static void slab_take_back(Pager *p, uint32_t slab, unsigned which)
 
     if (l && lease_ready(l) && other && lease_ready(other) && !s->frozen) {
         location_clear(p, slab, which);
+        crash_point("stale-dropped");
         revoke_spare(l, place.number, slab + 1);
     }
 }
@@ -161,6 +163,7 @@ static void slab_shed(Pager *p, uint32_t slab)
     }
     number = s->place[which].number;
     location_clear(p, slab, which);
+    crash_point("copy-shed");
     if (lease_ready(l[which])) {
         revoke_spare(l[which], number, slab + 1);
     }

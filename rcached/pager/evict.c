@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/crash-point.h"
 #include "common/wire-check.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
@@ -159,8 +160,10 @@ static bool zap_some(Pager *p)
         }
     }
     if (z->n) {
+        crash_point("zap-marked");
         z->block = b - p->guest.block;
         zap_send(p, z, b);
+        crash_point("zap-sent");
         p->evictor.zap_fruitless = 0;
         return true;
     }
@@ -199,6 +202,7 @@ void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg)
         /* Rule 14: it counts only for the word this zap put there. */
         table_step(&p->table, z->page[i], z->word[i],
                    page_to(z->word[i], pinned ? RCACHE_HOT : RCACHE_ZAPPED));
+        crash_point("zap-answered");
     }
     z->seq = 0;
 }
@@ -215,6 +219,7 @@ static void punch_run(Pager *p, uint64_t page, unsigned n)
             p->report.counts->intruders++;
         }
         guest_punch(&p->guest, page, n);
+        crash_point("punched");
         data = guest_next_data(&p->guest, page, page + n);
     }
     for (unsigned i = 0; i < n; i++) {
@@ -375,6 +380,9 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
         b->page[b->n] = got[i];
         b->word[b->n++] = word[i];
     }
+    if (zeros) {
+        crash_point("zero-committed");
+    }
     punch_marked(p, got, zero, taken);
     p->report.counts->zero_evicted += zeros;
     if (zeros) {
@@ -448,6 +456,9 @@ static bool batch_some(Pager *p, unsigned max)
         fault_poll(p);
     }
     location_unreserve(p, b->slot + b->n, slots - b->n);
+    if (b->n) {
+        crash_point("evicting");
+    }
     b->used = b->n && location_put(p, b - p->evictor.batch, b->slot, b->n,
                                    b->sum, b->bytes);
     if (b->used) {
@@ -501,6 +512,7 @@ static bool batch_commit_page(Pager *p, const Batch *b, unsigned i)
      * that of a later eviction of the same page.
      */
     p->table.sides[page].sum = b->sum[i];
+    crash_point("sum-stored");
     return table_step(&p->table, page, word,
                       page_with_slot(page_to(word, RCACHE_PUNCHING),
                                      b->slot[i]));
@@ -520,6 +532,9 @@ static void batch_commit(Pager *p, Batch *b)
             }
             gone += go[k];
         }
+        if (gone) {
+            crash_point("committed");
+        }
         punch_marked(p, b->page + i, go, n);
         p->report.counts->evicted += gone;
         if (gone) {
@@ -538,6 +553,7 @@ void evict_stored(Pager *p, unsigned i, bool ok)
         batch_commit(p, b);
     } else {
         batch_stay(p, b);
+        crash_point("put-called-off");
         for (unsigned k = 0; k < b->n; k++) {
             location_free(p, b->slot[k]);
         }

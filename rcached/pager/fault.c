@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 
+#include "common/crash-point.h"
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
@@ -46,9 +47,12 @@ void faults_deinit(Faults *faults)
 /* Zeros into a page that is FILLING without a slot. */
 static void fill_zero(Pager *p, uint64_t page)
 {
-    int ret = install_zero(&p->guest, page);
+    int ret;
 
+    crash_point("zero-filling");
+    ret = install_zero(&p->guest, page);
     if (ret == 0) {
+        crash_point("zero-filled");
         p->report.counts->faults_zero++;
         arrival_hot(p, page);
     } else if (arrival_failed(p, page, ret)) {
@@ -75,6 +79,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     if (state != RCACHE_HOT) {
         p->report.counts->faults_minor++;
     }
+    crash_point("present");
     ret = install_present(&p->guest, page);
     if (ret != -ENODATA) {
         if (!ret) {
@@ -237,6 +242,7 @@ void fault_poll(Pager *p)
         if (!n) {
             return;
         }
+        crash_point("faults-read");
         now = pager_now();
         for (int i = 0; i < n; i++) {
             if (guest_page_of_address(&p->guest, addr[i], &page)) {

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 
+#include "common/crash-point.h"
 #include "common/wire-check.h"
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
@@ -106,8 +107,10 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
         fetch_end(p, f);
         return -EAGAIN;
     }
+    crash_point("fetching");
     g_hash_table_insert(p->fetches.by_page, GSIZE_TO_POINTER(page), f);
     fetch_ask(p, f);
+    crash_point_sent("get-sent");
     return 0;
 }
 
@@ -133,6 +136,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
         fetch_intruded(p, f, intruders);
     }
     if (ret == 0) {
+        crash_point("copied");
         arrival_hot(p, f->page);
         p->report.counts->fetched++;
         if (f->demand) {
@@ -175,6 +179,7 @@ bool fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
         return false;
     } else if (table_step(&p->table, f->page, f->word,
                           page_to(f->word, RCACHE_FILLING))) {
+        crash_point("filling");
         fetch_fill(p, f, bytes);
     } else {
         fetch_end(p, f);

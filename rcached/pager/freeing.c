@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "common/crash-point.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
@@ -113,6 +114,7 @@ static void freeing_send(Pager *p, Lease *l, unsigned n)
     head.tag = out->tag;
     g_queue_push_tail(&l->frees, out);
     data_conn_send(&l->remote->bulk, &head, wire, NULL, 0);
+    crash_point_sent("free-sent");
 }
 
 void freeing_flush(Pager *p, bool all)
@@ -167,6 +169,7 @@ bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head)
             remote_close(l->remote, wire_status_name(head->status));
             return true;        /* queued again when it is down */
         }
+        crash_point("free-acked");
         for (unsigned i = 0; i < out->n; i++) {
             free_done(p, l, out->slot[i]);
         }
@@ -230,6 +233,7 @@ static void sweep_some(Pager *p, Lease *l)
 
         if (which >= 0 && slots_counts(s, which)) {
             sweep_slab(p, l, slab, which);
+            crash_point("sweep-begun");
             return;
         }
     }

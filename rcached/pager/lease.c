@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "common/crash-point.h"
 #include "rcached/pager/claim.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
@@ -39,6 +40,7 @@ static void lease_claim(Pager *p, Lease *l)
     /* An answer may be that to the first of several: its time counts. */
     l->claim_sent = l->claim_sent ? l->claim_sent : now;
     l->retry_at = now + CLAIM_RETRY_NS;
+    crash_point_sent("claim-sent");
 }
 
 void lease_remote_up(Pager *p, const Remote *remote)
@@ -128,6 +130,7 @@ static void lease_drop(Pager *p, Lease *l)
     move_lease_gone(p, l);
     probe_lease_gone(p, l);
     lease_leave_slabs(p, l, true);
+    crash_point("lease-left");
     /* First: without it the entry is free, whatever else stands in it. */
     __atomic_store_n(&l->shared->id, 0, __ATOMIC_SEQ_CST);
     memset(l->shared, 0, sizeof(*l->shared));
@@ -195,6 +198,7 @@ static void claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
         return;
     }
     l->slab_pages = l->shared->slab_pages = ack->slab_pages;
+    crash_point("lease-sized");
     if (revoke_lacking(p)) {
         return;                 /* spare, then: somebody waits for them */
     }
@@ -434,6 +438,7 @@ bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g,
     memcpy(leases[at].provider, g->host, sizeof(g->host));
     memcpy(leases[at].address, g->address, sizeof(g->address));
     wire_text_copy(leases[at].label, sizeof(leases[at].label), label);
+    crash_point("lease-noted");
     __atomic_store_n(&leases[at].id, g->lease, __ATOMIC_RELEASE);
     l = lease_add(p, at);
     l->granted = g->bytes / RCACHE_PAGE_SIZE;
@@ -453,6 +458,7 @@ void lease_release(Pager *p, Lease *l)
 
     l->releasing = true;
     data_conn_send(&l->remote->bulk, &head, NULL, NULL, 0);
+    crash_point_sent("release-sent");
 }
 
 static void lease_renew(Pager *p, Lease *l, uint64_t now)
@@ -540,5 +546,6 @@ void lease_release_all(Pager *p)
     while (any_lease_to_release(p) && pager_now() < end) {
         pager_soon(p);
         ring_run_once(p->ring, true);
+        crash_point_turn();
     }
 }

@@ -2,6 +2,7 @@
 /* location-put: pages go to all places of their slab.  See location-put.h. */
 #include "rcached/pager/location-put.h"
 
+#include "common/crash-point.h"
 #include "common/wire-check.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/put-choice.h"
@@ -116,6 +117,7 @@ bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
             put_send(p, put, k, lease[k], sum, bytes);
         }
     }
+    crash_point_sent("put-sent");
     return true;
 }
 
@@ -164,6 +166,9 @@ static void put_end(Pager *p, Put *put)
 {
     bool ok = !put->failed;
 
+    if (ok) {
+        crash_point(put_out(put) ? "put-acked-one" : "put-acked");
+    }
     if (!put_out(put)) {
         put->slot = NULL;
         p->locations.ops->stored(p, put - p->locations.puts.put, ok);

@@ -2,6 +2,7 @@
 /* location: where the bytes of pages that are away are.  See location.h. */
 #include "rcached/pager/location.h"
 
+#include "common/crash-point.h"
 #include "rcached/pager/pager.h"
 
 void locations_init(Locations *locations, const LocationOps *ops)
@@ -138,6 +139,7 @@ static void place_discount(Pager *p, uint32_t slab, unsigned which,
 
     location_put_call_off(p, slab);
     place_store(p, slab, which, place);
+    crash_point(place.stale ? "place-stale" : "place-cleared");
     if (l) {
         freeing_forget(l, slab);
     }
@@ -190,6 +192,7 @@ bool location_add(Pager *p, const Lease *l, uint32_t number)
         return false;
     }
     slab_table_set(table, slab, 0, (Location) { l->index, number, false });
+    crash_point("slab-listed");
     slots_add(&p->slots, slab, l->index, number, l->slab_pages);
     return true;
 }
@@ -200,6 +203,7 @@ void location_remove(Pager *p, uint32_t slab)
         slab_table_set(guest_slabs(&p->guest), slab, i,
                        (Location) { LOCATION_NONE, 0, false });
     }
+    crash_point("slab-unlisted");
     slots_remove(&p->slots, slab);
     p->locations.free_slab = MIN(p->locations.free_slab, slab);
 }

@@ -2,6 +2,7 @@
 /* loss: pages whose last location is proved gone.  See loss.h. */
 #include <string.h>
 
+#include "common/crash-point.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
 
@@ -64,6 +65,7 @@ static void loss_page(Pager *p, uint64_t page, uint64_t now)
         !table_step(&p->table, page, word, lost)) {
         return;                 /* or discarded meanwhile */
     }
+    crash_point("lost-marked");
     loss_count(&p->losses, location_host(p, slot), now);
     location_free(p, slot);
     if (page_state(word) == RCACHE_FETCHING) {

@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/crash-point.h"
 #include "common/wire-move.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
@@ -58,6 +59,8 @@ static void move_send_token(Pager *p, Move *m, uint8_t type)
     memcpy(token.token, m->token, sizeof(token.token));
     wire_append_move_token(frame, &head, &token);
     data_conn_send_bytes(&m->to->remote->bulk, frame);
+    crash_point_sent(type == RCACHE_EXPECT ? "expect-sent"
+                                           : "confirm-sent");
 }
 
 /* The slab, as its source calls it. */
@@ -86,6 +89,7 @@ static void move_send_move(Pager *p, Move *m)
     wire_text_copy(move.address, sizeof(move.address), m->to->remote->address);
     wire_append_move(frame, &head, &move);
     data_conn_send_bytes(&m->from->remote->bulk, frame);
+    crash_point_sent("move-sent");
 }
 
 /* Nothing that changes the slab is under way any more: it can be pushed. */
@@ -197,6 +201,8 @@ static void move_flip(Pager *p, Move *m)
     Lease *left = leases_at(&p->leases, old.lease);
 
     location_set(p, m->slab, m->which, m->to, m->number);
+    crash_point(m->leaves ? "location-replaced" : m->empty
+                ? "location-added-empty" : "location-added");
     if (left) {
         revoke_spare(left, old.number, m->slab + 1);
     }
@@ -239,8 +245,10 @@ static void expect_answer(Pager *p, Move *m, uint16_t status)
     } else if (status) {
         move_abort(p, m, wire_status_name(status));
     } else if (m->empty) {
+        crash_point("expected-empty");
         move_flip(p, m);
     } else {
+        crash_point("expected");
         m->state = MOVE_WAITING;
         move_go(p, m);
     }
@@ -259,6 +267,7 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
             move_abort(p, m, wire_status_name(head->status));
         }
     } else if (m->state == MOVE_MOVING) {
+        crash_point("moved");
         avoid_worked(p->moves.avoid, m->from->remote, m->to->remote);
         m->moved = moved;
         m->state = MOVE_CONFIRMING;
@@ -267,6 +276,7 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
                moved.digest != m->moved.digest) {
         move_abort(p, m, "the two providers disagree about what was moved");
     } else {
+        crash_point("move-confirmed");
         move_flip(p, m);
     }
 }

@@ -2,6 +2,7 @@
 /* provider-messages: what providers say.  See provider-messages.h. */
 #include "rcached/pager/provider-messages.h"
 
+#include "common/crash-point.h"
 #include "rcached/pager/pager.h"
 
 static void provider_up(Remote *remote)
@@ -45,8 +46,10 @@ static void provider_down(Remote *remote, const char *reason)
 static uint64_t provider_session(Remote *remote)
 {
     Pager *p = remote->owner;
+    uint64_t session = ++p->guest.state->session;
 
-    return ++p->guest.state->session;
+    crash_point("session-raised");
+    return session;
 }
 
 static void provider_pong(Remote *remote)

@@ -5,6 +5,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "common/crash-point.h"
+
 /* A page whose word the VMM changes each time it is looked at. */
 #define TRIES   1000
 
@@ -129,6 +131,7 @@ static bool page_remote(Reconcile *r, uint64_t page, uint64_t word, bool data)
     if (data) {
         /* Not ours: COPY happens only under FILLING. */
         r->ops->punch(r->owner, page);
+        crash_point("reconcile-punched");
         return false;           /* ask the memfd again */
     }
     if (word != remote && !table_step(r->table, page, word, remote)) {

@@ -15,6 +15,7 @@
  * GET is out on it any more.  Spare slabs that no move needs are put into the
  * table again.
  */
+#include "common/crash-point.h"
 #include "common/wire-move.h"
 #include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
@@ -226,6 +227,7 @@ static void lease_drop_slab(Pager *p, Lease *l, uint32_t number)
         g_array_append_val(l->drops, drop);
     }
     data_conn_send(&l->remote->bulk, &head, last ? NULL : &slot, NULL, 0);
+    crash_point_sent("drop-sent");
 }
 
 /* ---------------------------------------------------------------- messages */

@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 
+#include "common/crash-point.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/uffd.h"
 
@@ -134,6 +135,7 @@ static void takeover_register(Pager *p)
         }
     }
     if (any) {
+        crash_point("registered");
         takeover_look(p);
     }
 }
@@ -166,6 +168,7 @@ static void takeover_find_data(Pager *p, uint64_t page, uint64_t end)
         if (guest_keep(&p->guest, page + i, run) < 0) {
             return;             /* no memory: they stay UNTOUCHED */
         }
+        crash_point("kept");
         for (unsigned k = i; k < i + run; k++) {
             /* Only a discard takes it away, and that is all right. */
             table_step(&p->table, page + k, word[k],
@@ -184,6 +187,7 @@ static void takeover_frame(Pager *p, uint64_t page, uint64_t end)
             table_step(&p->table, i, word, page_to(word, RCACHE_UNTOUCHED));
         }
     }
+    crash_point("untouched");
     takeover_find_data(p, page, end);
 }
 
@@ -244,6 +248,7 @@ static void discards_in_frame(Pager *p, uint64_t page, uint64_t end)
         if (page_state(word) == RCACHE_ZERO && page_slot(word)) {
             if (table_step(&p->table, page, word, page_with_slot(word, 0)) &&
                 slots_valid(&p->slots, page_slot(word))) {
+                crash_point("discard-slot-out");
                 location_free(p, page_slot(word));
             }
         } else if (page_state(word) == RCACHE_UNMANAGED) {
@@ -269,6 +274,7 @@ static void discards_in_block(Pager *p, const GuestBlock *b)
             continue;
         }
         set = __atomic_exchange_n(&bits[i], 0, __ATOMIC_ACQ_REL);
+        crash_point("discards-seen");
         for (; set; set &= set - 1) {
             uint64_t page = (i * 64 + __builtin_ctzll(set)) *
                             RCACHE_FRAME_PAGES;

@@ -14,9 +14,20 @@ import subprocess
 import sys
 import tempfile
 
+from crash_points import POINTS
+
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
-# name: (file, what stands there, what stands there instead, scenario)
+
+def crash_points(names):
+    """The tests of those points, by themselves."""
+    return [f"crash_points_{POINTS[name].group}:{name}"
+            for name in names.split()]
+
+
+# name: (file, what stands there, what stands there instead, scenario), or
+# several scenarios, each of which must fail.  Those that begin with "crash-"
+# take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
     "evict-goes-on-for-ever": (
         "rcached/pager/command.c",
@@ -124,6 +135,7 @@ MUTATIONS = {
     "rule2-foreign-bytes-stay": (
         "rcached/pager/reconcile.c",
         "        r->ops->punch(r->owner, page);\n"
+        "        crash_point(\"reconcile-punched\");\n"
         "        return false;           /* ask the memfd again */",
         "        (void)0;", "unit-reconcile"),
     "rule2-newer-bytes-go": (
@@ -542,6 +554,114 @@ MUTATIONS = {
         "rcached/pager/lease.c",
         "        lease_decline(p, g);\n",
         "", "unit-lease"),
+    "crash-left-half-way": (
+        "rcached/pager/reconcile.c",
+        "        return word == hot || table_step(r->table, page, word, hot);",
+        "        return hot || !word;",
+        crash_points("zap-marked zap-sent zap-answered evicting put-sent "
+                     "copied zero-filled untouched kept")),
+    "crash-punching-left": (
+        "rcached/pager/reconcile.c",
+        "    case RCACHE_PUNCHING:\n        if (page_slot(word) || data) {",
+        "    case RCACHE_PUNCHING:\n        if (word) {\n"
+        "            return true;\n        }\n        if (data) {",
+        crash_points("committed punched zero-committed reconcile-punched")),
+    "crash-fetching-left": (
+        "rcached/pager/reconcile.c",
+        "    case RCACHE_REMOTE:\n    case RCACHE_FETCHING:\n"
+        "        return page_remote(r, page, word, data);",
+        "    case RCACHE_FETCHING:\n        return true;\n"
+        "    case RCACHE_REMOTE:\n"
+        "        return page_remote(r, page, word, data);",
+        crash_points("fetching get-sent")),
+    "crash-not-filled-is-zero": (
+        "rcached/pager/reconcile.c",
+        "        if (!data && (page_slot(word) || page_state(word) == "
+        "RCACHE_CACHED)) {",
+        "        if (!data && page_state(word) == RCACHE_CACHED) {",
+        crash_points("filling")),
+    "crash-zero-filling-left": (
+        "rcached/pager/reconcile.c",
+        "        if (!data && (page_slot(word) || page_state(word) == "
+        "RCACHE_CACHED)) {",
+        "        if (!data && !page_slot(word)) {\n"
+        "            return true;\n        }\n        if (!data) {",
+        crash_points("zero-filling")),
+    "crash-discards-unseen": (
+        "rcached/pager/reconcile.c",
+        "    return word == zero || table_step(r->table, page, word, zero);",
+        "    if (page_state(word) == RCACHE_ZERO && page_slot(word)) {\n"
+        "        return slot_mark(r, page_slot(word)), true;\n    }\n"
+        "    return word == zero || table_step(r->table, page, word, zero);",
+        crash_points("discards-seen")),
+    "crash-reconciled-is-known": (
+        "rcached/pager/reconcile.c",
+        "    if (!slot_mark(r, page_slot(word))) {",
+        "    if (word != remote && !slot_mark(r, page_slot(word))) {",
+        crash_points("frame-reconciled")),
+    "crash-nobody-woken": (
+        "rcached/pager/attach.c",
+        "    attach_wake(p);\n", "    (void)attach_wake;\n",
+        crash_points("faults-read present woken")),
+    "crash-fault-before-takeover-left": (
+        "rcached/pager/fault.c",
+        "        takeover_page(p, page);\n        return false;",
+        "        return true;", crash_points("registered")),
+    "crash-no-sweep": (
+        "rcached/pager/lease.c",
+        "        l->sweep = true;\n", "",
+        crash_points("sum-stored put-acked put-acked-one put-called-off "
+                     "arrived discard-slot-out free-sent free-acked "
+                     "sweep-begun")),
+    "crash-session-begins-anew": (
+        "rcached/pager/provider-messages.c",
+        "    uint64_t session = ++p->guest.state->session;",
+        "    uint64_t session = p->guest.state->session = ++p->serial;",
+        crash_points("session-raised")),
+    "crash-claimed-leases-forgotten": (
+        "rcached/pager/lease.c",
+        "        if (!leases[i].id) {\n            continue;",
+        "        if (!leases[i].id || !leases[i].slab_pages) {\n"
+        "            continue;",
+        crash_points("claim-sent")),
+    "crash-no-spares-found": (
+        "rcached/pager/revoke.c",
+        "            !move_names(p, l, number)) {\n",
+        "            !move_names(p, l, number) && l->granted) {\n",
+        crash_points("lease-sized slab-listed slab-unlisted expect-sent "
+                     "expected-empty expected move-sent copy-shed "
+                     "stale-dropped")),
+    "crash-spares-used-as-they-are": (
+        "rcached/pager/revoke.c",
+        "        move_wipe(p, l, s.number);",
+        "        location_add(p, l, s.number);",
+        crash_points("moved confirm-sent move-confirmed")),
+    "crash-second-places-are-spare": (
+        "rcached/pager/revoke.c",
+        "        int which = s->used ? slots_which(s, l->index) : -1;\n\n"
+        "        if (which >= 0) {\n            g_hash",
+        "        int which = s->used ? slots_which(s, l->index) : -1;\n\n"
+        "        if (which == 0) {\n            g_hash",
+        crash_points("location-added-empty location-added")),
+    "crash-revoke-said-once": (
+        "rcached/provider/request.c",
+        "            lease->told_revoked = 0;    /* this connection knows "
+        "nothing */\n", "", crash_points("location-replaced drop-sent")),
+    "crash-refused-claims-mean-nothing": (
+        "rcached/pager/lease.c",
+        "    return (status == RCACHE_E_LEASE || status == RCACHE_E_EPOCH) &&",
+        "    return status == RCACHE_E_EPOCH &&",
+        crash_points("release-sent lease-left lost-marked place-cleared")),
+    "crash-stale-forgotten": (
+        "rcached/pager/lease.c",
+        "            place[i] = (SlotPlace) { at.lease, at.number, at.stale };",
+        "            place[i] = (SlotPlace) { at.lease, at.number, false };",
+        crash_points("place-stale")),
+    "crash-unclaimed-grants-kept": (
+        "rcached/provider/store.c",
+        "        return \"dropped: nobody claimed it in time\";",
+        "        rec->until = now + 1000000;\n        return NULL;",
+        crash_points("lease-noted")),
     "told-no-wrong-bytes": (
         "rcached/pager/fetch.c",
         "    from->wrong++;\n",
@@ -557,6 +677,8 @@ def build(tree, folder, test):
     if test in ("mixed_versions", "upgraded_under_load"):
         targets += ["tests/integration/rcached-next",
                     "tests/integration/arbiter-next"]
+    if test.startswith("crash_points"):
+        targets += ["tests/integration/rcached-crash"]
     if test.startswith("unit-"):
         targets = ["tests/unit/" + test.replace("unit-", "test-")]
     subprocess.run([os.path.join(tree, "configure"),
@@ -576,8 +698,20 @@ def program(tree, test):
             os.path.join(tree, "build"), test]
 
 
+def runs(tree, name, test):
+    """Does the test notice it?"""
+    done = subprocess.run(program(tree, test), capture_output=True, text=True,
+                          check=False)
+    noticed = done.returncode == 1
+    print(f"{name}: {test} " + ("fails, as it must" if noticed else
+                                f"PASSES (exit {done.returncode})"),
+          flush=True)
+    return noticed
+
+
 def one(tree, name):
-    path, old, new, scenario = MUTATIONS[name]
+    path, old, new, tests = MUTATIONS[name]
+    tests = [tests] if isinstance(tests, str) else tests
     path = os.path.join(tree, path)
     with open(path) as f:
         text = f.read()
@@ -587,17 +721,11 @@ def one(tree, name):
     with open(path, "w") as f:
         f.write(text.replace(old, new))
     try:
-        build(tree, "build", scenario)
-        done = subprocess.run(program(tree, scenario), capture_output=True,
-                              text=True, check=False)
+        build(tree, "build", tests[0])
+        return all([runs(tree, name, test) for test in tests])
     finally:
         with open(path, "w") as f:
             f.write(text)
-    noticed = done.returncode == 1
-    print(f"{name}: {scenario} " + ("fails, as it must" if noticed else
-                                    f"PASSES (exit {done.returncode})"),
-          flush=True)
-    return noticed
 
 
 def main():

@@ -3,6 +3,8 @@
 
 usage: scenarios.py BUILD NAME...   (NAME "list" prints all)
 
+Some take words, as crash_points_pages:punched,copied does.
+
 Each scenario is a function; it starts its cluster, and ends it cleanly.
 Those of accounts.py and the other modules imported here are among them.
 RCACHED_TEST_SCALE makes the big one smaller (a divisor).
@@ -22,6 +24,7 @@ import bounds
 import busy
 import commands
 import copies
+import crash_points
 import failover
 import giveback
 import network
@@ -36,7 +39,8 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
 
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
-             **copies.SCENARIOS, **failover.SCENARIOS, **giveback.SCENARIOS,
+             **copies.SCENARIOS, **crash_points.SCENARIOS,
+             **failover.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
              **spill.SCENARIOS, **stops.SCENARIOS, **told.SCENARIOS,
              **upgrades.SCENARIOS}
@@ -695,8 +699,9 @@ def main():
         return 77
     for name in names:
         start = time.monotonic()
+        function, _, arguments = name.partition(":")
         try:
-            SCENARIOS[name](build)
+            SCENARIOS[function](build, *filter(None, arguments.split(",")))
         except (AssertionError, LabError, OSError) as error:
             print(f"{name}: FAILED: {error}")
             return 1

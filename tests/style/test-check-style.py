@@ -47,6 +47,7 @@ GOOD = {
     'qemu-patches/series': '# what it is for\n0001.patch\n',
     'qemu-patches/0001.patch': patch_with(HEADER),
     'scripts/tool': '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho "$1"\n',
+    'HACKING.md': '### Crash points\n',
 }
 
 def three(calls):
@@ -103,6 +104,8 @@ CASES = [
     ('a-rule: rcached/main.c does not have', MUTATIONS,
      SPDX.replace('/*', '#') + 'MUTATIONS = {"a-rule": ("rcached/main.c", '
      '"gone", "", "unit-x")}\n'),
+    ('here is not in the code', MUTATIONS, SPDX.replace('/*', '#') +
+     'MUTATIONS = {"a": ("rcached/main.c", "", "", ["group:here"])}\n'),
     ('SC2086', 'scripts/tool',
      '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho $1\n'),
 ]

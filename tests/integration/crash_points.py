@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""crash_points: pagers that die at each step that cannot be taken back.
+
+The code has a named point between any two such steps (common/crash-point.h);
+POINTS has each of them. Its test lets a pager of a guest under load die exactly
+there, lets the next one take over, and then all must be right: the guest goes
+on, no page is left half-way, and what providers store and have leased is what
+the pager knows of. HACKING.md says what the next pager has to do for that, and
+mutations.py takes it out: "crash_points:NAME" there is the test of one point.
+
+scripts/check-style sees to it that the points of the code, of this file and of
+HACKING.md are the same.
+"""
+import mmap
+import os
+import struct
+
+import accounts
+from cluster import Cluster, LabError, MIB, Vm, expect_clean, goes_on, wait_for
+from giveback import KeepingCluster, drain
+
+SCENARIOS = {}
+SPIN = 1
+
+
+class Order:
+    """The file that arms a point; its layout is crash-point.c's."""
+
+    def __init__(self, path):
+        with open(path, "wb+") as f:
+            f.truncate(mmap.PAGESIZE)
+            self.map = mmap.mmap(f.fileno(), mmap.PAGESIZE)
+
+    def arm(self, name, count=1, how=0, then=""):
+        """Die when that point is passed for the @count-th time; the next one
+        at the point @then."""
+        self.map[0:4] = struct.pack("I", 0)
+        self.map[4:116] = struct.pack("II52s52s", how, 0, name.encode(),
+                                      then.encode())
+        self.map[0:4] = struct.pack("I", count)
+
+    def victim(self):
+        """The pid of who has died there; 0: nobody yet."""
+        return struct.unpack("I", self.map[8:12])[0]
+
+
+class Crashing:
+    """A cluster whose requester's pagers can be told where to die."""
+
+    order = None
+    conf = ""
+
+    def start_requester(self):
+        path = os.path.join(self.dir, "requester-crash")
+        if not self.order:
+            self.order = Order(path)
+        config = os.path.join(self.dir, "requester.conf")
+        with open(config, "w") as f:
+            f.write(self.conf)
+        self.requester_options = ["--config", config]
+        self.requester.programs["rcached"] = os.path.join(
+            self.build, "tests", "integration", "rcached-crash")
+        os.environ["RCACHED_CRASH_FILE"] = path
+        try:
+            return super().start_requester()
+        finally:
+            del os.environ["RCACHED_CRASH_FILE"]
+
+
+class CrashCluster(Crashing, Cluster):
+    """Its providers lose what they have when they are killed."""
+
+
+class KeepingCrashCluster(Crashing, KeepingCluster):
+    """Its providers keep it, and a place that is away is given up soon."""
+
+    conf = "[pager]\ngive-up = 1s\n"
+
+
+# ------------------------------------------------------------------ checking
+
+def lent_by(c, host):
+    return c.status(host)["leased_bytes"]
+
+
+def listed(c):
+    """What the pagers know of at each provider: leases, and the bytes that
+    their slab tables name."""
+    found = {host.name: [0, 0] for host in c.providers}
+    for vm in c.call(c.requester.path("admin.sock"), "vms"):
+        for provider in vm["providers"]:
+            found[provider["host"]][0] += provider["leases"]
+            found[provider["host"]][1] += provider["bytes"]
+    return found
+
+
+def leased(c):
+    """What the providers have lent."""
+    return {host.name: [len(c.call(host.path("admin.sock"), "leases")),
+                        lent_by(c, host)]
+            for host in c.providers}
+
+
+def unsettled(c, vm, copies):
+    """What is not as it has to be of a guest that stands still, or None."""
+    stats, states = vm.stats(), vm.call("states")
+    stored, has, knows = c.stored(), leased(c), listed(c)
+    wrong = {
+        "not reconciled": not stats["reconciled"],
+        "under way": states["under_way"],
+        "stored": stored != copies * stats["remote"],
+        "one copy": copies > 1 and stats["one_copy"] + stats["copying"],
+        "here": stats["memfd"] != stats["resident"],
+        "leased": has != knows,
+        "lost": stats["lost"],
+        "wrong bytes": stats["checksum_errors"],
+    }
+    found = [name for name, is_so in wrong.items() if is_so]
+    return found and (found, stored, has, knows, states, stats)
+
+
+def check(c, vm, copies=1, seconds=12):
+    """The guest goes on; then it stands still, and all figures agree."""
+    goes_on(vm, 500, 30)
+    vm.call("hold", 30)
+    last = [None]
+
+    def settled():
+        last[0] = unsettled(c, vm, copies)
+        return not last[0]
+    try:
+        wait_for("all to be as it has to be", settled, seconds, 0.1)
+    except LabError as error:
+        raise LabError(f"{error}: {last[0]}") from None
+    vm.call("go")
+
+
+def die_at(c, vm, name, count=1, bring=None, via=None):
+    """A pager of @vm dies at that point, and another one takes over."""
+    before = vm.stats()["attaches"] if vm else 0
+    c.order.arm(via or name, count, then=name if via else "")
+    if bring:
+        bring(c, vm)
+    wait_for(f"a pager to die at {name}", c.order.victim, 30, 0.01)
+    if vm:
+        wait_for("the next pager", lambda: vm.stats()["attaches"] > before,
+                 30, 0.01)
+
+
+# ---------------------------------------------------------- how it comes there
+
+def kill(c, vm):
+    c.kill_pager(vm.name)
+
+
+def discard_all(c, vm):
+    vm.call("hold", 30)
+    vm.call("discard-all")
+
+
+def go(c, vm):
+    vm.call("go")
+
+
+def bring_home(c, vm):
+    """Then all that is leased is given back."""
+    vm.call("resize 0")
+
+
+def restart_provider(c, vm):
+    """Its session ends; what it has is kept."""
+    for _ in range(20):
+        c.restart_provider(c.providers[0])
+        if c.order.victim():
+            return
+
+
+def end_provider(c):
+    process = c.providers[0].processes["rcached"]
+    process.popen.kill()
+    process.popen.wait()
+
+
+def give_up(c, vm):
+    """A provider is away for so long that its places are stale."""
+    end_provider(c)
+
+
+def take_back(c, vm):
+    """It comes back under a pager that has not seen it go: what was written
+    meanwhile is not there, and only the table says so."""
+    wait_for("all places there to be stale",
+             lambda: not vm.stats()["copying"], 30)
+    written = vm.stats()["evicted_pages"]
+    wait_for("pages to be written past it",
+             lambda: vm.stats()["evicted_pages"] > written + 5000, 30)
+    c.kill_pagers(vm, 1, 0)
+    c.start_provider(c.providers[0])
+
+
+def give_up_and_take_back(c, vm):
+    end_provider(c)
+    wait_for("its places to be given up", lambda: vm.stats()["copying"], 30,
+             0.01)
+    c.start_provider(c.providers[0])
+
+
+def quit_vm(c, vm):
+    expect_clean(vm.quit())
+
+
+def lose_provider(c, vm):
+    """What it had is gone, and it says so."""
+    end_provider(c)
+    c.start_provider(c.providers[0])
+
+
+def copy_anew(c, vm):
+    """All second places go and come."""
+    vm.call("copies 1")
+    wait_for("the second places to go", lambda: c.order.victim() or
+             c.stored() < 1.5 * vm.stats()["remote"], 30)
+    if not c.order.victim():
+        vm.call("copies 2")
+
+
+def drain_one(c, vm):
+    c.drained = max(c.providers, key=lambda host: lent_by(c, host))
+    drain(c, c.drained)
+
+
+def undrain(c, vm):
+    """Once nothing is there any more, as the drain wants it."""
+    wait_for("the host to be empty",
+             lambda: not lent_by(c, c.drained), 20)
+    drain(c, c.drained, undo=True)
+
+
+# --------------------------------------------------------------- the points
+
+class Point:
+    """@count: times it is passed; @bring: what makes a pager pass it; @after:
+    what is done when it has died there; @via: where the one before has died."""
+
+    def __init__(self, group, count=1, bring=None, after=None, via=None):
+        self.group = group
+        self.via = via
+        self.count = count
+        self.bring = bring
+        self.after = after
+
+
+POINTS = {
+    # A page goes, a page comes: a guest under load passes them all the time.
+    "zap-marked": Point("pages"),
+    "zap-sent": Point("pages"),
+    "zap-answered": Point("pages"),
+    "evicting": Point("pages"),
+    "put-sent": Point("pages"),
+    "put-acked": Point("pages"),
+    "sum-stored": Point("pages", 20),
+    "committed": Point("pages"),
+    "punched": Point("pages"),
+    "zero-committed": Point("pages"),
+    "fetching": Point("pages"),
+    "get-sent": Point("pages"),
+    "filling": Point("pages"),
+    "copied": Point("pages", 50),
+    "arrived": Point("pages"),
+    "faults-read": Point("pages"),
+    "present": Point("pages"),
+    "zero-filling": Point("pages"),
+    "zero-filled": Point("pages"),
+    "discards-seen": Point("pages", 1, discard_all, go),
+    "discard-slot-out": Point("pages", 1, discard_all, go),
+    "free-sent": Point("pages"),
+    "free-acked": Point("pages"),
+    "release-sent": Point("pages", 1, bring_home),
+    # A pager takes over: one is killed, and the next dies there.
+    "session-raised": Point("pages", 1, kill),
+    "woken": Point("pages", 1, kill),
+    "reconcile-punched": Point("pages", via="committed"),
+    "frame-reconciled": Point("pages", 1, kill),
+    "sweep-begun": Point("pages", 1, kill),
+    # A VM begins: leases come, memory comes under management.
+    "claim-sent": Point("begins"),
+    "lease-sized": Point("begins"),
+    "slab-listed": Point("begins", 3),
+    "registered": Point("begins"),
+    "untouched": Point("begins", 3),
+    "kept": Point("begins", 3),
+    # Slabs get a second place.
+    "put-acked-one": Point("copies"),
+    "expect-sent": Point("copies", 1, copy_anew),
+    "slab-unlisted": Point("copies", 1, copy_anew),
+    "expected-empty": Point("copies", 1, copy_anew),
+    "location-added-empty": Point("copies", 1, copy_anew),
+    "expected": Point("copies", 1, copy_anew),
+    "move-sent": Point("copies", 1, copy_anew),
+    "moved": Point("copies", 1, copy_anew),
+    "confirm-sent": Point("copies", 1, copy_anew),
+    "move-confirmed": Point("copies", 1, copy_anew),
+    "location-added": Point("copies", 1, copy_anew),
+    "copy-shed": Point("copies", 1, copy_anew),
+    "place-cleared": Point("copies", 1, lose_provider),
+    "location-replaced": Point("copies", 1, drain_one, undrain),
+    "drop-sent": Point("copies", 1, drain_one, undrain),
+    # A provider goes, or comes back with nothing.
+    "put-called-off": Point("away", 1, restart_provider),
+    "place-stale": Point("away", 1, give_up, take_back),
+    "stale-dropped": Point("away", 1, give_up_and_take_back),
+    # With what they do to the VM, and to what is leased.
+    "lease-noted": Point("ends"),
+    "lease-left": Point("ends"),
+    "lost-marked": Point("ends", 100),
+}
+
+
+def start(c, number, **options):
+    settings = dict(mem=64, local_max=24, seconds=3600, threads=4,
+                    write_percent=60, at_once=True)
+    settings.update(options)
+    return Vm(c.requester, number=number, **settings)
+
+
+def under_load(c, copies, **options):
+    vm = start(c, 1, copies=copies, **options)
+    wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 5000, 60)
+    return vm
+
+
+def each(c, vm, names, copies):
+    """One pager after the other of one VM."""
+    for name in names:
+        point = POINTS[name]
+        die_at(c, vm, name, point.count, point.bring, point.via)
+        if point.after:
+            point.after(c, vm)
+        check(c, vm, copies)
+        print(f"{name}: ok", flush=True)
+
+
+def in_pages(build, names):
+    with CrashCluster(build) as c:
+        vm = under_load(c, 1, zero_percent=20, discard_permille=20)
+        each(c, vm, names, 1)
+        expect_clean(vm.quit())
+        nothing_left(c)
+        c.shut_down()
+
+
+def in_copies(build, names):
+    with CrashCluster(build, providers=3, slab="1M") as c:
+        vm = under_load(c, 2)
+        each(c, vm, names, 2)
+        expect_clean(vm.quit())
+        nothing_left(c)
+        c.shut_down()
+
+
+def nothing_left(c, seconds=15):
+    """All VMs have ended: nothing may be leased for them."""
+    c.wait_pagers()
+    wait_for("all leases to be given back",
+             lambda: not sum(lent_by(c, h) for h in c.providers), seconds)
+
+
+def in_begins(build, names):
+    """One VM after the other."""
+    with CrashCluster(build) as c:
+        for number, name in enumerate(names, 1):
+            point = POINTS[name]
+            c.order.arm(name, point.count)
+            vm = start(c, number, mem=48, local_max=16)
+            wait_for(f"a pager to die at {name}", c.order.victim, 30, 0.01)
+            wait_for("evictions",
+                     lambda: vm.stats()["evicted_pages"] > 1000, 30)
+            # Sooner than a provider takes a grant back that nobody claims.
+            check(c, vm, seconds=5)
+            expect_clean(vm.quit())
+            nothing_left(c)
+            print(f"{name}: ok", flush=True)
+        c.shut_down()
+
+
+def in_away(build, names):
+    with KeepingCrashCluster(build, providers=3, slab="1M") as c:
+        vm = under_load(c, 2)
+        each(c, vm, names, 2)
+        expect_clean(vm.quit())
+        nothing_left(c)
+        c.shut_down()
+
+
+def begins_at_noted_lease(c):
+    """What was granted and never claimed goes back by itself."""
+    c.order.arm("lease-noted")
+    vm = under_load(c, 1)
+    assert c.order.victim(), "no pager died at lease-noted"
+    check(c, vm)
+    quit_vm(c, vm)
+
+
+def lost(c, name):
+    """All is lost that is away; the next pager finds the rest of it."""
+    vm = under_load(c, 1)
+    vm.call("hold", 30)
+    away, _ = accounts.settled(c, vm)
+    die_at(c, vm, name, POINTS[name].count, lose_provider)
+
+    def all_lost():
+        stats = vm.stats()      # a little more may have gone since
+        return stats["lost"] == away and stats["remote"] < MIB
+    wait_for("all of it to be lost", all_lost, 15)
+    vm.call("discard-all")
+    vm.call("go")
+    check(c, vm)
+    vm.quit()
+
+
+def in_ends(build, names):
+    """Those with a story of their own."""
+    for name in names:
+        with CrashCluster(build, providers=1) as c:
+            if name == "lease-noted":
+                begins_at_noted_lease(c)
+            else:
+                lost(c, name)
+            # The arbiter and the provider wait half a minute for a claim.
+            nothing_left(c, 60)
+            c.shut_down()
+            print(f"{name}: ok", flush=True)
+
+
+GROUPS = {"pages": in_pages, "begins": in_begins, "copies": in_copies,
+          "away": in_away, "ends": in_ends}
+
+
+def scenario_of(group):
+    def scenario(build, *names):
+        """All points of the group, or those."""
+        GROUPS[group](build, names or [n for n, p in POINTS.items()
+                                       if p.group == group])
+    return scenario
+
+
+SCENARIOS = {f"crash_points_{group}": scenario_of(group) for group in GROUPS}
