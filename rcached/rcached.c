@@ -65,6 +65,7 @@ static gboolean rcached_tick(gpointer opaque)
     g_autofree char *offered = NULL, *leased = NULL, *status = NULL;
 
     notice_pause(r);
+    vms_kill_silent(r->vms, r->ticked_at);
     policy_run(r->policy, g_get_monotonic_time());
     status = stopping_tick(r->stopping, g_get_monotonic_time());
     if (status) {

@@ -20,6 +20,11 @@
 #include "common/vmm-refuse.h"
 #include "common/wire.h"
 
+/* So long a pager may say nothing: with the ticks it is noticed within 5 s. */
+#define SILENT_MS       4000u
+/* One that has not begun to report waits for its VMM, too. */
+#define BEGINS_MS       30000u
+
 /* A VMM's connection, held back until the old pager is dead. */
 struct VmWaiting {
     int fd;
@@ -322,6 +327,22 @@ bool vm_kill_pager(const Vm *vm)
     }
     pager_process_kill(vm->pager);
     return true;
+}
+
+void vm_kill_silent(Vm *vm, int64_t now)
+{
+    uint64_t age = vm_figures_age_ms(&vm->figures, now);
+    bool reports = vm->pager &&
+                   (vm->link || pager_process_adopted(vm->pager));
+
+    if (!vm->pager || age < (reports ? SILENT_MS : BEGINS_MS)) {
+        return;
+    }
+    g_warning("vm %s: pager %d has said nothing for %.1f s: it is killed, and "
+              "the next one takes its place", vm->name,
+              (int)pager_process_pid(vm->pager), age / 1e3);
+    pager_process_kill(vm->pager);
+    vm_figures_owed(&vm->figures, now);
 }
 
 bool vm_is_over(const Vm *vm, unsigned forget_ms)

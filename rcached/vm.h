@@ -108,6 +108,16 @@ void vm_automatic(Vm *vm, const struct LinkAuto *msg);
 bool vm_kill_pager(const Vm *vm);
 
 /**
+ * vm_kill_silent() - kill a pager that has said nothing for too long
+ * @now: g_get_monotonic_time()
+ *
+ * A pager reports every second.  One that does not is stopped, or spins, and
+ * its guest stands still at the next page that is not here; the next one goes
+ * on from where it was.  Killed once, it has as long again to end.
+ */
+void vm_kill_silent(Vm *vm, int64_t now);
+
+/**
  * vm_is_over() - may it be forgotten?
  * @forget_ms: how long a VM is kept whose VMM nobody knows
  */

@@ -132,6 +132,17 @@ void vms_pause(Vms *vms, int64_t us)
     }
 }
 
+void vms_kill_silent(Vms *vms, int64_t now)
+{
+    GHashTableIter iter;
+    gpointer vm;
+
+    g_hash_table_iter_init(&iter, vms->vms);
+    while (g_hash_table_iter_next(&iter, NULL, &vm)) {
+        vm_kill_silent(vm, now);
+    }
+}
+
 /* --------------------------------------------------------------- arrival */
 
 /*

@@ -57,6 +57,9 @@ Vm *vms_link_hello(Vms *vms, const struct LinkHello *hello, pid_t pid,
 /** vms_pause() - this daemon has not run for @us: nobody was heard */
 void vms_pause(Vms *vms, int64_t us);
 
+/** vms_kill_silent() - vm_kill_silent() for all of them */
+void vms_kill_silent(Vms *vms, int64_t now);
+
 /** vms_find() - a VM by its uuid, or else by its name; or NULL */
 const Vm *vms_find(Vms *vms, const char *text);
 

@@ -41,6 +41,9 @@ MUTATIONS = {
         "    return since && now > since ? (now - since) / 1000 : 0;",
         "    return since && now < 0 ? (now - since) / 1000 : 0;",
         "pager_stuck"),
+    "stuck-pagers-stay": (
+        "rcached/rcached.c",
+        "    vms_kill_silent(r->vms, r->ticked_at);\n", "", "pager_stuck"),
     "stop-taken-for-restart": (
         "rcached/stopping.c",
         "    return job && strcmp(job, \"stop\");",

@@ -219,6 +219,8 @@ static void link_message(FakePager *p)
 
 static void fake_loop(FakePager *p)
 {
+    int64_t told = g_get_monotonic_time();
+
     for (;;) {
         struct pollfd pfd[2] = {
             { .fd = is(p, "stubborn") ? -1 : VMM_FD, .events = POLLIN },
@@ -230,6 +232,10 @@ static void fake_loop(FakePager *p)
             pfd[1].fd = p->link;
         }
         poll(pfd, 2, 20);
+        if (g_get_monotonic_time() - told > G_USEC_PER_SEC && !is(p, "dumb")) {
+            told = g_get_monotonic_time();
+            link_stats(p);
+        }
         if (pfd[0].revents) {
             char byte;
 

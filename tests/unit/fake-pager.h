@@ -14,6 +14,7 @@
  *   "cannot..."    says that it cannot start, and why, and exits with status 1
  *   "stubborn..."  does not end when the VMM's connection does
  *   "mute..."      answers no LINK_EVICT
+ *   "dumb..."      reports once and not again
  *   "old..."       speaks another version of the link
  *   "bad..."       says that it has more leases than the message holds
  *   anything else  ends with status 0 when the VMM's connection does

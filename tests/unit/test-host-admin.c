@@ -344,15 +344,48 @@ START_TEST(a_pager_that_says_nothing_is_stuck)
     int fd = start_vm(5, "web");
     Vm *vm = (Vm *)vms_find(daemon_.rcached->vms, "web");
     g_autofree char *problem = NULL;
-    g_autoptr(JsonObject) o = NULL;
+    g_autoptr(JsonArray) vms = NULL;
+    JsonObject *o;
 
     vm->figures.owed_since -= 7 * G_USEC_PER_SEC;
     problem = problem_of(0);
     ck_assert(g_str_has_prefix(problem, "vm web: no figures for "));
     ck_assert(g_str_has_suffix(problem, " s: its pager is stuck"));
-    o = daemon_first(&daemon_, "vms");
+    /* Not by the socket: meanwhile the pager would be replaced. */
+    vms = host_json_vms(daemon_.rcached);
+    o = json_array_get_object_element(vms, 0);
     ck_assert_str_eq(text(o, "state"), "stuck");
     ck_assert(json_object_get_double_member(o, "figures_age_seconds") >= 7);
+    close(fd);
+}
+END_TEST
+
+static bool vm_is_served(void *name)
+{
+    const Vm *vm = vms_find(daemon_.rcached->vms, name);
+
+    return vm->pager && vm->link && vm->figures.attached;
+}
+
+/* After that time, not before, whatever else is there to be done. */
+START_TEST(a_pager_that_says_nothing_is_killed)
+{
+    int fd = start_vm(5, "dumb");
+    Vm *vm = (Vm *)vms_find(daemon_.rcached->vms, "dumb");
+    pid_t pid = pager_process_pid(vm->pager);
+    int64_t since = vm->figures.owed_since;
+
+    vm_kill_silent(vm, since + 3900 * INT64_C(1000));
+    ck_assert_int_eq(vm->figures.owed_since, since);
+    vm_kill_silent(vm, since + 4000 * INT64_C(1000));
+    ck_assert_int_gt(vm->figures.owed_since, since);
+    ck_assert(fake_pump(5000, vm_has_no_pager, (char *)"dumb"));
+    close(fd);
+    /* The next one is left alone as long as it reports. */
+    fd = daemon_vm(&daemon_, 5, "dumb");
+    ck_assert(fake_pump(5000, vm_is_served, (char *)"dumb"));
+    ck_assert_int_ne(pager_process_pid(vm->pager), pid);
+    ck_assert(fake_pump(6000, vm_has_no_pager, (char *)"dumb"));
     close(fd);
 }
 END_TEST
@@ -544,6 +577,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, the_verdict_has_reasons);
     tcase_add_test(tc, why_a_pager_cannot_start_is_told);
     tcase_add_test(tc, a_pager_that_says_nothing_is_stuck);
+    tcase_add_test(tc, a_pager_that_says_nothing_is_killed);
     tcase_add_test(tc, what_providers_have_lost);
     tcase_add_test(tc, a_vm_without_pager_degrades_the_verdict);
     tcase_add_test(tc, evict_goes_to_the_pager_and_comes_back);
