@@ -29,7 +29,8 @@ def crash_points(names):
 
 
 # name: (file, what stands there, what stands there instead, scenario), or
-# several scenarios, each of which must fail.  Those that begin with "crash-"
+# several scenarios, each of which must fail; or the same in several files,
+# where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
     "evict-goes-on-for-ever": (
@@ -565,7 +566,19 @@ MUTATIONS = {
         "        return word == hot || table_step(r->table, page, word, hot);",
         "        return hot || !word;",
         crash_points("zap-marked zap-sent zap-answered evicting put-sent "
-                     "copied zero-filled untouched kept")),
+                     "copied zero-filled")),
+    "crash-taken-over-is-done": (
+        "rcached/pager/reconcile.c",
+        "        return word == hot || table_step(r->table, page, word, hot);",
+        "        return word == hot || page_state(word) == RCACHE_UNTOUCHED\n"
+        "               || table_step(r->table, page, word, hot);",
+        "rcached/pager/takeover.c",
+        "static void takeover_frame(Pager *p, uint64_t page, uint64_t end)\n"
+        "{\n",
+        "static void takeover_frame(Pager *p, uint64_t page, uint64_t end)\n"
+        "{\n    if (page_state(table_load(&p->table, page)) !=\n"
+        "        RCACHE_UNMANAGED) {\n        return;\n    }\n",
+        crash_points("untouched kept")),
     "crash-punching-left": (
         "rcached/pager/reconcile.c",
         "    case RCACHE_PUNCHING:\n        if (page_slot(word) || data) {",
@@ -716,24 +729,29 @@ def runs(tree, name, test):
 
 
 def one(tree, name):
-    path, old, new, tests = MUTATIONS[name]
+    *edits, tests = MUTATIONS[name]
     tests = [tests] if isinstance(tests, str) else tests
-    path = os.path.join(tree, path)
-    with open(path) as f:
-        text = f.read()
-    if text.count(old) != 1:
-        print(f"{name}: the text to change is not there (once)", flush=True)
-        return False
-    with open(path, "w") as f:
-        f.write(text.replace(old, new))
+    before = {}
     try:
+        for i in range(0, len(edits), 3):
+            path, old, new = edits[i:i + 3]
+            path = os.path.join(tree, path)
+            with open(path) as f:
+                text = before[path] = f.read()
+            if text.count(old) != 1:
+                print(f"{name}: the text to change is not there (once)",
+                      flush=True)
+                return False
+            with open(path, "w") as f:
+                f.write(text.replace(old, new))
         build(tree, "build", tests[0])
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             return all(list(pool.map(lambda test: runs(tree, name, test),
                                      tests)))
     finally:
-        with open(path, "w") as f:
-            f.write(text)
+        for path, text in before.items():
+            with open(path, "w") as f:
+                f.write(text)
 
 
 def main():
