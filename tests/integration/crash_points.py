@@ -83,6 +83,10 @@ def lent_by(c, host):
     return c.status(host)["leased_bytes"]
 
 
+def stored_by(c, host):
+    return c.status(host)["stored_bytes"]
+
+
 def listed(c):
     """What the pagers know of at each provider: leases, and the bytes that
     their slab tables name."""
@@ -176,7 +180,9 @@ def restart_provider(c, vm):
 
 
 def end_provider(c):
-    process = c.providers[0].processes["rcached"]
+    """The one that stores most."""
+    c.ended = max(c.providers, key=lambda host: stored_by(c, host))
+    process = c.ended.processes["rcached"]
     process.popen.kill()
     process.popen.wait()
 
@@ -195,14 +201,14 @@ def take_back(c, vm):
     wait_for("pages to be written past it",
              lambda: vm.stats()["evicted_pages"] > written + 5000, 30)
     c.kill_pagers(vm, 1, 0)
-    c.start_provider(c.providers[0])
+    c.start_provider(c.ended)
 
 
 def give_up_and_take_back(c, vm):
     end_provider(c)
     wait_for("its places to be given up", lambda: vm.stats()["copying"], 30,
              0.01)
-    c.start_provider(c.providers[0])
+    c.start_provider(c.ended)
 
 
 def quit_vm(c, vm):
@@ -212,7 +218,7 @@ def quit_vm(c, vm):
 def lose_provider(c, vm):
     """What it had is gone, and it says so."""
     end_provider(c)
-    c.start_provider(c.providers[0])
+    c.start_provider(c.ended)
 
 
 def copy_anew(c, vm):
