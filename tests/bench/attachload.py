@@ -12,7 +12,12 @@ VMM answers nothing itself meanwhile, as QEMU does for pages that are here.
 The floor of the first page is what the start of another process costs here:
 kill one, start the daemon's program, and hear that it has ended. The floor of
 "all known" is that and one look at each word and each page of the memfd.
+
+Then the guest with three quarters away works, reading and writing pages all
+over its memory, and its pager is killed many times, each at another moment. A
+pause is the longest wait for a page that such a kill costs.
 """
+import random
 import subprocess
 import time
 
@@ -26,6 +31,10 @@ SPARE = 1536                    # MiB that others may need meanwhile
 # within 20 % of their middle); all pages within so much more for each GiB.
 FIRST_MS, GIB_MS = 200.0, 50.0
 FLAT = 1.2 / 0.8
+# Pagers killed under load, and what 99 of 100 pauses are to be below.
+KILLS, KILLS_SHORT = 100, 4
+APART = 1.0                     # s: pagers that die sooner are held up
+PAUSE_MS = 500.0
 
 
 def available_mib():
@@ -112,6 +121,34 @@ def measure(bench, product, label, evict):
             for value in [bench.medians(rounds, key)[""] / 1e6]}
 
 
+def pause_once(bench, product, after_us):
+    """One kill under load; (the pause, the floor), in ns."""
+    floor = restart_ns(bench.program("rcached", "rcached"))
+    pager = wait_for("all of the guest to be managed",
+                     lambda: whole(product), 300)
+    done = product.vmm.ask(f"pause {pager} {after_us}")
+    if done["wrong"] or not done["touched"] or not done["pause_ns"]:
+        raise LabError(f"attach: a pager killed under load: {done}")
+    return done["pause_ns"], floor
+
+
+def measure_pauses(bench, product, size):
+    rng = random.Random(size)
+    kills = KILLS_SHORT if bench.args.short else KILLS
+    bench.say(f"attach: {name_of(size)}, under load: {kills} kills")
+    got = []
+    for _ in range(kills):
+        time.sleep(APART)
+        got.append(pause_once(bench, product, rng.randrange(200000)))
+    pauses = sorted(pause / 1e6 for pause, _ in got)
+    floor = sorted(floor / 1e6 for _, floor in got)[kills // 2]
+    product.pager = product.pager_pid()
+    for name, value in (("p50", pauses[kills // 2]),
+                        ("p99", pauses[-(-kills * 99 // 100) - 1])):
+        bench.add("attach", f"pause_{name_of(size)}_{name}", "ms", value,
+                  floor, {"longest": pauses[-1], "kills": kills})
+
+
 def add(bench, variant, size, got):
     floors = {"first_away": got["floor"], "first_here": got["floor"],
               "known": got["floor"] + got["sweep"]}
@@ -151,8 +188,10 @@ def measure_here(bench, product_of, size):
 def measure_away(bench, product_of, size):
     with product_of(bench, size, size // 4) as product:
         product.vmm.ask("fill")
-        return measure(bench, product, f"{name_of(size)}, away",
-                       lambda product: product.evict_to(size // 4 * MIB))
+        got = measure(bench, product, f"{name_of(size)}, away",
+                      lambda product: product.evict_to(size // 4 * MIB))
+        measure_pauses(bench, product, size)
+        return got
 
 
 def run(bench, product_of):
@@ -175,6 +214,8 @@ def verdict(result):
     metric, value = result["metric"], result["value"]
     if metric.endswith("_spread"):
         return result["ratio"] <= FLAT, f"ratio <= {FLAT:.1f}"
+    if metric.startswith("pause_"):
+        return value < PAUSE_MS, f"value < {PAUSE_MS:.0f}"
     limit = FIRST_MS
     if metric.endswith("_known"):
         limit += GIB_MS * result["peers"]["GiB"]
@@ -190,6 +231,10 @@ def problems(results):
         if r["metric"].endswith("_known") and \
            r["value"] < r["peers"]["ready"]:
             yield f"{name}: all known before READY"
+    for metric in ("p50", "p99"):
+        if not any(r["metric"].startswith("pause_") and
+                   r["metric"].endswith(metric) for r in results):
+            yield f"attach pause_*_{metric} is missing"
     for variant in ("here", "away"):
         for metric in ("first_away", "first_here", "known"):
             if not any(r["metric"].startswith(variant + "_") and

@@ -10,6 +10,7 @@
  *   evict BYTES     and how long that took
  *   evict-to BYTES
  *   attach PID      kill that pager and go on with the next (attach.h)
+ *   pause PID US    the same under load, after so many microseconds (pause.h)
  *   stats
  *   quit
  */
@@ -23,6 +24,7 @@
 
 #include "tests/bench/attach.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/pause.h"
 #include "tests/fakes/oracle.h"
 #include "tests/fakes/vmm.h"
 
@@ -113,7 +115,7 @@ static void run_stats(Vmm *v)
 /* False when it is over. */
 static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
 {
-    unsigned long n = 0;
+    unsigned long n = 0, us = 0;
 
     if (!strcmp(line, "fill\n")) {
         run_fill(v, UINT64_MAX);
@@ -127,6 +129,8 @@ static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
         run_evict(v, RCACHE_EVICT_BYTES, n);
     } else if (sscanf(line, "attach %lu", &n) == 1) {
         attach_measure(v, n);
+    } else if (sscanf(line, "pause %lu %lu", &n, &us) == 2) {
+        pause_measure(v, n, us);
     } else if (!strcmp(line, "stats\n")) {
         run_stats(v);
     } else {
