@@ -101,7 +101,8 @@ static const ConfigKey keys[] = {
     { .section = "pager", .key = "give-up", .type = CONFIG_TIME,
       .fallback = "10min", .min = 1000, .max = 86400 * 1000,
       .doc = "What is at a provider that has been away for so long is copied "
-             "from its other place to another provider." },
+             "from its other place to another provider. If there is no other "
+             "place, a VM that waits for it is stopped (on-loss=pause)." },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
       .doc = "The group whose members may connect VMs to vmm.sock, besides "

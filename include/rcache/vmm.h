@@ -365,7 +365,7 @@ struct RcacheVmmStats {
                                 /* can be had now */
     uint64_t copying;           /* bytes of remote that have to be copied */
     uint32_t copies;            /* wanted */
-    uint32_t reserved;
+    uint32_t hopeless;          /* waiting_pages that cannot be had */
 };
 
 /* The size of STATS without RCACHE_VMM_F_COPIES. */

@@ -3,8 +3,8 @@
 #include "rcached/pager/attach.h"
 
 #include "common/crash-point.h"
+#include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
-#include "rcached/pager/uffd.h"
 
 /* Between two looks at the faults: a few frames. */
 #define SLICE_NS        (200 * 1000ull)
@@ -54,19 +54,6 @@ static const ReconcileOps memfd_ops = {
 
 /* -------------------------------------------------------------------- life */
 
-/* Faults that somebody has read before us are not delivered again. */
-static void attach_wake(Pager *p)
-{
-    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
-        const GuestBlock *b = &p->guest.block[i];
-
-        if (b->present) {
-            uffd_wake(p->guest.uffd, b->address,
-                      b->pages * RCACHE_PAGE_SIZE);
-        }
-    }
-}
-
 bool attach_begin(Pager *p, GError **error)
 {
     struct RcacheState *s = p->guest.state;
@@ -91,7 +78,8 @@ bool attach_begin(Pager *p, GError **error)
             attach_block(p, i);
         }
     }
-    attach_wake(p);
+    /* Faults that somebody has read before us are not delivered again. */
+    install_wake_all(&p->guest);
     crash_point("woken");
     /* Not with the next tick: a guest waits for pages that are away. */
     providers_tick(p, pager_now());

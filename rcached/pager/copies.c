@@ -99,10 +99,7 @@ static void copies_give_up(Pager *p, uint64_t now)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        const Remote *r = l->remote;
-
-        if (r->state == REMOTE_UP || !r->away_at ||
-            now < r->away_at + p->copies.give_up_ns) {
+        if (!copies_is_given_up(&p->copies, l->remote, now)) {
             continue;
         }
         for (uint32_t i = 0; i < p->slots.nr; i++) {

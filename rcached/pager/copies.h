@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "rcached/pager/leases.h"
+#include "rcached/pager/remote.h"
 #include "rcached/pager/slots.h"
 
 typedef struct Pager Pager;
@@ -30,6 +31,14 @@ typedef struct Copies {
 
 /** copies_tick() - make, give up, shed */
 void copies_tick(Pager *p, uint64_t now);
+
+/** copies_is_given_up() - has a provider been away for too long? */
+static inline bool copies_is_given_up(const Copies *copies, const Remote *r,
+                                      uint64_t now)
+{
+    return r->state != REMOTE_UP && r->away_at &&
+           now >= r->away_at + copies->give_up_ns;
+}
 
 /**
  * copies_wanting() - pages of empty slabs that have to be leased for copies

@@ -26,14 +26,12 @@
 #define NO_LEASE_NS     (5 * NS_PER_SEC)
 /* The loop turns more often than that, if it is run at all. */
 #define LOOK_MOST_NS    (150 * NS_PER_MS)
-#define LOST_WAITS_MAX  64u
 
 void faults_init(Faults *faults)
 {
     room_queue_init(&faults->room);
     fetch_queue_init(&faults->fetch);
     room_queue_init(&faults->retry);
-    faults->lost = g_array_new(FALSE, FALSE, sizeof(LostWait));
 }
 
 void faults_deinit(Faults *faults)
@@ -41,7 +39,6 @@ void faults_deinit(Faults *faults)
     room_queue_deinit(&faults->room);
     fetch_queue_deinit(&faults->fetch);
     room_queue_deinit(&faults->retry);
-    g_array_free(faults->lost, TRUE);
 }
 
 /* Zeros into a page that is FILLING without a slot. */
@@ -156,21 +153,6 @@ static bool fault_absent(Pager *p, uint64_t page, uint64_t word, bool waited,
     return true;
 }
 
-/* Nothing will come; but who looks must see that the guest waits. */
-static void lost_wait(Pager *p, uint64_t page, uint64_t now)
-{
-    for (guint i = 0; i < p->faults.lost->len; i++) {
-        if (g_array_index(p->faults.lost, LostWait, i).page == page) {
-            return;
-        }
-    }
-    if (p->faults.lost->len < LOST_WAITS_MAX) {
-        LostWait wait = { page, now };
-
-        g_array_append_val(p->faults.lost, wait);
-    }
-}
-
 static bool fault_once(Pager *p, uint64_t page, bool waited, uint64_t now)
 {
     uint64_t word = table_load(&p->table, page);
@@ -197,7 +179,7 @@ static bool fault_once(Pager *p, uint64_t page, bool waited, uint64_t now)
     case RCACHE_DISCARDING:     /* the VMM wakes */
         return true;
     case RCACHE_LOST:           /* waits for an operator */
-        lost_wait(p, page, now);
+        lost_wait_add(&p->faults.lost, page, now);
         return true;
     default:
         return true;

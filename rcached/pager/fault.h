@@ -10,20 +10,11 @@
 #include <stdint.h>
 
 #include "rcached/pager/fetch-queue.h"
+#include "rcached/pager/lost-wait.h"
 #include "rcached/pager/room-queue.h"
 #include "rcached/pager/stretch.h"
 
 typedef struct Pager Pager;
-
-/**
- * struct LostWait - a LOST page that the guest has touched
- * @page: its index
- * @since: ns, the first touch
- */
-typedef struct LostWait {
-    uint64_t page;
-    uint64_t since;
-} LostWait;
 
 /**
  * struct RoomWait - how long the queue for room has waited in vain
@@ -45,7 +36,7 @@ typedef struct RoomWait {
  * @fetch: their provider is asked for as many pages as it may be; report.c
  *         reads it
  * @retry: to be looked at again soon, or when page-errors.h says so
- * @lost: of LostWait, a bounded number, for report.c
+ * @lost: nobody has their bytes any more; report.c reads it
  * @stretch: there is no room anywhere, so local_max gives way
  */
 typedef struct Faults {
@@ -53,7 +44,7 @@ typedef struct Faults {
     RoomWait room_wait;
     FetchQueue fetch;
     RoomQueue retry;
-    GArray *lost;
+    LostWaits lost;
     Stretch stretch;
 } Faults;
 

@@ -44,4 +44,7 @@ int install_present(Guest *guest, uint64_t page);
 /** install_wake() - let who waits for the page fault again */
 int install_wake(Guest *guest, uint64_t page);
 
+/** install_wake_all() - the same for all pages */
+void install_wake_all(Guest *guest);
+
 #endif

@@ -44,6 +44,22 @@ bool location_is_lost(const Pager *p, uint64_t slot)
     return lost;
 }
 
+bool location_is_given_up(const Pager *p, uint64_t slot, uint64_t now)
+{
+    bool known = false;
+
+    for (unsigned i = 0; slots_valid(&p->slots, slot) && i < SLOTS_PLACES;
+         i++) {
+        const Lease *l = leases_of(&p->leases, slots_slab(&p->slots, slot), i);
+
+        if (l && !l->lost && !copies_is_given_up(&p->copies, l->remote, now)) {
+            return false;
+        }
+        known |= l != NULL;
+    }
+    return known;
+}
+
 const char *location_host(const Pager *p, uint64_t slot)
 {
     const Remote *remote = location_remote(p, slot);

@@ -95,6 +95,14 @@ bool location_knows(const Pager *p, uint64_t slot);
  */
 bool location_is_lost(const Pager *p, uint64_t slot);
 
+/**
+ * location_is_given_up() - is nobody left who will have a slot's bytes soon?
+ *
+ * Each place of its slab is proved gone, or its provider has been away for
+ * longer than copies.give_up_ns.  It may be back at any moment.
+ */
+bool location_is_given_up(const Pager *p, uint64_t slot, uint64_t now);
+
 /** location_host() - the name of that provider; "" */
 const char *location_host(const Pager *p, uint64_t slot);
 

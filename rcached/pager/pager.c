@@ -71,6 +71,7 @@ static void tick_done(RingOp *op, int res, bool more)
     location_retry(p, now);
     providers_tick(p, now);
     loss_tick(p, now);
+    lost_wait_tick(p, now);
     lease_tick(p, now);
     freeing_flush(p, true);
     health_tick(p, now);

@@ -49,64 +49,76 @@ static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
     s->local_max = p->limits.local_max * RCACHE_PAGE_SIZE;
 }
 
-/* The fault that has waited longest, and what for. */
+/* Why a fault waits: the worst counts, of those as bad the oldest. */
+typedef struct Waits {
+    struct RcacheVmmStats *s;
+    uint64_t page;
+    bool hopeless;
+} Waits;
+
+static void waits_consider(Waits *w, uint64_t page, uint64_t age,
+                           const char *what, bool hopeless)
+{
+    if (w->hopeless > hopeless ||
+        (w->hopeless == hopeless && age < w->s->oldest_wait)) {
+        return;
+    }
+    w->page = page;
+    w->hopeless = hopeless;
+    w->s->oldest_wait = age;
+    wire_text_copy(w->s->waiting_for, sizeof(w->s->waiting_for), what);
+}
+
+/* Pages that are asked for, and that will not come if all is given up. */
+static void waits_fetches(Pager *p, Waits *w, uint64_t now)
+{
+    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
+        const Fetch *f = &p->fetches.entry[i];
+        uint64_t slot = page_slot(f->word);
+        bool hopeless;
+
+        if (!f->used || !f->demand || page_errors_has(&p->errors, f->page)) {
+            continue;
+        }
+        hopeless = location_is_given_up(p, slot, now);
+        w->s->waiting_pages++;
+        w->s->hopeless += hopeless;
+        waits_consider(w, f->page, now - f->started, location_host(p, slot),
+                       hopeless);
+    }
+}
+
+/* How many faults wait; which of them matters most, and what it waits for. */
 static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
 {
-    const Fetch *oldest = NULL;
-    uint64_t page = REPORT_NO_PAGE, refused_page, since;
+    const LostWait *lost = lost_wait_oldest(&p->faults.lost);
+    Waits w = { .s = s, .page = REPORT_NO_PAGE };
+    uint64_t page, since;
     unsigned refused;
     GuestBlock *b;
 
-    s->waiting_pages = room_queue_len(&p->faults.room);
-    if (s->waiting_pages) {
-        s->oldest_wait = now - p->faults.room.since;
-        page = room_queue_first(&p->faults.room);
-        wire_text_copy(s->waiting_for, sizeof(s->waiting_for), "room");
+    s->hopeless = p->faults.lost.nr;
+    s->waiting_pages = room_queue_len(&p->faults.room) +
+                       p->faults.fetch.len +    /* behind older ones */
+                       p->faults.lost.nr;
+    if (room_queue_len(&p->faults.room)) {
+        waits_consider(&w, room_queue_first(&p->faults.room),
+                       now - p->faults.room.since, "room", false);
     }
-    s->waiting_pages += p->faults.fetch.len;    /* behind older ones */
-    for (guint i = 0; i < p->faults.lost->len;) {
-        const LostWait *l = &g_array_index(p->faults.lost, LostWait, i);
-
-        if (page_state(table_load(&p->table, l->page)) != RCACHE_LOST) {
-            g_array_remove_index_fast(p->faults.lost, i);      /* discarded */
-            continue;
-        }
-        s->waiting_pages++;
-        if (now - l->since >= s->oldest_wait) {
-            s->oldest_wait = now - l->since;
-            page = l->page;
-            wire_text_copy(s->waiting_for, sizeof(s->waiting_for),
-                           "a page that is lost");
-        }
-        i++;
+    if (lost) {
+        waits_consider(&w, lost->page, now - lost->since,
+                       "a page that is lost", true);
     }
-    refused = page_errors_oldest(&p->errors, &refused_page, &since);
-    if (refused && now - since >= s->oldest_wait) {
-        s->oldest_wait = now - since;
-        page = refused_page;
-        wire_text_copy(s->waiting_for, sizeof(s->waiting_for),
-                       "memory that the kernel refuses");
+    refused = page_errors_oldest(&p->errors, &page, &since);
+    if (refused) {
+        waits_consider(&w, page, now - since,
+                       "memory that the kernel refuses", false);
     }
     s->waiting_pages += refused;
-    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
-        const Fetch *f = &p->fetches.entry[i];
-
-        if (f->used && f->demand && !page_errors_has(&p->errors, f->page)) {
-            s->waiting_pages++;
-            if (!oldest || f->started < oldest->started) {
-                oldest = f;
-            }
-        }
-    }
-    if (oldest && now - oldest->started > s->oldest_wait) {
-        s->oldest_wait = now - oldest->started;
-        page = oldest->page;
-        wire_text_copy(s->waiting_for, sizeof(s->waiting_for),
-                       location_host(p, page_slot(oldest->word)));
-    }
-    if (s->oldest_wait && (b = guest_block_of_page(&p->guest, page))) {
+    waits_fetches(p, &w, now);
+    if (s->oldest_wait && (b = guest_block_of_page(&p->guest, w.page))) {
         s->waiting_block = b - p->guest.block;
-        s->waiting_offset = (page - b->first) * RCACHE_PAGE_SIZE;
+        s->waiting_offset = (w.page - b->first) * RCACHE_PAGE_SIZE;
     }
 }
 

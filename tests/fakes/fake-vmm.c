@@ -70,7 +70,8 @@ static char *stats_text(Vmm *v)
            "\"attaches\": %u, \"attached\": %d, \"zap_seq\": %lu, "
            "\"fetched_pages\": %lu, \"reconciled\": %d, "
            "\"copies\": %u, \"one_copy\": %lu, \"copying\": %lu, "
-           "\"mismatches\": %lu, \"longest_ns\": %lu}\n",
+           "\"mismatches\": %lu, \"longest_ns\": %lu, "
+           "\"hopeless\": %u}\n",
            s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
            s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
            s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
@@ -79,7 +80,8 @@ static char *stats_text(Vmm *v)
            s.pager_rss, (uint64_t)v->visits, (unsigned)v->attaches,
            (int)v->attached, v->state->zap_seq, s.fetched_pages,
            s.hdr.flags & RCACHE_STATS_RECONCILED, s.copies, s.one_copy,
-           s.copying, (uint64_t)v->mismatches, (uint64_t)v->longest_ns);
+           s.copying, (uint64_t)v->mismatches, (uint64_t)v->longest_ns,
+           s.hopeless);
 }
 
 static void print_stats(Vmm *v)

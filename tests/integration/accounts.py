@@ -254,6 +254,7 @@ def provider_loses_all(build):
         stats = vm.stats()
         assert stats["waiting_pages"] > 0, stats
         assert stats["waiting_for"] == "a page that is lost", stats
+        assert stats["hopeless"] == stats["waiting_pages"], stats
         assert stats["lost"] > 32 * MIB and stats["remote"] < MIB, stats
         # Once for each.
         told = re.findall("has lost lease ([0-9a-f]+)", vm.said())

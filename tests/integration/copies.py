@@ -87,6 +87,41 @@ def provider_dies_with_a_copy(build):
         c.shut_down()
 
 
+class Hasty(Cluster):
+    """A requester that gives up a provider after two seconds."""
+
+    def start_requester(self):
+        conf = self.requester.path("hasty.conf")
+        with open(conf, "w", encoding="ascii") as f:
+            f.write("[pager]\ngive-up = 2s\n")
+        self.requester_options = ("--config", conf)
+        return super().start_requester()
+
+
+@scenario
+def given_up_and_back(build):
+    """The only provider says nothing for longer than give-up: who waits for a
+    page of it waits without hope, which is told; and goes on when it is
+    back."""
+    with Hasty(build, providers=1) as c:
+        vm = filled(c, 64, 24)
+        provider = daemon(c.providers[0]).popen.pid
+        os.kill(provider, signal.SIGSTOP)
+        vm.call("go")
+        wait_for("the guest to wait", lambda: vm.stats()["waiting_pages"], 30)
+        wait_for("the provider to be given up",
+                 lambda: vm.stats()["hopeless"], 30)
+        stats = vm.stats()
+        assert stats["hopeless"] <= stats["waiting_pages"], stats
+        assert stats["waiting_for"] == "provider0", stats
+        assert stats["lost"] == 0, stats
+        os.kill(provider, signal.SIGCONT)
+        wait_for("it to be back", lambda: not vm.stats()["hopeless"], 30)
+        goes_on(vm)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 class Racks(Cluster):
     """Two of three providers are in one rack."""
 

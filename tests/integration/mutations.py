@@ -127,9 +127,7 @@ MUTATIONS = {
         "    if (false && !read_own(source, &room, errp)) {", "own_cgroup"),
     "rule2-no-wake": (
         "rcached/pager/attach.c",
-        "            uffd_wake(p->guest.uffd, b->address,\n"
-        "                      b->pages * RCACHE_PAGE_SIZE);\n",
-        "            (void)b;\n", "pager_kills"),
+        "    install_wake_all(&p->guest);\n", "", "pager_kills"),
     "rule2-fetching-is-zero": (
         "rcached/pager/reconcile.c",
         "    case RCACHE_REMOTE:\n    case RCACHE_FETCHING:\n"
@@ -461,6 +459,14 @@ MUTATIONS = {
         "rcached/provider/peer.c",
         "        return wire_check(bytes, frame_need(head));",
         "        return WIRE_OK;", "unit-provider-digest"),
+    "given-up-is-hoped-for": (
+        "rcached/pager/report.c",
+        "        w->s->hopeless += hopeless;\n", "",
+        "given_up_and_back"),
+    "lost-is-hoped-for": (
+        "rcached/pager/report.c",
+        "    s->hopeless = p->faults.lost.nr;\n", "",
+        "provider_loses_all"),
     "what-is-lost-stays-remote": (
         "rcached/pager/loss.c",
         "    if (!is_away(word) ||",

@@ -23,6 +23,7 @@ static struct RcacheSide sides[PAGES];
 static struct RcacheCounts counts;
 static uint64_t now, resident, freed;
 static unsigned nr_present, nr_zero, nr_fetched, nr_wanted, nr_lost, nr_taken;
+static unsigned nr_woken, nr_all_woken;
 static int present, fetched;
 
 uint64_t pager_now(void)
@@ -55,6 +56,17 @@ int install_zero(Guest *guest, uint64_t page)
     ck_assert_uint_eq(page_slot(words[page]), 0);
     nr_zero++;
     return 0;
+}
+
+int install_wake(Guest *guest, uint64_t page)
+{
+    nr_woken++;
+    return 0;
+}
+
+void install_wake_all(Guest *guest)
+{
+    nr_all_woken++;
 }
 
 int install_present(Guest *guest, uint64_t page)
@@ -158,6 +170,7 @@ static void set_up(void)
     now = 100 * NS_PER_SEC;
     resident = freed = 0;
     nr_present = nr_zero = nr_fetched = nr_wanted = nr_lost = nr_taken = 0;
+    nr_woken = nr_all_woken = 0;
     present = fetched = 0;
 }
 
@@ -233,7 +246,7 @@ START_TEST(what_is_under_way_is_left_alone)
     fault(way[_i], SLOT);
     expect(0, 0, 0);
     ck_assert_int_eq(page_state(words[PAGE]), way[_i]);
-    ck_assert_uint_eq(p->faults.lost->len + freed, 0);
+    ck_assert_uint_eq(p->faults.lost.nr + freed, 0);
 }
 END_TEST
 
@@ -243,7 +256,65 @@ START_TEST(what_is_lost_waits)
     fault(RCACHE_LOST, 0);
     expect(0, 0, 0);
     ck_assert_int_eq(page_state(words[PAGE]), RCACHE_LOST);
-    ck_assert_uint_eq(p->faults.lost->len, 1);
+    ck_assert_uint_eq(p->faults.lost.nr, 1);
+}
+END_TEST
+
+/* Who still waits for it comes back when woken; who has gone does not. */
+START_TEST(what_is_lost_is_asked_for_again)
+{
+    fault(RCACHE_LOST, 0);
+    lost_wait_tick(p, now);
+    ck_assert_uint_eq(nr_woken, 0);
+    for (unsigned i = 1; i <= 8; i++) {
+        now += LOST_WAIT_ASK_NS;
+        lost_wait_tick(p, now);
+        ck_assert_uint_eq(nr_woken, i);
+        lost_wait_tick(p, now + 1);     /* not again at once */
+        ck_assert_uint_eq(nr_woken, i);
+        fault(RCACHE_LOST, 0);
+    }
+    ck_assert_uint_eq(lost_wait_oldest(&p->faults.lost)->page, PAGE);
+    ck_assert_uint_eq(lost_wait_oldest(&p->faults.lost)->since,
+                      100 * NS_PER_SEC);
+    now += LOST_WAIT_GONE_NS - 1;
+    lost_wait_tick(p, now);
+    ck_assert_uint_eq(p->faults.lost.nr, 1);
+    lost_wait_tick(p, now + 1);
+    ck_assert_uint_eq(p->faults.lost.nr, 0);
+    ck_assert_ptr_null(lost_wait_oldest(&p->faults.lost));
+}
+END_TEST
+
+/* 0: it is discarded; 1: its block goes. */
+START_TEST(what_is_lost_is_given_up)
+{
+    fault(RCACHE_LOST, 0);
+    if (_i) {
+        p->guest.block[0].present = false;
+    } else {
+        words[PAGE] = page_begin(0, RCACHE_ZERO);
+    }
+    lost_wait_tick(p, now + LOST_WAIT_ASK_NS);
+    ck_assert_uint_eq(p->faults.lost.nr + nr_woken, 0);
+}
+END_TEST
+
+/* Nobody is forgotten for good. */
+START_TEST(more_wait_for_lost_pages_than_are_noted)
+{
+    LostWaits *lost = &p->faults.lost;
+
+    for (unsigned i = 0; i <= LOST_WAITS_MAX; i++) {
+        lost_wait_add(lost, i % PAGES, now);
+        lost_wait_add(lost, PAGES + i, now);
+    }
+    ck_assert_uint_eq(lost->nr, LOST_WAITS_MAX);
+    lost_wait_tick(p, now + 1);         /* none of them is LOST */
+    ck_assert_uint_eq(lost->nr, 0);
+    ck_assert_uint_eq(nr_all_woken, 1);
+    lost_wait_tick(p, now + 2);
+    ck_assert_uint_eq(nr_all_woken, 1);
 }
 END_TEST
 
@@ -360,6 +431,9 @@ static Suite *fault_suite(void)
     tcase_add_test(t, what_is_away_is_fetched);
     tcase_add_loop_test(t, what_is_under_way_is_left_alone, 0, 4);
     tcase_add_test(t, what_is_lost_waits);
+    tcase_add_test(t, what_is_lost_is_asked_for_again);
+    tcase_add_loop_test(t, what_is_lost_is_given_up, 0, 2);
+    tcase_add_test(t, more_wait_for_lost_pages_than_are_noted);
     tcase_add_loop_test(t, above_local_max_it_waits, 0, 2);
     tcase_add_loop_test(t, at_size_each_may_take_a_little_more, 0, 2);
     tcase_add_test(t, nobody_passes_those_that_wait);

@@ -238,6 +238,32 @@ START_TEST(a_stale_place_is_asked_last)
 }
 END_TEST
 
+static void silent_since(unsigned i, uint64_t when)
+{
+    remote[i].state = when ? REMOTE_DOWN : REMOTE_UP;
+    remote[i].away_at = when;
+}
+
+/* A page that nobody has now, and whose providers are all given up. */
+START_TEST(all_that_have_it_are_given_up)
+{
+    uint64_t slot = stored_slot();
+
+    p->copies.give_up_ns = NS_PER_SEC;
+    ck_assert(!location_is_given_up(p, slot, now));
+    silent_since(0, now);
+    silent_since(1, now + 1);
+    ck_assert(!location_is_given_up(p, slot, now + NS_PER_SEC));
+    ck_assert(location_is_given_up(p, slot, now + NS_PER_SEC + 1));
+    silent_since(0, 0);
+    ck_assert(!location_is_given_up(p, slot, now + NS_PER_SEC + 1));
+    p->leases.entry[0]->lost = true;    /* it is back, and has nothing */
+    ck_assert(location_is_given_up(p, slot, now + NS_PER_SEC + 1));
+    p->leases.entry[0]->lost = false;
+    ck_assert(!location_is_given_up(p, slot_make(3, 0), now));
+}
+END_TEST
+
 /* ----------------------------------------------------------------- FREE */
 
 START_TEST(a_slot_is_free_when_both_have_said_so)
@@ -386,6 +412,7 @@ static Suite *location_two_suite(void)
     tcase_add_test(t, the_other_one_is_asked_when_bytes_are_wrong);
     tcase_add_test(t, the_other_one_is_asked_at_once_for_one_that_is_busy);
     tcase_add_test(t, a_stale_place_is_asked_last);
+    tcase_add_test(t, all_that_have_it_are_given_up);
     tcase_add_test(t, a_slot_is_free_when_both_have_said_so);
     tcase_add_test(t, a_place_that_is_gone_is_not_waited_for);
     tcase_add_test(t, what_a_new_place_was_given_is_freed_there_too);
