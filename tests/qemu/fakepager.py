@@ -389,6 +389,10 @@ class Pager:
     def do_punch(self, page):
         self.punch(page)
 
+    def do_address(self, page):
+        """Where it is in QEMU."""
+        return self.address(page)
+
     def do_state(self, page, count=1):
         return [self.words[n] & 0xf for n in range(page, page + count)]
 
@@ -520,6 +524,10 @@ class Pager:
             # Of memory: there is always a page that waits, but not the same.
             page = int(time.monotonic() * 2) % 512
             oldest = 7 * 10 ** 8
+        hopeless = waiting if self.how.get("given_up") else 0
+        if self.how.get("hopeless"):
+            page, hopeless = self.how["hopeless"]
+            waiting, oldest = max(hopeless, 1), 2 * 10 ** 9
         body += struct.pack(
             "=QQIIQ64s", waiting, oldest,
             self.block_of(page).id if waiting else 0, 1,
@@ -530,7 +538,7 @@ class Pager:
         body += bytes(96 * 15)
         if self.says_copies:
             body += struct.pack("=QQII", *self.how.get("one_copy", (0, 0)),
-                                self.copies, 0)
+                                self.copies, hopeless)
         self.send(STATS, body,
                   flags=0 if self.how.get("unreconciled") else RECONCILED)
         if self.running and self.hello[2] & F_COMMANDS:

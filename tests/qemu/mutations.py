@@ -123,6 +123,30 @@ MUTATIONS = {
         OBJECT + "-state.c",
         "    uffd_wakeup(d->vm->uffd,", "    (void)(",
         ["test-real-discards.py", "balloon"]),
+    "lost-and-not-stopped": (
+        OBJECT + "-loss.c", "    vm_stop(RUN_STATE_IO_ERROR);\n", "",
+        ["test-loss.py", "pause"]),
+    "stopped-though-there-is-hope": (
+        OBJECT + "-loss.c", "!vm->stats.hopeless) {",
+        "!vm->stats.waiting_pages) {",
+        ["test-loss.py", "pause"]),
+    "stopped-while-a-cpu-waits": (
+        OBJECT + "-loss.c", "cpus_have_stopped() && !tasks_wait()", "true",
+        ["test-loss.py", "tcg"]),
+    "stopped-while-a-disk-waits": (
+        OBJECT + "-loss.c", "cpus_have_stopped() && !tasks_wait()",
+        "cpus_have_stopped() || tasks_wait()",
+        ["test-loss.py", "disk_waits"]),
+    "poison-for-what-is-away": (
+        OBJECT + "-loss.c",
+        "(qatomic_read(&vm->words[page])) == RCACHE_LOST;",
+        "(qatomic_read(&vm->words[page])) != RCACHE_HOT;",
+        ["test-loss.py", "poison"]),
+    "poisoned-for-good": (
+        OBJECT + "-state.c",
+        "    if (d->vm->on_loss == REMOTE_CACHE_ON_LOSS_POISON) {",
+        "    if (false) {",
+        ["test-loss.py", "poison"]),
     "rule1-closed-at-exit": (
         OBJECT + "-exit.c", "    _exit(EXIT_FAILURE);",
         "    close(vm->uffd);\n    g_usleep(200000);\n"

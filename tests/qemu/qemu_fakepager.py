@@ -50,10 +50,10 @@ class Qmp(JsonSocket):
         end = time.monotonic() + timeout
         while True:
             for event in self.events:
-                if event["event"] == name and \
-                        match.items() <= event["data"].items():
+                data = event.get("data", {})
+                if event["event"] == name and match.items() <= data.items():
                     self.events.remove(event)
-                    return event["data"]
+                    return data
             self.sock.settimeout(max(0.01, end - time.monotonic()))
             try:
                 self.events.append(self.line())
@@ -129,7 +129,9 @@ class Vm:
         answer = b""
         try:
             while not answer.endswith(b"\n"):
-                answer += self.qtest.recv(4096)
+                data = self.qtest.recv(4096)
+                assert data, f"QEMU has ended: {self.output()}"
+                answer += data
         except socket.timeout:
             return None
         return answer.decode().strip()

@@ -160,6 +160,17 @@ class RealVm(Vm):
         """From now on they are zero."""
         self.versions.update((p, 0) for p in pages)
 
+    def host_address(self, address):
+        """Where a guest address of machine RAM is in QEMU."""
+        size = self.places[0][1]
+        with open(f"/proc/{self.process.pid}/maps", encoding="ascii") as f:
+            for line in f:
+                first, last = (int(n, 16) for n in
+                               line.split()[0].split("-"))
+                if last - first == size and "memfd:" in line:
+                    return first + address
+        raise LabError("RAM is not mapped")
+
     def forget(self, first, size):
         for page in range(first, first + size, PAGE):
             self.versions.pop(page, None)
@@ -224,8 +235,14 @@ class Stage:
         self.providers = []
         self.requester.start_arbiter()
         self.provider = self.add_provider("provider")
+        self.start_requester()
+
+    def start_requester(self, *options):
+        """Its daemon; or another one with other options."""
+        if "rcached" in self.requester.processes:
+            self.requester.processes["rcached"].stop(20)
         self.requester.start_rcached("--arbiter", self.arbiter, "--lend", "0",
-                                     "--enable-debug-commands")
+                                     "--enable-debug-commands", *options)
         wait_for("the arbiter to know all", self.known, 20)
 
     def add_provider(self, name):

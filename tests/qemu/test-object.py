@@ -559,7 +559,7 @@ def events(folder):
             vm.pager.do_event(5, page + n, f"gone {n}")
         lost = qmp.event("REMOTE_CACHE_PAGE_LOST")
         assert lost == {"id": "rc0", "block": "pc.ram", "offset": TEST_AT,
-                        "reason": "gone 0"}, lost
+                        "reason": "gone 0", "action": "report"}, lost
         vm.pager.do_event(4, 0, "all sent")     # comes after them
         qmp.event("REMOTE_CACHE_STATE_CHANGED", reason="all sent")
         vm.ask(f"clock_step {10 ** 9 + 1}")

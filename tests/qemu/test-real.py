@@ -11,7 +11,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
-from qemu_fakepager import failed, outl                             # noqa: E402
+from outside import Reader                                  # noqa: E402
+from qemu_fakepager import failed, outl                     # noqa: E402
 from realvm import (MIB, PAGE, RealVm, content, main,       # noqa: E402
                     wait_for)
 
@@ -261,6 +262,51 @@ def one_provider(stage):
         vm.verify()
     finally:
         vm.close()
+
+
+def stopped(vm, text):
+    """The VM is stopped since something waits in vain; the event's page."""
+    event = vm.qmp.event("REMOTE_CACHE_PAGE_LOST", action="pause", timeout=60)
+    assert text in event["reason"], event
+    vm.qmp.event("STOP", timeout=30)
+    assert vm.qmp.call("query-status")["status"] == "io-error"
+    assert event["block"] == "pc.ram", event
+    return event["offset"]
+
+
+@case
+def given_up(stage):
+    """The only provider does not answer for longer than give-up: the VM is
+    stopped when a page is touched, again if it is continued too early, and
+    goes on when the provider is back.  The toucher is a process outside, as no
+    thread of this QEMU can be interrupted."""
+    conf = stage.requester.path("hasty.conf")
+    with open(conf, "w", encoding="ascii") as f:
+        f.write("[pager]\ngive-up = 2s\n")
+    stage.start_requester("--config", conf)
+    vm = RealVm(stage)
+    try:
+        vm.write_pages(AT, SIZE, 1)
+        vm.evict_all()
+        at = next(page for page in vm.versions
+                  if vm.table.state(vm.page_of(page)) == fp.REMOTE)
+        with stage.provider_stopped():
+            reader = Reader(vm.process.pid, vm.host_address(at))
+            assert stopped(vm, "it is given up: provider") == at
+            vm.ask(f"clock_step {10 ** 9 + 1}")     # for the next event
+            vm.qmp.call("cont")
+            assert stopped(vm, "it is given up: provider") == at
+            assert reader.value == "nothing"
+        reader.join(60)
+        assert reader.value == int.from_bytes(content(at, 1)[:8], "little")
+        wait_for("the pager to say so", lambda: "waiting" not in vm.query())
+        vm.qmp.events.clear()
+        vm.qmp.call("cont")
+        vm.verify()
+        assert vm.qmp.call("query-status")["status"] == "running"
+    finally:
+        vm.close()
+        stage.start_requester()
 
 
 @case
