@@ -105,6 +105,28 @@ uint64_t wire_put_digest(const RcacheSlot *slots, const uint64_t *sums,
     return XXH3_64bits(raw, 2 * n * sizeof(raw[0]));
 }
 
+void wire_append_sums(GByteArray *out, const WireHead *head,
+                      const uint64_t *sums, unsigned n)
+{
+    uint64_t raw[RCACHE_BATCH_PAGES];
+    WireHead whole = *head;
+
+    for (unsigned i = 0; i < n; i++) {
+        raw[i] = htole64(sums[i]);
+    }
+    whole.type = RCACHE_SUMS_ACK;
+    whole.count = n;
+    wire_append_frame(out, &whole, raw, n * sizeof(raw[0]));
+}
+
+uint64_t wire_sum(const void *payload, unsigned i)
+{
+    uint64_t raw;
+
+    memcpy(&raw, (const uint8_t *)payload + i * sizeof(raw), sizeof(raw));
+    return le64toh(raw);
+}
+
 void wire_append_put_ack(GByteArray *out, const WireHead *head,
                          uint64_t digest)
 {

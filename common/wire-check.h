@@ -5,7 +5,8 @@
  * RCACHE_FEATURE_DIGEST, docs/protocol.rst, "What arrived".  A requester's
  * frames carry a check of all but pages, so that a provider does nothing that
  * was not asked of it.  Of pages the provider says in PUT_ACK what it has, and
- * the requester compares that with what it sent.
+ * the requester compares that with what it sent.  Later it can ask for the sums
+ * of pages as they are then (RCACHE_FEATURE_SUMS).
  */
 #ifndef RCACHE_WIRE_CHECK_H
 #define RCACHE_WIRE_CHECK_H
@@ -41,6 +42,13 @@ uint64_t wire_page_sum(const void *page);
  */
 uint64_t wire_put_digest(const RcacheSlot *slots, const uint64_t *sums,
                          unsigned n);
+
+/** wire_append_sums() - append a SUMS_ACK with @n sums, at most
+ * RCACHE_BATCH_PAGES; status 0 */
+void wire_append_sums(GByteArray *out, const WireHead *head,
+                      const uint64_t *sums, unsigned n);
+/** wire_sum() - sum @i, below its count, of the payload of a SUMS_ACK */
+uint64_t wire_sum(const void *payload, unsigned i);
 
 /** wire_append_put_ack() - append a PUT_ACK with a digest; status 0 */
 void wire_append_put_ack(GByteArray *out, const WireHead *head,

@@ -100,6 +100,10 @@ static const TypeRule type_rules[] = {
     RULE(PUSHED, .to = TO_PROVIDER, .data = true,
          .fixed = sizeof(struct RcacheMoved)),
     RULE(PUSHED_ACK, .to = TO_REQUESTER, .data = true, BARE_ACK),
+    RULE(SUMS, .to = TO_PROVIDER, .data = true, .count_min = 1,
+         .count_max = RCACHE_BATCH_PAGES, .each = 8),
+    RULE(SUMS_ACK, .to = TO_REQUESTER, .data = true, BARE_ACK,
+         .count_min = 1, .count_max = RCACHE_BATCH_PAGES, .each = 8),
     RULE(HEARTBEAT, .to = TO_ARBITER,
          .fixed = sizeof(struct RcacheSection) +
                   offsetof(struct RcacheBeatHost, pid),

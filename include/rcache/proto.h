@@ -32,6 +32,7 @@
 #define RCACHE_FEATURE_LABELS   (UINT64_C(1) << 6)  /* LEASE_REPLY has labels */
 #define RCACHE_FEATURE_UPGRADE  (UINT64_C(1) << 8)  /* of a host: UPGRADE */
                                                     /* and copies are known */
+#define RCACHE_FEATURE_SUMS     (UINT64_C(1) << 7)  /* of a provider: SUMS */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
@@ -73,6 +74,9 @@ enum RcacheType {
     RCACHE_PUSH_ACK = 38,
     RCACHE_PUSHED = 39,
     RCACHE_PUSHED_ACK = 40,
+    /* data: what lies there, RCACHE_FEATURE_SUMS */
+    RCACHE_SUMS = 41,
+    RCACHE_SUMS_ACK = 42,
     /* control: host and arbiter */
     RCACHE_HEARTBEAT = 48,
     RCACHE_LEASE_REQUEST = 49,
@@ -147,7 +151,8 @@ struct RcacheHelloAck {
 
 /*
  * PUT: count slots, then count pages.  GET: count slots; its reply: count
- * pages.  FREE: count slots.  A slot on the wire: slab number << 32 | page.
+ * pages.  FREE: count slots.  SUMS: count slots; its answer: as many sums of
+ * the pages, uint64_t.  A slot on the wire: slab number << 32 | page.
  */
 typedef uint64_t RcacheSlot;
 

@@ -15,7 +15,8 @@
 #include "rcached/provider/store-look.h"
 
 #define PEER_PER_SESSION        16u
-#define HELLO_FEATURES          (RCACHE_FEATURE_MOVE | RCACHE_FEATURE_DIGEST)
+#define HELLO_FEATURES          (RCACHE_FEATURE_MOVE | \
+                                 RCACHE_FEATURE_DIGEST | RCACHE_FEATURE_SUMS)
 
 void hello_refuse(Peer *peer, enum RcacheStatus status, const char *text)
 {

@@ -74,6 +74,18 @@ void peer_reply_put(Peer *peer, const WireHead *request,
     peer_reply_frame(peer, frame);
 }
 
+void peer_reply_sums(Peer *peer, const WireHead *request,
+                     const uint64_t *sums)
+{
+    WireHead head = {
+        .tag = request->tag, .lease = request->lease, .epoch = request->epoch,
+    };
+    GByteArray *frame = g_byte_array_new();
+
+    wire_append_sums(frame, &head, sums, request->count);
+    peer_reply_frame(peer, frame);
+}
+
 void peer_reply_frame(Peer *peer, GByteArray *frame)
 {
     PeerOut *out = g_malloc0(sizeof(*out) + sizeof(struct iovec));

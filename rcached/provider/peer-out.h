@@ -42,6 +42,10 @@ void peer_reply(Peer *peer, const WireHead *request, uint8_t type,
 void peer_reply_put(Peer *peer, const WireHead *request,
                     enum RcacheStatus status, uint64_t digest);
 
+/** peer_reply_sums() - queue a SUMS_ACK: of as many pages as were asked for */
+void peer_reply_sums(Peer *peer, const WireHead *request,
+                     const uint64_t *sums);
+
 /** peer_reply_frame() - queue an answer of its own bytes; takes @frame */
 void peer_reply_frame(Peer *peer, GByteArray *frame);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * request-pages: PUT, GET and FREE.  request.c says how a request is judged.
+ * request-pages: PUT, GET, SUMS and FREE.  request.c says how a request is
+ * judged.
  *
  * Pages go between the socket and the slabs' memory; those that are in the
  * spill file, or belong there, take the way of spill-serve.c.
  */
 #include "rcached/provider/request-pages.h"
 
+#include "common/wire-check.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer-out.h"
@@ -108,13 +110,54 @@ void request_put_end(Peer *peer)
     peer_reply_put(peer, &put->head, put->status, put->digest);
 }
 
-void request_get(Peer *peer, const WireHead *head,
-                        const uint8_t *payload)
-{
-    Store *store = peer->server->config.store;
+/* Pages that are asked for, or their sums. */
+typedef struct Asked {
+    StoreLease *lease;
     RcacheSlot slots[RCACHE_BATCH_PAGES];
     uint8_t *pages[RCACHE_BATCH_PAGES];
     Slab *slabs[RCACHE_BATCH_PAGES];
+    bool in_file;               /* some are */
+} Asked;
+
+/* Judge a GET or SUMS; if it is right, lease and slabs are in use now. */
+static enum RcacheStatus asked_begin(Peer *peer, const WireHead *head,
+                                     const uint8_t *payload, Asked *asked)
+{
+    Store *store = peer->server->config.store;
+    enum RcacheStatus status;
+    unsigned i;
+
+    asked->in_file = false;
+    wire_slots_decode(payload, asked->slots, head->count);
+    server_lock(peer->server);
+    status = claims_lease_for(peer, head, &asked->lease);
+    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
+        RcacheSlot slot = asked->slots[i];
+
+        /* A slot that nothing was put in would be answered with zeros. */
+        asked->pages[i] = store_find(store, asked->lease, slot, true,
+                                     &asked->slabs[i]);
+        if (!asked->pages[i] || !intake_may_touch(peer, asked->slabs[i])) {
+            status = RCACHE_E_SLOT;
+            break;
+        }
+        asked->in_file |= slab_in_file(asked->slabs[i], wire_slot_page(slot));
+    }
+    if (status == RCACHE_OK) {
+        store_use(asked->lease);
+        for (i = 0; i < head->count; i++) {
+            store_use_slab(asked->slabs[i]);
+        }
+        peer->server->counts.get_pages += head->type == RCACHE_GET
+                                              ? head->count : 0;
+    }
+    server_unlock(peer->server);
+    return status;
+}
+
+void request_get(Peer *peer, const WireHead *head,
+                        const uint8_t *payload)
+{
     WireHead reply = {
         .type = RCACHE_GET_REPLY,
         .count = head->count,
@@ -123,47 +166,52 @@ void request_get(Peer *peer, const WireHead *head,
         .lease = head->lease,
         .epoch = head->epoch,
     };
-    enum RcacheStatus status;
-    StoreLease *lease;
-    bool in_file = false;
+    Asked asked;
+    enum RcacheStatus status = asked_begin(peer, head, payload, &asked);
     PeerOut *out;
     unsigned i;
 
-    wire_slots_decode(payload, slots, head->count);
-    server_lock(peer->server);
-    status = claims_lease_for(peer, head, &lease);
-    for (i = 0; i < head->count && status == RCACHE_OK; i++) {
-        /* A slot that nothing was put in would be answered with zeros. */
-        pages[i] = store_find(store, lease, slots[i], true, &slabs[i]);
-        if (!pages[i] || !intake_may_touch(peer, slabs[i])) {
-            status = RCACHE_E_SLOT;
-            break;
-        }
-        in_file |= slab_in_file(slabs[i], wire_slot_page(slots[i]));
-    }
-    if (status == RCACHE_OK) {
-        store_use(lease);
-        for (i = 0; i < head->count; i++) {
-            store_use_slab(slabs[i]);
-        }
-        peer->server->counts.get_pages += head->count;
-    }
-    server_unlock(peer->server);
     if (status != RCACHE_OK) {
         peer_reply(peer, head, RCACHE_GET_REPLY, status);
         return;
     }
-    if (in_file) {
-        spill_serve_get(peer, head, lease, slots, slabs);
+    if (asked.in_file) {
+        spill_serve_get(peer, head, asked.lease, asked.slots, asked.slabs);
         return;
     }
     out = peer_out_new(peer, &reply, head->count);
-    out->lease = lease;
+    out->lease = asked.lease;
     out->nr_slabs = head->count;
     for (i = 0; i < head->count; i++) {
-        out->slabs[i] = slabs[i];
-        out->nr = iov_add(out->iov, out->nr, pages[i]);
+        out->slabs[i] = asked.slabs[i];
+        out->nr = iov_add(out->iov, out->nr, asked.pages[i]);
     }
+}
+
+void request_sums(Peer *peer, const WireHead *head, const uint8_t *payload)
+{
+    uint64_t sums[RCACHE_BATCH_PAGES];
+    Asked asked;
+    enum RcacheStatus status = asked_begin(peer, head, payload, &asked);
+
+    if (status != RCACHE_OK) {
+        peer_reply(peer, head, RCACHE_SUMS_ACK, status);
+        return;
+    }
+    if (asked.in_file) {
+        spill_serve_get(peer, head, asked.lease, asked.slots, asked.slabs);
+        return;
+    }
+    for (unsigned i = 0; i < head->count; i++) {
+        sums[i] = wire_page_sum(asked.pages[i]);
+    }
+    server_lock(peer->server);
+    for (unsigned i = 0; i < head->count; i++) {
+        store_unuse_slab(asked.slabs[i]);
+    }
+    store_unuse(peer->server->config.store, asked.lease);
+    server_unlock(peer->server);
+    peer_reply_sums(peer, head, sums);
 }
 
 void request_free(Peer *peer, const WireHead *head,

@@ -256,6 +256,9 @@ const char *request_handle(Peer *peer, const WireHead *head,
     case RCACHE_GET:
         request_get(peer, head, payload);
         return NULL;
+    case RCACHE_SUMS:
+        request_sums(peer, head, payload);
+        return NULL;
     case RCACHE_FREE:
         request_free(peer, head, payload);
         return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * spill-serve: GETs and PUTs of pages that are in the spill file.  See
+ * spill-serve: GETs, SUMS and PUTs of pages that are in the spill file.  See
  * spill-serve.h.
  *
  * A SpillServe is one request with the pages it has to do with, in a buffer of
@@ -15,6 +15,7 @@
 
 #include <string.h>
 
+#include "common/wire-check.h"
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/serving.h"
@@ -155,6 +156,34 @@ static bool get_unseal(SpillServe *serve)
     return true;
 }
 
+static uint8_t get_answer_type(const WireHead *head)
+{
+    return head->type == RCACHE_SUMS ? RCACHE_SUMS_ACK : RCACHE_GET_REPLY;
+}
+
+/* Where the bytes of a page are by now: in the buffer, or in memory. */
+static uint8_t *get_bytes(const SpillServe *serve, unsigned i)
+{
+    return is_filed(serve, i) ? bytes_of(serve, i)
+                              : slab_page(serve->slabs[i], page_of(serve, i));
+}
+
+/* Only the sums of the pages were asked for. */
+static void get_answer_sums(SpillServe *serve)
+{
+    Server *server = serve->peer->server;
+    uint64_t sums[RCACHE_BATCH_PAGES];
+
+    for (unsigned i = 0; i < serve->head.count; i++) {
+        sums[i] = wire_page_sum(get_bytes(serve, i));
+    }
+    secret_free(serve->buf, buf_bytes(&serve->head));
+    server_lock(server);
+    serve_let_go(serve);
+    server_unlock(server);
+    peer_reply_sums(serve->peer, &serve->head, sums);
+}
+
 /* The answer takes over buffer, lease and slabs. */
 static void get_answer(SpillServe *serve)
 {
@@ -172,9 +201,7 @@ static void get_answer(SpillServe *serve)
     out->secret_bytes = buf_bytes(head);
     for (unsigned i = 0; i < head->count; i++) {
         out->slabs[i] = serve->slabs[i];
-        out->nr = iov_add(out->iov, out->nr, is_filed(serve, i)
-                          ? bytes_of(serve, i)
-                          : slab_page(serve->slabs[i], page_of(serve, i)));
+        out->nr = iov_add(out->iov, out->nr, get_bytes(serve, i));
     }
 }
 
@@ -189,7 +216,10 @@ static void get_done(SpillXfer *xfer, int error)
                      error ? g_strerror(-error)
                            : "a page read back is not what was written");
     }
-    if (good && serve->peer->state == PEER_OPEN) {
+    if (good && serve->peer->state == PEER_OPEN &&
+        serve->head.type == RCACHE_SUMS) {
+        get_answer_sums(serve);
+    } else if (good && serve->peer->state == PEER_OPEN) {
         get_answer(serve);
         server_lock(server);
         serve_unfile(serve);
@@ -200,7 +230,7 @@ static void get_done(SpillXfer *xfer, int error)
         server_lock(server);
         serve_let_go(serve);
         server_unlock(server);
-        peer_reply(serve->peer, &serve->head, RCACHE_GET_REPLY,
+        peer_reply(serve->peer, &serve->head, get_answer_type(&serve->head),
                    RCACHE_E_SLOT);
     }
     peer_go(serve_free(serve));
@@ -218,7 +248,7 @@ void spill_serve_get(Peer *peer, const WireHead *head, StoreLease *lease,
         server_lock(peer->server);
         serve_let_go(serve);
         server_unlock(peer->server);
-        peer_reply(peer, head, RCACHE_GET_REPLY, RCACHE_E_BUSY);
+        peer_reply(peer, head, get_answer_type(head), RCACHE_E_BUSY);
         serve_free(serve);
         return;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * spill-serve: GETs and PUTs of pages that are in the spill file, or on their
- * way there.  A PUT into a chunk that is being written waits for it.
+ * spill-serve: GETs, SUMS and PUTs of pages that are in the spill file, or on
+ * their way there.  A PUT into a chunk that is being written waits for it.
  */
 #ifndef RCACHED_PROVIDER_SPILL_SERVE_H
 #define RCACHED_PROVIDER_SPILL_SERVE_H
@@ -9,7 +9,7 @@
 #include "rcached/provider/peer.h"
 #include "rcached/provider/spill.h"
 
-/** spill_serve_get() - answer a GET of which pages are in the file; the
+/** spill_serve_get() - answer a GET or SUMS of which pages are in the file; the
  * lease and the slabs are in use and stay so until it is answered */
 void spill_serve_get(Peer *peer, const WireHead *head, StoreLease *lease,
                      const RcacheSlot *slots, Slab *const *slabs);

@@ -283,6 +283,7 @@ static void check_data(const Frame *f, GByteArray *out)
     case RCACHE_GET:
     case RCACHE_FREE:
     case RCACHE_DROP:
+    case RCACHE_SUMS:
         g_assert(f->head.count <= RCACHE_BATCH_FREES);
         wire_slots_decode(f->payload, slots, f->head.count);
         wire_slots_encode(bytes, slots, f->head.count);
@@ -298,6 +299,11 @@ static void check_data(const Frame *f, GByteArray *out)
             for (i = 0; i < ack.nr_slabs; i++) {
                 sum += wire_claim_ack_slab(f->payload, i);
             }
+        }
+        break;
+    case RCACHE_SUMS_ACK:
+        for (i = 0; i < f->head.count; i++) {
+            sum += wire_sum(f->payload, i);
         }
         break;
     case RCACHE_RENEW_ACK:

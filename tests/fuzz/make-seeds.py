@@ -57,6 +57,8 @@ FRAMES = {
     'get-reply': (REQUESTER, data(19, PAGE, 1)),
     'get-reply-lease': (REQUESTER, data(19, status=3)),
     'free': (PROVIDER, data(20, slots(5), 5)),
+    'sums': (PROVIDER, data(41, slots(3), 3)),
+    'sums-ack': (REQUESTER, data(42, struct.pack('<QQ', 5, 6), 2)),
     'claim': (PROVIDER, data(22, bytes(16))),
     'claim-ack': (REQUESTER, data(23, struct.pack('<IIII', 64, 30000, 0, 1),
                                   2)),

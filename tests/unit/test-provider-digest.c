@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What arrived: the digests in a provider's PUT_ACKs, wherever pages are put,
- * and frames that a bit was changed of.
+ * and frames that a bit was changed of.  What lies there: SUMS.
  */
 #include <check.h>
 #include <string.h>
@@ -151,7 +151,7 @@ static void send_changed(uint8_t type, RcacheSlot slot, RcacheSlot other)
 START_TEST(a_changed_slot_harms_nobody)
 {
     static const uint8_t types[] = {
-        RCACHE_PUT, RCACHE_FREE, RCACHE_GET, RCACHE_DROP,
+        RCACHE_PUT, RCACHE_FREE, RCACHE_GET, RCACHE_DROP, RCACHE_SUMS,
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
@@ -189,6 +189,69 @@ START_TEST(a_changed_session_is_none)
 }
 END_TEST
 
+/* ---------------------------------------------------------- what lies there */
+
+/* Ask for the sums of @n pages; how many are not of client_fill(). */
+static unsigned sums_that_differ(const RcacheSlot *slots, unsigned n,
+                                 uint64_t value)
+{
+    g_autofree uint8_t *pages = g_malloc(n * WIRE_PAGE_SIZE);
+    g_autofree uint8_t *payload = NULL;
+    unsigned differ = 0;
+    uint32_t length;
+
+    client_fill(pages, slots, n, value);
+    client_send_slots(&d, RCACHE_SUMS, slots, n);
+    ck_assert_uint_eq(client_answer(&d, RCACHE_SUMS_ACK, &payload, &length),
+                      RCACHE_OK);
+    ck_assert_uint_eq(length, n * sizeof(uint64_t));
+    for (unsigned i = 0; i < n; i++) {
+        differ += wire_sum(payload, i) !=
+                  wire_page_sum(pages + i * WIRE_PAGE_SIZE);
+    }
+    return differ;
+}
+
+START_TEST(sums_of_what_lies_there)
+{
+    RcacheSlot slots[RCACHE_BATCH_PAGES];
+    uint64_t got;
+
+    for (unsigned i = 0; i < RCACHE_BATCH_PAGES; i++) {
+        slots[i] = client_slot(&d, i);
+    }
+    spill_put(0, RCACHE_BATCH_PAGES, 3);
+    got = snapshot().get_pages;
+    ck_assert_uint_eq(sums_that_differ(slots, RCACHE_BATCH_PAGES, 3), 0);
+    ck_assert_uint_eq(sums_that_differ(slots + 5, 1, 3), 0);
+    ck_assert(provider_debug_flip(provider));
+    ck_assert_uint_eq(sums_that_differ(slots, RCACHE_BATCH_PAGES, 3), 1);
+    ck_assert_uint_eq(snapshot().get_pages, got);
+    client_send_slots(&d, RCACHE_FREE, &slots[1], 1);
+    ck_assert_uint_eq(client_answer(&d, RCACHE_FREE_ACK, NULL, NULL),
+                      RCACHE_OK);
+    client_send_slots(&d, RCACHE_SUMS, slots, 3);       /* nothing is there */
+    ck_assert_uint_eq(client_answer(&d, RCACHE_SUMS_ACK, NULL, NULL),
+                      RCACHE_E_SLOT);
+}
+END_TEST
+
+START_TEST(sums_of_pages_in_the_file)
+{
+    RcacheSlot slots[2];
+
+    spill_put(0, SLABS * PAGES, 9);
+    provider_revoke(provider, 2 * SLAB, 0, NOW);
+    WAIT_FOR(snapshot().spilled == SLAB);
+    for (unsigned i = 0; i < SLABS; i++) {
+        slots[0] = client_slot(&d, i * PAGES);
+        slots[1] = client_slot(&d, (i + 1) % SLABS * PAGES + 1);
+        ck_assert_uint_eq(sums_that_differ(slots, 2, 9), 0);
+    }
+    spill_check(0, SLABS * PAGES, 9);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("provider-digest");
@@ -204,6 +267,8 @@ int main(void)
     tcase_add_test(tc, a_requester_without_the_feature);
     tcase_add_test(tc, a_changed_slot_harms_nobody);
     tcase_add_test(tc, a_changed_session_is_none);
+    tcase_add_test(tc, sums_of_what_lies_there);
+    tcase_add_test(tc, sums_of_pages_in_the_file);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

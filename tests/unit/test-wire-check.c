@@ -150,6 +150,28 @@ START_TEST(put_ack_golden)
 }
 END_TEST
 
+START_TEST(sums_golden)
+{
+    static const uint8_t want[H + 16] = {
+        'R', 'C', 'A', '1', 1, 42, 0, 0, 16, 0, 0, 0,
+        0, 0, 2, 0,                     /* status, count */
+        9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0,
+        1, 0, 0, 0, 0, 0, 0, 0,
+        8, 7, 6, 5, 4, 3, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0,
+    };
+    static const uint64_t sums[2] = { UINT64_C(0x0102030405060708), 5 };
+    WireHead head = { .tag = 9, .lease = 7, .epoch = 1 }, back;
+
+    wire_append_sums(out, &head, sums, 2);
+    ck_assert_uint_eq(out->len, sizeof(want));
+    ck_assert_mem_eq(out->data, want, sizeof(want));
+    ck_assert_int_eq(wire_head_decode(want, WIRE_REQUESTER, &back), WIRE_OK);
+    ck_assert_uint_eq(back.count, 2);
+    ck_assert_uint_eq(wire_sum(want + H, 0), sums[0]);
+    ck_assert_uint_eq(wire_sum(want + H, 1), sums[1]);
+}
+END_TEST
+
 START_TEST(digest_golden)
 {
     RcacheSlot slots[2] = { wire_slot(1, 2), wire_slot(3, 4) };
@@ -184,6 +206,7 @@ int main(void)
     tcase_add_test(tc, check_golden);
     tcase_add_test(tc, put_ack_golden);
     tcase_add_test(tc, digest_golden);
+    tcase_add_test(tc, sums_golden);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -135,6 +135,8 @@ START_TEST(head_limits)
         { RCACHE_GET, 0, 8, 64 },
         { RCACHE_GET_REPLY, 0, 4096, 64 },
         { RCACHE_FREE, 0, 8, 1024 },
+        { RCACHE_SUMS, 0, 8, 64 },
+        { RCACHE_SUMS_ACK, 0, 8, 64 },
         { RCACHE_CLAIM_ACK, 8, 4, 65535 },
         { RCACHE_LEASE_REPLY, 200, 168, 16 },
         { RCACHE_PING, 0, 0, 0 },
