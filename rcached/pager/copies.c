@@ -10,8 +10,9 @@
  *
  * A provider that is away keeps its places: silence proves nothing (C2).
  * After .give_up_ns they are stale, if the other place is there.  One that
- * comes back finds its place stale and is not asked for it again: the slab
- * there is spare, and another copy, perhaps in the same slab, is made.
+ * comes back finds its place stale: once the other place has been compared with
+ * the sums that are kept here, and lacks nothing, the slab there is spare, and
+ * another copy, perhaps in the same slab, is made.
  *
  * Which two places a slab may have says apart.c.
  */
@@ -108,6 +109,19 @@ static void copies_give_up(Pager *p, uint64_t now)
     }
 }
 
+/* Also what is compared before a stale place goes. */
+static unsigned copies_under_way(const Pager *p)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        const Move *m = &p->moves.entry[i];
+
+        n += m->state && m->state != MOVE_WIPING && !m->leaves && !m->empty;
+    }
+    return n;
+}
+
 /* A stale place whose provider is back is of no use any more: it is spare. */
 static void slab_take_back(Pager *p, uint32_t slab, unsigned which)
 {
@@ -116,10 +130,16 @@ static void slab_take_back(Pager *p, uint32_t slab, unsigned which)
     Lease *l = leases_of(&p->leases, s, which);
     const Lease *other = leases_of(&p->leases, s, !which);
 
-    if (l && lease_ready(l) && other && lease_ready(other) && !s->frozen) {
+    if (!l || !lease_ready(l) || !other || !lease_ready(other) || s->frozen) {
+        return;
+    }
+    if (!s->nr_used) {
         location_clear(p, slab, which);
-        crash_point("stale-dropped");
         revoke_spare(l, place.number, slab + 1);
+    } else if (p->moves.nr < MOVES_MAX && pager_now() >= other->move_at &&
+               copies_under_way(p) < COPIES_AT_ONCE &&
+               !compare_keeps_off(p, slab)) {
+        move_shed(p, slab, which, l);
     }
 }
 
@@ -168,18 +188,6 @@ static void slab_shed(Pager *p, uint32_t slab)
 
 /* ------------------------------------------------------------------- make */
 
-static unsigned copies_under_way(const Pager *p)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < MOVES_MAX; i++) {
-        const Move *m = &p->moves.entry[i];
-
-        n += m->state && m->state != MOVE_WIPING && !m->leaves && !m->empty;
-    }
-    return n;
-}
-
 static bool slab_make(Pager *p, uint32_t slab, uint64_t now)
 {
     const SlotSlab *s = &p->slots.slabs[slab];
@@ -190,7 +198,7 @@ static bool slab_make(Pager *p, uint32_t slab, uint64_t now)
 
     if (!from || !lease_ready(from) || from->sweep || now < from->move_at ||
         (used && (copies_under_way(p) >= COPIES_AT_ONCE ||
-                  now < p->copies.next_at))) {
+                  now < p->copies.next_at || compare_keeps_off(p, slab)))) {
         return false;
     }
     to = revoke_find_place(p, slab, NULL, from, now, &number);

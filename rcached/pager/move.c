@@ -4,11 +4,13 @@
  * of a slab": the requester's part).  revoke.c says which and where, or
  * copies.c for one that gets a second place.
  *
- *   EXPECTING → WAITING → MOVING → CONFIRMING → one store in the slab table →
- *   the slab that it named until then, if it did, is spare, and is dropped when
- *   no GET is out on it
+ *   EXPECTING → WAITING → MOVING → CONFIRMING → CHECKING → one store in the
+ *   slab table → the slab that it named until then, if it did, is spare, and is
+ *   dropped when no GET is out on it
  *
  * A slab in which nothing is stored goes from EXPECTING to the store at once.
+ * A stale place that is to go only waits, is CHECKING the other place, and is
+ * cleared.
  *
  * From EXPECTING on the slab is frozen: no slot is taken in it, and those to
  * be freed are held.  It is WAITING until all PUTs and FREEs into it that were
@@ -71,6 +73,8 @@ static uint32_t source_number(const Pager *p, const Move *m)
     return s->place[slots_which(s, m->from->index)].number;
 }
 
+static void move_check(Pager *p, Move *m);
+
 static void move_send_move(Pager *p, Move *m)
 {
     g_autoptr(GByteArray) frame = g_byte_array_new();
@@ -97,7 +101,11 @@ static void move_go(Pager *p, Move *m)
 {
     if (m->state == MOVE_WAITING && location_is_quiet(p, m->slab) &&
         !probe_is_out(p, m->slab)) {
-        move_send_move(p, m);
+        if (m->sheds) {
+            move_check(p, m);
+        } else {
+            move_send_move(p, m);
+        }
     }
 }
 
@@ -123,6 +131,7 @@ static Move *move_alloc(Pager *p)
 
 static void move_free(Pager *p, Move *m)
 {
+    compare_end(p, m - p->moves.entry);
     *m = (Move) { 0 };
     p->moves.nr--;
 }
@@ -167,6 +176,20 @@ void move_copy(Pager *p, uint32_t slab, unsigned which, Lease *to,
     move_start(p, &move);
 }
 
+void move_shed(Pager *p, uint32_t slab, unsigned which, Lease *to)
+{
+    const SlotSlab *s = &p->slots.slabs[slab];
+    Move *m = move_alloc(p);
+
+    *m = (Move) {
+        .state = MOVE_WAITING, .slab = slab, .which = which, .sheds = true,
+        .number = s->place[which].number, .to = to,
+        .from = leases_of(&p->leases, s, !which),
+    };
+    location_freeze(p, slab);
+    move_go(p, m);
+}
+
 /* The slab stays where it is, for now. */
 static void move_abort(Pager *p, Move *m, const char *why)
 {
@@ -174,7 +197,9 @@ static void move_abort(Pager *p, Move *m, const char *why)
               m->from->remote->host, why);
     location_thaw(p, m->slab);
     m->from->move_at = pager_now() + AGAIN_NS;
-    revoke_spare(m->to, m->number, 0);
+    if (!m->sheds) {
+        revoke_spare(m->to, m->number, 0);
+    }
     move_free(p, m);
 }
 
@@ -214,6 +239,46 @@ static void move_flip(Pager *p, Move *m)
                   m->from->remote->host, m->to->remote->host);
     }
     move_free(p, m);
+}
+
+/* The place that stays has what it should: the stale one is spare. */
+static void move_clear(Pager *p, Move *m)
+{
+    location_clear(p, m->slab, m->which);
+    crash_point("stale-dropped");
+    revoke_spare(m->to, m->number, m->slab + 1);
+    location_thaw(p, m->slab);
+    move_free(p, m);
+}
+
+static void move_compared(Pager *p, unsigned i, enum CompareVerdict verdict)
+{
+    Move *m = &p->moves.entry[i];
+
+    if (verdict == COMPARE_NOT_YET) {
+        move_abort(p, m, "some of its pages are not what was stored");
+    } else if (m->sheds) {
+        move_clear(p, m);
+    } else {
+        move_flip(p, m);
+    }
+}
+
+/* Is what is there what was stored?  Rot must not be copied as truth (C4). */
+static void move_check(Pager *p, Move *m)
+{
+    ComparePlace at = { m->to, m->number };
+
+    if (m->sheds) {
+        at = (ComparePlace) { m->from, source_number(p, m) };
+    }
+    m->state = MOVE_CHECKING;
+    if (compare_is_possible(at.lease)) {
+        compare_begin(p, m - p->moves.entry, m->slab, at, m->from,
+                      move_compared);
+    } else {
+        move_compared(p, m - p->moves.entry, COMPARE_RIGHT);
+    }
 }
 
 void move_wipe(Pager *p, Lease *l, uint32_t number)
@@ -277,7 +342,7 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
         move_abort(p, m, "the two providers disagree about what was moved");
     } else {
         crash_point("move-confirmed");
-        move_flip(p, m);
+        move_check(p, m);
     }
 }
 
@@ -300,6 +365,7 @@ void move_answer(Pager *p, const Remote *remote, const WireHead *head,
         [MOVE_WAITING] = 0,     /* nothing is asked */
         [MOVE_MOVING] = RCACHE_MOVE_ACK,
         [MOVE_CONFIRMING] = RCACHE_CONFIRM_ACK,
+        [MOVE_CHECKING] = 0,
         [MOVE_WIPING] = RCACHE_EXPECT_ACK,
     };
     uint32_t i = tag_decode(head->tag).index;
@@ -318,6 +384,13 @@ void move_answer(Pager *p, const Remote *remote, const WireHead *head,
     revoke_tick(p, pager_now());
 }
 
+/* Is the place that was copied from not needed any more? */
+static bool pushed(const Move *m)
+{
+    return !m->sheds &&
+           (m->state == MOVE_CONFIRMING || m->state == MOVE_CHECKING);
+}
+
 void move_remote_down(Pager *p, const Remote *remote)
 {
     for (unsigned i = 0; i < MOVES_MAX; i++) {
@@ -327,8 +400,7 @@ void move_remote_down(Pager *p, const Remote *remote)
             move_free(p, m);
         } else if (m->state && m->state != MOVE_WIPING &&
                    (m->to->remote == remote ||
-                    (m->from->remote == remote &&
-                     m->state != MOVE_CONFIRMING))) {
+                    (m->from->remote == remote && !pushed(m)))) {
             move_abort(p, m, "a provider cannot be reached");
         }
     }
@@ -346,6 +418,7 @@ void move_lease_gone(Pager *p, const Lease *l)
             move_abort(p, m, "the lease ends");
         }
     }
+    compare_lease_gone(p, l);
 }
 
 void move_source_gone(Pager *p, uint32_t slab, const Lease *l)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * move: a slab is copied from one provider to another, and is there instead of
- * where it was (a move), or there as well (a copy).
+ * where it was (a move), or there as well (a copy); or it loses a stale place,
+ * once the other one has been compared with what is known here.
  */
 #ifndef PAGER_MOVE_H
 #define PAGER_MOVE_H
@@ -22,6 +23,7 @@ enum MoveState {
     MOVE_WAITING,               /* for PUTs and FREEs into it to be answered */
     MOVE_MOVING,
     MOVE_CONFIRMING,
+    MOVE_CHECKING,              /* what is there is compared: compare.c */
     MOVE_WIPING                 /* no move: a spare slab is to be used */
 };
 
@@ -35,6 +37,7 @@ enum MoveState {
  * @to: where it goes
  * @leaves: the lease that it leaves; NULL: it stays where it is as well
  * @empty: nothing is stored in it, so that nothing is pushed
+ * @sheds: nothing is copied: @which, at @to, is stale and goes
  * @tag: of the request that is out
  * @retry_at: ns, send it again; 0: a request is out
  * @token: of this attempt; the providers show it to each other
@@ -48,6 +51,7 @@ typedef struct Move {
     Lease *from, *to;
     const Lease *leaves;
     bool empty;
+    bool sheds;
     uint64_t tag;
     uint64_t retry_at;
     uint8_t token[RCACHE_TOKEN_LEN];
@@ -83,6 +87,14 @@ void move_begin(Pager *p, Lease *from, uint32_t slab, Lease *to,
  */
 void move_copy(Pager *p, uint32_t slab, unsigned which, Lease *to,
                uint32_t number);
+
+/**
+ * move_shed() - give up the stale place @which of a slab, at @to
+ *
+ * The other place, at a provider that can be asked for sums, has to have right
+ * bytes first.
+ */
+void move_shed(Pager *p, uint32_t slab, unsigned which, Lease *to);
 
 /** move_source_gone() - slab @slab is no more at @l, which may push it */
 void move_source_gone(Pager *p, uint32_t slab, const Lease *l);

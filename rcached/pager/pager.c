@@ -76,6 +76,7 @@ static void tick_done(RingOp *op, int res, bool more)
     freeing_flush(p, true);
     health_tick(p, now);
     revoke_tick(p, now);
+    compare_tick(p, now);
     copies_tick(p, now);
     lease_demand_tick(p, now);
     own_disk_tick(p, now);
@@ -119,6 +120,7 @@ static bool pager_work(Pager *p)
     }
     fault_work(p, now);
     more |= loss_work(p);
+    more |= compare_work(p);
     more |= freeing_sweep(p);
     if (p->takeover.managing && attach_is_done(&p->attach)) {
         more |= evict_work(p, now);
@@ -190,6 +192,7 @@ Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     providers_init(&p->providers, &provider_ops);
     locations_init(&p->locations, &location_ops);
     moves_init(&p->moves);
+    compares_init(&p->compares);
     faults_init(&p->faults);
     fetches_init(&p->fetches);
     page_errors_init(&p->errors);
@@ -218,6 +221,7 @@ void pager_free(Pager *p)
     fetches_deinit(&p->fetches);
     faults_deinit(&p->faults);
     page_errors_deinit(&p->errors);
+    compares_deinit(&p->compares);
     moves_deinit(&p->moves);
     locations_deinit(&p->locations);
     leases_deinit(&p->leases);

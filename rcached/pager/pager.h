@@ -31,6 +31,7 @@
 #include "rcached/pager/attach.h"
 #include "rcached/pager/clock.h"
 #include "rcached/pager/command.h"
+#include "rcached/pager/compare.h"
 #include "rcached/pager/copies.h"
 #include "rcached/pager/evict.h"
 #include "rcached/pager/fault.h"
@@ -99,6 +100,7 @@ struct Pager {
     ProviderHealth health;
     Probe probe;
     Moves moves;
+    Compares compares;
     Copies copies;
     Locations locations;
     Losses losses;

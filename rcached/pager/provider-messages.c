@@ -32,6 +32,7 @@ static void provider_down(Remote *remote, const char *reason)
     }
     probe_remote_down(p, remote);
     move_remote_down(p, remote);
+    compare_remote_down(p, remote);
     if (p->done) {
         return;                 /* the next pager sorts it out, or nobody */
     }
@@ -83,6 +84,9 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     case RCACHE_DROP_ACK:
         move_answer(p, remote, head, payload);
         copies_tick(p, pager_now());
+        break;
+    case RCACHE_SUMS_ACK:
+        compare_answer(p, remote, head, payload);
         break;
     default:
         lease_answer(p, remote, bulk, head, payload);

@@ -392,7 +392,8 @@ static uint32_t lease_least_used(const Pager *p, const Lease *l)
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        if (slots_is_at(s, l->index) && !s->frozen && s->nr_used < least) {
+        if (slots_is_at(s, l->index) && !s->frozen && s->nr_used < least &&
+            !compare_keeps_off(p, i)) {
             best = i;
             least = s->nr_used;
         }

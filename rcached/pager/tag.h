@@ -22,7 +22,8 @@ enum TagKind {
     TAG_RELEASE = 6,            /* the same */
     TAG_MOVE = 7,               /* EXPECT, MOVE, CONFIRM; index: Move */
     TAG_DROP = 8,               /* index: Lease */
-    TAG_PROBE = 9               /* PUT and GET; index 0 */
+    TAG_PROBE = 9,              /* PUT and GET; index 0 */
+    TAG_SUMS = 10               /* index: Compare */
 };
 
 #define TAG_INDEX_MAX   0xffffffu

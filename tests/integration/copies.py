@@ -297,3 +297,46 @@ def figures_agree(build):
         goes_on(vm)
         expect_clean(vm.quit())
         c.shut_down()
+
+
+def copied_as_far_as_can_be(vm):
+    """Wait until what has still to be copied is less and stays so; that."""
+    seen = [vm.stats()["copying"]]
+
+    def still():
+        seen.append(vm.stats()["copying"])
+        return len(seen) > 20 and seen[-1] < max(seen) and \
+            len(set(seen[-20:])) == 1
+    wait_for("what can be copied to be copied", still, 60, 0.2)
+    return seen[-1]
+
+
+@scenario
+def rot_is_not_copied(build):
+    """Bits flip at one provider and the other one is away for too long: what
+    is copied is compared with the requester's own sums, so that the right
+    bytes are still there when it is back."""
+    with GivesUp(build, providers=3) as c:
+        vm = filled(c, 128, 48, copies=2)
+        two_everywhere(c, vm)
+        rotten, away, _ = c.providers
+        for _ in range(20):
+            c.call(rotten.path("admin.sock"), "debug-corrupt")
+        os.kill(daemon(away).popen.pid, signal.SIGSTOP)
+        try:
+            wait_for("it to be given up", lambda: vm.stats()["copying"], 60)
+            left = copied_as_far_as_can_be(vm)
+        finally:
+            os.kill(daemon(away).popen.pid, signal.SIGCONT)
+        # They are found, read from where they are right, and stored anew.
+        two_everywhere(c, vm)
+        # So this one is not needed any more.
+        kill(rotten)
+        vm.call("go")
+        goes_on(vm, 2 * 128 * MIB // 4096)
+        stats = vm.stats()
+        assert stats["lost"] == 0, stats
+        expect_clean(vm.quit())
+        assert left > 0, "no slab was left as it was"
+        c.start_provider(rotten)
+        c.shut_down()

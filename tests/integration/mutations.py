@@ -37,6 +37,20 @@ MUTATIONS = {
         "rcached/pager/command.c",
         "    return p->takeover.managed && p->clock.swept -",
         "    return !p && p->clock.swept -", "evict_in_use"),
+    "C4-rot-copied-as-truth": (
+        "rcached/pager/move.c",
+        "    if (verdict == COMPARE_NOT_YET) {",
+        "    if (verdict == COMPARE_NOT_YET && m->state == MOVE_NONE) {",
+        "rot_is_not_copied"),
+    "C4-rot-waits-for-nobody": (
+        "rcached/pager/compare.c",
+        "    if (c->not_asked[2]) {",
+        "    if (0 && c->not_asked[2]) {", "rot_is_not_copied"),
+    "C2-stale-place-goes-unseen": (
+        "rcached/pager/copies.c",
+        "    if (!s->nr_used) {\n        location_clear(p, slab, which);",
+        "    if (true) {\n        location_clear(p, slab, which);",
+        "rot_is_not_copied"),
     "figures-have-no-age": (
         "rcached/vm-figures.c",
         "    return since && now > since ? (now - since) / 1000 : 0;",

@@ -20,7 +20,10 @@ static struct RcacheLease shared[2];
 static Lease *from, *to;
 static uint64_t now;
 static bool quiet;
-static unsigned nr_sent, nr_moved, nr_frozen, nr_added;
+static unsigned nr_sent, nr_moved, nr_frozen, nr_added, nr_cleared;
+static bool sums;               /* the provider can be asked for them */
+static CompareDone *compared;   /* NULL: nothing is compared */
+static ComparePlace compared_at;
 static const DataConn *sent_to;
 static Lease *spare_of;
 static uint32_t spare_number;
@@ -75,6 +78,38 @@ bool location_is_quiet(const Pager *pager, uint32_t slab)
     return quiet;
 }
 
+void location_clear(Pager *pager, uint32_t slab, unsigned which)
+{
+    ck_assert_uint_eq(slab, SLAB);
+    ck_assert_uint_eq(which, 1);
+    nr_cleared++;
+}
+
+bool compare_is_possible(const Lease *l)
+{
+    return sums;
+}
+
+void compare_begin(Pager *pager, unsigned i, uint32_t slab, ComparePlace at,
+                   Lease *source, CompareDone *done)
+{
+    ck_assert_uint_eq(i, 0);
+    ck_assert_uint_eq(slab, SLAB);
+    ck_assert_ptr_eq(source, from);
+    ck_assert_ptr_null(compared);
+    compared = done;
+    compared_at = at;
+}
+
+void compare_end(Pager *pager, unsigned i)
+{
+    compared = NULL;
+}
+
+void compare_lease_gone(Pager *pager, const Lease *l)
+{
+}
+
 void revoke_spare(Lease *l, uint32_t number, uint32_t was)
 {
     spare_of = l;
@@ -104,7 +139,9 @@ static void set_up(void)
     slots_mark(&p->slots, slot_make(SLAB, 3));
     now = 100 * NS_PER_SEC;
     quiet = true;
-    nr_sent = nr_moved = nr_frozen = nr_added = 0;
+    nr_sent = nr_moved = nr_frozen = nr_added = nr_cleared = 0;
+    sums = false;
+    compared = NULL;
     spare_of = NULL;
     move_begin(p, from, SLAB, to, SPARE);
     ck_assert_uint_eq(nr_frozen, 1);
@@ -271,6 +308,104 @@ START_TEST(the_old_one_is_not_needed_once_it_has_pushed)
 }
 END_TEST
 
+/* Both providers agree, but the bytes are still to be compared. */
+static void moves_to_be_compared(void)
+{
+    sums = true;
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    answer(RCACHE_CONFIRM_ACK, 0, 42);
+    ck_assert_ptr_nonnull(compared);
+    ck_assert_ptr_eq(compared_at.lease, to);
+    ck_assert_uint_eq(compared_at.number, SPARE);
+    ck_assert_uint_eq(nr_moved, 0);
+    ck_assert_uint_eq(nr_frozen, 1);
+}
+
+START_TEST(what_has_arrived_is_compared_first)
+{
+    moves_to_be_compared();
+    answer(RCACHE_CONFIRM_ACK, 0, 42);          /* once more */
+    move_remote_down(p, &remote[0]);            /* it has pushed */
+    ck_assert_uint_eq(nr_moved, 0);
+    compared(p, 0, COMPARE_RIGHT);
+    ck_assert_uint_eq(nr_moved, 1);
+    ck_assert_uint_eq(p->moves.nr, 0);
+}
+END_TEST
+
+START_TEST(rot_is_not_copied_as_truth)
+{
+    moves_to_be_compared();
+    compared(p, 0, COMPARE_NOT_YET);
+    expect_stays();
+    ck_assert_uint_ge(from->move_at, now);
+}
+END_TEST
+
+START_TEST(what_is_right_nowhere_holds_nothing_up)
+{
+    moves_to_be_compared();
+    compared(p, 0, COMPARE_NOWHERE);
+    ck_assert_uint_eq(nr_moved, 1);
+}
+END_TEST
+
+START_TEST(what_is_compared_may_go_away)
+{
+    moves_to_be_compared();
+    move_remote_down(p, &remote[1]);
+    expect_stays();
+    ck_assert_ptr_null(compared);
+}
+END_TEST
+
+static void shed_begins(void)
+{
+    move_remote_down(p, &remote[1]);
+    spare_of = NULL;
+    nr_sent = 0;
+    slots_set_place(&p->slots, SLAB, 1, (SlotPlace) { 1, 11, true });
+    move_shed(p, SLAB, 1, to);
+}
+
+START_TEST(a_stale_place_goes_when_the_other_is_right)
+{
+    sums = true;
+    quiet = false;
+    shed_begins();
+    ck_assert_ptr_null(compared);               /* a PUT is out */
+    quiet = true;
+    move_answered(p);
+    ck_assert_ptr_eq(compared_at.lease, from);
+    ck_assert_uint_eq(compared_at.number, OLD);
+    ck_assert_uint_eq(nr_cleared, 0);
+    compared(p, 0, COMPARE_RIGHT);
+    ck_assert_uint_eq(nr_cleared, 1);
+    ck_assert_ptr_eq(spare_of, to);
+    ck_assert_uint_eq(spare_number, 11);
+    ck_assert_uint_eq(nr_sent, 0);
+    ck_assert_uint_eq(nr_frozen, 0);
+    ck_assert_uint_eq(p->moves.nr, 0);
+}
+END_TEST
+
+START_TEST(a_stale_place_stays_while_it_is_needed)
+{
+    sums = true;
+    shed_begins();
+    compared(p, 0, COMPARE_NOT_YET);
+    ck_assert_uint_eq(nr_cleared, 0);
+    ck_assert_ptr_null(spare_of);
+    ck_assert_uint_eq(nr_frozen, 0);
+    shed_begins();
+    move_remote_down(p, &remote[0]);            /* who is compared */
+    ck_assert_uint_eq(nr_cleared, 0);
+    ck_assert_ptr_null(spare_of);
+    ck_assert_uint_eq(p->moves.nr, 0);
+}
+END_TEST
+
 START_TEST(a_spare_slab_is_used_only_when_it_is_empty)
 {
     move_lease_gone(p, to);
@@ -301,6 +436,12 @@ static Suite *move_suite(void)
     tcase_add_test(t, busy_is_asked_again);
     tcase_add_test(t, either_provider_may_go_away);
     tcase_add_test(t, the_old_one_is_not_needed_once_it_has_pushed);
+    tcase_add_test(t, what_has_arrived_is_compared_first);
+    tcase_add_test(t, rot_is_not_copied_as_truth);
+    tcase_add_test(t, what_is_right_nowhere_holds_nothing_up);
+    tcase_add_test(t, what_is_compared_may_go_away);
+    tcase_add_test(t, a_stale_place_goes_when_the_other_is_right);
+    tcase_add_test(t, a_stale_place_stays_while_it_is_needed);
     tcase_add_test(t, a_spare_slab_is_used_only_when_it_is_empty);
     suite_add_tcase(s, t);
     return s;
