@@ -76,11 +76,12 @@ static void mark_avoided(const Assigner *with, const LeaseAsk *ask,
 
 /* Who has refused this request, or is to be avoided, is not asked for it. */
 static void mark_refusals(const Assigner *with, const LeaseAsk *ask,
-                          Views *views, uint64_t now)
+                          Views *views, bool forgiving, uint64_t now)
 {
     for (unsigned i = 0; i < views->n; i++) {
         views->host[i].avoided |= shunned_from(with->shunned, views->of[i],
-                                               ask->requester, now);
+                                               ask->requester, forgiving,
+                                               now);
     }
     for (guint i = 0; i < ask->grants->len; i++) {
         const Grant *grant = ask->grants->pdata[i];
@@ -140,15 +141,15 @@ static uint64_t owner_bytes(const Assigner *with, const char *requester)
 }
 
 static void assign_place(const Assigner *with, const LeaseAsk *ask,
-                         Views *views, PlacementRequest *request, uint64_t now,
-                         Placement *out)
+                         Views *views, PlacementRequest *request,
+                         bool forgiving, uint64_t now, Placement *out)
 {
     const Host *requester = hosts_find(with->hosts, ask->requester);
 
     request->requester = views_find(views, requester);
     request->domain = requester ? requester->domain : 0;
     mark_avoided(with, ask, views, request->balance != PLACEMENT_NO_BALANCE);
-    mark_refusals(with, ask, views, now);
+    mark_refusals(with, ask, views, forgiving, now);
     placement_choose(with->placement, views->host, views->n,
                      request, random_id(), out);
 }
@@ -182,6 +183,32 @@ static PlacementBalance balance_of(const LeaseAsk *ask,
 }
 
 /*
+ * Of all hosts; and where that is too little for a VM with two copies, of
+ * those too that were in trouble lately: better there than one copy.
+ */
+static Views *assign_of_all(const Assigner *with, const LeaseAsk *ask,
+                            PlacementRequest *request, uint64_t now,
+                            Placement *out)
+{
+    g_autoptr(Views) views = views_new(with->hosts, with->grants,
+                                       ask->wire.vm, now);
+    g_autoptr(Views) more = NULL;
+    Placement placement;
+
+    assign_place(with, ask, views, request, false, now, out);
+    if (!*out->text || request->balance == PLACEMENT_NO_BALANCE) {
+        return g_steal_pointer(&views);
+    }
+    more = views_new(with->hosts, with->grants, ask->wire.vm, now);
+    assign_place(with, ask, more, request, true, now, &placement);
+    if (placement.bytes <= out->bytes) {
+        return g_steal_pointer(&views);
+    }
+    *out = placement;
+    return g_steal_pointer(&more);
+}
+
+/*
  * With a few hosts first, if there are many.  A VM that has to move asks for
  * what the cap on moves allows, and that depends on all that it has: on those
  * in use, which are always among the few.
@@ -197,7 +224,7 @@ bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
         .balance = balance_of(ask, &what, guest), .few = views || what.whole,
         .size = guest ? guest->size : 0,
     };
-    Placement placement;
+    Placement placement = { 0 };
     uint64_t moves;
 
     if (!views) {
@@ -211,15 +238,16 @@ bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
     request.owner_bytes = owner_bytes(with, ask->requester);
     /* What comes for what goes adds nothing to what its owner has. */
     request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
-    assign_place(with, ask, views, &request, now, &placement);
+    if (request.few) {
+        assign_place(with, ask, views, &request, false, now, &placement);
+    }
     if (what.whole && !placement.nr_parts) {
         return false;
     }
-    if (request.few && !placement.nr_parts) {
+    if (!placement.nr_parts) {
         views_free(views);
-        views = views_new(with->hosts, with->grants, ask->wire.vm, now);
         request.few = false;
-        assign_place(with, ask, views, &request, now, &placement);
+        views = assign_of_all(with, ask, &request, now, &placement);
     }
     if (!*ask->text) {
         wire_text_copy(ask->text, sizeof(ask->text), placement.text);

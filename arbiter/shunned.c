@@ -44,6 +44,14 @@ static bool word_holds(const Word *word, uint64_t now)
     return now - MIN(word->told_ms, now) <= SHUNNED_MS;
 }
 
+static bool word_counts(const Word *word, bool forgiving, uint64_t now)
+{
+    return word_holds(word, now) &&
+           (!forgiving ||
+            (word->cause != RCACHE_CAUSE_WRONG &&
+             now - MIN(word->told_ms, now) <= SHUNNED_FRESH_MS));
+}
+
 static Word *word_of(GArray *words, const char *requester)
 {
     Word new = { .cause = RCACHE_CAUSE_NONE };
@@ -123,26 +131,27 @@ static unsigned users_of(const Host *provider)
     return g_hash_table_size(seen);
 }
 
-static unsigned words_holding(const GArray *words, uint64_t now)
+static unsigned words_counting(const GArray *words, bool forgiving,
+                               uint64_t now)
 {
     unsigned n = 0;
 
     for (guint i = 0; i < words->len; i++) {
-        n += word_holds(&g_array_index(words, Word, i), now);
+        n += word_counts(&g_array_index(words, Word, i), forgiving, now);
     }
     return n;
 }
 
 static bool shunned_by_all(const GArray *words, const Host *provider,
-                           uint64_t now)
+                           bool forgiving, uint64_t now)
 {
-    unsigned n = words_holding(words, now);
+    unsigned n = words_counting(words, forgiving, now);
 
     return n >= SHUNNED_MANY && 2 * n > users_of(provider);
 }
 
 bool shunned_from(const Shunned *shunned, const Host *provider,
-                  const char *requester, uint64_t now)
+                  const char *requester, bool forgiving, uint64_t now)
 {
     const GArray *words = g_hash_table_lookup(shunned->providers,
                                               provider->name);
@@ -150,11 +159,12 @@ bool shunned_from(const Shunned *shunned, const Host *provider,
     for (guint i = 0; words && i < words->len; i++) {
         const Word *word = &g_array_index(words, Word, i);
 
-        if (!strcmp(word->requester, requester) && word_holds(word, now)) {
+        if (!strcmp(word->requester, requester) &&
+            word_counts(word, forgiving, now)) {
             return true;
         }
     }
-    return words && shunned_by_all(words, provider, now);
+    return words && shunned_by_all(words, provider, forgiving, now);
 }
 
 /* The names of those that say it, a few of them, and the worst of it. */
@@ -201,6 +211,6 @@ char *shunned_text(const Shunned *shunned, const Host *provider,
                            "of it for %s", wire_cause_text(cause),
                            names->str,
                            (now - MIN(since_ms, now)) / 1000.0,
-                           shunned_by_all(words, provider, now)
+                           shunned_by_all(words, provider, false, now)
                                ? "anybody" : "those hosts");
 }

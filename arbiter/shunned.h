@@ -13,6 +13,11 @@
  * provider, say so, it is no choice for anybody: the fault is on the
  * provider's side then.  Where fewer do, it may as well be on theirs, and two
  * hosts behind a broken switch must not keep all others from all memory.
+ *
+ * That is for a choice.  Where there is none, pages with one copy are worse off
+ * than with a second one at a provider that was away a moment ago, or on whose
+ * way a bit was flipped: what is not said any more, and words about wrong
+ * bytes, can be forgiven.
  */
 #ifndef ARBITER_SHUNNED_H
 #define ARBITER_SHUNNED_H
@@ -24,6 +29,7 @@
 #include "arbiter/hosts.h"
 
 #define SHUNNED_MS      60000u
+#define SHUNNED_FRESH_MS 5000u  /* still said: heartbeats come in a second */
 #define SHUNNED_MANY    2u      /* requesters, at the least, for everybody */
 
 typedef struct Shunned {
@@ -46,9 +52,12 @@ void shunned_forget(Shunned *shunned, const char *provider);
 /** shunned_expire() - drop words that do not hold any more */
 void shunned_expire(Shunned *shunned, uint64_t now);
 
-/** shunned_from() - is @provider no choice for this requester? */
+/**
+ * shunned_from() - is @provider no choice for this requester?
+ * @forgiving: only by what is said now, and not for wrong bytes
+ */
 bool shunned_from(const Shunned *shunned, const Host *provider,
-                  const char *requester, uint64_t now);
+                  const char *requester, bool forgiving, uint64_t now);
 
 /**
  * shunned_text() - who cannot make use of a provider, why, and since when

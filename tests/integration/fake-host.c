@@ -197,6 +197,9 @@ GByteArray *fake_host_frame(FakeHost *h)
                                   &h->lease[i]));
     }
     ck_assert(wire_beat_term(out, start, &term));
+    if (*h->trouble.host) {
+        ck_assert(wire_beat_trouble(out, start, &h->trouble));
+    }
     wire_beat_end(out, start);
     return out;
 }

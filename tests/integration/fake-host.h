@@ -70,6 +70,7 @@ typedef struct FakeHost {
     uint32_t copies;            /* that the VM wants; 0 is 1 */
     const char *label;          /* NULL: "rack1" */
     FakeAnswer answer;          /* to grants */
+    WireBeatTrouble trouble;    /* of its VM with a provider; no host: none */
     /* Leases it has given, and how many of them its heartbeats list. */
     WireBeatLease lease[FAKE_LEASES];
     unsigned nr_leases, nr_listed;

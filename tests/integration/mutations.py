@@ -361,6 +361,10 @@ MUTATIONS = {
         "arbiter/placement.c",
         "        .balanced = round.balanced,\n", "",
         "unit-placement-copies"),
+    "nothing-is-forgiven": (
+        "arbiter/shunned.c",
+        "           (!forgiving ||\n", "           (forgiving != 2 ||\n",
+        "unit-shunned"),
     "silence-is-no-only-copy": (
         "arbiter/whatif.c",
         "        vm->sole = vm->old ? vm->stored : vm->sole;\n", "",

@@ -137,6 +137,56 @@ START_TEST(one_copy_beside_none_that_is_left)
 }
 END_TEST
 
+/* "me" says so of a provider, in a heartbeat that has been taken. */
+static void say_trouble(const char *provider, enum RcacheCause cause)
+{
+    uint64_t sent;
+
+    me.trouble = (WireBeatTrouble) { .vm = "the vm's uuid", .name = "vm",
+                                     .cause = cause };
+    g_strlcpy(me.trouble.host, provider, sizeof(me.trouble.host));
+    sent = me.beats_sent;
+    fake_wait(me.beats_sent > sent + 2);
+}
+
+static uint64_t granted_now(uint64_t tag, uint32_t copies)
+{
+    unsigned replies = me.replies;
+
+    fake_host_request(&me, tag, 64 * MIB, copies);
+    fake_wait(me.replies == replies + 1);
+    return me.reply.bytes;
+}
+
+/*
+ * Where nobody else has room for a second copy it goes to one whose bytes were
+ * wrong lately; to one that cannot be reached now it does not.
+ */
+START_TEST(a_copy_where_there_was_trouble)
+{
+    host[1].offered = host[3].offered = 0;      /* a1 and b1 are left */
+    join_all();
+    say_trouble("b1", RCACHE_CAUSE_WRONG);
+    ck_assert_uint_eq(granted_now(1, 2), 128 * MIB);
+    ck_assert_uint_eq(granted(NULL, "b1"), 64 * MIB);
+    say_trouble("b1", RCACHE_CAUSE_UNREACHABLE);
+    granted_now(2, 2);
+    ck_assert_uint_eq(granted(NULL, "b1"), 0);
+}
+END_TEST
+
+/* And as long as others have room they are taken. */
+START_TEST(trouble_is_kept_away_from)
+{
+    join_all();
+    say_trouble("b1", RCACHE_CAUSE_WRONG);
+    for (unsigned i = 0; i < 8; i++) {
+        ck_assert_uint_eq(granted_now(i, 2), 128 * MIB);
+        ck_assert_uint_eq(granted(NULL, "b1"), 0);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("arbiter-copies");
@@ -155,6 +205,8 @@ int main(void)
     tcase_add_test(tc, what_is_refused_stays_in_pairs);
     tcase_add_test(tc, what_one_refuses_the_rack_gives);
     tcase_add_test(tc, one_copy_beside_none_that_is_left);
+    tcase_add_test(tc, a_copy_where_there_was_trouble);
+    tcase_add_test(tc, trouble_is_kept_away_from);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -176,7 +176,7 @@ class Torture:
         for event in events:
             while time.monotonic() < self.began + event.at and not self.over:
                 yield
-            if name == "host" and self.args.copies == 2:
+            if name == "host" and self.args.copies == 2 and not self.over:
                 yield from self.whole()
             if self.over:
                 self.skipped += 1

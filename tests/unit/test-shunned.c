@@ -46,15 +46,15 @@ START_TEST(one_requester_says_so)
     g_autofree char *text = NULL;
 
     say(a, "p", RCACHE_CAUSE_UNREACHABLE, 10000);
-    ck_assert(shunned_from(&shunned, p, "a", 10000));
-    ck_assert(!shunned_from(&shunned, p, "b", 10000));
+    ck_assert(shunned_from(&shunned, p, "a", false, 10000));
+    ck_assert(!shunned_from(&shunned, p, "b", false, 10000));
     text = shunned_text(&shunned, p, 12000);
     ck_assert_str_eq(text, "cannot be reached, as a found 6 s ago: nothing "
                      "new is asked of it for those hosts");
     /* For a minute after it was last told, and then no more. */
     say(a, "p", RCACHE_CAUSE_UNREACHABLE, 20000);
-    ck_assert(shunned_from(&shunned, p, "a", 20000 + SHUNNED_MS));
-    ck_assert(!shunned_from(&shunned, p, "a", 20001 + SHUNNED_MS));
+    ck_assert(shunned_from(&shunned, p, "a", false, 20000 + SHUNNED_MS));
+    ck_assert(!shunned_from(&shunned, p, "a", false, 20001 + SHUNNED_MS));
     ck_assert_ptr_null(shunned_text(&shunned, p, 20001 + SHUNNED_MS));
     shunned_expire(&shunned, 20001 + SHUNNED_MS);
     ck_assert_uint_eq(g_hash_table_size(shunned.providers), 0);
@@ -66,15 +66,15 @@ START_TEST(causes_that_do_not_count)
     say(a, "p", RCACHE_CAUSE_SLOW, 1000);
     say(a, "p", RCACHE_CAUSE_LOST, 1000);
     say(a, "p", RCACHE_CAUSE_NONE, 1000);
-    ck_assert(!shunned_from(&shunned, p, "a", 1000));
+    ck_assert(!shunned_from(&shunned, p, "a", false, 1000));
     /* Names that were made up are not kept. */
     say(a, "nobody", RCACHE_CAUSE_HUNG, 1000);
     ck_assert_uint_eq(g_hash_table_size(shunned.providers), 0);
     /* What a later version means by this, it is nothing good. */
     say(a, "p", 77, 1000);
-    ck_assert(shunned_from(&shunned, p, "a", 1000));
+    ck_assert(shunned_from(&shunned, p, "a", false, 1000));
     shunned_forget(&shunned, "p");
-    ck_assert(!shunned_from(&shunned, p, "a", 1000));
+    ck_assert(!shunned_from(&shunned, p, "a", false, 1000));
 }
 END_TEST
 
@@ -84,13 +84,13 @@ START_TEST(several_say_so)
 
     say(a, "p", RCACHE_CAUSE_NO_PAGES, 1000);
     say(b, "p", RCACHE_CAUSE_HUNG, 31000);
-    ck_assert(shunned_from(&shunned, p, "c", 31000));
+    ck_assert(shunned_from(&shunned, p, "c", false, 31000));
     text = shunned_text(&shunned, p, 31000);
     ck_assert_ptr_nonnull(strstr(text, "does not answer, as a, b found"));
     ck_assert_ptr_nonnull(strstr(text, "for anybody"));
     /* It fades: one alone is not enough for all. */
-    ck_assert(!shunned_from(&shunned, p, "c", 1001 + SHUNNED_MS));
-    ck_assert(shunned_from(&shunned, p, "b", 1001 + SHUNNED_MS));
+    ck_assert(!shunned_from(&shunned, p, "c", false, 1001 + SHUNNED_MS));
+    ck_assert(shunned_from(&shunned, p, "b", false, 1001 + SHUNNED_MS));
 }
 END_TEST
 
@@ -104,10 +104,31 @@ START_TEST(most_of_its_users_are_content)
     hosts_fixture_beat(&hosts, p, &said_p, 1000);
     say(a, "p", RCACHE_CAUSE_UNREACHABLE, 1000);
     say(b, "p", RCACHE_CAUSE_UNREACHABLE, 1000);
-    ck_assert(shunned_from(&shunned, p, "b", 1000));
-    ck_assert(!shunned_from(&shunned, p, "d", 1000));
+    ck_assert(shunned_from(&shunned, p, "b", false, 1000));
+    ck_assert(!shunned_from(&shunned, p, "d", false, 1000));
     say(c, "p", RCACHE_CAUSE_UNREACHABLE, 1000);
-    ck_assert(shunned_from(&shunned, p, "d", 1000));
+    ck_assert(shunned_from(&shunned, p, "d", false, 1000));
+}
+END_TEST
+
+/* What is not said any more, and wrong bytes, if there is nothing better. */
+START_TEST(some_can_be_forgiven)
+{
+    say(a, "p", RCACHE_CAUSE_UNREACHABLE, 10000);
+    ck_assert(shunned_from(&shunned, p, "a", true, 10000 + SHUNNED_FRESH_MS));
+    ck_assert(!shunned_from(&shunned, p, "a", true,
+                            10001 + SHUNNED_FRESH_MS));
+    ck_assert(shunned_from(&shunned, p, "a", false,
+                           10001 + SHUNNED_FRESH_MS));
+    say(a, "p", RCACHE_CAUSE_WRONG, 20000);
+    ck_assert(shunned_from(&shunned, p, "a", false, 20000));
+    ck_assert(!shunned_from(&shunned, p, "a", true, 20000));
+    /* Those that others say count the same way. */
+    say(b, "p", RCACHE_CAUSE_HUNG, 20000);
+    say(c, "p", RCACHE_CAUSE_HUNG, 20000);
+    ck_assert(shunned_from(&shunned, p, "d", true, 20000));
+    ck_assert(!shunned_from(&shunned, p, "d", true,
+                            20001 + SHUNNED_FRESH_MS));
 }
 END_TEST
 
@@ -123,6 +144,7 @@ int main(void)
     tcase_add_test(tc, causes_that_do_not_count);
     tcase_add_test(tc, several_say_so);
     tcase_add_test(tc, most_of_its_users_are_content);
+    tcase_add_test(tc, some_can_be_forgiven);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
