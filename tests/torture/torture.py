@@ -12,6 +12,7 @@ lost, and every VM has to go on.  The VMs verify each page that they read.
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ import tasks
 STANDS, WHOLE = 60, 300
 QUIET = 1.5             # so long must nothing be missing
 LONGEST = 60            # outage
+LOST_BY = re.compile(r"provider (\S+) has lost lease")
 FAULTS = (LabError, OSError, AssertionError, subprocess.SubprocessError)
 OWN_BUGS = ("CRITICAL **", "assertion failed", "Assertion `",
             "AddressSanitizer", "LeakSanitizer", "runtime error:",
@@ -74,6 +76,7 @@ class Torture:
         self.events = None
         self.lanes = []
         self.over = False
+        self.ending = False
         self.skipped = 0
         self.failures = []
         self.repairs = 0
@@ -118,6 +121,8 @@ class Torture:
         """At what the VMs have said; LabError if one stands still."""
         now = time.monotonic()
         figures = [g.figures for g in self.guests]
+        if self.events and not self.ending:
+            self.events.expect_all_alive()
         if any(f.one_copy for f in figures):
             self.single_since = self.single_since or now
         elif self.single_since and all(f.is_whole() for f in figures):
@@ -225,6 +230,7 @@ class Torture:
         self.end_daemons()
 
     def end_guests(self):
+        self.ending = True
         self.tell("every VM verifies all of its memory")
         for guest in self.guests:
             # What still watches would take its last answer.
@@ -272,8 +278,14 @@ class Torture:
                             raise LabError(f"{name}: {line.strip()}")
 
     def check_losses(self):
-        """With one copy: only where it was killed."""
+        """With one copy: only what a provider had that was killed."""
         lost = sum(g.figures.lost for g in self.guests)
+        for guest in self.guests:
+            who = set(LOST_BY.findall(guest.all_said()))
+            wrong = sorted(who - self.events.killed)
+            if wrong:
+                self.fail(f"{guest.name} has lost pages at "
+                          f"{', '.join(wrong)}, and nobody killed that")
         if lost and not self.events.killed:
             self.fail(f"{lost} pages are lost, and no provider was killed")
 

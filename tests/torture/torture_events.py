@@ -8,7 +8,7 @@ a LabError; what may be refused is told.
 import os
 import signal
 
-from torture_lab import LabError, MIB, RESERVE, listening
+from torture_lab import LabError, MIB, listening
 
 from tasks import call, until
 
@@ -34,6 +34,7 @@ class Events:
         self.tell = tell
         self.counts = Counts()
         self.killed = set()     # providers that have lost what they had
+        self.told = set()       # processes that were told to end
 
     def run(self, event):
         """A task: @event."""
@@ -58,8 +59,14 @@ class Events:
             raise LabError(f"{process.name} has ended on its own "
                            f"({process.popen.returncode}):\n{process.tail()}")
 
+    def expect_all_alive(self):
+        for process in self.c.processes:
+            if process not in self.told:
+                self.expect_alive(process)
+
     def kill(self, process):
         self.expect_alive(process)
+        self.told.add(process)
         process.popen.kill()
         process.popen.wait()
         self.counts.kills += 1
@@ -67,6 +74,7 @@ class Events:
     def ended(self, process, seconds, good=(0,)):
         """A task: until it has ended after SIGTERM."""
         self.expect_alive(process)
+        self.told.add(process)
         process.popen.terminate()
         yield from until(f"{process.name} to end after SIGTERM",
                          lambda: not process.alive(), seconds)
@@ -217,13 +225,11 @@ class Events:
             self.c.set_disk_full(False)
 
     def do_memory(self, event):
-        """A process takes what the host has free, and some of the reserve."""
+        """A process takes what the host has free, and some of the reserve:
+        no faster than a host can see it come."""
         host = self.provider(event)
-        size = host.cgroup.free() - RESERVE // 2
-        if size < MIB:
-            self.tell(f"memory: {host.name} is short already")
-            return
-        hog = self.c.hog(host, size)
+        hog = self.c.hog(host)
+        self.told.add(hog)
         try:
             yield from self.rest(event.seconds)
         finally:
@@ -276,22 +282,22 @@ class Events:
         self.c.switch_build(self.c.requester, "rcached")
         yield from self.do_stop_daemon(event)
 
-    def told(self, event, why):
+    def report(self, event, why):
         if why:
             self.tell(f"{event.kind} of {self.guest(event).name}: {why}")
 
     def do_resize(self, event):
         guest = self.guest(event)
         guest.local_max = guest.memory // MIB * int(event.detail) // 100 * MIB
-        self.told(event, (yield from guest.resize(guest.local_max)))
+        self.report(event, (yield from guest.resize(guest.local_max)))
 
     def do_home(self, event):
         """All of it, and then away again."""
         guest = self.guest(event)
-        self.told(event, (yield from guest.resize(0, size=0)))
-        self.told(event, (yield from guest.resize(guest.local_max)))
+        self.report(event, (yield from guest.resize(0, size=0)))
+        self.report(event, (yield from guest.resize(guest.local_max)))
 
     def do_evict(self, event):
         guest = self.guest(event)
         bytes_ = guest.local_max // 100 * int(event.detail)
-        self.told(event, (yield from guest.evict(bytes_ // 4096 * 4096)))
+        self.report(event, (yield from guest.evict(bytes_ // 4096 * 4096)))

@@ -134,6 +134,9 @@ class FakeGuest:
     def said(self):
         return self.vm.last_words()
 
+    def all_said(self):
+        return self.vm.said()
+
 
 class QemuGuest:
     """Patched QEMU; the guest fills its memory first."""
@@ -224,6 +227,10 @@ class QemuGuest:
             self.poll() and self.figures.verified >= target), LONG)
         self.qmp.close()
         self.guest.process.stop()
+
+    def all_said(self):
+        with open(self.guest.process.log, errors="replace") as f:
+            return f.read()
 
     def said(self):
         lines = self.guest.mismatch_lines[:5] + [self.guest.process.tail(5)]

@@ -22,7 +22,6 @@ for folder in ("../integration", "../lib", "../../scripts/lib"):
 from cgroup import Cgroup  # noqa: E402
 from cluster import Cluster, MIB  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
-from giveback import HOG  # noqa: E402
 from keeper import Keeper  # noqa: E402
 from lab import (JsonSocket, LabError, die_with_parent, run,  # noqa: E402
                  wait_for)
@@ -36,6 +35,16 @@ LIMIT, RESERVE, SPILL = 768 * MIB, 96 * MIB, 512 * MIB
 SLAB = "4M"
 # Shorter than most outages, so that what comes after them happens too.
 LEASE_TTL, GIVE_UP, DEADLINE = "10s", "10s", "2s"
+HOG = """
+import sys, time
+path, most = sys.argv[1], int(sys.argv[2])
+taken = []
+while True:
+    with open(path) as f:
+        if int(f.read()) < most:
+            taken.append(b"x" * (4 << 20))
+    time.sleep(0.1)
+"""
 SLOWFS = os.path.join(HERE, "..", "lib", "slowfs.py")
 
 
@@ -143,6 +152,10 @@ class TortureCluster(Cluster):
             "--tls", "none", "--admin-socket", sock, "--heartbeat", "200"])
 
     def spawn_provider(self, host):
+        # What AddressSanitizer holds back is charged to the cgroup as well.
+        if "quarantine" not in os.environ.get("ASAN_OPTIONS", ""):
+            os.environ["ASAN_OPTIONS"] = ":".join(filter(None, (
+                os.environ.get("ASAN_OPTIONS"), "quarantine_size_mb=8")))
         arbiters = [f"--arbiter={site.at(ARBITER_PORT)}"
                     for site in self.sites]
         disk = (self.disk_dir if host is self.providers[0] and self.disk
@@ -216,9 +229,14 @@ class TortureCluster(Cluster):
         """Its way to the others but for the proxies: heartbeats."""
         run("ip", "-n", host.netns, "link", "set", "eth0", state)
 
-    def hog(self, host, size):
-        """A process on @host that takes @size bytes."""
-        return host.start("hog", [sys.executable, "-c", HOG, str(size)])
+    @staticmethod
+    def hog(host):
+        """A process on @host that takes 40 MiB a second, until half of the
+        reserve is left; and more when there is more."""
+        cgroup = host.cgroup
+        return host.start("hog", [
+            sys.executable, "-c", HOG, os.path.join(cgroup.path, cgroup.used),
+            str(LIMIT - RESERVE // 2)])
 
     # -------------------------------------------------------------- the end
 
