@@ -2,6 +2,7 @@
 /* granter: GRANTs on a thread of their own.  See granter.h. */
 #include "rcached/granter.h"
 
+#include "common/saturate.h"
 #include "common/wire-control.h"
 #include "rcached/provider/provider-own.h"
 
@@ -9,6 +10,8 @@
 
 struct Granter {
     Provider *provider;
+    const Options *options;
+    MemorySource *memory;       /* the thread's */
     GThread *thread;
     GAsyncQueue *in;            /* of Job, to the thread */
     GAsyncQueue *out;           /* of Job, back */
@@ -61,6 +64,31 @@ static void granter_return(Granter *granter, Job *job)
     g_mutex_unlock(&granter->lock);
 }
 
+/* Bytes beyond what always stays free; none if that cannot be read. */
+static uint64_t granter_room(Granter *granter)
+{
+    MemorySample now;
+
+    return memory_source_read(granter->memory, &now, NULL)
+               ? saturating_sub(now.available,
+                                options_reserve(granter->options, now.total))
+               : 0;
+}
+
+/* As much of it as there is room for. */
+static void job_do(Granter *granter, Job *job)
+{
+    uint64_t room = granter_room(granter);
+
+    room -= room % granter->options->slab_size;
+    if (!room) {
+        job_refuse(job, RCACHE_E_NO_ROOM, "memory has become short");
+        return;
+    }
+    job->grant.bytes = MIN(job->grant.bytes, room);
+    provider_grant(granter->provider, &job->grant, &job->ack);
+}
+
 static gpointer granter_thread(gpointer opaque)
 {
     Granter *granter = opaque;
@@ -72,7 +100,7 @@ static gpointer granter_thread(gpointer opaque)
         } else if (job->own) {
             provider_grant_own(granter->provider, &job->grant, &job->ack);
         } else {
-            provider_grant(granter->provider, &job->grant, &job->ack);
+            job_do(granter, job);
         }
         granter_return(granter, job);
     }
@@ -80,11 +108,14 @@ static gpointer granter_thread(gpointer opaque)
     return NULL;
 }
 
-Granter *granter_new(Provider *provider)
+Granter *granter_new(Provider *provider, const Options *options,
+                     MemorySource *memory)
 {
     Granter *granter = g_new0(Granter, 1);
 
     granter->provider = provider;
+    granter->options = options;
+    granter->memory = memory;
     granter->in = g_async_queue_new();
     granter->out = g_async_queue_new();
     g_mutex_init(&granter->lock);
@@ -106,6 +137,7 @@ void granter_free(Granter *granter)
     g_thread_join(granter->thread);
     g_clear_handle_id(&granter->idle, g_source_remove);
     granter_drain(granter);
+    memory_source_free(granter->memory);
     g_async_queue_unref(granter->in);
     g_async_queue_unref(granter->out);
     g_mutex_clear(&granter->lock);

@@ -3,6 +3,10 @@
  * granter: answers GRANTs of arbiters, and those of this host itself to its own
  * VMs, on a thread of its own, one after the other, since allocating what is
  * granted can take seconds and heartbeats must not wait for it.
+ *
+ * What may be lent is found out twice a second, and where memory runs short
+ * the main loop may be late.  So the thread looks for itself before it
+ * allocates: the kernel kills who goes beyond what there is.
  */
 #ifndef RCACHED_GRANTER_H
 #define RCACHED_GRANTER_H
@@ -12,6 +16,8 @@
 
 #include "common/wire-control.h"
 #include "common/wire.h"
+#include "rcached/agent/memory.h"
+#include "rcached/options.h"
 #include "rcached/provider/provider.h"
 
 typedef struct Granter Granter;
@@ -19,8 +25,13 @@ typedef struct Granter Granter;
 /** GranterDone - a grant is settled; on the main loop, once for each */
 typedef void GranterDone(const WireGrantAck *ack, void *opaque);
 
-/** granter_new() - @provider must outlive it */
-Granter *granter_new(Provider *provider);
+/**
+ * granter_new() - start the thread
+ * @provider, @options: must outlive it
+ * @memory: whose memory is lent; the granter's own from now on
+ */
+Granter *granter_new(Provider *provider, const Options *options,
+                     MemorySource *memory);
 
 /**
  * granter_free() - finish what is being allocated, refuse what waits; done()

@@ -296,6 +296,7 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
     ProviderConfig config;
     unsigned n;
     ServiceFd *fds = service_kept(&n);
+    MemorySource *memory;
     g_autofree ProviderKept *kept = g_new0(ProviderKept, n + 1);
 
     for (unsigned i = 0; i < n; i++) {
@@ -327,7 +328,11 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
         }
         return !options_lend(o, total) && !*o->spill_dir && !n;
     }
-    r->granter = granter_new(r->provider);
+    memory = memory_source_new(o->memory_source, "/proc", errp);
+    if (!memory) {
+        return false;
+    }
+    r->granter = granter_new(r->provider, o, memory);
     g_message("provider: listening on %s; lent memory: %s",
               provider_address(r->provider),
               provider_protection(r->provider));

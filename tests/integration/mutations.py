@@ -51,6 +51,10 @@ MUTATIONS = {
         "    if (!s->nr_used) {\n        location_clear(p, slab, which);",
         "    if (true) {\n        location_clear(p, slab, which);",
         "rot_is_not_copied"),
+    "granted-by-an-old-look": (
+        "rcached/granter.c",
+        "    job->grant.bytes = MIN(job->grant.bytes, room);\n", "",
+        "unit-granter"),
     "figures-have-no-age": (
         "rcached/vm-figures.c",
         "    return since && now > since ? (now - since) / 1000 : 0;",
