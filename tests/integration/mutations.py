@@ -648,7 +648,7 @@ MUTATIONS = {
         crash_points("frame-reconciled")),
     "crash-nobody-woken": (
         "rcached/pager/attach.c",
-        "    attach_wake(p);\n", "    (void)attach_wake;\n",
+        "    install_wake_all(&p->guest);\n", "",
         crash_points("faults-read present woken")),
     "crash-fault-before-takeover-left": (
         "rcached/pager/fault.c",
