@@ -126,10 +126,6 @@ MUTATIONS = {
     "lost-and-not-stopped": (
         OBJECT + "-loss.c", "    vm_stop(RUN_STATE_IO_ERROR);\n", "",
         ["test-loss.py", "pause"]),
-    "stopped-though-there-is-hope": (
-        OBJECT + "-loss.c", "!vm->stats.hopeless) {",
-        "!vm->stats.waiting_pages) {",
-        ["test-loss.py", "pause"]),
     "stopped-while-a-cpu-waits": (
         OBJECT + "-loss.c", "cpus_have_stopped() && !tasks_wait()", "true",
         ["test-loss.py", "tcg"]),
