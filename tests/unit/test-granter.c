@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 
 #include "rcached/granter.h"
+#include "rcached/provider/provider-own.h"
 
 #define MIB     (UINT64_C(1) << 20)
 
@@ -22,6 +23,12 @@ void provider_grant(Provider *provider, const WireGrant *grant,
 {
     lent = grant->bytes;
     *out = (WireGrantAck) { .lease = grant->lease, .bytes = grant->bytes };
+}
+
+void provider_grant_own(Provider *provider, const WireGrant *grant,
+                        WireGrantAck *out)
+{
+    provider_grant(provider, grant, out);
 }
 
 uint64_t options_reserve(const Options *o, uint64_t total)
@@ -69,16 +76,25 @@ static void done(const WireGrantAck *answer, void *opaque)
     answers++;
 }
 
-static void ask(uint64_t bytes)
+static void ask_of(uint64_t bytes, bool own)
 {
     WireGrant grant = { .lease = 7, .bytes = bytes };
     unsigned before = answers;
 
-    granter_add(granter, &grant, done, NULL);
+    if (own) {
+        granter_add_own(granter, &grant, done, NULL);
+    } else {
+        granter_add(granter, &grant, done, NULL);
+    }
     while (answers == before) {
         g_main_context_iteration(NULL, TRUE);
     }
     ck_assert_uint_eq(ack.lease, 7);
+}
+
+static void ask(uint64_t bytes)
+{
+    ask_of(bytes, false);
 }
 
 START_TEST(no_more_than_there_is)
@@ -108,6 +124,15 @@ START_TEST(nothing_when_it_is_short)
 }
 END_TEST
 
+START_TEST(the_own_disk_takes_no_memory)
+{
+    set_available(0);
+    ask_of(64 * MIB, true);
+    ck_assert_uint_eq(ack.status, RCACHE_OK);
+    ck_assert_uint_eq(lent, 64 * MIB);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("granter");
@@ -118,6 +143,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, no_more_than_there_is);
     tcase_add_test(tc, nothing_when_it_is_short);
+    tcase_add_test(tc, the_own_disk_takes_no_memory);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
