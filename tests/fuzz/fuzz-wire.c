@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/wire-beat.h"
+#include "common/wire-check.h"
 #include "common/wire-control.h"
 #include "common/wire-move.h"
 #include "common/wire-version.h"
