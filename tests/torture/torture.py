@@ -38,8 +38,10 @@ OWN_BUGS = ("CRITICAL **", "assertion failed", "Assertion `",
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="torture", add_help=False,
-                                     allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="torture", add_help=False, allow_abbrev=False,
+        usage="torture [--seed N] [--seconds S] [--copies 1|2] [--qemu] "
+        "[--json]\n               [--schedule] [--keep]")
     for name in ("build", "qemu-program", "kernel", "initrd"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--only-check-options", action="store_true")
