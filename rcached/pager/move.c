@@ -61,8 +61,10 @@ static void move_send_token(Pager *p, Move *m, uint8_t type)
     memcpy(token.token, m->token, sizeof(token.token));
     wire_append_move_token(frame, &head, &token);
     data_conn_send_bytes(&m->to->remote->bulk, frame);
-    crash_point_sent(type == RCACHE_EXPECT ? "expect-sent"
-                                           : "confirm-sent");
+    if (m->state != MOVE_WIPING) {
+        crash_point_sent(type == RCACHE_EXPECT ? "expect-sent"
+                                               : "confirm-sent");
+    }
 }
 
 /* The slab, as its source calls it. */

@@ -92,23 +92,25 @@ void crash_point(const char *name)
     }
 }
 
-static bool *crash_soon(void)
+/* Turns of the loop until it dies; 0: it does not. */
+static unsigned *crash_turns(void)
 {
-    static bool soon;
+    static unsigned turns;
 
-    return &soon;
+    return &turns;
 }
 
 void crash_point_sent(const char *name)
 {
     if (crash_is_due(crash_order(), name)) {
-        *crash_soon() = true;
+        /* What is queued at the end of a turn goes out with the next. */
+        *crash_turns() = 2;
     }
 }
 
 void crash_point_turn(void)
 {
-    if (*crash_soon()) {
+    if (*crash_turns() && !--*crash_turns()) {
         crash_now(crash_order());
     }
 }
