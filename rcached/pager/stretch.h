@@ -14,6 +14,10 @@
  * resident, and it comes down by half of what goes: the guest gets the other
  * half.
  *
+ * Where there is some room, but too little, pages go whenever others have come
+ * back, and a moment later none can.  So a guest that is stuck again soon gets
+ * twice what it got last.
+ *
  *   off --stuck--> open --pages go--> closing --all is within local_max--> off
  *                   ^                    |
  *                   +------- stuck ------+
@@ -35,7 +39,8 @@ enum StretchState {
 /**
  * struct Stretch - the limit that holds instead of local_max
  * @limit: pages, unless OFF
- * @step: pages that it rose by last, while OPEN
+ * @step: pages that it rose by last
+ * @closed_at: ns, CLOSING since
  * @evicted: the count at @at
  * @at: ns, when evictions were looked at last
  */
@@ -43,6 +48,7 @@ typedef struct Stretch {
     enum StretchState state;
     uint64_t limit;
     uint64_t step;
+    uint64_t closed_at;
     uint64_t evicted;
     uint64_t at;
 } Stretch;

@@ -303,8 +303,12 @@ MUTATIONS = {
         "        if (ret < 0) {", "unit-takeover"),
     "stretched-at-once": (
         "rcached/pager/stretch.c",
-        "    stretch->step = STEP_PAGES;",
-        "    stretch->step = STEP_PAGES * 1024;", "evictions_are_late"),
+        "#define STEP_PAGES      64u", "#define STEP_PAGES      65536u",
+        "evictions_are_late"),
+    "stuck-again-and-gets-no-more": (
+        "rcached/pager/stretch.c",
+        "again ? step_next(stretch->step) : STEP_PAGES;",
+        "again ? STEP_PAGES : STEP_PAGES;", "unit-stretch"),
     "not-run-but-waited": (
         "rcached/pager/fault.c",
         "MIN(now - w->looked_at, LOOK_MOST_NS)", "now - w->looked_at",

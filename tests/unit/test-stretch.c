@@ -75,6 +75,30 @@ START_TEST(pages_were_late)
 }
 END_TEST
 
+/* A little goes whenever a little has come back: that is not enough. */
+START_TEST(too_little_room)
+{
+    Stretch s = { 0 };
+    StretchInput in = { .waiting = true, .resident = MAX_,
+                        .local_max = MAX_ };
+    uint64_t now = 1000 * MS;
+
+    for (int i = 0; i < 10; i++) {
+        in.waiting = in.stuck = true;
+        stretch_look(&s, &in, now);
+        greedy(&s, &in, &now, 300, 100);
+        ck_assert_int_eq(s.state, STRETCH_CLOSING);
+        now += 500 * MS;
+    }
+    ck_assert_uint_gt(in.resident, 5 * MAX_);
+    /* Once pages have gone for a while a new delay is only that. */
+    greedy(&s, &in, &now, 2000, 100);
+    in.waiting = in.stuck = true;
+    stretch_look(&s, &in, now);
+    ck_assert_uint_lt(stretch_limit(&s, MAX_), in.resident + 100);
+}
+END_TEST
+
 /* What a guest does not ask for is not added up for it. */
 START_TEST(nobody_waits)
 {
@@ -149,6 +173,7 @@ int main(void)
     tcase_add_test(tc, off);
     tcase_add_test(tc, nothing_goes);
     tcase_add_test(tc, pages_were_late);
+    tcase_add_test(tc, too_little_room);
     tcase_add_test(tc, nobody_waits);
     tcase_add_test(tc, pages_go_again);
     tcase_add_test(tc, stuck_again);
