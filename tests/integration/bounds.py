@@ -118,6 +118,16 @@ def one_hangs(build):
         c.shut_down()
 
 
+def settled(vm, name):
+    """A figure of a guest that stands still; the VM hears it once a second."""
+    last, same = vm.stats()[name], 0
+    while same < 12:
+        time.sleep(0.2)
+        now = vm.stats()[name]
+        same, last = (same + 1 if now == last else 0), now
+    return last
+
+
 def hang_with_faults(c, vm, threads):
     """
     One provider hangs until all of the guest's threads wait for its pages.
@@ -128,7 +138,11 @@ def hang_with_faults(c, vm, threads):
     hung, well = c.providers
     wait_for("all of it to be touched",
              lambda: vm.stats()["remote"] > 46 * MIB, 60)
+    vm.call("hold")
+    vm.call(f"crowd {threads - 2}")
+    before = settled(vm, "fetched_pages")
     stored = [c.status(h)["stored_bytes"] for h in (hung, well)]
+    enough = before + 0.8 * threads * stored[1] / stored[0]
     process = hung.processes["rcached"]
 
     def ended():
@@ -136,9 +150,7 @@ def hang_with_faults(c, vm, threads):
 
     process.popen.send_signal(19)
     try:
-        before = vm.stats()["fetched_pages"]
-        vm.call(f"crowd {threads - 2}")
-        enough = before + 0.8 * threads * stored[1] / stored[0]
+        vm.call("go")
         wait_for("the other provider's pages", lambda: ended() or
                  vm.stats()["fetched_pages"] > enough, 15)
         wait_for("all threads to wait", lambda: ended() or

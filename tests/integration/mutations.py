@@ -430,10 +430,6 @@ MUTATIONS = {
     "one-provider-has-all-gets": (
         "rcached/pager/location-get.c",
         "used < pool && (!r || r->gets < pool - used)",
-        "used < pool || (!r && pool)", "one_hangs_faults"),
-    "one-provider-has-more-than-half-of-them": (
-        "rcached/pager/location-get.c",
-        "used < pool && (!r || r->gets < pool - used)",
         "used < pool && (!r || used < pool)", "unit-location-get"),
     "pagers-run-like-all-others": (
         "rcached/pager/pager-main.c",
