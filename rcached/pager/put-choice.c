@@ -4,8 +4,11 @@
 
 #include "rcached/pager/pager.h"
 
-/* How long pages wait for room with enough copies. */
-#define DEGRADE_NS      NS_PER_SEC
+/*
+ * How long pages wait for room with enough copies: as long as a session takes
+ * to come back.  A guest waits for it, when a provider has died.
+ */
+#define DEGRADE_NS      (250 * NS_PER_MS)
 
 #define RANK_DISK       16u     /* above all that speaks against others */
 #define RANK_ONE_COPY   64u     /* above all of a group's others */

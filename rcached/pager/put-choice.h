@@ -11,7 +11,7 @@
  * This host's own disk comes behind all other hosts, and is not put to at all
  * while one without it has room for as many copies, though it be busy.
  * Last comes one with fewer copies than the VM wants, when there has been none
- * with enough for a second (C8).
+ * with enough for a quarter of a second (C8).
  */
 #ifndef PAGER_PUT_CHOICE_H
 #define PAGER_PUT_CHOICE_H
