@@ -6,6 +6,7 @@ Scenarios for scenarios.py, which runs them.
 import os
 import subprocess
 import sys
+import time
 
 from cluster import MIB, Vm, expect_clean, goes_on, wait_for
 from giveback import KeepingCluster, drain, leased
@@ -195,6 +196,8 @@ def own_disk_takes_what_stops(build):
         process.popen.terminate()
         wait_for("it to wait for the disk",
                  lambda: "has to leave first" in process.tail(100), 30)
+        time.sleep(3)           # an end that loses nothing takes a second
+        assert process.popen.poll() is None, process.tail(20)
         lender.keeper.forget()
         c.start_provider(lender)
         assert process.popen.wait(120) == 0, process.tail(20)
