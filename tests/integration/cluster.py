@@ -11,6 +11,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__),
                                 "..", "..", "scripts", "lib"))
+import leftovers  # noqa: E402
 from lab import (PATIENCE, Lab, LabError, die_with_parent,  # noqa: E402
                  signals_later, wait_for)
 
@@ -111,6 +112,7 @@ class Cluster(Lab):
         super().__enter__()
         try:
             self.start()
+            self.note_descriptors()
         except BaseException:
             self.clean()
             raise
@@ -187,6 +189,35 @@ class Cluster(Lab):
             wait_for("the next pager",
                      lambda: vm.stats()["attaches"] > attaches, 30)
 
+    # ---------------------------------------------------- what is left over
+
+    def note_descriptors(self):
+        """Those of all daemons, before there is any VM."""
+        self.descriptors = {
+            p: leftovers.descriptors(p.pid) for p in self.processes
+            if p.alive() and leftovers.program(p.pid).startswith(
+                ("rcached", "arbiter"))}
+
+    def grown_descriptors(self):
+        """By daemon: those that it has kept for VMs and connections that are
+        gone. A provider keeps slabs until their leases end."""
+        grown = {}
+        for process, before in self.descriptors.items():
+            if not process.alive():
+                continue
+            now = leftovers.descriptors(process.pid)
+            if process is not self.requester.processes.get("rcached"):
+                now["memfd"] = min(now["memfd"], before["memfd"])
+            grown[process.name] = leftovers.more(before, now)
+        return {name: what for name, what in grown.items() if what}
+
+    def nothing_left_over(self):
+        try:
+            wait_for("descriptors", lambda: not self.grown_descriptors(), 5)
+        except LabError as late:
+            raise LabError("descriptors are left over: "
+                           f"{self.grown_descriptors()}") from late
+
     # ------------------------------------------------------------ the end
 
     def shut_down(self, hostile=False):
@@ -199,6 +230,7 @@ class Cluster(Lab):
                 vm.popen.kill()
                 vm.popen.wait()
         self.wait_pagers()
+        self.nothing_left_over()
         for process in reversed(self.processes):
             if process.popen.returncode is None:
                 status = process.stop(20)
@@ -207,6 +239,8 @@ class Cluster(Lab):
         for host in self.hosts.values():
             left = [f for f in os.listdir(host.run) if f.endswith(".sock")]
             assert not left, f"{host.name} left {left}"
+        left = leftovers.processes(self.dir)
+        assert not left, f"processes are left over: {left}"
         self.read_logs(SANITIZER if hostile else SANITIZER + OWN_BUGS)
 
     def wait_pagers_but(self, vm):

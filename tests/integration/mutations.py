@@ -382,6 +382,27 @@ MUTATIONS = {
         "    if (all->ops->lives(r->asked, r->ping, all->opaque) ||\n"
         "        request_pick(r) == NOBODY) {",
         "    if (1) {", "unit-arbiter-client"),
+    "pidfds-of-dead-pagers-are-kept": (
+        "rcached/pager-process.c",
+        "        close(proc->pidfd);\n", "", "nothing_is_left_over"),
+    "a-hung-arbiter-is-waited-for": (
+        "rcached/agent/lease-requests.c",
+        "    if (all->ops->lives(r->asked, r->ping, all->opaque) ||\n"
+        "        request_pick(r) == NOBODY) {",
+        "    if (1) {", "one_arbiter_hangs"),
+    "no-other-arbiter-is-asked": (
+        "rcached/agent/lease-requests.c",
+        "    for (unsigned i = 0; i < all->nr_arbiters; i++) {\n"
+        "        unsigned index = (all->favourite",
+        "    for (unsigned i = 0; i < 1; i++) {\n"
+        "        unsigned index = (all->favourite", "one_arbiter_dies"),
+    "a-lease-is-not-asked-for-again": (
+        "rcached/rcached.c", "    wants_again(r->wants);\n", "",
+        "all_arbiters_die"),
+    "a-grant-beyond-the-offer": (
+        "rcached/provider/store.c",
+        "    *slabs = MIN(MIN(want, all - taken), STORE_SLABS_MAX);\n",
+        "    *slabs = MIN(want, STORE_SLABS_MAX);\n", "split_arbiters"),
     "suspects-get-pages": (
         "rcached/pager/remote.c",
         "    if (passage_is_suspect(&remote->passage)) {",

@@ -25,6 +25,7 @@ import busy
 import commands
 import copies
 import crash_points
+import ends
 import failover
 import giveback
 import network
@@ -39,7 +40,7 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
 
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
-             **copies.SCENARIOS, **crash_points.SCENARIOS,
+             **copies.SCENARIOS, **crash_points.SCENARIOS, **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
              **spill.SCENARIOS, **stops.SCENARIOS, **told.SCENARIOS,
@@ -554,10 +555,10 @@ def hostile_vmm(build):
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=2)
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 30)
         rcached = c.requester.processes["rcached"].popen
-        for data, ends in messages(random.Random(3)):
+        for data, is_fatal in messages(random.Random(3)):
             attaches = vm.stats()["attaches"]
             vm.call("say " + data.hex())
-            if ends:
+            if is_fatal:
                 wait_for(f"the next pager after {data[:24].hex()}",
                          lambda n=attaches: vm.stats()["attaches"] > n, 20)
         assert rcached.poll() is None

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""leftovers: what a daemon still has when nobody needs it any more.
+
+Descriptors are counted by what they are, so that a growing one has a name.
+"""
+import collections
+import os
+import re
+
+# Of a VM, and of its pager: none may stay when both are gone.
+OF_VMS = ("userfaultfd", "pidfd", "memfd")
+# What libraries open when they need it, once.
+LAZY = 4
+
+
+def kind(target):
+    """What /proc says of a descriptor, without what makes it unique."""
+    for name in ("userfaultfd", "pidfd"):
+        if name in target:
+            return name
+    if target.startswith(("/memfd:", "/secretmem")):
+        return "memfd"
+    return re.sub(r":?\[\d+\]$|\d+", "", target)
+
+
+def descriptors(pid):
+    """How many of each kind a process has."""
+    count = collections.Counter()
+    folder = f"/proc/{pid}/fd"
+    for name in os.listdir(folder):
+        try:
+            count[kind(os.readlink(os.path.join(folder, name)))] += 1
+        except FileNotFoundError:
+            pass                # closed meanwhile
+    return count
+
+
+def program(pid):
+    """The name of what it runs."""
+    return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+
+
+def more(before, now):
+    """What there is more of than a daemon may have kept; {}: nothing."""
+    grown = now - before
+    strict = {k: n for k, n in grown.items() if k in OF_VMS}
+    return strict or (dict(grown) if grown.total() > LAZY else {})
+
+
+def processes(folder):
+    """Those whose command line has this folder in it, but for this one."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                line = f.read().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue            # it has ended
+        if folder in line and int(pid) != os.getpid():
+            found[int(pid)] = line
+    return found
