@@ -171,8 +171,8 @@ char *metrics_text(JsonNode *answers)
     static const Metric ok = { "rcache_ok", "ok",
                                "Whether the verdict of status is ok." };
     static const Metric uptime = { "rcache_uptime_seconds", "uptime_seconds",
-                                   "The version of the daemon that was "
-                                   "asked." };
+                                   "Time since the daemon that was asked "
+                                   "was started." };
     const Metric *const of_status[] = { &ok, &uptime };
     GString *out = g_string_new(NULL);
     JsonObject *o = json_node_get_object(answers);
