@@ -256,6 +256,9 @@ PAGES = {
                         *[s for how in range(6) for s in (
                             answer(0, how), answer(1, how), turns(3))],
                         turns(63)),
+    'held-puts': pages(3, hold(0, 1), hold(1, 1), touch(1, *EVENS), turns(20),
+                       touch(1, *EVENS), turns(40), answer(0, 0), turns(3),
+                       answer(1, 0), turns(20), touch(0, *EVENS), turns(9)),
     'resizes': pages(3, resize(1, 32), turns(63), resize(4, 1), turns(63),
                      resize(1, 0), turns(63), resize(5, 97), turns(63)),
     'evict': pages(3, [14, 0, 8], turns(30), [14, 1, 3], turns(63)),
@@ -280,6 +283,101 @@ PAGES = {
                        for n, type_ in enumerate(range(1, 41))
                        for _ in (0, 1)], turns(60)),
 }
+
+def requests():
+    """Steps of fuzz-requests.c: name -> bytes."""
+    def hello(conn, how):
+        return [11, conn, how]
+
+    def claim(conn, lease):
+        return [12, conn, lease - 1, 1]
+
+    def pages(what, conn, lease, slab, page, n):
+        return [what, conn, lease - 1, n - 1, slab, page]
+
+    def token(what, conn, lease, token, slab, to=0):
+        return [3 + what, conn, lease - 1, token, slab, to]
+
+    def bare(what, conn, lease, slab=0, page=0):
+        return [8 + what, conn, lease - 1, slab, page]
+
+    def daemon(what, how):
+        return [13, what, how]
+
+    def other(how, tag=0):
+        return [14, how, tag]
+
+    def put(*args):
+        return pages(0, *args)
+
+    def get(*args):
+        return pages(1, *args)
+
+    begin = hello(0, 17) + claim(0, 1) + claim(0, 3)
+    eight = put(0, 1, 0, 0, 8)
+    pushed = [x for how in range(4) for x in other(how)]
+    return {
+        'put-get': begin + eight + get(0, 1, 0, 0, 8) + put(0, 1, 0, 3, 2) +
+        get(0, 1, 0, 0, 8),
+        'free': begin + eight + pages(2, 0, 1, 0, 2, 3) +
+        get(0, 1, 0, 2, 1) + get(0, 1, 0, 0, 2),
+        'spill': begin + eight + put(0, 1, 1, 0, 8) + daemon(2, 0) +
+        8 * get(0, 1, 0, 0, 8) + put(0, 1, 0, 4, 3) + get(0, 1, 0, 0, 8) +
+        daemon(3, 8) + 4 * get(0, 1, 0, 0, 8),
+        'push-self': begin + eight + token(0, 0, 3, 2, 4) +
+        token(1, 0, 1, 2, 0, 4) + 6 * bare(0, 0, 1) + token(4, 0, 3, 2, 4) +
+        get(0, 3, 4, 0, 4),
+        'push-other': begin + put(0, 1, 1, 0, 8) + token(1, 0, 1, 2, 1) +
+        pushed + bare(0, 0, 1),
+        'push-spilled': begin + put(0, 1, 1, 0, 8) + daemon(2, 0) +
+        4 * get(0, 1, 1, 0, 8) + token(1, 0, 1, 2, 1) + other(0) + other(1) +
+        other(2, 1) + other(2, 2) + other(3) + bare(0, 0, 1),
+        'push-hasty': begin +
+        [x for page in range(0, 16, 2) for x in put(0, 1, 1, page, 1)] +
+        daemon(2, 0) + 4 * get(0, 1, 1, 0, 1) + token(1, 0, 1, 2, 1) +
+        other(0) + other(1 + 64) + 2 * other(2 + 64) + bare(0, 0, 1),
+        'fenced': begin + hello(1, 145) + put(0, 1, 0, 0, 2) + hello(2, 1) +
+        claim(1, 1) + get(1, 1, 0, 0, 2),
+        'cut': begin + [0, 0, 0, 135, 0, 0] + hello(1, 17) + claim(1, 1) +
+        get(1, 1, 0, 0, 2) + [15, 0],
+        'others-lease': hello(0, 16) + claim(0, 1) + claim(0, 2) +
+        put(0, 2, 2, 0, 4) + get(0, 2, 2, 0, 4) + get(0, 1, 0, 0, 2),
+        'drop': begin + bare(1, 0, 1, 1) + bare(1, 0, 1, 0) + bare(2, 0, 1) +
+        daemon(0, 0) + claim(0, 1),
+        'push-in': begin + token(0, 0, 1, 2, 0) + hello(1, 29) +
+        token(2, 1, 1, 2, 0) + put(1, 1, 0, 0, 3) + token(3, 1, 1, 3, 5) +
+        token(4, 0, 1, 2, 0),
+        'ends': begin + eight + daemon(129, 0) + get(0, 1, 0, 0, 8) +
+        daemon(0, 0) + claim(0, 1) + get(0, 1, 0, 0, 8),
+    }
+
+
+def agent():
+    """Steps of fuzz-agent.c: name -> bytes."""
+    def good(arbiter, what, *more):
+        return [8 * arbiter, what, *more]
+
+    def pause(n):
+        return [7 + 8 * n]
+
+    hello = [good(n, 0, 3) for n in range(2)]
+    request, answer, gone = [4, 1], [5], [6 + 64]
+    return {
+        'greet': hello[0] + hello[1] + pause(20),
+        'lease': hello[0] + request + good(0, 18) + good(0, 1, 1) + request +
+        good(0, 2),
+        'asked': hello[0] + good(0, 11) + good(0, 4) + good(0, 7) +
+        good(0, 13) + good(0, 6) + 3 * answer,
+        'refused': good(0, 128, 0) + hello[1] + request + [6 + 64 + 8] +
+        pause(20) + good(1, 2),
+        'any': hello[0] + [3, 50, 0, 2, 255, 1] + 200 * [1] +
+        [3, 57, 0, 0, 0, 0],
+        'gone': hello[0] + request + good(0, 3) + gone + 4 * pause(31) +
+        answer + hello[0] + [6 + 128] + pause(30),
+        'late': hello[0] + hello[1] + request + 4 * pause(31) +
+        good(0, 10) + good(1, 10),
+    }
+
 
 TEXTS = {
     'config': b'\0[one]\ntext = a text\nchoice=b\n# no\nnumber = -3\n'
@@ -339,6 +437,10 @@ def main():
         write('arbiter', name, content)
     for name, content in VMM.items():
         write('vmm', name, content)
+    for name, content in agent().items():
+        write('agent', name, bytes(content))
+    for name, content in requests().items():
+        write('requests', name, bytes(content))
     for name, content in TEXTS.items():
         write('text', name, content)
     for name, content in ANSWERS.items():
