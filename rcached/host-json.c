@@ -279,7 +279,7 @@ JsonObject *host_json_host(const Rcached *r)
     json_object_set_boolean_member(o, "connected", TRUE);
     json_set_seconds(o, "age_seconds", 0);
     json_object_set_boolean_member(o, "lends", s->lends);
-    json_object_set_boolean_member(o, "draining", s->draining);
+    json_object_set_boolean_member(o, "draining", host_state_leaves(s));
     host_json_set_lending(o, r, &lent);
     provider_snapshot_clear(&lent);
     json_object_set_int_member(o, "reserve_bytes", s->reserve);

@@ -401,8 +401,21 @@ MUTATIONS = {
         "all_arbiters_die"),
     "a-grant-beyond-the-offer": (
         "rcached/provider/store.c",
+        "    if (taken >= all) {\n"
+        "        return refuse(ack, RCACHE_E_NO_ROOM, \"nothing left to "
+        "lend\");\n"
+        "    }\n"
         "    *slabs = MIN(MIN(want, all - taken), STORE_SLABS_MAX);\n",
+        "    (void)all, (void)taken;\n"
         "    *slabs = MIN(want, STORE_SLABS_MAX);\n", "split_arbiters"),
+    "a-shutdown-that-is-called-off-goes-on": (
+        "rcached/stopping.c",
+        "        s->foretold = s->released = s->draining = false;\n",
+        "        s->foretold = s->released = false;\n", "unit-shutdown"),
+    "the-next-shutdown-does-not-wait": (
+        "rcached/manager-bus.c",
+        "        lock_take(watch);\n    }\n    watch->soon",
+        "    }\n    watch->soon", "unit-shutdown"),
     "suspects-get-pages": (
         "rcached/pager/remote.c",
         "    if (passage_is_suspect(&remote->passage)) {",
