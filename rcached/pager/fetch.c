@@ -157,6 +157,9 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
 /* Told once for each page; the other place may have right ones. */
 static void fetch_wrong(Pager *p, Fetch *f, Remote *from)
 {
+    if (!from) {
+        return;                 /* asked again with the others, in a second */
+    }
     p->report.counts->checksum_errors++;
     from->wrong++;
     from->wrong_at = pager_now();

@@ -337,11 +337,14 @@ static void get_go_on(Pager *p, Get *g)
     }
 }
 
-static void get_bytes(Pager *p, Get *g, Remote *remote, const void *payload)
+static void get_bytes(Pager *p, Get *g, unsigned which, Remote *remote,
+                      const void *payload)
 {
     unsigned i = g - p->locations.gets.get;
+    bool stale = slots_valid(&p->slots, g->slot) &&
+                 slots_slab(&p->slots, g->slot)->place[which].stale;
 
-    if (!p->locations.ops->got(p, i, remote, payload)) {
+    if (!p->locations.ops->got(p, i, stale ? NULL : remote, payload)) {
         get_go_on(p, g);
     } else if (g->wanted) {
         g->wanted = false;
@@ -419,7 +422,7 @@ bool location_get_answer(Pager *p, Remote *remote, const WireHead *head,
         get_refused(p, remote, head->status);
         get_go_on(p, g);
     } else if (g->wanted) {
-        get_bytes(p, g, remote, payload);
+        get_bytes(p, g, at - g->at, remote, payload);
     } else {
         get_end(p, g);
     }

@@ -36,7 +36,8 @@ typedef struct Pager Pager;
  * struct LocationOps - what is told to who asked; set once
  * @got: bytes have come for a location_get()
  *   @i: its number
- *   @from: who sent them
+ *   @from: who sent them; NULL if nobody is to blame for wrong ones, since a
+ *          stale place may lack what was stored since it was given up
  *   @bytes: RCACHE_PAGE_SIZE, unchecked, until the function returns
  *   Return: true if they are right, or not needed any more; false: wrong, and
  *           the other place is asked

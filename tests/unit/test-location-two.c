@@ -233,8 +233,11 @@ START_TEST(a_stale_place_is_asked_last)
     location_give_up(p, 0, 0);
     ck_assert_uint_eq(get_one(slot), 1);
     ck_assert(answer_own(1, RCACHE_GET_REPLY, 0));
+    ck_assert_ptr_eq(got_from, &remote[1]);
     goes_away(1);
     ck_assert_uint_eq(get_one(slot), 0);
+    ck_assert(answer_own(0, RCACHE_GET_REPLY, 0));
+    ck_assert_ptr_null(got_from);       /* it need not have the last bytes */
 }
 END_TEST
 
