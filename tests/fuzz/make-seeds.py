@@ -259,6 +259,8 @@ PAGES = {
     'held-puts': pages(3, hold(0, 1), hold(1, 1), touch(1, *EVENS), turns(20),
                        touch(1, *EVENS), turns(40), answer(0, 0), turns(3),
                        answer(1, 0), turns(20), touch(0, *EVENS), turns(9)),
+    # One of two copies is acked.
+    'first-ack': bytes.fromhex('0304010e0028001404000014'),
     'resizes': pages(3, resize(1, 32), turns(63), resize(4, 1), turns(63),
                      resize(1, 0), turns(63), resize(5, 97), turns(63)),
     'evict': pages(3, [14, 0, 8], turns(30), [14, 1, 3], turns(63)),
