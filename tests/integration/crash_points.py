@@ -158,6 +158,8 @@ def kill(c, vm):
 
 
 def discard_all(c, vm):
+    # What was discarded for the point before this one has to be away again.
+    wait_for("pages to be away", lambda: vm.stats()["remote"] > 4 * MIB, 60)
     vm.call("hold", 30)
     vm.call("discard-all")
 

@@ -697,7 +697,7 @@ MUTATIONS = {
     "crash-session-begins-anew": (
         "rcached/pager/provider-messages.c",
         "    uint64_t session = ++p->guest.state->session;",
-        "    uint64_t session = p->guest.state->session = ++p->serial;",
+        "    uint64_t session = 1000 - ++p->guest.state->session;",
         crash_points("session-raised")),
     "crash-claimed-leases-forgotten": (
         "rcached/pager/lease.c",
