@@ -239,8 +239,12 @@ class Cluster(Lab):
         for host in self.hosts.values():
             left = [f for f in os.listdir(host.run) if f.endswith(".sock")]
             assert not left, f"{host.name} left {left}"
-        left = leftovers.processes(self.dir)
-        assert not left, f"processes are left over: {left}"
+        try:                    # a pager that was just told may be ending
+            wait_for("processes to end",
+                     lambda: not leftovers.processes(self.dir), 2)
+        except LabError as late:
+            raise LabError("processes are left over: "
+                           f"{leftovers.processes(self.dir)}") from late
         self.read_logs(SANITIZER if hostile else SANITIZER + OWN_BUGS)
 
     def wait_pagers_but(self, vm):

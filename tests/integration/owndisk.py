@@ -223,7 +223,8 @@ def own_disk_is_not_kept(build):
         status = c.status(c.requester)
         assert status["spill_size_bytes"] and not status["own_leased_bytes"], \
             status
-        assert "no service manager" in process.tail(100), process.tail(100)
+        wait_for("the reason to be told",
+                 lambda: "no service manager" in process.tail(100), 30)
         end(c, vm)
 
 

@@ -47,8 +47,19 @@ def more(before, now):
     return strict or (dict(grown) if grown.total() > LAZY else {})
 
 
+def parent(pid):
+    """Its parent's pid; 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii",
+                  errors="replace") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def processes(folder):
-    """Those whose command line has this folder in it, but for this one."""
+    """Those whose command line has this folder in it, but for this one and
+    what it has started itself (a file system), which it ends itself."""
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -56,6 +67,6 @@ def processes(folder):
                 line = f.read().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue            # it has ended
-        if folder in line and int(pid) != os.getpid():
+        if folder in line and os.getpid() not in (int(pid), parent(pid)):
             found[int(pid)] = line
     return found
