@@ -459,11 +459,31 @@ START_TEST(what_is_free_at_a_silent_provider_is_no_room)
     ck_assert_uint_eq(slots_take(&p.slots, 0, &slot, 1), 1);
     resident = 1024;                    /* nothing has to go */
     p.slots.pages[0] = 8 * PAGES;       /* enough for all there may be */
+    g_array_index(p.slots.groups, SlotGroup, 0).pages = 8 * PAGES;
     lease_demand_tick(&p, now);
     ck_assert_uint_eq(nr_wants, 0);
     silent = true;
     lease_demand_tick(&p, now + NS_PER_SEC);
     ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
+/* What cannot be freed there is of no use, but not what size is for. */
+START_TEST(what_a_silent_provider_has_to_free_is_made_up_for)
+{
+    Lease *l = ready(LEASE);
+    uint64_t slot = 0;
+
+    p.limits.size = 1;                  /* and 1024 for FREEs on their way */
+    p.slots.slabs[0].nr_used = p.slots.used[0] = p.slots.pages[0] = 1025;
+    resident = 1024;
+    silent = true;
+    lease_demand_tick(&p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 0);
+    g_array_append_val(l->to_free, slot);
+    lease_demand_tick(&p, now + 2 * NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 1);
+    g_array_set_size(l->to_free, 0);
 }
 END_TEST
 
@@ -516,6 +536,8 @@ int main(void)
     tcase_add_test(tc, another_hosts_refusal_is_no_loss);
     tcase_add_test(tc, a_lease_is_room_once);
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
+    tcase_add_test(tc,
+                   what_a_silent_provider_has_to_free_is_made_up_for);
     tcase_add_test(tc, without_an_entry);
     tcase_add_test(tc, late_grants_and_pauses);
     suite_add_tcase(s, tc);
