@@ -291,8 +291,11 @@ class Lab:
         try:
             for number in SIGNALS:
                 signal.signal(number, end_by_signal)
+            # What is kept is not for other labs to sweep away.
+            kept = "kept-" if self.keep else ""
             with signals_later():
-                self.dir = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
+                self.dir = tempfile.mkdtemp(
+                    prefix=f"{FOLDER}{kept}{os.getpid()}-")
             run("ip", "netns", "add", self.bridge)
             run("ip", "-n", self.bridge, "link", "add", "br0", "type",
                 "bridge")
