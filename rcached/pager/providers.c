@@ -111,6 +111,7 @@ bool providers_may_put(const Remote *remote)
 bool providers_is_silent(const Pager *p, const Remote *remote, uint64_t now)
 {
     const GPtrArray *remotes = p->providers.remotes;
+    bool alone = true;
     uint64_t since;
 
     if (!passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS)) {
@@ -119,12 +120,16 @@ bool providers_is_silent(const Pager *p, const Remote *remote, uint64_t now)
     for (guint i = 0; i < remotes->len; i++) {
         const Remote *other = remotes->pdata[i];
 
-        if (other->state == REMOTE_UP && !remote_trouble(other, now, &since) &&
-            !passage_waits(&other->passage, now, PROVIDERS_SILENT_NS)) {
+        if (other == remote || other->state != REMOTE_UP ||
+            remote_trouble(other, now, &since)) {
+            continue;
+        }
+        if (!passage_waits(&other->passage, now, PROVIDERS_SILENT_NS)) {
             return true;
         }
+        alone = false;
     }
-    return false;
+    return alone;
 }
 
 static bool provider_is_used(const Pager *p, const Remote *remote)
