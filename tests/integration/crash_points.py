@@ -123,8 +123,9 @@ def unsettled(c, vm, copies):
     return found and (found, stored, has, knows, states, stats)
 
 
-def check(c, vm, copies=1, seconds=12):
-    """The guest goes on; then it stands still, and all figures agree."""
+def check(c, vm, copies=1, seconds=20):
+    """The guest goes on; then it stands still, and all figures agree; but a
+    provider waits half a minute for a grant to be claimed."""
     goes_on(vm, 500, 30)
     vm.call("hold", 30)
     last = [None]
