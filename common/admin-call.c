@@ -136,6 +136,35 @@ static bool call_take(AdminCall *call, JsonObject *object, GError **errp)
     return true;
 }
 
+static void member_check(JsonObject *object, const char *name, JsonNode *node,
+                         gpointer good)
+{
+    *(bool *)good = *(bool *)good && g_utf8_validate(name, -1, NULL) &&
+                    admin_node_is_text(node);
+}
+
+static void element_check(JsonArray *array, guint i, JsonNode *node,
+                          gpointer good)
+{
+    *(bool *)good = *(bool *)good && admin_node_is_text(node);
+}
+
+bool admin_node_is_text(JsonNode *node)
+{
+    bool good = true;
+
+    if (JSON_NODE_HOLDS_OBJECT(node)) {
+        json_object_foreach_member(json_node_get_object(node), member_check,
+                                   &good);
+    } else if (JSON_NODE_HOLDS_ARRAY(node)) {
+        json_array_foreach_element(json_node_get_array(node), element_check,
+                                   &good);
+    } else if (json_node_get_value_type(node) == G_TYPE_STRING) {
+        good = g_utf8_validate(json_node_get_string(node), -1, NULL);
+    }
+    return good;
+}
+
 JsonNode *admin_line_parse(const char *line, size_t len, GError **errp)
 {
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
@@ -162,6 +191,10 @@ JsonNode *admin_line_parse(const char *line, size_t len, GError **errp)
     root = json_parser_get_root(parser);
     if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
         bad_request(errp, "the line is not one JSON object");
+        return NULL;
+    }
+    if (!admin_node_is_text(root)) {
+        bad_request(errp, "a string of the line is not UTF-8 text");
         return NULL;
     }
     return json_node_ref(root);

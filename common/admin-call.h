@@ -21,6 +21,14 @@ typedef struct AdminCall {
 JsonNode *admin_line_parse(const char *line, size_t len, GError **errp);
 
 /**
+ * admin_node_is_text() - is each string and each name in it UTF-8?
+ *
+ * json-glib takes escapes that JSON does not have ("\200", one half of a
+ * surrogate pair), and makes bytes of them that are none.
+ */
+bool admin_node_is_text(JsonNode *node);
+
+/**
  * admin_call_parse() - one line to a call
  * @line: @len bytes without the newline; any bytes at all
  * @call: set on success; on failure its id is set if there was one

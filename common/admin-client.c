@@ -170,7 +170,8 @@ static JsonNode *take_answer(const Client *client, const GString *line,
 
     if (json_parser_load_from_data(parser, line->str, line->len, NULL)) {
         root = json_parser_get_root(parser);
-        object = root && JSON_NODE_HOLDS_OBJECT(root)
+        object = root && JSON_NODE_HOLDS_OBJECT(root) &&
+                 admin_node_is_text(root)
                      ? json_node_get_object(root) : NULL;
     }
     if (object && json_object_has_member(object, "return")) {

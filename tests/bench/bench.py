@@ -475,8 +475,10 @@ class Bench:
             name = f"{r['bench']} {r['metric']}"
             if r["value"] <= 0 or r["floor"] <= 0:
                 problems.append(f"{name} is not above zero")
+            # A floor's 99th percentile is the machine's worst moment.
+            least = 0.3 if r["metric"].endswith("p50") else 0
             if r["bench"] == "fault-latency" and not (
-                    r["value"] < 1e6 and r["ratio"] > 0.3):
+                    r["value"] < 1e6 and r["ratio"] > least):
                 problems.append(f"{name}: {r['value']} us beside "
                                 f"{r['floor']} us")
             if r["metric"] == "held_evictions" and r["value"] > 2:
