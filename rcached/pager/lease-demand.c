@@ -95,60 +95,6 @@ static bool lease_counts(const Pager *p, const Lease *l, uint64_t now)
 }
 
 /*
- * Free slots of a group all of whose leases count; none for another one: no
- * page goes to a slab one of whose providers is away (C1).
- */
-static uint64_t group_room(const Pager *p, const SlotGroup *g, uint64_t now)
-{
-    for (unsigned i = 0; i < SLOTS_PLACES && g->slabs; i++) {
-        const Lease *l = leases_at(&p->leases, g->lease[i]);
-
-        if (g->lease[i] != SLOTS_NO_LEASE &&
-            (!l || !lease_counts(p, l, now))) {
-            return 0;
-        }
-    }
-    return g->slabs ? g->pages - g->used : 0;
-}
-
-/* Free slots at one place only, at @remote or, if that is NULL, at all. */
-static uint64_t room_single(const Pager *p, const Remote *remote, uint64_t now)
-{
-    uint64_t pages = 0;
-
-    for (guint i = 0; i < p->slots.groups->len; i++) {
-        const SlotGroup *g = slots_group(&p->slots, i);
-        const Lease *l = leases_at(&p->leases, g->lease[0]);
-
-        if (g->lease[1] == SLOTS_NO_LEASE && l &&
-            (!remote || l->remote == remote)) {
-            pages += group_room(p, g, now);
-        }
-    }
-    return pages;
-}
-
-/* Pages that can be put now, or as soon as empty slabs have been paired. */
-static uint64_t room_look(const Pager *p, uint64_t now)
-{
-    uint64_t pages = 0, single = room_single(p, NULL, now), most = 0;
-    const Lease *l;
-
-    for (guint i = 0; i < p->slots.groups->len; i++) {
-        const SlotGroup *g = slots_group(&p->slots, i);
-
-        pages += g->lease[1] == SLOTS_NO_LEASE ? 0 : group_room(p, g, now);
-    }
-    if (p->locations.copies == 1) {
-        return pages + single;
-    }
-    LEASES_FOREACH(l, &p->leases) {
-        most = MAX(most, room_single(p, l->remote, now));
-    }
-    return pages + MIN(single / 2, single - most);
-}
-
-/*
  * Slots that no page needs, but that a provider has to free which takes
  * nothing now: they are of no use until it answers, or has been given up.
  */
@@ -298,15 +244,13 @@ void lease_demand_tick(Pager *p, uint64_t now)
         .limit = most_pages(p, now), .used = used_pages(p),
         .excess = p->locations.copies *
                   MAX(here > low ? here - low : 0, command_wants(p)),
-        .pending = lease_is_coming(p),
+        .have = leased_useful(p, &leased), .pending = lease_is_coming(p),
     };
     DemandOutput out;
 
     if (p->slots.partial) {
         return;                 /* what is used is not known yet */
     }
-    in.have = MIN(leased_useful(p, &leased),
-                  in.used + p->locations.copies * room_look(p, now));
     demand_update(&p->want.demand, &in, now, &out);
     want_more(p, leaving ? leaving : out.ask,
               leased.most && leased.most >= out.target / 2 ? leased.at : NULL,
