@@ -26,6 +26,12 @@ static bool lease_in_trouble(const Lease *l, uint64_t now)
     return l->abandoned || remote_trouble(l->remote, now, &since);
 }
 
+/* Does its provider take no pages now? */
+static bool lease_takes_none(const Pager *p, const Lease *l, uint64_t now)
+{
+    return lease_in_trouble(l, now) || providers_is_silent(p, l->remote, now);
+}
+
 /*
  * Free slabs count only where pages can be put.  This host's own disk counts
  * for nothing: what is there is to be leased elsewhere.
@@ -35,7 +41,7 @@ static uint64_t pages_at(const Pager *p, const Lease *l, uint64_t now)
     uint64_t keeps = l->releasing || l->lost || l->remote->own
                          ? 0 : revoke_keeps(p, l);
 
-    return lease_in_trouble(l, now) || providers_is_silent(p, l->remote, now)
+    return lease_takes_none(p, l, now)
                ? MIN(keeps, slots_used_in(&p->slots, l->index)) : keeps;
 }
 
@@ -87,13 +93,6 @@ static uint64_t leased_useful(const Pager *p, const Leased *leased)
                : leased->pages;
 }
 
-/* Can pages be put there, as far as it is known? */
-static bool lease_counts(const Pager *p, const Lease *l, uint64_t now)
-{
-    return !l->releasing && !l->lost && !l->remote->own &&
-           !lease_in_trouble(l, now) && !providers_is_silent(p, l->remote, now);
-}
-
 /*
  * Slots that no page needs, but that a provider has to free which takes
  * nothing now: they are of no use until it answers, or has been given up.
@@ -104,7 +103,7 @@ static uint64_t pages_stuck(const Pager *p, uint64_t now)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        pages += lease_counts(p, l, now) ? 0 : l->to_free->len;
+        pages += lease_takes_none(p, l, now) ? l->to_free->len : 0;
     }
     return pages;
 }
@@ -174,13 +173,14 @@ static bool has_room_for_grants(const Pager *p)
 }
 
 /*
+ * @most: pages there may be in all
  * @at: there is enough for one copy there, so that the other copy is asked of
  * others; or NULL
  */
-static void want_more(Pager *p, uint64_t lacking, const Remote *at,
-                      uint64_t now)
+static void want_more(Pager *p, uint64_t lacking, uint64_t most,
+                      const Remote *at, uint64_t now)
 {
-    uint64_t most = most_pages(p, now), step = most / WANT_STEPS;
+    uint64_t step = most / WANT_STEPS;
     const char *avoid[RCACHE_AVOID_MAX];
     unsigned copies = at ? 1 : p->locations.copies, n;
 
@@ -252,7 +252,7 @@ void lease_demand_tick(Pager *p, uint64_t now)
         return;                 /* what is used is not known yet */
     }
     demand_update(&p->want.demand, &in, now, &out);
-    want_more(p, leaving ? leaving : out.ask,
+    want_more(p, leaving ? leaving : out.ask, in.limit,
               leased.most && leased.most >= out.target / 2 ? leased.at : NULL,
               now);
     if (out.give && !revoke_pending(p)) {

@@ -7,23 +7,18 @@ much as 500 GiB more.  By turns: an eviction of some memory on command, and
 scattered pages that come back.  Measured is what the pagers take of memory at
 rest, and of a CPU for each page; the floor is the guest without the room.
 """
+import os
 import statistics
+import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "integration"))
+from attaches import memory as memory_of  # noqa: E402
 
 MIB = 1 << 20
 PAGE = 4096
 ROOM = 500 << 10                # MiB
-
-
-def locked(pid):
-    """Bytes of a process that are in memory, and those that are locked."""
-    found = {}
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-        for line in f:
-            name, _, rest = line.partition(":")
-            if rest.strip().endswith("kB"):
-                found[name] = int(rest.split()[0]) << 10
-    return found["Rss"], found["Locked"]
 
 
 def one_round(bench, product, cpu_seconds, size, touches):
@@ -47,7 +42,7 @@ def run(bench, product, cpu_seconds):
         for guest in both.values():
             guest.vmm.ask("fill")
         time.sleep(1)
-        memory = {n: locked(p.pager) for n, p in both.items()}
+        memory = {n: memory_of(p.pager) for n, p in both.items()}
         for guest in both.values():     # leases and management come with it
             guest.vmm.ask(f"evict {size * MIB}")
         costs = {n: [] for n in both}
