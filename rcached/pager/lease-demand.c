@@ -2,6 +2,13 @@
 /*
  * lease-demand: how much memory of other hosts is asked for, and what is given
  * back because nobody needs it.
+ *
+ * demand.c says how much there should be; here is what there is.  It is what
+ * pages can be put to now, not what is leased.  When a provider dies, a guest
+ * that goes on at full speed uses up the free slots at the others within a
+ * second: what is free at a provider that is away, and in slabs that have their
+ * other copy there, must not count as room, or nobody asks for more until that
+ * second is over.
  */
 #include "rcached/pager/pager.h"
 
@@ -18,6 +25,12 @@
 #define WANT_ANSWER_NS  (180 * NS_PER_SEC)
 /* A grant that is not claimed by then is not waited for. */
 #define CLAIM_NS        NS_PER_SEC
+/*
+ * As long as a session takes to come back.  Where it does not, room for the
+ * next seconds has to be asked for at once: no page goes to a provider that is
+ * away, nor to the slabs that are at that provider and at another one.
+ */
+#define AWAY_NS         (250 * NS_PER_MS)
 
 static bool lease_in_trouble(const Lease *l, uint64_t now)
 {
@@ -29,57 +42,103 @@ static bool lease_in_trouble(const Lease *l, uint64_t now)
 /* Does its provider take no pages now? */
 static bool lease_takes_none(const Pager *p, const Lease *l, uint64_t now)
 {
-    return lease_in_trouble(l, now) || providers_is_silent(p, l->remote, now);
+    const Remote *r = l->remote;
+
+    return (r->away_at && now - r->away_at > AWAY_NS) ||
+           lease_in_trouble(l, now) || providers_is_silent(p, r, now);
 }
+
+/* What is leased: in all, at each lease, and where most of it is. */
+typedef struct Leased {
+    uint64_t pages;
+    uint64_t most;
+    const Remote *at;
+    uint64_t each[RCACHE_NR_LEASES];
+    bool shut[RCACHE_NR_LEASES];        /* takes no pages now */
+} Leased;
 
 /*
- * Free slabs count only where pages can be put.  This host's own disk counts
+ * Free slots count only where pages can be put.  This host's own disk counts
  * for nothing: what is there is to be leased elsewhere.
  */
-static uint64_t pages_at(const Pager *p, const Lease *l, uint64_t now)
+static bool leased_each(const Pager *p, uint64_t now, Leased *leased)
 {
-    uint64_t keeps = l->releasing || l->lost || l->remote->own
-                         ? 0 : revoke_keeps(p, l);
+    const Lease *l;
+    bool any = false;
 
-    return lease_takes_none(p, l, now)
-               ? MIN(keeps, slots_used_in(&p->slots, l->index)) : keeps;
+    LEASES_FOREACH(l, &p->leases) {
+        uint64_t keeps = l->releasing || l->lost || l->remote->own
+                             ? 0 : revoke_keeps(p, l);
+
+        if (lease_takes_none(p, l, now)) {
+            keeps = MIN(keeps, slots_used_in(&p->slots, l->index));
+            any = leased->shut[l->index] = true;
+        }
+        leased->each[l->index] = keeps;
+    }
+    return any;
 }
 
-static uint64_t pages_at_remote(const Pager *p, const Remote *remote,
-                                uint64_t now)
+static bool group_is_shut(const SlotGroup *g, const Leased *leased)
+{
+    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
+        if (g->lease[i] != SLOTS_NO_LEASE && leased->shut[g->lease[i]]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A page goes to all places of its slab, or to none: C1. */
+static void leased_bar(const Pager *p, Leased *leased)
+{
+    for (guint i = 0; i < p->slots.groups->len; i++) {
+        const SlotGroup *g = slots_group(&p->slots, i);
+
+        if (!g->slabs || !group_is_shut(g, leased)) {
+            continue;
+        }
+        for (unsigned k = 0; k < SLOTS_PLACES; k++) {
+            uint32_t index = g->lease[k];
+
+            if (index != SLOTS_NO_LEASE && !leased->shut[index]) {
+                leased->each[index] -= MIN(leased->each[index],
+                                           slots_free_in_group(&p->slots, i));
+            }
+        }
+    }
+}
+
+static uint64_t leased_at(const Pager *p, const Leased *leased,
+                          const Remote *remote)
 {
     uint64_t pages = 0;
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        pages += l->remote == remote ? pages_at(p, l, now) : 0;
+        pages += l->remote == remote ? leased->each[l->index] : 0;
     }
     return pages;
 }
 
-/* What is leased: in all, and where most of it is. */
-typedef struct Leased {
-    uint64_t pages;
-    uint64_t most;
-    const Remote *at;
-} Leased;
-
-static Leased leased_look(const Pager *p, uint64_t now)
+static void leased_look(const Pager *p, uint64_t now, Leased *leased)
 {
-    Leased leased = { 0 };
     const Lease *l;
 
+    memset(leased, 0, sizeof(*leased));
+    if (leased_each(p, now, leased)) {
+        leased_bar(p, leased);
+    }
     LEASES_FOREACH(l, &p->leases) {
         uint64_t there = p->locations.copies > 1
-                             ? pages_at_remote(p, l->remote, now) : 0;
+                             ? leased_at(p, leased, l->remote) : 0;
 
-        leased.pages += pages_at(p, l, now);
-        if (there > leased.most) {
-            leased.most = there;
-            leased.at = l->remote;
+        leased->pages += leased->each[l->index];
+        if (there > leased->most) {
+            leased->most = there;
+            leased->at = l->remote;
         }
     }
-    return leased;
 }
 
 /*
@@ -239,18 +298,20 @@ void lease_demand_tick(Pager *p, uint64_t now)
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
     uint64_t leaving = MAX(revoke_lacking(p), copies_wanting(p));
-    Leased leased = leased_look(p, now);
+    Leased leased;
     DemandInput in = {
         .limit = most_pages(p, now), .used = used_pages(p),
         .excess = p->locations.copies *
                   MAX(here > low ? here - low : 0, command_wants(p)),
-        .have = leased_useful(p, &leased), .pending = lease_is_coming(p),
+        .pending = lease_is_coming(p),
     };
     DemandOutput out;
 
     if (p->slots.partial) {
         return;                 /* what is used is not known yet */
     }
+    leased_look(p, now, &leased);
+    in.have = leased_useful(p, &leased);
     demand_update(&p->want.demand, &in, now, &out);
     want_more(p, leaving ? leaving : out.ask, in.limit,
               leased.most && leased.most >= out.target / 2 ? leased.at : NULL,

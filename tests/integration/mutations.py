@@ -346,8 +346,15 @@ MUTATIONS = {
         "unit-providers"),
     "room-at-a-silent-provider": (
         "rcached/pager/lease-demand.c",
-        "providers_is_silent(p, l->remote, now)",
-        "(0 && providers_is_silent(p, l->remote, now))", "unit-lease"),
+        "providers_is_silent(p, r, now)",
+        "(0 && providers_is_silent(p, r, now))", "unit-lease"),
+    "room-at-a-provider-that-is-away": (
+        "rcached/pager/lease-demand.c",
+        "(r->away_at && now - r->away_at > AWAY_NS) ||", "", "unit-lease"),
+    "room-beside-a-provider-that-is-away": (
+        "rcached/pager/lease-demand.c",
+        "        leased_bar(p, leased);\n", "        (void)leased_bar;\n",
+        "unit-lease"),
     "a-late-put-goes-beyond-size": (
         "rcached/pager/evict.c",
         "    if (table_away(&p->table) >= p->limits.size) {\n"

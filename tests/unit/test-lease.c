@@ -468,6 +468,40 @@ START_TEST(what_is_free_at_a_silent_provider_is_no_room)
 }
 END_TEST
 
+/* Two leases at providers that are well; each has its slab's copy at a third
+ * provider, that is away: what is free in the slabs is of no use. */
+START_TEST(what_is_free_beside_one_that_is_away_is_no_room)
+{
+    Lease *l[3];
+    Remote other[3];
+    uint64_t slot;
+
+    p.limits.size = 1;                  /* and 1024 for FREEs on their way */
+    p.locations.copies = 2;
+    resident = 1024;
+    for (unsigned i = 0; i < G_N_ELEMENTS(l); i++) {
+        l[i] = granted(LEASE + i);
+        other[i] = remote;
+        l[i]->remote = &other[i];
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        SlotPlace place[SLOTS_PLACES] = {
+            { l[i]->index, 0, false }, { l[2]->index, i, false },
+        };
+
+        slots_add_at(&p.slots, i, place, 1100);
+    }
+    ck_assert_uint_eq(slots_take(&p.slots, l[2]->index, &slot, 1), 1);
+    now += 2 * NS_PER_SEC;
+    other[2].away_at = now;
+    lease_demand_tick(&p, now + 100 * NS_PER_MS);
+    ck_assert_uint_eq(nr_wants, 0);     /* it may be back soon */
+    lease_demand_tick(&p, now + 300 * NS_PER_MS);
+    ck_assert_uint_eq(nr_wants, 1);
+    ck_assert_uint_eq(wanted_copies, 2);
+}
+END_TEST
+
 /* What cannot be freed there is of no use, but not what size is for. */
 START_TEST(what_a_silent_provider_has_to_free_is_made_up_for)
 {
@@ -536,6 +570,7 @@ int main(void)
     tcase_add_test(tc, another_hosts_refusal_is_no_loss);
     tcase_add_test(tc, a_lease_is_room_once);
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
+    tcase_add_test(tc, what_is_free_beside_one_that_is_away_is_no_room);
     tcase_add_test(tc,
                    what_a_silent_provider_has_to_free_is_made_up_for);
     tcase_add_test(tc, without_an_entry);
