@@ -21,12 +21,22 @@ ACCOUNTS = PARTS + ("guest", "resident", "memfd", "evicted_pages")
 
 
 def filled(c, mem, local_max, **options):
-    """A VM with all of its memory touched; it stands still."""
+    """A VM that stands still, with all of its memory touched and local_max
+    of it here.
+
+    On a busy machine it may have touched everything before its pager has begun
+    or has a lease: all of it is here then, and goes while the VM stands still.
+    """
     vm = Vm(c.requester, mem=mem, local_max=local_max, seconds=600, threads=4,
             write_percent=100, pattern="sweep", **options)
     wait_for("every page to be touched",
              lambda: vm.stats()["visits"] > 2 * mem * MIB // PAGE, 60)
     vm.call("hold")
+
+    def has_gone():
+        stats = vm.stats()      # all zeros before the first report
+        return stats["guest"] and stats["resident"] <= local_max * MIB
+    wait_for("what is above local-max to go", has_gone, 60)
     return vm
 
 
