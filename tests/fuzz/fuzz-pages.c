@@ -11,8 +11,9 @@
  *
  * After each step
  * - what is in the guest's memory is what the guest has stored there;
- * - a page is nowhere but at lenders only if each of its places that counts
- *   has confirmed these very bytes.
+ * - a page is nowhere but at lenders only if its slot is taken, and each of its
+ *   places that counts has confirmed these very bytes and has been sent nothing
+ *   since that could change them.
  * As long as no lender has lied (the second bit of the first byte: none does)
  * no page is lost, the pager asks for nothing that is not there, and at the
  * end, when all are well again, every page comes back.
@@ -153,9 +154,11 @@ static void check_away(uint64_t page, uint64_t word)
     uint64_t slot = page_slot(word);
     const SlotSlab *s;
 
-    if (!p->attached || !slots_valid(&p->slots, slot)) {
+    if (!p->attached || (!attach_is_done(&p->attach) &&
+                         !slots_valid(&p->slots, slot))) {
         return;                 /* not seen yet by a new pager */
     }
+    g_assert(!attach_is_done(&p->attach) || location_knows(p, slot));
     s = slots_slab(&p->slots, slot);
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
         const Lease *l = leases_of(&p->leases, s, i);

@@ -236,7 +236,9 @@ def resize(what, away, more=0):
 
 EVENS = list(range(0, 32, 2))
 RESTART = [15, 0]
-HOWS = 13
+HOWS = 12
+WRONG = 7
+HOLD_ALL = [s for n in range(3) for s in hold(n, 1)]
 PAGES = {
     'faults': pages(3, touch(0, *EVENS), turns(20), touch(1, *EVENS),
                     turns(60), touch(1, *EVENS), turns(40)),
@@ -279,6 +281,13 @@ PAGES = {
                   turns(63)),
     'spoiled': pages(1, *[[11, n % 3, n, n * 3 + 1, n] for n in range(30)],
                      touch(0, *EVENS), turns(63)),
+    'wrong-acks': pages(0, HOLD_ALL, [14, 0, 30], turns(20),
+                        *[answer(n, WRONG, 5) for n in range(3)], turns(20)),
+    'wrong-confirms': pages(0, HOLD_ALL, revoke(5, 0), turns(5),
+                            *[answer(n % 3, 0) for n in range(9)], turns(5),
+                            *[answer(2, 0) for n in range(9)], turns(5),
+                            *[answer(n % 3, WRONG, 5) for n in range(9)],
+                            turns(20)),
     'old': pages(0, [11, 0, 1, 2, 0], close(0), turns(40),
                  touch(1, *EVENS), turns(40)),
     'says': pages(1, *[[12, n % 3, 1, type_, n % 9, n % 4, 8] + 8 * [n]

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/wire-check.h"
+#include "tests/fuzz/vmm-played.h"
 
 #define PAGE            WIRE_PAGE_SIZE
 
@@ -30,6 +31,7 @@ static void asked_free(void *opaque)
 
     g_free(asked->payload);
     g_free(asked->sum);
+    g_array_unref(asked->moved);
     g_free(asked);
 }
 
@@ -40,6 +42,7 @@ void lenders_begin(void)
     all.asked = g_ptr_array_new_with_free_func(asked_free);
     all.pages = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     all.confirmed = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    all.changed = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 }
 
 void lenders_end(void)
@@ -48,6 +51,7 @@ void lenders_end(void)
     g_ptr_array_unref(all.asked);
     g_hash_table_unref(all.pages);
     g_hash_table_unref(all.confirmed);
+    g_hash_table_unref(all.changed);
 }
 
 bool lenders_lied(void)
@@ -105,18 +109,17 @@ static void slab_empty(uint64_t lease, uint32_t number)
     }
 }
 
-/* What @table has of one slab it has of another as well. */
-static void slab_copy(GHashTable *table, size_t size, uint64_t from,
-                      uint32_t from_slab, uint64_t to, uint32_t to_slab)
+static void slab_copy(uint64_t from, uint32_t from_slab, uint64_t to,
+                      uint32_t to_slab)
 {
     for (uint32_t page = 0; page < LENDER_PAGES; page++) {
         const void *bytes = g_hash_table_lookup(
-            table, key(from, (uint64_t)from_slab << 32 | page));
+            all.pages, key(from, (uint64_t)from_slab << 32 | page));
 
         if (bytes) {
-            g_hash_table_replace(table,
+            g_hash_table_replace(all.pages,
                                  key(to, (uint64_t)to_slab << 32 | page),
-                                 g_memdup2(bytes, size));
+                                 g_memdup2(bytes, PAGE));
         }
     }
 }
@@ -140,12 +143,6 @@ static WireMoved slab_sum(uint64_t lease, uint32_t number)
 const uint8_t *kept_page(uint64_t lease, RcacheSlot slot)
 {
     return g_hash_table_lookup(all.pages, key(lease, slot));
-}
-
-static void note_confirmed(uint64_t lease, RcacheSlot slot, uint64_t sum)
-{
-    g_hash_table_replace(all.confirmed, key(lease, slot),
-                         g_memdup2(&sum, sizeof(sum)));
 }
 
 bool lenders_confirmed(uint64_t lease, RcacheSlot slot, uint64_t sum)
@@ -174,8 +171,7 @@ static uint16_t do_move(const Asked *asked, WireMoved *moved)
         return RCACHE_E_BUSY;
     }
     slab_empty(move.to_lease, move.to_slab);
-    slab_copy(all.pages, PAGE, asked->head.lease, move.slab, move.to_lease,
-              move.to_slab);
+    slab_copy(asked->head.lease, move.slab, move.to_lease, move.to_slab);
     *moved = slab_sum(move.to_lease, move.to_slab);
     to->moved[move.to_slab] = *moved;
     return RCACHE_OK;
@@ -213,11 +209,13 @@ void forget_lease(uint64_t lease)
 
 /*
  * A pager that has been told no lie asks for nothing that is not there, and
- * puts nothing where something is being pushed.
+ * puts nothing where something is being pushed.  Only of a place that is stale
+ * it does not know what is there, and asks that one when it can ask no other.
  */
-static uint16_t not_there(enum RcacheStatus status)
+static uint16_t not_there(const Asked *asked, enum RcacheStatus status)
 {
-    g_assert(all.lied);
+    g_assert(all.lied ||
+             (asked->head.type == RCACHE_GET && !asked->counted));
     return status;
 }
 
@@ -226,10 +224,10 @@ static uint16_t do_pages(Kept *kept, const Asked *asked)
     static const uint8_t none[RCACHE_TOKEN_LEN];
 
     if (!kept) {
-        return not_there(RCACHE_E_LEASE);
+        return not_there(asked, RCACHE_E_LEASE);
     }
     if (!has_slots(kept, asked)) {
-        return not_there(RCACHE_E_SLOT);
+        return not_there(asked, RCACHE_E_SLOT);
     }
     for (unsigned i = 0; i < asked->head.count; i++) {
         RcacheSlot slot = asked_slot(asked, i);
@@ -237,7 +235,7 @@ static uint16_t do_pages(Kept *kept, const Asked *asked)
 
         if (asked->head.type != RCACHE_FREE &&
             memcmp(kept->token[slot >> 32], none, sizeof(none))) {
-            return not_there(RCACHE_E_SLOT);
+            return not_there(asked, RCACHE_E_SLOT);
         }
         switch (asked->head.type) {
         case RCACHE_PUT:
@@ -249,14 +247,14 @@ static uint16_t do_pages(Kept *kept, const Asked *asked)
             break;
         default:
             if (!g_hash_table_contains(all.pages, at)) {
-                return not_there(RCACHE_E_SLOT);
+                return not_there(asked, RCACHE_E_SLOT);
             }
         }
     }
     return RCACHE_OK;
 }
 
-uint16_t asked_do(const Asked *asked, WireMoved *moved)
+static uint16_t do_asked(const Asked *asked, WireMoved *moved)
 {
     Kept *kept = lease_of(asked->lender, asked->head.lease);
 
@@ -291,7 +289,117 @@ uint16_t asked_do(const Asked *asked, WireMoved *moved)
     }
 }
 
+/*
+ * What is asked on one connection is done in turn, but for pages, which may
+ * have to wait for a disk: an EXPECT must not empty a slab later than that.
+ */
+static void do_expects_before(const Asked *last)
+{
+    for (guint i = 0; i < all.asked->len && all.asked->pdata[i] != last; i++) {
+        Asked *asked = all.asked->pdata[i];
+
+        if (asked->way && asked->way == last->way && asked->held &&
+            !asked->done && asked->head.type == RCACHE_EXPECT) {
+            asked->status = do_asked(asked, &asked->result);
+            asked->done = true;
+        }
+    }
+}
+
+uint16_t asked_do(const Asked *asked, WireMoved *moved)
+{
+    do_expects_before(asked);
+    return do_asked(asked, moved);
+}
+
 /* ------------------------------------------------------------ it is noted */
+
+/*
+ * What a slot has is confirmed by the answer to the request that changed it
+ * last, and by nothing else: providers may answer older ones again, later.
+ */
+static void note_changed(uint64_t lease, RcacheSlot slot, uint64_t serial)
+{
+    g_hash_table_remove(all.confirmed, key(lease, slot));
+    g_hash_table_replace(all.changed, key(lease, slot),
+                         g_memdup2(&serial, sizeof(serial)));
+}
+
+static uint64_t last_changed(uint64_t lease, RcacheSlot slot)
+{
+    const uint64_t *serial = g_hash_table_lookup(all.changed,
+                                                 key(lease, slot));
+
+    return serial ? *serial : 0;
+}
+
+static void note_confirmed(uint64_t lease, RcacheSlot slot, uint64_t sum)
+{
+    g_hash_table_replace(all.confirmed, key(lease, slot),
+                         g_memdup2(&sum, sizeof(sum)));
+}
+
+static void note_slab_changed(const Asked *asked, uint32_t number)
+{
+    for (uint32_t page = 0; page < LENDER_PAGES; page++) {
+        note_changed(asked->head.lease, (uint64_t)number << 32 | page,
+                     asked->serial);
+    }
+}
+
+/* Is a lease's slab one that the pager counts upon? */
+static bool place_counts(uint64_t lease, uint32_t number)
+{
+    const Slots *slots = &played.p->slots;
+
+    for (uint32_t i = 0; i < slots->nr; i++) {
+        const SlotSlab *s = &slots->slabs[i];
+
+        for (unsigned k = 0; s->used && k < SLOTS_PLACES; k++) {
+            const Lease *l = leases_of(&played.p->leases, s, k);
+
+            if (l && l->known.id == lease && s->place[k].number == number) {
+                return !s->place[k].stale;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_counted(const Asked *asked)
+{
+    for (unsigned i = 0; i < asked->head.count; i++) {
+        if (!place_counts(asked->head.lease, asked_slot(asked, i) >> 32)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void note_asked(Asked *asked)
+{
+    WireMoveToken token;
+
+    asked->serial = ++all.nr_asked;
+    asked->counted = asked->head.type == RCACHE_GET && is_counted(asked);
+    for (unsigned i = 0; i < asked->head.count; i++) {
+        if (asked->head.type == RCACHE_PUT ||
+            asked->head.type == RCACHE_FREE) {
+            note_changed(asked->head.lease, asked_slot(asked, i),
+                         asked->serial);
+        } else if (asked->head.type == RCACHE_DROP) {
+            note_slab_changed(asked, asked_slot(asked, i) >> 32);
+        }
+    }
+    if (asked->head.type == RCACHE_EXPECT &&
+        !wire_move_token_decode(asked->payload, asked->head.length, &token)) {
+        note_slab_changed(asked, token.slab);
+    }
+    for (uint32_t i = 0; asked->head.type == RCACHE_RELEASE &&
+         i < LENDER_SLABS; i++) {
+        note_slab_changed(asked, i);
+    }
+}
 
 static void note_put_ack(const Asked *put, const WireHead *head,
                          const uint8_t *payload)
@@ -302,22 +410,53 @@ static void note_put_ack(const Asked *put, const WireHead *head,
     for (unsigned i = 0; i < put->head.count; i++) {
         slot[i] = asked_slot(put, i);
     }
-    if (all.lender[put->lender].features & RCACHE_FEATURE_DIGEST &&
+    if (put->way->features & RCACHE_FEATURE_DIGEST &&
         (wire_put_ack_decode(payload, head->length, &digest) ||
          digest != wire_put_digest(slot, put->sum, put->head.count))) {
         return;
     }
     for (unsigned i = 0; i < put->head.count; i++) {
-        note_confirmed(put->head.lease, slot[i], put->sum[i]);
+        if (last_changed(put->head.lease, slot[i]) == put->serial) {
+            note_confirmed(put->head.lease, slot[i], put->sum[i]);
+        }
     }
 }
 
+/* Its slab's pages are, from now on, where they have gone. */
+static void note_moved(const Asked *asked, const WireMove *move,
+                       const Asked *confirm)
+{
+    for (uint32_t page = 0; page < LENDER_PAGES; page++) {
+        RcacheSlot from = (uint64_t)move->slab << 32 | page;
+        RcacheSlot to = (uint64_t)move->to_slab << 32 | page;
+        const uint64_t *sum = g_hash_table_lookup(
+            all.confirmed, key(asked->head.lease, from));
+
+        if (sum && last_changed(move->to_lease, to) < confirm->serial) {
+            note_confirmed(move->to_lease, to, *sum);
+        }
+    }
+}
+
+/* Has one of a MOVE's answers said that? */
+static bool has_moved(const Asked *asked, const WireMoved *moved)
+{
+    for (guint i = 0; i < asked->moved->len; i++) {
+        if (!memcmp(&g_array_index(asked->moved, WireMoved, i), moved,
+                    sizeof(*moved))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The slab's pages are where both say that they have gone. */
-static void note_confirm_ack(const Asked *confirm, const WireMoved *moved)
+static void note_confirm_ack(Asked *confirm, const WireMoved *moved)
 {
     WireMoveToken token;
 
-    if (wire_move_token_decode(confirm->payload, confirm->head.length,
+    if (confirm->noted ||
+        wire_move_token_decode(confirm->payload, confirm->head.length,
                                &token)) {
         return;
     }
@@ -325,18 +464,16 @@ static void note_confirm_ack(const Asked *confirm, const WireMoved *moved)
         const Asked *asked = all.asked->pdata[i];
         WireMove move;
 
-        if (asked->head.type == RCACHE_MOVE && asked->answered &&
+        if (asked->head.type == RCACHE_MOVE && has_moved(asked, moved) &&
             !wire_move_decode(asked->payload, asked->head.length, &move) &&
-            !memcmp(move.token, token.token, sizeof(token.token)) &&
-            !memcmp(&asked->moved, moved, sizeof(*moved))) {
-            slab_copy(all.confirmed, sizeof(uint64_t), asked->head.lease,
-                      move.slab, move.to_lease, move.to_slab);
+            !memcmp(move.token, token.token, sizeof(token.token))) {
+            note_moved(asked, &move, confirm);
+            confirm->noted = true;
         }
     }
 }
 
-void note_answer(unsigned lender, const WireHead *head,
-                        const uint8_t *payload)
+void note_answer(const Way *way, const WireHead *head, const uint8_t *payload)
 {
     WireMoved moved;
 
@@ -346,7 +483,10 @@ void note_answer(unsigned lender, const WireHead *head,
     for (guint i = 0; i < all.asked->len; i++) {
         Asked *asked = all.asked->pdata[i];
 
-        if (asked->lender != lender || asked->head.tag != head->tag ||
+        /* A later pager uses its tags again, in sessions of its own. */
+        if (asked->lender != way->lender || !asked->way ||
+            asked->way->session != way->session ||
+            asked->head.tag != head->tag ||
             head->type != asked->head.type + 1) {
             continue;
         }
@@ -354,8 +494,7 @@ void note_answer(unsigned lender, const WireHead *head,
             note_put_ack(asked, head, payload);
         } else if (head->type == RCACHE_MOVE_ACK &&
                    !wire_moved_decode(payload, head->length, &moved)) {
-            asked->moved = moved;
-            asked->answered = true;
+            g_array_append_val(asked->moved, moved);
         } else if (head->type == RCACHE_CONFIRM_ACK &&
                    !wire_moved_decode(payload, head->length, &moved)) {
             note_confirm_ack(asked, &moved);

@@ -14,12 +14,13 @@
 /**
  * struct Way - a connection; it outlives its end until a new session fences it
  * @session: that HELLO said, so @bulk; 0: it has not come yet
+ * @features: that HELLO_ACK said
  * @over: the pager is to see its end
  */
 typedef struct Way {
     int fd;
     unsigned lender;
-    uint64_t session;
+    uint64_t session, features;
     bool bulk, over;
     GByteArray *in, *out;
 } Way;
@@ -27,18 +28,25 @@ typedef struct Way {
 /**
  * struct Asked - a request that has come
  * @way: NULL: that connection is fenced
- * @held: not done yet
+ * @held: not answered yet
+ * @done: @held, but done: @status and @result go with the answer
+ * @counted: a GET: the places of all its slots counted for the pager
+ * @noted: a CONFIRM whose answer has been noted
+ * @serial: how many had come before
  * @sum: of each page of a PUT, whose @payload loses its pages when it is done
- * @moved: what MOVE_ACK said, if it is @answered
+ * @moved: of WireMoved, what all MOVE_ACKs said
  */
 typedef struct Asked {
     Way *way;
     unsigned lender;
-    bool held, answered;
+    bool held, done, counted, noted;
+    uint16_t status;
+    WireMoved result;
+    uint64_t serial;
     WireHead head;
     uint8_t *payload;
     uint64_t *sum;
-    WireMoved moved;
+    GArray *moved;
 } Asked;
 
 #define ASKED_MAX       256u    /* that are done; MOVEs come on top */
@@ -69,6 +77,8 @@ typedef struct Lenders {
     GPtrArray *asked;           /* of Asked */
     GHashTable *pages;          /* of bytes, by lease and slot */
     GHashTable *confirmed;      /* of sums, by lease and slot */
+    GHashTable *changed;        /* of the last Asked.serial, so */
+    uint64_t nr_asked;
     bool lied;
 } Lenders;
 
@@ -91,15 +101,18 @@ RcacheSlot asked_slot(const Asked *asked, unsigned i);
 const uint8_t *asked_page(const Asked *asked, unsigned i);
 
 /**
- * asked_do() - do what is asked
+ * asked_do() - do what is asked, and what has to be done before
  * @moved: what a MOVE_ACK or CONFIRM_ACK says
  *
  * Return: the answer's status
  */
 uint16_t asked_do(const Asked *asked, WireMoved *moved);
 
+/** note_asked() - a request has come: what is there no more? */
+void note_asked(Asked *asked);
+
 /** note_answer() - a frame goes to the pager: what does it confirm? */
-void note_answer(unsigned lender, const WireHead *head,
+void note_answer(const Way *way, const WireHead *head,
                  const uint8_t *payload);
 
 #endif

@@ -52,7 +52,7 @@ static void say(Way *way, const GByteArray *frame)
 
     if (way && !way->over) {
         if (!wire_head_decode(frame->data, WIRE_ANY, &head)) {
-            note_answer(way->lender, &head, frame->data + WIRE_HEAD_LEN);
+            note_answer(way, &head, frame->data + WIRE_HEAD_LEN);
         }
         g_byte_array_append(way->out, frame->data, frame->len);
     }
@@ -86,7 +86,7 @@ static void frame_put_ack(GByteArray *out, const WireHead *head,
 {
     RcacheSlot slot[RCACHE_BATCH_PAGES];
 
-    if (!(all.lender[put->lender].features & RCACHE_FEATURE_DIGEST)) {
+    if (!(put->way->features & RCACHE_FEATURE_DIGEST)) {
         bare(out, put, RCACHE_OK);
         return;
     }
@@ -219,24 +219,35 @@ static void asked_done(Asked *asked)
     }
 }
 
+/* Done, or refused; what has been done already, or undone, is not. */
+static uint16_t asked_how(Asked *asked, enum How how, uint32_t arg,
+                          WireMoved *moved)
+{
+    if (how == HOW_STATUS) {
+        return arg % (RCACHE_E_BUSY + 1);
+    }
+    if (asked->done) {
+        *moved = asked->result;
+        return asked->status;
+    }
+    if (how == HOW_BUSY) {
+        return RCACHE_E_BUSY;
+    }
+    if (how == HOW_UNDONE) {
+        return lease_of(asked->lender, asked->head.lease) ? RCACHE_OK
+                                                          : RCACHE_E_LEASE;
+    }
+    return asked_do(asked, moved);
+}
+
 static void asked_end(Asked *asked, enum How how, uint32_t arg)
 {
     g_autoptr(GByteArray) frame = g_byte_array_new();
-    uint16_t status = RCACHE_OK;
     WireMoved moved = { 0 };
+    uint16_t status;
 
-    if (how >= HOW_HONEST) {
-        all.lied = true;
-    }
-    if (how == HOW_BUSY) {
-        status = RCACHE_E_BUSY;
-    } else if (how == HOW_STATUS) {
-        status = arg % (RCACHE_E_BUSY + 1);
-    } else if (how != HOW_UNDONE) {
-        status = asked_do(asked, &moved);
-    } else if (!lease_of(asked->lender, asked->head.lease)) {
-        status = RCACHE_E_LEASE;
-    }
+    all.lied |= how >= HOW_HONEST;
+    status = asked_how(asked, how, arg, &moved);
     asked_done(asked);
     if (!asked->way || asked->way->over) {
         return;
@@ -305,7 +316,8 @@ static void fence(unsigned lender)
         Asked *asked = all.asked->pdata[i];
 
         if (asked->lender == lender && asked->head.type != RCACHE_HELLO) {
-            if (asked->held && asked->head.type != RCACHE_MOVE) {
+            if (asked->held && !asked->done &&
+                asked->head.type != RCACHE_MOVE) {
                 asked_do(asked, &moved);
             }
             asked_done(asked);
@@ -335,7 +347,7 @@ static void take_hello(Way *way, const Asked *asked)
         lender->features = lender->old ? RCACHE_FEATURE_MOVE : ack.features;
     }
     way->session = hello.session;
-    ack.features = lender->features;
+    way->features = ack.features = lender->features;
     way->bulk = hello.role == RCACHE_ROLE_BULK;
     wire_append_hello_ack(frame, asked->head.tag, RCACHE_OK, &ack);
     say(way, frame);
@@ -362,6 +374,7 @@ static void take_frame(Way *way, const WireHead *head, const uint8_t *payload)
     asked->lender = way->lender;
     asked->head = *head;
     asked->payload = g_memdup2(payload, head->length);
+    asked->moved = g_array_new(FALSE, FALSE, sizeof(WireMoved));
     if (head->type == RCACHE_PUT) {
         asked->sum = g_new(uint64_t, head->count);
         for (unsigned i = 0; i < head->count; i++) {
@@ -370,6 +383,7 @@ static void take_frame(Way *way, const WireHead *head, const uint8_t *payload)
     }
     forget_oldest();
     g_ptr_array_add(all.asked, asked);
+    note_asked(asked);
     if (head->type == RCACHE_HELLO) {
         take_hello(way, asked);
     } else if (all.lender[way->lender].hold && head->type != RCACHE_PING) {

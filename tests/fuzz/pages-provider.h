@@ -6,11 +6,16 @@
  * keeps what is put, pushes slabs to the others.  A step can make it hold what
  * it is asked, and answer any of that later, in any order and in any way; let
  * connections end; lose leases; change what it keeps; and say what nobody has
- * asked for.
+ * asked for.  What it holds is done late as well, but for an EXPECT, which is
+ * done before anything that was asked behind it.
  *
  * What has gone to the pager is noted, whoever sent it: which pages a lender
  * has confirmed, rightly or not.  That is what the pager may rely on, and it
- * may on nothing else.
+ * may on nothing else.  A page counts as confirmed from the answer to the
+ * request that stored it until another request that changes its slot has come,
+ * whether that is done or not.  An answer is one to a request of the same
+ * session: another pager uses the same tags again, and what a lender says once
+ * more of an older request changes nothing.
  */
 #ifndef TESTS_FUZZ_PAGES_PROVIDER_H
 #define TESTS_FUZZ_PAGES_PROVIDER_H
