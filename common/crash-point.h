@@ -24,7 +24,10 @@ void crash_point(const char *name);
 /** crash_point_sent() - die when what was just queued has gone out */
 void crash_point_sent(const char *name);
 
-/** crash_point_turn() - all that was queued has been given to the kernel */
+/**
+ * crash_point_turn() - what was queued has been given to the kernel, and no
+ * answer to it has been looked at
+ */
 void crash_point_turn(void);
 
 #else

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "common/crash-point.h"
 
 struct Ring {
     struct io_uring uring;
@@ -124,6 +125,7 @@ int ring_run_once(Ring *ring, bool wait)
         ret != -ETIME) {
         return ret;
     }
+    crash_point_turn();
     /*
      * The callback may prepare new operations, whose completions wait for
      * the next call; what is here now is bounded by the queue's size.

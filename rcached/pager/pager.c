@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "common/boot.h"
-#include "common/crash-point.h"
 #include "common/cleanup.h"
 
 #define RING_ENTRIES    1024u
@@ -138,7 +137,6 @@ void pager_turn(Pager *p)
     bool more = pager_work(p);
     int ret = ring_run_once(p->ring, !more);
 
-    crash_point_turn();
     if (ret < 0) {
         pager_quit(p, "io_uring: %s", g_strerror(-ret));
     }

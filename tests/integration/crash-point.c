@@ -92,7 +92,7 @@ void crash_point(const char *name)
     }
 }
 
-/* Turns of the loop until it dies; 0: it does not. */
+/* Times that the ring is entered until it dies; 0: it does not. */
 static unsigned *crash_turns(void)
 {
     static unsigned turns;
@@ -103,7 +103,7 @@ static unsigned *crash_turns(void)
 void crash_point_sent(const char *name)
 {
     if (crash_is_due(crash_order(), name)) {
-        /* What is queued at the end of a turn goes out with the next. */
+        /* It may have been queued behind what is out, or in a callback. */
         *crash_turns() = 2;
     }
 }
