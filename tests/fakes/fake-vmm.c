@@ -7,13 +7,15 @@
  * JSON object on stdout; commands come as lines on stdin while it runs:
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
  *   cancel-at BYTES | stats | least | hold | go | discard-all |
- *   attach-table | kill-ready N MOST_US | evict-early BYTES | plug |
+ *   attach-table | kill-ready N MOST_US | evict-early BYTES | plug | unplug |
  *   scribble MS SEED | crowd N | forgive | states | quit
  * each answered with one JSON object on a line.  cancel-at makes the next
  * command one that is cancelled when so much is told to be done.  kill-ready
  * kills the pager and so many after it, each at its READY or at most so long
  * after it.  evict-early asks the next pager for an eviction together with its
- * START.  crowd has so many more threads of the guest begin.  forgive has the
+ * START.  unplug takes away the block that plug brings, with all that is in it;
+ * the guest stands still from then on, and goes on when it has been plugged in
+ * again.  crowd has so many more threads of the guest begin.  forgive has the
  * guest do without the pages that are lost by now.  states looks at the words
  * themselves: how many pages are in each state, and how many are in one that
  * something is under way in, or have a slot and are not away.
@@ -322,6 +324,9 @@ static void run_command(Run *run, const char *line)
         run_kill_ready(run->vmm, a, b);
     } else if (sscanf(line, "evict-early %lu", &a) == 1) {
         run_evict_early(run->vmm, a);
+    } else if (!strcmp(line, "unplug")) {
+        vmm_unplug(run->vmm);
+        print_stats(run->vmm);
     } else if (!strcmp(line, "plug")) {
         vmm_plug(run->vmm);
         print_stats(run->vmm);

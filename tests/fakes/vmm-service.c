@@ -169,7 +169,8 @@ static bool send_block(Service *s, unsigned block)
     uint64_t first = vmm_block_first(v, block);
     struct RcacheVmmBlock msg = {
         .hdr = header(RCACHE_VMM_BLOCK_ADD, sizeof(msg)),
-        .block = block, .generation = 1, .first_word = first,
+        .block = block, .first_word = first,
+        .generation = 1 + (block + 1 == v->nr_blocks ? v->unplugged : 0),
         .address = (uintptr_t)v->ram + first * RCACHE_PAGE_SIZE,
         .length = vmm_block_pages(v, block) * RCACHE_PAGE_SIZE,
     };
@@ -372,6 +373,13 @@ static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
         v->have_stats = true;
         pthread_mutex_unlock(&v->lock);
         break;
+    case RCACHE_VMM_BLOCK_DEL_ACK:
+        s->blocks_sent = v->nr_blocks - 1;
+        pthread_mutex_lock(&v->lock);
+        v->have_result = true;
+        pthread_cond_broadcast(&v->changed);
+        pthread_mutex_unlock(&v->lock);
+        break;
     case RCACHE_VMM_RESULT:
         pthread_mutex_lock(&v->lock);
         v->result = *(const struct RcacheVmmResult *)hdr;
@@ -545,4 +553,27 @@ bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds)
     }
     pthread_mutex_unlock(&vmm->lock);
     return good;
+}
+
+void vmm_unplug(Vmm *vmm)
+{
+    unsigned block = vmm->nr_blocks - 1;
+    uint64_t first = vmm_block_first(vmm, block);
+    uint64_t pages = vmm_block_pages(vmm, block);
+    struct RcacheVmmBlockDel msg = {
+        .hdr = header(RCACHE_VMM_BLOCK_DEL, sizeof(msg)),
+        .block = block, .generation = 1 + vmm->unplugged,
+    };
+
+    vmm_guest_hold(vmm);
+    vmm->plugged = false;       /* the next pager is not told of it */
+    vmm_request(vmm, &msg.hdr, 60);
+    memset(vmm->words + first, 0, pages * sizeof(*vmm->words));
+    memset(vmm->version + first, 0, pages * sizeof(*vmm->version));
+    if (fallocate(vmm->ram_fd[block],
+                  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  pages * RCACHE_PAGE_SIZE)) {
+        perror("fallocate");
+    }
+    vmm->unplugged++;
 }

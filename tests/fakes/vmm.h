@@ -109,6 +109,7 @@ typedef struct Vmm {
     _Atomic bool attached;
     bool faults_seen;                   /* woken since the pager died */
     _Atomic bool plugged;               /* the last block is to be known */
+    _Atomic unsigned unplugged;         /* times */
     _Atomic unsigned attaches;
     _Atomic unsigned lost_events;
     char refused[256];
@@ -196,6 +197,14 @@ void *vmm_service(void *vmm);
 
 /** vmm_plug() - tell the pager of the block that is plugged in later */
 void vmm_plug(Vmm *vmm);
+
+/**
+ * vmm_unplug() - take that block away, and all that is in it
+ *
+ * The guest stands still, and has to until the block is plugged in again; then
+ * it is zeros.
+ */
+void vmm_unplug(Vmm *vmm);
 
 /** vmm_forget_stats() - what a pager before this one has said */
 void vmm_forget_stats(Vmm *vmm);
