@@ -16,6 +16,7 @@
 #include "arbiter/arbiter-admin.h"
 #include "arbiter/assign.h"
 #include "arbiter/unclaimed.h"
+#include "common/crash-point.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
 
@@ -78,6 +79,7 @@ static void ask_tell(Arbiter *arbiter, Host *host, const LeaseAsk *ask)
                      ask->grants->len, arbiter->hosts.changes, arbiter_now());
     }
     control_send_reply(host->conn, ask->tag, &out);
+    crash_point("reply-sent");
 }
 
 static void reply(Arbiter *arbiter, LeaseAsk *ask)
@@ -349,6 +351,7 @@ static void on_grant_ack(HostConn *conn, const WireGrantAck *ack, void *opaque)
     if (!grants_ack(&arbiter->grants, host->name, ack, arbiter_now())) {
         host_say(host, "an answer came to a grant that was not made");
     }
+    crash_point("grant-answered");
     pump(arbiter);
 }
 

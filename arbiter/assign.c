@@ -7,6 +7,7 @@
 
 #include "arbiter/control.h"
 #include "arbiter/views.h"
+#include "common/crash-point.h"
 #include "common/saturate.h"
 #include "common/wire-beat.h"
 
@@ -44,9 +45,11 @@ static void send_grants(const Assigner *with, LeaseAsk *ask, const Views *views,
         random_bytes(token, sizeof(token));
         grant = grants_add(with->grants, ask, host->name, host->address,
                            part->bytes, random_id(), token, now);
+        crash_point("grant-written");
         if (grant && !control_send_grant(host->conn, &grant->wire)) {
             grants_provider_lost(with->grants, host->name);
         }
+        crash_point("grant-asked");
     }
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/admin-call.h"
+#include "common/crash-point.h"
 #include "common/uuid.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
@@ -64,6 +65,7 @@ static void command_wait(HostCommands *commands, const Host *host,
     wire_text_copy(r->host, sizeof(r->host), host->name);
     wire_text_copy(r->vm, sizeof(r->vm), vm);
     g_queue_push_tail(&commands->waiting, r);
+    crash_point(*vm ? "evict-passed-on" : "upgrade-passed-on");
 }
 
 /* What this answers, taken out of the queue; NULL: nothing (any more). */

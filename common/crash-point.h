@@ -5,7 +5,7 @@
  * Between two acts of which neither can be taken back (a word is stored, a
  * page is punched, a request goes out) a daemon may be killed, and whoever
  * comes next has to find out how far it was.  Each such place has a name;
- * tests/integration/crash_points.py has a test for each, which dies exactly
+ * tests/integration/crash_*.py have a test for each, which dies exactly
  * there, and HACKING.md says what has to be done about it afterwards.
  *
  * The daemons that are installed have none of it: only those that are compiled

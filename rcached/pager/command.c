@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/crash-point.h"
 #include "rcached/pager/pager.h"
 
 #define PATIENCE_NS     (10 * NS_PER_SEC)
@@ -159,6 +160,7 @@ void command_resize(Pager *p, const struct RcacheVmmResize *msg)
     }
     p->limits.local_max = local_max;
     command_size_set(p, size);
+    crash_point("resize-begun");
 }
 
 /* Has all that was here had its turn?  Memory that is still to come under
@@ -290,6 +292,8 @@ void command_tick(Pager *p, uint64_t now)
     command_count(p);
     left = command_left(p);
     if (!left && (p->takeover.managed || c->kind != COMMAND_EVICT_TARGET)) {
+        crash_point(c->kind == COMMAND_RESIZE ? "resize-reached"
+                                              : "evict-reached");
         command_end(p, 0, "");
         return;
     }

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "common/crash-point.h"
 #include "rcached/pager/pager.h"
 
 static void vmm_bad(Pager *p, const char *what)
@@ -157,6 +158,7 @@ static void vmm_block_del(Pager *p, struct RcacheVmmBlockDel msg)
             word = table_load(&p->table, page);
         }
         if (page_slot(word)) {
+            crash_point("block-page-gone");
             location_free(p, page_slot(word));
         }
         if (page % RCACHE_FRAME_PAGES == 0) {
@@ -165,6 +167,7 @@ static void vmm_block_del(Pager *p, struct RcacheVmmBlockDel msg)
     }
     guest_del_block(&p->guest, msg.block);
     p->limits.ram = guest_ram_pages(&p->guest);
+    crash_point("block-gone");
     msg.hdr.type = RCACHE_VMM_BLOCK_DEL_ACK;
     seqsock_send(&p->vmm.sock, &msg, sizeof(msg), -1);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/crash-point.h"
 #include "common/wire-move.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
@@ -80,6 +81,7 @@ static enum RcacheStatus expect(Peer *peer, const WireHead *head,
         intake_free(old);
     }
     store_forget(lease, slab);
+    crash_point("slab-emptied");
     if (token_is_zero(move->token)) {
         return RCACHE_OK;
     }
@@ -148,6 +150,7 @@ const char *intake_confirm(Peer *peer, const WireHead *head,
     intake_free(in);
     peer->server->counts.slabs_in++;
     server_unlock(peer->server);
+    crash_point("slab-confirmed");
     return NULL;
 }
 
@@ -193,6 +196,7 @@ const char *intake_pushed(Peer *peer, const WireHead *head,
         return NULL;
     }
     in->done = sent.pages == in->got.pages && sent.digest == in->got.digest;
+    crash_point("slab-taken");
     peer_reply(peer, head, RCACHE_PUSHED_ACK,
                in->done ? RCACHE_OK : RCACHE_E_REFUSED);
     return NULL;
@@ -212,6 +216,7 @@ bool intake_may_touch(const Peer *peer, const Slab *slab)
 void intake_stored(Peer *peer, const uint8_t *bytes, uint32_t page)
 {
     if (peer->intake && !peer->intake->done) {
+        crash_point("page-taken");
         peer->intake->got.pages++;
         peer->intake->got.digest += slab_digest(bytes, page);
     }

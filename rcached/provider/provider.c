@@ -24,6 +24,7 @@
 #include "common/address.h"
 #include "common/boot.h"
 #include "common/cleanup.h"
+#include "common/crash-point.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
 #include "rcached/provider/provider-adopt.h"
@@ -445,9 +446,12 @@ void provider_grant(Provider *provider, const WireGrant *asked,
      * Kept before the answer is out.  That the lease is in use holds its
      * slabs here, even should its claim time be over already.
      */
+    crash_point("granted");
     for (i = 0; i < made; i++) {
         provider_keep_slab(provider, slabs[i]->number, slabs[i]->fd);
+        crash_point("grant-slab-kept");
     }
+    crash_point("grant-kept");
     pthread_mutex_lock(&provider->lock);
     store_unuse(provider->store, lease);
     pthread_mutex_unlock(&provider->lock);

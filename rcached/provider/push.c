@@ -21,6 +21,7 @@
 
 #include "common/address.h"
 #include "common/cleanup.h"
+#include "common/crash-point.h"
 #include "common/data-conn.h"
 #include "common/wire-control.h"
 #include "common/wire-move.h"
@@ -120,6 +121,7 @@ static void push_send_pushed(Push *push)
     push->state = PUSH_ENDING;
     wire_append_moved(frame, &head, &push->sent);
     data_conn_send_bytes(&push->conn, frame);
+    crash_point_sent("pushed-sent");
 }
 
 static void push_end(Push *push, enum RcacheStatus status, const char *why)
@@ -148,6 +150,7 @@ static void push_send_run(Push *push, uint32_t first, unsigned n,
     head.tag = tag;
     data_conn_send(&push->conn, &head, slots, bytes,
                    (size_t)n * WIRE_PAGE_SIZE);
+    crash_point_sent("pages-pushed");
 }
 
 static void push_free(Push *push);
@@ -322,6 +325,7 @@ static void push_done(Push *push)
     server_lock(push->server);
     push->server->counts.slabs_out++;
     server_unlock(push->server);
+    crash_point("push-done");
     push_end(push, RCACHE_OK, "the slab has been pushed");
 }
 

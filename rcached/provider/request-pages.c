@@ -8,6 +8,7 @@
  */
 #include "rcached/provider/request-pages.h"
 
+#include "common/crash-point.h"
 #include "common/wire-check.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/intake.h"
@@ -106,6 +107,7 @@ void request_put_end(Peer *peer)
         peer->server->counts.put_pages += put->head.count;
         put_let_go(peer);
         server_unlock(peer->server);
+        crash_point("put-stored");
     }
     peer_reply_put(peer, &put->head, put->status, put->digest);
 }
@@ -233,6 +235,7 @@ void request_free(Peer *peer, const WireHead *head,
             status = RCACHE_E_SLOT;
         }
     }
+    crash_point("free-come");
     for (i = 0; i < head->count && status == RCACHE_OK; i++) {
         store_find(store, lease, slots[i], false, &slab);
         store_mark(store, lease, slab, slots[i], false);
@@ -241,5 +244,6 @@ void request_free(Peer *peer, const WireHead *head,
         peer->server->counts.freed_slots += head->count;
     }
     server_unlock(peer->server);
+    crash_point("free-done");
     peer_reply(peer, head, RCACHE_FREE_ACK, status);
 }

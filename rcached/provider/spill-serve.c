@@ -15,6 +15,7 @@
 
 #include <string.h>
 
+#include "common/crash-point.h"
 #include "common/wire-check.h"
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer-out.h"
@@ -277,6 +278,7 @@ static void put_is_out(SpillServe *serve, unsigned i)
     }
     slab->away->seals[page_of(serve, i)] = serve->seals[i];
     slab_set_in_file(slab, page_of(serve, i), true);
+    crash_point("put-filed");
     store_mark(store, serve->lease, slab, serve->slots[i], true);
 }
 
@@ -328,6 +330,7 @@ static Peer *put_finish(SpillServe *serve, int error)
     serve_let_go(serve);
     server_unlock(server);
     secret_free(serve->buf, buf_bytes(&serve->head));
+    crash_point("put-in-file");
     peer_reply_put(serve->peer, &serve->head, serve->status, serve->digest);
     return serve_free(serve);
 }

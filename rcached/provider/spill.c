@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/crash-point.h"
 #include "rcached/provider/serving.h"
 #include "rcached/provider/slab-away.h"
 #include "rcached/provider/store-spill.h"
@@ -251,6 +252,7 @@ static bool chunk_is_back(Spill *spill, SpillChunk *chunk)
         }
         memcpy(slab_page(chunk->slab, page), chunk_page(chunk, i),
                WIRE_PAGE_SIZE);
+        crash_point("page-restored");
         slab_set_in_file(chunk->slab, page, false);
     }
     return good;
@@ -264,7 +266,9 @@ static void chunk_done(SpillXfer *xfer, int error)
 
     server_lock(spill->server);
     if (!error && chunk->out) {
+        crash_point("chunk-written");
         chunk_is_out(chunk);
+        crash_point("chunk-in-file");
     } else if (!error && !chunk_is_back(spill, chunk)) {
         why = "a page read back is not what was written";
     }
@@ -304,6 +308,7 @@ static bool job_begin(Spill *spill, Slab *slab, bool back)
         g_warning("provider: %s", spill->problem);
         return false;
     }
+    crash_point(back ? "spill-back-begun" : "spill-begun");
     slab->away->back = back;
     slab->users++;
     slab->filing++;
@@ -324,6 +329,7 @@ static void job_end(Spill *spill, bool there)
     uint64_t ms = MAX(spill->server->now - spill->began, 1);
 
     if (there && slab->away->back) {
+        crash_point("slab-restored");
         spill_file_give(spill->file, slab->away->area);
         slab_away_end(slab);
         spill->counts.slabs_back++;
@@ -366,6 +372,7 @@ static bool step_out(Spill *spill)
         done = slab_chunk_punch(slab, spill->next);
         server_unlock(spill->server);
         if (done) {
+            crash_point("chunk-punched");
             spill->next++;
             return true;
         }
@@ -394,6 +401,7 @@ static bool step_back(Spill *spill)
             spill->pause_until = spill->server->now + spill->pause_ms;
             return true;
         }
+        crash_point("chunk-allocated");
         pages = slab_chunk_file(slab, spill->next);
         if (pages) {
             chunk_begin(spill, spill->next++, pages, false);

@@ -4,6 +4,7 @@
  */
 #include "rcached/provider/store-revoke.h"
 
+#include "common/crash-point.h"
 #include "rcached/provider/store-internal.h"
 
 /* ---------------------------------------------------------- asking back */
@@ -166,9 +167,12 @@ void store_forget(StoreLease *lease, Slab *slab)
 void store_drop(Store *store, StoreLease *lease, Slab *slab)
 {
     slab_set_leaving(slab, true);
+    crash_point("slab-marked");
     __atomic_store_n(&lease->rec->nr_slabs, lease->rec->nr_slabs - 1,
                      __ATOMIC_SEQ_CST);
+    crash_point("slab-uncounted");
     slab_set_owner(slab, slab->number, 0);
+    crash_point("slab-disowned");
     lease->stored -= slab->stored;
     g_ptr_array_remove_fast(lease->slabs, slab);
     slab->lease = NULL;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/crash-point.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
 #include "rcached/provider/store-internal.h"
@@ -422,6 +423,7 @@ void store_end(Store *store, StoreLease *lease, void *waiter)
     lease->ending = true;
     lease->waiter = waiter;
     g_queue_push_tail(&store->dying, lease);
+    crash_point("lease-ended");
 }
 
 void store_forget_waiter(Store *store, const void *waiter)
@@ -511,6 +513,7 @@ bool store_reap_pending(const Store *store)
 /* The host has its memory back. */
 static void slab_gone(Store *store, Slab *slab)
 {
+    crash_point("slab-punched");
     store->slabs->pdata[slab->number] = NULL;
     store->nr_slabs--;
     store->nr_own -= slab->own;

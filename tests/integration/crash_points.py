@@ -27,6 +27,7 @@ class Order:
     """The file that arms a point; its layout is crash-point.c's."""
 
     def __init__(self, path):
+        self.path = path
         with open(path, "wb+") as f:
             f.truncate(mmap.PAGESIZE)
             self.map = mmap.mmap(f.fileno(), mmap.PAGESIZE)

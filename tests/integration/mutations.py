@@ -15,24 +15,34 @@ import subprocess
 import sys
 import tempfile
 
-from crash_points import POINTS
+import crash_arbiters
+import crash_commands
+import crash_points as pager_points
+import crash_providers
 
 # Tests of a mutation that are run at a time: most of them wait in vain.
 AT_ONCE = 4
+GROUPS = {name: point.group for points in (
+    pager_points, crash_commands, crash_providers)
+          for name, point in points.POINTS.items()}
+GROUPS.update(dict.fromkeys(crash_arbiters.POINTS, "arbiters"))
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
 def crash_points(names):
     """The tests of those points, by themselves."""
-    return [f"crash_points_{POINTS[name].group}:{name}"
-            for name in names.split()]
+    return [f"crash_points_{GROUPS[name]}:{name}" for name in names.split()]
 
 
-# Where the next pager has nothing to do that could be taken out: what was not
+# Where the next one has nothing to do that could be taken out.  What was not
 # sent is sent by the next eviction, and what was is done by the provider; what
 # a FREE_ACK is about is free at both, as the next pager's map is made from the
-# words alone.
-NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked")
+# words alone; limits stand with the VMM, which has not been told of others; a
+# reply that has gone out is the requester's; and a command that an arbiter has
+# passed on is the host's, whose answer nobody waits for.
+NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked "
+                             "resize-begun resize-reached reply-sent "
+                             "evict-passed-on upgrade-passed-on")
 
 # name: (file, what stands there, what stands there instead, scenario), or
 # several scenarios, each of which must fail; or the same in several files,
@@ -705,7 +715,7 @@ MUTATIONS = {
         "rcached/pager/lease.c",
         "        l->sweep = true;\n", "",
         crash_points("put-acked put-acked-one arrived discard-slot-out "
-                     "sweep-begun")),
+                     "sweep-begun block-page-gone block-gone")),
     "crash-session-begins-anew": (
         "rcached/pager/provider-messages.c",
         "    uint64_t session = ++p->guest.state->session;",
@@ -750,6 +760,80 @@ MUTATIONS = {
         "        return \"dropped: nobody claimed it in time\";",
         "        rec->until = now + 1000000;\n        return NULL;",
         crash_points("lease-noted")),
+    "crash-half-granted-is-whole": (
+        "rcached/provider/store-adopt.c",
+        "        if (lease->slabs->len == lease->rec->nr_slabs) {",
+        "        if (lease->slabs->len <= lease->rec->nr_slabs) {",
+        crash_points("granted grant-slab-kept")),
+    "crash-grants-not-withdrawn": (
+        "arbiter/unclaimed.c",
+        "            claim_ms - l->expires_ms >= least && vm_is_gone(",
+        "            claim_ms < l->expires_ms && vm_is_gone(",
+        crash_points("grant-kept grant-asked grant-answered")),
+    "crash-lost-requests-wait-for-ever": (
+        "rcached/agent/lease-requests.c",
+        "    while ((r = request_find(all, i, 0))) {",
+        "    while (why && 0 && (r = request_find(all, i, 0))) {",
+        "rcached/agent/lease-requests.c",
+        "    r->last.status = RCACHE_E_BUSY;\n    request_next(r);\n"
+        "    return G_SOURCE_REMOVE;\n}\n\n/* If there is nobody",
+        "    return G_SOURCE_REMOVE;\n}\n\n/* If there is nobody",
+        crash_points("grant-written")),
+    "crash-evicts-wait-for-ever": (
+        "rcached/evicts.c",
+        "        if (evict->vm == vm) {\n            evict_fail(",
+        "        if (evict->vm == vm && !vm) {\n            evict_fail(",
+        crash_points("evict-reached")),
+    "crash-called-off-but-stored": (
+        "rcached/pager/evict.c",
+        "        for (unsigned k = 0; k < b->n; k++) {\n"
+        "            location_free(p, b->slot[k]);\n        }\n    }\n"
+        "    b->used = false;",
+        "    }\n    b->used = false;", crash_points("put-stored")),
+    "crash-frees-said-once": (
+        "rcached/pager/freeing.c",
+        "            if (out->slot[i]) {\n                freeing_add(",
+        "            if (0) {\n                freeing_add(",
+        crash_points("free-come free-done")),
+    "crash-kept-for-nobody": (
+        "rcached/provider/provider-adopt.c",
+        "            provider->keep(config->kept[i].name, -1, "
+        "provider->keep_opaque);\n        }\n    }\n    if (!spill_make",
+        "        }\n    }\n    if (!spill_make",
+        crash_points("lease-ended slab-punched slab-disowned")),
+    "crash-moves-wait-for-ever": (
+        "rcached/pager/move.c",
+        "                   (m->to->remote == remote ||\n"
+        "                    (m->from->remote == remote && !pushed(m)))) {",
+        "                   (0 && pushed(m))) {",
+        crash_points("pages-pushed pushed-sent push-done slab-emptied")),
+    "crash-half-filled-slabs-are-empty": (
+        "rcached/provider/intake.c",
+        "    store_forget(lease, slab);\n", "",
+        crash_points("page-taken slab-taken slab-confirmed")),
+    "crash-marked-slabs-go": (
+        "rcached/provider/store-adopt.c",
+        "        adopt_place(store, one->slab, one->lease);",
+        "        slab_free(one->slab);", crash_points("slab-marked")),
+    "crash-leaving-slabs-come-first": (
+        "rcached/provider/store-adopt.c",
+        "    if (slab_is_leaving(slab)) {",
+        "    if (!slab_is_leaving(slab)) {",
+        crash_points("slab-uncounted")),
+    "crash-areas-given-twice": (
+        "rcached/provider/provider.c",
+        "    return provider->spill &&\n"
+        "           spill_file_take_this(provider->spill->file, "
+        "slab->away->area);",
+        "    return provider->spill && slab;",
+        crash_points("spill-begun chunk-written chunk-in-file chunk-punched "
+                     "put-filed put-in-file")),
+    "crash-all-of-it-is-in-memory": (
+        "rcached/provider/slab.c",
+        "    ret = head.away ? slab_away_adopt(slab) : 0;",
+        "    ret = 0;",
+        crash_points("spill-back-begun chunk-allocated page-restored "
+                     "slab-restored")),
     "told-no-wrong-bytes": (
         "rcached/pager/fetch.c",
         "    from->wrong++;\n",
@@ -766,7 +850,8 @@ def build(tree, folder, test):
         targets += ["tests/integration/rcached-next",
                     "tests/integration/arbiter-next"]
     if test.startswith("crash_points"):
-        targets += ["tests/integration/rcached-crash"]
+        targets += ["tests/integration/rcached-crash",
+                    "tests/integration/arbiter-crash"]
     if test.startswith("unit-"):
         targets = ["tests/unit/" + test.replace("unit-", "test-")]
     subprocess.run([os.path.join(tree, "configure"),

@@ -24,7 +24,10 @@ import bounds
 import busy
 import commands
 import copies
+import crash_arbiters
+import crash_commands
 import crash_points
+import crash_providers
 import ends
 import failover
 import giveback
@@ -40,7 +43,9 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
 
 SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
-             **copies.SCENARIOS, **crash_points.SCENARIOS, **ends.SCENARIOS,
+             **copies.SCENARIOS, **crash_arbiters.SCENARIOS,
+             **crash_commands.SCENARIOS, **crash_points.SCENARIOS,
+             **crash_providers.SCENARIOS, **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
              **spill.SCENARIOS, **stops.SCENARIOS, **told.SCENARIOS,
