@@ -20,12 +20,14 @@
 #define KEPT_SPILL_KEY  "spill-key"
 #define KEPT_SPILL_FILE "spill-file"
 
-static bool kept_is_in_use(const Provider *provider, const char *name)
+/* @spill: the previous daemon's spill file is this one's */
+static bool kept_is_in_use(const Provider *provider, const char *name,
+                           bool spill)
 {
     uint64_t number;
 
     if (!strcmp(name, KEPT_SPILL_KEY) || !strcmp(name, KEPT_SPILL_FILE)) {
-        return provider->spill != NULL;
+        return spill;
     }
     return g_str_has_prefix(name, KEPT_SLAB) &&
            g_ascii_string_to_unsigned(name + strlen(KEPT_SLAB), 10, 0,
@@ -124,24 +126,11 @@ static bool spill_adopt(Provider *provider, const ProviderConfig *config,
     return true;
 }
 
-/* One that holds nothing gives way to one as configured. */
-static void spill_drop_empty(Provider *provider)
-{
-    if (provider->spill && !spill_file_used(provider->spill->file)) {
-        g_clear_pointer(&provider->spill, spill_free);
-    }
-}
-
 static bool spill_make(Provider *provider, const ProviderConfig *config,
                        GError **errp)
 {
     SpillFile *file;
 
-    if (provider->spill) {
-        g_message("provider: using the previous daemon's spill file: there "
-                  "are slabs in it");
-        return true;
-    }
     if (!config->spill_dir || !*config->spill_dir) {
         return true;
     }
@@ -149,6 +138,59 @@ static bool spill_make(Provider *provider, const ProviderConfig *config,
                           area_bytes(provider), errp);
     return file && spill_begin(provider, config, file,
                                spill_key_new(provider->guard, errp), errp);
+}
+
+/*
+ * What happens to a disk while a daemon runs does not end it, and its successor
+ * must start as well: it holds what others have stored here.
+ */
+static void spill_go_on(Provider *provider, Spill *old, const char *why)
+{
+    provider->spill = old;
+    if (old) {
+        g_warning("provider: %s; the previous daemon's spill file stays in use",
+                  why);
+        return;
+    }
+    g_strlcpy(provider->no_spill, why, sizeof(provider->no_spill));
+    g_warning("provider: %s; this daemon goes on without a spill file, since "
+              "it has taken over what the previous one left", why);
+}
+
+/*
+ * Slabs in the previous daemon's file stay there.  One that holds nothing gives
+ * way to one as configured, unless it is just like that: its room may be all
+ * that the disk has.  @is_old: it is the previous daemon's.
+ */
+static bool spill_choose(Provider *provider, const ProviderConfig *config,
+                         bool *is_old, GError **errp)
+{
+    Spill *old = provider->spill;
+    g_autoptr(GError) error = NULL;
+
+    *is_old = old;
+    if (old && spill_file_used(old->file)) {
+        g_message("provider: using the previous daemon's spill file: there "
+                  "are slabs in it");
+        return true;
+    }
+    if (old && config->spill_dir &&
+        spill_file_is_like(old->file, config->spill_dir, config->spill_size)) {
+        return true;
+    }
+    provider->spill = NULL;
+    if (spill_make(provider, config, &error)) {
+        spill_free(old);
+        *is_old = false;
+        return true;
+    }
+    if (kept_find(config, KEPT_TABLE) < 0) {
+        g_propagate_error(errp, g_steal_pointer(&error));
+        spill_free(old);
+        return false;
+    }
+    spill_go_on(provider, old, error->message);
+    return true;
 }
 
 static void spill_keep(const Provider *provider)
@@ -198,18 +240,17 @@ static bool adopt_leases(Provider *provider, const ProviderConfig *config,
 bool provider_adopt(Provider *provider, const ProviderConfig *config,
                     GError **errp)
 {
+    bool spill_is_old;
+
     if (!spill_adopt(provider, config, errp) ||
-        !adopt_leases(provider, config, errp)) {
+        !adopt_leases(provider, config, errp) ||
+        !spill_choose(provider, config, &spill_is_old, errp)) {
         return false;
     }
-    spill_drop_empty(provider);
     for (unsigned i = 0; provider->keep && i < config->nr_kept; i++) {
-        if (!kept_is_in_use(provider, config->kept[i].name)) {
+        if (!kept_is_in_use(provider, config->kept[i].name, spill_is_old)) {
             provider->keep(config->kept[i].name, -1, provider->keep_opaque);
         }
-    }
-    if (!spill_make(provider, config, errp)) {
-        return false;
     }
     if (provider->keep) {
         provider->keep(KEPT_TABLE, store_table_fd(provider->store),

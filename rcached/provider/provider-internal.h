@@ -22,6 +22,7 @@ struct Provider {
     GError *start_error;
     Store *store;
     Spill *spill;               /* or NULL: no spill file */
+    char no_spill[160];         /* why there is none, though it is configured */
     SlabGuard guard;
     bool lock_memory;
     uint32_t slab_pages;

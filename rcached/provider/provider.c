@@ -522,6 +522,9 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
     server_counts(provider->server, &counts);
     if (provider->spill) {
         snapshot_spill(provider->spill, out);
+    } else {
+        g_strlcpy(out->spill_problem, provider->no_spill,
+                  sizeof(out->spill_problem));
     }
     pthread_mutex_unlock(&provider->lock);
     out->offered = MAX(totals.limit, totals.leased);

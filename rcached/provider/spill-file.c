@@ -156,6 +156,15 @@ SpillFile *spill_file_adopt(int fd, uint64_t area_bytes, GError **errp)
     return file_of(own, st.st_size, area_bytes);
 }
 
+bool spill_file_is_like(const SpillFile *file, const char *dir, uint64_t size)
+{
+    struct stat is, would;
+
+    return size / file->area_bytes == file->nr_areas &&
+           !fstat(file->fd, &is) && !stat(dir, &would) &&
+           is.st_dev == would.st_dev;
+}
+
 void spill_file_free(SpillFile *file)
 {
     if (file) {

@@ -36,6 +36,14 @@ SpillFile *spill_file_new(const char *dir, uint64_t size,
 /** spill_file_adopt() - that of the previous daemon; @fd stays the caller's */
 SpillFile *spill_file_adopt(int fd, uint64_t area_bytes, GError **errp);
 
+/**
+ * spill_file_is_like() - would spill_file_new() make one of this size there?
+ *
+ * Return: true if @dir is on the file system that @file is on, and @size comes
+ * to as many areas
+ */
+bool spill_file_is_like(const SpillFile *file, const char *dir, uint64_t size);
+
 void spill_file_free(SpillFile *file);
 
 /** spill_file_fd() - its descriptor; stays the file's */

@@ -91,6 +91,14 @@ MUTATIONS = {
         "rcached/stopping.c",
         "    return lent->stored + lent->own_stored;",
         "    return lent->stored;", "own_disk_takes_what_stops"),
+    "a-full-disk-ends-the-next-daemon": (
+        "rcached/provider/provider-adopt.c",
+        "    if (kept_find(config, KEPT_TABLE) < 0) {", "    if (1) {",
+        "unit-provider-spill-disk"),
+    "an-empty-spill-file-is-made-anew": (
+        "rcached/provider/provider-adopt.c",
+        "    if (old && config->spill_dir &&\n",
+        "    if (0 && config->spill_dir &&\n", "unit-provider-spill-disk"),
     "own-disk-that-nobody-keeps": (
         "rcached/provider/provider-own.c",
         "    if (!provider->keep) {",
@@ -798,8 +806,8 @@ MUTATIONS = {
     "crash-kept-for-nobody": (
         "rcached/provider/provider-adopt.c",
         "            provider->keep(config->kept[i].name, -1, "
-        "provider->keep_opaque);\n        }\n    }\n    if (!spill_make",
-        "        }\n    }\n    if (!spill_make",
+        "provider->keep_opaque);\n        }\n    }\n    if (provider->keep",
+        "        }\n    }\n    if (provider->keep",
         crash_points("lease-ended slab-punched slab-disowned")),
     "crash-moves-wait-for-ever": (
         "rcached/pager/move.c",

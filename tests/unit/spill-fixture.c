@@ -48,6 +48,27 @@ void spill_tear_down(void)
     g_hash_table_unref(kept);
 }
 
+void spill_restart(void)
+{
+    static uint64_t session = 1;
+    static ProviderKept list[32];
+    GHashTableIter iter;
+    gpointer name, fd;
+
+    client_close(&c);
+    provider_free(provider);
+    config.nr_kept = 0;
+    g_hash_table_iter_init(&iter, kept);
+    while (g_hash_table_iter_next(&iter, &name, &fd)) {
+        list[config.nr_kept++] = (ProviderKept) {
+            name, dup(GPOINTER_TO_INT(fd))
+        };
+    }
+    config.kept = list;
+    fixture_start();
+    c = client_session(provider_address(provider), VM_A, ++session);
+}
+
 /* This process's descriptor of the spill file, or of a slab: @kind. */
 static int find_fd(const char *kind, unsigned nth)
 {

@@ -21,6 +21,9 @@ extern GHashTable *kept;        /* name -> fd: for the next provider */
 void spill_set_up(void);
 void spill_tear_down(void);
 
+/** spill_restart() - a daemon in the place of the last, with what is kept */
+void spill_restart(void);
+
 /** spill_fd() - the provider's descriptor of the file */
 int spill_fd(void);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "spill-fixture.h"
@@ -342,6 +343,72 @@ START_TEST(a_bad_directory_is_refused)
 }
 END_TEST
 
+/* ------------------------------------------------- a restart, and the disk */
+
+static void restart_and_look(void)
+{
+    uint32_t slabs[SLABS];
+
+    memcpy(slabs, c.slabs, sizeof(slabs));
+    spill_restart();
+    ck_assert_uint_eq(client_claim(&c, 1), RCACHE_OK);
+    memcpy(c.slabs, slabs, sizeof(slabs));
+    spill_check(0, 100, 1);
+}
+
+static uint64_t inode(void)
+{
+    struct stat st;
+
+    ck_assert_int_eq(fstat(spill_fd(), &st), 0);
+    return st.st_ino;
+}
+
+/* Its room may be all that the disk has: it is not made anew. */
+START_TEST(a_restart_keeps_an_empty_file)
+{
+    uint64_t before = inode();
+
+    spill_put(0, 100, 1);
+    restart_and_look();
+    ck_assert_uint_eq(inode(), before);
+    restart_and_look();
+    ck_assert_uint_eq(inode(), before);
+    spill_go_out();
+    spill_check(0, 100, 1);
+}
+END_TEST
+
+/* The disk may have got full, or a larger file may have no room. */
+START_TEST(a_restart_goes_on_with_the_file_that_there_is)
+{
+    uint64_t before = inode();
+
+    spill_put(0, 100, 1);
+    config.spill_size = UINT64_C(1) << 60;
+    restart_and_look();
+    ck_assert_uint_eq(inode(), before);
+    restart_and_look();
+    ck_assert_uint_eq(inode(), before);
+    spill_go_out();
+    spill_check(0, 100, 1);
+}
+END_TEST
+
+START_TEST(a_restart_goes_on_without_a_file)
+{
+    spill_put(0, 100, 1);
+    config.spill_dir = "";
+    restart_and_look();
+    ck_assert_uint_eq(snapshot().spill_size, 0);
+    ck_assert_str_eq(snapshot().spill_problem, "");
+    config.spill_dir = "/nonexistent";
+    restart_and_look();
+    ck_assert_uint_eq(snapshot().spill_size, 0);
+    ck_assert_ptr_nonnull(strstr(snapshot().spill_problem, "/nonexistent"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("provider-spill-disk");
@@ -360,6 +427,9 @@ int main(void)
     tcase_add_test(tc, a_put_while_its_page_goes);
     tcase_add_test(tc, a_move_while_a_put_waits_for_the_disk);
     tcase_add_test(tc, a_bad_directory_is_refused);
+    tcase_add_test(tc, a_restart_keeps_an_empty_file);
+    tcase_add_test(tc, a_restart_goes_on_with_the_file_that_there_is);
+    tcase_add_test(tc, a_restart_goes_on_without_a_file);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -158,28 +158,6 @@ START_TEST(a_file_that_is_too_small)
 }
 END_TEST
 
-/* A daemon in the place of the last, with what is kept. */
-static void restart(void)
-{
-    static uint64_t session = 1;
-    static ProviderKept list[32];
-    GHashTableIter iter;
-    gpointer name, fd;
-
-    client_close(&c);
-    provider_free(provider);
-    config.nr_kept = 0;
-    g_hash_table_iter_init(&iter, kept);
-    while (g_hash_table_iter_next(&iter, &name, &fd)) {
-        list[config.nr_kept++] = (ProviderKept) {
-            name, dup(GPOINTER_TO_INT(fd))
-        };
-    }
-    config.kept = list;
-    fixture_start();
-    c = client_session(provider_address(provider), VM_A, ++session);
-}
-
 /* The same slabs in the same order, whatever CLAIM_ACK says. */
 static void claim_again(const Client *before)
 {
@@ -195,7 +173,7 @@ START_TEST(a_restart_loses_nothing)
     spill_put(0, 500, 1);
     spill_go_out();
     spill_put(500, 20, 2);
-    restart();
+    spill_restart();
     claim_again(&before);
     ck_assert_uint_eq(snapshot().spilled, SLABS * SLAB);
     ck_assert_uint_eq(snapshot().in_file, 520 * WIRE_PAGE_SIZE);
@@ -207,7 +185,7 @@ START_TEST(a_restart_loses_nothing)
     spill_check(500, 20, 2);
     spill_check(520, 10, 3);
     spill_go_out();
-    restart();
+    spill_restart();
     claim_again(&before);
     spill_come_back();
     spill_check(0, 500, 1);
@@ -224,7 +202,7 @@ START_TEST(without_its_key_a_lease_is_gone)
     spill_put(0, 10, 1);
     spill_go_out();
     g_hash_table_remove(kept, "spill-key");
-    restart();
+    spill_restart();
     ck_assert_uint_eq(client_claim(&c, 1), RCACHE_E_LEASE);
     c.lease = 1;
     ck_assert_uint_eq(client_get(&c, &slot, 1, page), RCACHE_E_LEASE);
