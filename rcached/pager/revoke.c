@@ -211,10 +211,20 @@ void revoke_spare(Lease *l, uint32_t number, uint32_t was)
     g_array_append_val(l->spare, s);
 }
 
+/*
+ * A lease ends with its last slab.  Its provider says how many it has; but it
+ * does not end while the slab table names one of them, whatever that says: the
+ * words of the pages there would name slots that others are to have.
+ */
+static bool lease_ends_with_one(const Pager *p, const Lease *l)
+{
+    return l->nr_slabs - l->drops->len == 1 && !p->slots.pages[l->index];
+}
+
 static void lease_drop_slab(Pager *p, Lease *l, uint32_t number)
 {
     RcacheSlot slot = wire_slot(number, 0);
-    bool last = l->nr_slabs - l->drops->len == 1;
+    bool last = lease_ends_with_one(p, l);
     Drop drop = { ++p->serial, number };
     WireHead head = { .type = last ? RCACHE_RELEASE : RCACHE_DROP,
                       .count = !last, .lease = l->known.id,

@@ -234,6 +234,31 @@ START_TEST(a_drop_refused_for_good_is_not_asked_again)
 }
 END_TEST
 
+/* It says that the lease has one slab, and the table names one with a page. */
+START_TEST(a_lease_with_a_page_does_not_end)
+{
+    add_lease(0, 1, 1);
+    lease[0]->nr_slabs = 1;
+    lease[0]->keep = 0;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_sent, 1);
+    ck_assert_uint_eq(sent.type, RCACHE_DROP);
+    ck_assert_uint_eq(sent_slot, wire_slot(1, 0));
+    ck_assert(!lease[0]->releasing);
+}
+END_TEST
+
+START_TEST(a_lease_ends_with_its_last_slab)
+{
+    add_lease(0, 0, 2);
+    lease[0]->keep = 0;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_uint_eq(sent.type, RCACHE_RELEASE);
+    ck_assert(lease[0]->releasing);
+}
+END_TEST
+
 START_TEST(another_target_while_one_is_out_of_reach)
 {
     const char *names[RCACHE_AVOID_MAX];
@@ -308,6 +333,8 @@ int main(void)
     tcase_add_test(tc, revokes_do_not_fill_the_log);
     tcase_add_test(tc, a_drop_that_meets_busy_is_asked_again);
     tcase_add_test(tc, a_drop_refused_for_good_is_not_asked_again);
+    tcase_add_test(tc, a_lease_with_a_page_does_not_end);
+    tcase_add_test(tc, a_lease_ends_with_its_last_slab);
     tcase_add_test(tc, another_target_while_one_is_out_of_reach);
     tcase_add_test(tc, a_pair_is_tried_again);
     tcase_add_test(tc, the_pause_doubles_up_to_a_limit);
