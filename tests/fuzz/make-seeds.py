@@ -428,6 +428,40 @@ ANSWERS = {
 }
 
 
+def local():
+    """Seeds of fuzz-local: steps of peers 0 to 7."""
+    vmm, link, say, end, read, send, other = 0, 1, 2, 4, 5, 6, 7
+
+    def do(what, peer, *more):
+        return [what | peer << 3, *more]
+
+    def said(peer, type_, *changes, grown=0):
+        return do(say, peer, type_, len(changes), *[
+            byte for at, value in changes
+            for byte in (at & 255, at >> 8, value)], grown)
+
+    def pager(peer, *types):
+        return do(link, peer) + said(peer, 1) + sum(
+            (said(peer, type_) for type_ in types), [])
+
+    return {
+        'vmms': do(vmm, 0) + said(0, 0) + do(vmm, 1) + said(1, 0, (8, 9)) +
+        do(vmm, 2) + said(2, 0, (0, 9)) + do(read, 2) + do(vmm, 3) +
+        do(end, 3) + do(vmm, 4) + said(4, 0, grown=3),
+        'pagers': pager(0, 2, 3, 4, 7, 8, 2) + pager(1, 5) + do(end, 0),
+        'old-pager': do(link, 0) + said(0, 9) + said(0, 2) + do(read, 0),
+        'foreign': do(link, 0) + said(0, 1, (24, 9)) + said(0, 2),
+        'again': pager(0, 2) + pager(1, 2) + said(0, 2) + said(1, 1),
+        'refused': do(link, 0) + said(0, 1, (48, 13)),
+        'stranger': [0xc9] + said(1, 1),
+        'full': pager(0) + do(send, 0, 255) + do(send, 0, 255),
+        'ends': pager(0, 2) + do(vmm, 1) + do(other, 0) + pager(0, 2) +
+        do(other, 1) + do(other, 2),
+        'grown': pager(0) + said(0, 2, grown=1) + pager(0) +
+        said(0, 2, grown=7) + said(0, 7, grown=11),
+    }
+
+
 def main():
     here = os.path.dirname(os.path.abspath(sys.argv[0]))
 
@@ -452,6 +486,8 @@ def main():
         write('agent', name, bytes(content))
     for name, content in requests().items():
         write('requests', name, bytes(content))
+    for name, content in local().items():
+        write('local', name, bytes(content))
     for name, content in TEXTS.items():
         write('text', name, content)
     for name, content in ANSWERS.items():
