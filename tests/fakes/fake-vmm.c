@@ -325,6 +325,7 @@ static void run_command(Run *run, const char *line)
     } else if (sscanf(line, "evict-early %lu", &a) == 1) {
         run_evict_early(run->vmm, a);
     } else if (!strcmp(line, "unplug")) {
+        vmm_guest_hold(run->vmm);
         vmm_unplug(run->vmm);
         print_stats(run->vmm);
     } else if (!strcmp(line, "plug")) {

@@ -565,7 +565,6 @@ void vmm_unplug(Vmm *vmm)
         .block = block, .generation = 1 + vmm->unplugged,
     };
 
-    vmm_guest_hold(vmm);
     vmm->plugged = false;       /* the next pager is not told of it */
     vmm_request(vmm, &msg.hdr, 60);
     memset(vmm->words + first, 0, pages * sizeof(*vmm->words));

@@ -201,8 +201,8 @@ void vmm_plug(Vmm *vmm);
 /**
  * vmm_unplug() - take that block away, and all that is in it
  *
- * The guest stands still, and has to until the block is plugged in again; then
- * it is zeros.
+ * The guest has to stand still (vmm_guest_hold()) until the block is plugged in
+ * again; then it is zeros.
  */
 void vmm_unplug(Vmm *vmm);
 
