@@ -104,15 +104,26 @@ uint64_t revoke_keeps(const Pager *p, const Lease *l)
                lease_keep(l) * slab_pages);
 }
 
-/* Slabs of @l that something is stored in and that are not on their way. */
+/*
+ * Can a slab be moved from @l?  A stale place may lack pages: what is copied
+ * from it must not count as whole.  It goes by itself (copies.c), unless there
+ * is no other.
+ */
+static bool slab_can_leave(const Pager *p, uint32_t i, const Lease *l)
+{
+    const SlotSlab *s = &p->slots.slabs[i];
+
+    return slots_is_at(s, l->index) && !s->frozen &&
+           (slots_counts(s, slots_which(s, l->index)) || !slots_copies(s));
+}
+
+/* Slabs of @l that something is stored in and that are to move. */
 static uint32_t lease_filled(const Pager *p, const Lease *l)
 {
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < p->slots.nr; i++) {
-        const SlotSlab *s = &p->slots.slabs[i];
-
-        n += slots_is_at(s, l->index) && s->nr_used && !s->frozen;
+        n += slab_can_leave(p, i, l) && p->slots.slabs[i].nr_used;
     }
     return n;
 }
@@ -402,7 +413,7 @@ static uint32_t lease_least_used(const Pager *p, const Lease *l)
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        if (slots_is_at(s, l->index) && !s->frozen && s->nr_used < least &&
+        if (slab_can_leave(p, i, l) && s->nr_used < least &&
             !compare_keeps_off(p, i)) {
             best = i;
             least = s->nr_used;

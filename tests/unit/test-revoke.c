@@ -287,6 +287,37 @@ START_TEST(another_target_while_one_is_out_of_reach)
 }
 END_TEST
 
+/*
+ * What was stored since a place was given up is not there: a copy of it that
+ * counts would be one that lacks pages.
+ */
+START_TEST(nothing_moves_from_a_stale_place)
+{
+    add_lease(0, 1, 0);
+    add_lease(1, 0, 0);
+    add_lease(2, 0, 1);
+    slots_set_place(&p.slots, 0, 1, (SlotPlace) { 1, 5, false });
+    slots_set_place(&p.slots, 0, 0, (SlotPlace) { 0, 0, true });
+    lease[0]->keep = 0;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 0);
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
+
+    /* Its other place can leave, and so can one that is all there is. */
+    lease[0]->keep = UINT32_MAX;
+    lease[1]->nr_slabs = 1;
+    lease[1]->keep = 0;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 1);
+    slots_freeze(&p.slots, 0, false);
+    revoke_spare(lease[2], 0, 0);
+    slots_set_place(&p.slots, 0, 1, (SlotPlace) { SLOTS_NO_LEASE, 0, false });
+    lease[0]->keep = 0;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 2);
+}
+END_TEST
+
 START_TEST(a_pair_is_tried_again)
 {
     add_lease(0, 1, 0);
@@ -336,6 +367,7 @@ int main(void)
     tcase_add_test(tc, a_lease_with_a_page_does_not_end);
     tcase_add_test(tc, a_lease_ends_with_its_last_slab);
     tcase_add_test(tc, another_target_while_one_is_out_of_reach);
+    tcase_add_test(tc, nothing_moves_from_a_stale_place);
     tcase_add_test(tc, a_pair_is_tried_again);
     tcase_add_test(tc, the_pause_doubles_up_to_a_limit);
     suite_add_tcase(s, tc);
