@@ -455,5 +455,6 @@ void move_retry(Pager *p, uint64_t now)
         if (m->state && m->retry_at && now >= m->retry_at) {
             move_send_token(p, m, RCACHE_EXPECT);
         }
+        move_go(p, m);          /* some answers have come to nothing */
     }
 }

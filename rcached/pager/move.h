@@ -118,7 +118,10 @@ bool move_names(const Pager *p, const Lease *to, uint32_t number);
 /** move_answered() - a PUT or FREE has been: a move may have waited for it */
 void move_answered(Pager *p);
 
-/** move_retry() - ask again who was busy */
+/**
+ * move_retry() - ask again who was busy, and go on where what was waited for
+ * will never be answered: its session has ended, or its place is gone
+ */
 void move_retry(Pager *p, uint64_t now);
 
 /** move_remote_down() - what was asked of @remote is not answered any more */

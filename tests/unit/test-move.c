@@ -218,6 +218,22 @@ START_TEST(it_is_not_pushed_before_all_is_answered)
 }
 END_TEST
 
+/* The session of a third provider ends: no answer says so, and none follows. */
+START_TEST(it_goes_on_when_an_answer_will_never_come)
+{
+    quiet = false;
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    move_retry(p, now);
+    ck_assert_uint_eq(nr_sent, 1);
+    quiet = true;
+    move_retry(p, now);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_ptr_eq(sent_to, &remote[0].bulk);
+    move_retry(p, now);
+    ck_assert_uint_eq(nr_sent, 2);
+}
+END_TEST
+
 START_TEST(two_who_do_not_agree_move_nothing)
 {
     answer(RCACHE_EXPECT_ACK, 0, 0);
@@ -429,6 +445,7 @@ static Suite *move_suite(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, a_slab_moves);
     tcase_add_test(t, it_is_not_pushed_before_all_is_answered);
+    tcase_add_test(t, it_goes_on_when_an_answer_will_never_come);
     tcase_add_test(t, two_who_do_not_agree_move_nothing);
     tcase_add_test(t, a_refusal_at_any_step_moves_nothing);
     tcase_add_test(t, an_answer_to_something_else_counts_for_nothing);
