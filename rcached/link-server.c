@@ -12,7 +12,6 @@
 #include "rcached/seqpacket.h"
 
 #define SOCKET_MODE     0600
-#define HELD_MAX        64u
 
 struct LinkServer {
     SeqListener *socket;
@@ -98,7 +97,7 @@ static const char *link_check(const void *msg, size_t len)
         return "a message of an unknown type, or shorter than its type";
     }
     if (hdr->type == LINK_STATS &&
-        (stats->nr_held > HELD_MAX ||
+        (stats->nr_held > LINK_HELD_MAX ||
          len - min < stats->nr_held * sizeof(stats->held[0]))) {
         return "more leases than the message has room for";
     }

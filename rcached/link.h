@@ -33,8 +33,10 @@
 
 #define LINK_VERSION    4u
 #define LINK_MAGIC      0x6b6c6372u     /* "rclk" */
-#define LINK_MSG_MAX    16384u
+#define LINK_MSG_MAX    65536u
 #define LINK_GRANTS_MAX 16u
+#define LINK_LOST_MAX   16u     /* providers that have lost something */
+#define LINK_HELD_MAX   (RCACHE_NR_LEASES + LINK_LOST_MAX)
 #define LINK_READY      '\0'    /* alone in the pipe; no text begins with it */
 
 enum LinkType {
@@ -74,7 +76,8 @@ struct LinkHello {
 #define LINK_HELLO_MIN  offsetof(struct LinkHello, build)
 
 /*
- * Leases held, all of them, follow the figures.  Without a lease (.lease is 0)
+ * Leases held, all of them, follow the figures: one that were left out would
+ * look as if its provider had lent it to nobody.  Without a lease (.lease is 0)
  * it is what a provider had of leases that are gone: .lost, .cause, .provider.
  */
 struct LinkHeld {
@@ -97,9 +100,13 @@ struct LinkStats {
     struct LinkHdr hdr;
     struct RcacheVmmStats stats;
     uint32_t attached;          /* 1: READY has been sent */
-    uint32_t nr_held;           /* at most 64 */
+    uint32_t nr_held;           /* at most LINK_HELD_MAX */
     struct LinkHeld held[];
 };
+
+_Static_assert(sizeof(struct LinkStats) +
+               LINK_HELD_MAX * sizeof(struct LinkHeld) <= LINK_MSG_MAX,
+               "a message has room for all leases");
 
 struct LinkBalloon {
     struct LinkHdr hdr;

@@ -16,7 +16,6 @@
 #include "rcached/pager/pager.h"
 
 #define LINK_RETRY_NS   (200 * NS_PER_MS)
-#define LINK_HELD_MAX   64u
 
 static void uplink_hello(Pager *p)
 {
@@ -141,6 +140,8 @@ static void held_fill_lost(const Loss *loss, struct LinkHeld *h, uint64_t now)
     wire_text_copy(h->provider, sizeof(h->provider), loss->host);
 }
 
+_Static_assert(LOSSES_MAX <= LINK_LOST_MAX, "each loss has its place");
+
 static void uplink_stats(Pager *p, uint64_t now)
 {
     struct {
@@ -160,9 +161,7 @@ static void uplink_stats(Pager *p, uint64_t now)
         }
     }
     LEASES_FOREACH(l, &p->leases) {
-        if (n < LINK_HELD_MAX) {
-            held_fill(p, l, count.sole[l->index], &msg.held[n++], now);
-        }
+        held_fill(p, l, count.sole[l->index], &msg.held[n++], now);
     }
     msg.head.hdr = (struct LinkHdr) {
         .magic = LINK_MAGIC, .type = LINK_STATS,

@@ -98,13 +98,14 @@ static void tell_vmm(const char *text)
 
 static void link_stats(const FakePager *p)
 {
+    unsigned nr = is(p, "many") ? LINK_HELD_MAX : 1;
     struct {
         struct LinkStats head;
-        struct LinkHeld held;
+        struct LinkHeld held[LINK_HELD_MAX];
     } msg = {
         .head = {
             .hdr = { .magic = LINK_MAGIC, .type = LINK_STATS,
-                     .size = sizeof(msg) },
+                     .size = sizeof(msg.head) + nr * sizeof(msg.held[0]) },
             .stats = { .guest = FAKE_GUEST, .resident = FAKE_RESIDENT,
                        .remote = FAKE_REMOTE, .one_copy = FAKE_ONE_COPY,
                        .copying = FAKE_COPYING,
@@ -112,15 +113,18 @@ static void link_stats(const FakePager *p)
                        .size = FAKE_GUEST, .faults_remote = 5,
                        .faults_minor = 7, .fault_p50 = 40000 },
             .attached = 1,
-            .nr_held = is(p, "bad") ? 2 : 1,
+            .nr_held = is(p, "bad") ? 2 : nr,
         },
-        .held = { .lease = FAKE_LEASE, .epoch = 1, .connected = 1,
-                  .bytes = FAKE_WANT, .stored = FAKE_REMOTE / 100,
-                  .sole = FAKE_SOLE,
-                  .expires_ms = 9000, .provider = "far" },
     };
 
-    send(p->link, &msg, sizeof(msg), MSG_NOSIGNAL);
+    for (unsigned i = 0; i < nr; i++) {
+        msg.held[i] = (struct LinkHeld) {
+            .lease = FAKE_LEASE + i, .epoch = 1, .connected = 1,
+            .bytes = FAKE_WANT, .stored = FAKE_REMOTE / 100,
+            .sole = FAKE_SOLE, .expires_ms = 9000, .provider = "far",
+        };
+    }
+    send(p->link, &msg, msg.head.hdr.size, MSG_NOSIGNAL);
 }
 
 static void link_balloon(const FakePager *p)

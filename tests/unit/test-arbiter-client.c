@@ -75,6 +75,11 @@ static bool guest_told(void *opaque)
            one.nr_held;
 }
 
+static bool all_held_told(void *opaque)
+{
+    return one.nr_held == 1 + LINK_HELD_MAX;
+}
+
 /* ------------------------------------------------------------ heartbeats */
 
 START_TEST(a_heartbeat_says_who_and_how_much)
@@ -110,7 +115,7 @@ END_TEST
 
 START_TEST(a_vm_is_told_with_its_figures)
 {
-    int fd;
+    int fd, other;
 
     start(1);
     fd = daemon_vm(&daemon_, 5, "web");
@@ -135,6 +140,9 @@ START_TEST(a_vm_is_told_with_its_figures)
     ck_assert_str_eq(one.held.host, "far");
     ck_assert_str_eq(one.held.name, "web");
     ck_assert_uint_eq(one.held.bytes, FAKE_WANT);
+    other = daemon_vm(&daemon_, 6, "many");
+    ck_assert(fake_pump(5000, all_held_told, NULL));
+    close(other);
     close(fd);
 }
 END_TEST
