@@ -18,6 +18,8 @@
 #define PING_NS         (1000 * NS_PER_MS)
 /* No byte for so long although PINGs are out: hung or cut off. */
 #define SILENCE_NS      (8000 * NS_PER_MS)
+/* remote_tick() is called ten times a second, if this process is run at all. */
+#define NOT_RUN_NS      (1000 * NS_PER_MS)
 /* Nothing new is put where nothing has come from for so long: PINGs are out. */
 #define TROUBLE_NS      (3000 * NS_PER_MS)
 
@@ -265,8 +267,24 @@ enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
     return RCACHE_CAUSE_NONE;
 }
 
+/*
+ * While the host slept, or did not run this process, nobody was listened to:
+ * that time proves nothing.  With it all providers would be given up at once.
+ */
+static void remote_skip_sleep(Remote *r, uint64_t now)
+{
+    uint64_t slept = r->ticked_at ? now - r->ticked_at : 0;
+
+    if (slept > NOT_RUN_NS) {
+        r->away_at += r->away_at ? slept : 0;
+        r->heard_at += r->heard_at ? slept : 0;
+    }
+    r->ticked_at = now;
+}
+
 void remote_tick(Remote *remote, uint64_t now)
 {
+    remote_skip_sleep(remote, now);
     switch (remote->state) {
     case REMOTE_DOWN:
         if (now >= remote->retry_at) {

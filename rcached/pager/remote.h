@@ -72,6 +72,7 @@ struct Remote {
     uint64_t pinged;            /* ns, a PING is out on .fault; 0 */
     uint64_t heard_at;          /* ns, bytes last came on either; 0: never */
     uint64_t away_at;           /* ns, not UP since; 0: it is UP, or new */
+    uint64_t ticked_at;         /* ns, remote_tick() was last called; 0 */
     bool connected;             /* TCP has, since it was last tried */
     Judge judge;                /* how long its answers take */
     Passage passage;            /* whether pages get through */

@@ -2,6 +2,7 @@
 /* What is said to be wrong with a provider, by when bytes came from it. */
 #include <check.h>
 
+#include "rcached/pager/copies.h"
 #include "rcached/pager/remote.h"
 
 #define S       UINT64_C(1000000000)
@@ -60,6 +61,31 @@ START_TEST(one_that_no_pages_get_through_to_is_not_well)
 }
 END_TEST
 
+/*
+ * A host that slept for an hour has not found anybody away for that long; what
+ * is really away, with the pager awake, is.
+ */
+START_TEST(time_that_is_slept_through_proves_nothing)
+{
+    const Copies copies = { .give_up_ns = 300 * S };
+    Remote remote = { .state = REMOTE_DOWN, .retry_at = UINT64_MAX,
+                      .away_at = 999 * S, .heard_at = 998 * S };
+    uint64_t now = 1000 * S;
+
+    remote_tick(&remote, now);
+    now += 3600 * S;
+    remote_tick(&remote, now);
+    ck_assert(!copies_is_given_up(&copies, &remote, now));
+    ck_assert_int_eq(trouble(&remote, now, 0), RCACHE_CAUSE_NONE);
+    ck_assert_uint_eq(remote.heard_at, now - 2 * S);
+    for (unsigned i = 0; i < 3000; i++) {
+        now += S / 10;
+        remote_tick(&remote, now);
+    }
+    ck_assert(copies_is_given_up(&copies, &remote, now));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("remote");
@@ -71,6 +97,7 @@ int main(void)
     tcase_add_test(tc, one_that_says_nothing_hangs);
     tcase_add_test(tc, one_that_is_away_cannot_be_reached_or_hangs);
     tcase_add_test(tc, one_that_no_pages_get_through_to_is_not_well);
+    tcase_add_test(tc, time_that_is_slept_through_proves_nothing);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
