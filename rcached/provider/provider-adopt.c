@@ -85,20 +85,28 @@ static uint64_t area_bytes(const Provider *provider)
     return (uint64_t)provider->slab_pages * WIRE_PAGE_SIZE;
 }
 
-/* Try @file out; it and @key are taken over in any case. */
+/*
+ * Try @file out; it and @key are taken over in any case.  A disk that takes
+ * nothing now is no reason not to start: it may take something later.
+ */
 static bool spill_begin(Provider *provider, const ProviderConfig *config,
                         SpillFile *file, SpillKey *key, GError **errp)
 {
+    const char *why = NULL;
     uint64_t rate = 0;
 
     if (!file || !key ||
-        !spill_file_check(file, key, provider->guard, &rate, errp)) {
+        !spill_file_check(file, key, provider->guard, &rate, &why, errp)) {
         spill_file_free(file);
         spill_key_free(key);
         return false;
     }
     provider->spill = spill_new(file, key, provider->guard, rate,
                                 config->spill_pause_ms);
+    if (why) {
+        spill_says(provider->spill, true, why);
+        g_warning("provider: %s", provider->spill->problem);
+    }
     return true;
 }
 

@@ -191,11 +191,9 @@ static uint8_t check_byte(unsigned page)
     return page * 37 + 11;
 }
 
-static bool check_write(SpillFile *file, SpillKey *key, uint8_t *buf,
-                        unsigned pages, SpillSeal *seals, GError **errp)
+static bool check_seal(SpillKey *key, uint8_t *buf, unsigned pages,
+                       SpillSeal *seals, GError **errp)
 {
-    ssize_t size = (ssize_t)pages * WIRE_PAGE_SIZE, n;
-
     for (unsigned i = 0; i < pages; i++) {
         SpillPlace place = { .page = i };
         uint8_t *page = buf + (size_t)i * WIRE_PAGE_SIZE;
@@ -207,14 +205,18 @@ static bool check_write(SpillFile *file, SpillKey *key, uint8_t *buf,
             return false;
         }
     }
-    n = pwrite(file->fd, buf, size, 0);
-    if (n != size) {
-        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_FAILED,
-                    "spill file: writing to it fails: %s",
-                    n < 0 ? g_strerror(errno) : "less than all was written");
-        return false;
-    }
     return true;
+}
+
+/* Return: NULL, or what is wrong */
+static const char *check_write(SpillFile *file, const uint8_t *buf,
+                               unsigned pages)
+{
+    ssize_t size = (ssize_t)pages * WIRE_PAGE_SIZE;
+    ssize_t n = pwrite(file->fd, buf, size, 0);
+
+    return n == size ? NULL
+                     : n < 0 ? g_strerror(errno) : "less than all was written";
 }
 
 static bool check_read(SpillFile *file, SpillKey *key, uint8_t *buf,
@@ -235,17 +237,19 @@ static bool check_read(SpillFile *file, SpillKey *key, uint8_t *buf,
 }
 
 bool spill_file_check(SpillFile *file, SpillKey *key, SlabGuard guard,
-                      uint64_t *rate, GError **errp)
+                      uint64_t *rate, const char **why, GError **errp)
 {
     unsigned pages = MIN(CHECK_PAGES, file->area_bytes / WIRE_PAGE_SIZE);
     size_t size = (size_t)pages * WIRE_PAGE_SIZE;
     SpillSeal seals[CHECK_PAGES];
     uint8_t *buf = secret_alloc(size, guard);
+    bool good = buf && check_seal(key, buf, pages, seals, errp);
     int64_t began = g_get_monotonic_time();
-    bool good = buf && check_write(file, key, buf, pages, seals, errp);
 
-    *rate = size * G_USEC_PER_SEC / (g_get_monotonic_time() - began + 1);
-    if (good && !check_read(file, key, buf, pages, seals)) {
+    *why = good ? check_write(file, buf, pages) : NULL;
+    *rate = *why ? 0
+                 : size * G_USEC_PER_SEC / (g_get_monotonic_time() - began + 1);
+    if (good && !*why && !check_read(file, key, buf, pages, seals)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_FAILED,
                     "spill file: what was read back is not what was written");
         good = false;

@@ -56,11 +56,12 @@ uint64_t spill_file_size(const SpillFile *file);
  * spill_file_check() - write and read a little of it
  * @guard: for the buffer
  * @rate: bytes written in a second
+ * @why: set to why the disk takes nothing now, which may pass, or to NULL
  *
  * Return: false, with @errp set, if what was read back is not what was written
  */
 bool spill_file_check(SpillFile *file, SpillKey *key, SlabGuard guard,
-                      uint64_t *rate, GError **errp);
+                      uint64_t *rate, const char **why, GError **errp);
 
 /** spill_file_take() - an area nobody has, or SPILL_NO_AREA */
 uint32_t spill_file_take(SpillFile *file);

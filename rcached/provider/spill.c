@@ -84,13 +84,18 @@ bool spill_failing(const Spill *spill, uint64_t now)
     return now < spill->pause_until;
 }
 
-void spill_failed(Spill *spill, bool write, const char *why)
+void spill_says(Spill *spill, bool write, const char *why)
 {
-    server_lock(spill->server);
     spill->counts.errors++;
     g_snprintf(spill->problem, sizeof(spill->problem), "spill file: %s: %s",
                write ? "writing fails, slabs stay in memory"
                      : "reading fails", why);
+}
+
+void spill_failed(Spill *spill, bool write, const char *why)
+{
+    server_lock(spill->server);
+    spill_says(spill, write, why);
     if (write) {
         spill->pause_until = spill->server->now + spill->pause_ms;
     }

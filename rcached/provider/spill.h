@@ -125,7 +125,10 @@ SpillPlace spill_place(const Slab *slab, uint32_t page);
 /** spill_in_flight() - is a chunk with this page on its way out? */
 bool spill_in_flight(const Spill *spill, const Slab *slab, uint32_t page);
 
-/** spill_failed() - something went wrong: say and count it */
+/** spill_says() - note what went wrong, with the server's lock or before it */
+void spill_says(Spill *spill, bool write, const char *why);
+
+/** spill_failed() - something went wrong: log and count it, pause writing */
 void spill_failed(Spill *spill, bool write, const char *why);
 
 #endif

@@ -237,8 +237,16 @@ def own_disk_fails(build):
     """
     with BadDisk(build, slab="1M", providers=1) as c:
         drain(c, c.providers[0])
+        # A host that has just booted starts with such a disk as well.
+        c.kill_requester()
+        c.requester.keeper.forget()
+        c.tell("full")
+        c.start_requester()
+        assert "No space left" in c.status(c.requester)["verdict"]
+        c.tell("well")
         vm = guest(c)
         wait_on_disk(c)
+        assert c.status(c.requester)["spill_errors"] == 1
         for how in "full", "short":
             before = c.errors()
             c.tell(how)
