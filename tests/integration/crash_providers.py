@@ -195,10 +195,11 @@ def each(c, vm, names):
     for name in names:
         point = POINTS[name]
         die_at(c, name, point.count, point.bring, vm)
+        # Before slabs of the same names are lent again.
+        nothing_kept_for_nobody(c)
         if point.after:
             point.after(c, vm)
         check(c, vm)
-        nothing_kept_for_nobody(c)
         print(f"{name}: ok", flush=True)
 
 
