@@ -823,10 +823,9 @@ MUTATIONS = {
         "rcached/provider/store-adopt.c",
         "        adopt_place(store, one->slab, one->lease);",
         "        slab_free(one->slab);", crash_points("slab-marked")),
-    "crash-leaving-slabs-come-first": (
+    "crash-uncounted-slabs-count": (
         "rcached/provider/store-adopt.c",
-        "    if (slab_is_leaving(slab)) {",
-        "    if (!slab_is_leaving(slab)) {",
+        "        lease->slabs->len == lease->rec->nr_slabs ||\n", "",
         crash_points("slab-uncounted")),
     "crash-areas-given-twice": (
         "rcached/provider/provider.c",
