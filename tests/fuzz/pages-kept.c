@@ -254,6 +254,20 @@ static uint16_t do_pages(Kept *kept, const Asked *asked)
     return RCACHE_OK;
 }
 
+/* As a GET, but asked of what has been pushed as well, and of stale places. */
+static uint16_t do_sums(const Kept *kept, const Asked *asked)
+{
+    if (!kept) {
+        return RCACHE_E_LEASE;
+    }
+    for (unsigned i = 0; i < asked->head.count; i++) {
+        if (!kept_page(asked->head.lease, asked_slot(asked, i))) {
+            return RCACHE_E_SLOT;
+        }
+    }
+    return RCACHE_OK;
+}
+
 static uint16_t do_asked(const Asked *asked, WireMoved *moved)
 {
     Kept *kept = lease_of(asked->lender, asked->head.lease);
@@ -265,6 +279,8 @@ static uint16_t do_asked(const Asked *asked, WireMoved *moved)
     case RCACHE_GET:
     case RCACHE_FREE:
         return do_pages(kept, asked);
+    case RCACHE_SUMS:
+        return do_sums(kept, asked);
     case RCACHE_DROP:
         if (!has_slots(kept, asked)) {
             return RCACHE_E_SLOT;

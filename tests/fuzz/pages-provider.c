@@ -114,6 +114,20 @@ static void frame_pages(GByteArray *out, WireHead *head, const Asked *get)
     }
 }
 
+static void frame_sums(GByteArray *out, const WireHead *head,
+                       const Asked *asked)
+{
+    uint64_t sum[RCACHE_BATCH_PAGES] = { 0 };
+
+    for (unsigned i = 0; i < asked->head.count; i++) {
+        const uint8_t *page = kept_page(asked->head.lease,
+                                        asked_slot(asked, i));
+
+        sum[i] = page ? wire_page_sum(page) : 0;
+    }
+    wire_append_sums(out, head, sum, asked->head.count);
+}
+
 /* The answer to a request that has been done, or not. */
 static void frame_answer(GByteArray *out, const Asked *asked, uint16_t status,
                          const WireMoved *moved)
@@ -138,6 +152,9 @@ static void frame_answer(GByteArray *out, const Asked *asked, uint16_t status,
         break;
     case RCACHE_GET:
         frame_pages(out, &head, asked);
+        break;
+    case RCACHE_SUMS:
+        frame_sums(out, &head, asked);
         break;
     case RCACHE_MOVE:
     case RCACHE_CONFIRM:
@@ -340,6 +357,9 @@ static void take_hello(Way *way, const Asked *asked)
                                      RCACHE_FEATURE_DIGEST };
     WireHello hello;
 
+    if (way->lender < LENDERS_SUMS) {
+        ack.features |= RCACHE_FEATURE_SUMS;
+    }
     g_assert(!wire_hello_decode(asked->payload, asked->head.length, &hello));
     if (hello.session > lender->session) {
         fence(way->lender);

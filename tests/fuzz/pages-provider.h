@@ -26,6 +26,7 @@
 #include "common/wire.h"
 
 #define LENDERS         3u
+#define LENDERS_SUMS    2u      /* the first of them know SUMS */
 #define LEASES          12u     /* in all: numbers 1 to 12 */
 #define LENDER_SLABS    4u      /* of each lease */
 #define LENDER_PAGES    16u     /* of each slab */
