@@ -856,7 +856,7 @@ def build(tree, folder, test):
     if test in ("mixed_versions", "upgraded_under_load"):
         targets += ["tests/integration/rcached-next",
                     "tests/integration/arbiter-next"]
-    if test.startswith("crash_points"):
+    if test.startswith("crash_points") or test == "pager_stuck":
         targets += ["tests/integration/rcached-crash",
                     "tests/integration/arbiter-crash"]
     if test.startswith("unit-"):
