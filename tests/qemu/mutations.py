@@ -85,6 +85,10 @@ MUTATIONS = {
         OBJECT + "-message.c",
         "    vm->stats = (struct RcacheVmmStats) { 0 };\n", "",
         ["test-object.py", "figures_of_two_pagers"]),
+    "deleted-while-silent": (
+        OBJECT + ".c",
+        "    return rcache_vm_can_stop(rc->vm, errp);", "    return true;",
+        ["test-object.py", "not_deleted_while_silent"]),
     "rule6-busy-pages-punched": (
         OBJECT + "-state.c",
         "        case RCACHE_FILLING:\n        case RCACHE_PUNCHING:\n"

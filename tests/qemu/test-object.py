@@ -754,6 +754,26 @@ def silent_pager(folder):
 
 
 @case
+def not_deleted_while_silent(folder):
+    """A pager that does not listen cannot let go: nobody waits for that."""
+    vm = Vm(folder)
+    qmp = vm.qmp
+    try:
+        qmp.job("remote-cache-resize", id="rc0", size=0)
+        vm.pager.do_mute()
+        wait_for("the silence", lambda: "said nothing" in
+                 vm.query().get("problem", ""))
+        failed(qmp, "says nothing", "object-del", id="rc0")
+        assert vm.query()["id"] == "rc0"
+        vm.pager.do_speak()
+        wait_for("a word", lambda: "problem" not in vm.query())
+        qmp.call("object-del", id="rc0")
+        assert qmp.call("query-remote-cache") == []
+    finally:
+        vm.close()
+
+
+@case
 def set_once(folder):
     """What the object was made with is not changed behind its back."""
     vm = Vm(folder)
