@@ -49,22 +49,31 @@ static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
     s->local_max = p->limits.local_max * RCACHE_PAGE_SIZE;
 }
 
+/*
+ * What becomes of a wait.  A page that is lost can be poisoned, so the VMM must
+ * hear of it also where one that is given up has been waited for longer.
+ */
+typedef enum WaitHope {
+    WAIT_FOR_A_WHILE,
+    WAIT_GIVEN_UP,              /* its providers may yet be back */
+    WAIT_LOST,
+} WaitHope;
+
 /* Why a fault waits: the worst counts, of those as bad the oldest. */
 typedef struct Waits {
     struct RcacheVmmStats *s;
     uint64_t page;
-    bool hopeless;
+    WaitHope hope;
 } Waits;
 
 static void waits_consider(Waits *w, uint64_t page, uint64_t age,
-                           const char *what, bool hopeless)
+                           const char *what, WaitHope hope)
 {
-    if (w->hopeless > hopeless ||
-        (w->hopeless == hopeless && age < w->s->oldest_wait)) {
+    if (w->hope > hope || (w->hope == hope && age < w->s->oldest_wait)) {
         return;
     }
     w->page = page;
-    w->hopeless = hopeless;
+    w->hope = hope;
     w->s->oldest_wait = age;
     wire_text_copy(w->s->waiting_for, sizeof(w->s->waiting_for), what);
 }
@@ -84,7 +93,7 @@ static void waits_fetches(Pager *p, Waits *w, uint64_t now)
         w->s->waiting_pages++;
         w->s->hopeless += hopeless;
         waits_consider(w, f->page, now - f->started, location_host(p, slot),
-                       hopeless);
+                       hopeless ? WAIT_GIVEN_UP : WAIT_FOR_A_WHILE);
     }
 }
 
@@ -103,16 +112,16 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
                        p->faults.lost.nr;
     if (room_queue_len(&p->faults.room)) {
         waits_consider(&w, room_queue_first(&p->faults.room),
-                       now - p->faults.room.since, "room", false);
+                       now - p->faults.room.since, "room", WAIT_FOR_A_WHILE);
     }
     if (lost) {
         waits_consider(&w, lost->page, now - lost->since,
-                       "a page that is lost", true);
+                       "a page that is lost", WAIT_LOST);
     }
     refused = page_errors_oldest(&p->errors, &page, &since);
     if (refused) {
         waits_consider(&w, page, now - since,
-                       "memory that the kernel refuses", false);
+                       "memory that the kernel refuses", WAIT_FOR_A_WHILE);
     }
     s->waiting_pages += refused;
     waits_fetches(p, &w, now);

@@ -554,6 +554,10 @@ MUTATIONS = {
         "rcached/pager/report.c",
         "    s->hopeless = p->faults.lost.nr;\n", "",
         "provider_loses_all"),
+    "given-up-before-lost": (
+        "rcached/pager/report.c",
+        '"a page that is lost", WAIT_LOST', '"a page that is lost", '
+        'WAIT_GIVEN_UP', "unit-report"),
     "what-is-lost-stays-remote": (
         "rcached/pager/loss.c",
         "    if (!is_away(word) ||",
