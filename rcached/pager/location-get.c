@@ -134,11 +134,21 @@ static unsigned get_tried(const Get *g)
 
 /* ------------------------------------------------------------ it goes out */
 
-/* Sent to the best place that is left and not in @not; false: none is ready. */
+static bool slot_is_stored(const Slots *slots, uint64_t slot)
+{
+    return slots_valid(slots, slot) && slots_used(slots, slot) &&
+           !slots_leaving(slots, slot);
+}
+
+/*
+ * Sent to the best place that is left and not in @not; false: none is ready,
+ * or the slot has been freed while the GET waited for one: the page has been
+ * discarded, and what is there now, if anything, is not the page.
+ */
 static bool get_send_but(Pager *p, Get *g, unsigned not)
 {
     WireHead head = { .type = RCACHE_GET, .count = 1 };
-    int which = slots_valid(&p->slots, g->slot)
+    int which = slot_is_stored(&p->slots, g->slot)
                     ? place_choose(p, g->slot,
                                    not | get_out(g) | get_tried(g)) : -1;
     const SlotSlab *s;

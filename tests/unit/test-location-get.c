@@ -62,6 +62,20 @@ START_TEST(a_get_waits_for_its_provider)
 }
 END_TEST
 
+/* Its page is discarded while the GET waits for the provider. */
+START_TEST(a_get_of_a_freed_slot_is_not_sent)
+{
+    uint64_t slot = stored_slot();
+
+    remote[0].state = REMOTE_DOWN;
+    location_get(p, 0, slot);
+    location_free(p, slot);
+    comes_back(0);
+    ck_assert(!location_get_is_out(p, 0));
+    ck_assert(!location_is_read(p, &remote[0], slot_slab(slot)));
+}
+END_TEST
+
 START_TEST(fenced_is_asked_again_in_the_next_session)
 {
     location_get(p, 0, stored_slot());
@@ -273,6 +287,7 @@ int main(void)
     tcase_add_test(t, a_get_goes_to_the_slabs_provider);
     tcase_add_test(t, answers_to_nothing_are_told);
     tcase_add_test(t, a_get_waits_for_its_provider);
+    tcase_add_test(t, a_get_of_a_freed_slot_is_not_sent);
     tcase_add_test(t, fenced_is_asked_again_in_the_next_session);
     tcase_add_test(t, a_refusal_brings_no_bytes);
     tcase_add_test(t, refusals_do_not_fill_the_log);
