@@ -255,7 +255,7 @@ static size_t message(unsigned type, uint64_t *to)
     return len;
 }
 
-/* Some bytes of it are others, and it may be cut or grow. */
+/* Some runs of its bytes are others, and it may be cut or grow. */
 static void peer_say(unsigned i)
 {
     uint64_t words[LINK_MSG_MAX / 8 + 1] = { 0 };
@@ -263,9 +263,9 @@ static void peer_say(unsigned i)
     size_t len = message(take(1) % 10, words), grown;
 
     for (unsigned n = take(1) % 8; n; n--) {
-        size_t at = take(2) % len;
+        size_t at = take(2) % len, more = take(1) + 1;
 
-        bytes[at] = take(1);
+        memset(bytes + at, take(1), MIN(more, len - at));
     }
     grown = take(1);
     if (grown & 1) {

@@ -437,22 +437,28 @@ def local():
 
     def said(peer, type_, *changes, grown=0):
         return do(say, peer, type_, len(changes), *[
-            byte for at, value in changes
-            for byte in (at & 255, at >> 8, value)], grown)
+            byte for at, n, value in changes
+            for byte in (at & 255, at >> 8, n - 1, value)], grown)
 
     def pager(peer, *types):
         return do(link, peer) + said(peer, 1) + sum(
             (said(peer, type_) for type_ in types), [])
 
     return {
-        'vmms': do(vmm, 0) + said(0, 0) + do(vmm, 1) + said(1, 0, (8, 9)) +
-        do(vmm, 2) + said(2, 0, (0, 9)) + do(read, 2) + do(vmm, 3) +
+        'vmms': do(vmm, 0) + said(0, 0) + do(vmm, 1) + said(1, 0, (24, 1, 9)) +
+        do(vmm, 2) + said(2, 0, (0, 1, 9)) + do(read, 2) + do(vmm, 3) +
         do(end, 3) + do(vmm, 4) + said(4, 0, grown=3),
         'pagers': pager(0, 2, 3, 4, 7, 8, 2) + pager(1, 5) + do(end, 0),
         'old-pager': do(link, 0) + said(0, 9) + said(0, 2) + do(read, 0),
-        'foreign': do(link, 0) + said(0, 1, (24, 9)) + said(0, 2),
+        'foreign': do(link, 0) + said(0, 1, (24, 1, 9)) + said(0, 2),
         'again': pager(0, 2) + pager(1, 2) + said(0, 2) + said(1, 1),
-        'refused': do(link, 0) + said(0, 1, (48, 13)),
+        'refused': do(link, 0) + said(0, 1, (48, 1, 13)),
+        'texts': do(vmm, 0) + said(0, 0, (96, 64, 255)) + do(link, 1) +
+        said(1, 1, (64, 64, 255)) +
+        said(1, 2, *[(n, 72, 255) for n in (288, 800, 1984, 2120)]) +
+        said(1, 7, (0x28, 256, 255)),
+        'too-many': pager(0) + said(0, 2, (1916, 1, 3)) + pager(1) +
+        said(1, 2, (1916, 4, 255)),
         'stranger': [0xc9] + said(1, 1),
         'full': pager(0) + do(send, 0, 255) + do(send, 0, 255),
         'ends': pager(0, 2) + do(vmm, 1) + do(other, 0) + pager(0, 2) +
