@@ -80,6 +80,13 @@ class BadDisk(OwnDisk):
     def errors(self):
         return self.status(self.requester)["spill_errors"]
 
+    def slabs_memory(self):
+        """Bytes of memory that the slabs of the requester's rcached have."""
+        folder = f"/proc/{self.requester.processes['rcached'].popen.pid}/fd/"
+        return sum(512 * os.stat(folder + fd).st_blocks
+                   for fd in os.listdir(folder)
+                   if "memfd:rcached-slab" in os.readlink(folder + fd))
+
     def clean(self):
         if self.fs:
             self.fs.terminate()
@@ -251,8 +258,8 @@ def own_disk_fails(build):
             before = c.errors()
             c.tell(how)
             wait_for("a write to fail", lambda: c.errors() > before, 60)
-            # Nor does it stay in rcached's memory.
             wait_for("local-max to give way", lambda: beyond(vm), 60)
+            assert c.slabs_memory() < MIB, c.slabs_memory()
             goes_on(vm)
             status = c.status(c.requester)
             assert any("spill file: writing fails" in p
