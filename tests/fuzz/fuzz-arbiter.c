@@ -82,7 +82,7 @@ static void check_host(const Host *host)
     g_assert(!domain || domain->pdata[host->domain_at] == host);
 }
 
-/* What all hosts have lent to the VMs of one, counted. */
+/* What all hosts that can be believed have lent to the VMs of one, counted. */
 static uint64_t count_taken(const char *requester)
 {
     const GPtrArray *all = fuzz.hosts.all;
@@ -91,7 +91,7 @@ static uint64_t count_taken(const char *requester)
     for (guint i = 0; i < all->len; i++) {
         const Host *host = all->pdata[i];
 
-        for (guint j = 0; j < host->leases->len; j++) {
+        for (guint j = 0; host->counted && j < host->leases->len; j++) {
             const WireBeatLease *l = &g_array_index(host->leases,
                                                     WireBeatLease, j);
 
@@ -120,7 +120,9 @@ static void check_sums(const Host *host)
 {
     const Hosts *hosts = &fuzz.hosts;
 
-    for (guint i = 0; i < host->leases->len; i++) {
+    g_assert(!host->leases->len ||
+             host->counted == !hosts_implausible(host));
+    for (guint i = 0; host->counted && i < host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
                                                 i);
         const GArray *lent = hosts_lent(hosts, l->vm);
