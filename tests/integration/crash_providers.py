@@ -8,7 +8,7 @@ taken over, all figures agree again, those of what is kept included.
 """
 import os
 
-from cluster import MIB, Vm, expect_clean, goes_on, wait_for
+from cluster import LabError, MIB, Vm, expect_clean, goes_on, wait_for
 from crash_points import (Order, Point, check, lent_by, nothing_left,
                           stored_by, under_load)
 from giveback import KeepingCluster, drain
@@ -73,7 +73,11 @@ def die_at(c, name, count=1, bring=None, vm=None):
     host = c.providers[0]
     c.order.arm(name, count)
     if bring:
-        bring(c, vm)
+        try:
+            bring(c, vm)
+        except LabError as error:
+            # It may do what it was told, and die, before it has answered.
+            print(f"{name}: {error}", flush=True)
     wait_for(f"a provider to die at {name}", c.order.victim, 30, 0.01)
     host.processes["rcached"].popen.wait()
     c.start_provider(host)
