@@ -25,12 +25,6 @@
 #define WANT_ANSWER_NS  (180 * NS_PER_SEC)
 /* A grant that is not claimed by then is not waited for. */
 #define CLAIM_NS        NS_PER_SEC
-/*
- * As long as a session takes to come back.  Where it does not, room for the
- * next seconds has to be asked for at once: no page goes to a provider that is
- * away, nor to the slabs that are at that provider and at another one.
- */
-#define AWAY_NS         (250 * NS_PER_MS)
 
 static bool lease_in_trouble(const Lease *l, uint64_t now)
 {
@@ -44,8 +38,8 @@ static bool lease_takes_none(const Pager *p, const Lease *l, uint64_t now)
 {
     const Remote *r = l->remote;
 
-    return (r->away_at && now - r->away_at > AWAY_NS) ||
-           lease_in_trouble(l, now) || providers_is_silent(p, r, now);
+    return remote_is_away(r, now) || lease_in_trouble(l, now) ||
+           providers_is_silent(p, r, now);
 }
 
 /* What is leased: in all, at each lease, and where most of it is. */
@@ -187,14 +181,14 @@ static uint64_t used_pages(const Pager *p)
     return pages * p->locations.copies;
 }
 
-/* Not those that a provider in trouble may never answer: it takes no time. */
+/* Not those that may never be answered: there is no time for that. */
 static bool claims_pending(const Pager *p, uint64_t now)
 {
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
         if (!l->slab_pages && now < l->since + CLAIM_NS &&
-            !lease_in_trouble(l, now)) {
+            !lease_takes_none(p, l, now)) {
             return true;
         }
     }

@@ -111,10 +111,10 @@ bool providers_may_put(const Remote *remote)
 bool providers_is_silent(const Pager *p, const Remote *remote, uint64_t now)
 {
     const GPtrArray *remotes = p->providers.remotes;
-    bool alone = true;
+    bool away = remote_is_away(remote, now), alone = true;
     uint64_t since;
 
-    if (!passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS)) {
+    if (!away && !passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS)) {
         return false;
     }
     for (guint i = 0; i < remotes->len; i++) {
@@ -129,7 +129,7 @@ bool providers_is_silent(const Pager *p, const Remote *remote, uint64_t now)
         }
         alone = false;
     }
-    return alone;
+    return alone && !away;
 }
 
 static bool provider_is_used(const Pager *p, const Remote *remote)

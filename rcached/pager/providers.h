@@ -91,6 +91,7 @@ bool providers_may_put(const Remote *remote);
 /**
  * providers_is_silent() - has no page come through for PROVIDERS_SILENT_NS,
  * although some are out, while another provider answers, or there is no other?
+ * Or has there been no session for REMOTE_AWAY_NS, while another one answers?
  *
  * It may answer in a moment, so it is in no trouble yet; but no memory is asked
  * for there, and none that is free there counts as room.  Else a guest that a

@@ -102,6 +102,19 @@ void remote_free(Remote *remote);
 /** remote_tick() - connect, ping, give up; called every 100 ms or so */
 void remote_tick(Remote *remote, uint64_t now);
 
+/*
+ * As long as a session takes to come back.  Where it does not, room for the
+ * next seconds has to be asked for at once: no page goes to a provider that is
+ * away, nor to the slabs that are at that provider and at another one.
+ */
+#define REMOTE_AWAY_NS  UINT64_C(250000000)
+
+/** remote_is_away() - has it had no session for longer than REMOTE_AWAY_NS? */
+static inline bool remote_is_away(const Remote *remote, uint64_t now)
+{
+    return remote->away_at && now - remote->away_at > REMOTE_AWAY_NS;
+}
+
 /**
  * remote_trouble() - what is wrong with it now
  * @since: ns, since when; untouched if nothing is

@@ -370,7 +370,15 @@ MUTATIONS = {
         "(0 && providers_is_silent(p, r, now))", "unit-lease"),
     "room-at-a-provider-that-is-away": (
         "rcached/pager/lease-demand.c",
-        "(r->away_at && now - r->away_at > AWAY_NS) ||", "", "unit-lease"),
+        "return remote_is_away(r, now) || ", "return ", "unit-lease"),
+    "memory-asked-for-at-a-provider-that-is-away": (
+        "rcached/pager/providers.c",
+        "bool away = remote_is_away(remote, now), alone",
+        "bool away = false, alone", "unit-providers"),
+    "claims-at-a-provider-that-is-away": (
+        "rcached/pager/lease-demand.c",
+        "            !lease_takes_none(p, l, now)) {",
+        "            !lease_in_trouble(l, now)) {", "unit-lease"),
     "room-beside-a-provider-that-is-away": (
         "rcached/pager/lease-demand.c",
         "        leased_bar(p, leased);\n", "        (void)leased_bar;\n",

@@ -502,6 +502,20 @@ START_TEST(what_is_free_beside_one_that_is_away_is_no_room)
 }
 END_TEST
 
+/* Its provider does not let the pager in: a guest has no time for that. */
+START_TEST(a_claim_at_one_that_is_away_is_not_waited_for)
+{
+    p.limits.size = 2 * PAGES;
+    resident = 1024;
+    granted(LEASE);
+    lease_demand_tick(&p, now + 300 * NS_PER_MS);
+    ck_assert_uint_eq(nr_wants, 0);
+    remote.away_at = now;
+    lease_demand_tick(&p, now + 300 * NS_PER_MS);
+    ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
 /* What cannot be freed there is of no use, but not what size is for. */
 START_TEST(what_a_silent_provider_has_to_free_is_made_up_for)
 {
@@ -571,6 +585,7 @@ int main(void)
     tcase_add_test(tc, a_lease_is_room_once);
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
     tcase_add_test(tc, what_is_free_beside_one_that_is_away_is_no_room);
+    tcase_add_test(tc, a_claim_at_one_that_is_away_is_not_waited_for);
     tcase_add_test(tc,
                    what_a_silent_provider_has_to_free_is_made_up_for);
     tcase_add_test(tc, without_an_entry);

@@ -148,6 +148,24 @@ START_TEST(one_that_sends_no_pages_while_others_do_is_silent)
 }
 END_TEST
 
+START_TEST(one_without_a_session_while_others_have_one_is_silent)
+{
+    Remote *r = providers_get(p, "192.0.2.1:1", "a");
+    Remote *other = providers_get(p, "192.0.2.2:1", "b");
+    uint64_t now = 100 * NS_PER_SEC, late = now + REMOTE_AWAY_NS + 1;
+
+    r->state = REMOTE_CONNECTING;
+    r->away_at = now;
+    other->state = REMOTE_UP;
+    ck_assert(!providers_is_silent(p, r, late - 1));
+    ck_assert(providers_is_silent(p, r, late));
+    ck_assert(!providers_is_silent(p, other, late));
+    /* Where there is no other, it may be the one that has room. */
+    other->state = REMOTE_DOWN;
+    ck_assert(!providers_is_silent(p, r, late));
+}
+END_TEST
+
 static unsigned nr_lines;
 static char last_line[256];
 
@@ -189,6 +207,7 @@ static Suite *providers_suite(void)
     tcase_add_test(t, one_with_a_lease_is_kept);
     tcase_add_test(t, one_that_is_used_again_begins_anew);
     tcase_add_test(t, one_that_sends_no_pages_while_others_do_is_silent);
+    tcase_add_test(t, one_without_a_session_while_others_have_one_is_silent);
     tcase_add_test(t, lines_about_one_are_bounded);
     suite_add_tcase(s, t);
     return s;
