@@ -170,7 +170,13 @@ static void place_discount(Pager *p, uint32_t slab, unsigned which,
 
 void location_clear(Pager *p, uint32_t slab, unsigned which)
 {
-    g_assert(p->slots.slabs[slab].place[!which].lease != SLOTS_NO_LEASE);
+    SlotPlace other = p->slots.slabs[slab].place[!which];
+
+    g_assert(other.lease != SLOTS_NO_LEASE);
+    if (other.stale) {
+        other.stale = false;    /* before there is none that counts */
+        place_store(p, slab, !which, other);
+    }
     place_discount(p, slab, which, (SlotPlace) { SLOTS_NO_LEASE, 0, false });
 }
 

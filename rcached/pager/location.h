@@ -130,6 +130,8 @@ void location_set(Pager *p, uint32_t slab, unsigned which, const Lease *to,
  * location_clear() - place @which of a slab is proved gone, or not needed
  *
  * PUTs into the slab that are out are called off.  The other place must exist.
+ * If it is stale it counts again: what it lacks is nowhere, and what it has is
+ * to be copied, and not to be given up with its provider.
  */
 void location_clear(Pager *p, uint32_t slab, unsigned which);
 

@@ -241,6 +241,30 @@ START_TEST(a_stale_place_is_asked_last)
 }
 END_TEST
 
+/* Else nothing copied what is there, and its host was said to be needless. */
+START_TEST(a_stale_place_that_is_all_there_is_counts)
+{
+    uint64_t slot = stored_slot(), other;
+
+    location_give_up(p, 0, 1);
+    location_free(p, slot);
+    ck_assert_uint_eq(p->leases.entry[1]->to_free->len, 0);
+    location_clear(p, 0, 0);
+    ck_assert_uint_eq(slots_copies(&p->slots.slabs[0]), 1);
+    ck_assert(!slab_table_get(guest_slabs(&p->guest), 0, 1).stale);
+    p->locations.copies = 1;
+    put_one(&other);
+    ck_assert_ptr_eq(sent_to, &remote[1].bulk);
+    ck_assert(answer_own(1, RCACHE_PUT_ACK, 0));
+    ck_assert(stored_ok);
+    location_free(p, other);
+    freeing_flush(p, true);
+    ck_assert_ptr_eq(sent_to, &remote[1].bulk);
+    ck_assert(answer_own(1, RCACHE_FREE_ACK, 0));
+    ck_assert(!slots_used(&p->slots, other));
+}
+END_TEST
+
 static void silent_since(unsigned i, uint64_t when)
 {
     remote[i].state = when ? REMOTE_DOWN : REMOTE_UP;
@@ -415,6 +439,7 @@ static Suite *location_two_suite(void)
     tcase_add_test(t, the_other_one_is_asked_when_bytes_are_wrong);
     tcase_add_test(t, the_other_one_is_asked_at_once_for_one_that_is_busy);
     tcase_add_test(t, a_stale_place_is_asked_last);
+    tcase_add_test(t, a_stale_place_that_is_all_there_is_counts);
     tcase_add_test(t, all_that_have_it_are_given_up);
     tcase_add_test(t, a_slot_is_free_when_both_have_said_so);
     tcase_add_test(t, a_place_that_is_gone_is_not_waited_for);
