@@ -10,7 +10,7 @@
  *   ring_cancel() and free it from the last done() callback.
  * - A multishot poll calls done() many times; the op is busy until the
  *   callback sees more == false.
- * - Everything happens on the thread that called ring_init().
+ * - Everything happens on the thread that called ring_new().
  *
  * The ring is made with SINGLE_ISSUER and DEFER_TASKRUN where the kernel has
  * them: completions are then run only when this thread waits, so no callback

@@ -4,9 +4,9 @@
  *
  * A slot that nothing needs any more waits in the to_free of the lease of each
  * of its places, goes out in FREEs with others, and is taken off the map with
- * the last ack.  When a
- * session ends, FREEs that were not answered are queued again: the next
- * session fences the old one, so that they are then as good as new.
+ * the last ack.  When a session ends, FREEs that were not answered are queued
+ * again: the next session fences the old one, so that they are then as good as
+ * new.
  */
 #include <string.h>
 

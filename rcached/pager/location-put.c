@@ -11,6 +11,7 @@
 /* How long a lease that was BUSY gets no PUT: twice as long each time. */
 #define BUSY_MIN_NS     (50 * NS_PER_MS)
 #define BUSY_MAX_NS     (2 * NS_PER_SEC)
+
 static unsigned put_out(const Put *put)
 {
     return (put->at[0].remote != NULL) + (put->at[1].remote != NULL);

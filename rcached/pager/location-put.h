@@ -68,7 +68,6 @@ uint64_t location_overdue(const Pager *p, uint64_t now);
 /** location_has_room() - is there anywhere to put pages? */
 bool location_has_room(const Pager *p);
 
-
 /**
  * location_reserve() - slots that can be put to with one location_put()
  * @out: @max of them at most

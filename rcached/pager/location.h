@@ -56,6 +56,7 @@ typedef struct LocationOps {
 
 /**
  * struct Held - a FREE that waits for its slab to thaw; private to location.c
+ *               and freeing.c
  * @which: the place that it goes to
  */
 typedef struct Held {

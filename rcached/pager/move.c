@@ -36,6 +36,8 @@
 #define BUSY_NS         (50 * NS_PER_MS)
 #define AGAIN_NS        NS_PER_SEC
 
+_Static_assert(MOVES_MAX <= COMPARES_MAX, "a move compares by its own number");
+
 void moves_init(Moves *moves)
 {
     moves->avoid = avoid_new();
