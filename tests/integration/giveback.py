@@ -280,16 +280,7 @@ class PressedCluster(Cluster):
         super().clean()
         for host in self.hosts.values():
             if host.cgroup:
-                wait_for("a cgroup to be empty",
-                         lambda h=host: self.removed(h), 10)
-
-    @staticmethod
-    def removed(host):
-        try:
-            host.cgroup.remove()
-            return True
-        except OSError:
-            return not os.path.exists(host.cgroup.path)
+                wait_for("a cgroup to be empty", host.cgroup.removed, 10)
 
 
 def press(build, back, slab):

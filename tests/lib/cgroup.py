@@ -34,6 +34,13 @@ class Cgroup:
         """Bytes below its limit."""
         return self.limit - int(self.read(self.used))
 
-    def remove(self):
-        """Once its processes have ended."""
-        os.rmdir(self.path)
+    def removed(self):
+        """Remove it; True if it is gone. It stays while a process of it is
+        still ending: to be tried again."""
+        try:
+            os.rmdir(self.path)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return False
+        return True

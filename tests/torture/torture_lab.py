@@ -260,17 +260,8 @@ class TortureCluster(Cluster):
             self.disk.terminate()
             self.disk.wait()
         for host in self.hosts.values():
-            if host.cgroup and os.path.exists(host.cgroup.path):
-                wait_for("a cgroup to be empty",
-                         lambda h=host: self.removed(h), 10)
-
-    @staticmethod
-    def removed(host):
-        try:
-            host.cgroup.remove()
-            return True
-        except OSError:
-            return False
+            if host.cgroup:
+                wait_for("a cgroup to be empty", host.cgroup.removed, 10)
 
 
 def listening(cluster, process, path):
