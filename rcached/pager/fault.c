@@ -282,7 +282,7 @@ static void room_consider(Pager *p, uint64_t now)
     StretchInput in = {
         .waiting = room_queue_len(&p->faults.room),
         .stuck = room_is_stuck(p, now), .resident = pager_resident(p),
-        .local_max = p->limits.local_max,
+        .local_max = p->limits.local_max, .slack = limit_slack(p),
         .evicted = p->report.counts->evicted + p->report.counts->zero_evicted,
     };
 

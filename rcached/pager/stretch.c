@@ -11,6 +11,8 @@
 #define STEP_PAGES      64u
 /* Stuck again after less than that, a guest gets more than last time. */
 #define SOON_NS         UINT64_C(2000000000)
+/* So long all has to be within local_max of a guest that goes on pressing. */
+#define HOLDS_NS        SOON_NS
 
 /* More than any guest has would gain nothing, and could overflow. */
 static uint64_t step_next(uint64_t step)
@@ -44,7 +46,8 @@ static void stretch_close(Stretch *stretch, const StretchInput *in,
     if (stretch->state != STRETCH_CLOSING) {
         stretch->closed_at = now;
     }
-    stretch->state = STRETCH_CLOSING;
+    stretch->state = now - MAX(stretch->closed_at, stretch->above_at) < HOLDS_NS
+                         ? STRETCH_CLOSING : STRETCH_OFF;
     stretch->limit = limit - MIN(gone / 2, limit);
 }
 
@@ -52,6 +55,9 @@ void stretch_look(Stretch *stretch, const StretchInput *in, uint64_t now)
 {
     uint64_t gone = in->evicted - stretch->evicted;
 
+    if (in->resident > in->local_max + in->slack) {
+        stretch->above_at = now;
+    }
     if (in->stuck && stretch->state != STRETCH_OPEN) {
         stretch_open(stretch, in, now);
     } else if (stretch->state == STRETCH_OFF) {

@@ -22,6 +22,10 @@
  *                   ^                    |
  *                   +------- stuck ------+
  *
+ * A guest that goes on pressing always has a fault that waits.  So "all is
+ * within local_max" when nothing waits; or when it has been for two seconds,
+ * and pages go.
+ *
  * Pure: time is an argument, in nanoseconds; memory is in pages.
  */
 #ifndef PAGER_STRETCH_H
@@ -41,6 +45,7 @@ enum StretchState {
  * @limit: pages, unless OFF
  * @step: pages that it rose by last
  * @closed_at: ns, CLOSING since
+ * @above_at: ns, when more than local_max and slack was here last
  * @evicted: the count at @at
  * @at: ns, when evictions were looked at last
  */
@@ -49,6 +54,7 @@ typedef struct Stretch {
     uint64_t limit;
     uint64_t step;
     uint64_t closed_at;
+    uint64_t above_at;
     uint64_t evicted;
     uint64_t at;
 } Stretch;
@@ -58,6 +64,7 @@ typedef struct Stretch {
  * @waiting: faults wait for room
  * @stuck: and have waited in vain for too long
  * @resident: pages that are here
+ * @slack: pages that may be here beyond local_max all the same: limit_slack()
  * @evicted: pages that have gone, a count that grows
  */
 typedef struct StretchInput {
@@ -65,6 +72,7 @@ typedef struct StretchInput {
     bool stuck;
     uint64_t resident;
     uint64_t local_max;
+    uint64_t slack;
     uint64_t evicted;
 } StretchInput;
 

@@ -319,6 +319,10 @@ MUTATIONS = {
         "    } else if (gone >= FLOW_PAGES) {",
         "    } else if (0 && gone >= FLOW_PAGES) {",
         "unit-stretch"),
+    "who-presses-stays-stretched": (
+        "rcached/pager/stretch.c",
+        "? STRETCH_CLOSING : STRETCH_OFF;",
+        "? STRETCH_CLOSING : STRETCH_CLOSING;", "unit-stretch"),
     "only-a-piece-is-registered": (
         "rcached/pager/takeover.c",
         "                            b->pages * RCACHE_PAGE_SIZE);\n"

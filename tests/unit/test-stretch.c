@@ -146,6 +146,36 @@ START_TEST(pages_go_again)
 }
 END_TEST
 
+/* One that goes on pressing, so that something waits at every look. */
+START_TEST(holds_under_pressure)
+{
+    Stretch s = { 0 };
+    StretchInput in = { .waiting = true, .stuck = true, .resident = MAX_,
+                        .local_max = MAX_, .slack = 10 };
+    uint64_t now = 1000 * MS;
+
+    stretch_look(&s, &in, now);
+    greedy(&s, &in, &now, 250, 0);
+    greedy(&s, &in, &now, 1000, 500);
+    ck_assert_uint_le(in.resident, MAX_);
+    ck_assert_int_eq(s.state, STRETCH_CLOSING);
+    /* Above it again: the time begins anew; within the slack it does not. */
+    in.resident = MAX_ + 11;
+    stretch_look(&s, &in, now);
+    greedy(&s, &in, &now, 1800, 500);
+    ck_assert_int_eq(s.state, STRETCH_CLOSING);
+    in.resident = MAX_ + 10;
+    stretch_look(&s, &in, now);
+    /* Not while nothing goes. */
+    greedy(&s, &in, &now, 1000, 0);
+    ck_assert_int_eq(s.state, STRETCH_CLOSING);
+    greedy(&s, &in, &now, 400, 500);
+    ck_assert(in.waiting);
+    ck_assert_int_eq(s.state, STRETCH_OFF);
+    ck_assert_uint_eq(stretch_limit(&s, MAX_), MAX_);
+}
+END_TEST
+
 START_TEST(stuck_again)
 {
     Stretch s = { 0 };
@@ -176,6 +206,7 @@ int main(void)
     tcase_add_test(tc, too_little_room);
     tcase_add_test(tc, nobody_waits);
     tcase_add_test(tc, pages_go_again);
+    tcase_add_test(tc, holds_under_pressure);
     tcase_add_test(tc, stuck_again);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
