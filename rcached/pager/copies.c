@@ -22,59 +22,9 @@
 #include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/put-choice.h"
+#include "rcached/pager/wanting.h"
 
 #define COPIES_AT_ONCE  2u
-#define WANTING_MAX     (8 * RCACHE_SLAB_PAGES_MAX)
-
-/* ------------------------------------------------------------------- room */
-
-/* Slabs of each lease that nothing uses. */
-static void unused_count(const Pager *p, unsigned unused[RCACHE_NR_LEASES])
-{
-    const Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        unused[l->index] = revoke_unused(p, l);
-    }
-}
-
-/* Would a second place of a slab find one of those?  Then that is taken. */
-static bool slab_finds_place(const Pager *p, uint32_t slab, uint64_t now,
-                             unsigned unused[RCACHE_NR_LEASES])
-{
-    const SlotSlab *s = &p->slots.slabs[slab];
-    const Lease *from = leases_of(&p->leases, s, !slots_counts(s, 0));
-    const Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        if (unused[l->index] && revoke_can_take(p, l, from, now) &&
-            apart_may_be_at(p, slab, NULL, l)) {
-            unused[l->index]--;
-            return true;
-        }
-    }
-    return false;
-}
-
-uint64_t copies_wanting(const Pager *p)
-{
-    unsigned unused[RCACHE_NR_LEASES] = { 0 };
-    uint64_t pages = 0, now = pager_now();
-
-    if (p->locations.copies < 2 || p->slots.partial) {
-        return 0;
-    }
-    unused_count(p, unused);
-    for (uint32_t i = 0; i < p->slots.nr && pages < WANTING_MAX; i++) {
-        const SlotSlab *s = &p->slots.slabs[i];
-
-        if (s->used && s->nr_used && !s->frozen && slots_copies(s) == 1 &&
-            !slab_finds_place(p, i, now, unused)) {
-            pages += s->pages;
-        }
-    }
-    return pages;
-}
 
 /* ---------------------------------------------------------------- give up */
 
@@ -215,17 +165,28 @@ static bool slab_make(Pager *p, uint32_t slab, uint64_t now)
     return true;
 }
 
-/* Slabs in which something is stored first. */
-static void copies_make(Pager *p, bool empty, uint64_t now)
+/* Of @most slabs: those that are empty, or those that are not. */
+static void copies_make(Pager *p, bool empty, uint32_t most, uint64_t now)
 {
-    for (uint32_t i = 0; i < p->slots.nr && p->moves.nr < MOVES_MAX; i++) {
+    for (uint32_t i = 0;
+         i < p->slots.nr && most && p->moves.nr < MOVES_MAX; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
         if (s->used && !s->frozen && slots_copies(s) == 1 &&
             empty == !s->nr_used) {
-            slab_make(p, i, now);
+            most -= slab_make(p, i, now);
         }
     }
+}
+
+/* Slabs in which something is stored come first. */
+static void copies_make_all(Pager *p, uint64_t now)
+{
+    Wanting w;
+
+    copies_make(p, false, UINT32_MAX, now);
+    wanting_look(p, true, now, &w);
+    copies_make(p, true, w.left, now);
 }
 
 void copies_tick(Pager *p, uint64_t now)
@@ -237,8 +198,7 @@ void copies_tick(Pager *p, uint64_t now)
     copies_give_up(p, now);
     copies_take_back(p);
     if (p->locations.copies > 1) {
-        copies_make(p, false, now);
-        copies_make(p, true, now);
+        copies_make_all(p, now);
         return;
     }
     for (uint32_t i = 0; i < p->slots.nr; i++) {

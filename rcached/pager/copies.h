@@ -40,12 +40,4 @@ static inline bool copies_is_given_up(const Copies *copies, const Remote *r,
            now >= r->away_at + copies->give_up_ns;
 }
 
-/**
- * copies_wanting() - pages of empty slabs that have to be leased for copies
- *
- * More than can be made use of soon is not told: a provider allocates a lease
- * whole before it is granted.
- */
-uint64_t copies_wanting(const Pager *p);
-
 #endif

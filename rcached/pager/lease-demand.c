@@ -11,10 +11,12 @@
  * second is over.
  */
 #include "rcached/pager/pager.h"
+#include "rcached/pager/wanting.h"
 
 /* Asked for at a time: a provider makes the slabs before it answers. */
 #define WANT_STEP_PAGES 65536u          /* 256 MiB; but a VM has room for no */
 #define WANT_STEPS      32u             /* more leases than RCACHE_NR_LEASES */
+#define WANT_MOST       2u              /* times the limit */
 #define WANT_RETRY_NS   (2 * NS_PER_SEC)        /* at first, then twice that */
 #define WANT_RETRY_MOST (8 * NS_PER_SEC)
 #define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
@@ -227,15 +229,17 @@ static bool has_room_for_grants(const Pager *p)
 
 /*
  * @most: pages there may be in all
- * @at: there is enough for one copy there, so that the other copy is asked of
- * others; or NULL
+ * @copies: at so many hosts
+ * @at: but not there, since the other copy is there; or NULL
+ * @copying: for slabs that are copied there from other providers
  */
 static void want_more(Pager *p, uint64_t lacking, uint64_t most,
-                      const Remote *at, uint64_t now)
+                      unsigned copies, const Remote *at, bool copying,
+                      uint64_t now)
 {
     uint64_t step = most / WANT_STEPS;
     const char *avoid[RCACHE_AVOID_MAX];
-    unsigned copies = at ? 1 : p->locations.copies, n;
+    unsigned n;
 
     if (!p->takeover.managing || now < p->want.at || !lacking ||
         claims_pending(p, now) || !has_room_for_grants(p)) {
@@ -243,14 +247,48 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t most,
     }
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
     p->want.at = now + WANT_ANSWER_NS;
-    n = revoke_avoids(p, avoid);
-    if (at) {
+    n = revoke_avoids(p, copying, avoid);
+    if (at && !at->own) {
         n = MIN(n, RCACHE_AVOID_MAX - 1);
         avoid[n++] = at->host;
     }
     uplink_want(p, lacking / copies * RCACHE_PAGE_SIZE, copies, avoid, n);
     if (p->want.tag) {
         demand_asked(&p->want.demand, now);
+    }
+}
+
+/* All of it, also what is of no use now. */
+static uint64_t leased_in_all(const Pager *p)
+{
+    uint64_t pages = 0;
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        pages += l->remote->own ? 0 : p->slots.pages[l->index];
+    }
+    return pages;
+}
+
+/*
+ * Slabs that have to go somewhere come first, and may go beyond the limit: a
+ * slab goes as a whole, however few pages are in it.  But not on and on, where
+ * something keeps them from going to what has been leased for them.
+ */
+static void want_what(Pager *p, const DemandOutput *out, const Leased *leased,
+                      const Wanting *wanting, uint64_t most, uint64_t now)
+{
+    uint64_t revoked = revoke_lacking(p);
+    bool enough = leased->most && leased->most >= out->target / 2;
+
+    if (wanting->pages > revoked) {
+        if (!lease_is_coming(p) && leased_in_all(p) < WANT_MOST * most) {
+            want_more(p, wanting->pages, most, 1, wanting->beside, true, now);
+        }
+    } else {
+        want_more(p, revoked ? revoked : out->ask, most,
+                  enough ? 1 : p->locations.copies,
+                  enough ? leased->at : NULL, false, now);
     }
 }
 
@@ -291,7 +329,7 @@ static void give_back(Pager *p, uint64_t pages)
 void lease_demand_tick(Pager *p, uint64_t now)
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
-    uint64_t leaving = MAX(revoke_lacking(p), copies_wanting(p));
+    Wanting wanting;
     Leased leased;
     DemandInput in = {
         .limit = most_pages(p, now), .used = used_pages(p),
@@ -307,10 +345,9 @@ void lease_demand_tick(Pager *p, uint64_t now)
     leased_look(p, now, &leased);
     in.have = leased_useful(p, &leased);
     demand_update(&p->want.demand, &in, now, &out);
-    want_more(p, leaving ? leaving : out.ask, in.limit,
-              leased.most && leased.most >= out.target / 2 ? leased.at : NULL,
-              now);
-    if (out.give && !revoke_pending(p)) {
+    wanting_look(p, true, now, &wanting);
+    want_what(p, &out, &leased, &wanting, in.limit, now);
+    if (out.give && !revoke_pending(p) && !wanting.kept) {
         give_back(p, out.give);
     }
 }

@@ -4,6 +4,7 @@
 
 #include "rcached/pager/pager.h"
 #include "rcached/pager/put-choice.h"
+#include "rcached/pager/wanting.h"
 
 /* Asked for at a time: a part of size, since there is room for no more than
  * RCACHE_NR_LEASES; but 256 MiB at most. */
@@ -17,8 +18,10 @@ static uint64_t disk_lacking(const Pager *p, uint64_t free, uint64_t now)
     uint64_t low = limit_low_water(p), here = pager_resident(p);
     uint64_t excess = MAX(here > low ? here - low : 0, command_wants(p));
     uint64_t room = put_room(p, now), lacking;
+    Wanting copies;
 
-    lacking = (excess > room ? excess - room : 0) + copies_wanting(p) +
+    wanting_look(p, false, now, &copies);
+    lacking = (excess > room ? excess - room : 0) + copies.pages +
               revoke_lacking(p);
     return lacking > free ? lacking - free : 0;
 }

@@ -168,20 +168,23 @@ uint64_t revoke_lacking(const Pager *p)
     return MIN(lacking, STEP_PAGES);
 }
 
-/* Can some provider that is to be left not push to @to? */
-static bool is_out_of_reach(const Pager *p, const Remote *to, uint64_t now)
+/* Can some provider not push to @to: one that is to be left, or any? */
+static bool is_out_of_reach(const Pager *p, const Remote *to, bool any,
+                            uint64_t now)
 {
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (lease_excess(l) && avoid_is(p->moves.avoid, l->remote, to, now)) {
+        if ((any || lease_excess(l)) &&
+            avoid_is(p->moves.avoid, l->remote, to, now)) {
             return true;
         }
     }
     return false;
 }
 
-unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
+unsigned revoke_avoids(const Pager *p, bool copying,
+                       const char *names[RCACHE_AVOID_MAX])
 {
     const GPtrArray *remotes = p->providers.remotes;
     uint64_t now = pager_now(), since;
@@ -193,8 +196,8 @@ unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX])
 
         if (*remote->host && !remote->own &&
             (slow || remote_trouble(remote, now, &since) ||
-                              providers_is_silent(p, remote, now) ||
-                              is_out_of_reach(p, remote, now))) {
+             providers_is_silent(p, remote, now) ||
+             is_out_of_reach(p, remote, copying, now))) {
             names[n++] = remote->host;
         }
     }

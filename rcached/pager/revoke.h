@@ -56,11 +56,13 @@ uint64_t revoke_lacking(const Pager *p);
 
 /**
  * revoke_avoids() - providers whose memory would be of no use for that
+ * @copying: nor for copies that any of the others makes
  * @names: theirs, for as long as the remotes live
  *
  * Return: how many
  */
-unsigned revoke_avoids(const Pager *p, const char *names[RCACHE_AVOID_MAX]);
+unsigned revoke_avoids(const Pager *p, bool copying,
+                       const char *names[RCACHE_AVOID_MAX]);
 
 /**
  * revoke_give_back() - give empty slabs back that nobody has asked for

@@ -193,7 +193,9 @@ def end_provider(c):
 
 
 def give_up(c, vm):
-    """A provider is away for so long that its places are stale."""
+    """A provider is away for so long that its places are stale.  The guest
+    would stand still if it touched a page that only that one has."""
+    wait_for("all to have two copies", lambda: not vm.stats()["one_copy"], 30)
     end_provider(c)
 
 

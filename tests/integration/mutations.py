@@ -371,10 +371,10 @@ MUTATIONS = {
     "room-at-a-silent-provider": (
         "rcached/pager/lease-demand.c",
         "providers_is_silent(p, r, now)",
-        "(0 && providers_is_silent(p, r, now))", "unit-lease"),
+        "(0 && providers_is_silent(p, r, now))", "unit-lease-demand"),
     "room-at-a-provider-that-is-away": (
         "rcached/pager/lease-demand.c",
-        "return remote_is_away(r, now) || ", "return ", "unit-lease"),
+        "return remote_is_away(r, now) || ", "return ", "unit-lease-demand"),
     "memory-asked-for-at-a-provider-that-is-away": (
         "rcached/pager/providers.c",
         "bool away = remote_is_away(remote, now), alone",
@@ -382,11 +382,11 @@ MUTATIONS = {
     "claims-at-a-provider-that-is-away": (
         "rcached/pager/lease-demand.c",
         "            !lease_takes_none(p, l, now)) {",
-        "            !lease_in_trouble(l, now)) {", "unit-lease"),
+        "            !lease_in_trouble(l, now)) {", "unit-lease-demand"),
     "room-beside-a-provider-that-is-away": (
         "rcached/pager/lease-demand.c",
         "        leased_bar(p, leased);\n", "        (void)leased_bar;\n",
-        "unit-lease"),
+        "unit-lease-demand"),
     "a-late-put-goes-beyond-size": (
         "rcached/pager/evict.c",
         "    if (table_away(&p->table) >= p->limits.size) {\n"
@@ -645,8 +645,15 @@ MUTATIONS = {
         "figures_agree"),
     "copies-asked-of-one-provider": (
         "rcached/pager/lease-demand.c",
-        "leased.most >= out.target / 2 ? leased.at : NULL",
-        "leased.most >= out.target / 2 ? NULL : NULL", "unit-lease"),
+        "enough ? leased->at : NULL", "enough ? NULL : NULL",
+        "unit-lease-demand"),
+    "the-disk-is-not-left-for-others": (
+        "rcached/pager/wanting.c",
+        "    elsewhere = elsewhere && disk_is_used(p);",
+        "    elsewhere = false;", "unit-wanting"),
+    "what-is-kept-is-given-back": (
+        "rcached/pager/lease-demand.c",
+        " && !wanting.kept) {", ") {", "unit-lease-demand"),
     "copies-at-one-provider": (
         "rcached/pager/apart.c",
         "        if (other->remote == to->remote ||",

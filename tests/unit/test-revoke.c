@@ -267,17 +267,23 @@ START_TEST(another_target_while_one_is_out_of_reach)
     add_lease(1, 1, 4);
     lease[0]->keep = 0;
     ck_assert_uint_eq(revoke_lacking(&p), 0);
-    ck_assert_uint_eq(revoke_avoids(&p, names), 0);
+    ck_assert_uint_eq(revoke_avoids(&p, false, names), 0);
 
     /* Once is chance. */
     avoid_failed(p.moves.avoid, &remote[0], &remote[1], now);
-    ck_assert_uint_eq(revoke_avoids(&p, names), 0);
+    ck_assert_uint_eq(revoke_avoids(&p, false, names), 0);
     avoid_failed(p.moves.avoid, &remote[0], &remote[1], now);
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_moves, 0);
     ck_assert_uint_eq(revoke_lacking(&p), PAGES);
-    ck_assert_uint_eq(revoke_avoids(&p, names), 1);
+    ck_assert_uint_eq(revoke_avoids(&p, false, names), 1);
     ck_assert_str_eq(names[0], "near");
+
+    /* It may stay; but copies from there do not come about either. */
+    lease[0]->keep = 1;
+    ck_assert_uint_eq(revoke_avoids(&p, false, names), 0);
+    ck_assert_uint_eq(revoke_avoids(&p, true, names), 1);
+    lease[0]->keep = 0;
 
     add_lease(2, 1, 1);
     ck_assert_uint_eq(revoke_lacking(&p), 0);

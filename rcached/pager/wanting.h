@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * wanting: slabs with something in them that want a place at another provider.
+ *
+ * That is a second copy, or one to go to from this host's own disk.  Each that
+ * finds an unused slab has it kept for it, so that no empty slab gets that one
+ * as its second place: empty ones would take all there are at once, while those
+ * with pages go one by one, and would wait for as long as the lease is full.
+ * For the others memory has to be leased, though no more slots are lacking:
+ * what goes is a slab as a whole, however few pages are in it.
+ */
+#ifndef PAGER_WANTING_H
+#define PAGER_WANTING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Pager Pager;
+typedef struct Remote Remote;
+
+/**
+ * struct Wanting - what slabs want
+ * @pages: of the slabs that find no place
+ * @beside: all of those have their other copy there; NULL: at several, or none
+ * @kept: slabs that an unused one is kept for
+ * @left: unused slabs that are kept for none
+ */
+typedef struct Wanting {
+    uint64_t pages;
+    const Remote *beside;
+    uint32_t kept;
+    uint32_t left;
+} Wanting;
+
+/**
+ * wanting_look() - look at all slabs
+ * @elsewhere: also at those that are to leave this host's own disk
+ * @now: ns
+ *
+ * More than can be made use of soon is not told: a provider allocates a lease
+ * whole before it is granted.
+ */
+void wanting_look(const Pager *p, bool elsewhere, uint64_t now, Wanting *w);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How much memory of others is asked for, and what counts as room. */
+#include "lease-fixture.h"
+
+#include <check.h>
+
+/* What one provider has beyond half of it all is of no use for two copies. */
+START_TEST(the_other_copy_is_asked_of_others)
+{
+    Lease *l;
+    uint64_t slot;
+
+    p.takeover.managing = true;
+    p.limits.size = 64;
+    p.locations.copies = 2;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 1);
+    ck_assert_uint_eq(wanted_copies, 2);
+    ck_assert_ptr_null(avoided);
+    l = ready(LEASE);
+    slots_add(&p.slots, 10, l->index, 10, 1024);
+    for (unsigned i = 0; i < 100; i++) {
+        ck_assert_uint_eq(slots_take(&p.slots, l->index, &slot, 1), 1);
+    }
+    now += 10 * NS_PER_SEC;
+    p.want.tag = p.want.at = 0;
+    p.want.demand = (Demand) { .assign_ns = NS_PER_SEC };
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 2);
+    ck_assert_uint_eq(wanted_copies, 1);
+    ck_assert_str_eq(avoided, remote.host);
+}
+END_TEST
+
+/* Slabs that want one place each: not where they have their other one. */
+START_TEST(slabs_want_places)
+{
+    static Remote own = { .own = true };
+
+    p.takeover.managing = true;
+    p.limits.size = 64;
+    p.locations.copies = 2;
+    wanting = 5000;
+    for (unsigned i = 0; i < 3; i++) {
+        beside = i == 0 ? NULL : i == 1 ? &remote : &own;
+        p.want.tag = p.want.at = 0;
+        now += 10 * NS_PER_SEC;
+        lease_demand_tick(&p, now);
+        ck_assert_uint_eq(nr_wants, i + 1);
+        ck_assert_uint_eq(wanted, 5000 * RCACHE_PAGE_SIZE);
+        ck_assert_uint_eq(wanted_copies, 1);
+        ck_assert_int_eq(!!avoided, i == 1);
+        ck_assert(for_copying);
+    }
+    ck_assert_uint_gt(wanting, 2 * p.limits.size + 2 * 1024 + 2);
+}
+END_TEST
+
+/* A slab that wants a place may be kept from what was leased for it. */
+START_TEST(not_on_and_on)
+{
+    Lease *l = granted(LEASE);
+    unsigned i;
+
+    wanting = PAGES;
+    p.locations.copies = 2;
+    p.want.at = 0;
+    now += 2 * NS_PER_SEC;      /* longer than claims are waited for */
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 0);
+    answer(l, false, RCACHE_CLAIM_ACK, 0);
+    answer(l, true, RCACHE_CLAIM_ACK, 0);
+    for (i = 0; i < 1000; i++) {
+        p.want.tag = p.want.at = 0;
+        nr_wants = 0;
+        lease_demand_tick(&p, now);
+        if (!nr_wants) {
+            break;
+        }
+        slots_add(&p.slots, 10 + i, l->index, 10 + i, PAGES);
+    }
+    /* Twice what there may be, and it has two slabs of its own. */
+    ck_assert_uint_eq(i + 2, 2 * 2 * (64 * PAGES + PAGES + 1024) / PAGES);
+}
+END_TEST
+
+/* Each session makes it ready, and its provider may refuse all pages. */
+START_TEST(a_lease_is_room_once)
+{
+    Lease *l = ready(LEASE);
+    uint64_t first = now;
+
+    ck_assert_uint_eq(p.evictor.progress.at, first);
+    for (unsigned i = 0; i < 5; i++) {
+        lease_remote_down(&p, &remote);
+        now += NS_PER_SEC;
+        answer(l, false, RCACHE_CLAIM_ACK, 0);
+        answer(l, true, RCACHE_CLAIM_ACK, 0);
+        ck_assert(lease_ready(l));
+        /* Perhaps the second session is a better one. */
+        ck_assert_uint_eq(p.evictor.progress.at, first + NS_PER_SEC);
+    }
+    lease_release(&p, l);
+    answer(l, true, RCACHE_RELEASE_ACK, 0);
+    ready(LEASE + 1);                   /* this has been asked for */
+    ck_assert_uint_eq(p.evictor.progress.at, now);
+}
+END_TEST
+
+/* Its provider has just stopped to answer: the slots there are no room. */
+START_TEST(what_is_free_at_a_silent_provider_is_no_room)
+{
+    uint64_t slot;
+
+    p.limits.size = 2 * PAGES;
+    ready(LEASE);
+    ck_assert_uint_eq(slots_take(&p.slots, 0, &slot, 1), 1);
+    resident = 1024;                    /* nothing has to go */
+    p.slots.pages[0] = 8 * PAGES;       /* enough for all there may be */
+    g_array_index(p.slots.groups, SlotGroup, 0).pages = 8 * PAGES;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 0);
+    silent = true;
+    lease_demand_tick(&p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
+/* Two leases at providers that are well; each has its slab's copy at a third
+ * provider, that is away: what is free in the slabs is of no use. */
+START_TEST(what_is_free_beside_one_that_is_away_is_no_room)
+{
+    Lease *l[3];
+    Remote other[3];
+    uint64_t slot;
+
+    p.limits.size = 1;                  /* and 1024 for FREEs on their way */
+    p.locations.copies = 2;
+    resident = 1024;
+    for (unsigned i = 0; i < G_N_ELEMENTS(l); i++) {
+        l[i] = granted(LEASE + i);
+        other[i] = remote;
+        l[i]->remote = &other[i];
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        SlotPlace place[SLOTS_PLACES] = {
+            { l[i]->index, 0, false }, { l[2]->index, i, false },
+        };
+
+        slots_add_at(&p.slots, i, place, 1100);
+    }
+    ck_assert_uint_eq(slots_take(&p.slots, l[2]->index, &slot, 1), 1);
+    now += 2 * NS_PER_SEC;
+    other[2].away_at = now;
+    lease_demand_tick(&p, now + 100 * NS_PER_MS);
+    ck_assert_uint_eq(nr_wants, 0);     /* it may be back soon */
+    lease_demand_tick(&p, now + 300 * NS_PER_MS);
+    ck_assert_uint_eq(nr_wants, 1);
+    ck_assert_uint_eq(wanted_copies, 2);
+}
+END_TEST
+
+/* Its provider does not let the pager in: a guest has no time for that. */
+START_TEST(a_claim_at_one_that_is_away_is_not_waited_for)
+{
+    p.limits.size = 2 * PAGES;
+    resident = 1024;
+    granted(LEASE);
+    lease_demand_tick(&p, now + 300 * NS_PER_MS);
+    ck_assert_uint_eq(nr_wants, 0);
+    remote.away_at = now;
+    lease_demand_tick(&p, now + 300 * NS_PER_MS);
+    ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
+/* What cannot be freed there is of no use, but not what size is for. */
+START_TEST(what_a_silent_provider_has_to_free_is_made_up_for)
+{
+    Lease *l = ready(LEASE);
+    uint64_t slot = 0;
+
+    p.limits.size = 1;                  /* and 1024 for FREEs on their way */
+    p.slots.slabs[0].nr_used = p.slots.used[0] = p.slots.pages[0] = 1025;
+    resident = 1024;
+    silent = true;
+    lease_demand_tick(&p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 0);
+    g_array_append_val(l->to_free, slot);
+    lease_demand_tick(&p, now + 2 * NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 1);
+    g_array_set_size(l->to_free, 0);
+}
+END_TEST
+
+/* A slab is on its way to that: it is not given back. */
+START_TEST(what_is_kept_for_a_slab_stays)
+{
+    Lease *l = ready(LEASE);
+
+    p.limits.size = 0;
+    kept = 1;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE), 0);
+    kept = 0;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE), 1);
+    ck_assert(l->releasing);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("lease-demand");
+    TCase *tc = tcase_create("lease-demand");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, the_other_copy_is_asked_of_others);
+    tcase_add_test(tc, slabs_want_places);
+    tcase_add_test(tc, not_on_and_on);
+    tcase_add_test(tc, what_is_kept_for_a_slab_stays);
+    tcase_add_test(tc, a_lease_is_room_once);
+    tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
+    tcase_add_test(tc, what_is_free_beside_one_that_is_away_is_no_room);
+    tcase_add_test(tc, a_claim_at_one_that_is_away_is_not_waited_for);
+    tcase_add_test(tc, what_a_silent_provider_has_to_free_is_made_up_for);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
