@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -159,8 +160,11 @@ int pager_main(int argc, char **argv)
     PagerArgs args = {
         .vmm_fd = -1, .words_fd = -1, .config = PAGER_CONFIG_DEFAULT,
     };
-    int status = args_parse(&args, argc, argv) ? pager_live(&args) : 2;
+    int status;
 
+    /* It was executed as /proc/self/exe, and ps would call it "exe". */
+    prctl(PR_SET_NAME, "rcached-pager", 0, 0, 0);
+    status = args_parse(&args, argc, argv) ? pager_live(&args) : 2;
     g_free(args.link);
     g_free(args.host);
     return status;

@@ -38,6 +38,10 @@ def pager_of(host):
     """The pid of the only pager on @host."""
     found = pagers_of(host)
     assert len(found) == 1, found
+    # As ps and top have it.
+    with open(f"/proc/{found[0]}/comm", encoding="ascii") as f:
+        name = f.read()
+    assert name == "rcached-pager\n", name
     return found[0]
 
 
