@@ -16,7 +16,7 @@
 /* Asked for at a time: a provider makes the slabs before it answers. */
 #define WANT_STEP_PAGES 65536u          /* 256 MiB; but a VM has room for no */
 #define WANT_STEPS      32u             /* more leases than RCACHE_NR_LEASES */
-#define WANT_MOST       2u              /* times the limit */
+#define WANT_MOST       3u              /* times the limit, of any use or not */
 #define WANT_RETRY_NS   (2 * NS_PER_SEC)        /* at first, then twice that */
 #define WANT_RETRY_MOST (8 * NS_PER_SEC)
 #define MOVE_RETRY_NS   (500 * NS_PER_MS)       /* there is a deadline */
@@ -227,7 +227,22 @@ static bool has_room_for_grants(const Pager *p)
     return free >= LINK_GRANTS_MAX;
 }
 
+/* All that was granted, also what is of no use now. */
+static uint64_t leased_in_all(const Pager *p)
+{
+    uint64_t pages = 0;
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (!l->remote->own) {
+            pages += l->slab_pages ? p->slots.pages[l->index] : l->granted;
+        }
+    }
+    return pages;
+}
+
 /*
+ * Not on and on, where something keeps pages from what has been leased.
  * @most: pages there may be in all
  * @copies: at so many hosts
  * @at: but not there, since the other copy is there; or NULL
@@ -242,10 +257,12 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t most,
     unsigned n;
 
     if (!p->takeover.managing || now < p->want.at || !lacking ||
-        claims_pending(p, now) || !has_room_for_grants(p)) {
+        claims_pending(p, now) || !has_room_for_grants(p) ||
+        leased_in_all(p) >= WANT_MOST * most) {
         return;
     }
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
+    lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));
     p->want.at = now + WANT_ANSWER_NS;
     n = revoke_avoids(p, copying, avoid);
     if (at && !at->own) {
@@ -258,22 +275,9 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t most,
     }
 }
 
-/* All of it, also what is of no use now. */
-static uint64_t leased_in_all(const Pager *p)
-{
-    uint64_t pages = 0;
-    const Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        pages += l->remote->own ? 0 : p->slots.pages[l->index];
-    }
-    return pages;
-}
-
 /*
  * Slabs that have to go somewhere come first, and may go beyond the limit: a
- * slab goes as a whole, however few pages are in it.  But not on and on, where
- * something keeps them from going to what has been leased for them.
+ * slab goes as a whole, however few pages are in it.
  */
 static void want_what(Pager *p, const DemandOutput *out, const Leased *leased,
                       const Wanting *wanting, uint64_t most, uint64_t now)
@@ -282,7 +286,7 @@ static void want_what(Pager *p, const DemandOutput *out, const Leased *leased,
     bool enough = leased->most && leased->most >= out->target / 2;
 
     if (wanting->pages > revoked) {
-        if (!lease_is_coming(p) && leased_in_all(p) < WANT_MOST * most) {
+        if (!lease_is_coming(p)) {
             want_more(p, wanting->pages, most, 1, wanting->beside, true, now);
         }
     } else {

@@ -305,7 +305,7 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
 {
     const ClaimKnown known = {
         .slab_pages = l->slab_pages, .listed = p->slots.pages[l->index],
-        .granted = l->granted, .vm = MAX(p->limits.size, p->limits.ram),
+        .granted = l->granted, .vm = limit_of_a_lease(&p->limits),
     };
     g_autofree char *why = NULL;
     WireClaimAck ack;

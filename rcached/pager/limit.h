@@ -27,6 +27,18 @@ typedef struct Limits {
     uint64_t auto_limit;
 } Limits;
 
+/**
+ * limit_of_a_lease() - pages, more than any lease of the VM has
+ *
+ * That is all that a pager knows of a lease which its predecessor was granted,
+ * so no more may be asked for at once: claim.c takes a provider that has more
+ * for one that lies.
+ */
+static inline uint64_t limit_of_a_lease(const Limits *limits)
+{
+    return limits->size > limits->ram ? limits->size : limits->ram;
+}
+
 /** limit_begin() - rcached chooses local_max, from what it is now to @ram */
 void limit_begin(Pager *p, uint64_t ram);
 

@@ -45,6 +45,7 @@ static void disk_ask(Pager *p, uint64_t free, uint64_t now)
         return;
     }
     step = MIN(MAX(lacking, p->limits.size / STEPS), STEP_PAGES);
+    step = MIN(step, limit_of_a_lease(&p->limits));
     uplink_want_disk(p, step * RCACHE_PAGE_SIZE);
     p->disk.asked = p->want.tag;
 }

@@ -651,6 +651,14 @@ MUTATIONS = {
         "rcached/pager/wanting.c",
         "    elsewhere = elsewhere && disk_is_used(p);",
         "    elsewhere = false;", "unit-wanting"),
+    "a-lease-larger-than-the-vm": (
+        "rcached/pager/lease-demand.c",
+        "    lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));\n",
+        "", "unit-lease-demand"),
+    "asked-for-on-and-on": (
+        "rcached/pager/lease-demand.c",
+        "leased_in_all(p) >= WANT_MOST * most", "!leased_in_all",
+        "unit-lease-demand"),
     "what-is-kept-is-given-back": (
         "rcached/pager/lease-demand.c",
         " && !wanting.kept) {", ") {", "unit-lease-demand"),

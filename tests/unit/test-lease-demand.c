@@ -39,6 +39,7 @@ START_TEST(slabs_want_places)
 
     p.takeover.managing = true;
     p.limits.size = 64;
+    p.limits.ram = 8192;
     p.locations.copies = 2;
     wanting = 5000;
     for (unsigned i = 0; i < 3; i++) {
@@ -53,6 +54,11 @@ START_TEST(slabs_want_places)
         ck_assert(for_copying);
     }
     ck_assert_uint_gt(wanting, 2 * p.limits.size + 2 * 1024 + 2);
+    /* No lease is larger than the VM: the next pager would not take it. */
+    wanting = 20000;
+    p.want.tag = p.want.at = 0;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(wanted, 8192 * RCACHE_PAGE_SIZE);
 }
 END_TEST
 
@@ -79,8 +85,8 @@ START_TEST(not_on_and_on)
         }
         slots_add(&p.slots, 10 + i, l->index, 10 + i, PAGES);
     }
-    /* Twice what there may be, and it has two slabs of its own. */
-    ck_assert_uint_eq(i + 2, 2 * 2 * (64 * PAGES + PAGES + 1024) / PAGES);
+    /* Three times what there may be, and it has two slabs of its own. */
+    ck_assert_uint_eq(i + 2, 3 * 2 * (64 * PAGES + PAGES + 1024) / PAGES);
 }
 END_TEST
 
