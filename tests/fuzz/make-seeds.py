@@ -468,6 +468,70 @@ def local():
     }
 
 
+def kept():
+    """Changes of what is kept: see fuzz-kept.c."""
+    record = 8 + 4 + 4 + 3 * 8 + 16 + 16 + 64 + 64 + 4 + 4
+
+    def table(at, content):
+        return bytes([0]) + struct.pack('<HB', at, len(content) - 1) + content
+
+    def in_record(n, at, content):
+        return table(16 + n * record + at, content)
+
+    def slab(n, at, content):
+        return bytes([2, n]) + struct.pack('<HB', at, len(content) - 1) + \
+            content
+
+    def fd(n, how, other=0, size=b''):
+        return bytes([4, n, other, how]) + size
+
+    def key(at, content):
+        return bytes([5, at, len(content) - 1]) + content
+
+    number, lease, leaving, away, bits, far = 12, 16, 24, 32, 64, 4096
+    changes = {
+        'nothing': b'',
+        'table-head': table(0, b'xxxx'),
+        'slab-pages': table(8, struct.pack('<I', 64)),
+        'no-id': in_record(0, 0, bytes(8)),
+        'id-far': in_record(0, 7, b'\x80') + slab(0, lease + 7, b'\x80') +
+        slab(1, lease + 7, b'\x80'),
+        'id-twice': in_record(1, 0, struct.pack('<Q', 1)),
+        'state': in_record(0, 12, struct.pack('<I', 9)),
+        'name': b''.join(in_record(0, 72 + i, b'x' * 8)
+                         for i in range(0, 64, 8)),
+        'too-many-slabs': in_record(0, record - 8, struct.pack('<I', 65536)),
+        'one-slab-more': in_record(0, record - 8, struct.pack('<I', 3)),
+        'one-slab-less': in_record(0, record - 8, struct.pack('<I', 1)),
+        'own': in_record(0, record - 4, struct.pack('<I', 1)),
+        'not-own': in_record(3, record - 4, struct.pack('<I', 0)),
+        'missing': fd(0, 0),
+        'twice': fd(7, 1, 0),
+        'in-place-of': fd(1, 1, 0),
+        'a-table': fd(1, 2),
+        'other': fd(1, 3, size=struct.pack('<I', 1 << 20)),
+        'number-twice': slab(0, number, struct.pack('<I', 1)),
+        'number-far': slab(0, number, struct.pack('<I', 0xffffffff)),
+        'of-another': slab(0, lease, struct.pack('<Q', 2)),
+        'of-nobody': slab(0, lease, struct.pack('<Q', 77)),
+        'leaving': slab(0, leaving, struct.pack('<Q', 1)),
+        'leaving-twice': slab(0, leaving, struct.pack('<Q', 1)) +
+        fd(7, 1, 0),
+        'away': slab(0, 4, struct.pack('<I', 2)) +
+        slab(0, away, struct.pack('<Q', 4)),
+        'not-away': slab(2, away, bytes(8)),
+        'area': slab(2, away, struct.pack('<Q', (1 << 64) - 1)),
+        'bits': slab(0, bits, b'\xff' * 8) + slab(2, bits, b'\xff' * 8),
+        'away-bits': slab(2, far, b'\xff' * 8) + slab(5, far, b'\xff' * 8),
+        'key-magic': key(0, b'xxxx'),
+        'key-count': key(8, b'\xff' * 8),
+    }
+    for name, content in changes.items():
+        yield name, b'\0' + content
+        if 'away' in name or name in ('nothing', 'area'):
+            yield name + '-had', b'\1' + content
+
+
 def main():
     here = os.path.dirname(os.path.abspath(sys.argv[0]))
 
@@ -492,6 +556,8 @@ def main():
         write('agent', name, bytes(content))
     for name, content in requests().items():
         write('requests', name, bytes(content))
+    for name, content in kept():
+        write('kept', name, content)
     for name, content in local().items():
         write('local', name, bytes(content))
     for name, content in TEXTS.items():
