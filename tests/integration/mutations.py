@@ -647,6 +647,15 @@ MUTATIONS = {
         "rcached/pager/lease-demand.c",
         "enough ? leased->at : NULL", "enough ? NULL : NULL",
         "unit-lease-demand"),
+    "empty-slabs-take-all-places": (
+        "rcached/pager/copies.c",
+        "copies_make(p, true, w.left, now);",
+        "copies_make(p, true, UINT32_MAX, now);", "unit-copies"),
+    "given-up-though-the-other-is-away": (
+        "rcached/pager/copies.c",
+        "    if (other && lease_ready(other)) {\n"
+        "        move_source_gone", "    if (other) {\n"
+        "        move_source_gone", "unit-copies"),
     "the-disk-is-not-left-for-others": (
         "rcached/pager/wanting.c",
         "    elsewhere = elsewhere && disk_is_used(p);",
