@@ -79,11 +79,12 @@ static bool is_hole(int fd, size_t page)
 static void punch_large(int fd, char *store)
 {
     struct iovec pinned = { store + 100 * PAGE, PAGE };
-    size_t before = blocks(fd);
     char bytes[PAGE];
+    size_t before;
     int ends[2];
 
     memset(store, 'h', FRAME);
+    before = blocks(fd);
     NEED(pipe(ends) == 0);
     NEED(vmsplice(ends[1], &pinned, 1, 0) == (ssize_t)PAGE);
     punch_page(fd, 5);
