@@ -72,16 +72,25 @@ static void wanting_add(Wanting *w, const SlotSlab *s, const Remote *beside)
     w->pages += s->pages;
 }
 
-/* Slab @slab holds pages; -1 as @disk: it is not on this host's own disk. */
+/*
+ * Slab @slab holds pages.  Of one that is only on the disk the second copy
+ * comes first.
+ * @disk: its place there; -1: none, or it may stay
+ */
 static void slab_look(const Pager *p, uint32_t slab, int disk, uint64_t now,
                       uint32_t unused[RCACHE_NR_LEASES], Wanting *w)
 {
     const SlotSlab *s = &p->slots.slabs[slab];
     bool second = p->locations.copies > 1 && slots_copies(s) == 1;
-    unsigned which = second || disk < 0 ? !slots_counts(s, 0) : (unsigned)disk;
-    const Lease *from = leases_of(&p->leases, s, which);
-    const Lease *other = second ? from : leases_of(&p->leases, s, !which);
+    const Lease *from, *other;
+    unsigned which;
 
+    if (!second && disk < 0) {
+        return;
+    }
+    which = second ? !slots_counts(s, 0) : (unsigned)disk;
+    from = leases_of(&p->leases, s, which);
+    other = second ? from : leases_of(&p->leases, s, !which);
     if (slab_finds_place(p, slab, from, second ? NULL : from, now, unused)) {
         w->kept++;
         w->left--;
@@ -96,23 +105,18 @@ void wanting_look(const Pager *p, bool elsewhere, uint64_t now, Wanting *w)
 
     *w = (Wanting) { 0 };
     elsewhere = elsewhere && disk_is_used(p);
-    if (p->slots.partial || (p->locations.copies < 2 && !elsewhere)) {
+    if (p->slots.partial) {
         return;                 /* which slabs are empty is not known yet */
+    }
+    if (p->locations.copies < 2 && !elsewhere) {
+        return;                 /* none can want anything */
     }
     w->left = unused_count(p, unused);
     for (uint32_t i = 0; i < p->slots.nr && w->pages < WANTING_MAX; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
-        int disk = -1;
 
-        if (!s->used || !s->nr_used || s->frozen) {
-            continue;
-        }
-        if (elsewhere) {
-            disk = disk_place(p, s);
-        }
-        if (disk >= 0 ||
-            (p->locations.copies > 1 && slots_copies(s) == 1)) {
-            slab_look(p, i, disk, now, unused, w);
+        if (s->used && s->nr_used && !s->frozen) {
+            slab_look(p, i, elsewhere ? disk_place(p, s) : -1, now, unused, w);
         }
     }
 }

@@ -2,10 +2,12 @@
 /*
  * wanting: slabs with something in them that want a place at another provider.
  *
- * That is a second copy, or one to go to from this host's own disk.  Each that
- * finds an unused slab has it kept for it, so that no empty slab gets that one
- * as its second place: empty ones would take all there are at once, while those
- * with pages go one by one, and would wait for as long as the lease is full.
+ * That is a second copy, or one to go to from this host's own disk.  For each
+ * that finds an unused slab one is kept: empty slabs get as many second places
+ * as are left, and no more.  They would take all there are at once, while those
+ * with pages go one by one.  It is counted in all, not by lease, and an empty
+ * slab without a second place is itself an unused one: so some that are kept
+ * may go to empty slabs all the same.
  * For the others memory has to be leased, though no more slots are lacking:
  * what goes is a slab as a whole, however few pages are in it.
  */
@@ -23,7 +25,7 @@ typedef struct Remote Remote;
  * @pages: of the slabs that find no place
  * @beside: all of those have their other copy there; NULL: at several, or none
  * @kept: slabs that an unused one is kept for
- * @left: unused slabs that are kept for none
+ * @left: unused slabs that are kept for none, at whichever lease
  */
 typedef struct Wanting {
     uint64_t pages;

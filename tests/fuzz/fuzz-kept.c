@@ -166,7 +166,7 @@ static void change_bytes(Steps *s, int fd, uint64_t from, uint64_t to)
 
     steps_take_into(s, bytes, len);
     len = MIN(len, to - at);
-    g_assert(pwrite(fd, bytes, len, at) == (ssize_t)len || fd < 0);
+    g_assert(pwrite(fd, bytes, len, at) == (ssize_t)len);
 }
 
 static void change_slab(Steps *s, Kept *kept)
