@@ -72,6 +72,28 @@ def wait_for(what, check, seconds=10.0, pause=0.05):
         time.sleep(pause)
 
 
+def threads_of(pid):
+    """What each thread of a process does, for whoever asks why it hangs."""
+    text = ""
+    for tid in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
+        text += f"thread {tid}"
+        for name in ("comm", "wchan", "stack"):
+            try:
+                with open(f"/proc/{pid}/task/{tid}/{name}",
+                          errors="replace") as f:
+                    text += f" {f.read().strip()}"
+            except OSError as e:        # it has ended, or may not be read
+                text += f" ({name}: {e.strerror})"
+        text += "\n"
+    if shutil.which("gdb"):
+        done = subprocess.run(
+            ["timeout", "60", "gdb", "-p", str(pid), "-batch", "-ex",
+             "thread apply all backtrace 24"], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, errors="replace", check=False)
+        text += done.stdout
+    return text
+
+
 class Process:
     """A child with its output in a log file."""
 
@@ -95,13 +117,18 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
-    def stop(self, seconds=5.0):
-        """SIGTERM, then SIGKILL; the exit status."""
+    def stop(self, seconds=5.0, tell=False):
+        """SIGTERM, then SIGKILL; the exit status.  With @tell its log has
+        what it was doing when it had to be killed."""
         if self.alive():
             self.popen.terminate()
             try:
                 self.popen.wait(seconds)
             except subprocess.TimeoutExpired:
+                if tell:
+                    with open(self.log, "a", encoding="utf-8") as log:
+                        log.write(f"not ended {seconds:g} s after SIGTERM:\n"
+                                  f"{threads_of(self.pid)}")
                 self.popen.kill()
         return self.popen.wait()
 

@@ -233,9 +233,9 @@ class Cluster(Lab):
         self.nothing_left_over()
         for process in reversed(self.processes):
             if process.popen.returncode is None:
-                status = process.stop(20)
+                status = process.stop(20 * PATIENCE, tell=True)
                 assert status == 0, (f"{process.name} ended with {status}:\n"
-                                     f"{process.tail()}")
+                                     f"{process.tail(100)}")
         for host in self.hosts.values():
             left = [f for f in os.listdir(host.run) if f.endswith(".sock")]
             assert not left, f"{host.name} left {left}"

@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__),
                                 "..", "..", "scripts", "lib"))
 import fakepager as fp                                      # noqa: E402
 from bare import Skip                                       # noqa: E402
-from lab import JsonSocket, LabError, wait_for              # noqa: E402
+from lab import (PATIENCE, JsonSocket, LabError,            # noqa: E402
+                 threads_of, wait_for)
 
 QEMU = os.environ.get("RCACHED_QEMU", "")
 MIB = 1 << 20
@@ -26,9 +27,12 @@ RAM = 64 * MIB
 TEST_AT = 16 * MIB              # guest address that nothing else uses
 
 
+ANSWER_S = 10 * PATIENCE        # within which QEMU answers, or it hangs
+
+
 class Qmp(JsonSocket):
     def __init__(self, path):
-        super().__init__(path)
+        super().__init__(path, ANSWER_S)
         self.line()
         self.call("qmp_capabilities", enable=["oob"])
 
@@ -60,7 +64,7 @@ class Qmp(JsonSocket):
             except socket.timeout as e:
                 raise AssertionError(f"no {name} {match}") from e
             finally:
-                self.sock.settimeout(10)
+                self.sock.settimeout(ANSWER_S)
 
 
 class Vm:
@@ -179,6 +183,8 @@ class Vm:
 
     def close(self):
         if self.process.poll() is None:
+            if isinstance(sys.exc_info()[1], TimeoutError):
+                print(f"QEMU hangs:\n{threads_of(self.process.pid)}")
             self.process.kill()
             self.process.wait()
         self.rcached.close()
