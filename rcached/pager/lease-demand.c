@@ -264,6 +264,7 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t most,
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
     lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));
     p->want.at = now + WANT_ANSWER_NS;
+    p->want.for_slabs = copying;
     n = revoke_avoids(p, copying, avoid);
     if (at && !at->own) {
         n = MIN(n, RCACHE_AVOID_MAX - 1);
@@ -277,7 +278,9 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t most,
 
 /*
  * Slabs that have to go somewhere come first, and may go beyond the limit: a
- * slab goes as a whole, however few pages are in it.
+ * slab goes as a whole, however few pages are in it.  While nobody has room
+ * for those, what pages need is asked for all the same: where one provider is
+ * all there is, no slab ever finds a second place.
  */
 static void want_what(Pager *p, const DemandOutput *out, const Leased *leased,
                       const Wanting *wanting, uint64_t most, uint64_t now)
@@ -285,7 +288,7 @@ static void want_what(Pager *p, const DemandOutput *out, const Leased *leased,
     uint64_t revoked = revoke_lacking(p);
     bool enough = leased->most && leased->most >= out->target / 2;
 
-    if (wanting->pages > revoked) {
+    if (wanting->pages > revoked && now >= p->want.slabs_at) {
         if (!lease_is_coming(p)) {
             want_more(p, wanting->pages, most, 1, wanting->beside, true, now);
         }
@@ -356,8 +359,36 @@ void lease_demand_tick(Pager *p, uint64_t now)
     }
 }
 
+/* Nothing was to be had: how long until it is asked for again, from @pause. */
+static uint64_t want_refused(uint64_t *pause)
+{
+    *pause = CLAMP(2 * *pause, WANT_RETRY_NS, WANT_RETRY_MOST);
+    return *pause;
+}
+
+static void want_answered(Pager *p, bool used, uint64_t now)
+{
+    LeaseWant *want = &p->want;
+
+    want->at = now;
+    if (want->for_slabs) {
+        want->slabs_at = now;
+        if (used) {
+            want->slabs_pause = 0;
+        } else {
+            want->slabs_at += want_refused(&want->slabs_pause);
+        }
+    } else if (used) {
+        want->pause = 0;
+    } else {
+        want_refused(&want->pause);
+        want->at += revoke_lacking(p) ? MOVE_RETRY_NS : want->pause;
+    }
+}
+
 void lease_demand_answer(Pager *p, const struct LinkGrants *msg)
 {
+    uint64_t now = pager_now();
     unsigned used = 0;
 
     /* Grants are taken however late they are: memory is held for them. */
@@ -372,13 +403,9 @@ void lease_demand_answer(Pager *p, const struct LinkGrants *msg)
         own_disk_answer(p, used);
         return;
     }
-    p->want.at = pager_now();
     wire_text_copy(p->want.text, sizeof(p->want.text), msg->text);
-    if (used) {
-        p->want.pause = 0;
-        return;
+    if (!used) {
+        health_refused(p, now);
     }
-    health_refused(p, p->want.at);
-    p->want.pause = CLAMP(2 * p->want.pause, WANT_RETRY_NS, WANT_RETRY_MOST);
-    p->want.at += revoke_lacking(p) ? MOVE_RETRY_NS : p->want.pause;
+    want_answered(p, used, now);
 }

@@ -17,15 +17,21 @@ typedef struct Pager Pager;
 /**
  * struct LeaseWant - the request for leases
  * @tag: of the WANT that is out at rcached; 0: none is
+ * @for_slabs: it is for slabs that want a place (wanting.h), not for pages
  * @at: ns, ask again
  * @pause: ns, before it is asked again when there was nothing to be had
+ * @slabs_at, @slabs_pause: the same for slabs alone: that no host has room for
+ *                          a second copy says nothing about room for the first
  * @text: what rcached answered last, for a person
  * @demand: how much is asked for
  */
 typedef struct LeaseWant {
     uint64_t tag;
+    bool for_slabs;
     uint64_t at;
     uint64_t pause;
+    uint64_t slabs_at;
+    uint64_t slabs_pause;
     char text[192];
     Demand demand;
 } LeaseWant;

@@ -12,7 +12,11 @@
 #define STEP_PAGES      65536u
 #define REFUSED_NS      (5 * NS_PER_SEC)
 
-/* Pages that have nowhere to go: evictions, second copies, moves. */
+/*
+ * Pages that have nowhere to go, of which the arbiters know that: evictions and
+ * moves; and second copies, for which there may be no room where there is some
+ * for pages.
+ */
 static uint64_t disk_lacking(const Pager *p, uint64_t free, uint64_t now)
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
@@ -21,15 +25,17 @@ static uint64_t disk_lacking(const Pager *p, uint64_t free, uint64_t now)
     Wanting copies;
 
     wanting_look(p, false, now, &copies);
-    lacking = (excess > room ? excess - room : 0) + copies.pages +
-              revoke_lacking(p);
+    lacking = copies.pages;
+    if (p->want.pause) {
+        lacking += (excess > room ? excess - room : 0) + revoke_lacking(p);
+    }
     return lacking > free ? lacking - free : 0;
 }
 
-/* Have the arbiters been asked for all that is lacking, in vain? */
+/* Have the arbiters been asked in vain? */
 static bool others_refused(const Pager *p)
 {
-    return p->want.pause && !lease_is_coming(p);
+    return (p->want.pause || p->want.slabs_pause) && !lease_is_coming(p);
 }
 
 /* @free: pages that there is room for in the leases there are. */

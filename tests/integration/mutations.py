@@ -660,6 +660,10 @@ MUTATIONS = {
         "rcached/pager/wanting.c",
         "    elsewhere = elsewhere && disk_is_used(p);",
         "    elsewhere = false;", "unit-wanting"),
+    "slabs-in-vain-keep-pages-from-room": (
+        "rcached/pager/lease-demand.c",
+        "wanting->pages > revoked && now >= p->want.slabs_at",
+        "wanting->pages > revoked", "unit-lease-demand"),
     "a-lease-larger-than-the-vm": (
         "rcached/pager/lease-demand.c",
         "    lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));\n",

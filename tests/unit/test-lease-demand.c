@@ -62,6 +62,38 @@ START_TEST(slabs_want_places)
 }
 END_TEST
 
+/* The arbiter has nothing for what was asked for. */
+static void refused(void)
+{
+    struct LinkGrants none = { .hdr.tag = p.want.tag };
+
+    lease_demand_answer(&p, &none);
+    lease_demand_tick(&p, now);
+}
+
+/* There is one provider: no slab's second copy finds a place, ever. */
+START_TEST(slabs_in_vain_do_not_keep_pages_from_room)
+{
+    p.locations.copies = 2;
+    wanting = 5000;
+    beside = &remote;
+    for (unsigned i = 0; i < 3; i++) {
+        now += 10 * NS_PER_SEC;
+        nr_wants = 0;
+        lease_demand_tick(&p, now);
+        ck_assert_uint_eq(nr_wants, 1);
+        ck_assert(for_copying);
+        refused();
+        ck_assert_uint_eq(nr_wants, 2);
+        ck_assert(!for_copying);
+        ck_assert_uint_eq(wanted_copies, 2);
+        ck_assert_ptr_null(avoided);
+        refused();
+        ck_assert_uint_eq(nr_wants, 2);     /* both are asked for again later */
+    }
+}
+END_TEST
+
 /* A slab that wants a place may be kept from what was leased for it. */
 START_TEST(not_on_and_on)
 {
@@ -225,6 +257,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, the_other_copy_is_asked_of_others);
     tcase_add_test(tc, slabs_want_places);
+    tcase_add_test(tc, slabs_in_vain_do_not_keep_pages_from_room);
     tcase_add_test(tc, not_on_and_on);
     tcase_add_test(tc, what_is_kept_for_a_slab_stays);
     tcase_add_test(tc, a_lease_is_room_once);
