@@ -64,16 +64,26 @@ static void add_labels(Arbiter *arbiter, const Host *host,
     }
 }
 
+static void ask_say(Host *host, const LeaseAsk *ask, const WireLeaseReply *out)
+{
+    g_autofree char *text =
+        g_strdup_printf("vm %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                        " MiB from %u hosts%s%s", ask->wire.name,
+                        out->bytes >> 20, grants_wanted(ask) >> 20,
+                        out->nr_grants, *out->text ? ": " : "", out->text);
+
+    if (out->nr_grants || told_is_news(&host->told, text, arbiter_now())) {
+        host_say(host, "%s", text);
+    }
+}
+
 static void ask_tell(Arbiter *arbiter, Host *host, const LeaseAsk *ask)
 {
     WireLeaseReply out;
 
     grants_reply(ask, &out);
     add_labels(arbiter, host, &out);
-    host_say(host, "vm %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-        " MiB from %u hosts%s%s", ask->wire.name, out.bytes >> 20,
-        grants_wanted(ask) >> 20, out.nr_grants, *out.text ? ": " : "",
-        out.text);
+    ask_say(host, ask, &out);
     if (out.status) {
         refusal_note(&host->refusal, &ask->wire, out.status, out.text,
                      ask->grants->len, arbiter->hosts.changes, arbiter_now());

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "arbiter/refusal.h"
+#include "common/told.h"
 #include "common/wire-beat.h"
 #include "common/wire.h"
 
@@ -56,6 +57,7 @@ typedef struct Host {
     unsigned again_n;           /* HELLO again; how often it did, in all */
     Refusal refusal;            /* of its last request that was */
     Quiet quiet;                /* what is logged of it */
+    Told told;                  /* of that: requests with nothing granted */
     const char *twin;           /* why there seem to be two of it; static */
     uint64_t twin_ms;           /* last seen */
     void *conn;                 /* the owner's; NULL: not connected */

@@ -4,15 +4,21 @@
 
 #include <string.h>
 
+#include "common/told.h"
 #include "common/uuid.h"
 #include "common/wire-control.h"
 #include "rcached/link-server.h"
+
+/* VMs that were refused and have had nothing since; those of VMs that have
+ * ended go when there are more. */
+#define REFUSED_MOST    1024u
 
 struct Wants {
     Vms *vms;
     ArbiterClients *arbiters;
     OwnDisk *disk;
     GQueue unmet;               /* of Want: no arbiter was there */
+    GHashTable *refused;        /* of Told, by uuid; both owned */
 };
 
 /* Who asked; by name, since it may be gone before the answer. */
@@ -31,6 +37,8 @@ Wants *wants_new(Vms *vms, ArbiterClients *arbiters, OwnDisk *disk)
     wants->vms = vms;
     wants->arbiters = arbiters;
     wants->disk = disk;
+    wants->refused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                           g_free);
     return wants;
 }
 
@@ -38,6 +46,7 @@ void wants_free(Wants *wants)
 {
     if (wants) {
         g_queue_clear_full(&wants->unmet, g_free);
+        g_hash_table_destroy(wants->refused);
         g_free(wants);
     }
 }
@@ -60,6 +69,32 @@ static void grants_fill(const WireLeaseReply *reply, struct LinkGrants *msg)
     }
 }
 
+/* What is asked for again and again is refused again and again. */
+static bool refused_is_news(Wants *wants, const Vm *vm, const char *text)
+{
+    Told *told = g_hash_table_lookup(wants->refused, vm->uuid_text);
+
+    if (!told) {
+        if (g_hash_table_size(wants->refused) >= REFUSED_MOST) {
+            g_hash_table_remove_all(wants->refused);
+        }
+        told = g_new0(Told, 1);
+        g_hash_table_insert(wants->refused, g_strdup(vm->uuid_text), told);
+    }
+    return told_is_news(told, text, g_get_monotonic_time() / 1000);
+}
+
+static void want_log(Wants *wants, const Vm *vm, const WireLeaseReply *reply)
+{
+    if (reply->nr_grants) {
+        g_hash_table_remove(wants->refused, vm->uuid_text);
+    } else if (!*reply->text || !refused_is_news(wants, vm, reply->text)) {
+        return;
+    }
+    g_message("vm %s: %u leases granted%s%s", vm->name, reply->nr_grants,
+              *reply->text ? ": " : "", reply->text);
+}
+
 static void want_tell(const Want *want, const Vm *vm,
                       const WireLeaseReply *reply)
 {
@@ -69,10 +104,7 @@ static void want_tell(const Want *want, const Vm *vm,
         .status = reply->status,
     };
 
-    if (reply->nr_grants || *reply->text) {
-        g_message("vm %s: %u leases granted%s%s", vm->name, reply->nr_grants,
-                  *reply->text ? ": " : "", reply->text);
-    }
+    want_log(want->wants, vm, reply);
     grants_fill(reply, &msg);
     wire_text_copy(msg.text, sizeof(msg.text), reply->text);
     link_send(vm->link, &msg, sizeof(msg));

@@ -35,7 +35,7 @@ def run(bench):
         {name: statistics.median(took for _, took in times)
          for name, times in seen.items()})
     bench.say("arbiter-failover: all die, one comes back")
-    back = [failover.all_die(build, 1 if bench.args.short else 4)
+    back = [failover.all_die(build, 0 if bench.args.short else 14)
             for _ in range(rounds)]
     add("all_die", "s", max(took for _, took in back),
         statistics.median(usual for usual, _ in back),
