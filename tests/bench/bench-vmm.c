@@ -158,13 +158,15 @@ int main(int argc, char **argv)
     uint64_t mem = measure_option(argc, argv, "mem", 512);
     uint64_t local_max = measure_option(argc, argv, "local-max", 256);
     uint64_t maxmem = measure_option(argc, argv, "maxmem", 0);
+    uint64_t copies = measure_option(argc, argv, "copies", 1);
     Vmm *v = g_new0(Vmm, 1);
     uint64_t cursor = 0;
     char line[128];
 
     if (argc < 2 || argv[1][0] == '-' || local_max > mem) {
         fprintf(stderr, "usage: bench-vmm SOCKET [--mem=MIB] "
-                "[--local-max=MIB] [--maxmem=MIB] [--guest-cpu=N]\n");
+                "[--local-max=MIB] [--maxmem=MIB] [--copies=1|2] "
+                "[--guest-cpu=N]\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -175,6 +177,7 @@ int main(int argc, char **argv)
         .local_max = local_max * MIB / RCACHE_PAGE_SIZE,
         /* All of it: the quiet measurements are far below local_max. */
         .size = mem * MIB / RCACHE_PAGE_SIZE,
+        .copies = copies,
         .at_once = true,
     };
     v->cancel_at = UINT64_MAX;

@@ -24,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
 import arbiterload  # noqa: E402
 import attachload  # noqa: E402
+import copiesload  # noqa: E402
 import failoverload  # noqa: E402
 import givebackload  # noqa: E402
 import guestload  # noqa: E402
@@ -37,6 +38,8 @@ PAGE = 4096
 TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.15),
            ("fault-latency", "held_p50"): ("ratio <=", 2.0),
            ("evict", "rate"): ("ratio >=", 0.75),
+           ("copies", "fault_p50"): ("ratio <=", 1.15),
+           ("copies", "evict"): ("ratio >=", 0.45),
            ("idle", "cpu"): ("value <", 1.0),
            ("maxmem", "pager_memory"): ("ratio <=", 1.05),
            ("maxmem", "pager_locked"): ("ratio <=", 1.05),
@@ -103,10 +106,11 @@ class Vmm:
 
 
 class Product:
-    """An arbiter, a provider and a requester, with a guest."""
+    """An arbiter, a requester with a guest, and a provider for each copy."""
 
-    def __init__(self, bench, mem, local_max, maxmem=0):
+    def __init__(self, bench, mem, local_max, maxmem=0, copies=1):
         self.bench = bench
+        self.copies = copies
         self.dir = tempfile.mkdtemp(prefix="rcached-bench-")
         self.processes = []
         self.vmm = None
@@ -164,8 +168,10 @@ class Product:
             self.bench.program("arbiter", "arbiter"), "--listen",
             self.arbiter, "--admin-socket", self.path("arbiter.sock"),
             "--heartbeat", "500"], self.path("arbiter.sock"))
-        self.provider = self.rcached("provider", cpus.provider, "--lend",
-                                     f"{mem + 256}M", "--reserve", "256M")
+        self.providers = [
+            self.rcached(name, cpus.provider, "--lend", f"{mem + 256}M",
+                         "--reserve", "256M")
+            for name in ("provider", "provider2")[:self.copies]]
         self.requester = self.rcached("requester", cpus.pager, "--lend", "0")
         wait_for("the arbiter to know both hosts", self.hosts_known, 15)
         if local_max is None:
@@ -174,7 +180,7 @@ class Product:
             self.bench.program("tests", "bench", "bench-vmm"),
             self.path("requester", "vmm.sock"), f"--mem={mem}",
             f"--local-max={local_max}", f"--maxmem={maxmem}",
-            f"--guest-cpu={cpus.guest}"],
+            f"--copies={self.copies}", f"--guest-cpu={cpus.guest}"],
             self.path("vmm.log"))
         self.pager = wait_for("the pager", self.pager_pid)
 
@@ -184,8 +190,21 @@ class Product:
             hosts = sock.call("hosts")
         finally:
             sock.close()
-        return (len([h for h in hosts if h["state"] == "alive"]) == 2 and
-                any(h["free_bytes"] for h in hosts if h["lends"]))
+        alive = [h for h in hosts if h["state"] == "alive"]
+        return (len(alive) == self.copies + 1 and
+                all(h["free_bytes"] for h in alive if h["lends"]))
+
+    def stored(self):
+        """What each provider stores, in bytes."""
+        return [self.admin(p.name, "status")["stored_bytes"]
+                for p in self.providers]
+
+    def admin(self, name, execute):
+        sock = JsonSocket(self.path(name, "admin.sock"))
+        try:
+            return sock.call(execute)
+        finally:
+            sock.close()
 
     def pager_pid(self):
         """The requester's only child."""
@@ -387,7 +406,7 @@ class Bench:
     @staticmethod
     def idle_cpu(product, seconds):
         pids = {"pager": product.pager, "rcached": product.requester.pid,
-                "provider's rcached": product.provider.pid,
+                "provider's rcached": product.providers[0].pid,
                 "vmm": product.vmm.pid}
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         start = time.monotonic()
@@ -398,6 +417,9 @@ class Bench:
 
     def maxmem(self):
         maxmemload.run(self, Product, cpu_seconds)
+
+    def copies(self):
+        copiesload.run(self, Product)
 
     def attach(self):
         attachload.run(self, Product)
@@ -461,8 +483,8 @@ class Bench:
                  "held_evictions")}
         want |= {("evict", "rate"), ("scan", "front_hand"),
                  ("scan", "back_hand"), ("idle", "cpu"),
-                 ("giveback", "time"),
-                 ("idle", "pager_memory")}
+                 ("giveback", "time"), ("copies", "fault_p50"),
+                 ("copies", "evict"), ("idle", "pager_memory")}
         want |= {("maxmem", m) for m in
                  ("pager_memory", "pager_locked", "evict_cpu", "fault_cpu")}
         want |= {("arbiter-load", m) for m in
@@ -492,7 +514,8 @@ class Bench:
                                 "comes")
             if r["metric"] == "heartbeats" and not 0.2 < r["ratio"] < 5:
                 problems.append(f"{name}: {r['ratio']} of the floor")
-            if r["metric"] == "rate" and not 0.01 < r["ratio"] < 3:
+            if r["metric"] in ("rate", "evict") and \
+               not 0.01 < r["ratio"] < 3:
                 problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "split" and r["ratio"] > 1:
                 problems.append(f"{name}: more is leased than is offered")
@@ -526,8 +549,9 @@ def arguments():
     parser.add_argument("--sizes", type=sizes)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    known = ["fault-latency", "evict", "scan", "idle", "maxmem", "attach",
-             "giveback", "guest-overhead", "arbiter-load", "arbiter-failover"]
+    known = ["fault-latency", "evict", "copies", "scan", "idle", "maxmem",
+             "attach", "giveback", "guest-overhead", "arbiter-load",
+             "arbiter-failover"]
     for name in args.names:
         if name not in known:
             parser.error(f"{name}: there are {', '.join(known)}")
