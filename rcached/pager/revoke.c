@@ -130,12 +130,7 @@ static uint32_t lease_filled(const Pager *p, const Lease *l)
 
 uint32_t revoke_unused(const Pager *p, const Lease *l)
 {
-    uint32_t n = l->spare->len;
-
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        n += slab_is_unused(p, i, l);
-    }
-    return n;
+    return l->spare->len + p->slots.alone[l->index];
 }
 
 /* Slabs that moves out of @from may go to, @enough of them. */
@@ -376,7 +371,7 @@ bool revoke_take_unused(Pager *p, Lease *l, uint32_t not, uint32_t *number)
             return true;
         }
     }
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
+    for (uint32_t i = 0; p->slots.alone[l->index] && i < p->slots.nr; i++) {
         if (i != not && slab_is_unused(p, i, l)) {
             const SlotSlab *s = &p->slots.slabs[i];
 

@@ -58,6 +58,7 @@ static void slab_count(Slots *slots, const SlotSlab *s, int sign)
 {
     SlotGroup *g = &g_array_index(slots->groups, SlotGroup, s->group);
     uint64_t held = s->frozen ? s->pages - s->nr_used : 0;
+    bool empty = !s->nr_used && !s->frozen;
 
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
         uint32_t lease = s->place[i].lease;
@@ -66,6 +67,8 @@ static void slab_count(Slots *slots, const SlotSlab *s, int sign)
             slots->pages[lease] += sign * (int64_t)s->pages;
             slots->used[lease] += sign * (int64_t)s->nr_used;
             slots->held[lease] += sign * (int64_t)held;
+            slots->alone[lease] +=
+                empty && s->place[!i].lease == SLOTS_NO_LEASE ? sign : 0;
         }
     }
     g->slabs += sign;

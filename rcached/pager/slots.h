@@ -96,6 +96,7 @@ typedef struct SlotGroup {
  * @pages: of each lease, those at stale places as well
  * @used: of @pages
  * @held: of @pages, free, but in frozen slabs
+ * @alone: slabs at that lease and nowhere else that are empty and not frozen
  */
 typedef struct Slots {
     SlotSlab *slabs;
@@ -105,6 +106,7 @@ typedef struct Slots {
     uint64_t pages[RCACHE_NR_LEASES];
     uint64_t used[RCACHE_NR_LEASES];
     uint64_t held[RCACHE_NR_LEASES];
+    uint32_t alone[RCACHE_NR_LEASES];
 } Slots;
 
 /*

@@ -132,6 +132,36 @@ START_TEST(a_slab_changes_its_lease)
 }
 END_TEST
 
+/* Counted as they change, whatever changes them. */
+START_TEST(empty_slabs_at_one_place_are_counted)
+{
+    const SlotPlace none = { SLOTS_NO_LEASE, 0, false };
+    uint64_t slot;
+
+    ck_assert_uint_eq(slots.alone[7], 1);
+    slots_add(&slots, 3, 7, 101, 10);
+    ck_assert_uint_eq(slots.alone[7], 2);
+    slot = slot_make(0, 5);
+    slots_mark(&slots, slot);
+    ck_assert_uint_eq(slots.alone[7], 1);
+    slots_freeze(&slots, 3, true);
+    ck_assert_uint_eq(slots.alone[7], 0);
+    slots_freeze(&slots, 3, false);
+    slots_clear(&slots, slot);
+    ck_assert_uint_eq(slots.alone[7], 2);
+    slots_set_place(&slots, 3, 1, (SlotPlace) { 9, 6, true });
+    ck_assert_uint_eq(slots.alone[7], 1);
+    ck_assert_uint_eq(slots.alone[9], 1);
+    slots_set_place(&slots, 3, 0, none);
+    ck_assert_uint_eq(slots.alone[7], 1);
+    ck_assert_uint_eq(slots.alone[9], 2);
+    slots_remove(&slots, 3);
+    slots_remove(&slots, 0);
+    ck_assert_uint_eq(slots.alone[7], 0);
+    ck_assert_uint_eq(slots.alone[9], 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("slots");
@@ -147,6 +177,7 @@ int main(void)
     tcase_add_test(tc, only_leased_slots_are_valid);
     tcase_add_test(tc, a_frozen_slab_gives_nothing);
     tcase_add_test(tc, a_slab_changes_its_lease);
+    tcase_add_test(tc, empty_slabs_at_one_place_are_counted);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
