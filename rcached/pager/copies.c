@@ -109,8 +109,17 @@ static void copies_take_back(Pager *p)
 
 /* ------------------------------------------------------------------- shed */
 
+/* Has its provider returned wrong bytes lately, or do no pages come through? */
+static bool lease_is_bad(const Lease *l, uint64_t now)
+{
+    uint64_t since;
+
+    return remote_is_wrong(l->remote, now) ||
+           remote_trouble(l->remote, now, &since);
+}
+
 /* One copy is wanted: the place goes that is of less use. */
-static void slab_shed(Pager *p, uint32_t slab)
+static void slab_shed(Pager *p, uint32_t slab, uint64_t now)
 {
     const SlotSlab *s = &p->slots.slabs[slab];
     Lease *l[SLOTS_PLACES] = {
@@ -122,7 +131,8 @@ static void slab_shed(Pager *p, uint32_t slab)
     if (s->frozen || !l[0] || !l[1] || location_put_is_out(p, slab)) {
         return;
     }
-    if (s->place[0].stale || !lease_ready(l[0])) {
+    if (s->place[0].stale || !lease_ready(l[0]) ||
+        (lease_is_bad(l[0], now) && !lease_is_bad(l[1], now))) {
         which = 0;
     }
     if (s->place[!which].stale || !lease_ready(l[!which])) {
@@ -203,7 +213,7 @@ void copies_tick(Pager *p, uint64_t now)
     }
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         if (p->slots.slabs[i].used && slots_copies(&p->slots.slabs[i]) > 1) {
-            slab_shed(p, i);
+            slab_shed(p, i, now);
         }
     }
 }

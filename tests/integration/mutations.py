@@ -664,6 +664,10 @@ MUTATIONS = {
         "rcached/pager/lease-demand.c",
         "wanting->pages > revoked && now >= p->want.slabs_at",
         "wanting->pages > revoked", "unit-lease-demand"),
+    "the-worse-copy-stays": (
+        "rcached/pager/copies.c",
+        "(lease_is_bad(l[0], now) && !lease_is_bad(l[1], now))", "false",
+        "unit-copies"),
     "a-lease-larger-than-the-vm": (
         "rcached/pager/lease-demand.c",
         "    lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));\n",

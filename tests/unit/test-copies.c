@@ -18,6 +18,7 @@ static Remote remote[LEASES];
 static struct RcacheLease table[LEASES];
 static uint32_t unused[LEASES];
 static uint64_t now;
+static const Remote *in_trouble;
 
 /* Copies that were begun, of slabs with pages in them and of empty ones. */
 static unsigned nr_filled, nr_empty, nr_shed, nr_given_up;
@@ -37,6 +38,11 @@ bool revoke_can_take(const Pager *pager, const Lease *l, const Lease *from,
                      uint64_t at)
 {
     return l != from;
+}
+
+enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
+{
+    return r == in_trouble ? RCACHE_CAUSE_NO_PAGES : RCACHE_CAUSE_NONE;
 }
 
 bool apart_may_be_at(const Pager *pager, uint32_t slab, const Lease *leaves,
@@ -128,6 +134,7 @@ static void set_up(void)
     memset(unused, 0, sizeof(unused));
     memset(remote, 0, sizeof(remote));
     nr_filled = nr_empty = nr_shed = nr_given_up = 0;
+    in_trouble = NULL;
     now = 100 * NS_PER_SEC;
     slots_init(&p.slots);
     p.locations.copies = 2;
@@ -275,6 +282,27 @@ START_TEST(one_copy_is_wanted)
 }
 END_TEST
 
+/* What is left is where bytes were right, and come through. */
+START_TEST(the_better_copy_stays)
+{
+    p.locations.copies = 1;
+    slab_at(0, 0, 1, 5);
+    in_trouble = &remote[0];
+    ticked(0, 0);
+    ck_assert_int_eq(p.slots.slabs[0].place[1].lease, 1);
+    in_trouble = NULL;
+    slab_at(1, 0, 1, 5);
+    remote[0].wrong = 1;
+    remote[0].wrong_at = now;
+    ticked(0, 0);
+    ck_assert_int_eq(p.slots.slabs[1].place[1].lease, 1);
+    slab_at(2, 0, 1, 5);
+    in_trouble = &remote[1];            /* both are bad */
+    ticked(0, 0);
+    ck_assert_int_eq(p.slots.slabs[2].place[0].lease, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("copies");
@@ -288,6 +316,7 @@ int main(void)
     tcase_add_test(tc, silence_proves_nothing_but_is_given_up);
     tcase_add_test(tc, what_is_back_is_spare);
     tcase_add_test(tc, one_copy_is_wanted);
+    tcase_add_test(tc, the_better_copy_stays);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
