@@ -7,14 +7,16 @@
 
 #define WANTING_MAX     (8 * RCACHE_SLAB_PAGES_MAX)
 
-/* Slabs of each lease that nothing uses. */
-static uint32_t unused_count(const Pager *p, uint32_t unused[RCACHE_NR_LEASES])
+/* Slabs of each lease that nothing uses, where something can go now. */
+static uint32_t unused_count(const Pager *p, uint64_t now,
+                             uint32_t unused[RCACHE_NR_LEASES])
 {
     uint32_t all = 0;
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        unused[l->index] = revoke_unused(p, l);
+        unused[l->index] = revoke_can_take(p, l, NULL, now)
+                               ? revoke_unused(p, l) : 0;
         all += unused[l->index];
     }
     return all;
@@ -111,7 +113,7 @@ void wanting_look(const Pager *p, bool elsewhere, uint64_t now, Wanting *w)
     if (p->locations.copies < 2 && !elsewhere) {
         return;                 /* none can want anything */
     }
-    w->left = unused_count(p, unused);
+    w->left = unused_count(p, now, unused);
     for (uint32_t i = 0; i < p->slots.nr && w->pages < WANTING_MAX; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 

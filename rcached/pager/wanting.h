@@ -25,7 +25,7 @@ typedef struct Remote Remote;
  * @pages: of the slabs that find no place
  * @beside: all of those have their other copy there; NULL: at several, or none
  * @kept: slabs that an unused one is kept for
- * @left: unused slabs that are kept for none, at whichever lease
+ * @left: unused slabs that are kept for none, at whichever lease that takes any
  */
 typedef struct Wanting {
     uint64_t pages;

@@ -18,6 +18,7 @@ static Remote remote[4];
 static struct RcacheLease table[RCACHE_NR_LEASES];
 static uint32_t unused[4];
 static Wanting w;
+static const Lease *away;
 
 uint32_t revoke_unused(const Pager *pager, const Lease *l)
 {
@@ -27,7 +28,7 @@ uint32_t revoke_unused(const Pager *pager, const Lease *l)
 bool revoke_can_take(const Pager *pager, const Lease *l, const Lease *from,
                      uint64_t now)
 {
-    return l != from;
+    return l != from && l != away;
 }
 
 bool apart_may_be_at(const Pager *pager, uint32_t slab, const Lease *leaves,
@@ -49,6 +50,7 @@ static void set_up(void)
     memset(unused, 0, sizeof(unused));
     memset(remote, 0, sizeof(remote));
     remote[DISK].own = true;
+    away = NULL;
     p.guest.state = (void *)table;
     slots_init(&p.slots);
     p.locations.copies = 2;
@@ -156,6 +158,22 @@ START_TEST(not_known_yet)
 }
 END_TEST
 
+/* Nothing can go there now: it is not left for an empty slab either. */
+START_TEST(what_is_unused_where_nobody_is_does_not_count)
+{
+    slab_at(0, 0, -1, true);
+    unused[1] = 1;
+    unused[2] = 10;
+    away = p.leases.entry[2];
+    wanting_look(&p, false, 0, &w);
+    ck_assert_uint_eq(w.kept, 1);
+    ck_assert_uint_eq(w.left, 0);
+    away = NULL;
+    wanting_look(&p, false, 0, &w);
+    ck_assert_uint_eq(w.left, 10);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("wanting");
@@ -168,6 +186,7 @@ int main(void)
     tcase_add_test(tc, away_from_the_disk);
     tcase_add_test(tc, only_on_the_disk);
     tcase_add_test(tc, not_known_yet);
+    tcase_add_test(tc, what_is_unused_where_nobody_is_does_not_count);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
