@@ -9,6 +9,7 @@
 /* Between two turns of the loop: a few frames. */
 #define SLICE_NS        (200 * 1000ull)
 #define BUSY_NS         (50 * NS_PER_MS)
+#define ANSWER_NS       (30 * NS_PER_SEC)       /* or the provider hangs */
 /* Pages above local-max: a guest that stands still has all that it may. */
 #define ABOVE_MAX       16u
 
@@ -169,6 +170,7 @@ static void compare_send(Pager *p, Compare *c)
                       .epoch = place->lease->known.epoch };
 
     c->retry_at = 0;
+    c->asked_at = pager_now();
     c->out = MIN(c->todo->len - c->at, RCACHE_BATCH_PAGES);
     for (guint i = 0; i < c->out; i++) {
         slots[i] = wire_slot(place->number, todo_page(c, c->at + i));
@@ -423,8 +425,14 @@ void compare_tick(Pager *p, uint64_t now)
     for (unsigned i = 0; i < COMPARES_MAX; i++) {
         Compare *c = &p->compares.entry[i];
 
-        if (c->state == COMPARE_ASKING && c->retry_at && now >= c->retry_at) {
+        if (c->state != COMPARE_ASKING) {
+            continue;
+        }
+        if (c->retry_at && now >= c->retry_at) {
             compare_go(p, c);
+        } else if (!c->retry_at && now >= c->asked_at + ANSWER_NS) {
+            remote_close(c->place[c->turn].lease->remote,
+                         "no answer about the sums of a slab");
         }
     }
     for (guint i = pages->len; i-- > 0;) {

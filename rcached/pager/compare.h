@@ -69,6 +69,7 @@ enum CompareState {
  * @out: how many of @todo from @at on are being asked for
  * @left: of uint32_t, those of @todo that are not right in this place either
  * @tag: of the SUMS that is out
+ * @asked_at: ns, it was sent
  * @retry_at: ns, ask again; 0: a SUMS is out
  * @found: pages that were right in @place, and nowhere before
  * @not_asked: by @place: there were pages to ask it for, but it was not there
@@ -84,6 +85,7 @@ typedef struct Compare {
     GArray *todo, *left;
     guint at, out;
     uint64_t tag;
+    uint64_t asked_at;
     uint64_t retry_at;
     uint64_t found[COMPARE_PLACES];
     bool not_asked[COMPARE_PLACES];

@@ -19,7 +19,8 @@
  * the store the old provider has the bytes and serves them; from then on the
  * new one.  Anything that goes wrong before ends in move_abort(), after which
  * the slab is as it was and the spare one spare; then it begins anew, with
- * another token.
+ * another token.  Who does not answer for too long loses its session: what was
+ * asked for may still come about, and only the fence proves that it does not.
  *
  * No spare slab is used before an EXPECT has emptied it and ended what an older
  * move may still push into it: not for a move, and not to be put into the
@@ -35,6 +36,9 @@
 
 #define BUSY_NS         (50 * NS_PER_MS)
 #define AGAIN_NS        NS_PER_SEC
+/* A provider that answers PINGs may still never answer these. */
+#define ANSWER_NS       (30 * NS_PER_SEC)
+#define PUSH_NS         (300 * NS_PER_SEC)      /* 64 MiB at 220 KiB/s */
 
 _Static_assert(MOVES_MAX <= COMPARES_MAX, "a move compares by its own number");
 
@@ -58,6 +62,7 @@ static void move_send_token(Pager *p, Move *m, uint8_t type)
     WireMoveToken token = { .slab = m->number };
 
     m->retry_at = 0;
+    m->asked_at = pager_now();
     m->tag = tag_encode(TAG_MOVE, m - p->moves.entry, ++p->serial);
     head.tag = m->tag;
     memcpy(token.token, m->token, sizeof(token.token));
@@ -91,6 +96,7 @@ static void move_send_move(Pager *p, Move *m)
     };
 
     m->state = MOVE_MOVING;
+    m->asked_at = pager_now();
     m->tag = tag_encode(TAG_MOVE, m - p->moves.entry, ++p->serial);
     head.tag = m->tag;
     memcpy(move.token, m->token, sizeof(move.token));
@@ -449,11 +455,31 @@ bool move_names(const Pager *p, const Lease *to, uint32_t number)
     return false;
 }
 
+/* Who has been asked and has not answered for too long; NULL: nobody. */
+static Remote *move_hung(const Move *m, uint64_t now)
+{
+    switch (m->state) {
+    case MOVE_MOVING:
+        return now >= m->asked_at + PUSH_NS ? m->from->remote : NULL;
+    case MOVE_EXPECTING:
+    case MOVE_CONFIRMING:
+    case MOVE_WIPING:
+        return !m->retry_at && now >= m->asked_at + ANSWER_NS ? m->to->remote
+                                                              : NULL;
+    default:
+        return NULL;
+    }
+}
+
 void move_retry(Pager *p, uint64_t now)
 {
     for (unsigned i = 0; i < MOVES_MAX; i++) {
         Move *m = &p->moves.entry[i];
+        Remote *hung = move_hung(m, now);
 
+        if (hung) {
+            remote_close(hung, "no answer about a slab that moves");
+        }
         if (m->state && m->retry_at && now >= m->retry_at) {
             move_send_token(p, m, RCACHE_EXPECT);
         }

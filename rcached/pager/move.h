@@ -39,6 +39,7 @@ enum MoveState {
  * @empty: nothing is stored in it, so that nothing is pushed
  * @sheds: nothing is copied: @which, at @to, is stale and goes
  * @tag: of the request that is out
+ * @asked_at: ns, it was sent
  * @retry_at: ns, send it again; 0: a request is out
  * @token: of this attempt; the providers show it to each other
  * @moved: what @from says it has pushed
@@ -53,6 +54,7 @@ typedef struct Move {
     bool empty;
     bool sheds;
     uint64_t tag;
+    uint64_t asked_at;
     uint64_t retry_at;
     uint8_t token[RCACHE_TOKEN_LEN];
     WireMoved moved;

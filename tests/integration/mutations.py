@@ -668,6 +668,14 @@ MUTATIONS = {
         "rcached/pager/copies.c",
         "(lease_is_bad(l[0], now) && !lease_is_bad(l[1], now))", "false",
         "unit-copies"),
+    "moves-wait-for-who-never-answers": (
+        "rcached/pager/move.c",
+        "            remote_close(hung, ", "            (void)(",
+        "unit-move"),
+    "sums-are-waited-for-for-ever": (
+        "rcached/pager/compare.c",
+        "} else if (!c->retry_at && now >= c->asked_at + ANSWER_NS) {",
+        "} else if (0) {", "unit-compare"),
     "a-lease-larger-than-the-vm": (
         "rcached/pager/lease-demand.c",
         "    lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));\n",

@@ -24,6 +24,7 @@ static struct RcacheLease shared[3];
 static GuestBlock block;
 static uint64_t now;
 static unsigned nr_sent, nr_verdicts, nr_fetched, nr_told;
+static const Remote *closed;    /* the last whose session was ended */
 static enum CompareVerdict verdict;
 static WireHead sent;
 static RcacheSlot sent_slots[RCACHE_BATCH_PAGES];
@@ -73,6 +74,11 @@ void report_event(Pager *pager, enum RcacheVmmEvent event, uint64_t page,
                   const char *fmt, ...)
 {
     nr_told++;
+}
+
+void remote_close(Remote *r, const char *reason)
+{
+    closed = r;
 }
 
 static void done(Pager *pager, unsigned i, enum CompareVerdict what)
@@ -128,6 +134,7 @@ static void set_up(void)
     table_recount(&p->table, 0);
     table_recount(&p->table, RCACHE_FRAME_PAGES);
     nr_sent = nr_verdicts = nr_fetched = nr_told = 0;
+    closed = NULL;
 }
 
 static void tear_down(void)
@@ -311,6 +318,16 @@ START_TEST(busy_is_asked_again_and_lacking_is_wrong)
 }
 END_TEST
 
+START_TEST(who_never_answers_loses_its_session)
+{
+    begin();
+    compare_tick(p, now + 29 * NS_PER_SEC);
+    ck_assert_ptr_null(closed);
+    compare_tick(p, now + 30 * NS_PER_SEC);
+    ck_assert_ptr_eq(closed, &remote[AT]);
+}
+END_TEST
+
 START_TEST(an_answer_of_somebody_else_counts_for_nothing)
 {
     WireHead head = { .type = RCACHE_SUMS_ACK, .status = RCACHE_E_SLOT };
@@ -357,6 +374,7 @@ static Suite *compare_suite(void)
     tcase_add_test(t, a_copy_that_went_wrong_is_the_copys_fault);
     tcase_add_test(t, a_page_that_has_come_home_does_not_count);
     tcase_add_test(t, busy_is_asked_again_and_lacking_is_wrong);
+    tcase_add_test(t, who_never_answers_loses_its_session);
     tcase_add_test(t, an_answer_of_somebody_else_counts_for_nothing);
     tcase_add_test(t, a_lease_may_go_meanwhile);
     suite_add_tcase(s, t);

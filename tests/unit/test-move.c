@@ -26,6 +26,7 @@ static CompareDone *compared;   /* NULL: nothing is compared */
 static ComparePlace compared_at;
 static const DataConn *sent_to;
 static Lease *spare_of;
+static const Remote *closed;    /* the last whose session was ended */
 static uint32_t spare_number;
 
 uint64_t pager_now(void)
@@ -124,8 +125,14 @@ void revoke_tick(Pager *pager, uint64_t at)
 {
 }
 
+void remote_close(Remote *r, const char *reason)
+{
+    closed = r;
+}
+
 static void set_up(void)
 {
+    closed = NULL;
     p = g_new0(Pager, 1);
     slots_init(&p->slots);
     moves_init(&p->moves);
@@ -301,6 +308,40 @@ START_TEST(busy_is_asked_again)
 }
 END_TEST
 
+/* Whoever has been asked; a push takes its time. */
+START_TEST(who_never_answers_loses_its_session)
+{
+    move_retry(p, now + 29 * NS_PER_SEC);
+    ck_assert_ptr_null(closed);
+    move_retry(p, now + 30 * NS_PER_SEC);
+    ck_assert_ptr_eq(closed, &remote[1]);
+    closed = NULL;
+    now += 30 * NS_PER_SEC;
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    ck_assert_int_eq(move()->state, MOVE_MOVING);
+    move_retry(p, now + 299 * NS_PER_SEC);
+    ck_assert_ptr_null(closed);
+    move_retry(p, now + 300 * NS_PER_SEC);
+    ck_assert_ptr_eq(closed, &remote[0]);
+    closed = NULL;
+    now += 300 * NS_PER_SEC;
+    answer(RCACHE_MOVE_ACK, 0, 7);
+    move_retry(p, now + 30 * NS_PER_SEC);
+    ck_assert_ptr_eq(closed, &remote[1]);
+}
+END_TEST
+
+START_TEST(who_is_busy_keeps_it)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        answer(RCACHE_EXPECT_ACK, RCACHE_E_BUSY, 0);
+        now += NS_PER_SEC;
+        move_retry(p, now);
+    }
+    ck_assert_ptr_null(closed);
+}
+END_TEST
+
 START_TEST(either_provider_may_go_away)
 {
     move_remote_down(p, &remote[1]);
@@ -451,6 +492,8 @@ static Suite *move_suite(void)
     tcase_add_test(t, an_answer_to_something_else_counts_for_nothing);
     tcase_add_test(t, an_answer_of_somebody_else_counts_for_nothing);
     tcase_add_test(t, busy_is_asked_again);
+    tcase_add_test(t, who_never_answers_loses_its_session);
+    tcase_add_test(t, who_is_busy_keeps_it);
     tcase_add_test(t, either_provider_may_go_away);
     tcase_add_test(t, the_old_one_is_not_needed_once_it_has_pushed);
     tcase_add_test(t, what_has_arrived_is_compared_first);
