@@ -293,7 +293,7 @@ static void claim_is_bad(const Pager *p, Lease *l, const char *why)
 static void lease_made_room(Pager *p, Lease *l)
 {
     if (!l->was_ready) {
-        progress_made(&p->evictor.progress, pager_now());
+        progress_lease(&p->evictor.progress, pager_now());
     } else {
         progress_hope(&p->evictor.progress, PROGRESS_ROOM, pager_now());
     }

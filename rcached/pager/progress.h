@@ -8,8 +8,12 @@
  * ready, slots are free again), and a PUT that was sent.  But each of the two
  * counts only once until pages have gone.  A provider that takes leases and
  * refuses pages gives both again and again: its refusals free slots, and each
- * new session makes its leases ready.  (A lease that is ready for the first
- * time is progress: there are not many.)
+ * new session makes its leases ready.
+ *
+ * A lease that is ready for the first time is memory that was asked for, and
+ * counts as pages that have gone do, but no more than PROGRESS_LEASES times
+ * until some have: a provider may ask each new lease back before a page is
+ * there, and grant the next one.
  *
  * Pure: time is an argument, in nanoseconds.  All zero is a new one.
  */
@@ -19,6 +23,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Two for the two places of a page, and two that came to nothing. */
+#define PROGRESS_LEASES 4u
+
 enum ProgressHope {
     PROGRESS_ROOM = 1,
     PROGRESS_SENT = 2
@@ -27,17 +34,29 @@ enum ProgressHope {
 /**
  * struct Progress - when there was a reason to wait on
  * @at: ns, the last one
- * @hoped: of enum ProgressHope, those since a page has gone
+ * @hoped: of enum ProgressHope, those since a page has gone or a lease counted
+ * @leases: that have counted since a page has gone
  */
 typedef struct Progress {
     uint64_t at;
     unsigned hoped;
+    unsigned leases;
 } Progress;
 
 /** progress_made() - pages have gone */
 static inline void progress_made(Progress *progress, uint64_t now)
 {
     *progress = (Progress) { .at = now };
+}
+
+/** progress_lease() - a lease is ready for the first time */
+static inline void progress_lease(Progress *progress, uint64_t now)
+{
+    if (progress->leases < PROGRESS_LEASES) {
+        *progress = (Progress) {
+            .at = now, .leases = progress->leases + 1,
+        };
+    }
 }
 
 /** progress_hope() - pages may go now */

@@ -91,6 +91,10 @@ MUTATIONS = {
         "rcached/stopping.c",
         "    return lent->stored + lent->own_stored;",
         "    return lent->stored;", "own_disk_takes_what_stops"),
+    "leases-that-come-and-go-are-waited-for": (
+        "rcached/pager/progress.h",
+        "    if (progress->leases < PROGRESS_LEASES) {", "    if (1) {",
+        "unit-evict"),
     "a-full-disk-ends-the-next-daemon": (
         "rcached/provider/provider-adopt.c",
         "    if (kept_find(config, KEPT_TABLE) < 0) {", "    if (1) {",

@@ -239,6 +239,29 @@ START_TEST(each_hope_counts_once)
 }
 END_TEST
 
+/* A provider that grants leases and asks each back before a page is there. */
+START_TEST(leases_that_take_nothing_count_a_few_times)
+{
+    Progress progress = { .at = 5 };
+    uint64_t at = 10;
+
+    for (unsigned i = 0; i < PROGRESS_LEASES; i++, at += 10) {
+        progress_hope(&progress, PROGRESS_SENT, at);
+        ck_assert_uint_eq(progress.at, at);
+        progress_lease(&progress, at + 1);
+        ck_assert_uint_eq(progress.at, at + 1);
+    }
+    progress_hope(&progress, PROGRESS_SENT, at);
+    progress_lease(&progress, at + 1);
+    progress_lease(&progress, at + 2);
+    progress_hope(&progress, PROGRESS_SENT, at + 3);
+    ck_assert_uint_eq(progress.at, at);
+    progress_made(&progress, at + 4);
+    progress_lease(&progress, at + 5);
+    ck_assert_uint_eq(progress.at, at + 5);
+}
+END_TEST
+
 /* ------------------------------------------------------------- near size */
 
 /* Some pages are being fetched, and only a few more may be away. */
@@ -347,6 +370,7 @@ int main(void)
     tcase_add_test(tc, a_put_of_pages_that_were_touched_is_no_progress);
     tcase_add_test(tc, zero_pages_that_go_are_progress);
     tcase_add_test(tc, each_hope_counts_once);
+    tcase_add_test(tc, leases_that_take_nothing_count_a_few_times);
     tcase_add_test(tc, a_few_pages_wait_for_those_that_come);
     tcase_add_test(tc, a_few_pages_go_if_nothing_will_come);
     tcase_add_test(tc, a_put_that_is_overdue_has_no_part_of_size);
