@@ -15,6 +15,7 @@
 
 struct OwnDisk {
     Granter *granter;
+    const HostState *state;
     const char *host;
     char *address;
 };
@@ -46,11 +47,13 @@ static char *address_from_here(const char *listen)
     return address_format(&addr);
 }
 
-OwnDisk *own_disk_new(Granter *granter, const char *host, const char *address)
+OwnDisk *own_disk_new(Granter *granter, const HostState *state,
+                      const char *host, const char *address)
 {
     OwnDisk *disk = g_new0(OwnDisk, 1);
 
     disk->granter = granter;
+    disk->state = state;
     disk->host = host;
     disk->address = address_from_here(address);
     return disk;
@@ -93,15 +96,25 @@ static void random_bytes(void *out, size_t n)
     }
 }
 
+/* Why there is no lease to be had; NULL: there may be. */
+static const char *why_none(const OwnDisk *disk)
+{
+    if (!disk->granter) {
+        return "this host has no spill file (spill-dir)";
+    }
+    return disk->state->stopping ? "this host's rcached is about to stop, and "
+                                   "its disk with it" : NULL;
+}
+
 void own_disk_lease(OwnDisk *disk, const Vm *vm, uint64_t bytes,
                     OwnDiskDone *done, void *opaque)
 {
+    const char *why = why_none(disk);
     WireLeaseReply none = { .status = RCACHE_E_NO_ROOM };
     Ask *ask;
 
-    if (!disk->granter) {
-        wire_text_copy(none.text, sizeof(none.text),
-                       "this host has no spill file (spill-dir)");
+    if (why) {
+        wire_text_copy(none.text, sizeof(none.text), why);
         done(&none, opaque);
         return;
     }

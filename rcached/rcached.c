@@ -486,7 +486,8 @@ Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
     start_policy(r);
     start_stopping(r, over, opaque);
     start_arbiters(r);
-    r->disk = own_disk_new(r->granter, r->options->host, r->provider
+    r->disk = own_disk_new(r->granter, policy_state(r->policy),
+                           r->options->host, r->provider
                            ? provider_address(r->provider) : "");
     r->wants = wants_new(r->vms, r->arbiters, r->disk);
     r->admin = host_admin_new(r, errp);

@@ -152,7 +152,8 @@ void own_disk_tick(Pager *p, uint64_t now)
 
             leases++;
             stored += used;
-            free += lease_ready(l) && pages > used ? pages - used : 0;
+            free += lease_ready(l) && l->keep && pages > used
+                        ? pages - used : 0;
         }
     }
     disk_tell(&p->disk, p, leases, stored);

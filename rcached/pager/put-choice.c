@@ -19,7 +19,33 @@ static bool lease_takes(const Lease *l)
            !l->abandoned && !l->lost;
 }
 
-/* The leases of a group that has room; 0: it has none, or one is not there. */
+/* Is one of them this host's own disk? */
+static bool group_is_here(Lease *const *lease, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (lease[i]->remote->own) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is all of each of them wanted back? */
+static bool group_leaves(Lease *const *lease, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (lease[i]->keep) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * The leases of a group that has room; 0: it has none, or one is not there.
+ * This host's own disk is wanted back when it is about to end: what is put
+ * there, and nowhere else, ends with it.
+ */
 static unsigned group_leases(const Pager *p, guint group,
                              Lease *lease[SLOTS_PLACES])
 {
@@ -40,7 +66,7 @@ static unsigned group_leases(const Pager *p, guint group,
         }
         lease[n++] = l;
     }
-    return n;
+    return group_is_here(lease, n) && group_leaves(lease, n) ? 0 : n;
 }
 
 static bool group_in_trouble(Lease *const *lease, unsigned n, uint64_t now)
@@ -49,17 +75,6 @@ static bool group_in_trouble(Lease *const *lease, unsigned n, uint64_t now)
 
     for (unsigned i = 0; i < n; i++) {
         if (remote_trouble(lease[i]->remote, now, &since)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Is one of them this host's own disk? */
-static bool group_is_here(Lease *const *lease, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (lease[i]->remote->own) {
             return true;
         }
     }

@@ -9,7 +9,8 @@
  * one of a provider where bytes were changed lately; then one of a provider
  * that no pages get through to, and only if no group is without such a one.
  * This host's own disk comes behind all other hosts, and is not put to at all
- * while one without it has room for as many copies, though it be busy.
+ * while one without it has room for as many copies, though it be busy; nor
+ * when it is wanted back, since it is about to end then.
  * Last comes one with fewer copies than the VM wants, when there has been none
  * with enough for a quarter of a second (C8).
  */

@@ -91,6 +91,16 @@ MUTATIONS = {
         "rcached/stopping.c",
         "    return lent->stored + lent->own_stored;",
         "    return lent->stored;", "own_disk_takes_what_stops"),
+    "the-own-disk-is-leased-while-it-ends": (
+        "rcached/own-disk.c",
+        "    return disk->state->stopping ? ",
+        "    return disk->state->stopping && !disk->granter ? ",
+        "own_disk_takes_what_stops"),
+    "pages-go-to-a-disk-that-ends": (
+        "rcached/pager/put-choice.c",
+        "    return group_is_here(lease, n) && group_leaves(lease, n) ? 0 : n;",
+        "    return n || group_leaves(lease, n) || group_is_here(lease, n) ? "
+        "n : 0;", "unit-location"),
     "leases-that-come-and-go-are-waited-for": (
         "rcached/pager/progress.h",
         "    if (progress->leases < PROGRESS_LEASES) {", "    if (1) {",

@@ -188,7 +188,8 @@ def own_disk_takes_what_stops(build):
     """
     The only provider ends: what it has lent goes to its requester's own disk.
     Then rcached on the requester ends, when that provider is back: nothing
-    stays on the disk, which ends with it.
+    stays on the disk, which ends with it.  Until then nothing more goes there,
+    and the guest goes on with more than local-max.
     """
     with OwnDisk(build, slab="1M", providers=1) as c:
         lender, = c.providers
@@ -199,12 +200,18 @@ def own_disk_takes_what_stops(build):
         assert process.stop(120) == 0, process.tail(20)
         assert c.own() > 32 * MIB, c.status(c.requester)
         goes_on(vm)
+        vm.call("hold")         # or all of it comes home before the provider
         process = c.requester.processes["rcached"]
         process.popen.terminate()
         wait_for("it to wait for the disk",
                  lambda: "has to leave first" in process.tail(100), 30)
         time.sleep(3)           # an end that loses nothing takes a second
         assert process.popen.poll() is None, process.tail(20)
+        vm.call("go")
+        wait_for("the guest to be refused the disk",
+                 lambda: "0 leases granted: this host's rcached is about to "
+                 "stop" in process.tail(100), 60)
+        wait_for("local-max to give way", lambda: beyond(vm), 60)
         lender.keeper.forget()
         c.start_provider(lender)
         assert process.popen.wait(120) == 0, process.tail(20)

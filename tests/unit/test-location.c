@@ -206,6 +206,17 @@ START_TEST(the_own_disk_is_for_what_nobody_else_has_room_for)
 }
 END_TEST
 
+START_TEST(nothing_is_put_on_a_disk_that_ends)
+{
+    remote[0].own = true;
+    ck_assert(location_has_room(p));
+    p->leases.entry[0]->keep = 0;
+    ck_assert(!location_has_room(p));
+    p->leases.entry[0]->keep = UINT32_MAX;      /* the end was called off */
+    ck_assert(location_has_room(p));
+}
+END_TEST
+
 START_TEST(what_is_freed_during_a_move_is_freed_afterwards)
 {
     uint64_t before = stored_slot(), during = stored_slot();
@@ -315,6 +326,7 @@ int main(void)
     tcase_add_test(t, a_put_that_hangs_is_overdue);
     tcase_add_test(t, nothing_is_put_into_what_is_not_there);
     tcase_add_test(t, the_own_disk_is_for_what_nobody_else_has_room_for);
+    tcase_add_test(t, nothing_is_put_on_a_disk_that_ends);
     tcase_add_test(t, what_is_freed_during_a_move_is_freed_afterwards);
     tcase_add_test(t, a_slab_that_stays_frees_where_it_is);
     tcase_add_test(t, a_get_that_waits_follows_its_slab);
