@@ -8,7 +8,8 @@ void giveback_init(GiveBack *giveback, uint32_t psi_some_max,
                    uint32_t psi_full_max)
 {
     *giveback = (GiveBack) {
-        .keep = PRESSURE_KEEP_ALL, .foreseen = PRESSURE_KEEP_ALL,
+        .keep = PRESSURE_KEEP_ALL, .here = PRESSURE_KEEP_ALL,
+        .foreseen = PRESSURE_KEEP_ALL,
     };
     pressure_init(&giveback->pressure, psi_some_max, psi_full_max);
 }
@@ -23,17 +24,17 @@ void giveback_update(GiveBack *giveback, const GiveBackInput *in,
         .leased = lent,
         .psi_some = in->sample->psi_some_avg10,
         .psi_full = in->sample->psi_full_avg10,
-        .draining = in->draining,
     };
 
     if (!in->unsettled) {
         giveback->foreseen = predicted->keep < lent ? predicted->keep
                                                     : PRESSURE_KEEP_ALL;
     }
-    if (in->sampled || in->draining) {
-        giveback->keep = MIN(pressure_update(&giveback->pressure, &pressure),
+    if (in->sampled) {
+        giveback->here = MIN(pressure_update(&giveback->pressure, &pressure),
                              giveback->foreseen);
     }
+    giveback->keep = in->draining ? 0 : giveback->here;
 }
 
 void giveback_cap(const GiveBack *giveback, const GiveBackInput *in,

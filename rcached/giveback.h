@@ -18,6 +18,7 @@ typedef struct GiveBack {
     Pressure pressure;
     uint64_t keep;              /* bytes that may stay leased, in memory;
                                  * PRESSURE_KEEP_ALL: all of them */
+    uint64_t here;              /* the same, were this host not to be empty */
     uint64_t foreseen;          /* the same, as far as growth asks for it */
 } GiveBack;
 

@@ -198,8 +198,11 @@ static void give_back_now(Policy *p, const GiveBackInput *in)
     if (!provider) {
         return;
     }
+    /* The spill file ends with this daemon: it is for what is short alone. */
+    provider_set_stay(provider, s->stopping ? p->giveback.here : 0);
     s->asked = provider_revoke(provider, p->giveback.keep,
-                               s->sampled ? s->prediction.room : 0,
+                               s->sampled && !s->stopping
+                                   ? s->prediction.room : 0,
                                p->config.options->deadline_ms);
     provider_revoke_own(provider, s->stopping, p->config.options->deadline_ms);
     say_asked(p, before);

@@ -18,9 +18,6 @@ uint64_t pressure_update(Pressure *pressure, const PressureInput *in)
     uint64_t least = pressed ? target : in->reserve;
     uint64_t need;
 
-    if (in->draining) {
-        return 0;
-    }
     if (in->available < least) {
         pressure->asking = true;
     } else if (in->available >= target) {

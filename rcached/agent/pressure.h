@@ -29,7 +29,6 @@ typedef struct PressureInput {
     uint64_t leased;            /* and in memory */
     uint32_t psi_some;          /* hundredths of a percent */
     uint32_t psi_full;
-    bool draining;              /* everything is to go */
 } PressureInput;
 
 /** pressure_init() - nothing is asked back yet */

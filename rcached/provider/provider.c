@@ -368,6 +368,13 @@ void provider_set_limit(Provider *provider, uint64_t bytes)
     pthread_mutex_unlock(&provider->lock);
 }
 
+void provider_set_stay(Provider *provider, uint64_t bytes)
+{
+    pthread_mutex_lock(&provider->lock);
+    store_set_stay(provider->store, bytes);
+    pthread_mutex_unlock(&provider->lock);
+}
+
 uint64_t provider_revoke(Provider *provider, uint64_t keep, uint64_t room,
                          uint32_t deadline_ms)
 {

@@ -113,6 +113,11 @@ const char *provider_protection(const Provider *provider);
  * leased already stays. */
 void provider_set_limit(Provider *provider, uint64_t bytes);
 
+/** provider_set_stay() - bytes that may stay in memory though they are asked
+ * back, and are not written to the spill file; from the next
+ * provider_revoke() on */
+void provider_set_stay(Provider *provider, uint64_t bytes);
+
 /**
  * provider_revoke() - ask requesters to leave slabs, or no longer
  * @keep: bytes that may stay leased and in memory; UINT64_MAX: all of them
@@ -122,8 +127,8 @@ void provider_set_limit(Provider *provider, uint64_t bytes);
  * It is said again as often as one likes: what has been asked for before
  * counts.  Grants are not refused by it, see provider_set_limit().  Slabs in
  * the spill file that there is no room for are asked for as well.  What is
- * still in memory at the deadline beyond @keep goes to the spill file, if
- * there is one.
+ * still in memory at the deadline beyond @keep, and beyond what may stay all
+ * the same, goes to the spill file, if there is one.
  *
  * Return: bytes that have been asked for and are still leased
  */

@@ -27,7 +27,9 @@ struct Store {
     uint64_t nr_slabs;          /* allocated */
     uint64_t nr_own;            /* of those: of leases of VMs here */
     uint64_t nr_reserved;       /* promised, not yet allocated */
-    uint64_t keep;              /* bytes that may stay in memory */
+    uint64_t stay;              /* store_set_stay() */
+    uint64_t keep;              /* bytes that may stay in memory: as many, or
+                                 * all that may stay leased */
     uint64_t room;              /* bytes by which slabs may come back */
     uint64_t short_by;          /* ms: when what is short is to be back; 0:
                                  * nothing is */

@@ -9,6 +9,10 @@
  * for until there is room for it here.  It comes back when the host has not
  * been short for as long as it gives requesters, so that a host at the edge
  * does not send the same slabs to and fro.
+ *
+ * A daemon that ends asks for all slabs, and its file ends with it: what would
+ * be lost there as well as in memory is not written (store_set_stay()), unless
+ * the host is short of memory meanwhile.
  */
 #include "rcached/provider/store-spill.h"
 
@@ -84,6 +88,11 @@ static void count(const Store *store, uint64_t *slabs, uint64_t *out)
     }
 }
 
+void store_set_stay(Store *store, uint64_t bytes)
+{
+    store->stay = bytes;
+}
+
 uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
                     uint32_t deadline_ms)
 {
@@ -93,17 +102,19 @@ uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
     count(store, &slabs, &out);
     here = slabs - out;
     may = keep / slab_bytes;
-    store->keep = keep;
+    store->keep = MAX(keep, store->stay);
     store->room = room = room > taken ? room - taken : 0;
     store->deadline_ms = deadline_ms;
-    if (here <= may) {
+    if (here <= store->keep / slab_bytes) {
         if (store->short_by) {
             store->calm_from = now;
         }
         store->short_by = 0;
-        may = MIN(may, here + MIN(out, room / slab_bytes));
     } else if (!store->short_by) {
         store->short_by = now + deadline_ms;
+    }
+    if (here <= may) {
+        may = MIN(may, here + MIN(out, room / slab_bytes));
     }
     return store_revoke(store, may, now + deadline_ms);
 }

@@ -9,8 +9,18 @@
 #include "rcached/provider/store.h"
 
 /**
+ * store_set_stay() - what is asked back may stay in memory all the same, and
+ * is not written to the file
+ * @bytes: of all that is leased; 0, as it is at first: as many as may stay
+ *         leased
+ *
+ * Holds from the next store_need() on.
+ */
+void store_set_stay(Store *store, uint64_t bytes);
+
+/**
  * store_need() - how much memory the host can spare, now
- * @keep: bytes that may stay leased and in memory
+ * @keep: bytes that may stay leased, and in memory
  * @room: bytes of memory by which slabs may come back from the spill file
  * @deadline_ms: within which the others are to be back
  *

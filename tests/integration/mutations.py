@@ -91,6 +91,14 @@ MUTATIONS = {
         "rcached/stopping.c",
         "    return lent->stored + lent->own_stored;",
         "    return lent->stored;", "own_disk_takes_what_stops"),
+    "a-stop-writes-to-the-file-that-ends-with-it": (
+        "rcached/policy.c",
+        "    provider_set_stay(provider, s->stopping ? p->giveback.here : 0);",
+        "    provider_set_stay(provider, 0);", "told_to_end_in_vain"),
+    "what-may-stay-is-written": (
+        "rcached/provider/store-spill.c",
+        "    store->keep = MAX(keep, store->stay);", "    store->keep = keep;",
+        "unit-provider-spill"),
     "the-own-disk-is-leased-while-it-ends": (
         "rcached/own-disk.c",
         "    return disk->state->stopping ? ",

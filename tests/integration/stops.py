@@ -190,11 +190,14 @@ def systemd_stops(build):
 
 
 def stop_timeout(c, text):
-    """Options of a provider that waits so long."""
+    """
+    Options of a provider that waits so long, and has a spill file to which all
+    that is asked back could go by then.
+    """
     conf = os.path.join(c.dir, "provider.conf")
     with open(conf, "w") as f:
-        f.write(f"[provider]\nstop-timeout = {text}\n")
-    return ["--config", conf]
+        f.write(f"[agent]\ndeadline = 1s\n[provider]\nstop-timeout = {text}\n")
+    return ["--config", conf, "--spill-dir", c.build, "--spill-size", "256M"]
 
 
 @scenario
@@ -218,7 +221,8 @@ def told_to_end(build):
 def told_to_end_in_vain(build):
     """
     Nobody takes what it has lent: who loses what is named before it is lost,
-    and the exit status says so; told twice, it ends at once.
+    and the exit status says so; told twice, it ends at once.  The spill file
+    would end as well, so that nothing is written to it.
     """
     for timeout, signals in (("3s", 1), ("10min", 2)):
         with Cluster(build, providers=1) as c:
@@ -231,9 +235,12 @@ def told_to_end_in_vain(build):
             vm = Vm(c.requester, mem=128, local_max=32, seconds=600,
                     threads=2, pattern="sweep")
             store(c, old, 64 * MIB)
-            for _ in range(signals):
+            process.popen.terminate()
+            time.sleep(1.5)     # by when the disk would have been written
+            status = c.status(old)
+            assert not status["spilled_bytes"], status
+            if signals > 1:
                 process.popen.terminate()
-                time.sleep(0.5)
             assert process.popen.wait(60) == 1, process.tail()
             said = process.tail(20)
             assert "of vm vm1 on host requester are lost" in said, said

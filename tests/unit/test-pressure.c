@@ -75,19 +75,6 @@ START_TEST(pressure_asks_for_more)
 }
 END_TEST
 
-START_TEST(a_drain_asks_for_all)
-{
-    PressureInput in = {
-        .available = 100 * GIB, .reserve = 8 * GIB, .leased = 16 * GIB,
-        .draining = true,
-    };
-
-    ck_assert_uint_eq(pressure_update(&pressure, &in), 0);
-    in.draining = false;
-    ck_assert_uint_eq(pressure_update(&pressure, &in), PRESSURE_KEEP_ALL);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("pressure");
@@ -101,7 +88,6 @@ int main(void)
     tcase_add_test(tc, it_ends_when_the_host_needs_less);
     tcase_add_test(tc, never_more_than_is_lent);
     tcase_add_test(tc, pressure_asks_for_more);
-    tcase_add_test(tc, a_drain_asks_for_all);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -106,6 +106,29 @@ START_TEST(nothing_goes_before_the_deadline)
 }
 END_TEST
 
+/* A daemon that ends wants all of it back, but its file ends as well. */
+START_TEST(what_may_stay_is_not_written)
+{
+    spill_put(0, SLABS * PAGES, 1);
+    provider_set_stay(provider, ALL);
+    provider_revoke(provider, 0, 0, NOW);
+    for (unsigned i = 0; i < 40; i++) {
+        ck_assert_uint_eq(client_bare(&c, RCACHE_PING), 0);
+        g_usleep(10000);
+    }
+    ck_assert_uint_eq(snapshot().in_file, 0);
+    /* Its host has become short. */
+    provider_set_stay(provider, SLAB);
+    provider_revoke(provider, 0, 0, NOW);
+    WAIT_FOR(snapshot().spilled == 2 * SLAB);
+    /* The end was called off. */
+    provider_set_stay(provider, 0);
+    provider_revoke(provider, ALL, 64 * SLAB, NOW);
+    WAIT_FOR(!snapshot().spilled);
+    spill_check(0, SLABS * PAGES, 1);
+}
+END_TEST
+
 /* No more goes than is short, and no more comes than there is room for. */
 START_TEST(as_much_as_there_is_room_for)
 {
@@ -317,6 +340,7 @@ int main(void)
     tcase_add_test(tc, a_get_of_both_kinds);
     tcase_add_test(tc, puts_and_frees_while_away);
     tcase_add_test(tc, nothing_goes_before_the_deadline);
+    tcase_add_test(tc, what_may_stay_is_not_written);
     tcase_add_test(tc, as_much_as_there_is_room_for);
     tcase_add_test(tc, a_lease_that_ends_leaves_room);
     tcase_add_test(tc, a_file_that_is_too_small);
