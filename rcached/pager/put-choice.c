@@ -124,12 +124,25 @@ static uint64_t group_used(const Pager *p, Lease *const *lease, unsigned n)
     return used;
 }
 
+/* Has none of them been BUSY a moment ago? */
+static bool group_is_open(Lease *const *lease, unsigned n, uint64_t now)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (now < lease[i]->put_at) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What all groups with room come to. */
 typedef struct Room {
     bool whole;                 /* one has enough copies, and is well */
     bool well;                  /* one is well */
-    unsigned lent;              /* copies, of one that is well and without
-                                 * this host's own disk; 0: there is none */
+    unsigned stays;             /* copies, of one that is well, open, and not
+                                 * wanted back as a whole; 0: there is none */
+    unsigned lent;              /* the same, without this host's own disk,
+                                 * open or not */
 } Room;
 
 static Room room_look(const Pager *p, uint64_t now)
@@ -140,9 +153,14 @@ static Room room_look(const Pager *p, uint64_t now)
     for (guint i = 0; i < p->slots.groups->len; i++) {
         unsigned n = group_leases(p, i, lease);
 
-        if (n && !group_in_trouble(lease, n, now)) {
-            room.well = true;
-            room.whole |= n >= p->locations.copies;
+        if (!n || group_in_trouble(lease, n, now)) {
+            continue;
+        }
+        room.well = true;
+        room.whole |= n >= p->locations.copies;
+        if (!group_leaves(lease, n)) {
+            room.stays = group_is_open(lease, n, now) ? MAX(room.stays, n)
+                                                      : room.stays;
             room.lent = group_is_here(lease, n) ? room.lent
                                                 : MAX(room.lent, n);
         }
@@ -159,7 +177,7 @@ uint64_t put_room(const Pager *p, uint64_t now)
         unsigned n = group_leases(p, i, lease);
 
         if (n >= p->locations.copies && !group_in_trouble(lease, n, now) &&
-            !group_is_here(lease, n)) {
+            !group_is_here(lease, n) && !group_leaves(lease, n)) {
             room += slots_free_in_group(&p->slots, i);
         }
     }
@@ -201,6 +219,7 @@ uint32_t put_choose(const Pager *p, uint64_t now)
 
         if (!n || (trouble && room.well) ||
             (n <= room.lent && group_is_here(lease, n)) ||
+            (n <= room.stays && group_leaves(lease, n)) ||
             (n < p->locations.copies && !degrade) ||
             !group_may_put(lease, n, now)) {
             continue;

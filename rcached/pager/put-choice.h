@@ -10,7 +10,11 @@
  * that no pages get through to, and only if no group is without such a one.
  * This host's own disk comes behind all other hosts, and is not put to at all
  * while one without it has room for as many copies, though it be busy; nor
- * when it is wanted back, since it is about to end then.
+ * when it is wanted back, since it is about to end then.  Slabs of which all
+ * places are wanted back as a whole get nothing while others, this host's own
+ * disk among them, have room for as many copies, though they be busy: the
+ * provider may be about to end.  Where nobody else has room they do, since it
+ * may as well be short of memory, which takes nothing from those slabs.
  * Last comes one with fewer copies than the VM wants, when there has been none
  * with enough for a quarter of a second (C8).
  */
@@ -26,8 +30,8 @@ typedef struct Pager Pager;
 /** put_choose() - a group that one more PUT can be sent to, or PUT_NOWHERE */
 uint32_t put_choose(const Pager *p, uint64_t now);
 
-/** put_room() - free slots of groups with enough copies that are well and
- * without this host's own disk */
+/** put_room() - free slots of groups with enough copies that are well, not
+ * wanted back as a whole, and without this host's own disk */
 uint64_t put_room(const Pager *p, uint64_t now);
 
 /** put_choice_tick() - note whether there is room with enough copies */

@@ -104,6 +104,16 @@ MUTATIONS = {
         "    return disk->state->stopping ? ",
         "    return disk->state->stopping && !disk->granter ? ",
         "own_disk_takes_what_stops"),
+    "pages-go-to-what-is-to-be-left": (
+        "rcached/pager/put-choice.c",
+        "            (n <= room.stays && group_leaves(lease, n)) ||\n", "",
+        "unit-location"),
+    "one-of-two-that-is-to-be-left-is-both": (
+        "rcached/pager/put-choice.c",
+        "        if (lease[i]->keep) {\n            return false;\n        }\n",
+        "        if (!lease[i]->keep) {\n            return true;\n        }\n"
+        "        if (i == n - 1) {\n            return false;\n        }\n",
+        "unit-location-two"),
     "pages-go-to-a-disk-that-ends": (
         "rcached/pager/put-choice.c",
         "    return group_is_here(lease, n) && group_leaves(lease, n) ? 0 : n;",

@@ -121,6 +121,20 @@ START_TEST(one_copy_is_the_last_resort)
 }
 END_TEST
 
+/* The other one keeps a copy; when both are, nobody else has room. */
+START_TEST(one_that_is_wanted_back_is_half_of_two)
+{
+    uint64_t slot;
+
+    p->leases.entry[0]->keep = 0;
+    ck_assert_uint_eq(put_room(p, now), PAGES);
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+    p->leases.entry[1]->keep = 0;
+    ck_assert_uint_eq(put_room(p, now), 0);
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ GET */
 
 /* A GET of slot @slot as number 0; who was asked. */
@@ -432,6 +446,7 @@ static Suite *location_two_suite(void)
     tcase_add_test(t, a_place_that_is_cleared_calls_it_off);
     tcase_add_test(t, nothing_is_put_while_one_is_away);
     tcase_add_test(t, one_copy_is_the_last_resort);
+    tcase_add_test(t, one_that_is_wanted_back_is_half_of_two);
     tcase_add_test(t, pages_are_asked_of_both_alike);
     tcase_add_test(t, the_better_one_is_asked);
     tcase_add_test(t, the_other_one_is_asked_after_a_while);

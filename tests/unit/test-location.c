@@ -8,6 +8,7 @@
 
 #include "common/wire-check.h"
 #include "location-fixture.h"
+#include "rcached/pager/put-choice.h"
 #include "rcached/pager/tag.h"
 
 /* ----------------------------------------------------------------- FREE */
@@ -206,6 +207,33 @@ START_TEST(the_own_disk_is_for_what_nobody_else_has_room_for)
 }
 END_TEST
 
+START_TEST(what_is_wanted_back_is_for_what_nobody_else_has_room_for)
+{
+    Lease *l = p->leases.entry[0], *other = p->leases.entry[1];
+    uint64_t slot[PAGES];
+
+    l->keep = 0;
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot[0]), 0);
+    ck_assert_uint_eq(put_room(p, now), 0);
+    ck_assert(location_add(p, other, 3));
+    ck_assert_uint_eq(put_room(p, now), PAGES);
+    remote[1].puts = LOCATION_PUTS_EACH;        /* busy, but it has room */
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 0);
+    remote[1].puts = 0;
+    other->put_at = now + 1;                    /* it refuses them */
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot[0]), 0);
+    other->put_at = 0;
+    remote[1].own = true;                       /* better than what ends */
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot[0]), 1);
+    ck_assert_uint_eq(location_reserve(p, slot, PAGES), PAGES - 1);
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot[0]), 0);
+}
+END_TEST
+
 START_TEST(nothing_is_put_on_a_disk_that_ends)
 {
     remote[0].own = true;
@@ -326,6 +354,8 @@ int main(void)
     tcase_add_test(t, a_put_that_hangs_is_overdue);
     tcase_add_test(t, nothing_is_put_into_what_is_not_there);
     tcase_add_test(t, the_own_disk_is_for_what_nobody_else_has_room_for);
+    tcase_add_test(t,
+                   what_is_wanted_back_is_for_what_nobody_else_has_room_for);
     tcase_add_test(t, nothing_is_put_on_a_disk_that_ends);
     tcase_add_test(t, what_is_freed_during_a_move_is_freed_afterwards);
     tcase_add_test(t, a_slab_that_stays_frees_where_it_is);
