@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/boot.h"
+#include "common/crash-point.h"
 #include "rcached/provider/provider-internal.h"
 #include "rcached/provider/store-adopt.h"
 #include "rcached/provider/store-look.h"
@@ -20,12 +21,20 @@
 #define KEPT_SPILL_KEY  "spill-key"
 #define KEPT_SPILL_FILE "spill-file"
 
-/* @spill: the previous daemon's spill file is this one's */
+/*
+ * What is in use is left with whoever keeps it, and not given to them again: in
+ * between nobody would have it, should this daemon be killed there.  A table
+ * that was kept is always in use.  @spill: the previous daemon's spill file is
+ * this one's.
+ */
 static bool kept_is_in_use(const Provider *provider, const char *name,
                            bool spill)
 {
     uint64_t number;
 
+    if (!strcmp(name, KEPT_TABLE)) {
+        return true;
+    }
     if (!strcmp(name, KEPT_SPILL_KEY) || !strcmp(name, KEPT_SPILL_FILE)) {
         return spill;
     }
@@ -201,16 +210,6 @@ static bool spill_choose(Provider *provider, const ProviderConfig *config,
     return true;
 }
 
-static void spill_keep(const Provider *provider)
-{
-    if (provider->spill) {
-        provider->keep(KEPT_SPILL_KEY, spill_key_fd(provider->spill->key),
-                       provider->keep_opaque);
-        provider->keep(KEPT_SPILL_FILE, spill_file_fd(provider->spill->file),
-                       provider->keep_opaque);
-    }
-}
-
 /* ------------------------------------------------------------- all of it */
 
 /* Leases and slabs; descriptors of slabs that are of no use are closed. */
@@ -245,6 +244,35 @@ static bool adopt_leases(Provider *provider, const ProviderConfig *config,
     return true;
 }
 
+/* What nobody needs any more is not to be kept. */
+static void kept_let_go(const Provider *provider, const ProviderConfig *config,
+                        bool spill_is_old)
+{
+    for (unsigned i = 0; i < config->nr_kept; i++) {
+        if (!kept_is_in_use(provider, config->kept[i].name, spill_is_old)) {
+            provider->keep(config->kept[i].name, -1, provider->keep_opaque);
+            crash_point("let-go");
+        }
+    }
+}
+
+/* What this daemon has made is kept from now on. */
+static void keep_new(const Provider *provider, const ProviderConfig *config,
+                     bool spill_is_old)
+{
+    if (kept_find(config, KEPT_TABLE) < 0) {
+        provider->keep(KEPT_TABLE, store_table_fd(provider->store),
+                       provider->keep_opaque);
+    }
+    if (provider->spill && !spill_is_old) {
+        provider->keep(KEPT_SPILL_KEY, spill_key_fd(provider->spill->key),
+                       provider->keep_opaque);
+        provider->keep(KEPT_SPILL_FILE, spill_file_fd(provider->spill->file),
+                       provider->keep_opaque);
+    }
+    crash_point("adopted-kept");
+}
+
 bool provider_adopt(Provider *provider, const ProviderConfig *config,
                     GError **errp)
 {
@@ -255,15 +283,10 @@ bool provider_adopt(Provider *provider, const ProviderConfig *config,
         !spill_choose(provider, config, &spill_is_old, errp)) {
         return false;
     }
-    for (unsigned i = 0; provider->keep && i < config->nr_kept; i++) {
-        if (!kept_is_in_use(provider, config->kept[i].name, spill_is_old)) {
-            provider->keep(config->kept[i].name, -1, provider->keep_opaque);
-        }
-    }
+    crash_point("adopted");
     if (provider->keep) {
-        provider->keep(KEPT_TABLE, store_table_fd(provider->store),
-                       provider->keep_opaque);
-        spill_keep(provider);
+        kept_let_go(provider, config, spill_is_old);
+        keep_new(provider, config, spill_is_old);
     }
     return true;
 }

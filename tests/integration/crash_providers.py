@@ -159,9 +159,32 @@ def comes_back(c, vm):
              lambda: not spilled(c, c.providers[0]), 30)
 
 
+def begin_again(c, vm):
+    """With all of it in the file, and a slab that is nobody's."""
+    host = c.providers[0]
+    if not spilled(c, host):
+        drain(c, host)
+        all_in_the_file(c)
+    with host.keeper.lock:
+        host.keeper.kept["slab-9999"] = os.memfd_create("nobody's")
+    host.processes["rcached"].popen.kill()
+    host.processes["rcached"].popen.wait()
+    c.start_provider(host)
+
+
+def goes_on_from_the_file(c, vm):
+    """What was kept is all there, and may be used."""
+    all_in_the_file(c)
+    goes_on(vm, 500, 30)
+
+
 # --------------------------------------------------------------- the points
 
 POINTS = {
+    # A daemon takes over what the last one left.
+    "adopted": Point("adopts", 1, begin_again, goes_on_from_the_file),
+    "let-go": Point("adopts", 1, begin_again, goes_on_from_the_file),
+    "adopted-kept": Point("adopts", 1, begin_again, goes_on_from_the_file),
     # Memory is granted.
     "granted": Point("grants"),
     "grant-slab-kept": Point("grants"),
@@ -250,7 +273,8 @@ def in_cluster(cluster, **options):
     return group
 
 
-GROUPS = {"grants": in_grants,
+GROUPS = {"adopts": in_cluster(SpillingVictims, providers=1),
+          "grants": in_grants,
           "serves": in_cluster(Victims),
           "pushes": in_cluster(Victims),
           "intakes": in_cluster(Victims),

@@ -38,11 +38,13 @@ def crash_points(names):
 # sent is sent by the next eviction, and what was is done by the provider; what
 # a FREE_ACK is about is free at both, as the next pager's map is made from the
 # words alone; limits stand with the VMM, which has not been told of others; a
-# reply that has gone out is the requester's; and a command that an arbiter has
-# passed on is the host's, whose answer nobody waits for.
+# reply that has gone out is the requester's; a command that an arbiter has
+# passed on is the host's, whose answer nobody waits for; and before and after
+# a provider lets go of what it has no use for, all the rest is kept.
 NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked "
                              "resize-begun resize-reached reply-sent "
-                             "evict-passed-on upgrade-passed-on")
+                             "evict-passed-on upgrade-passed-on adopted "
+                             "adopted-kept")
 
 # name: (file, what stands there, what stands there instead, scenario), or
 # several scenarios, each of which must fail; or the same in several files,
@@ -891,11 +893,16 @@ MUTATIONS = {
         "            if (out->slot[i]) {\n                freeing_add(",
         "            if (0) {\n                freeing_add(",
         crash_points("free-come free-done")),
+    "crash-what-is-kept-is-given-anew": (
+        "rcached/provider/provider-adopt.c",
+        "    if (!strcmp(name, KEPT_TABLE)) {\n        return true;",
+        "    if (!strcmp(name, KEPT_TABLE)) {\n        return false;",
+        crash_points("let-go")),
     "crash-kept-for-nobody": (
         "rcached/provider/provider-adopt.c",
         "            provider->keep(config->kept[i].name, -1, "
-        "provider->keep_opaque);\n        }\n    }\n    if (provider->keep",
-        "        }\n    }\n    if (provider->keep",
+        "provider->keep_opaque);\n",
+        "",
         crash_points("lease-ended slab-punched slab-disowned")),
     "crash-moves-wait-for-ever": (
         "rcached/pager/move.c",
