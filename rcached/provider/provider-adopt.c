@@ -13,6 +13,7 @@
 
 #include "common/boot.h"
 #include "common/crash-point.h"
+#include "rcached/provider/kept-name.h"
 #include "rcached/provider/provider-internal.h"
 #include "rcached/provider/store-adopt.h"
 #include "rcached/provider/store-look.h"
@@ -30,7 +31,8 @@
 static bool kept_is_in_use(const Provider *provider, const char *name,
                            bool spill)
 {
-    uint64_t number;
+    uint32_t number;
+    bool old;
 
     if (!strcmp(name, KEPT_TABLE)) {
         return true;
@@ -38,9 +40,7 @@ static bool kept_is_in_use(const Provider *provider, const char *name,
     if (!strcmp(name, KEPT_SPILL_KEY) || !strcmp(name, KEPT_SPILL_FILE)) {
         return spill;
     }
-    return g_str_has_prefix(name, KEPT_SLAB) &&
-           g_ascii_string_to_unsigned(name + strlen(KEPT_SLAB), 10, 0,
-                                      UINT32_MAX, &number, NULL) &&
+    return kept_name_parse(name, &number, &old) &&
            store_has_slab(provider->store, number);
 }
 
@@ -244,13 +244,28 @@ static bool adopt_leases(Provider *provider, const ProviderConfig *config,
     return true;
 }
 
+/* An earlier daemon named it; it is to be let go of under that name. */
+static void note_old_name(const Provider *provider, const char *name)
+{
+    uint32_t number;
+    bool old;
+
+    if (kept_name_parse(name, &number, &old) && old) {
+        g_hash_table_add(provider->old_names, GUINT_TO_POINTER(number));
+    }
+}
+
 /* What nobody needs any more is not to be kept. */
 static void kept_let_go(const Provider *provider, const ProviderConfig *config,
                         bool spill_is_old)
 {
     for (unsigned i = 0; i < config->nr_kept; i++) {
-        if (!kept_is_in_use(provider, config->kept[i].name, spill_is_old)) {
-            provider->keep(config->kept[i].name, -1, provider->keep_opaque);
+        const char *name = config->kept[i].name;
+
+        if (kept_is_in_use(provider, name, spill_is_old)) {
+            note_old_name(provider, name);
+        } else {
+            provider->keep(name, -1, provider->keep_opaque);
             crash_point("let-go");
         }
     }

@@ -10,8 +10,6 @@
 #include "rcached/provider/spill.h"
 #include "rcached/provider/store.h"
 
-#define KEPT_SLAB       "slab-"
-
 struct Provider {
     ServerConfig server_config;
     Server *server;             /* made and freed on the server's thread */
@@ -29,14 +27,15 @@ struct Provider {
     uint32_t claim_max_ms;
     ProviderKeep *keep;
     void *keep_opaque;
+    GHashTable *old_names;      /* slabs kept under such, see kept-name.h */
     int listen_fd;
     int wake_fd;
     int stop;
     char *address;
 };
 
-/** provider_keep_slab() - have it kept; @fd: -1: no longer */
-void provider_keep_slab(Provider *provider, uint32_t number, int fd);
+/** provider_keep_slab() - have a new slab kept */
+void provider_keep_slab(Provider *provider, const Slab *slab);
 
 /** provider_wake() - the server's thread has something to look at */
 void provider_wake(Provider *provider);

@@ -82,7 +82,7 @@ static void keep_slabs(Provider *provider, StoreLease *lease,
                        Slab *const *slabs, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        provider_keep_slab(provider, slabs[i]->number, slabs[i]->fd);
+        provider_keep_slab(provider, slabs[i]);
     }
     pthread_mutex_lock(&provider->lock);
     store_unuse(provider->store, lease);

@@ -27,6 +27,7 @@
 #include "common/crash-point.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
+#include "rcached/provider/kept-name.h"
 #include "rcached/provider/provider-adopt.h"
 #include "rcached/provider/provider-internal.h"
 #include "rcached/provider/store-look.h"
@@ -200,13 +201,26 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
 
 /* ------------------------------------------------------------------ new */
 
-void provider_keep_slab(Provider *provider, uint32_t number, int fd)
+void provider_keep_slab(Provider *provider, const Slab *slab)
 {
-    char name[32];
+    char name[KEPT_NAME_MAX];
 
     if (provider->keep) {
-        g_snprintf(name, sizeof(name), KEPT_SLAB "%" PRIu32, number);
-        provider->keep(name, fd, provider->keep_opaque);
+        kept_name(slab->number, false, name);
+        provider->keep(name, slab->fd, provider->keep_opaque);
+    }
+}
+
+/* With the lock held, as all that is done with old_names while it serves. */
+static void slab_let_go(Provider *provider, uint32_t number)
+{
+    bool old = g_hash_table_remove(provider->old_names,
+                                   GUINT_TO_POINTER(number));
+    char name[KEPT_NAME_MAX];
+
+    if (provider->keep) {
+        kept_name(number, old, name);
+        provider->keep(name, -1, provider->keep_opaque);
     }
 }
 
@@ -214,7 +228,7 @@ static void slab_gone(const Slab *slab, void *opaque)
 {
     Provider *provider = opaque;
 
-    provider_keep_slab(provider, slab->number, -1);
+    slab_let_go(provider, slab->number);
     if (provider->spill) {
         spill_forget(provider->spill, slab);
     }
@@ -297,6 +311,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     provider->claim_max_ms = config->claim_max_ms;
     provider->keep = config->keep;
     provider->keep_opaque = config->keep_opaque;
+    provider->old_names = g_hash_table_new(NULL, NULL);
     if (!provider_set_up(provider, config, errp)) {
         provider_free(provider);
         return NULL;
@@ -337,6 +352,7 @@ void provider_free(Provider *provider)
         close(provider->wake_fd);
     }
     g_free(provider->address);
+    g_hash_table_unref(provider->old_names);
     pthread_cond_destroy(&provider->started);
     pthread_mutex_destroy(&provider->lock);
     g_free(provider);
@@ -455,7 +471,7 @@ void provider_grant(Provider *provider, const WireGrant *asked,
      */
     crash_point("granted");
     for (i = 0; i < made; i++) {
-        provider_keep_slab(provider, slabs[i]->number, slabs[i]->fd);
+        provider_keep_slab(provider, slabs[i]);
         crash_point("grant-slab-kept");
     }
     crash_point("grant-kept");

@@ -893,6 +893,16 @@ MUTATIONS = {
         "            if (out->slot[i]) {\n                freeing_add(",
         "            if (0) {\n                freeing_add(",
         crash_points("free-come free-done")),
+    "kept-slabs-have-long-names": (
+        "rcached/provider/kept-name.c",
+        "        g_snprintf(name, KEPT_NAME_MAX, PREFIX ",
+        "        g_snprintf(name, KEPT_NAME_MAX, OLD_PREFIX ",
+        "unit-provider-kept"),
+    "old-names-are-kept-for-ever": (
+        "rcached/provider/provider.c",
+        "        kept_name(number, old, name);",
+        "        kept_name(number, old && 0, name);",
+        "unit-provider-kept"),
     "crash-what-is-kept-is-given-anew": (
         "rcached/provider/provider-adopt.c",
         "    if (!strcmp(name, KEPT_TABLE)) {\n        return true;",
@@ -900,8 +910,7 @@ MUTATIONS = {
         crash_points("let-go")),
     "crash-kept-for-nobody": (
         "rcached/provider/provider-adopt.c",
-        "            provider->keep(config->kept[i].name, -1, "
-        "provider->keep_opaque);\n",
+        "            provider->keep(name, -1, provider->keep_opaque);\n",
         "",
         crash_points("lease-ended slab-punched slab-disowned")),
     "crash-moves-wait-for-ever": (
