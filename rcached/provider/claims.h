@@ -20,8 +20,19 @@ StoreLease *claims_find(const Peer *peer, uint64_t id);
 enum RcacheStatus claims_lease_for(const Peer *peer, const WireHead *head,
                                    StoreLease **out);
 
+/** claims_can_be_asked() - is it by this connection that its requester is asked
+ * to leave slabs?  One of a session is, if it has the feature. */
+bool claims_can_be_asked(const Peer *peer);
+
+/** claims_add() - the connection has claimed a lease, whose reference becomes
+ * its own; the lock is held, and so for those that follow */
+void claims_add(Peer *peer, StoreLease *lease);
+
+/** claims_drop() - the connection has ended, and forgets all it has claimed */
+void claims_drop(Peer *peer);
+
 /** claims_prune() - forget claims of leases that have ended, so that they do
- * not pile up; the lock is held */
+ * not pile up */
 void claims_prune(Peer *peer);
 
 #endif

@@ -173,7 +173,7 @@ const char *intake_push(Peer *peer, const WireHead *head,
         in->push = peer;
         peer->intake = in;
         in->lease->refs++;
-        g_ptr_array_add(peer->claims, in->lease);
+        claims_add(peer, in->lease);
         status = RCACHE_OK;
     }
     server_unlock(peer->server);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/wire-check.h"
+#include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/serving.h"
 
@@ -140,7 +141,6 @@ void peer_close(Peer *peer, const char *why)
 static void peer_let_go(Peer *peer)
 {
     Store *store = peer->server->config.store;
-    guint i;
 
     peer->ops->leaves(peer);
     server_lock(peer->server);
@@ -148,13 +148,11 @@ static void peer_let_go(Peer *peer)
         put_let_go(peer);
     }
     peer_out_drop(peer);
-    for (i = 0; i < peer->releases->len; i++) {
+    for (guint i = 0; i < peer->releases->len; i++) {
         store_forget_waiter(store, peer->releases->pdata[i]);
         g_free(peer->releases->pdata[i]);
     }
-    for (i = 0; i < peer->claims->len; i++) {
-        store_unref(store, peer->claims->pdata[i]);
-    }
+    claims_drop(peer);
     peer->server->counts.conns--;
     server_unlock(peer->server);
 }

@@ -49,13 +49,6 @@ static void claim_answer(Peer *peer, const WireHead *head,
     peer_reply_frame(peer, frame);
 }
 
-/* REVOKE goes to one connection of a session, and needs the feature. */
-static bool tells_revoked(const Peer *peer)
-{
-    return peer->role == RCACHE_ROLE_BULK &&
-           peer->features & RCACHE_FEATURE_MOVE;
-}
-
 /* With the lock held: say how many slabs the lease may keep, if it is news. */
 static void tell_revoked(Peer *peer, StoreLease *lease)
 {
@@ -81,7 +74,7 @@ void request_tell_revoked(Peer *peer)
 {
     guint i;
 
-    if (peer->state != PEER_OPEN || !tells_revoked(peer)) {
+    if (peer->state != PEER_OPEN || !claims_can_be_asked(peer)) {
         return;
     }
     for (i = 0; i < peer->claims->len; i++) {
@@ -111,11 +104,10 @@ static const char *request_claim(Peer *peer, const WireHead *head,
         if (claims_find(peer, head->lease)) {
             store_unref(store, lease);
         } else {
-            g_ptr_array_add(peer->claims, lease);
+            claims_add(peer, lease);
         }
         claim_answer(peer, head, lease);
-        if (tells_revoked(peer)) {
-            lease->movable = true;
+        if (claims_can_be_asked(peer)) {
             lease->told_revoked = 0;    /* this connection knows nothing */
             tell_revoked(peer, lease);
         }

@@ -7,6 +7,31 @@
 #include "common/crash-point.h"
 #include "rcached/provider/store-internal.h"
 
+/* Of a lease's life: how long a requester has to connect again. */
+#define RETURN_PART     6u
+
+/* ------------------------------------------------------ who can be asked */
+
+void store_asker_comes(StoreLease *lease)
+{
+    lease->askers++;
+}
+
+void store_asker_leaves(StoreLease *lease, uint64_t now)
+{
+    lease->askers--;
+    lease->asker_left = now;
+}
+
+bool store_can_ask(const Store *store, const StoreLease *lease, uint64_t now)
+{
+    uint64_t moment = store->config.ttl_ms / RETURN_PART;
+
+    return lease->rec->state != RCACHE_LEASE_EXPIRED &&
+           (lease->askers ||
+            (lease->asker_left && now < lease->asker_left + moment));
+}
+
 /* ---------------------------------------------------------- asking back */
 
 /* Slabs this lease has been asked for and still has. */
@@ -48,14 +73,15 @@ static gint compare_room(gconstpointer a, gconstpointer b)
 }
 
 /* Ask for @n slabs more; return how many could not be. */
-static uint64_t ask_more(GList *leases, uint64_t n, uint64_t deadline)
+static uint64_t ask_more(const Store *store, GList *leases, uint64_t n,
+                         uint64_t now, uint64_t deadline)
 {
     for (GList *at = leases; at && n; at = at->next) {
         StoreLease *lease = at->data;
         uint32_t has = MIN(lease->keep, lease->slabs->len);
         uint32_t take = MIN(n, has);
 
-        if (lease->movable && take) {
+        if (take && store_can_ask(store, lease, now)) {
             lease_set_keep(lease, has - take, deadline);
             n -= take;
         }
@@ -95,19 +121,32 @@ static GList *lent_only(GList *leases)
     return leases;
 }
 
-uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline)
+/* What a requester was asked for that is gone has to come from others. */
+static void ask_in_vain_no_more(const Store *store, StoreLease *lease,
+                                uint64_t now)
+{
+    if (lease_asked(lease) && !store_can_ask(store, lease, now)) {
+        lease_set_keep(lease, UINT32_MAX, lease->deadline);
+    }
+}
+
+uint64_t store_revoke(Store *store, uint64_t keep, uint64_t now,
+                      uint64_t deadline)
 {
     g_autoptr(GList) leases = g_hash_table_get_values(store->leases);
     uint64_t slabs = 0, asked = 0, want;
 
     leases = lent_only(g_list_sort(g_steal_pointer(&leases), compare_room));
     for (GList *at = leases; at; at = at->next) {
-        slabs += ((StoreLease *)at->data)->slabs->len;
-        asked += lease_asked(at->data);
+        StoreLease *lease = at->data;
+
+        ask_in_vain_no_more(store, lease, now);
+        slabs += lease->slabs->len;
+        asked += lease_asked(lease);
     }
     want = slabs > keep ? slabs - keep : 0;
     if (want > asked) {
-        return want - ask_more(leases, want - asked, deadline);
+        return want - ask_more(store, leases, want - asked, now, deadline);
     }
     ask_less(leases, asked - want);
     return want;

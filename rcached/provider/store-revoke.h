@@ -9,16 +9,36 @@
 void store_forget(StoreLease *lease, Slab *slab);
 
 /**
+ * store_asker_comes() - there is a connection by which the lease's requester
+ * can be asked to leave slabs
+ */
+void store_asker_comes(StoreLease *lease);
+
+/** store_asker_leaves() - it has ended; @now is CLOCK_BOOTTIME, ms */
+void store_asker_leaves(StoreLease *lease, uint64_t now);
+
+/**
+ * store_can_ask() - can the lease's requester be asked to leave slabs?
+ *
+ * Not of one that has expired, nor without a connection; but one that has just
+ * lost its connection has a moment to come back.
+ */
+bool store_can_ask(const Store *store, const StoreLease *lease, uint64_t now);
+
+/**
  * store_revoke() - ask for slabs that are lent back, or no longer
  * @keep: slabs that may stay leased in all
- * @deadline: CLOCK_BOOTTIME, ms: for those that are asked for from now on
+ * @now: CLOCK_BOOTTIME, ms, and so is
+ * @deadline: for those that are asked for from now on
  *
  * What has been asked of a lease before stays asked for, as far as it is
- * needed; more is asked first of the leases that have most room unused.
+ * needed and its requester can be asked (store_can_ask()); more is asked first
+ * of the leases that have most room unused.
  *
  * Return: slabs that have been asked for and are still leased
  */
-uint64_t store_revoke(Store *store, uint64_t keep, uint64_t deadline);
+uint64_t store_revoke(Store *store, uint64_t keep, uint64_t now,
+                      uint64_t deadline);
 
 /** store_asked() - slabs that have been asked for and are still leased */
 uint64_t store_asked(const Store *store);

@@ -24,7 +24,7 @@
 typedef enum SpillClass {
     SPILL_EXPIRED,              /* nobody may ask for it any more */
     SPILL_ASKED,                /* asked for, and not left */
-    SPILL_UNASKED,              /* its requester cannot leave slabs */
+    SPILL_UNASKED,              /* its requester cannot be asked */
     SPILL_NOT
 } SpillClass;
 
@@ -93,6 +93,24 @@ void store_set_stay(Store *store, uint64_t bytes)
     store->stay = bytes;
 }
 
+/* Those in the file that nobody can be asked for: others need not leave in
+ * their place, as they take no memory. */
+static uint64_t out_unasked(const Store *store, uint64_t now)
+{
+    GHashTableIter iter;
+    uint64_t out = 0;
+    gpointer lease;
+
+    g_hash_table_iter_init(&iter, store->leases);
+    while (g_hash_table_iter_next(&iter, NULL, &lease)) {
+        if (!((StoreLease *)lease)->own &&
+            !store_can_ask(store, lease, now)) {
+            out += lease_out(lease);
+        }
+    }
+    return out;
+}
+
 uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
                     uint32_t deadline_ms)
 {
@@ -116,7 +134,8 @@ uint64_t store_need(Store *store, uint64_t keep, uint64_t room, uint64_t now,
     if (here <= may) {
         may = MIN(may, here + MIN(out, room / slab_bytes));
     }
-    return store_revoke(store, may, now + deadline_ms);
+    return store_revoke(store, may + out_unasked(store, now), now,
+                        now + deadline_ms);
 }
 
 /* ------------------------------------------------------------- going out */
@@ -149,7 +168,7 @@ static SpillClass lease_class(const StoreLease *lease, const Store *store,
     if (lease->rec->state == RCACHE_LEASE_EXPIRED) {
         return late ? SPILL_EXPIRED : SPILL_NOT;
     }
-    if (!lease->movable) {
+    if (!store_can_ask(store, lease, now)) {
         return late ? SPILL_UNASKED : SPILL_NOT;
     }
     return lease->slabs->len > lease->keep &&

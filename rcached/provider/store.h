@@ -87,7 +87,8 @@ typedef struct StoreLease {
     uint64_t deadline;          /* ms: the others were to be gone by then */
     const void *told;           /* the connection that has been told, */
     uint32_t told_revoked;      /* and which change of keep */
-    bool movable;               /* its requester can leave slabs */
+    unsigned askers;            /* connections that can be asked for slabs, */
+    uint64_t asker_left;        /* ms: when the last one ended; 0: none has */
     bool own;                   /* STORE_OWN */
     bool ending;
     void *waiter;               /* who asked for the end, for the owner */

@@ -514,6 +514,24 @@ MUTATIONS = {
         "(\n"
         "                           server->pushes.length >= PUSHES_MAX)",
         "unit-provider-spill-disk"),
+    "who-is-gone-is-asked": (
+        "rcached/provider/store-revoke.c",
+        "    if (lease_asked(lease) && !store_can_ask(store, lease, now)) {",
+        "    if (lease_asked(lease) && now == UINT64_MAX) {",
+        "unit-store-adopt"),
+    "who-has-expired-can-be-asked": (
+        "rcached/provider/store-revoke.c",
+        "    return lease->rec->state != RCACHE_LEASE_EXPIRED &&\n",
+        "    return\n", "unit-store-adopt"),
+    "a-connection-ends-unnoticed": (
+        "rcached/provider/claims.c",
+        "        store_asker_leaves(lease, boottime_ms());\n", "",
+        "unit-provider-move"),
+    "who-is-in-the-file-is-asked-of-others": (
+        "rcached/provider/store-spill.c",
+        "    return store_revoke(store, may + out_unasked(store, now), now,",
+        "    return store_revoke(store, may * !!out_unasked, now,",
+        "unit-store-adopt"),
     "unknown-states-are-counted": (
         "rcached/pager/table.h",
         "#define TABLE_STATES    (RCACHE_STATE_MASK + 1)",

@@ -383,6 +383,44 @@ START_TEST(revoke_is_told_again)
 }
 END_TEST
 
+/* The leases live on, in a session that cannot be asked. */
+static bool nobody_is_asked(Client *plain)
+{
+    for (plain->lease = OLD; plain->lease <= NEW; plain->lease++) {
+        ck_assert_uint_eq(client_bare(plain, RCACHE_RENEW), RCACHE_OK);
+    }
+    return !provider_revoke(provider, 0, 0, 60000);
+}
+
+START_TEST(a_connection_that_has_ended_is_not_asked)
+{
+    Client plain;
+
+    client_close(&c);
+    provider_free(provider);
+    config.ttl_ms = 3000;       /* and a sixth of it to come back */
+    fixture_start();
+    give(OLD, VM_A, 2);
+    give(NEW, VM_A, 2);
+    claim_both(1);
+    ck_assert_uint_eq(provider_revoke(provider, 0, 0, 60000), 4 * SLAB);
+    plain = client_session(provider_address(provider), VM_A, 1);
+    ck_assert_uint_eq(client_claim(&plain, OLD), RCACHE_OK);
+    ck_assert_uint_eq(client_claim(&plain, NEW), RCACHE_OK);
+    ck_assert(!nobody_is_asked(&plain));
+    client_close(&c);
+    WAIT_FOR(nobody_is_asked(&plain));
+    client_close(&plain);
+    c = client_connect(provider_address(provider));
+    c.features = RCACHE_FEATURE_MOVE;
+    ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_OK);
+    ck_assert_uint_eq(client_claim(&c, OLD), RCACHE_OK);
+    ck_assert_uint_ge(revoked(OLD).keep, 2);
+    ck_assert_uint_eq(provider_revoke(provider, 0, 0, 60000), 2 * SLAB);
+    ck_assert_uint_eq(revoked(OLD).keep, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("provider-move");
@@ -402,6 +440,7 @@ int main(void)
     tcase_add_test(tc, drop_is_refused);
     tcase_add_test(tc, revoke_is_told);
     tcase_add_test(tc, revoke_is_told_again);
+    tcase_add_test(tc, a_connection_that_has_ended_is_not_asked);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rcached/provider/slab-away.h"
 #include "rcached/provider/store-adopt.h"
 #include "rcached/provider/store-revoke.h"
 #include "rcached/provider/store-look.h"
+#include "rcached/provider/store-spill.h"
 #include "tests/unit/store-fixture.h"
 
 START_TEST(a_restart_loses_nothing)
@@ -117,31 +119,101 @@ START_TEST(slabs_are_asked_back)
     StoreLease *full = claimed(1, 2 * SLAB), *idle = claimed(2, 3 * SLAB);
     uint32_t page;
 
-    full->movable = idle->movable = true;
+    store_asker_comes(full);
+    store_asker_comes(idle);
     for (page = 0; page < 50; page++) {
         mark(full, wire_slot(number(full, 0), page), true);
     }
-    ck_assert_uint_eq(store_revoke(store, 5, 1000), 0);
-    ck_assert_uint_eq(store_revoke(store, 3, 1000), 2);
+    ck_assert_uint_eq(store_revoke(store, 5, 1, 1000), 0);
+    ck_assert_uint_eq(store_revoke(store, 3, 1, 1000), 2);
     ck_assert_uint_eq(idle->keep, 1);
     ck_assert_uint_ge(full->keep, 2);
-    ck_assert_uint_eq(store_revoke(store, 1, 2000), 4);
+    ck_assert_uint_eq(store_revoke(store, 1, 1, 2000), 4);
     ck_assert_uint_eq(idle->keep, 0);
     ck_assert_uint_eq(idle->deadline, 1000);
     ck_assert_uint_eq(full->keep, 1);
     ck_assert_uint_eq(full->deadline, 2000);
     store_drop(store, idle, idle->slabs->pdata[0]);
     ck_assert_uint_eq(store_asked(store), 3);   /* without asking again */
-    ck_assert_uint_eq(store_revoke(store, 1, 3000), 3);
-    ck_assert_uint_eq(store_revoke(store, UINT64_MAX, 3000), 0);
+    ck_assert_uint_eq(store_revoke(store, 1, 1, 3000), 3);
+    ck_assert_uint_eq(store_revoke(store, UINT64_MAX, 1, 3000), 0);
     ck_assert_uint_eq(store_asked(store), 0);
     ck_assert_uint_ge(MIN(idle->keep, full->keep), 2);
-    full->movable = false;      /* who cannot leave is not asked */
-    ck_assert_uint_eq(store_revoke(store, 0, 3000), 2);
+    store_asker_leaves(full, 1);    /* who cannot leave is not asked */
+    ck_assert_uint_eq(store_revoke(store, 0, TTL / 2, 3000), 2);
     ck_assert_uint_ge(full->keep, 2);
     ck_assert_uint_eq(store_asked(store), 2);
     store_unref(store, full);
     store_unref(store, idle);
+}
+END_TEST
+
+static uint32_t asked_of(const StoreLease *lease)
+{
+    return lease->slabs->len - MIN(lease->keep, lease->slabs->len);
+}
+
+/*
+ * Four of eight slabs are wanted back.  The lease with more room is asked for
+ * them; its connection ends, and after a moment the other one is, unless the
+ * first has come back.  So too where the connection stays and the lease
+ * expires; what renews it has it asked again only if more is short.
+ */
+START_TEST(who_is_gone_is_not_asked)
+{
+    StoreLease *gone = claimed(1, 4 * SLAB), *live = claimed(2, 4 * SLAB);
+    uint64_t now = 1000;
+
+    store_asker_comes(gone);
+    store_asker_comes(live);
+    for (uint32_t page = 0; page < 50; page++) {
+        mark(live, wire_slot(number(live, 0), page), true);
+    }
+    ck_assert_uint_eq(store_need(store, 4 * SLAB, 0, now, 1000), 4);
+    ck_assert_uint_eq(asked_of(gone), 4);
+    if (_i < 2) {
+        store_asker_leaves(gone, now);
+        ck_assert_uint_eq(store_need(store, 4 * SLAB, 0, now + 1, 1000), 4);
+        ck_assert_uint_eq(asked_of(gone), 4);
+    }
+    if (_i == 0) {
+        store_asker_comes(gone);
+    }
+    now += TTL - 1;
+    store_renew(store, live, 1, now);
+    if (_i == 2) {
+        store_tick(store, TTL, NULL, NULL);
+        ck_assert_uint_eq(gone->rec->state, RCACHE_LEASE_EXPIRED);
+    }
+    ck_assert_uint_eq(store_need(store, 4 * SLAB, 0, now, 1000), 4);
+    ck_assert_uint_eq(asked_of(gone), _i ? 0 : 4);
+    ck_assert_uint_eq(asked_of(live), _i ? 4 : 0);
+    if (_i == 2) {
+        store_renew(store, gone, 1, now);
+        ck_assert_uint_eq(store_need(store, 2 * SLAB, 0, now, 1000), 6);
+        ck_assert_uint_eq(asked_of(gone), 2);
+    }
+    store_unref(store, gone);
+    store_unref(store, live);
+}
+END_TEST
+
+/* In the file they take no memory: nobody has to leave in their place. */
+START_TEST(who_is_gone_is_in_the_file)
+{
+    StoreLease *gone = claimed(1, 4 * SLAB), *live = claimed(2, 4 * SLAB);
+
+    store_asker_comes(live);
+    ck_assert_uint_eq(store_need(store, 4 * SLAB, 0, 1, 1000), 4);
+    ck_assert_uint_eq(asked_of(live), 4);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_int_eq(slab_away_begin(gone->slabs->pdata[i], i), 0);
+    }
+    ck_assert_uint_eq(store_need(store, 4 * SLAB, 0, 1, 1000), 0);
+    ck_assert_uint_eq(store_need(store, 3 * SLAB, 0, 1, 1000), 1);
+    ck_assert_uint_eq(store_need(store, 8 * SLAB, 4 * SLAB, 1, 1000), 0);
+    store_unref(store, gone);
+    store_unref(store, live);
 }
 END_TEST
 
@@ -181,6 +253,8 @@ int main(void)
     tcase_add_test(tc, a_slab_is_dropped);
     tcase_add_loop_test(tc, a_drop_is_cut_short, 0, 3);
     tcase_add_test(tc, slabs_are_asked_back);
+    tcase_add_loop_test(tc, who_is_gone_is_not_asked, 0, 3);
+    tcase_add_test(tc, who_is_gone_is_in_the_file);
     tcase_add_test(tc, strange_descriptors_are_not_adopted);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
