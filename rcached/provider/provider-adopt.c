@@ -113,7 +113,7 @@ static bool spill_begin(Provider *provider, const ProviderConfig *config,
     provider->spill = spill_new(file, key, provider->guard, rate,
                                 config->spill_pause_ms);
     if (why) {
-        spill_says(provider->spill, true, why);
+        spill_says(provider->spill, why);
         g_warning("provider: %s", provider->spill->problem);
     }
     return true;

@@ -82,7 +82,7 @@ typedef struct ProviderSnapshot {
     uint64_t spill_put_pages;   /* PUTs that went to it */
     uint64_t spill_errors;
     bool spill_failing;         /* nothing can be written to it just now */
-    char spill_problem[160];    /* the last, or "" */
+    char spill_problem[320];    /* the last, or "" */
     uint64_t conns;             /* now */
     uint64_t conns_accepted;
     GArray *leases;             /* of WireBeatLease, those of VMs here too */

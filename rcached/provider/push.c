@@ -182,9 +182,7 @@ static void read_done(SpillXfer *xfer, int error)
     } else if (push->state == PUSH_OVER) {
         return;
     } else if (error || !read_unseal(read)) {
-        spill_failed(push->server->config.spill, false,
-                     error ? g_strerror(-error)
-                           : "a page read back is not what was written");
+        spill_read_failed(push->server->config.spill, push->slab, error);
         push_end(push, RCACHE_E_REFUSED, "the spill file cannot be read");
     } else {
         unsigned tag = 1;

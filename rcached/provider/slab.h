@@ -44,6 +44,8 @@ typedef struct SlabAway {
     uint32_t area;              /* of the file */
     uint64_t lease;             /* it was away of; authenticated */
     bool back;                  /* it is to come back */
+    unsigned unread;            /* times in a row that it could not, whole */
+    uint64_t back_at;           /* ms: not tried again till then */
     uint64_t *bits;             /* pages that are in the file */
     SpillSeal *seals;           /* of those */
     uint64_t punched[];         /* chunks of which the memory is given back */

@@ -213,9 +213,8 @@ static void get_done(SpillXfer *xfer, int error)
     bool good = !error && get_unseal(serve);
 
     if (!good) {
-        spill_failed(server->config.spill, false,
-                     error ? g_strerror(-error)
-                           : "a page read back is not what was written");
+        spill_read_failed(server->config.spill,
+                          serve->slabs[__builtin_ctzll(serve->filed)], error);
     }
     if (good && serve->peer->state == PEER_OPEN &&
         serve->head.type == RCACHE_SUMS) {
@@ -309,7 +308,7 @@ static Peer *put_finish(SpillServe *serve, int error)
     Server *server = serve->peer->server;
 
     if (error) {
-        spill_failed(server->config.spill, true, g_strerror(-error));
+        spill_write_failed(server->config.spill, g_strerror(-error));
     }
     server_lock(server);
     if (serve->status == RCACHE_OK) {

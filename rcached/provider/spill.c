@@ -84,26 +84,45 @@ bool spill_failing(const Spill *spill, uint64_t now)
     return now < spill->pause_until;
 }
 
-void spill_says(Spill *spill, bool write, const char *why)
+void spill_says(Spill *spill, const char *why)
 {
     spill->counts.errors++;
-    g_snprintf(spill->problem, sizeof(spill->problem), "spill file: %s: %s",
-               write ? "writing fails, slabs stay in memory"
-                     : "reading fails", why);
+    g_snprintf(spill->problem, sizeof(spill->problem),
+               "spill file: writing fails, slabs stay in memory: %s", why);
 }
 
-void spill_failed(Spill *spill, bool write, const char *why)
+static void spill_log(Spill *spill)
 {
-    server_lock(spill->server);
-    spill_says(spill, write, why);
-    if (write) {
-        spill->pause_until = spill->server->now + spill->pause_ms;
-    }
-    server_unlock(spill->server);
     if (spill->server->now >= spill->quiet_until) {
         g_warning("provider: %s", spill->problem);
         spill->quiet_until = spill->server->now + spill->pause_ms;
     }
+}
+
+void spill_write_failed(Spill *spill, const char *why)
+{
+    server_lock(spill->server);
+    spill_says(spill, why);
+    spill->pause_until = spill->server->now + spill->pause_ms;
+    server_unlock(spill->server);
+    spill_log(spill);
+}
+
+void spill_read_failed(Spill *spill, const Slab *slab, int error)
+{
+    const StoreRecord *rec;
+
+    server_lock(spill->server);
+    rec = slab->lease ? slab->lease->rec : NULL;    /* NULL: it has ended */
+    spill->counts.errors++;
+    g_snprintf(spill->problem, sizeof(spill->problem),
+               "spill file: slab %u of VM '%s' on '%s' has pages that cannot "
+               "be read, and stay there: %s", slab->number,
+               rec ? rec->name : "?", rec ? rec->host : "?",
+               error ? g_strerror(-error)
+                     : "a page read back is not what was written");
+    server_unlock(spill->server);
+    spill_log(spill);
 }
 
 /* -------------------------------------------------------------- chunks */
@@ -218,7 +237,7 @@ static void chunk_begin(Spill *spill, uint32_t number, uint64_t pages,
     if (out && !chunk_seal(spill, chunk)) {
         chunk->busy = false;
         spill->give_up = true;
-        spill_failed(spill, true, "the cipher failed");
+        spill_write_failed(spill, "the cipher failed");
         return;
     }
     spill->written += __builtin_popcountll(pages) * WIRE_PAGE_SIZE;
@@ -267,24 +286,24 @@ static void chunk_done(SpillXfer *xfer, int error)
 {
     SpillChunk *chunk = container_of(xfer, SpillChunk, xfer);
     Spill *spill = chunk->spill;
-    const char *why = error ? g_strerror(-error) : NULL;
+    bool good = !error;
 
     server_lock(spill->server);
     if (!error && chunk->out) {
         crash_point("chunk-written");
         chunk_is_out(chunk);
         crash_point("chunk-in-file");
-    } else if (!error && !chunk_is_back(spill, chunk)) {
-        why = "a page read back is not what was written";
-    }
-    if (why) {
-        spill->give_up = true;
-        spill->pause_until = spill->server->now + spill->pause_ms;
+    } else if (!error) {
+        good = chunk_is_back(spill, chunk);
     }
     server_unlock(spill->server);
     chunk->busy = false;
-    if (why) {
-        spill_failed(spill, chunk->out, why);
+    if (!good && chunk->out) {
+        spill->give_up = true;
+        spill_write_failed(spill, g_strerror(-error));
+    } else if (!good) {
+        spill->unread = true;
+        spill_read_failed(spill, chunk->slab, error);
     }
     spill->arrived(spill);
 }
@@ -321,10 +340,18 @@ static bool job_begin(Spill *spill, Slab *slab, bool back)
     spill->slab = slab;
     spill->lease = slab->lease;
     spill->next = 0;
-    spill->give_up = false;
+    spill->give_up = spill->unread = false;
     spill->began = spill->server->now;
     spill->written = 0;
     return true;
+}
+
+/* What could not be read is tried again, less and less often. */
+static void job_put_off(Spill *spill, SlabAway *away)
+{
+    away->back_at = spill->server->now +
+                    ((uint64_t)spill->pause_ms << MIN(away->unread, 6u));
+    away->unread++;
 }
 
 /* With the lock held: it is where it was to go, or has been given up. */
@@ -346,6 +373,9 @@ static void job_end(Spill *spill, bool there)
         }
     } else {
         slab->away->back = false;
+        if (spill->unread) {
+            job_put_off(spill, slab->away);
+        }
     }
     slab->users--;
     slab->filing--;
@@ -403,7 +433,7 @@ static bool step_back(Spill *spill)
         server_unlock(spill->server);
         if (ret) {
             spill->give_up = true;
-            spill->pause_until = spill->server->now + spill->pause_ms;
+            spill->back_until = spill->server->now + spill->pause_ms;
             return true;
         }
         crash_point("chunk-allocated");
@@ -462,6 +492,10 @@ static bool job_step(Spill *spill)
     if (spill->slab->away->back ? step_back(spill) : step_out(spill)) {
         return true;
     }
+    if (spill->unread) {
+        spill->give_up = true;  /* all the rest of it has been looked at */
+        return !chunks_busy(spill);
+    }
     spill->next = 0;            /* from the start, after the next event */
     return false;
 }
@@ -481,15 +515,16 @@ bool spill_step(Spill *spill)
     if (spill->slab) {
         return job_step(spill);
     }
-    if (!spill->look || spill_failing(spill, now)) {
+    if (!spill->look) {
         return false;
     }
     spill->look = false;
     server_lock(spill->server);
-    slab = store_spill_next(store, now, spill->rate);
+    slab = spill_failing(spill, now)
+           ? NULL : store_spill_next(store, now, spill->rate);
     if (slab) {
         begun = job_begin(spill, slab, false);
-    } else {
+    } else if (now >= spill->back_until) {
         slab = store_spill_back(store, now);
         begun = slab && job_begin(spill, slab, true);
     }
@@ -500,7 +535,7 @@ bool spill_step(Spill *spill)
 void spill_stop(Spill *spill)
 {
     spill->give_up = true;
-    spill->pause_until = UINT64_MAX;
+    spill->pause_until = spill->back_until = UINT64_MAX;
     if (spill->slab && !chunks_busy(spill)) {
         server_lock(spill->server);
         job_end(spill, false);

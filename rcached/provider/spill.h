@@ -12,8 +12,9 @@
  * a buffer first (spill-serve.c); a PUT into a slab that is going out passes
  * through a buffer into the file; a push reads what it sends.  Everything that
  * is read is authenticated.  What cannot be read, or is not what was written,
- * is answered with an error; what cannot be written stays in memory, and
- * nothing more is written for a while.
+ * is answered with an error, and stays in the file; it says nothing about other
+ * pages, which come back, nor about writing.  What cannot be written stays in
+ * memory, and nothing more is written for a while.
  */
 #ifndef RCACHED_PROVIDER_SPILL_H
 #define RCACHED_PROVIDER_SPILL_H
@@ -63,7 +64,7 @@ struct Spill {
     SpillKey *key;
     SlabGuard guard;
     uint64_t rate;              /* bytes written in a second */
-    uint32_t pause_ms;          /* after something failed */
+    uint32_t pause_ms;          /* after a failure */
     struct Server *server;
     SpillArrived *arrived;
     Ring *ring;
@@ -74,14 +75,16 @@ struct Spill {
     uint32_t next;              /* chunk to look at */
     bool look;                  /* there may be another one to move */
     bool give_up;               /* when no chunk is in flight */
+    bool unread;                /* some of it could not be read */
     uint64_t began;             /* ms */
     uint64_t written;           /* bytes, of it */
-    uint64_t pause_until;       /* ms: no slab is moved till then */
+    uint64_t pause_until;       /* ms: no slab goes to the file till then, */
+    uint64_t back_until;        /* nor comes back: there was no memory */
     uint64_t quiet_until;       /* ms: nothing more is logged till then */
     SpillChunk chunk[SPILL_CHUNKS];
     GQueue waiting;             /* SpillServe: a chunk of its is in flight */
     SpillCounts counts;
-    char problem[160];          /* the last; "": none since the last slab */
+    char problem[320];          /* the last; "": none since the last slab */
 };
 
 /** spill_new() - takes over @file and @key */
@@ -125,10 +128,17 @@ SpillPlace spill_place(const Slab *slab, uint32_t page);
 /** spill_in_flight() - is a chunk with this page on its way out? */
 bool spill_in_flight(const Spill *spill, const Slab *slab, uint32_t page);
 
-/** spill_says() - note what went wrong, with the server's lock or before it */
-void spill_says(Spill *spill, bool write, const char *why);
+/** spill_says() - writing failed; with the server's lock or before it */
+void spill_says(Spill *spill, const char *why);
 
-/** spill_failed() - something went wrong: log and count it, pause writing */
-void spill_failed(Spill *spill, bool write, const char *why);
+/** spill_write_failed() - log and count it, write nothing for a while */
+void spill_write_failed(Spill *spill, const char *why);
+
+/**
+ * spill_read_failed() - log and count it
+ * @slab: in use; what of it cannot be read stays in the file
+ * @error: -errno, or 0: what was read is not what was written
+ */
+void spill_read_failed(Spill *spill, const Slab *slab, int error);
 
 #endif

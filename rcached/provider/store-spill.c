@@ -28,10 +28,11 @@ typedef enum SpillClass {
     SPILL_NOT
 } SpillClass;
 
-/* Slabs of leases that are in the file or on their way there. */
+/* Slabs of leases that are in the file or on their way there; not one that is
+ * in memory again but for pages that cannot be read. */
 static bool slab_is_out(const Slab *slab)
 {
-    return slab->away && !slab->away->back;
+    return slab->away && !slab->away->back && slab_given_back(slab);
 }
 
 static uint32_t lease_out(const StoreLease *lease)
@@ -267,7 +268,7 @@ Slab *store_spill_back(Store *store, uint64_t now)
         Slab *slab = store->slabs->pdata[i];
 
         if (slab && slab->lease && !slab->lease->ending && slab->away &&
-            !slab->own && !slab->pushes) {
+            !slab->own && !slab->pushes && now >= slab->away->back_at) {
             store->room -= store_slab_bytes(store);
             return slab;
         }

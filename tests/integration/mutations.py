@@ -514,6 +514,19 @@ MUTATIONS = {
         "(\n"
         "                           server->pushes.length >= PUSHES_MAX)",
         "unit-provider-spill-disk"),
+    "a-bad-page-pauses-writing": (
+        "rcached/provider/spill.c",
+        "        spill_read_failed(spill, chunk->slab, error);\n",
+        "        spill_read_failed(spill, chunk->slab, error);\n"
+        "        spill_write_failed(spill, \"\");\n",
+        "unit-provider-spill-disk"),
+    "the-same-bad-slab-for-ever": (
+        "rcached/provider/store-spill.c",
+        " && now >= slab->away->back_at) {", ") {",
+        "unit-provider-spill-disk"),
+    "a-bad-page-counts-as-a-slab-in-the-file": (
+        "rcached/provider/store-spill.c",
+        " && slab_given_back(slab);", ";", "unit-store-adopt"),
     "who-is-gone-is-asked": (
         "rcached/provider/store-revoke.c",
         "    if (lease_asked(lease) && !store_can_ask(store, lease, now)) {",

@@ -209,6 +209,10 @@ START_TEST(who_is_gone_is_in_the_file)
     for (unsigned i = 0; i < 4; i++) {
         ck_assert_int_eq(slab_away_begin(gone->slabs->pdata[i], i), 0);
     }
+    ck_assert_uint_eq(store_need(store, 4 * SLAB, 0, 1, 1000), 4);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert(slab_chunk_punch(gone->slabs->pdata[i], 0));
+    }
     ck_assert_uint_eq(store_need(store, 4 * SLAB, 0, 1, 1000), 0);
     ck_assert_uint_eq(store_need(store, 3 * SLAB, 0, 1, 1000), 1);
     ck_assert_uint_eq(store_need(store, 8 * SLAB, 4 * SLAB, 1, 1000), 0);
