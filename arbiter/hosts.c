@@ -471,6 +471,12 @@ HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now)
     return HOST_ALIVE;
 }
 
+bool hosts_speaks(const Hosts *hosts, const Host *host, uint64_t now)
+{
+    return host->conn && host->seq_valid &&
+           hosts_state(hosts, host, now) == HOST_ALIVE;
+}
+
 unsigned hosts_forget(Hosts *hosts, uint64_t now)
 {
     unsigned n = 0;

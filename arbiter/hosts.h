@@ -238,6 +238,13 @@ bool hosts_stale(const Hosts *hosts, const Host *host, uint64_t now);
 /** hosts_state() - by the beats missed at @now */
 HostState hosts_state(const Hosts *hosts, const Host *host, uint64_t now);
 
+/**
+ * hosts_speaks() - is what is known of it its word of now?
+ *
+ * It is alive, connected, and has sent a heartbeat on this connection.
+ */
+bool hosts_speaks(const Hosts *hosts, const Host *host, uint64_t now);
+
 /** hosts_forget() - drop hosts that are not connected and long dead */
 unsigned hosts_forget(Hosts *hosts, uint64_t now);
 

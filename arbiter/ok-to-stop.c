@@ -7,22 +7,55 @@
 
 #define KNOWN_BEATS     3u      /* until all hosts have said what they have */
 
-static char *vm_reason(const WhatifVm *vm)
+/* What of it is there is known, and nothing else. */
+static char *doubt_reason(const WhatifVm *vm)
 {
-    char size[32], left[32];
+    char size[32];
 
     verdict_size(vm->sole, size);
-    if (vm->age_ms == UINT64_MAX) {
+    switch (vm->doubt) {
+    case WHATIF_SURE:
+        break;
+    case WHATIF_UNKNOWN:
         return g_strdup_printf("vm %s of %s: %s are there, and that host does "
                                "not say whether it has them elsewhere",
                                vm->name, vm->host, size);
-    }
-    if (vm->old) {
+    case WHATIF_NOT_CONNECTED:
+        return g_strdup_printf("vm %s on %s: %s are there, and that host is "
+                               "not connected to this arbiter", vm->name,
+                               vm->host, size);
+    case WHATIF_OLD:
         return g_strdup_printf("vm %s on %s: %s are there, and it has not "
                                "said for %.1f s whether it has them elsewhere",
                                vm->name, vm->host, size,
                                vm->age_ms / 1000.0);
+    case WHATIF_NO_PAGER:
+        return g_strdup_printf("vm %s on %s: %s are there, and it has no "
+                               "pager, which would know whether they are "
+                               "elsewhere", vm->name, vm->host, size);
+    case WHATIF_COPY_SILENT:
+        return g_strdup_printf("vm %s on %s: %s are there, and this arbiter "
+                               "does not hear host %s, where the VM counts on "
+                               "other copies", vm->name, vm->host, size,
+                               vm->other);
+    case WHATIF_COPY_UNLISTED:
+        return g_strdup_printf("vm %s on %s: %s are there, and host %s, where "
+                               "the VM counts on other copies, does not "
+                               "report one of its leases", vm->name, vm->host,
+                               size, vm->other);
     }
+    return NULL;
+}
+
+static char *vm_reason(const WhatifVm *vm)
+{
+    char *doubt = doubt_reason(vm);
+    char size[32], left[32];
+
+    if (doubt) {
+        return doubt;
+    }
+    verdict_size(vm->sole, size);
     if (vm->copies < 2) {
         return g_strdup_printf("vm %s on %s: it keeps one copy, and %s of it "
                                "are there", vm->name, vm->host, size);

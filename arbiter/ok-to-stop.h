@@ -4,8 +4,9 @@
  *
  * It would be where the host has the only live copy of a page (whatif.h), and
  * with a VM that runs there.  What is not known counts as if it were so: an
- * arbiter that has just started, a VM whose host is silent, a heartbeat that
- * had no room for all.  Pure.
+ * arbiter that has just started, a VM whose host is silent or that has no
+ * pager, another provider of it that is not heard, a heartbeat that had no
+ * room for all.  Pure.
  */
 #ifndef ARBITER_OK_TO_STOP_H
 #define ARBITER_OK_TO_STOP_H

@@ -27,29 +27,83 @@ static WhatifVm *vm_of(Whatif *whatif, const WireBeatLease *lease)
     return &g_array_index(whatif->vms, WhatifVm, whatif->vms->len - 1);
 }
 
-/* What its own host says of it, and how long ago. */
-static void set_guest(const Hosts *hosts, WhatifVm *vm, uint64_t now)
+static const WireBeatGuest *guest_find(const Host *host, const uint8_t *uuid)
 {
-    const Host *host = hosts_find(hosts, vm->host);
-
-    vm->age_ms = UINT64_MAX;
     for (guint i = 0; host && i < host->guests->len; i++) {
         const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
                                                 i);
 
-        if (!memcmp(g->vm, vm->uuid, RCACHE_UUID_LEN)) {
-            vm->guest = g->guest;
-            vm->copies = g->copies;
-            vm->one_copy = g->one_copy;
-            vm->repairing = g->repairing;
-            vm->age_ms = saturating_add(hosts_age(host, now),
-                                        g->figures_age_ms);
-            vm->old = hosts_state(hosts, host, now) != HOST_ALIVE ||
-                      g->figures_age_ms >= RCACHE_FIGURES_MAX_MS;
-            return;
+        if (!memcmp(g->vm, uuid, RCACHE_UUID_LEN)) {
+            return g;
         }
     }
-    vm->old = true;
+    return NULL;
+}
+
+/* Does the arbiter see this lease as its VM does? */
+static WhatifDoubt doubt_of_copy(const Hosts *hosts, const WireBeatLease *held,
+                                 uint64_t now)
+{
+    const Host *other = hosts_find(hosts, held->host);
+
+    if (!other || !hosts_speaks(hosts, other, now)) {
+        return WHATIF_COPY_SILENT;
+    }
+    return other->cut || hosts_lease_find(other, held->lease)
+               ? WHATIF_SURE : WHATIF_COPY_UNLISTED;
+}
+
+/* Of the copies elsewhere that its pager counts: those in leases that the
+ * pager has a session for. */
+static void doubt_copies(const Hosts *hosts, const Host *from,
+                         const Host *host, WhatifVm *vm, uint64_t now)
+{
+    for (guint i = 0; !vm->doubt && i < from->held->len; i++) {
+        const WireBeatLease *l = &g_array_index(from->held, WireBeatLease, i);
+
+        if (!memcmp(l->vm, vm->uuid, RCACHE_UUID_LEN) && l->stored &&
+            l->state == RCACHE_LEASE_CLAIMED && strcmp(l->host, host->name)) {
+            vm->doubt = doubt_of_copy(hosts, l, now);
+            wire_text_copy(vm->other, sizeof(vm->other), l->host);
+        }
+    }
+}
+
+static WhatifDoubt doubt_of_guest(const Hosts *hosts, const Host *host,
+                                  const WireBeatGuest *g, uint64_t now)
+{
+    if (hosts_state(hosts, host, now) != HOST_ALIVE ||
+        g->figures_age_ms >= RCACHE_FIGURES_MAX_MS) {
+        return WHATIF_OLD;
+    }
+    if (!hosts_speaks(hosts, host, now)) {
+        return WHATIF_NOT_CONNECTED;
+    }
+    /* Without one no age is told: nobody owes a report. */
+    return g->flags & RCACHE_GUEST_PAGER ? WHATIF_SURE : WHATIF_NO_PAGER;
+}
+
+/* What its own host says of it, how long ago, and whether that holds for what
+ * it has on @host. */
+static void set_guest(const Hosts *hosts, const Host *host, WhatifVm *vm,
+                      uint64_t now)
+{
+    const Host *from = hosts_find(hosts, vm->host);
+    const WireBeatGuest *g = guest_find(from, vm->uuid);
+
+    if (!g) {
+        vm->doubt = WHATIF_UNKNOWN;
+        return;
+    }
+    vm->guest = g->guest;
+    vm->copies = g->copies;
+    vm->one_copy = g->one_copy;
+    vm->repairing = g->repairing;
+    vm->age_ms = saturating_add(hosts_age(from, now), g->figures_age_ms);
+    vm->doubt = doubt_of_guest(hosts, from, g, now);
+    if (vm->sole < vm->stored) {
+        doubt_copies(hosts, from, host, vm, now);
+    }
 }
 
 /* Of a lease that a host lists: what its VM says that it has only there. */
@@ -138,8 +192,8 @@ static void collect(Whatif *whatif, const Hosts *hosts, const Host *host,
     for (guint i = 0; i < whatif->vms->len; i++) {
         WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
 
-        set_guest(hosts, vm, now);
-        vm->sole = vm->old ? vm->stored : vm->sole;
+        set_guest(hosts, host, vm, now);
+        vm->sole = vm->doubt ? vm->stored : vm->sole;
         whatif->stored = saturating_add(whatif->stored, vm->stored);
         whatif->sole = saturating_add(whatif->sole, vm->sole);
         whatif->repairing = saturating_add(whatif->repairing, vm->repairing);

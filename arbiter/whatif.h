@@ -8,9 +8,12 @@
  * runs there ends with it.
  *
  * How much has no other copy is the requester's to know, and is in its
- * heartbeats (HELD, sole).  Where they do not say, or are old, all that is
- * stored there counts as such.  While a VM's pages are still being copied that
- * figure falls, so what is left to be copied is told with it.
+ * heartbeats (HELD, sole).  Where they do not say, or there is a reason to
+ * doubt what they say (WhatifDoubt), all that is stored there counts as such.
+ * A pager that counts on copies at another provider may not have noticed yet
+ * that this one is gone; so its figure holds only while the arbiter hears that
+ * provider, and hears from it of that lease.  While a VM's pages are still
+ * being copied the figure falls, so what is left to be copied is told with it.
  *
  * What stands there is what the host says that it has lent, and what other
  * hosts' VMs say that they have there: a host that has come back without what
@@ -30,6 +33,18 @@
 #include "arbiter/hosts.h"
 #include "arbiter/placement.h"
 
+/* Why a VM's word for what has no other copy does not count. */
+typedef enum WhatifDoubt {
+    WHATIF_SURE,                /* it does */
+    WHATIF_UNKNOWN,             /* its host does not report it */
+    WHATIF_NOT_CONNECTED,       /* its host is not */
+    WHATIF_OLD,                 /* its host or its pager is silent */
+    WHATIF_NO_PAGER,            /* what there is, is the last pager's word */
+    WHATIF_COPY_SILENT,         /* it counts on another provider, which is */
+                                /* not heard, */
+    WHATIF_COPY_UNLISTED,       /* or does not list the lease */
+} WhatifDoubt;
+
 typedef struct WhatifVm {
     uint8_t uuid[RCACHE_UUID_LEN];
     char name[RCACHE_NAME_MAX];
@@ -42,9 +57,9 @@ typedef struct WhatifVm {
     uint64_t one_copy;          /* of its pages, wherever: with one live copy */
                                 /* or none */
     uint64_t repairing;         /* the same: still to be copied */
-    uint64_t age_ms;            /* of what its host says; UINT64_MAX: that */
-                                /* has not been heard of */
-    bool old;                   /* and that is too old for .sole */
+    uint64_t age_ms;            /* of what its host says */
+    WhatifDoubt doubt;          /* if any, .sole is all of .stored */
+    char other[RCACHE_NAME_MAX];        /* the provider in question */
     uint64_t lost;              /* of its pages, gone from there already */
     uint64_t guest;             /* its memory; 0: not known */
     uint64_t placed;            /* of .leased, there is room elsewhere for */

@@ -259,12 +259,46 @@ def sole(c, host):
                   host=host.name)["sole_bytes"]
 
 
+def against(c, host):
+    """What ok-to-stop says against it, in one text."""
+    return "; ".join(c.call(c.requester.path("arbiter.sock"), "ok-to-stop",
+                            host=host.name)["reasons"])
+
+
+def without_a_pager(c, vm, host):
+    """The VM's pager dies, and there is no other for a while: nobody knows
+    what is only at @host."""
+    attaches = vm.stats()["attaches"]
+    vm.popen.send_signal(signal.SIGSTOP)        # so it asks for no other
+    try:
+        assert c.kill_pager(vm.name)
+        wait_for("the last pager's word to count no more",
+                 lambda: "has no pager" in against(c, host), 30)
+    finally:
+        vm.popen.send_signal(signal.SIGCONT)
+    wait_for("the next pager", lambda: vm.stats()["attaches"] > attaches, 30)
+    # The fake tells each pager what it was started with.
+    assert vm.call("copies 2")["status"] == 0
+    wait_for("the next pager's word", lambda: not against(c, host), 30)
+
+
+def hangs_unnoticed(c, host, other):
+    """@other stops, as a host without power; the arbiter knows before the
+    pager does."""
+    os.kill(daemon(other).popen.pid, signal.SIGSTOP)
+    wait_for("the arbiter to miss it", lambda: "alive" not in [
+        h["state"] for h in c.call(c.requester.path("arbiter.sock"), "hosts")
+        if h["name"] == other.name], 30, 0.05)
+    assert against(c, host), "the only live copy may stop"
+
+
 @scenario
 def figures_agree(build):
     """
     How much has one copy, and how much is still to be copied, is the same
     for the VMM, on both admin sockets and in all commands: with one copy
-    wanted and with two, with a provider away, given up, and back.
+    wanted and with two, with a provider away, given up, and back. What has
+    only one live copy may not stop, also while the VM does not know it.
     """
     with GivesUp(build) as c:
         vm = filled(c, 64, 24)
@@ -286,6 +320,8 @@ def figures_agree(build):
         agree("two copies of everything", lambda remote: (0, 0))
         wait_for("nothing to be in one place only",
                  lambda: not any(sole(c, h) for h in c.providers), 30)
+        without_a_pager(c, vm, c.providers[0])
+        hangs_unnoticed(c, c.providers[0], lost)
         kill(lost)
         agree("what is left to be one copy that has to be copied",
               lambda remote: (remote, remote), dead=[lost])

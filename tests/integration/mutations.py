@@ -452,7 +452,21 @@ MUTATIONS = {
         "unit-shunned"),
     "silence-is-no-only-copy": (
         "arbiter/whatif.c",
-        "        vm->sole = vm->old ? vm->stored : vm->sole;\n", "",
+        "        vm->sole = vm->doubt ? vm->stored : vm->sole;\n", "",
+        "unit-ok-to-stop"),
+    "dead-pagers-are-believed": (
+        "arbiter/whatif.c",
+        "    return g->flags & RCACHE_GUEST_PAGER ? WHATIF_SURE"
+        " : WHATIF_NO_PAGER;",
+        "    return WHATIF_SURE;", "unit-ok-to-stop"),
+    "copies-at-silent-hosts-are-live": (
+        "arbiter/whatif.c",
+        "        return WHATIF_COPY_SILENT;",
+        "        return WHATIF_SURE;", "figures_agree"),
+    "copies-nobody-lists-are-live": (
+        "arbiter/whatif.c",
+        "    return other->cut || hosts_lease_find(other, held->lease)\n",
+        "    return other->cut || hosts_lease_find(other, held->lease) || 1\n",
         "unit-ok-to-stop"),
     "hung-arbiters-are-waited-for": (
         "rcached/agent/lease-requests.c",
