@@ -11,33 +11,15 @@
 
 #include <string.h>
 
+#include "common/uuid.h"
 #include "common/wire-beat.h"
 
 #define BYTES_MAX       (1ull << 50)
-
-typedef struct Uuid {
-    uint8_t bytes[RCACHE_UUID_LEN];
-} Uuid;
 
 typedef struct Domain {
     uint32_t number;
     GPtrArray *hosts;           /* at their .domain_at */
 } Domain;
-
-static guint uuid_hash(gconstpointer key)
-{
-    uint64_t a, b;
-
-    memcpy(&a, key, sizeof(a));
-    memcpy(&b, (const uint8_t *)key + sizeof(a), sizeof(b));
-    a = (a ^ b) * 0x9e3779b97f4a7c15ull;
-    return a >> 32;
-}
-
-static gboolean uuid_equal(gconstpointer a, gconstpointer b)
-{
-    return !memcmp(a, b, sizeof(Uuid));
-}
 
 static void domain_free(void *opaque)
 {
@@ -89,7 +71,7 @@ static void lent_add(Hosts *hosts, Host *host, const WireBeatLease *lease)
     if (!array) {
         array = g_array_new(FALSE, FALSE, sizeof(HostsLent));
         g_hash_table_insert(hosts->lent,
-                            g_memdup2(lease->vm, sizeof(Uuid)), array);
+                            g_memdup2(lease->vm, UUID_LEN), array);
     }
     l = lent_find(array, host);
     if (!l) {

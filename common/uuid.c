@@ -2,7 +2,7 @@
 /* uuid: 16 bytes and their text.  See uuid.h. */
 #include "common/uuid.h"
 
-#include <glib.h>
+#include <string.h>
 
 void uuid_format(const uint8_t uuid[UUID_LEN], char text[UUID_TEXT_LEN])
 {
@@ -30,4 +30,19 @@ bool uuid_parse(const char *text, uint8_t uuid[UUID_LEN])
         text += 2;
     }
     return true;
+}
+
+guint uuid_hash(gconstpointer uuid)
+{
+    uint64_t a, b;
+
+    memcpy(&a, uuid, sizeof(a));
+    memcpy(&b, (const uint8_t *)uuid + sizeof(a), sizeof(b));
+    a = (a ^ b) * 0x9e3779b97f4a7c15ull;
+    return a >> 32;
+}
+
+gboolean uuid_equal(gconstpointer a, gconstpointer b)
+{
+    return !memcmp(a, b, UUID_LEN);
 }

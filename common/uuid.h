@@ -3,6 +3,7 @@
 #ifndef RCACHE_UUID_H
 #define RCACHE_UUID_H
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,5 +15,9 @@ void uuid_format(const uint8_t uuid[UUID_LEN], char text[UUID_TEXT_LEN]);
 
 /** uuid_parse() - a text to a uuid; false, with @uuid unchanged, if not one */
 bool uuid_parse(const char *text, uint8_t uuid[UUID_LEN]);
+
+/** uuid_hash(), uuid_equal() - for a GHashTable whose keys are uuids */
+guint uuid_hash(gconstpointer uuid);
+gboolean uuid_equal(gconstpointer a, gconstpointer b);
 
 #endif

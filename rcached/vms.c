@@ -50,19 +50,6 @@ void vms_config_init(VmsConfig *config)
 
 /* ----------------------------------------------------------------- table */
 
-static guint uuid_hash(gconstpointer key)
-{
-    guint hash;
-
-    memcpy(&hash, key, sizeof(hash));
-    return hash;
-}
-
-static gboolean uuid_equal(gconstpointer a, gconstpointer b)
-{
-    return !memcmp(a, b, RCACHE_UUID_LEN);
-}
-
 static void free_vm(gpointer vm)
 {
     vm_free(vm);
