@@ -9,6 +9,7 @@
 #include "common/wire-beat.h"
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
+#include "arbiter/elsewhere.h"
 #include "arbiter/views.h"
 
 static JsonArray *host_terms(const Host *host)
@@ -59,7 +60,8 @@ static void host_daemon(JsonObject *o, const WireBeatHost *beat)
 }
 
 static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
-                               const Views *views, uint64_t now)
+                               const Views *views,
+                               const Elsewhere *elsewhere, uint64_t now)
 {
     JsonObject *o = json_object_new();
     const PlacementHost *view = &views->host[host->index];
@@ -84,7 +86,7 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
     json_set_text(o, "trouble", trouble);
     host_daemon(o, &host->beat);
     host_memory(o, host, view, views->pending[host->index]);
-    json_set_int(o, "vms", host->guests->len);
+    json_set_int(o, "vms", elsewhere_guests(elsewhere, host));
     json_object_set_array_member(o, "terms", host_terms(host));
     return o;
 }
@@ -97,14 +99,15 @@ JsonNode *admin_hosts_run(JsonObject *args, void *opaque, GError **errp)
     uint64_t now = arbiter_now();
     g_autoptr(Views) views = views_new(&arbiter->hosts, &arbiter->grants, NULL,
                                        now);
+    g_autoptr(Elsewhere) elsewhere = elsewhere_new(&arbiter->hosts, now);
     const char *only = admin_json_only(args);
 
     for (guint i = 0; i < hosts->len; i++) {
         const Host *host = hosts->pdata[i];
 
         if (admin_json_is_asked(only, host->name)) {
-            json_array_add_object_element(list, host_object(arbiter, host,
-                                                            views, now));
+            json_array_add_object_element(list,
+                host_object(arbiter, host, views, elsewhere, now));
         }
     }
     return admin_node_new_array(list);

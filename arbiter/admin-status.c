@@ -4,6 +4,7 @@
 
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
+#include "arbiter/elsewhere.h"
 #include "arbiter/status.h"
 #include "arbiter/views.h"
 #include "common/admin-call.h"
@@ -18,12 +19,17 @@ typedef struct Sums {
     uint64_t guest, resident, remote, zero, one_copy, repairing;
 } Sums;
 
-static void sum_guests(Sums *sums, const Host *host)
+/* A VM that was there when the host died, and runs elsewhere, counts once. */
+static void sum_guests(Sums *sums, const Host *host,
+                       const Elsewhere *elsewhere)
 {
     for (guint i = 0; i < host->guests->len; i++) {
         const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
                                                 i);
 
+        if (elsewhere_host(elsewhere, host->name, g->vm)) {
+            continue;
+        }
         sums->vms++;
         sums->guest = saturating_add(sums->guest, g->guest);
         sums->resident = saturating_add(sums->resident, g->resident);
@@ -35,10 +41,11 @@ static void sum_guests(Sums *sums, const Host *host)
 }
 
 static void sum_host(Sums *sums, const Arbiter *arbiter, const Host *host,
-                     const Views *views, uint64_t now)
+                     const Views *views, const Elsewhere *elsewhere,
+                     uint64_t now)
 {
     sums->states[hosts_state(&arbiter->hosts, host, now)]++;
-    sum_guests(sums, host);
+    sum_guests(sums, host, elsewhere);
     if (hosts_implausible(host)) {
         return;                 /* the problems name it */
     }
@@ -99,10 +106,11 @@ JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
     uint64_t now = arbiter_now();
     g_autoptr(Views) views = views_new(&arbiter->hosts, &arbiter->grants, NULL,
                                        now);
+    g_autoptr(Elsewhere) elsewhere = elsewhere_new(&arbiter->hosts, now);
     Sums sums = { 0 };
 
     for (guint i = 0; i < hosts->len; i++) {
-        sum_host(&sums, arbiter, hosts->pdata[i], views, now);
+        sum_host(&sums, arbiter, hosts->pdata[i], views, elsewhere, now);
     }
     status_judge(&arbiter->hosts, &arbiter->shunned,
                  &arbiter->options->placement, sums.free, now, verdict);

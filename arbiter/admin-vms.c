@@ -6,6 +6,7 @@
 
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
+#include "arbiter/elsewhere.h"
 #include "arbiter/status.h"
 #include "common/admin-call.h"
 #include "common/copies.h"
@@ -16,8 +17,18 @@
 
 #define BALLOON_OLD_MS  60000u
 
-static const char *guest_state(const WireBeatGuest *g)
+typedef struct Look {
+    const Arbiter *arbiter;
+    const Elsewhere *elsewhere;
+    uint64_t now;
+} Look;
+
+static const char *guest_state(const Look *look, const Host *host,
+                               const WireBeatGuest *g)
 {
+    if (hosts_state(&look->arbiter->hosts, host, look->now) == HOST_DEAD) {
+        return "host dead";
+    }
     if (!(g->flags & RCACHE_GUEST_MANAGED)) {
         return "unmanaged";
     }
@@ -98,22 +109,33 @@ static JsonObject *provider_object(const char *host, unsigned leases,
     return o;
 }
 
-/* What one host lends to a VM of @host, as it says itself. */
-static JsonObject *guest_provider(const HostsLent *lent, const Host *host,
-                                  const uint8_t *vm)
+/* What was lent to the VM on a host that has died is not the VM's here. */
+static bool is_of(const Look *look, const WireBeatLease *lease,
+                  const Host *host, const uint8_t *vm)
 {
-    uint64_t stored = 0;
+    return !memcmp(lease->vm, vm, RCACHE_UUID_LEN) &&
+           (!strcmp(lease->host, host->name) ||
+            !elsewhere_nobodys(look->elsewhere, lease));
+}
+
+/* What one host lends to a VM of @host, as it says itself. */
+static JsonObject *guest_provider(const Look *look, const HostsLent *lent,
+                                  const Host *host, const uint8_t *vm)
+{
+    uint64_t bytes = 0, stored = 0;
+    unsigned leases = 0;
 
     for (guint i = 0; i < lent->host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(lent->host->leases,
                                                 WireBeatLease, i);
 
-        if (!memcmp(l->vm, vm, RCACHE_UUID_LEN)) {
+        if (is_of(look, l, host, vm)) {
+            leases++;
+            bytes = saturating_add(bytes, l->bytes);
             stored = saturating_add(stored, l->stored);
         }
     }
-    return provider_object(lent->host->name, lent->leases, lent->bytes,
-                           stored,
+    return provider_object(lent->host->name, leases, bytes, stored,
                            trouble_find(host, vm, lent->host->name));
 }
 
@@ -129,10 +151,10 @@ static bool is_lender(const GArray *lent, const char *name)
 
 /* Those that lend to it, and those that it has trouble with and that do not:
  * a provider that came back without what it held is one. */
-static JsonArray *guest_providers(const Arbiter *arbiter, const Host *host,
+static JsonArray *guest_providers(const Look *look, const Host *host,
                                   const uint8_t *vm)
 {
-    const GArray *lent = hosts_lent(&arbiter->hosts, vm);
+    const GArray *lent = hosts_lent(&look->arbiter->hosts, vm);
     g_autoptr(GPtrArray) sorted = g_ptr_array_new();
     JsonArray *list = json_array_new();
 
@@ -141,8 +163,8 @@ static JsonArray *guest_providers(const Arbiter *arbiter, const Host *host,
     }
     g_ptr_array_sort(sorted, compare_lent);
     for (guint i = 0; i < sorted->len; i++) {
-        json_array_add_object_element(list, guest_provider(sorted->pdata[i],
-                                                           host, vm));
+        json_array_add_object_element(list,
+            guest_provider(look, sorted->pdata[i], host, vm));
     }
     for (guint i = 0; i < host->troubles->len; i++) {
         const WireBeatTrouble *t = &g_array_index(host->troubles,
@@ -157,18 +179,22 @@ static JsonArray *guest_providers(const Arbiter *arbiter, const Host *host,
     return list;
 }
 
-static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
-                                const WireBeatGuest *g, uint64_t now)
+static JsonObject *guest_object(const Look *look, const Host *host,
+                                const WireBeatGuest *g)
 {
+    const Host *elsewhere = elsewhere_host(look->elsewhere, host->name, g->vm);
     JsonObject *o = json_object_new();
+    uint64_t now = look->now;
 
     json_object_set_string_member(o, "name", g->name);
     json_set_uuid(o, "uuid", g->vm);
     json_object_set_string_member(o, "host", host->name);
-    json_object_set_string_member(o, "state", guest_state(g));
+    json_object_set_string_member(o, "state", guest_state(look, host, g));
+    json_set_text(o, "elsewhere", elsewhere ? elsewhere->name : NULL);
     json_set_seconds(o, "age_seconds", hosts_age(host, now) / 1000.0);
     json_object_set_boolean_member(o, "stale",
-                                   hosts_stale(&arbiter->hosts, host, now));
+                                   hosts_stale(&look->arbiter->hosts, host,
+                                               now));
     json_set_int(o, "guest_bytes", g->guest);
     json_set_int(o, "resident_bytes", g->resident);
     json_set_int(o, "remote_bytes", g->remote);
@@ -186,7 +212,7 @@ static JsonObject *guest_object(const Arbiter *arbiter, const Host *host,
     trouble_set_sums(o, host->troubles, g->vm);
     copies_set(o, g);
     json_object_set_array_member(o, "providers",
-                                 guest_providers(arbiter, host, g->vm));
+                                 guest_providers(look, host, g->vm));
     return o;
 }
 
@@ -210,6 +236,8 @@ JsonNode *admin_vms_run(JsonObject *args, void *opaque, GError **errp)
     g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(Guest));
     const char *only = admin_json_only(args);
     uint64_t now = arbiter_now();
+    g_autoptr(Elsewhere) elsewhere = elsewhere_new(&arbiter->hosts, now);
+    const Look look = { arbiter, elsewhere, now };
     JsonArray *list;
 
     for (guint i = 0; i < hosts->len; i++) {
@@ -232,7 +260,7 @@ JsonNode *admin_vms_run(JsonObject *args, void *opaque, GError **errp)
         const Guest *g = &g_array_index(guests, Guest, i);
 
         json_array_add_object_element(list,
-            guest_object(arbiter, g->host, g->guest, now));
+            guest_object(&look, g->host, g->guest));
     }
     return admin_node_new_array(list);
 }

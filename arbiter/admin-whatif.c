@@ -17,7 +17,6 @@
 #include "common/json-set.h"
 #include "common/uuid.h"
 #include "common/verdict.h"
-#include "common/wire-beat.h"
 
 /* Of all of its memory, wherever that is; its own host says so. */
 static void set_copies(JsonObject *o, const WhatifVm *vm)
@@ -55,6 +54,7 @@ static JsonObject *vm_object(const WhatifVm *vm)
     json_object_set_string_member(o, "if_died", vm->sole ? "waits"
                                   : vm->stored ? "reads the other copy"
                                   : vm->lost ? "has lost it already"
+                                  : *vm->elsewhere ? "runs elsewhere"
                                   : "loses room");
     json_set_int(o, "placed_bytes", vm->placed);
     json_object_set_string_member(o, "if_drained",
@@ -75,13 +75,12 @@ static JsonArray *vms_array(const Whatif *whatif)
     return list;
 }
 
-static JsonArray *runs_array(const Host *host)
+static JsonArray *runs_array(const Whatif *whatif)
 {
     JsonArray *list = json_array_new();
 
-    for (guint i = 0; i < host->guests->len; i++) {
-        json_array_add_string_element(list,
-            g_array_index(host->guests, WireBeatGuest, i).name);
+    for (guint i = 0; i < whatif->runs->len; i++) {
+        json_array_add_string_element(list, whatif->runs->pdata[i]);
     }
     return list;
 }
@@ -103,7 +102,7 @@ static unsigned vm_names(const Whatif *whatif, size_t figure, GString *names)
 }
 
 /* "2 VMs wait for 1.5 GiB until it is back: web, db; 3 that run there end" */
-static char *if_died_text(const Whatif *whatif, const Host *host)
+static char *if_died_text(const Whatif *whatif)
 {
     g_autoptr(GString) waiting = g_string_new(NULL);
     g_autoptr(GString) losing = g_string_new(NULL);
@@ -131,8 +130,8 @@ static char *if_died_text(const Whatif *whatif, const Host *host)
                                                       size));
     }
     g_string_append_printf(text, "; %u that run%s there end",
-                           host->guests->len,
-                           host->guests->len == 1 ? "s" : "");
+                           whatif->runs->len,
+                           whatif->runs->len == 1 ? "s" : "");
     if (lost) {
         g_string_append_printf(text, "; %u VM%s lost %s that it held "
                                "already%s", lost,
@@ -189,7 +188,7 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
                                  const Whatif *whatif, uint64_t now)
 {
     JsonObject *o = json_object_new();
-    g_autofree char *died = if_died_text(whatif, host);
+    g_autofree char *died = if_died_text(whatif);
 
     json_object_set_string_member(o, "host", host->name);
     json_object_set_string_member(o, "if_died", died);
@@ -199,7 +198,7 @@ static JsonObject *whatif_object(Arbiter *arbiter, const Host *host,
     json_set_int(o, "sole_bytes", whatif->sole);
     json_set_int(o, "repairing_bytes", whatif->repairing);
     json_set_int(o, "lost_bytes", whatif->lost);
-    json_object_set_array_member(o, "runs", runs_array(host));
+    json_object_set_array_member(o, "runs", runs_array(whatif));
     json_object_set_array_member(o, "vms", vms_array(whatif));
     return o;
 }
@@ -260,7 +259,7 @@ static JsonObject *ok_to_stop_object(Arbiter *arbiter, const Host *host,
     json_set_int(o, "repairing_bytes", whatif->repairing);
     json_object_set_array_member(o, "reasons", list);
     json_object_set_array_member(o, "vms", vms_array(whatif));
-    json_object_set_array_member(o, "runs", runs_array(host));
+    json_object_set_array_member(o, "runs", runs_array(whatif));
     return o;
 }
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "arbiter/elsewhere.h"
 #include "common/admin-call.h"
 #include "common/crash-point.h"
 #include "common/uuid.h"
@@ -105,14 +106,15 @@ typedef struct Found {
     unsigned n;
 } Found;
 
-static void look_at(Found *found, Host *host)
+static void look_at(Found *found, Host *host, const Elsewhere *elsewhere)
 {
     for (guint i = 0; i < host->guests->len; i++) {
         const WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest,
                                                 i);
 
-        if (found->is_uuid ? !memcmp(g->vm, found->uuid, sizeof(g->vm))
-                           : !strcmp(g->name, found->text)) {
+        if ((found->is_uuid ? !memcmp(g->vm, found->uuid, sizeof(g->vm))
+                            : !strcmp(g->name, found->text)) &&
+            !elsewhere_host(elsewhere, host->name, g->vm)) {
             found->n++;
             found->host = host;
             found->guest = g;
@@ -121,11 +123,13 @@ static void look_at(Found *found, Host *host)
 }
 
 /* The one VM of that name or uuid, on a host that can be told. */
-static bool find(Hosts *hosts, Found *found, GError **errp)
+static bool find(Hosts *hosts, Found *found, uint64_t now, GError **errp)
 {
+    g_autoptr(Elsewhere) elsewhere = elsewhere_new(hosts, now);
+
     found->is_uuid = uuid_parse(found->text, found->uuid);
     for (guint i = 0; i < hosts->all->len; i++) {
-        look_at(found, hosts->all->pdata[i]);
+        look_at(found, hosts->all->pdata[i], elsewhere);
     }
     if (!found->n) {
         g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
@@ -156,7 +160,7 @@ static bool find(Hosts *hosts, Found *found, GError **errp)
 }
 
 static bool evict(HostCommands *commands, Hosts *hosts, Found *found,
-                  uint64_t bytes, GError **errp)
+                  uint64_t bytes, uint64_t now, GError **errp)
 {
     WireEvict wire = { .bytes = bytes };
 
@@ -165,7 +169,7 @@ static bool evict(HostCommands *commands, Hosts *hosts, Found *found,
                     "bytes is 0: say how much to evict");
         return false;
     }
-    if (!find(hosts, found, errp) || !command_fits(commands, errp)) {
+    if (!find(hosts, found, now, errp) || !command_fits(commands, errp)) {
         return false;
     }
     memcpy(wire.vm, found->guest->vm, sizeof(wire.vm));
@@ -184,7 +188,7 @@ void host_commands_evict(HostCommands *commands, Hosts *hosts, const char *vm,
     Found found = { .text = vm };
     GError *error = NULL;
 
-    if (!evict(commands, hosts, &found, bytes, &error)) {
+    if (!evict(commands, hosts, &found, bytes, now, &error)) {
         admin_fail(request, error);
         return;
     }

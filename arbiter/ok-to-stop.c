@@ -3,7 +3,6 @@
 #include "arbiter/ok-to-stop.h"
 
 #include "common/verdict.h"
-#include "common/wire-beat.h"
 
 #define KNOWN_BEATS     3u      /* until all hosts have said what they have */
 
@@ -95,10 +94,10 @@ GPtrArray *ok_to_stop_reasons(const Whatif *whatif, const Hosts *hosts,
             g_ptr_array_add(reasons, vm_reason(vm));
         }
     }
-    for (guint i = 0; i < host->guests->len; i++) {
+    for (guint i = 0; i < whatif->runs->len; i++) {
         g_ptr_array_add(reasons, g_strdup_printf(
             "vm %s runs there and ends with it",
-            g_array_index(host->guests, WireBeatGuest, i).name));
+            (const char *)whatif->runs->pdata[i]));
     }
     return reasons;
 }

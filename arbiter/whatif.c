@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "arbiter/elsewhere.h"
 #include "common/saturate.h"
 #include "common/wire-beat.h"
 
@@ -16,7 +17,8 @@ static WhatifVm *vm_of(Whatif *whatif, const WireBeatLease *lease)
     for (guint i = 0; i < whatif->vms->len; i++) {
         WhatifVm *known = &g_array_index(whatif->vms, WhatifVm, i);
 
-        if (!memcmp(known->uuid, lease->vm, RCACHE_UUID_LEN)) {
+        if (!memcmp(known->uuid, lease->vm, RCACHE_UUID_LEN) &&
+            !strcmp(known->host, lease->host)) {
             return known;
         }
     }
@@ -132,7 +134,8 @@ static int compare_vms(gconstpointer a, gconstpointer b)
 }
 
 /* What a VM elsewhere says it has there, and the host does not list. */
-static void collect_held(Whatif *whatif, const Host *from, const Host *host)
+static void collect_held(Whatif *whatif, const Elsewhere *elsewhere,
+                         const Host *from, const Host *host)
 {
     for (guint i = 0; i < from->held->len; i++) {
         const WireBeatLease *l = &g_array_index(from->held, WireBeatLease, i);
@@ -140,7 +143,8 @@ static void collect_held(Whatif *whatif, const Host *from, const Host *host)
         WhatifVm *vm;
 
         if (strcmp(l->host, host->name) || !l->stored ||
-            hosts_lease_find(host, l->lease)) {
+            hosts_lease_find(host, l->lease) ||
+            elsewhere_host(elsewhere, from->name, l->vm)) {
             continue;
         }
         wire_text_copy(own.host, sizeof(own.host), from->name);
@@ -151,7 +155,8 @@ static void collect_held(Whatif *whatif, const Host *from, const Host *host)
 }
 
 /* What it knows to be gone is among what it says it has. */
-static void collect_lost(Whatif *whatif, const Host *from, const Host *host)
+static void collect_lost(Whatif *whatif, const Elsewhere *elsewhere,
+                         const Host *from, const Host *host)
 {
     for (guint i = 0; i < from->troubles->len; i++) {
         const WireBeatTrouble *t = &g_array_index(from->troubles,
@@ -159,7 +164,8 @@ static void collect_lost(Whatif *whatif, const Host *from, const Host *host)
         WireBeatLease lease = { .lease = 0 };
         WhatifVm *vm;
 
-        if (!t->lost || strcmp(t->host, host->name)) {
+        if (!t->lost || strcmp(t->host, host->name) ||
+            elsewhere_host(elsewhere, from->name, t->vm)) {
             continue;
         }
         memcpy(lease.vm, t->vm, sizeof(lease.vm));
@@ -172,22 +178,47 @@ static void collect_lost(Whatif *whatif, const Host *from, const Host *host)
     }
 }
 
+static void collect_lease(Whatif *whatif, const Hosts *hosts,
+                          const Elsewhere *elsewhere, const WireBeatLease *l)
+{
+    WhatifVm *vm = vm_of(whatif, l);
+
+    vm->leased = saturating_add(vm->leased, l->bytes);
+    whatif->leased = saturating_add(whatif->leased, l->bytes);
+    if (elsewhere_nobodys(elsewhere, l)) {
+        wire_text_copy(vm->elsewhere, sizeof(vm->elsewhere),
+                       elsewhere_host(elsewhere, l->host, l->vm)->name);
+        return;
+    }
+    vm->stored = saturating_add(vm->stored, l->stored);
+    vm->sole = saturating_add(vm->sole, sole_of(hosts, l));
+}
+
+static void collect_runs(Whatif *whatif, const Elsewhere *elsewhere,
+                         const Host *host)
+{
+    for (guint i = 0; i < host->guests->len; i++) {
+        WireBeatGuest *g = &g_array_index(host->guests, WireBeatGuest, i);
+
+        if (!elsewhere_host(elsewhere, host->name, g->vm)) {
+            g_ptr_array_add(whatif->runs, g->name);
+        }
+    }
+}
+
 static void collect(Whatif *whatif, const Hosts *hosts, const Host *host,
                     uint64_t now)
 {
-    for (guint i = 0; i < host->leases->len; i++) {
-        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
-                                                i);
-        WhatifVm *vm = vm_of(whatif, l);
+    g_autoptr(Elsewhere) elsewhere = elsewhere_new(hosts, now);
 
-        vm->leased = saturating_add(vm->leased, l->bytes);
-        vm->stored = saturating_add(vm->stored, l->stored);
-        vm->sole = saturating_add(vm->sole, sole_of(hosts, l));
-        whatif->leased = saturating_add(whatif->leased, l->bytes);
+    for (guint i = 0; i < host->leases->len; i++) {
+        collect_lease(whatif, hosts, elsewhere,
+                      &g_array_index(host->leases, WireBeatLease, i));
     }
+    collect_runs(whatif, elsewhere, host);
     for (guint i = 0; i < hosts->all->len; i++) {
-        collect_held(whatif, hosts->all->pdata[i], host);
-        collect_lost(whatif, hosts->all->pdata[i], host);
+        collect_held(whatif, elsewhere, hosts->all->pdata[i], host);
+        collect_lost(whatif, elsewhere, hosts->all->pdata[i], host);
     }
     for (guint i = 0; i < whatif->vms->len; i++) {
         WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
@@ -208,7 +239,7 @@ typedef struct Search {
     const Hosts *hosts;
     PlacementHost *views;
     const PlacementConfig *config;
-    uint64_t seed;
+    uint64_t seed, now;
 } Search;
 
 /* What the VM leases anywhere counts in where it is put. */
@@ -239,6 +270,24 @@ static void take(const Search *search, const Placement *placement)
     }
 }
 
+/* A slab is moved by the pager that uses it. */
+static bool whatif_stays(const Search *search, const Host *requester,
+                         WhatifVm *vm)
+{
+    bool dead = requester && hosts_state(search->hosts, requester,
+                                         search->now) == HOST_DEAD;
+
+    if (*vm->elsewhere) {
+        g_snprintf(vm->text, sizeof(vm->text), "host %s is gone and the VM "
+                   "runs on %s: nobody moves what it had from there",
+                   vm->host, vm->elsewhere);
+    } else if (dead) {
+        g_snprintf(vm->text, sizeof(vm->text), "host %s, which runs the VM, "
+                   "is dead: nobody moves what it has there", vm->host);
+    }
+    return dead || *vm->elsewhere;
+}
+
 /* Several choices, since one has a limited number of parts. */
 static void whatif_place(Search *search, WhatifVm *vm)
 {
@@ -251,6 +300,9 @@ static void whatif_place(Search *search, WhatifVm *vm)
     };
     Placement placement;
 
+    if (whatif_stays(search, requester, vm)) {
+        return;
+    }
     views_of_vm(search, vm);
     do {
         request.bytes = vm->leased - vm->placed;
@@ -273,9 +325,12 @@ void whatif_init(Whatif *whatif, const Hosts *hosts, const Host *host,
                  uint64_t seed, uint64_t now)
 {
     uint64_t slab = views[host->index].slab;
-    Search search = { hosts, views, config, seed };
+    Search search = { hosts, views, config, seed, now };
 
-    *whatif = (Whatif) { .vms = g_array_new(FALSE, TRUE, sizeof(WhatifVm)) };
+    *whatif = (Whatif) {
+        .vms = g_array_new(FALSE, TRUE, sizeof(WhatifVm)),
+        .runs = g_ptr_array_new(),
+    };
     collect(whatif, hosts, host, now);
     whatif->slabs = slab ? whatif->leased / slab : 0;
     views[host->index].draining = true;
@@ -290,6 +345,7 @@ void whatif_init(Whatif *whatif, const Hosts *hosts, const Host *host,
 void whatif_deinit(Whatif *whatif)
 {
     g_array_unref(whatif->vms);
+    g_ptr_array_unref(whatif->runs);
 }
 
 double whatif_drain_seconds(const Whatif *whatif, double bytes_per_second,

@@ -15,6 +15,10 @@
  * provider, and hears from it of that lease.  While a VM's pages are still
  * being copied the figure falls, so what is left to be copied is told with it.
  *
+ * A VM whose host has died may run on another one by now (elsewhere.h).  What
+ * the dead one had, and no pager renews, nobody waits for; it takes room until
+ * the provider drops it, and nobody moves it.
+ *
  * What stands there is what the host says that it has lent, and what other
  * hosts' VMs say that they have there: a host that has come back without what
  * it held lists nothing, and what was there is lost already, not waited for.
@@ -23,7 +27,8 @@
  * very function that would choose the places, VM by VM, the largest first,
  * with what the ones before have been given taken off.  It is asked for all
  * that is leased: a slab with nothing in it needs no move, but which those
- * are is the VM's to know, so this errs on the side of too little room.
+ * are is the VM's to know, so this errs on the side of too little room.  What
+ * VMs of a dead host have stays: no pager moves it.
  *
  * Pure: nothing is changed by asking.
  */
@@ -61,6 +66,8 @@ typedef struct WhatifVm {
     WhatifDoubt doubt;          /* if any, .sole is all of .stored */
     char other[RCACHE_NAME_MAX];        /* the provider in question */
     uint64_t lost;              /* of its pages, gone from there already */
+    char elsewhere[RCACHE_NAME_MAX];    /* where it runs now, if .host died */
+                                /* and some of .leased is nobody's; or "" */
     uint64_t guest;             /* its memory; 0: not known */
     uint64_t placed;            /* of .leased, there is room elsewhere for */
     char text[192];             /* why that is less, or "" */
@@ -68,6 +75,8 @@ typedef struct WhatifVm {
 
 typedef struct Whatif {
     GArray *vms;                /* of WhatifVm, the largest first */
+    GPtrArray *runs;            /* names of the VMs that run there; the hosts'
+                                 * own texts */
     uint64_t leased, stored, sole, repairing, placed, lost; /* their sums */
     uint64_t slabs;             /* that would have to move */
 } Whatif;

@@ -139,6 +139,14 @@ static void append_head(GString *out, const Metric *m)
                                                         : "gauge");
 }
 
+/* One that runs elsewhere is told from there. */
+static bool is_told(JsonNode *node)
+{
+    return JSON_NODE_HOLDS_OBJECT(node) &&
+           !cell_is_text(json_object_get_member(json_node_get_object(node),
+                                                "elsewhere"));
+}
+
 static void append_metric(GString *out, const Metric *m, JsonArray *list,
                           bool vm)
 {
@@ -147,7 +155,7 @@ static void append_metric(GString *out, const Metric *m, JsonArray *list,
         JsonNode *node = json_array_get_element(list, i);
         double value;
 
-        if (JSON_NODE_HOLDS_OBJECT(node) &&
+        if (is_told(node) &&
             value_of(json_node_get_object(node), m->field, &value)) {
             g_string_append(out, m->name);
             append_labels(out, json_node_get_object(node), vm);

@@ -316,8 +316,9 @@ static TopStyle row_style(JsonObject *o, TopTable table)
                                  ? host_state(o)
                                  : cell_field(o, "state", CELL_TEXT);
 
-    if (!strcmp(state, "dead") || !strcmp(state, "no pager") ||
-        !strcmp(state, "waiting") || !strcmp(state, "stuck")) {
+    if (!strcmp(state, "dead") || !strcmp(state, "host dead") ||
+        !strcmp(state, "no pager") || !strcmp(state, "waiting") ||
+        !strcmp(state, "stuck")) {
         return TOP_BAD;
     }
     return !strcmp(state, "suspect") || !strcmp(state, "away") ||

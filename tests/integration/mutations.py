@@ -463,6 +463,19 @@ MUTATIONS = {
         "arbiter/whatif.c",
         "        return WHATIF_COPY_SILENT;",
         "        return WHATIF_SURE;", "figures_agree"),
+    "dead-hosts-keep-their-vms": (
+        "arbiter/elsewhere.c",
+        "    return last && (!own || last->heard_ms > own->heard_ms) ? last"
+        " : NULL;",
+        "    return 0 && last ? last : NULL;", "evict_unanswered"),
+    "renewed-leases-are-nobodys": (
+        "arbiter/elsewhere.c",
+        "    if (lease->state != RCACHE_LEASE_EXPIRED) {",
+        "    if (0) {", "unit-whatif"),
+    "dead-hosts-move-slabs": (
+        "arbiter/whatif.c",
+        "    return dead || *vm->elsewhere;",
+        "    return false;", "unit-whatif"),
     "copies-nobody-lists-are-live": (
         "arbiter/whatif.c",
         "    return other->cut || hosts_lease_find(other, held->lease)\n",

@@ -28,7 +28,9 @@ START_TEST(figures_and_labels)
         "{\"name\":\"a\",\"connected\":true,\"free_bytes\":1073741824,"
         "\"psi_some_percent\":null},{\"name\":\"b\",\"connected\":false,"
         "\"free_bytes\":0}],\"vms\":[{\"name\":\"w\\\"e\\\\b\\n1\","
-        "\"uuid\":\"u\",\"host\":\"a\",\"faults\":12345678901}]}");
+        "\"uuid\":\"u\",\"host\":\"a\",\"elsewhere\":null,"
+        "\"faults\":12345678901},{\"name\":\"w\",\"uuid\":\"u\","
+        "\"host\":\"b\",\"elsewhere\":\"a\",\"faults\":7}]}");
 
     ck_assert(g_str_has_prefix(text, "# HELP rcache_ok "));
     expect(text, "# TYPE rcache_ok gauge");
@@ -41,6 +43,8 @@ START_TEST(figures_and_labels)
     expect(text, "# TYPE rcache_vm_faults_total counter");
     expect(text, "rcache_vm_faults_total{vm=\"w\\\"e\\\\b\\n1\",uuid=\"u\","
            "host=\"a\"} 12345678901");
+    /* One VM, which was on another host that is dead. */
+    ck_assert_ptr_null(strstr(text, "uuid=\"u\",host=\"b\""));
     /* What is not known is not zero. */
     ck_assert_ptr_null(strstr(text, "rcache_host_pressure_some_percent{"));
     ck_assert_ptr_null(strstr(text, "rcache_vm_guest_bytes{"));

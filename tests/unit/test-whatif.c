@@ -126,6 +126,52 @@ START_TEST(who_has_what_there)
 }
 END_TEST
 
+/* Its host is dead and another one has it: when is what it had nobody's? */
+START_TEST(a_vm_that_runs_elsewhere)
+{
+    WireBeatLease *l = hosts_fixture_lease(&said[1], "web", 1, "me",
+                                           64 * MIB, 60 * MIB);
+
+    hosts_fixture_lease(&said[1], "web", 1, "x", 32 * MIB, 5 * MIB);
+    hosts_fixture_guest(&said[2], "web", 1);
+    ask();                      /* it migrates, or so it seems */
+    ck_assert_uint_eq(whatif.stored, 65 * MIB);
+    whatif_deinit(&whatif);
+    now = 20000;
+    for (unsigned i = 1; i < 4; i++) {
+        hosts_fixture_beat(&hosts, host[i], &said[i], now);
+    }
+    /* Its pager may go on where the arbiter does not see it. */
+    whatif_init(&whatif, &hosts, host[1], views, &config, 7, now);
+    ck_assert_uint_eq(whatif.sole, 65 * MIB);
+    ck_assert_str_eq(vm(0)->elsewhere, "");
+    ck_assert_uint_eq(vm(0)->placed, 0);
+    ck_assert_ptr_nonnull(strstr(vm(0)->text, "host me, which runs the VM, is "
+                                 "dead"));
+    whatif_deinit(&whatif);
+    l->state = RCACHE_LEASE_EXPIRED;
+    hosts_fixture_beat(&hosts, host[1], &said[1], now);
+    whatif_init(&whatif, &hosts, host[1], views, &config, 7, now);
+    ck_assert_uint_eq(whatif.vms->len, 2);
+    ck_assert_str_eq(vm(0)->host, "me");
+    ck_assert_uint_eq(vm(0)->leased, 64 * MIB);
+    ck_assert_uint_eq(vm(0)->stored, 0);
+    ck_assert_uint_eq(vm(0)->sole, 0);
+    ck_assert_str_eq(vm(0)->elsewhere, "x");
+    ck_assert_uint_eq(vm(0)->placed, 0);
+    ck_assert_ptr_nonnull(strstr(vm(0)->text, "the VM runs on x"));
+    ck_assert_str_eq(vm(1)->host, "x");
+    ck_assert_uint_eq(vm(1)->stored, 5 * MIB);
+    ck_assert_str_eq(vm(1)->elsewhere, "");
+    whatif_deinit(&whatif);
+    /* Of what ran on the dead host, it is one that ends no more. */
+    whatif_init(&whatif, &hosts, host[0], views, &config, 7, now);
+    ck_assert_uint_eq(whatif.runs->len, 1);
+    ck_assert_str_eq(whatif.runs->pdata[0], "db");
+    whatif_deinit(&whatif);
+}
+END_TEST
+
 /* Room that one VM was given is not given again. */
 START_TEST(room_is_given_once)
 {
@@ -213,6 +259,7 @@ int main(void)
     tcase_add_test(tc, a_host_without_leases);
     tcase_add_test(tc, what_is_lost_already);
     tcase_add_test(tc, who_has_what_there);
+    tcase_add_test(tc, a_vm_that_runs_elsewhere);
     tcase_add_test(tc, room_is_given_once);
     tcase_add_test(tc, neither_itself_nor_the_requester);
     tcase_add_test(tc, quota);
