@@ -191,18 +191,21 @@ Views *views_new_few(const Hosts *hosts, const Grants *grants,
     return views;
 }
 
+uint64_t views_wanted_back(const Host *host, const PlacementHost *view)
+{
+    const WireBeatHost *beat = &host->beat;
+    uint64_t back = beat->leased - MIN(beat->offered, beat->leased);
+
+    return view->draining ? view->vm_bytes : MIN(view->vm_bytes, back);
+}
+
 uint64_t views_leaving(const Views *views)
 {
     uint64_t bytes = 0;
 
     for (unsigned i = 0; i < views->n; i++) {
-        const WireBeatHost *beat = &views->of[i]->beat;
-        uint64_t back = beat->leased - MIN(beat->offered, beat->leased);
-
-        if (views->host[i].draining) {
-            back = UINT64_MAX;
-        }
-        bytes = saturating_add(bytes, MIN(views->host[i].vm_bytes, back));
+        bytes = saturating_add(bytes, views_wanted_back(views->of[i],
+                                                        &views->host[i]));
     }
     return bytes;
 }

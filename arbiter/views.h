@@ -41,6 +41,13 @@ Views *views_new(const Hosts *hosts, const Grants *grants, const uint8_t *vm,
 Views *views_new_few(const Hosts *hosts, const Grants *grants,
                      const LeaseAsk *ask, unsigned sample, uint64_t now);
 
+/**
+ * views_wanted_back() - of the bytes that a VM has at a host, how many that
+ * host wants back
+ * @view: of @host, for the VM in question
+ */
+uint64_t views_wanted_back(const Host *host, const PlacementHost *view);
+
 /** views_leaving() - bytes that the VM has where they are wanted back */
 uint64_t views_leaving(const Views *views);
 
