@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arbiter/elsewhere.h"
+#include "arbiter/views.h"
 #include "common/saturate.h"
 #include "common/wire-beat.h"
 
@@ -257,6 +258,19 @@ static void views_of_vm(const Search *search, const WhatifVm *vm)
     }
 }
 
+/* What the owner has for good: what a VM is to leave it gets anew elsewhere, as
+ * when it asks for that itself (assign.c). */
+static uint64_t owner_bytes(const Search *search, const WhatifVm *vm)
+{
+    uint64_t bytes = hosts_taken(search->hosts, vm->host);
+
+    for (guint i = 0; i < search->hosts->all->len; i++) {
+        bytes -= MIN(bytes, views_wanted_back(search->hosts->all->pdata[i],
+                                              &search->views[i]));
+    }
+    return bytes;
+}
+
 /* What one choice has given is gone for the next. */
 static void take(const Search *search, const Placement *placement)
 {
@@ -295,7 +309,6 @@ static void whatif_place(Search *search, WhatifVm *vm)
     PlacementRequest request = {
         .requester = requester ? requester->index : PLACEMENT_NO_HOST,
         .domain = requester ? requester->domain : 0,
-        .owner_bytes = hosts_taken(search->hosts, vm->host),
         .balance = vm->copies > 1 ? PLACEMENT_BALANCE : PLACEMENT_NO_BALANCE,
     };
     Placement placement;
@@ -304,6 +317,7 @@ static void whatif_place(Search *search, WhatifVm *vm)
         return;
     }
     views_of_vm(search, vm);
+    request.owner_bytes = owner_bytes(search, vm);
     do {
         request.bytes = vm->leased - vm->placed;
         placement_choose(search->config, search->views,

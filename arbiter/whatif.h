@@ -25,7 +25,8 @@
  *
  * Drained: each VM's slabs have to find room elsewhere.  That is asked of the
  * very function that would choose the places, VM by VM, the largest first,
- * with what the ones before have been given taken off.  It is asked for all
+ * with what the ones before have been given taken off; what leaves the host
+ * counts towards no quota, as in a drain.  It is asked for all
  * that is leased: a slab with nothing in it needs no move, but which those
  * are is the VM's to know, so this errs on the side of too little room.  What
  * VMs of a dead host have stays: no pager moves it.

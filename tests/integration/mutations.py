@@ -476,6 +476,10 @@ MUTATIONS = {
         "arbiter/whatif.c",
         "    return dead || *vm->elsewhere;",
         "    return false;", "unit-whatif"),
+    "whatif-counts-what-leaves": (
+        "arbiter/whatif.c",
+        "        bytes -= MIN(bytes, views_wanted_back(search",
+        "        bytes -= MIN(0, views_wanted_back(search", "unit-whatif"),
     "copies-nobody-lists-are-live": (
         "arbiter/whatif.c",
         "    return other->cut || hosts_lease_find(other, held->lease)\n",

@@ -200,14 +200,28 @@ START_TEST(neither_itself_nor_the_requester)
 }
 END_TEST
 
-/* What moves counts twice for a while, and so does the quota. */
+/* What leaves counts towards no quota; what its owner has elsewhere does. */
 START_TEST(quota)
 {
     hosts_fixture_lease(&said[1], "web", 1, "me", 64 * MIB, MIB);
-    config.quota = 80 * MIB;    /* and 64 are leased while they move */
+    hosts_fixture_lease(&said[1], "db", 2, "me", 48 * MIB, MIB);
+    config.quota = 112 * MIB;   /* and all of it is used */
     ask();
-    ck_assert_uint_eq(vm(0)->placed, 16 * MIB);
+    ck_assert_uint_eq(vm(0)->placed, 64 * MIB);
+    ck_assert_uint_eq(vm(1)->placed, 48 * MIB);
+    ck_assert_uint_eq(whatif.placed, whatif.leased);
+    whatif_deinit(&whatif);
+    /* It was less when these were granted. */
+    hosts_fixture_lease(&said[2], "web", 1, "me", 40 * MIB, MIB);
+    ask();
+    ck_assert_uint_eq(vm(0)->placed, 24 * MIB);
     ck_assert_ptr_nonnull(strstr(vm(0)->text, "quota"));
+    ck_assert_uint_eq(vm(1)->placed, 8 * MIB);
+    whatif_deinit(&whatif);
+    /* That host wants 30 of them back as well, so these leave too. */
+    said[2].host.offered = 10 * MIB;
+    ask();
+    ck_assert_uint_eq(vm(0)->placed, 54 * MIB);
     whatif_deinit(&whatif);
 }
 END_TEST
