@@ -16,13 +16,20 @@
 
 /* ------------------------------------------------------------ which place */
 
+/* Are as many out there as may be, beside the @busy numbers that are taken? */
+static bool remote_is_full(const Remote *r, unsigned busy)
+{
+    return r->unanswered >= LOCATION_GETS - busy;
+}
+
 /* How bad it is to ask a place that is ready; more is worse. */
-static unsigned place_rank(const SlotSlab *s, unsigned which, const Remote *r,
-                           uint64_t now)
+static unsigned place_rank(const Pager *p, const SlotSlab *s, unsigned which,
+                           const Remote *r, uint64_t now)
 {
     uint64_t since;
 
-    return s->place[which].stale * 8 +
+    return s->place[which].stale * 16 +
+           remote_is_full(r, p->locations.gets.nr) * 8 +
            (remote_trouble(r, now, &since) != RCACHE_CAUSE_NONE) * 4 +
            remote_is_wrong(r, now) * 2 + r->judge.slow;
 }
@@ -60,7 +67,7 @@ static int place_choose(const Pager *p, uint64_t slot, unsigned not)
     }
     now = pager_now();
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
-        rank[i] = place_rank(s, i, l[i]->remote, now);
+        rank[i] = place_rank(p, s, i, l[i]->remote, now);
     }
     if (rank[0] != rank[1]) {
         return rank[0] > rank[1];
@@ -100,7 +107,8 @@ bool location_may_get(const Pager *p, uint64_t slot, unsigned pool)
     const Remote *r = location_remote(p, slot);
     unsigned used = p->locations.gets.nr_counted;
 
-    return used < pool && (!r || r->gets < pool - used);
+    return used < pool && (!r || (r->gets < pool - used &&
+                                  !remote_is_full(r, p->locations.gets.nr)));
 }
 
 /* Against whom a GET counts: who has its slot, and slabs move; or nobody. */
@@ -140,10 +148,20 @@ static bool slot_is_stored(const Slots *slots, uint64_t slot)
            !slots_leaving(slots, slot);
 }
 
+/* It is out nowhere, and goes to nobody for a while. */
+static void get_wait(Pager *p, Get *g, uint64_t now)
+{
+    slots_set_read(&p->slots, g->slot, false);
+    g->pause = CLAMP(2 * g->pause, BUSY_MIN_NS, BUSY_MAX_NS);
+    g->again_at = now + g->pause;
+    pager_soon(p);
+}
+
 /*
- * Sent to the best place that is left and not in @not; false: none is ready,
- * or the slot has been freed while the GET waited for one: the page has been
- * discarded, and what is there now, if anything, is not the page.
+ * Sent to the best place that is left and not in @not.  False: that is full,
+ * and the GET waits unless it is out elsewhere; or none is ready; or the slot
+ * has been freed while the GET waited for one: the page has been discarded, and
+ * what is there now, if anything, is not the page.
  */
 static bool get_send_but(Pager *p, Get *g, unsigned not)
 {
@@ -156,17 +174,25 @@ static bool get_send_but(Pager *p, Get *g, unsigned not)
     GetAt *at;
     Lease *l;
 
+    g->again_at = 0;
     if (which < 0) {
         return false;
     }
     s = slots_slab(&p->slots, g->slot);
     l = leases_of(&p->leases, s, which);
+    if (remote_is_full(l->remote, p->locations.gets.nr - 1)) {
+        if (!get_out(g)) {
+            get_wait(p, g, pager_now());
+        }
+        return false;
+    }
     at = &g->at[which];
     if (!get_out(g)) {
         get_count(p, g, l->remote);
     }
     *at = (GetAt) { .remote = l->remote, .serial = ++p->serial,
                     .sent = pager_now() };
+    l->remote->unanswered++;
     passage_asked(&l->remote->passage, PASSAGE_GET, at->sent);
     slots_set_read(&p->slots, g->slot, true);
     head.tag = tag_encode(TAG_GET, g - p->locations.gets.get, at->serial);
@@ -190,8 +216,9 @@ void location_get(Pager *p, unsigned i, uint64_t slot)
     Get *g = &p->locations.gets.get[i];
 
     g_assert(!g->wanted && !get_out(g));
-    *g = (Get) { .wanted = true, .slot = slot, .counted = g->counted };
-    p->locations.gets.nr++;
+    p->locations.gets.nr += !g->held;
+    *g = (Get) { .held = true, .wanted = true, .slot = slot,
+                 .counted = g->counted };
     if (!get_send(p, g)) {
         get_count(p, g, location_remote(p, slot));
     }
@@ -236,13 +263,12 @@ static bool get_retry(Pager *p, Get *g, uint64_t now)
     }
     if (!out) {
         if (g->again_at && now >= g->again_at) {
-            g->again_at = 0;
             get_send(p, g);
         }
         return g->again_at;
     }
-    if (get_is_late(p, g, now)) {
-        p->locations.gets.nr_hedges += get_send(p, g);
+    if (get_is_late(p, g, now) && get_send(p, g)) {
+        p->locations.gets.nr_hedges++;
         return false;
     }
     return slots_valid(&p->slots, g->slot) &&
@@ -286,6 +312,13 @@ bool location_is_coming(const Pager *p, uint64_t now)
 
 /* --------------------------------------------------------------- it ends */
 
+/* It is not out there any more. */
+static void get_at_in(GetAt *at)
+{
+    at->remote->unanswered--;
+    at->remote = NULL;
+}
+
 /* Answered everywhere and wanted by nobody; what waited for that is freed. */
 static void get_end(Pager *p, Get *g)
 {
@@ -294,7 +327,7 @@ static void get_end(Pager *p, Get *g)
     if (g->wanted || get_out(g)) {
         return;
     }
-    p->locations.gets.nr--;
+    p->locations.gets.nr -= !g->held;
     g->free_slot = false;
     if (slots_valid(&p->slots, g->slot)) {
         slots_set_read(&p->slots, g->slot, false);
@@ -315,7 +348,7 @@ bool location_get_is_busy(const Pager *p, unsigned i)
 {
     const Get *g = &p->locations.gets.get[i];
 
-    return g->wanted || get_out(g);
+    return g->held || get_out(g);
 }
 
 void location_forget(Pager *p, unsigned i)
@@ -323,9 +356,15 @@ void location_forget(Pager *p, unsigned i)
     Get *g = &p->locations.gets.get[i];
 
     get_count(p, g, NULL);
+    if (!g->held) {
+        return;
+    }
+    g->held = false;
     if (g->wanted) {
         g->wanted = false;
         get_end(p, g);
+    } else {
+        p->locations.gets.nr -= !get_out(g);    /* it has ended before */
     }
 }
 
@@ -342,7 +381,8 @@ static void get_go_on(Pager *p, Get *g)
 {
     if (!g->wanted) {
         get_end(p, g);
-    } else if (!get_out(g) && !get_send(p, g) && get_tried(g)) {
+    } else if (!get_out(g) && !get_send(p, g) && get_tried(g) &&
+               !g->again_at) {
         get_missing(p, g);
     }
 }
@@ -372,15 +412,12 @@ static void get_busy(Pager *p, Get *g, unsigned which, Remote *remote,
     providers_get_busy(remote, p);
     if (!g->wanted) {
         get_end(p, g);
-    } else if (get_out(g) || get_send_but(p, g, 1u << which)) {
+    } else if (get_out(g) || get_send_but(p, g, 1u << which) || g->again_at) {
         return;
     } else if (g->free_slot) {
         get_missing(p, g);
     } else {
-        slots_set_read(&p->slots, g->slot, false);
-        g->pause = CLAMP(2 * g->pause, BUSY_MIN_NS, BUSY_MAX_NS);
-        g->again_at = now + g->pause;
-        pager_soon(p);
+        get_wait(p, g, now);
     }
 }
 
@@ -422,7 +459,7 @@ bool location_get_answer(Pager *p, Remote *remote, const WireHead *head,
         remote_close(remote, "the provider has a newer session of this VM");
         return true;            /* asked again when it is down */
     }
-    at->remote = NULL;
+    get_at_in(at);
     if (head->status == RCACHE_E_BUSY) {
         get_busy(p, g, at - g->at, remote, now);
         return true;
@@ -469,7 +506,7 @@ void location_get_down(Pager *p, const Remote *remote)
 
         for (unsigned k = 0; k < SLOTS_PLACES; k++) {
             if (g->at[k].remote == remote) {
-                g->at[k].remote = NULL;
+                get_at_in(&g->at[k]);
                 was = true;
             }
         }

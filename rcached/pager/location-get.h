@@ -24,9 +24,15 @@
  *
  * All providers share the GETs.  One may be asked for no more pages than could
  * still be asked of others: alone it has half of all, and however many hang,
- * the next finds some.  A page counts, against the provider that was asked
- * first, from location_get() to location_forget(), so that wrong bytes and
- * bytes that wait for memory count too.
+ * the next finds some.  That is so of two things:
+ * - Pages that are waited for.  One counts, against the provider that was asked
+ *   first, from location_get() to location_forget(), so that wrong bytes and
+ *   bytes that wait for memory count too.
+ * - GETs that are out, wanted or not: with two places the other's bytes end the
+ *   wait, but the number is not free until the one that hangs has answered.  A
+ *   place with as many as it may have is full.  It is asked neither first nor
+ *   as the other one; a GET that has no place but full ones waits as after
+ *   BUSY.
  */
 #ifndef PAGER_LOCATION_GET_H
 #define PAGER_LOCATION_GET_H
@@ -57,14 +63,16 @@ typedef struct GetAt {
 
 /**
  * struct Get - a page that is asked for; private to location-get.c
+ * @held: its caller has not called location_forget()
  * @wanted: its caller has not had its answer
  * @free_slot: nobody needs the slot once the GET is in everywhere
- * @pause: ns, how long it waited after the last BUSY
+ * @pause: ns, how long it waited after the last BUSY, or for a full place
  * @again_at: ns, send it again; 0: a lease says when
  * @counted: the provider that it counts against; NULL: none
  * @at: by the places of its slab when it was sent
  */
 typedef struct Get {
+    bool held;
     bool wanted;
     bool free_slot;
     uint64_t slot;
@@ -76,7 +84,7 @@ typedef struct Get {
 
 /**
  * struct Gets - all of them
- * @nr: wanted or out
+ * @nr: held or out: their numbers are not free
  * @nr_counted: of which .counted is set
  * @nr_hedges: sent to a second place although the first had not answered
  * @hedge_ns: how long the first has

@@ -87,6 +87,7 @@ struct Remote {
     LogLimit log;               /* of lines about what it does */
     bool unchecked_told;        /* that it cannot confirm what arrived */
     unsigned gets;              /* pages that are asked for here: location.c */
+    unsigned unanswered;        /* GETs that are out here: location.c */
     unsigned puts;              /* PUTs that are out here: location.c */
     uint64_t unused_at;         /* ns, no lease is here since; 0: providers.c */
 };

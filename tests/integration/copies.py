@@ -150,22 +150,37 @@ def rack_dies_with_copies(build):
         c.shut_down()
 
 
+def pace(vm, seconds):
+    """Pages that the guest has visited a second, for so long; and the longest
+    wait that was told meanwhile."""
+    began = time.monotonic()
+    first = last = vm.stats()
+    longest = 0
+    while time.monotonic() < began + seconds:
+        time.sleep(0.1)
+        last = vm.stats()
+        longest = max(longest, last["oldest_wait_ns"])
+    return ((last["visits"] - first["visits"]) / (time.monotonic() - began),
+            longest)
+
+
 @scenario
 def provider_hangs_with_a_copy(build):
     """One that is stopped is asked once more, and then the other is."""
     with Cluster(build, providers=3) as c:
         vm = running(c)
+        well, _ = pace(vm, 2)
         os.kill(daemon(c.providers[0]).popen.pid, signal.SIGSTOP)
         try:
-            end = time.monotonic() + 6
-            longest = 0
-            while time.monotonic() < end:
-                longest = max(longest, vm.stats()["oldest_wait_ns"])
-                time.sleep(0.1)
+            # While the GETs run out that it does not answer.
+            _, longest = pace(vm, 2)
+            # And before its session ends, with which all of them would.
+            hung, after = pace(vm, 4)
             goes_on(vm)
         finally:
             os.kill(daemon(c.providers[0]).popen.pid, signal.SIGCONT)
-        assert longest < 1e9, longest
+        assert max(longest, after) < 1e9, (longest, after)
+        assert hung > well / 20, (hung, well)
         two_everywhere(c, vm)
         expect_clean(vm.quit())
         c.shut_down()

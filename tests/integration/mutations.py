@@ -602,8 +602,21 @@ MUTATIONS = {
         "#define LOCATION_PUTS_EACH  LOCATION_PUTS", "one_hangs"),
     "one-provider-has-all-gets": (
         "rcached/pager/location-get.c",
-        "used < pool && (!r || r->gets < pool - used)",
-        "used < pool && (!r || used < pool)", "unit-location-get"),
+        "used < pool && (!r || (r->gets < pool - used &&",
+        "used < pool && (!r || (used < pool &&", "unit-location-get"),
+    "one-that-hangs-has-all-numbers": (
+        "rcached/pager/location-get.c",
+        "    return r->unanswered >= LOCATION_GETS - busy;",
+        "    return busy > LOCATION_GETS && r->unanswered;",
+        "provider_hangs_with_a_copy"),
+    "a-full-place-is-asked": (
+        "rcached/pager/location-get.c",
+        "           remote_is_full(r, p->locations.gets.nr) * 8 +\n", "",
+        "unit-location-full"),
+    "what-waits-for-a-full-place-is-forgotten": (
+        "rcached/pager/location-get.c",
+        "            get_wait(p, g, pager_now());\n", "",
+        "unit-location-full"),
     "pagers-run-like-all-others": (
         "rcached/pager/pager-main.c",
         "    if (setpriority(PRIO_PROCESS, 0, PAGER_NICE) < 0) {",
@@ -714,12 +727,13 @@ MUTATIONS = {
         "    if (g->wanted) {\n        return;", "unit-location-two"),
     "copies-other-place-not-asked": (
         "rcached/pager/location-get.c",
-        "        p->locations.gets.nr_hedges += get_send(p, g);",
-        "        p->locations.gets.nr_hedges += 0;", "unit-location-two"),
+        "    if (get_is_late(p, g, now) && get_send(p, g)) {",
+        "    if (get_is_late(p, g, now) && !g->wanted) {",
+        "unit-location-two"),
     "copies-stale-place-read-first": (
         "rcached/pager/location-get.c",
-        "    return s->place[which].stale * 8 +",
-        "    return !s->place[which].stale * 8 +", "unit-location-two"),
+        "    return s->place[which].stale * 16 +",
+        "    return !s->place[which].stale * 16 +", "unit-location-two"),
     "copies-free-not-told-to-the-new-place": (
         "rcached/pager/location.c",
         "    place_await(p, slab, which);\n", "", "unit-location-two"),

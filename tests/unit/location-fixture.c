@@ -132,6 +132,16 @@ void set_up(void)
     now = 5 * NS_PER_SEC;
 }
 
+void set_up_two(void)
+{
+    set_up();
+    p->locations.copies = 2;
+    location_freeze(p, 0);
+    location_set(p, 0, 1, p->leases.entry[1], 70);
+    p->locations.gets.hedge_ns = 2 * NS_PER_MS;
+    nr_sent = 0;
+}
+
 void tear_down(void)
 {
     leases_deinit(&p->leases);

@@ -31,6 +31,10 @@ extern bool stored_ok, soon;
 
 /** set_up() - two leases at providers that are up; slab 0 is the first's */
 void set_up(void);
+
+/** set_up_two() - slab 0 is at both, and the VM wants that */
+void set_up_two(void);
+
 void tear_down(void);
 
 /** stored_slot() - one more slot that something is stored in */

@@ -270,9 +270,11 @@ START_TEST(a_get_counts_where_its_slab_is)
     ck_assert(answer(1, RCACHE_GET_REPLY, 0));
     location_get(p, 0, slot);           /* again, since it was wrong */
     ck_assert(answer(1, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(p->locations.gets.nr, 1);
     location_forget(p, 0);
     ck_assert_uint_eq(remote[1].gets, 0);
     ck_assert_uint_eq(p->locations.gets.nr_counted, 0);
+    ck_assert_uint_eq(p->locations.gets.nr, 0);
 }
 END_TEST
 

@@ -12,17 +12,6 @@
 
 static uint64_t sum;
 
-/* Slab 0 is at both providers, and the VM wants that. */
-static void set_up_two(void)
-{
-    set_up();
-    p->locations.copies = 2;
-    location_freeze(p, 0);
-    location_set(p, 0, 1, p->leases.entry[1], 70);
-    p->locations.gets.hedge_ns = 2 * NS_PER_MS;
-    nr_sent = 0;
-}
-
 static void put_one(uint64_t *slot)
 {
     *slot = stored_slot();
