@@ -63,6 +63,27 @@ bool fetch_queue_waits(const FetchQueue *queue, const void *lane)
     return l && room_queue_len(&l->pages);
 }
 
+bool fetch_queue_oldest(const FetchQueue *queue, uint64_t *page,
+                        uint64_t *since)
+{
+    const RoomQueue *oldest = NULL;
+
+    for (guint i = 0; i < queue->lanes->len; i++) {
+        const RoomQueue *pages = &((FetchLane *)queue->lanes->pdata[i])->pages;
+
+        if (room_queue_len(pages) &&
+            (!oldest || pages->since < oldest->since)) {
+            oldest = pages;
+        }
+    }
+    if (!oldest) {
+        return false;
+    }
+    *page = room_queue_first(oldest);
+    *since = oldest->since;
+    return true;
+}
+
 void fetch_queue_serve(FetchQueue *queue, uint64_t now,
                        bool (*can)(void *owner, uint64_t page),
                        void (*answer)(void *owner, uint64_t page,

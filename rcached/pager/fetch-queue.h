@@ -38,6 +38,15 @@ void fetch_queue_add(FetchQueue *queue, const void *lane, uint64_t page,
 bool fetch_queue_waits(const FetchQueue *queue, const void *lane);
 
 /**
+ * fetch_queue_oldest() - the first page of the lane that has waited longest
+ * @since: ns, no page of it has been answered since
+ *
+ * Return: false: no page waits
+ */
+bool fetch_queue_oldest(const FetchQueue *queue, uint64_t *page,
+                        uint64_t *since);
+
+/**
  * fetch_queue_serve() - take out of each lane what can be answered now
  * @can: may the first page of a lane be answered?
  * @answer: it has been taken out; it may be added again, to any lane

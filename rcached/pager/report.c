@@ -97,6 +97,19 @@ static void waits_fetches(Pager *p, Waits *w, uint64_t now)
     }
 }
 
+/* Pages that are not asked for yet, as their provider has enough to answer. */
+static void waits_lanes(Pager *p, Waits *w, uint64_t now)
+{
+    uint64_t page, since;
+
+    w->s->waiting_pages += p->faults.fetch.len;
+    if (fetch_queue_oldest(&p->faults.fetch, &page, &since)) {
+        waits_consider(w, page, now - since,
+                       location_host(p, page_slot(table_load(&p->table, page))),
+                       WAIT_FOR_A_WHILE);
+    }
+}
+
 /* How many faults wait; which of them matters most, and what it waits for. */
 static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
 {
@@ -107,9 +120,7 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
     GuestBlock *b;
 
     s->hopeless = p->faults.lost.nr;
-    s->waiting_pages = room_queue_len(&p->faults.room) +
-                       p->faults.fetch.len +    /* behind older ones */
-                       p->faults.lost.nr;
+    s->waiting_pages = room_queue_len(&p->faults.room) + p->faults.lost.nr;
     if (room_queue_len(&p->faults.room)) {
         waits_consider(&w, room_queue_first(&p->faults.room),
                        now - p->faults.room.since, "room", WAIT_FOR_A_WHILE);
@@ -124,6 +135,7 @@ static void stats_waiting(Pager *p, struct RcacheVmmStats *s, uint64_t now)
                        "memory that the kernel refuses", WAIT_FOR_A_WHILE);
     }
     s->waiting_pages += refused;
+    waits_lanes(p, &w, now);
     waits_fetches(p, &w, now);
     if (s->oldest_wait && (b = guest_block_of_page(&p->guest, w.page))) {
         s->waiting_block = b - p->guest.block;

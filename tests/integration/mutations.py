@@ -613,6 +613,11 @@ MUTATIONS = {
         "rcached/pager/location-get.c",
         "           remote_is_full(r, p->locations.gets.nr) * 8 +\n", "",
         "unit-location-full"),
+    "nobody-is-told-of-whose-turn-has-not-come": (
+        "rcached/pager/report.c",
+        "    if (fetch_queue_oldest(&p->faults.fetch, &page, &since)) {",
+        "    if (!p && fetch_queue_oldest(&p->faults.fetch, &page, &since)) {",
+        "unit-report"),
     "what-waits-for-a-full-place-is-forgotten": (
         "rcached/pager/location-get.c",
         "            get_wait(p, g, pager_now());\n", "",

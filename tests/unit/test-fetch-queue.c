@@ -128,6 +128,37 @@ START_TEST(a_page_waits_once)
 }
 END_TEST
 
+static void expect_oldest(uint64_t page, uint64_t since)
+{
+    uint64_t is, at;
+
+    ck_assert(fetch_queue_oldest(&queue, &is, &at));
+    ck_assert_uint_eq(is, page);
+    ck_assert_uint_eq(at, since);
+}
+
+/* A lane waits since it was last served: its first page is the oldest. */
+START_TEST(the_oldest_is_of_the_lane_not_served_for_longest)
+{
+    uint64_t page, since;
+
+    ck_assert(!fetch_queue_oldest(&queue, &page, &since));
+    for (unsigned k = 0; k < 3; k++) {
+        add(k);
+        add(100 + k);
+    }
+    closed[1] = true;
+    left = 1;
+    serve();
+    expect_oldest(100, 1);
+    left = 10000;
+    closed[1] = false;
+    closed[0] = true;
+    serve();
+    expect_oldest(1, 2);
+}
+END_TEST
+
 START_TEST(a_turn_ends_though_all_come_again)
 {
     for (unsigned i = 0; i < LANES; i++) {
@@ -153,6 +184,7 @@ static Suite *fetch_queue_suite(void)
     tcase_add_test(t, a_closed_lane_is_in_nobodys_way);
     tcase_add_test(t, first_come_first_served);
     tcase_add_test(t, a_page_waits_once);
+    tcase_add_test(t, the_oldest_is_of_the_lane_not_served_for_longest);
     tcase_add_test(t, a_turn_ends_though_all_come_again);
     suite_add_tcase(s, t);
     return s;

@@ -15,6 +15,7 @@
 #define GIVEN_UP    7u
 #define LOST        8u
 #define LOST_LATER  9u
+#define BEHIND      10u
 
 static Pager *p;
 static uint64_t words[PAGES];
@@ -45,7 +46,7 @@ bool location_is_given_up(const Pager *pager, uint64_t slot, uint64_t at)
 
 const char *location_host(const Pager *pager, uint64_t slot)
 {
-    return "host7";
+    return slot == BEHIND ? "host8" : "host7";
 }
 
 void copies_count(const Pager *pager, CopiesCount *count)
@@ -71,6 +72,7 @@ static void set_up(void)
     p->guest.block[0].pages = PAGES;
     p->guest.nr_blocks = 1;
     room_queue_init(&p->faults.room);
+    fetch_queue_init(&p->faults.fetch);
     page_errors_init(&p->errors);
     ck_assert_int_eq(table_init(&p->table, words, sides, PAGES), 0);
 }
@@ -78,6 +80,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     room_queue_deinit(&p->faults.room);
+    fetch_queue_deinit(&p->faults.fetch);
     page_errors_deinit(&p->errors);
     table_deinit(&p->table);
     guest_deinit(&p->guest);
@@ -135,6 +138,18 @@ START_TEST(of_those_as_bad_the_oldest)
 }
 END_TEST
 
+/* Its provider has as many to answer as it may: nothing is asked for. */
+START_TEST(a_page_whose_turn_has_not_come_is_told)
+{
+    words[BEHIND] = page_with_slot(page_begin(0, RCACHE_REMOTE), BEHIND);
+    fetch_queue_add(&p->faults.fetch, &words, BEHIND, now - 2 * NS_PER_SEC);
+    expect(BEHIND, 2, 1, 0);
+    ck_assert_str_eq(stats.waiting_for, "host8");
+    fetch(SLOW, 3);
+    expect(SLOW, 3, 2, 0);
+}
+END_TEST
+
 static Suite *report_suite(void)
 {
     Suite *s = suite_create("report");
@@ -144,6 +159,7 @@ static Suite *report_suite(void)
     tcase_add_test(t, nobody_waits);
     tcase_add_test(t, the_worst_counts);
     tcase_add_test(t, of_those_as_bad_the_oldest);
+    tcase_add_test(t, a_page_whose_turn_has_not_come_is_told);
     suite_add_tcase(s, t);
     return s;
 }
