@@ -25,6 +25,8 @@
  *                    passes, nor what comes behind it on that connection, as
  *                    with an MTU that is wrong; nobody is told; -1: off, and
  *                    what was held passes
+ *   swallow TYPE     frames of this type (of enum RcacheType) that go down do
+ *                    not arrive, and all others do; 0: off
  *   pause | resume   nothing is passed on, and nobody is told (half open)
  *   blackhole        the same, and new connections come to nothing, unanswered;
  *                    until resume, which resets those that were there: a host
@@ -57,6 +59,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "frames.h"
+
 #define PIECE_MAX       (64u << 10)
 #define QUEUE_MAX       (1u << 20)
 #define LINKS_MAX       64u
@@ -78,6 +82,7 @@ typedef struct Way {
     bool ended;                 /* @from has no more */
     bool shut;                  /* and @to has been told */
     bool stuck;                 /* in a hole, while there is one */
+    Frames frames;              /* going down */
 } Way;
 
 typedef struct Link {
@@ -91,7 +96,7 @@ typedef struct Proxy {
     unsigned begun;             /* of them, so far */
     uint64_t random;
     /* what is done to the bytes */
-    unsigned delay_ms, jitter_ms, trickle;
+    unsigned delay_ms, jitter_ms, trickle, swallow;
     unsigned lose, drop, corrupt;       /* of 1000 pieces */
     unsigned flip_up, flip_down;
     size_t flip_up_min;         /* going up: only in pieces so long */
@@ -217,13 +222,23 @@ static int way_hole(const Proxy *r, const Way *way)
 /* Read one piece; false if the connection is broken. */
 static bool way_read(Proxy *r, Way *way, unsigned *flips, uint64_t now)
 {
-    Piece *piece = g_malloc(sizeof(*piece) + PIECE_MAX);
-    ssize_t len = read(way->from, piece->bytes, PIECE_MAX);
+    Piece *piece = g_malloc(sizeof(*piece) + PIECE_MAX + FRAMES_HELD_MAX);
+    uint8_t bytes[PIECE_MAX];
+    ssize_t len = read(way->from, bytes, PIECE_MAX);
 
     if (len <= 0 || is_drawn(r, r->drop)) {
         g_free(piece);
         way->ended = len == 0;
         return len == 0 || (len < 0 && errno == EAGAIN);
+    }
+    if (way->goes_up) {
+        memcpy(piece->bytes, bytes, len);
+    } else {
+        len = frames_pass(&way->frames, r->swallow, bytes, len, piece->bytes);
+    }
+    if (!len) {
+        g_free(piece);
+        return true;
     }
     piece->at = 0;
     piece->len = len;
@@ -278,7 +293,7 @@ static bool way_write(Proxy *r, Way *way, uint64_t now)
 
 static void proxy_well(Proxy *r)
 {
-    r->delay_ms = r->jitter_ms = r->trickle = 0;
+    r->delay_ms = r->jitter_ms = r->trickle = r->swallow = 0;
     r->lose = r->drop = r->corrupt = 0;
     r->flip_up = r->flip_down = 0;
     r->hole_up = r->hole_down = -1;
@@ -309,6 +324,7 @@ static unsigned *proxy_number(Proxy *r, const char *name)
         { "delay", &r->delay_ms }, { "jitter", &r->jitter_ms },
         { "trickle", &r->trickle }, { "lose", &r->lose },
         { "drop", &r->drop }, { "corrupt", &r->corrupt },
+        { "swallow", &r->swallow },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(all); i++) {

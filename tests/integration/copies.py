@@ -12,8 +12,10 @@ import time
 from accounts import filled
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, goes_on,
                      wait_for)
+from network import RelayCluster, troubles
 
 SCENARIOS = {}
+GET_REPLY = 19                  # of enum RcacheType
 
 
 def scenario(function):
@@ -181,6 +183,30 @@ def provider_hangs_with_a_copy(build):
             os.kill(daemon(c.providers[0]).popen.pid, signal.SIGCONT)
         assert max(longest, after) < 1e9, (longest, after)
         assert hung > well / 20, (hung, well)
+        two_everywhere(c, vm)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def no_gets_are_answered(build):
+    """A provider answers everything but GETs: its copies are of no use, which
+    is told, and the guest goes on with the others."""
+    with RelayCluster(build, providers=3) as c:
+        vm = running(c)
+        well, _ = pace(vm, 2)
+        c.proxies[0].tell(f"swallow {GET_REPLY}")
+        pace(vm, 2)
+        mute, _ = pace(vm, 4)
+        assert mute > well / 20, (mute, well)
+        wait_for("the cause to be told",
+                 lambda: troubles(c, c.providers[0], "no pages"), 30)
+        goes_on(vm)
+        # What it has swallowed nobody will answer.
+        c.proxies[0].tell("well")
+        c.proxies[0].tell("reset")
+        wait_for("it to be well again",
+                 lambda: not troubles(c, c.providers[0], "no pages"), 60)
         two_everywhere(c, vm)
         expect_clean(vm.quit())
         c.shut_down()
