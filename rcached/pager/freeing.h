@@ -12,7 +12,7 @@
 #include "rcached/pager/lease.h"
 
 /**
- * struct FreeOut - slots whose FREE is out; private to freeing.c
+ * struct FreeOut - slots whose FREE is out; freeing.c writes it
  * @tag: of the FREE
  * @n: slots in it
  * @slot: the slots; 0: freeing_forget() has been called for it
@@ -47,6 +47,21 @@ void freeing_flush(Pager *p, bool all);
 
 /** freeing_answer() - to a FREE; false: none that is out at @remote */
 bool freeing_answer(Pager *p, const Remote *remote, const WireHead *head);
+
+/** freeing_pages() - slots that the provider of @l has still to free */
+static inline uint64_t freeing_pages(const Lease *l)
+{
+    uint64_t pages = l->to_free->len;
+
+    for (const GList *at = l->frees.head; at; at = at->next) {
+        const FreeOut *out = at->data;
+
+        for (unsigned i = 0; i < out->n; i++) {
+            pages += out->slot[i] != 0;
+        }
+    }
+    return pages;
+}
 
 /** freeing_is_out() - is a FREE in slab @slab of @l not yet answered? */
 bool freeing_is_out(const Lease *l, uint32_t slab);

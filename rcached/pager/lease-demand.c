@@ -150,7 +150,8 @@ static uint64_t leased_useful(const Pager *p, const Leased *leased)
 
 /*
  * Slots that no page needs, but that a provider has to free which takes
- * nothing now: they are of no use until it answers, or has been given up.
+ * nothing now: they are of no use until it answers, or has been given up.  One
+ * that hangs has been sent the FREEs of most of them.
  */
 static uint64_t pages_stuck(const Pager *p, uint64_t now)
 {
@@ -158,7 +159,7 @@ static uint64_t pages_stuck(const Pager *p, uint64_t now)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        pages += lease_takes_none(p, l, now) ? l->to_free->len : 0;
+        pages += lease_takes_none(p, l, now) ? freeing_pages(l) : 0;
     }
     return pages;
 }

@@ -791,6 +791,11 @@ MUTATIONS = {
         "rcached/pager/compare.c",
         "} else if (!c->retry_at && now >= c->asked_at + ANSWER_NS) {",
         "} else if (0) {", "unit-compare"),
+    "frees-that-are-out-are-not-stuck": (
+        "rcached/pager/lease-demand.c",
+        "lease_takes_none(p, l, now) ? freeing_pages(l) : 0;",
+        "lease_takes_none(p, l, now) ? l->to_free->len : 0;",
+        "unit-lease-demand"),
     "a-lease-larger-than-the-vm": (
         "rcached/pager/lease-demand.c",
         "    lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));\n",

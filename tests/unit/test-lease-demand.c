@@ -231,6 +231,27 @@ START_TEST(what_a_silent_provider_has_to_free_is_made_up_for)
 }
 END_TEST
 
+/* It hangs: the FREE that it has been sent is not answered. */
+START_TEST(what_a_silent_provider_was_told_to_free_as_well)
+{
+    Lease *l = ready(LEASE);
+    FreeOut *out = g_new0(FreeOut, 1);
+
+    p.limits.size = 1;
+    p.slots.slabs[0].nr_used = p.slots.used[0] = p.slots.pages[0] = 1026;
+    resident = 1024;
+    silent = true;
+    out->n = 2;
+    out->slot[0] = slot_make(0, 1);     /* and one that is forgotten */
+    g_queue_push_tail(&l->frees, out);
+    lease_demand_tick(&p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 0);
+    out->slot[1] = slot_make(0, 2);
+    lease_demand_tick(&p, now + 2 * NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
 /* A slab is on its way to that: it is not given back. */
 START_TEST(what_is_kept_for_a_slab_stays)
 {
@@ -265,6 +286,7 @@ int main(void)
     tcase_add_test(tc, what_is_free_beside_one_that_is_away_is_no_room);
     tcase_add_test(tc, a_claim_at_one_that_is_away_is_not_waited_for);
     tcase_add_test(tc, what_a_silent_provider_has_to_free_is_made_up_for);
+    tcase_add_test(tc, what_a_silent_provider_was_told_to_free_as_well);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
