@@ -250,7 +250,7 @@ static bool get_is_late(const Pager *p, const Get *g, uint64_t now)
     unsigned out = get_out(g);
 
     return g->wanted && (out == 1 || out == 2) &&
-           now - at->sent >= p->locations.gets.hedge_ns;
+           now >= at->sent + p->locations.gets.hedge_ns;
 }
 
 /* Looked at again in a millisecond? */

@@ -735,6 +735,11 @@ MUTATIONS = {
         "    if (get_is_late(p, g, now) && get_send(p, g)) {",
         "    if (get_is_late(p, g, now) && !g->wanted) {",
         "unit-location-two"),
+    "late-before-it-was-sent": (
+        "rcached/pager/location-get.c",
+        "           now >= at->sent + p->locations.gets.hedge_ns;",
+        "           now - at->sent >= p->locations.gets.hedge_ns;",
+        "unit-location-two"),
     "copies-stale-place-read-first": (
         "rcached/pager/location-get.c",
         "    return s->place[which].stale * 16 +",
