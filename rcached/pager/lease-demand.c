@@ -27,12 +27,25 @@
 #define WANT_ANSWER_NS  (180 * NS_PER_SEC)
 /* A grant that is not claimed by then is not waited for. */
 #define CLAIM_NS        NS_PER_SEC
+/* As long as a provider may say nothing before that is trouble. */
+#define CLAIM_TROUBLE_NS    (3 * NS_PER_SEC)
+
+/*
+ * Does its provider have a session, but not accept the CLAIM?  Another host may
+ * answer at its address, and will not for as long as that is so.
+ */
+static bool claim_is_in_vain(const Lease *l, uint64_t now)
+{
+    return l->refused || (!lease_ready(l) && l->claim_sent &&
+                          now > l->claim_sent + CLAIM_TROUBLE_NS);
+}
 
 static bool lease_in_trouble(const Lease *l, uint64_t now)
 {
     uint64_t since;
 
-    return l->abandoned || remote_trouble(l->remote, now, &since);
+    return l->abandoned || claim_is_in_vain(l, now) ||
+           remote_trouble(l->remote, now, &since);
 }
 
 /* Does its provider take no pages now? */

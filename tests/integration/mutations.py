@@ -776,6 +776,11 @@ MUTATIONS = {
         "    if (other && lease_ready(other)) {\n"
         "        move_source_gone", "    if (other) {\n"
         "        move_source_gone", "unit-copies"),
+    "room-where-the-claim-is-in-vain": (
+        "rcached/pager/lease-demand.c",
+        "    return l->abandoned || claim_is_in_vain(l, now) ||\n",
+        "    return l->abandoned || (0 && claim_is_in_vain(l, now)) ||\n",
+        "unit-lease-demand"),
     "the-disk-is-not-left-for-others": (
         "rcached/pager/wanting.c",
         "    elsewhere = elsewhere && disk_is_used(p);",

@@ -212,6 +212,39 @@ START_TEST(a_claim_at_one_that_is_away_is_not_waited_for)
 }
 END_TEST
 
+/* Its provider has a session, and does not know who it is. */
+START_TEST(what_is_free_where_the_claim_is_in_vain_is_no_room)
+{
+    Lease *l = ready(LEASE);
+    uint64_t slot;
+
+    p.limits.size = 2 * PAGES;
+    ck_assert_uint_eq(slots_take(&p.slots, 0, &slot, 1), 1);
+    resident = 1024;
+    p.slots.pages[0] = 8 * PAGES;
+    g_array_index(p.slots.groups, SlotGroup, 0).pages = 8 * PAGES;
+    lease_remote_down(&p, &remote);
+    lease_remote_up(&p, &remote);
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 0);
+    ck_assert(lease_is_coming(&p));     /* it has not been answered yet */
+    now += 4 * NS_PER_SEC;
+    ck_assert(!lease_is_coming(&p));
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 1);
+
+    p.want.tag = p.want.at = nr_wants = 0;
+    lease_remote_down(&p, &remote);
+    lease_remote_up(&p, &remote);
+    ck_assert(lease_is_coming(&p));
+    wire_text_copy(remote.answers, sizeof(remote.answers), "another");
+    answer(l, false, RCACHE_CLAIM_ACK, RCACHE_E_LEASE);
+    ck_assert(!lease_is_coming(&p));
+    lease_demand_tick(&p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
 /* What cannot be freed there is of no use, but not what size is for. */
 START_TEST(what_a_silent_provider_has_to_free_is_made_up_for)
 {
@@ -285,6 +318,7 @@ int main(void)
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
     tcase_add_test(tc, what_is_free_beside_one_that_is_away_is_no_room);
     tcase_add_test(tc, a_claim_at_one_that_is_away_is_not_waited_for);
+    tcase_add_test(tc, what_is_free_where_the_claim_is_in_vain_is_no_room);
     tcase_add_test(tc, what_a_silent_provider_has_to_free_is_made_up_for);
     tcase_add_test(tc, what_a_silent_provider_was_told_to_free_as_well);
     suite_add_tcase(s, tc);
