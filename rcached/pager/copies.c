@@ -9,10 +9,13 @@
  * and no faster than .rate, since it takes from the network that faults use.
  *
  * A provider that is away keeps its places: silence proves nothing (C2).
- * After .give_up_ns they are stale, if the other place is there.  One that
- * comes back finds its place stale: once the other place has been compared with
- * the sums that are kept here, and lacks nothing, the slab there is spare, and
- * another copy, perhaps in the same slab, is made.
+ * After .give_up_ns they are stale, if the other place is there.  So they are
+ * where a provider has sessions, but does not accept the lease (another host
+ * may answer at its address), or sends no page: a lease that is of no use is
+ * given up, whatever keeps it from being of any.  One that is of use again
+ * finds its place stale: once the other place has been compared with the sums
+ * that are kept here, and lacks nothing, the slab there is spare, and another
+ * copy, perhaps in the same slab, is made.
  *
  * Which two places a slab may have says apart.c.
  */
@@ -25,10 +28,37 @@
 #include "rcached/pager/wanting.h"
 
 #define COPIES_AT_ONCE  2u
+/* copies_tick() is called ten times a second, if this process is run at all. */
+#define WATCH_MOST_NS   NS_PER_SEC
 
 /* ---------------------------------------------------------------- give up */
 
-/* Place @which of slab @slab, at a lease whose provider is away. */
+/*
+ * Where only PUTs do not get through, what is there can be read: that is a
+ * copy.
+ */
+static bool lease_is_of_use(const Lease *l)
+{
+    return lease_ready(l) && !l->remote->passage.suspect[PASSAGE_GET];
+}
+
+/*
+ * For how long each lease has been of no use.  It is counted from look to look,
+ * since time in which nobody looked proves nothing: the host may have slept.
+ */
+static void copies_watch(Pager *p, uint64_t now)
+{
+    uint64_t last = p->copies.watched_at;
+    uint64_t step = last && now > last ? MIN(now - last, WATCH_MOST_NS) : 0;
+    Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        l->useless_ns = lease_is_of_use(l) ? 0 : l->useless_ns + step;
+    }
+    p->copies.watched_at = now;
+}
+
+/* Place @which of slab @slab, at a lease that is of no use. */
 static void slab_give_up(Pager *p, uint32_t slab, const Lease *l)
 {
     const SlotSlab *s = &p->slots.slabs[slab];
@@ -50,7 +80,7 @@ static void copies_give_up(Pager *p, uint64_t now)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (!copies_is_given_up(&p->copies, l->remote, now)) {
+        if (!copies_lease_is_given_up(&p->copies, l, now)) {
             continue;
         }
         for (uint32_t i = 0; i < p->slots.nr; i++) {
@@ -72,35 +102,43 @@ static unsigned copies_under_way(const Pager *p)
     return n;
 }
 
+/* Is @l, with a stale place, of use again? */
+static bool lease_is_back(const Pager *p, const Lease *l, uint64_t now)
+{
+    return lease_ready(l) && !copies_lease_is_given_up(&p->copies, l, now);
+}
+
 /* A stale place whose provider is back is of no use any more: it is spare. */
-static void slab_take_back(Pager *p, uint32_t slab, unsigned which)
+static void slab_take_back(Pager *p, uint32_t slab, unsigned which,
+                           uint64_t now)
 {
     const SlotSlab *s = &p->slots.slabs[slab];
     SlotPlace place = s->place[which];
     Lease *l = leases_of(&p->leases, s, which);
     const Lease *other = leases_of(&p->leases, s, !which);
 
-    if (!l || !lease_ready(l) || !other || !lease_ready(other) || s->frozen) {
+    if (!l || !lease_is_back(p, l, now) || !other || !lease_ready(other) ||
+        s->frozen) {
         return;
     }
     if (!s->nr_used) {
         location_clear(p, slab, which);
         revoke_spare(l, place.number, slab + 1);
-    } else if (p->moves.nr < MOVES_MAX && pager_now() >= other->move_at &&
+    } else if (p->moves.nr < MOVES_MAX && now >= other->move_at &&
                copies_under_way(p) < COPIES_AT_ONCE &&
                !compare_keeps_off(p, slab)) {
         move_shed(p, slab, which, l);
     }
 }
 
-static void copies_take_back(Pager *p)
+static void copies_take_back(Pager *p, uint64_t now)
 {
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
         for (unsigned k = 0; k < SLOTS_PLACES; k++) {
             if (s->used && s->place[k].stale && slots_counts(s, !k)) {
-                slab_take_back(p, i, k);
+                slab_take_back(p, i, k, now);
                 break;
             }
         }
@@ -201,12 +239,13 @@ static void copies_make_all(Pager *p, uint64_t now)
 
 void copies_tick(Pager *p, uint64_t now)
 {
+    copies_watch(p, now);
     if (p->slots.partial) {
         return;                 /* which slabs are empty is not known yet */
     }
     put_choice_tick(p, now);
     copies_give_up(p, now);
-    copies_take_back(p);
+    copies_take_back(p, now);
     if (p->locations.copies > 1) {
         copies_make_all(p, now);
         return;

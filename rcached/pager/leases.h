@@ -52,6 +52,7 @@
  * @drop_at: ns, no DROP before: one met BUSY: revoke.c
  * @move_at: ns, no move from here before: move.c
  * @spare: of Spare, slabs that the table does not name: revoke.c
+ * @useless_ns: ns, how long it has been of no use: copies.c
  * @to_free: of uint64_t, slots that wait for their FREE: freeing.c
  * @frees: of FreeOut, owned; FREEs that are out: freeing.c
  */
@@ -87,6 +88,7 @@ typedef struct Lease {
     uint64_t drop_at;
     uint64_t move_at;
     GArray *spare;
+    uint64_t useless_ns;
     GArray *to_free;
     GQueue frees;
 } Lease;

@@ -52,7 +52,7 @@ bool location_is_given_up(const Pager *p, uint64_t slot, uint64_t now)
          i++) {
         const Lease *l = leases_of(&p->leases, slots_slab(&p->slots, slot), i);
 
-        if (l && !l->lost && !copies_is_given_up(&p->copies, l->remote, now)) {
+        if (l && !l->lost && !copies_lease_is_given_up(&p->copies, l, now)) {
             return false;
         }
         known |= l != NULL;

@@ -100,6 +100,32 @@ class Hasty(Cluster):
         return super().start_requester()
 
 
+class Renamed(Hasty):
+    """A provider may come back under another name."""
+
+    def start_provider(self, host, name=None):
+        return host.start_rcached(
+            "--slab-size", self.slab, "--reserve", "512M",
+            "--enable-debug-commands", *self.arbiter,
+            *(["--host", name] if name else []))
+
+
+@scenario
+def provider_renamed_with_a_copy(build):
+    """Another host answers at a provider's address: that it does not know the
+    lease proves nothing, but what was there is given up all the same."""
+    with Renamed(build, providers=4) as c:
+        vm = running(c)
+        kill(c.providers[0])
+        c.start_provider(c.providers[0], "another")
+        goes_on(vm)
+        two_everywhere(c, vm, 40)
+        stats = vm.stats()
+        assert stats["lost"] == 0, stats
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 @scenario
 def given_up_and_back(build):
     """The only provider says nothing for longer than give-up: who waits for a

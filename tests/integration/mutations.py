@@ -776,6 +776,19 @@ MUTATIONS = {
         "    if (other && lease_ready(other)) {\n"
         "        move_source_gone", "    if (other) {\n"
         "        move_source_gone", "unit-copies"),
+    "a-session-is-use-enough": (
+        "rcached/pager/copies.h",
+        "(l->useless_ns && l->useless_ns >= copies->give_up_ns)",
+        "(0 && l->useless_ns >= copies->give_up_ns)",
+        "unit-copies"),
+    "taken-back-without-a-page": (
+        "rcached/pager/copies.c",
+        "    return lease_ready(l) && !copies_lease_is_given_up(",
+        "    return lease_ready(l) || copies_lease_is_given_up(",
+        "unit-copies"),
+    "time-without-a-look-is-counted": (
+        "rcached/pager/copies.c",
+        "MIN(now - last, WATCH_MOST_NS)", "now - last", "unit-copies"),
     "room-where-the-claim-is-in-vain": (
         "rcached/pager/lease-demand.c",
         "    return l->abandoned || claim_is_in_vain(l, now) ||\n",

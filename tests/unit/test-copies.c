@@ -248,6 +248,77 @@ START_TEST(silence_proves_nothing_but_is_given_up)
 }
 END_TEST
 
+/* Time goes by, look by look; @turn is called before each. */
+static void time_goes(uint64_t ns, void (*turn)(void))
+{
+    for (uint64_t end = now + ns; now < end; now += 100 * NS_PER_MS) {
+        if (turn) {
+            turn();
+        }
+        copies_tick(&p, now);
+    }
+}
+
+/* Another host answers at its address, which does not know the lease. */
+START_TEST(given_up_though_it_has_a_session)
+{
+    slab_at(0, 0, 1, 5);
+    p.leases.entry[1]->claimed[0] = p.leases.entry[1]->claimed[1] = false;
+    unused[2] = 1;
+    time_goes(p.copies.give_up_ns, NULL);
+    ck_assert_uint_eq(nr_given_up, 0);
+    time_goes(NS_PER_SEC, NULL);
+    ck_assert_uint_eq(nr_given_up, 1);
+    ck_assert_uint_eq(nr_filled, 1);
+}
+END_TEST
+
+/* It has sessions, and none lasts until the lease is accepted. */
+static void flap(void)
+{
+    bool up = remote[1].state != REMOTE_UP;
+
+    remote[1].state = up ? REMOTE_UP : REMOTE_DOWN;
+    remote[1].away_at = up ? 0 : now;
+}
+
+START_TEST(given_up_though_it_has_session_after_session)
+{
+    slab_at(0, 0, 1, 5);
+    p.leases.entry[1]->claimed[0] = p.leases.entry[1]->claimed[1] = false;
+    time_goes(p.copies.give_up_ns + NS_PER_SEC, flap);
+    ck_assert_uint_eq(nr_given_up, 1);
+}
+END_TEST
+
+/* It accepts the lease, but no page comes from there; then pages do. */
+START_TEST(given_up_though_its_lease_is_ready)
+{
+    slab_at(0, 0, 1, 5);
+    remote[1].passage.suspect[PASSAGE_PUT] = true;
+    time_goes(2 * p.copies.give_up_ns, NULL);
+    ck_assert_uint_eq(nr_given_up, 0);          /* what is there can be read */
+    remote[1].passage.suspect[PASSAGE_GET] = true;
+    time_goes(p.copies.give_up_ns + NS_PER_SEC, NULL);
+    ck_assert_uint_eq(nr_given_up, 1);
+    ck_assert_uint_eq(nr_shed, 0);              /* it may be all there is */
+    remote[1].passage.suspect[PASSAGE_GET] = false;
+    copies_tick(&p, now);
+    ck_assert_uint_eq(nr_shed, 1);
+}
+END_TEST
+
+START_TEST(time_without_a_look_proves_nothing)
+{
+    slab_at(0, 0, 1, 5);
+    p.leases.entry[1]->claimed[0] = false;
+    copies_tick(&p, now);
+    now += 3600 * NS_PER_SEC;
+    copies_tick(&p, now);
+    ck_assert_uint_eq(nr_given_up, 0);
+}
+END_TEST
+
 /* It is back: the stale place goes when the other one is known to be right. */
 START_TEST(what_is_back_is_spare)
 {
@@ -314,6 +385,10 @@ int main(void)
     tcase_add_test(tc, empty_ones_take_what_is_left);
     tcase_add_test(tc, no_faster_than_the_rate);
     tcase_add_test(tc, silence_proves_nothing_but_is_given_up);
+    tcase_add_test(tc, given_up_though_it_has_a_session);
+    tcase_add_test(tc, given_up_though_it_has_session_after_session);
+    tcase_add_test(tc, given_up_though_its_lease_is_ready);
+    tcase_add_test(tc, time_without_a_look_proves_nothing);
     tcase_add_test(tc, what_is_back_is_spare);
     tcase_add_test(tc, one_copy_is_wanted);
     tcase_add_test(tc, the_better_copy_stays);

@@ -292,6 +292,9 @@ START_TEST(all_that_have_it_are_given_up)
     p->leases.entry[0]->lost = true;    /* it is back, and has nothing */
     ck_assert(location_is_given_up(p, slot, now + NS_PER_SEC + 1));
     p->leases.entry[0]->lost = false;
+    p->leases.entry[0]->useless_ns = NS_PER_SEC;
+    ck_assert(location_is_given_up(p, slot, now + NS_PER_SEC + 1));
+    p->leases.entry[0]->useless_ns = 0;
     ck_assert(!location_is_given_up(p, slot_make(3, 0), now));
 }
 END_TEST
