@@ -54,7 +54,7 @@ static bool lease_takes_none(const Pager *p, const Lease *l, uint64_t now)
     const Remote *r = l->remote;
 
     return remote_is_away(r, now) || lease_in_trouble(l, now) ||
-           providers_is_silent(p, r, now);
+           health_shuns(&p->health, r, now) || providers_is_silent(p, r, now);
 }
 
 /* What is leased: in all, at each lease, and where most of it is. */

@@ -11,6 +11,8 @@
 /* How long a lease that was BUSY gets no PUT: twice as long each time. */
 #define BUSY_MIN_NS     (50 * NS_PER_MS)
 #define BUSY_MAX_NS     (2 * NS_PER_SEC)
+/* Its provider refuses all that is put there: the third time in a row. */
+#define REFUSES_NS      (200 * NS_PER_MS)
 
 static unsigned put_out(const Put *put)
 {
@@ -125,10 +127,19 @@ bool location_put(Pager *p, unsigned i, const uint64_t *slot, unsigned n,
 /* ------------------------------------------------------------ and is over */
 
 /* Not now, and not for the session's sake: others take the pages meanwhile. */
-static void lease_busy(Lease *l)
+static void lease_busy(const Pager *p, Lease *l)
 {
+    uint64_t now = pager_now();
+
+    if (now < l->put_at) {
+        return;                 /* it was sent before this pause began */
+    }
     l->put_pause = CLAMP(2 * l->put_pause, BUSY_MIN_NS, BUSY_MAX_NS);
-    l->put_at = pager_now() + l->put_pause;
+    l->put_at = now + l->put_pause;
+    if (l->put_pause >= REFUSES_NS) {
+        l->remote->refuses_until = now + REMOTE_REFUSES_NS;
+        providers_put_in_vain(l->remote, p);
+    }
 }
 
 /* The lease that a PUT went to, which may have ended meanwhile. */
@@ -195,7 +206,7 @@ static void put_judge(Pager *p, Put *put, const PutAt *at,
     if (head->status == RCACHE_E_BUSY) {
         put->failed = true;
         if (l) {
-            lease_busy(l);
+            lease_busy(p, l);
         }
     } else if (head->status) {
         put->failed = true;
@@ -205,11 +216,12 @@ static void put_judge(Pager *p, Put *put, const PutAt *at,
     } else if (!put_is_confirmed(at, head, payload)) {
         put->failed = true;
         if (l) {
-            lease_busy(l);
+            lease_busy(p, l);
         }
         providers_put_wrong(remote, p);
     } else if (l) {
         l->put_pause = 0;
+        remote->refuses_until = 0;
     }
 }
 

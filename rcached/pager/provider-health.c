@@ -8,14 +8,17 @@
  * when that is done, but no more than moves_per_minute.
  *
  * One that has other bytes than were sent (location.c), or returns others, gets
- * none for a minute while others have room.
+ * none for a minute while others have room, and what is free there is asked for
+ * elsewhere; so it is for one that refuses all that is put there.  No slab is
+ * copied or moved there either.
  *
  * One that no pages get through to (passage.h), or that does not answer, gets
  * no new ones while others have room, however it answers PINGs; probe.c finds
  * out when it is well again.
  *
- * A slow provider is better than none: if an arbiter has nothing when the slow
- * ones are left out, nothing is ceded for a while and they are asked too.
+ * A bad provider is better than none: if an arbiter has nothing when the slow
+ * ones, and those, are left out, nothing is ceded for a while, they are asked
+ * too, and what is free there is made use of.
  */
 #include "rcached/pager/pager.h"
 
@@ -143,12 +146,12 @@ void health_refused(Pager *p, uint64_t now)
     for (guint i = 0; i < p->providers.remotes->len; i++) {
         const Remote *r = p->providers.remotes->pdata[i];
 
-        any |= r->judge.slow;
+        any |= r->judge.slow || health_shuns(&p->health, r, now);
     }
     if (!any) {
         return;
     }
-    p->health.slow_taken_until = p->health.cede_at = now + REFUSED_NS;
+    p->health.bad_taken_until = p->health.cede_at = now + REFUSED_NS;
     LEASES_FOREACH(l, &p->leases) {
         l->ceding &= l->remote->own;
     }

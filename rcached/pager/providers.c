@@ -72,6 +72,20 @@ void providers_put_wrong(Remote *remote, const Pager *p)
               remote->host);
 }
 
+void providers_put_in_vain(Remote *remote, const Pager *p)
+{
+    uint64_t now = pager_now();
+
+    if (remote->refuses_told && now - remote->refuses_told < TOLD_NS) {
+        return;
+    }
+    remote->refuses_told = now;
+    g_warning("vm %s: provider %s has stored nothing that was sent to it, "
+              "several times in a row: pages go to other providers, and it is "
+              "tried again in %u s", p->name, remote->host,
+              (unsigned)(REMOTE_REFUSES_NS / NS_PER_SEC));
+}
+
 void providers_get_busy(Remote *remote, const Pager *p)
 {
     uint64_t now = pager_now();

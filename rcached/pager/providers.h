@@ -66,6 +66,13 @@ void providers_pages(Remote *remote, enum PassageWay way, bool good,
 void providers_put_wrong(Remote *remote, const Pager *p);
 
 /**
+ * providers_put_in_vain() - a provider refuses all that is put there
+ *
+ * Logged once a minute.
+ */
+void providers_put_in_vain(Remote *remote, const Pager *p);
+
+/**
  * providers_get_busy() - a provider could not send a page for now
  *
  * Counted, and logged once a minute: a guest may wait for it.

@@ -69,12 +69,15 @@ static unsigned group_leases(const Pager *p, guint group,
     return group_is_here(lease, n) && group_leaves(lease, n) ? 0 : n;
 }
 
+/* Is one of them in trouble, so that a page that is put there would not be
+ * stored?  Where all are, it is tried all the same. */
 static bool group_in_trouble(Lease *const *lease, unsigned n, uint64_t now)
 {
     uint64_t since;
 
     for (unsigned i = 0; i < n; i++) {
-        if (remote_trouble(lease[i]->remote, now, &since)) {
+        if (remote_trouble(lease[i]->remote, now, &since) ||
+            remote_refuses(lease[i]->remote, now)) {
             return true;
         }
     }

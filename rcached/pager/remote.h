@@ -51,6 +51,9 @@ typedef struct RemoteSelf {
 /* So long others are preferred to one that bytes were changed at. */
 #define REMOTE_WRONG_NS UINT64_C(60000000000)
 
+/* So long others are preferred to one that refuses pages. */
+#define REMOTE_REFUSES_NS UINT64_C(10000000000)
+
 struct Remote {
     const RemoteOps *ops;
     void *owner;
@@ -82,6 +85,8 @@ struct Remote {
                                 /* arrived, other than they were sent */
     uint64_t wrong_at;          /* ns, the last of them */
     uint64_t wrong_put_told;    /* ns, a PUT of them was last logged; 0 */
+    uint64_t refuses_until;     /* ns, remote_refuses() */
+    uint64_t refuses_told;      /* ns, that was last logged; 0: never */
     uint64_t busy;              /* GETs that it answered with BUSY */
     uint64_t busy_told;         /* ns, they were last logged; 0: never */
     LogLimit log;               /* of lines about what it does */
@@ -129,6 +134,18 @@ enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
 static inline bool remote_is_wrong(const Remote *remote, uint64_t now)
 {
     return remote->wrong && now - remote->wrong_at < REMOTE_WRONG_NS;
+}
+
+/**
+ * remote_refuses() - has it stored none of the pages that were sent to it, one
+ * time after the other?
+ *
+ * It was busy, or confirmed other bytes.  One is sent from time to time, and
+ * when that is stored it is over.
+ */
+static inline bool remote_refuses(const Remote *remote, uint64_t now)
+{
+    return now < remote->refuses_until;
 }
 
 /** remote_is_used() - is a page under way, or waited for there? */

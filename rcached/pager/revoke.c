@@ -58,6 +58,7 @@ static bool lease_can_take(const Pager *p, const Lease *l,
            !passage_is_suspect(&l->remote->passage) && !l->abandoned &&
            (!from || (l->remote != from->remote &&
                       !(lease_only_cedes(from) && l->remote->judge.slow) &&
+                      !health_shuns(&p->health, l->remote, now) &&
                       !avoid_is(p->moves.avoid, from->remote, l->remote, now) &&
                       l->slab_pages == from->slab_pages));
 }
@@ -187,10 +188,11 @@ unsigned revoke_avoids(const Pager *p, bool copying,
 
     for (guint i = 0; i < remotes->len && n < RCACHE_AVOID_MAX; i++) {
         const Remote *remote = remotes->pdata[i];
-        bool slow = remote->judge.slow && now >= p->health.slow_taken_until;
+        bool bad = (remote->judge.slow && now >= p->health.bad_taken_until) ||
+                   health_shuns(&p->health, remote, now);
 
         if (*remote->host && !remote->own &&
-            (slow || remote_trouble(remote, now, &since) ||
+            (bad || remote_trouble(remote, now, &since) ||
              providers_is_silent(p, remote, now) ||
              is_out_of_reach(p, remote, copying, now))) {
             names[n++] = remote->host;

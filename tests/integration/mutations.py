@@ -794,6 +794,35 @@ MUTATIONS = {
         "    return l->abandoned || claim_is_in_vain(l, now) ||\n",
         "    return l->abandoned || (0 && claim_is_in_vain(l, now)) ||\n",
         "unit-lease-demand"),
+    "put-where-all-is-refused": (
+        "rcached/pager/put-choice.c",
+        "            remote_refuses(lease[i]->remote, now)) {\n",
+        "            (0 && remote_refuses(lease[i]->remote, now))) {\n",
+        "unit-location-two"),
+    "refused-all-at-once-is-for-long": (
+        "rcached/pager/location-put.c",
+        "    if (now < l->put_at) {\n", "    if (now < 0 * l->put_at) {\n",
+        "unit-location-two"),
+    "stored-and-still-refusing": (
+        "rcached/pager/location-put.c",
+        "        remote->refuses_until = 0;\n", "", "unit-location-two"),
+    "room-at-one-that-is-shunned": (
+        "rcached/pager/lease-demand.c",
+        "health_shuns(&p->health, r, now) || ", "", "unit-lease-demand"),
+    "moved-to-one-that-is-shunned": (
+        "rcached/pager/revoke.c",
+        "                      !health_shuns(&p->health, l->remote, now) &&\n",
+        "", "unit-revoke"),
+    "leases-of-one-that-is-shunned": (
+        "rcached/pager/revoke.c",
+        "                   health_shuns(&p->health, remote, now);\n",
+        "                   (0 && health_shuns(&p->health, remote, now));\n",
+        "unit-revoke"),
+    "shunned-though-all-there-is": (
+        "rcached/pager/provider-health.h",
+        "    return now >= health->bad_taken_until &&\n",
+        "    return (true || now >= health->bad_taken_until) &&\n",
+        "unit-revoke"),
     "the-disk-is-not-left-for-others": (
         "rcached/pager/wanting.c",
         "    elsewhere = elsewhere && disk_is_used(p);",

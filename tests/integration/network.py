@@ -11,6 +11,7 @@ import time
 
 from cluster import (Cluster, MIB, Vm, expect_clean, expect_within,
                      wait_for)
+from copies import running
 from faulty_proxy import FaultyProxy, Storm  # after cluster: it is in lib
 
 FIRST_PORT = 9480
@@ -118,6 +119,22 @@ def bits_flip(build):
         answer = vm.call("resize 0")
         assert answer["status"] == 0, answer
         wait_for("nothing to be stored", lambda: c.stored() == 0, 60)
+        end_cleanly(c, vm)
+
+
+def puts_arrive_wrong(build):
+    """Whatever is put at one of three providers arrives changed: pages go to
+    the others, with one copy until they have two."""
+    with RelayCluster(build, providers=3) as c:
+        vm = running(c)
+        c.proxies[0].tell("flip pages 100000000")
+        wrong = wrong_pages(c)
+        wait_for("bytes to arrive wrong", lambda: wrong_pages(c) > wrong, 30)
+        before = vm.stats()["evicted_pages"]
+        wait_for("evictions to go on",
+                 lambda: vm.stats()["evicted_pages"] > before + 100000, 20)
+        c.proxies[0].tell("flip pages 0")
+        moves(vm, 500)
         end_cleanly(c, vm)
 
 
@@ -385,6 +402,6 @@ def storm(build):
 
 SCENARIOS = {f.__name__: f for f in (
     big_frames_vanish, one_way_only, no_data_port,
-    bits_flip, heads_flip, slow_network, slow_provider, pieces, resets,
-    half_open, cut_and_mended, cut_while_evicting, packets_lost,
-    connections_drop, bits_flip_for_long, blackhole, storm)}
+    bits_flip, puts_arrive_wrong, heads_flip, slow_network, slow_provider,
+    pieces, resets, half_open, cut_and_mended, cut_while_evicting,
+    packets_lost, connections_drop, bits_flip_for_long, blackhole, storm)}

@@ -16,7 +16,7 @@ static WireHead sent_own[2];
 RcacheSlot sent_slot;
 const DataConn *sent_to;
 unsigned nr_sent, nr_closed;
-unsigned nr_got, nr_missing, nr_stored, nr_wrong;
+unsigned nr_got, nr_missing, nr_stored, nr_wrong, nr_in_vain;
 const void *got_bytes;
 const Remote *got_from;
 bool bytes_are_right;
@@ -79,6 +79,11 @@ void providers_put_wrong(Remote *r, const Pager *pager)
     nr_wrong++;
 }
 
+void providers_put_in_vain(Remote *r, const Pager *pager)
+{
+    nr_in_vain++;
+}
+
 void remote_close(Remote *r, const char *reason)
 {
     r->state = REMOTE_CLOSING;
@@ -126,7 +131,7 @@ void set_up(void)
     }
     ck_assert(location_add(p, p->leases.entry[0], 7));
     nr_sent = nr_closed = nr_got = nr_stored = nr_wrong = nr_busy = 0;
-    nr_told = nr_missing = 0;
+    nr_told = nr_missing = nr_in_vain = 0;
     bytes_are_right = true;
     soon = false;
     now = 5 * NS_PER_SEC;

@@ -21,6 +21,7 @@ extern RcacheSlot sent_slot;
 extern const DataConn *sent_to;
 extern unsigned nr_sent, nr_closed;
 extern unsigned nr_got, nr_missing, nr_stored, nr_wrong, nr_busy, nr_told;
+extern unsigned nr_in_vain;
 extern const void *got_bytes;
 extern const Remote *got_from;
 

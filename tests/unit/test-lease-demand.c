@@ -212,6 +212,38 @@ START_TEST(a_claim_at_one_that_is_away_is_not_waited_for)
 }
 END_TEST
 
+/* What is put there arrives changed; then nobody else has memory. */
+START_TEST(what_is_free_at_one_that_changes_bytes_is_no_room)
+{
+    struct LinkGrants none = { 0 };
+    uint64_t slot;
+
+    p.limits.size = 2 * PAGES;
+    ready(LEASE);
+    ck_assert_uint_eq(slots_take(&p.slots, 0, &slot, 1), 1);
+    resident = 1024;
+    p.slots.pages[0] = 8 * PAGES;
+    g_array_index(p.slots.groups, SlotGroup, 0).pages = 8 * PAGES;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 0);
+    remote.wrong = 1;
+    remote.wrong_at = now;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 1);
+    none.hdr.tag = p.want.tag;
+    lease_demand_answer(&p, &none);
+    p.want.at = 0;
+    p.health.bad_taken_until = now + 1;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 1);
+
+    remote.wrong = 0;
+    remote.refuses_until = now + 2;
+    lease_demand_tick(&p, now + 1);
+    ck_assert_uint_eq(nr_wants, 2);
+}
+END_TEST
+
 /* Its provider has a session, and does not know who it is. */
 START_TEST(what_is_free_where_the_claim_is_in_vain_is_no_room)
 {
@@ -318,6 +350,7 @@ int main(void)
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
     tcase_add_test(tc, what_is_free_beside_one_that_is_away_is_no_room);
     tcase_add_test(tc, a_claim_at_one_that_is_away_is_not_waited_for);
+    tcase_add_test(tc, what_is_free_at_one_that_changes_bytes_is_no_room);
     tcase_add_test(tc, what_is_free_where_the_claim_is_in_vain_is_no_room);
     tcase_add_test(tc, what_a_silent_provider_has_to_free_is_made_up_for);
     tcase_add_test(tc, what_a_silent_provider_was_told_to_free_as_well);

@@ -87,6 +87,86 @@ START_TEST(nothing_is_put_while_one_is_away)
 }
 END_TEST
 
+/* One page is put where it may go now, and provider 1 answers that. */
+static bool put_at_the_pair(uint16_t status)
+{
+    uint64_t slot;
+
+    put_choice_tick(p, now);
+    if (!location_reserve(p, &slot, 1)) {
+        return false;
+    }
+    if (slot_slab(slot)) {
+        location_unreserve(p, &slot, 1);
+        return false;
+    }
+    ck_assert(location_put(p, 1, &slot, 1, &sum, page));
+    ck_assert(answer_own(1, RCACHE_PUT_ACK, status));
+    ck_assert(answer_own(0, RCACHE_PUT_ACK, 0));
+    ck_assert_int_eq(stored_ok, !status);
+    slots_clear(&p->slots, slot);
+    return true;
+}
+
+/* In how many looks of a minute it is put to the pair. */
+static unsigned minute_at_the_pair(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < 600; i++) {
+        n += put_at_the_pair(RCACHE_E_BUSY);
+        now += 100 * NS_PER_MS;
+    }
+    return n;
+}
+
+/* It is always busy: a page with one copy is better than one that stays. */
+START_TEST(one_that_refuses_all_is_no_place)
+{
+    uint64_t slot;
+
+    ck_assert(location_add(p, p->leases.entry[0], 8));      /* slab 1 */
+    ck_assert_uint_lt(minute_at_the_pair(), 12);
+    ck_assert_uint_gt(nr_in_vain, 0);
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot), 1);
+    /* It is tried again, and then it is as good as any. */
+    for (unsigned i = 0; i < 200 && !put_at_the_pair(0); i++) {
+        now += 100 * NS_PER_MS;
+    }
+    ck_assert(put_at_the_pair(0));
+    ck_assert(!remote_refuses(&remote[1], now));
+}
+END_TEST
+
+/* There is no other: it is tried as often as one that is busy once. */
+START_TEST(one_that_refuses_all_is_all_there_is)
+{
+    ck_assert_uint_gt(minute_at_the_pair(), 20);
+    ck_assert(remote_refuses(&remote[1], now));
+    while (!put_at_the_pair(0)) {
+        now += 100 * NS_PER_MS;
+    }
+    ck_assert(!remote_refuses(&remote[1], now));
+}
+END_TEST
+
+/* Of many PUTs that are out together the first says it: once is chance. */
+START_TEST(what_is_refused_at_once_counts_once)
+{
+    uint64_t slot[8];
+
+    for (unsigned i = 0; i < 8; i++) {
+        slot[i] = stored_slot();
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        ck_assert(location_put(p, i, &slot[i], 1, &sum, page));
+        ck_assert(answer_own(1, RCACHE_PUT_ACK, RCACHE_E_BUSY));
+    }
+    ck_assert(!remote_refuses(&remote[1], now));
+}
+END_TEST
+
 /* Rule 8: room with one copy is used when there has been no other for long. */
 START_TEST(one_copy_is_the_last_resort)
 {
@@ -439,6 +519,9 @@ static Suite *location_two_suite(void)
     tcase_add_test(t, a_session_that_ends_calls_it_off);
     tcase_add_test(t, a_place_that_is_cleared_calls_it_off);
     tcase_add_test(t, nothing_is_put_while_one_is_away);
+    tcase_add_test(t, one_that_refuses_all_is_no_place);
+    tcase_add_test(t, one_that_refuses_all_is_all_there_is);
+    tcase_add_test(t, what_is_refused_at_once_counts_once);
     tcase_add_test(t, one_copy_is_the_last_resort);
     tcase_add_test(t, one_that_is_wanted_back_is_half_of_two);
     tcase_add_test(t, pages_are_asked_of_both_alike);

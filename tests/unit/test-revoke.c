@@ -135,6 +135,7 @@ static void add_lease(unsigned i, uint32_t filled, uint32_t spare)
 static void set_up(void)
 {
     memset(&p, 0, sizeof(p));
+    memset(remote, 0, sizeof(remote));
     p.providers.remotes = g_ptr_array_new();
     p.moves.avoid = avoid_new();
     slots_init(&p.slots);
@@ -293,6 +294,30 @@ START_TEST(another_target_while_one_is_out_of_reach)
 }
 END_TEST
 
+/* What is put at one of them arrives changed: nothing is moved there. */
+START_TEST(another_target_while_one_changes_bytes)
+{
+    const char *names[RCACHE_AVOID_MAX];
+
+    add_lease(0, 2, 0);
+    add_lease(1, 0, 2);
+    lease[0]->keep = 0;
+    remote[1].wrong = 1;
+    remote[1].wrong_at = now;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 0);
+    ck_assert_uint_eq(revoke_lacking(&p), 2 * PAGES);
+    ck_assert_uint_eq(revoke_avoids(&p, false, names), 1);
+    ck_assert_str_eq(names[0], "near");
+
+    p.health.bad_taken_until = now + 1;         /* nobody else has room */
+    ck_assert_uint_eq(revoke_avoids(&p, false, names), 0);
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 2);
+}
+END_TEST
+
 /*
  * What was stored since a place was given up is not there: a copy of it that
  * counts would be one that lacks pages.
@@ -373,6 +398,7 @@ int main(void)
     tcase_add_test(tc, a_lease_with_a_page_does_not_end);
     tcase_add_test(tc, a_lease_ends_with_its_last_slab);
     tcase_add_test(tc, another_target_while_one_is_out_of_reach);
+    tcase_add_test(tc, another_target_while_one_changes_bytes);
     tcase_add_test(tc, nothing_moves_from_a_stale_place);
     tcase_add_test(tc, a_pair_is_tried_again);
     tcase_add_test(tc, the_pause_doubles_up_to_a_limit);
