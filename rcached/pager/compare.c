@@ -10,6 +10,8 @@
 #define SLICE_NS        (200 * 1000ull)
 #define BUSY_NS         (50 * NS_PER_MS)
 #define ANSWER_NS       (30 * NS_PER_SEC)       /* or the provider hangs */
+/* Of a slab that cannot be read as a whole: fetched at a time. */
+#define RESCUED_MAX     512u
 /* Pages above local-max: a guest that stands still has all that it may. */
 #define ABOVE_MAX       16u
 
@@ -75,7 +77,7 @@ static ComparePlace other_place(const Pager *p, uint32_t slab,
 }
 
 void compare_begin(Pager *p, unsigned i, uint32_t slab, ComparePlace at,
-                   Lease *source, CompareDone *done)
+                   Lease *source, bool unread, CompareDone *done)
 {
     Compare *c = &p->compares.entry[i];
     const SlotSlab *s = &p->slots.slabs[slab];
@@ -83,6 +85,7 @@ void compare_begin(Pager *p, unsigned i, uint32_t slab, ComparePlace at,
     g_assert(!c->state && s->frozen && compare_is_possible(at.lease));
     *c = (Compare) {
         .state = COMPARE_LISTING, .slab = slab, .done = done,
+        .unread = unread,
         .page_of = g_new0(uint64_t, s->pages),
         .todo = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
         .left = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
@@ -98,6 +101,46 @@ void compare_begin(Pager *p, unsigned i, uint32_t slab, ComparePlace at,
 void compare_end(Pager *p, unsigned i)
 {
     compare_clear(&p->compares.entry[i]);
+}
+
+/* The slab is left alone until its other place can be asked. */
+static void compare_await(Pager *p, const Compare *c)
+{
+    uint64_t *id = g_memdup2(&c->place[2].lease->known.id, sizeof(*id));
+
+    g_hash_table_insert(p->compares.waits, GUINT_TO_POINTER(c->slab), id);
+}
+
+/* It is the disk there that has failed, and only there. */
+static void compare_tell_unread(Pager *p, Lease *l, uint64_t pages,
+                                const char *what)
+{
+    if (pages && providers_may_tell(l->remote, p)) {
+        report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
+                     "provider %s: %" G_GUINT64_FORMAT " page(s) of a slab "
+                     "cannot be read there; %s", l->remote->host, pages, what);
+    }
+}
+
+static enum CompareVerdict judge_unread(Pager *p, Compare *c)
+{
+    Lease *at = c->place[0].lease;
+
+    if (c->not_asked[0]) {
+        return COMPARE_NOT_YET;
+    }
+    compare_tell_unread(p, at, c->found[2],
+                        "they are read from the other copy and stored anew");
+    if (c->todo->len && c->not_asked[2]) {
+        compare_await(p, c);
+        compare_tell_unread(p, at, c->todo->len, "the other copy is out of "
+                            "reach, and the slab waits for it");
+        return COMPARE_NOT_YET;
+    }
+    compare_tell_unread(p, at, c->todo->len, "there is no other copy: they "
+                        "stay there, and the others leave");
+    return c->rescued || c->found[2] ? COMPARE_NOT_YET
+           : c->todo->len ? COMPARE_NOWHERE : COMPARE_RIGHT;
 }
 
 /* Whose bytes are wrong: nothing new is put there for a while. */
@@ -121,9 +164,7 @@ static enum CompareVerdict judge_nowhere(Pager *p, const Compare *c,
                                          Lease *source, uint64_t pages)
 {
     if (c->not_asked[2]) {
-        uint64_t *id = g_memdup2(&c->place[2].lease->known.id, sizeof(*id));
-
-        g_hash_table_insert(p->compares.waits, GUINT_TO_POINTER(c->slab), id);
+        compare_await(p, c);
         compare_blame(p, source, pages, "the other copy is out of reach: the "
                       "slab is left as it is until that is back, or gone");
         return COMPARE_NOT_YET;
@@ -138,6 +179,10 @@ static void compare_judge(Pager *p, Compare *c)
     Lease *at = c->place[0].lease, *source = c->place[1].lease;
     enum CompareVerdict verdict = COMPARE_RIGHT;
 
+    if (c->unread) {
+        c->done(p, c - p->compares.entry, judge_unread(p, c));
+        return;
+    }
     if (c->not_asked[0] || c->not_asked[1]) {
         c->done(p, c - p->compares.entry, COMPARE_NOT_YET);
         return;
@@ -171,7 +216,8 @@ static void compare_send(Pager *p, Compare *c)
 
     c->retry_at = 0;
     c->asked_at = pager_now();
-    c->out = MIN(c->todo->len - c->at, RCACHE_BATCH_PAGES);
+    c->out = c->at < c->one_by_one
+             ? 1 : MIN(c->todo->len - c->at, RCACHE_BATCH_PAGES);
     for (guint i = 0; i < c->out; i++) {
         slots[i] = wire_slot(place->number, todo_page(c, c->at + i));
     }
@@ -186,8 +232,16 @@ static void compare_fetch(Pager *p, Compare *c, uint32_t page)
 {
     ComparePage wanted = { c->page_of[page] - 1, slot_make(c->slab, page) };
 
-    c->found[2]++;
     g_array_append_val(p->compares.to_fetch, wanted);
+}
+
+/* It can be read, others of its slab cannot, and it is nowhere else. */
+static void compare_rescue(Pager *p, Compare *c, uint32_t page)
+{
+    if (c->rescued < RESCUED_MAX) {
+        c->rescued++;
+        compare_fetch(p, c, page);
+    }
 }
 
 /* This place cannot be asked, or not for the rest. */
@@ -201,7 +255,8 @@ static void compare_skip(Pager *p, Compare *c)
         uint32_t page = todo_page(c, i);
 
         if (there && c->turn == 2) {
-            compare_fetch(p, c, page);  /* it knows no SUMS */
+            c->found[2]++;      /* it knows no SUMS */
+            compare_fetch(p, c, page);
         } else {
             g_array_append_val(c->left, page);
         }
@@ -224,7 +279,7 @@ static void compare_go(Pager *p, Compare *c)
         }
         c->todo = c->left;
         c->left = g_array_set_size(done, 0);
-        c->at = c->out = 0;
+        c->at = c->out = c->one_by_one = 0;
         if (!c->todo->len || ++c->turn == COMPARE_PLACES) {
             compare_judge(p, c);
             return;
@@ -245,10 +300,11 @@ static void compare_page(Pager *p, Compare *c, uint32_t page, uint64_t sum)
         g_array_append_val(c->left, page);
         return;
     }
+    c->found[c->turn]++;
     if (c->turn == 2) {
         compare_fetch(p, c, page);
-    } else {
-        c->found[c->turn]++;
+    } else if (c->unread && !c->place[2].lease) {
+        compare_rescue(p, c, page);
     }
 }
 
@@ -265,6 +321,11 @@ void compare_answer(Pager *p, const Remote *remote, const WireHead *head,
     if (head->status == RCACHE_E_BUSY || head->status == RCACHE_E_FENCED) {
         c->retry_at = pager_now() + BUSY_NS;
         return;                 /* the latter: its session is to end */
+    }
+    if (head->status == RCACHE_E_SLOT && c->unread && c->out > 1) {
+        c->one_by_one = c->at + c->out;     /* which of them is it? */
+        compare_go(p, c);
+        return;
     }
     for (guint k = 0; k < c->out; k++) {
         uint32_t page = todo_page(c, c->at + k);

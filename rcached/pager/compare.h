@@ -12,6 +12,11 @@
  * (SUMS) of those pages that were right nowhere so far, one batch at a time, so
  * that it never keeps a provider from a GET for longer than a batch takes.
  *
+ * A slab that its provider could not read all of is compared as well, so that it
+ * is known which pages those are.  They, too, are fetched from the other place.
+ * If there is none the others are fetched, some at a time, until nothing but
+ * what cannot be read is left there.
+ *
  * Pages that are wrong in a place that the table names, and right in the other
  * one, are fetched, and so stored anew elsewhere: compare_tick().  The slab is
  * left alone until they are here (compare_keeps_off()).  So is one with pages
@@ -60,6 +65,8 @@ enum CompareState {
 /**
  * struct Compare - private to compare.c
  * @next: LISTING: the next word to look at
+ * @unread: as compare_begin() says
+ * @one_by_one: @at below which pages are asked for singly
  * @page_of: by page of the slab: the guest's page that is there, plus one; 0:
  *           none; owned
  * @place: in the order in which they are asked
@@ -72,11 +79,14 @@ enum CompareState {
  * @asked_at: ns, it was sent
  * @retry_at: ns, ask again; 0: a SUMS is out
  * @found: pages that were right in @place, and nowhere before
+ * @rescued: pages that are fetched because others cannot be read
  * @not_asked: by @place: there were pages to ask it for, but it was not there
  */
 typedef struct Compare {
     enum CompareState state;
     uint32_t slab;
+    bool unread;
+    guint one_by_one;
     CompareDone *done;
     uint64_t next;
     uint64_t *page_of;
@@ -88,6 +98,7 @@ typedef struct Compare {
     uint64_t asked_at;
     uint64_t retry_at;
     uint64_t found[COMPARE_PLACES];
+    unsigned rescued;
     bool not_asked[COMPARE_PLACES];
 } Compare;
 
@@ -123,10 +134,11 @@ bool compare_is_possible(const Lease *l);
  * @i: the caller's number for it, below COMPARES_MAX, not in use
  * @at: the place to be compared, at a provider that can be asked
  * @source: the lease that its bytes were copied from; @at's own, if none were
+ * @unread: its provider could not read all of it: nothing was copied
  * @done: called once, and not from here
  */
 void compare_begin(Pager *p, unsigned i, uint32_t slab, ComparePlace at,
-                   Lease *source, CompareDone *done);
+                   Lease *source, bool unread, CompareDone *done);
 
 /** compare_end() - the caller is done with number @i, whatever it does */
 void compare_end(Pager *p, unsigned i);

@@ -196,7 +196,8 @@ static bool slab_make(Pager *p, uint32_t slab, uint64_t now)
 
     if (!from || !lease_ready(from) || from->sweep || now < from->move_at ||
         (used && (copies_under_way(p) >= COPIES_AT_ONCE ||
-                  now < p->copies.next_at || compare_keeps_off(p, slab)))) {
+                  now < p->copies.next_at || compare_keeps_off(p, slab) ||
+                  moves_is_put_off(&p->moves, slab, now)))) {
         return false;
     }
     to = revoke_find_place(p, slab, NULL, from, now, &number);

@@ -39,6 +39,7 @@
 /* A provider that answers PINGs may still never answer these. */
 #define ANSWER_NS       (30 * NS_PER_SEC)
 #define PUSH_NS         (300 * NS_PER_SEC)      /* 64 MiB at 220 KiB/s */
+#define UNREAD_NS       (60 * NS_PER_SEC)
 
 _Static_assert(MOVES_MAX <= COMPARES_MAX, "a move compares by its own number");
 
@@ -229,6 +230,26 @@ static void move_unpushed(Pager *p, Move *m, uint16_t status)
     move_abort(p, m, wire_status_name(status));
 }
 
+/*
+ * The old provider cannot read some of it.  Nothing is known against the new
+ * one, nor is any page lost: the slab stays until what can be read is elsewhere.
+ */
+static void move_unread(Pager *p, Move *m)
+{
+    Moves *moves = &p->moves;
+    uint32_t slab = m->slab, number = source_number(p, m);
+    const char *host = m->from->remote->host;
+
+    move_abort(p, m, wire_status_name(RCACHE_E_UNREADABLE));
+    if (!compare_keeps_off(p, slab)) {
+        moves->put_off[moves->next_put_off++ % MOVES_PUT_OFF] =
+            (MovePutOff) { slab, pager_now() + UNREAD_NS };
+        g_warning("vm %s: slab %u at provider %s cannot be read as a whole: "
+                  "it stays there, and is tried again in %u s", p->name,
+                  number, host, (unsigned)(UNREAD_NS / NS_PER_SEC));
+    }
+}
+
 /* The new provider has it all: from this store on it is the slab's. */
 static void move_flip(Pager *p, Move *m)
 {
@@ -265,7 +286,9 @@ static void move_compared(Pager *p, unsigned i, enum CompareVerdict verdict)
 {
     Move *m = &p->moves.entry[i];
 
-    if (verdict == COMPARE_NOT_YET) {
+    if (m->unread) {
+        move_unread(p, m);
+    } else if (verdict == COMPARE_NOT_YET) {
         move_abort(p, m, "some of its pages are not what was stored");
     } else if (m->sheds) {
         move_clear(p, m);
@@ -279,13 +302,13 @@ static void move_check(Pager *p, Move *m)
 {
     ComparePlace at = { m->to, m->number };
 
-    if (m->sheds) {
+    if (m->sheds || m->unread) {
         at = (ComparePlace) { m->from, source_number(p, m) };
     }
     m->state = MOVE_CHECKING;
     if (compare_is_possible(at.lease)) {
         compare_begin(p, m - p->moves.entry, m->slab, at, m->from,
-                      move_compared);
+                      m->unread, move_compared);
     } else {
         move_compared(p, m - p->moves.entry, COMPARE_RIGHT);
     }
@@ -336,7 +359,10 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
 
     if (head->status ||
         wire_moved_decode(payload, head->length, &moved)) {
-        if (m->state == MOVE_MOVING) {
+        if (m->state == MOVE_MOVING && head->status == RCACHE_E_UNREADABLE) {
+            m->unread = true;
+            move_check(p, m);
+        } else if (m->state == MOVE_MOVING) {
             move_unpushed(p, m, head->status);
         } else {
             move_abort(p, m, wire_status_name(head->status));
@@ -397,7 +423,7 @@ void move_answer(Pager *p, const Remote *remote, const WireHead *head,
 /* Is the place that was copied from not needed any more? */
 static bool pushed(const Move *m)
 {
-    return !m->sheds &&
+    return !m->sheds && !m->unread &&
            (m->state == MOVE_CONFIRMING || m->state == MOVE_CHECKING);
 }
 

@@ -16,6 +16,7 @@
 #include "rcached/pager/lease.h"
 
 #define MOVES_MAX       4u      /* slabs on their way to another provider */
+#define MOVES_PUT_OFF   64u     /* slabs that wait until they can be read */
 
 enum MoveState {
     MOVE_NONE,
@@ -38,6 +39,7 @@ enum MoveState {
  * @leaves: the lease that it leaves; NULL: it stays where it is as well
  * @empty: nothing is stored in it, so that nothing is pushed
  * @sheds: nothing is copied: @which, at @to, is stale and goes
+ * @unread: @from cannot read some of it; CHECKING which, and it stays
  * @tag: of the request that is out
  * @asked_at: ns, it was sent
  * @retry_at: ns, send it again; 0: a request is out
@@ -53,6 +55,7 @@ typedef struct Move {
     const Lease *leaves;
     bool empty;
     bool sheds;
+    bool unread;
     uint64_t tag;
     uint64_t asked_at;
     uint64_t retry_at;
@@ -60,16 +63,38 @@ typedef struct Move {
     WireMoved moved;
 } Move;
 
+/* A slab that could not be read as a whole: others go first. */
+typedef struct MovePutOff {
+    uint32_t slab;
+    uint64_t until;             /* ns */
+} MovePutOff;
+
 /**
  * struct Moves - all that move
  * @nr: entries that are in use
  * @avoid: of Avoid: Remotes that cannot push to one another
+ * @put_off: the last slabs that could not be read
  */
 typedef struct Moves {
     Move entry[MOVES_MAX];
     unsigned nr;
     GArray *avoid;
+    MovePutOff put_off[MOVES_PUT_OFF];
+    unsigned next_put_off;
 } Moves;
+
+/** moves_is_put_off() - is a slab not to be moved or copied for now? */
+static inline bool moves_is_put_off(const Moves *moves, uint32_t slab,
+                                    uint64_t now)
+{
+    for (unsigned i = 0; i < MOVES_PUT_OFF; i++) {
+        if (moves->put_off[i].slab == slab &&
+            now < moves->put_off[i].until) {
+            return true;
+        }
+    }
+    return false;
+}
 
 void moves_init(Moves *moves);
 void moves_deinit(Moves *moves);

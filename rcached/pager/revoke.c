@@ -409,12 +409,14 @@ static bool lease_part_with_empty(Pager *p, Lease *l, uint32_t *number)
 static uint32_t lease_least_used(const Pager *p, const Lease *l)
 {
     uint32_t best = RCACHE_NR_SLABS, least = UINT32_MAX;
+    uint64_t now = pager_now();
 
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
         if (slab_can_leave(p, i, l) && s->nr_used < least &&
-            !compare_keeps_off(p, i)) {
+            !compare_keeps_off(p, i) &&
+            !moves_is_put_off(&p->moves, i, now)) {
             best = i;
             least = s->nr_used;
         }

@@ -558,6 +558,27 @@ MUTATIONS = {
     "a-bad-page-counts-as-a-slab-in-the-file": (
         "rcached/provider/store-spill.c",
         " && slab_given_back(slab);", ";", "unit-store-adopt"),
+    "what-cannot-be-read-is-left-out": (
+        "rcached/provider/push.c",
+        "        push_end(push, RCACHE_E_UNREADABLE,\n"
+        "                 wire_status_name(RCACHE_E_UNREADABLE));",
+        "        push_send_pushed(push);", "unit-provider-push"),
+    "what-cannot-be-read-is-moved": (
+        "rcached/pager/move.c",
+        "    if (m->unread) {", "    if (m->unread && verdict > "
+        "COMPARE_NOWHERE) {", "unit-move"),
+    "what-cannot-be-read-is-the-targets-fault": (
+        "rcached/pager/move.c",
+        "MOVE_MOVING && head->status == RCACHE_E_UNREADABLE) {",
+        "MOVE_NONE) {", "unit-move"),
+    "what-cannot-be-read-is-tried-first": (
+        "rcached/pager/revoke.c",
+        " &&\n            !moves_is_put_off(&p->moves, i, now)) {", " && now) {",
+        "unit-revoke"),
+    "what-can-be-read-stays-as-well": (
+        "rcached/pager/compare.c",
+        "    if (c->rescued < RESCUED_MAX) {", "    if (!RESCUED_MAX) {",
+        "spilled_then_moved"),
     "who-is-gone-is-asked": (
         "rcached/provider/store-revoke.c",
         "    if (lease_asked(lease) && !store_can_ask(store, lease, now)) {",

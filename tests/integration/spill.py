@@ -142,9 +142,28 @@ def spill(build):
         c.shut_down()
 
 
+# Pages of one slab of 1 MiB in the file.
+FLIPPED = range(3 * 256, 4 * 256, 64)
+
+
+def flip_pages(c, host):
+    """Change a bit of each of those pages in the spill file, or change it
+    back."""
+    fds = f"/proc/{host.processes['rcached'].popen.pid}/fd"
+    path, = (p for p in (os.path.join(fds, fd) for fd in os.listdir(fds))
+             if os.readlink(p).startswith(os.path.realpath(c.build)))
+    with open(path, "r+b", buffering=0) as f:
+        for page in FLIPPED:
+            byte = os.pread(f.fileno(), 1, page * 4096 + 99)[0]
+            os.pwrite(f.fileno(), bytes([byte ^ 4]), page * 4096 + 99)
+
+
 @scenario
 def spilled_then_moved(build):
-    """Slabs in the file go on to another provider when there is one."""
+    """
+    Slabs in the file go on to another provider when there is one, but for the
+    pages that cannot be read, which wait until they can.
+    """
     with KeepingSpilling(build, slab="1M") as c:
         old, new = c.providers
         drain(c, new)
@@ -157,7 +176,18 @@ def spilled_then_moved(build):
                  lambda: spilled(c, old) > 0 and
                  spilled(c, old) == leased(c, old), 60)
         rises(c, vm)
+        vm.call("hold")
+        flip_pages(c, old)
         drain(c, new, undo=True)
+        wait_for("only those pages to be left", lambda: leased(c, old) == MIB
+                 and 0 < c.status(old)["stored_bytes"] <= len(FLIPPED) * 4096,
+                 60)
+        log = c.requester.processes["rcached"].log
+        wait_for("it to be said", lambda: b"at provider provider0 cannot be "
+                 b"read as a whole" in open(log, "rb").read(), 30)
+        assert b"cannot move slabs to" not in open(log, "rb").read()
+        flip_pages(c, old)
+        vm.call("go")
         wait_for("the old one to be empty", lambda: not leased(c, old), 60)
         status = c.status(old)
         assert status["slabs_moved_away"] > 0, status

@@ -156,7 +156,7 @@ static Lease *lease(unsigned i)
 static void begin(void)
 {
     compare_begin(p, 0, SLAB, (ComparePlace) { lease(AT), 9 }, lease(SOURCE),
-                  done);
+                  false, done);
     while (compare_work(p)) {
         /* until all is listed */
     }
@@ -346,6 +346,83 @@ START_TEST(an_answer_of_somebody_else_counts_for_nothing)
 }
 END_TEST
 
+/* The source has not pushed the slab: it cannot read page 70. */
+static void cannot_be_read(void)
+{
+    compare_begin(p, 0, SLAB, (ComparePlace) { lease(SOURCE), 7 },
+                  lease(SOURCE), true, done);
+    while (compare_work(p)) {
+        /* until all is listed */
+    }
+    answer_but(SOURCE, 0, 0);
+    answer_status(SOURCE, RCACHE_E_SLOT);
+    for (uint32_t page = RCACHE_BATCH_PAGES; page < PAGES; page++) {
+        ck_assert_uint_eq(sent.count, 1);       /* which of them is it? */
+        ck_assert_uint_eq(sent_slots[0], wire_slot(7, page));
+        if (page == 70) {
+            answer_status(SOURCE, RCACHE_E_SLOT);
+        } else {
+            answer_but(SOURCE, 0, 0);
+        }
+    }
+}
+
+START_TEST(what_cannot_be_read_is_read_from_the_other_place)
+{
+    cannot_be_read();
+    ck_assert_uint_eq(sent.count, 1);
+    ck_assert_uint_eq(sent_slots[0], wire_slot(8, 70));
+    answer_but(OTHER, 0, 0);
+    ck_assert_int_eq(verdict, COMPARE_NOT_YET);
+    ck_assert_uint_eq(remote[SOURCE].wrong, 0);
+    ck_assert(compare_keeps_off(p, SLAB));
+    compare_tick(p, now);
+    ck_assert_uint_eq(nr_fetched, 1);
+    ck_assert_uint_eq(fetched, guest_page(70));
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_waits_for_the_other_place)
+{
+    goes_away(OTHER);
+    cannot_be_read();
+    ck_assert_int_eq(verdict, COMPARE_NOT_YET);
+    ck_assert(compare_keeps_off(p, SLAB));
+    compare_tick(p, now);
+    ck_assert_uint_eq(nr_fetched, 0);
+}
+END_TEST
+
+/* The others are fetched, and it is what is left. */
+START_TEST(what_cannot_be_read_and_is_nowhere_else_stays)
+{
+    slots_set_place(&p->slots, SLAB, 1,
+                    (SlotPlace) { SLOTS_NO_LEASE, 0, false });
+    cannot_be_read();
+    ck_assert_int_eq(verdict, COMPARE_NOT_YET);
+    compare_tick(p, now);
+    ck_assert_uint_eq(nr_fetched, PAGES - 1);
+    for (uint32_t page = 0; page < PAGES; page++) {
+        if (page != 70) {
+            p->table.words[guest_page(page)] = RCACHE_HOT;
+        }
+    }
+    compare_tick(p, now);
+    ck_assert(!compare_keeps_off(p, SLAB));
+    compare_begin(p, 0, SLAB, (ComparePlace) { lease(SOURCE), 7 },
+                  lease(SOURCE), true, done);
+    while (compare_work(p)) {
+        /* until all is listed */
+    }
+    ck_assert_uint_eq(sent.count, 1);
+    answer_status(SOURCE, RCACHE_E_SLOT);
+    ck_assert_int_eq(verdict, COMPARE_NOWHERE);
+    ck_assert_uint_eq(nr_fetched, PAGES - 1);
+    ck_assert_uint_eq(remote[SOURCE].wrong, 0);
+    ck_assert(!compare_keeps_off(p, SLAB));
+}
+END_TEST
+
 START_TEST(a_lease_may_go_meanwhile)
 {
     copied_wrong(70, 1);
@@ -376,6 +453,9 @@ static Suite *compare_suite(void)
     tcase_add_test(t, busy_is_asked_again_and_lacking_is_wrong);
     tcase_add_test(t, who_never_answers_loses_its_session);
     tcase_add_test(t, an_answer_of_somebody_else_counts_for_nothing);
+    tcase_add_test(t, what_cannot_be_read_is_read_from_the_other_place);
+    tcase_add_test(t, what_cannot_be_read_waits_for_the_other_place);
+    tcase_add_test(t, what_cannot_be_read_and_is_nowhere_else_stays);
     tcase_add_test(t, a_lease_may_go_meanwhile);
     suite_add_tcase(s, t);
     return s;

@@ -24,6 +24,8 @@ static unsigned nr_sent, nr_moved, nr_frozen, nr_added, nr_cleared;
 static bool sums;               /* the provider can be asked for them */
 static CompareDone *compared;   /* NULL: nothing is compared */
 static ComparePlace compared_at;
+static bool compared_unread;
+static bool kept_off;           /* pages are to be fetched first */
 static const DataConn *sent_to;
 static Lease *spare_of;
 static const Remote *closed;    /* the last whose session was ended */
@@ -92,7 +94,7 @@ bool compare_is_possible(const Lease *l)
 }
 
 void compare_begin(Pager *pager, unsigned i, uint32_t slab, ComparePlace at,
-                   Lease *source, CompareDone *done)
+                   Lease *source, bool unread, CompareDone *done)
 {
     ck_assert_uint_eq(i, 0);
     ck_assert_uint_eq(slab, SLAB);
@@ -100,6 +102,12 @@ void compare_begin(Pager *pager, unsigned i, uint32_t slab, ComparePlace at,
     ck_assert_ptr_null(compared);
     compared = done;
     compared_at = at;
+    compared_unread = unread;
+}
+
+bool compare_keeps_off(const Pager *pager, uint32_t slab)
+{
+    return kept_off;
 }
 
 void compare_end(Pager *pager, unsigned i)
@@ -147,7 +155,7 @@ static void set_up(void)
     now = 100 * NS_PER_SEC;
     quiet = true;
     nr_sent = nr_moved = nr_frozen = nr_added = nr_cleared = 0;
-    sums = false;
+    sums = kept_off = false;
     compared = NULL;
     spare_of = NULL;
     move_begin(p, from, SLAB, to, SPARE);
@@ -417,6 +425,57 @@ START_TEST(what_is_compared_may_go_away)
 }
 END_TEST
 
+/*
+ * The old provider cannot read all of it, twice: that is nothing against the
+ * new one.  Whatever is found out about its pages, the slab stays.
+ */
+START_TEST(what_cannot_be_read_is_not_moved)
+{
+    sums = _i;
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(!moves_is_put_off(&p->moves, SLAB, now));
+        answer(RCACHE_EXPECT_ACK, 0, 0);
+        answer(RCACHE_MOVE_ACK, RCACHE_E_UNREADABLE, 42);
+        if (_i) {
+            ck_assert_ptr_eq(compared_at.lease, from);
+            ck_assert_uint_eq(compared_at.number, OLD);
+            ck_assert(compared_unread);
+            ck_assert_uint_eq(nr_frozen, 1);
+            compared(p, 0, _i - 1);
+        }
+        expect_stays();
+        ck_assert_uint_eq(p->moves.avoid->len, 0);
+        ck_assert(moves_is_put_off(&p->moves, SLAB, now));
+        now += 3600 * NS_PER_SEC;
+        move_begin(p, from, SLAB, to, SPARE);
+    }
+    move_lease_gone(p, to);
+}
+END_TEST
+
+/* It is tried as soon as they are here, which changes what is to be read. */
+START_TEST(what_is_fetched_first_puts_nothing_off)
+{
+    sums = kept_off = true;
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, RCACHE_E_UNREADABLE, 42);
+    compared(p, 0, COMPARE_NOT_YET);
+    expect_stays();
+    ck_assert(!moves_is_put_off(&p->moves, SLAB, now));
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_goes_away_meanwhile)
+{
+    sums = true;
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, RCACHE_E_UNREADABLE, 42);
+    move_remote_down(p, &remote[0]);
+    expect_stays();
+    ck_assert_ptr_null(compared);
+}
+END_TEST
+
 static void shed_begins(void)
 {
     move_remote_down(p, &remote[1]);
@@ -500,6 +559,9 @@ static Suite *move_suite(void)
     tcase_add_test(t, rot_is_not_copied_as_truth);
     tcase_add_test(t, what_is_right_nowhere_holds_nothing_up);
     tcase_add_test(t, what_is_compared_may_go_away);
+    tcase_add_loop_test(t, what_cannot_be_read_is_not_moved, 0, 4);
+    tcase_add_test(t, what_is_fetched_first_puts_nothing_off);
+    tcase_add_test(t, what_cannot_be_read_goes_away_meanwhile);
     tcase_add_test(t, a_stale_place_goes_when_the_other_is_right);
     tcase_add_test(t, a_stale_place_stays_while_it_is_needed);
     tcase_add_test(t, a_spare_slab_is_used_only_when_it_is_empty);

@@ -69,6 +69,73 @@ START_TEST(acks_of_what_was_not_sent)
 }
 END_TEST
 
+/* A byte of page 7 of every slab in the file is another one now. */
+static void flip_page(void)
+{
+    int fd = spill_open();
+
+    for (uint64_t at = 7 * WIRE_PAGE_SIZE + 99; at < AREAS * SLAB;
+         at += SLAB) {
+        uint8_t byte;
+
+        ck_assert_int_eq(pread(fd, &byte, 1, at), 1);
+        byte ^= 4;
+        ck_assert_int_eq(pwrite(fd, &byte, 1, at), 1);
+    }
+    close(fd);
+}
+
+/* Is there a PUSHED among all that the new provider has been sent? */
+static bool is_pushed(const Client *other)
+{
+    g_autoptr(GByteArray) all = g_byte_array_new();
+    uint8_t bytes[65536];
+    bool pushed = false;
+    WireHead head;
+    ssize_t n;
+
+    while ((n = read(other->fd, bytes, sizeof(bytes))) > 0) {
+        g_byte_array_append(all, bytes, n);
+    }
+    for (guint at = 0; at + WIRE_HEAD_LEN <= all->len;
+         at += WIRE_HEAD_LEN + head.length) {
+        ck_assert(!wire_head_decode(all->data + at, WIRE_PROVIDER, &head));
+        pushed |= head.type == RCACHE_PUSHED;
+    }
+    return pushed;
+}
+
+/* The new provider gets no PUSHED, and the requester knows why. */
+START_TEST(what_cannot_be_read_is_not_pushed)
+{
+    g_autoptr(GByteArray) answers = g_byte_array_new();
+    WireHelloAck hello = { .version = RCACHE_VERSION };
+    WireHead ack = { .type = RCACHE_PUSH_ACK };
+    char address[RCACHE_NAME_MAX];
+    int listener = other_listen(address);
+    Client other = { 0 };
+
+    spill_put(0, PAGES, 1);
+    spill_go_out();
+    flip_page();
+    send_move(0, address);
+    other.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    wire_append_hello_ack(answers, 0, RCACHE_OK, &hello);
+    wire_append_bare(answers, &ack);
+    client_send(&other, answers->data, answers->len);
+    ck_assert_uint_eq(client_answer(&c, RCACHE_MOVE_ACK, NULL, NULL),
+                      RCACHE_E_UNREADABLE);
+    ck_assert(!is_pushed(&other));
+    ck_assert(!snapshot().spill_failing);
+    client_close(&other);
+    close(listener);
+    spill_check(0, 7, 1);
+    spill_check(8, PAGES - 8, 1);
+    flip_page();
+    spill_check(0, PAGES, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("provider-push");
@@ -79,6 +146,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, spill_set_up, spill_tear_down);
     tcase_add_test(tc, acks_of_what_was_not_sent);
+    tcase_add_test(tc, what_cannot_be_read_is_not_pushed);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -71,8 +71,8 @@ START_TEST(a_changed_byte_is_caught)
 END_TEST
 
 /*
- * All slabs come back, of one all pages but that which cannot be read.  It says
- * which slab, of whom; slabs can still go out, and it comes when it can be read.
+ * All slabs come back, of one all pages but the one that cannot be read.  It
+ * says which slab, of whom; slabs still go out, and that one comes when it can.
  */
 START_TEST(a_bad_page_stays_alone)
 {

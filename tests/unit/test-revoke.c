@@ -318,6 +318,23 @@ START_TEST(another_target_while_one_changes_bytes)
 }
 END_TEST
 
+/* The slab that would be the first to go cannot be read: others can. */
+START_TEST(a_slab_that_cannot_be_read_holds_no_other_up)
+{
+    add_lease(0, 2, 0);
+    add_lease(1, 0, 2);
+    slots_mark(&p.slots, slot_make(1, 5));      /* it has more in it */
+    p.moves.put_off[5] = (MovePutOff) { 0, now + 1 };
+    lease[0]->keep = 0;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 1);
+    ck_assert(p.slots.slabs[1].frozen && !p.slots.slabs[0].frozen);
+    now++;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 2);
+}
+END_TEST
+
 /*
  * What was stored since a place was given up is not there: a copy of it that
  * counts would be one that lacks pages.
@@ -399,6 +416,7 @@ int main(void)
     tcase_add_test(tc, a_lease_ends_with_its_last_slab);
     tcase_add_test(tc, another_target_while_one_is_out_of_reach);
     tcase_add_test(tc, another_target_while_one_changes_bytes);
+    tcase_add_test(tc, a_slab_that_cannot_be_read_holds_no_other_up);
     tcase_add_test(tc, nothing_moves_from_a_stale_place);
     tcase_add_test(tc, a_pair_is_tried_again);
     tcase_add_test(tc, the_pause_doubles_up_to_a_limit);
