@@ -13,7 +13,10 @@ static bool leases_apart(const Lease *a, const Lease *b)
            (!*a->known.label || strcmp(a->known.label, b->known.label));
 }
 
-/* Is there a lease apart from @other that slabs can go to? */
+/*
+ * Is there a lease apart from @other that slabs can go to?  None goes to one
+ * that its provider wants back, as a host does that is drained.
+ */
 static bool any_apart(const Pager *p, const Lease *other)
 {
     const Lease *l;
@@ -21,7 +24,7 @@ static bool any_apart(const Pager *p, const Lease *other)
     LEASES_FOREACH(l, &p->leases) {
         if (!l->remote->own && leases_apart(l, other) && lease_ready(l) &&
             !l->releasing && !l->lost && !l->abandoned &&
-            l->slab_pages == other->slab_pages) {
+            l->keep >= l->nr_slabs && l->slab_pages == other->slab_pages) {
             return true;
         }
     }

@@ -118,34 +118,73 @@ static bool slab_can_leave(const Pager *p, uint32_t i, const Lease *l)
            (slots_counts(s, slots_which(s, l->index)) || !slots_copies(s));
 }
 
-/* Slabs of @l that something is stored in and that are to move. */
-static uint32_t lease_filled(const Pager *p, const Lease *l)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        n += slab_can_leave(p, i, l) && p->slots.slabs[i].nr_used;
-    }
-    return n;
-}
-
 uint32_t revoke_unused(const Pager *p, const Lease *l)
 {
     return l->spare->len + p->slots.alone[l->index];
 }
 
-/* Slabs that moves out of @from may go to, @enough of them. */
-static uint64_t room_for(const Pager *p, const Lease *from, uint64_t enough)
+static unsigned moves_from(const Pager *p, const Lease *l)
 {
-    uint64_t room = 0, now = pager_now();
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        n += p->moves.entry[i].state && p->moves.entry[i].leaves == l;
+    }
+    return n;
+}
+
+/* Slabs that moves out of @from may go to, by lease. */
+static void room_count(const Pager *p, const Lease *from,
+                       uint32_t room[RCACHE_NR_LEASES])
+{
+    uint64_t now = pager_now();
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (room < enough && revoke_can_take(p, l, from, now)) {
-            room += revoke_unused(p, l);
+        room[l->index] = revoke_can_take(p, l, from, now)
+                             ? revoke_unused(p, l) : 0;
+    }
+}
+
+/* A lease with room for a slab that leaves @from, or NULL. */
+static const Lease *room_find(const Pager *p, uint32_t slab, const Lease *from,
+                              const uint32_t room[RCACHE_NR_LEASES])
+{
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (room[l->index] && apart_may_be_at(p, slab, from, l)) {
+            return l;
         }
     }
-    return room;
+    return NULL;
+}
+
+/* Slabs of @l, with something stored in them, that find no place. */
+static uint32_t slabs_lacking(const Pager *p, const Lease *l)
+{
+    uint32_t excess = lease_excess(l), filled = 0, found = 0;
+    uint32_t room[RCACHE_NR_LEASES];
+
+    if (!excess) {
+        return 0;
+    }
+    excess -= MIN(excess, moves_from(p, l));
+    room_count(p, l, room);
+    for (uint32_t i = 0; i < p->slots.nr && found < excess; i++) {
+        const Lease *to;
+
+        if (!slab_can_leave(p, i, l) || !p->slots.slabs[i].nr_used) {
+            continue;
+        }
+        filled++;
+        to = room_find(p, i, l, room);
+        if (to) {
+            room[to->index]--;
+            found++;
+        }
+    }
+    return MIN(excess, filled) - found;
 }
 
 uint64_t revoke_lacking(const Pager *p)
@@ -154,12 +193,7 @@ uint64_t revoke_lacking(const Pager *p)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        uint32_t excess = lease_excess(l);
-        uint64_t leaving = excess ? MIN(excess, lease_filled(p, l)) : 0;
-        uint64_t room = leaving ? room_for(p, l, leaving) : 0;
-
-        lacking += leaving > room
-                       ? (leaving - room) * l->slab_pages : 0;
+        lacking += slabs_lacking(p, l) * (uint64_t)l->slab_pages;
     }
     return MIN(lacking, STEP_PAGES);
 }
@@ -405,18 +439,27 @@ static bool lease_part_with_empty(Pager *p, Lease *l, uint32_t *number)
     return false;
 }
 
-/* The slab of @l in which least is stored; RCACHE_NR_SLABS: there is none. */
+/*
+ * The slab of @l in which least is stored, of those that have somewhere to go:
+ * where there is room, one may have its other place, and another not.
+ *
+ * Return: RCACHE_NR_SLABS: there is none
+ */
 static uint32_t lease_least_used(const Pager *p, const Lease *l)
 {
     uint32_t best = RCACHE_NR_SLABS, least = UINT32_MAX;
     uint64_t now = pager_now();
+    uint32_t room[RCACHE_NR_LEASES];
+
+    room_count(p, l, room);
 
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
         if (slab_can_leave(p, i, l) && s->nr_used < least &&
             !compare_keeps_off(p, i) &&
-            !moves_is_put_off(&p->moves, i, now)) {
+            !moves_is_put_off(&p->moves, i, now) &&
+            room_find(p, i, l, room)) {
             best = i;
             least = s->nr_used;
         }
@@ -446,16 +489,6 @@ Lease *revoke_find_place(Pager *p, uint32_t slab, const Lease *leaves,
     Lease *l = find_place(p, slab, leaves, from, false, now, number);
 
     return l ? l : find_place(p, slab, leaves, from, true, now, number);
-}
-
-static unsigned moves_from(const Pager *p, const Lease *l)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < MOVES_MAX; i++) {
-        n += p->moves.entry[i].state && p->moves.entry[i].leaves == l;
-    }
-    return n;
 }
 
 /* Begin a move out of @l, if there is anywhere to go. */

@@ -12,6 +12,7 @@ import time
 from accounts import filled
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, goes_on,
                      wait_for)
+from giveback import drain, wait_empty
 from network import RelayCluster, troubles
 
 SCENARIOS = {}
@@ -162,7 +163,9 @@ class Racks(Cluster):
 
 @scenario
 def rack_dies_with_copies(build):
-    """The copies of a page are in different racks: a whole one may go."""
+    """The copies of a page are in different racks: a whole one may go.  The
+    only host of the other one is drained: what is there has to go somewhere,
+    and so it goes to the rack of its other copy."""
     with Racks(build, providers=3) as c:
         vm = running(c)
         kill(c.providers[0])
@@ -173,6 +176,9 @@ def rack_dies_with_copies(build):
         c.start_provider(c.providers[1])
         goes_on(vm)
         assert vm.stats()["lost"] == 0
+        two_everywhere(c, vm)
+        drain(c, c.providers[2])
+        wait_empty(c, c.providers[2], 30)
         two_everywhere(c, vm)
         expect_clean(vm.quit())
         c.shut_down()

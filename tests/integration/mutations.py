@@ -815,6 +815,19 @@ MUTATIONS = {
         "    return l->abandoned || claim_is_in_vain(l, now) ||\n",
         "    return l->abandoned || (0 && claim_is_in_vain(l, now)) ||\n",
         "unit-lease-demand"),
+    "apart-at-one-that-is-left": (
+        "rcached/pager/apart.c",
+        "            l->keep >= l->nr_slabs && l->slab_pages",
+        "            l->slab_pages", "unit-apart"),
+    "one-slab-keeps-all-from-leaving": (
+        "rcached/pager/revoke.c",
+        "            !compare_keeps_off(p, i) && room_find(p, i, l, room)) {",
+        "            !compare_keeps_off(p, i)) {", "unit-revoke"),
+    "room-beside-the-other-copy": (
+        "rcached/pager/revoke.c",
+        "        if (room[l->index] && apart_may_be_at(p, slab, from, l)) {\n",
+        "        if (room[l->index] && slab < RCACHE_NR_SLABS) {\n",
+        "unit-revoke"),
     "put-where-all-is-refused": (
         "rcached/pager/put-choice.c",
         "            remote_refuses(lease[i]->remote, now)) {\n",

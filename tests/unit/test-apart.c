@@ -63,6 +63,21 @@ START_TEST(not_in_one_domain_if_there_is_another)
 }
 END_TEST
 
+/* The only host of the other rack is drained: nothing can go there. */
+START_TEST(not_apart_at_one_that_is_left)
+{
+    label(0, "rack2");
+    label(1, "rack1");
+    label(2, "rack2");
+    slots_set_place(&p->slots, 0, 1, (SlotPlace) { 1, 8, false });
+    lease[1]->nr_slabs = 1;
+    ck_assert(!apart_may_be_at(p, 0, lease[1], lease[2]));
+    lease[1]->keep = 0;
+    ck_assert(apart_may_be_at(p, 0, lease[1], lease[2]));
+    ck_assert(!apart_may_be_at(p, 0, lease[1], lease[0]));
+}
+END_TEST
+
 START_TEST(no_label_is_a_domain_of_its_own)
 {
     ck_assert(apart_may_be_at(p, 0, NULL, lease[1]));
@@ -90,6 +105,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, not_at_one_provider);
     tcase_add_test(t, not_in_one_domain_if_there_is_another);
+    tcase_add_test(t, not_apart_at_one_that_is_left);
     tcase_add_test(t, no_label_is_a_domain_of_its_own);
     tcase_add_test(t, a_move_looks_at_the_place_that_stays);
     suite_add_tcase(s, t);

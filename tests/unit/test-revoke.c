@@ -61,9 +61,9 @@ bool compare_keeps_off(const Pager *pager, uint32_t slab)
 }
 
 bool apart_may_be_at(const Pager *pager, uint32_t slab, const Lease *leaves,
-                      const Lease *l)
+                     const Lease *l)
 {
-    return true;
+    return !slots_is_at(&p.slots.slabs[slab], l->index);
 }
 
 void location_remove(Pager *pager, uint32_t slab)
@@ -294,6 +294,30 @@ START_TEST(another_target_while_one_is_out_of_reach)
 }
 END_TEST
 
+/* The least used one has its other copy at the only host with room. */
+START_TEST(another_slab_while_one_cannot_go)
+{
+    add_lease(0, 2, 0);
+    add_lease(1, 0, 2);
+    add_lease(2, 0, 0);
+    slots_set_place(&p.slots, 0, 1, (SlotPlace) { 1, 5, false });
+    slots_set_place(&p.slots, 1, 1, (SlotPlace) { 2, 5, false });
+    slots_mark(&p.slots, slot_make(1, 0));      /* slab 0 has one page less */
+    lease[0]->keep = 0;
+    ck_assert_uint_eq(revoke_lacking(&p), PAGES);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 1);
+    ck_assert(p.slots.slabs[1].frozen);
+    ck_assert_uint_eq(revoke_lacking(&p), PAGES);
+    lease[0]->keep = 1;                         /* any of them will do */
+    slots_freeze(&p.slots, 1, false);
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
+    p.moves.entry[0] = (Move) { .state = MOVE_MOVING, .leaves = lease[0] };
+    slots_freeze(&p.slots, 1, true);            /* it is on its way */
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
+}
+END_TEST
+
 /* What is put at one of them arrives changed: nothing is moved there. */
 START_TEST(another_target_while_one_changes_bytes)
 {
@@ -415,6 +439,7 @@ int main(void)
     tcase_add_test(tc, a_lease_with_a_page_does_not_end);
     tcase_add_test(tc, a_lease_ends_with_its_last_slab);
     tcase_add_test(tc, another_target_while_one_is_out_of_reach);
+    tcase_add_test(tc, another_slab_while_one_cannot_go);
     tcase_add_test(tc, another_target_while_one_changes_bytes);
     tcase_add_test(tc, a_slab_that_cannot_be_read_holds_no_other_up);
     tcase_add_test(tc, nothing_moves_from_a_stale_place);
