@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "arbiter/elsewhere.h"
 #include "common/copies.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
@@ -21,6 +22,7 @@
 typedef struct Judge {
     const Hosts *hosts;
     const Shunned *shunned;
+    const Elsewhere *elsewhere;
     const PlacementConfig *config;
     uint64_t now;
     uint64_t free;
@@ -136,15 +138,18 @@ static void judge_guest(const Judge *judge, const Host *host,
 
 static void judge_leases(const Judge *judge, const Host *host)
 {
-    Names expired, soon;
+    Names expired, nobodys, soon;
 
     names_init(&expired);
+    names_init(&nobodys);
     names_init(&soon);
     for (guint i = 0; i < host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
                                                 i);
 
-        if (l->state == RCACHE_LEASE_EXPIRED) {
+        if (elsewhere_nobodys(judge->elsewhere, l)) {
+            names_add(&nobodys, l->name);
+        } else if (l->state == RCACHE_LEASE_EXPIRED) {
             names_add(&expired, l->name);
         } else if (l->state == RCACHE_LEASE_CLAIMED &&
                    l->expires_ms < EXPIRES_SOON_MS) {
@@ -156,6 +161,12 @@ static void judge_leases(const Judge *judge, const Host *host)
                     "leases of vm %s on host %s have expired: that host may "
                     "take the memory back", expired.text->str, host->name);
     }
+    if (nobodys.n) {
+        verdict_add(judge->verdict, VERDICT_NOTE,
+                    "host %s still keeps what was lent to vm %s on a host that "
+                    "is gone; that VM runs elsewhere, and nobody uses it",
+                    host->name, nobodys.text->str);
+    }
     if (soon.n) {
         verdict_add(judge->verdict, VERDICT_DEGRADED,
                     "leases of vm %s on host %s end within %u s and are not "
@@ -163,6 +174,7 @@ static void judge_leases(const Judge *judge, const Host *host)
                     EXPIRES_SOON_MS / 1000);
     }
     names_deinit(&expired);
+    names_deinit(&nobodys);
     names_deinit(&soon);
 }
 
@@ -390,7 +402,10 @@ void status_judge(const Hosts *hosts, const Shunned *shunned,
                   Verdict *verdict)
 {
     g_autoptr(GPtrArray) sorted = hosts_sorted(hosts);
-    const Judge judge = { hosts, shunned, config, now, free, verdict };
+    g_autoptr(Elsewhere) elsewhere = elsewhere_new(hosts, now);
+    const Judge judge = {
+        hosts, shunned, elsewhere, config, now, free, verdict,
+    };
 
     for (guint i = 0; i < sorted->len; i++) {
         judge_host(&judge, sorted->pdata[i]);

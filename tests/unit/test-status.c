@@ -412,6 +412,24 @@ START_TEST(bytes_with_one_copy)
 }
 END_TEST
 
+/* Their VM is on another host by now: nothing is lost when they go. */
+START_TEST(leases_of_a_host_that_died)
+{
+    WireBeatLease *l = hosts_fixture_lease(&said_b, "web", 1, "gone", MIB,
+                                           MIB);
+
+    l->state = RCACHE_LEASE_EXPIRED;
+    hosts_fixture_beat(&hosts, b, &said_b, 1000);
+    expect(VERDICT_DEGRADED, "degraded: leases of vm web on host b have "
+           "expired: that host may take the memory back");
+    expect_note("");
+    hosts_fixture_guest(&said_a, "web", 1);
+    expect(VERDICT_NOTE, "ok: fine");
+    expect_note("host b still keeps what was lent to vm web on a host that is "
+                "gone; that VM runs elsewhere, and nobody uses it");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("status");
@@ -427,6 +445,7 @@ int main(void)
     tcase_add_test(tc, bytes_with_one_copy);
     tcase_add_test(tc, hosts_that_are_away);
     tcase_add_test(tc, leases_that_end);
+    tcase_add_test(tc, leases_of_a_host_that_died);
     tcase_add_test(tc, pressure_and_nonsense);
     tcase_add_test(tc, two_hosts_of_one_name);
     tcase_add_test(tc, mixed_versions);
