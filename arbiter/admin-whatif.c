@@ -101,6 +101,19 @@ static unsigned vm_names(const Whatif *whatif, size_t figure, GString *names)
     return n;
 }
 
+/* Of those that wait: of how many is it not known that they do? */
+static unsigned vms_in_doubt(const Whatif *whatif)
+{
+    unsigned n = 0;
+
+    for (guint i = 0; i < whatif->vms->len; i++) {
+        const WhatifVm *vm = &g_array_index(whatif->vms, WhatifVm, i);
+
+        n += vm->sole && vm->doubt;
+    }
+    return n;
+}
+
 /* "2 VMs wait for 1.5 GiB until it is back: web, db; 3 that run there end" */
 static char *if_died_text(const Whatif *whatif)
 {
@@ -108,6 +121,7 @@ static char *if_died_text(const Whatif *whatif)
     g_autoptr(GString) losing = g_string_new(NULL);
     unsigned waits = vm_names(whatif, offsetof(WhatifVm, sole), waiting);
     uint64_t doubled = whatif->stored - MIN(whatif->stored, whatif->sole);
+    unsigned doubt = vms_in_doubt(whatif);
     unsigned lost = vm_names(whatif, offsetof(WhatifVm, lost), losing);
     GString *text = g_string_new(NULL);
     char size[32];
@@ -119,6 +133,11 @@ static char *if_died_text(const Whatif *whatif)
                                waiting->str);
     } else {
         g_string_append(text, "no VM elsewhere waits");
+    }
+    if (doubt) {
+        g_string_append_printf(text, "; whether %u of them ha%s other copies "
+                               "is not known, as \"ok-to-stop\" explains",
+                               doubt, doubt > 1 ? "ve" : "s");
     }
     if (doubled) {
         g_string_append_printf(text, "; of %s there is another copy",

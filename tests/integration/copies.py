@@ -347,6 +347,9 @@ def without_a_pager(c, vm, host):
         assert c.kill_pager(vm.name)
         wait_for("the last pager's word to count no more",
                  lambda: "has no pager" in against(c, host), 30)
+        assert "whether 1 of them has other copies is not known" in c.call(
+            c.requester.path("arbiter.sock"), "whatif",
+            host=host.name)["if_died"]
     finally:
         vm.popen.send_signal(signal.SIGCONT)
     wait_for("the next pager", lambda: vm.stats()["attaches"] > attaches, 30)
