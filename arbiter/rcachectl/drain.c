@@ -5,13 +5,15 @@
  * The daemon is asked for the host again and again.  Over an arbiter the
  * answer is as old as the host's last heartbeat, so at first the host may not
  * yet be said to drain.  A daemon that does not answer may be one that is
- * restarted: it is given a while.  When nothing has left for some time, the
+ * restarted: it is given a while.  So is a host that is dead, of which the
+ * arbiter repeats what it has said last.  When nothing has left for some time, the
  * arbiter is asked what there is no room for.
  */
 #include "arbiter/rcachectl/drain.h"
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "arbiter/rcachectl/cell.h"
@@ -53,11 +55,27 @@ static bool is_true(JsonObject *o, const char *name)
     return json_object_get_boolean_member_with_default(o, name, FALSE);
 }
 
+/* Is it the host's word of now?  Else false with @errp set. */
+static bool is_heard(const Drain *d, JsonObject *o, GError **errp)
+{
+    g_autofree char *state = cell_field(o, "state", CELL_TEXT);
+    g_autofree char *age = cell_field(o, "age_seconds", CELL_SECONDS);
+
+    if (strcmp(state, "dead")) {
+        return true;
+    }
+    g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                "host %s is dead, last heard %s ago: how much is left there "
+                "is not known", d->host, age);
+    return false;
+}
+
 /* The host's object, in @node; NULL with @errp set. */
 static JsonObject *look(const Drain *d, JsonNode **node, GError **errp)
 {
     g_autoptr(JsonObject) args = rcachectl_host_args(d->host);
     JsonArray *list;
+    JsonObject *o;
 
     *node = admin_execute(d->path, "hosts", args, ASK_MS, errp);
     if (!*node) {
@@ -66,7 +84,8 @@ static JsonObject *look(const Drain *d, JsonNode **node, GError **errp)
     list = JSON_NODE_HOLDS_ARRAY(*node) ? json_node_get_array(*node) : NULL;
     if (list && json_array_get_length(list) == 1 &&
         JSON_NODE_HOLDS_OBJECT(json_array_get_element(list, 0))) {
-        return json_array_get_object_element(list, 0);
+        o = json_array_get_object_element(list, 0);
+        return is_heard(d, o, errp) ? o : NULL;
     }
     g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_NOT_FOUND,
                 "the arbiter does not know host %s any more", d->host);
@@ -190,7 +209,8 @@ static JsonNode *wait_empty(Drain *d, GError **errp)
             }
             return json_array_dup_element(json_node_get_array(node), 0);
         }
-        if (error && now - d->answered > PATIENCE_US) {
+        if (error && (now - d->answered > PATIENCE_US ||
+                      (d->until && now > d->until))) {
             g_propagate_error(errp, g_steal_pointer(&error));
             return NULL;
         }

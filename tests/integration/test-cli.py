@@ -313,9 +313,11 @@ class Rcachectl(Case):
                 return {'return': {'host': 'h', 'draining': True,
                                    'leased_bytes': 8 << 20,
                                    'asked_back_bytes': 8 << 20}}
-            left, draining = look(n)
+            left, draining, *state = look(n)
             return {'return': [{'name': 'h', 'leased_bytes': left,
-                                'draining': draining}]}
+                                'draining': draining,
+                                **dict(zip(('state', 'age_seconds'),
+                                           state))}]}
 
         self.serve(answers)
         done = self.ctl('drain', '--wait', 'h', *options)
@@ -364,6 +366,14 @@ class Rcachectl(Case):
         self.assertEqual(status, 1)
         self.assertIn('vm web cannot move: full\n', text)
         self.assertIn('not empty in time: 1.0M are left', text)
+
+    def test_drain_of_a_dead_host(self):
+        # What it said last is that nothing is left.
+        status, text = self.drain(lambda n: (0, True, 'dead', 17.0),
+                                  '--timeout=1s')
+        self.assertEqual(status, 1, text)
+        self.assertIn('host h is dead, last heard 17', text)
+        self.assertNotIn('is empty', text)
 
     def test_explain(self):
         terms = [('leased', 1 << 30), ('available', 4 << 30),
