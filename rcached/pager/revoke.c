@@ -452,7 +452,6 @@ static uint32_t lease_least_used(const Pager *p, const Lease *l)
     uint32_t room[RCACHE_NR_LEASES];
 
     room_count(p, l, room);
-
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 

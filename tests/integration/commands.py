@@ -6,7 +6,7 @@ A slow way to the provider gives each command time to be cancelled in.
 import time
 
 from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
-from network import RelayCluster
+from relays import RelayCluster
 
 EAGAIN, ECANCELED = 11, 125
 

@@ -13,7 +13,7 @@ from accounts import filled
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, goes_on,
                      wait_for)
 from giveback import drain, wait_empty
-from network import RelayCluster, troubles
+from relays import RelayCluster, troubles
 
 SCENARIOS = {}
 GET_REPLY = 19                  # of enum RcacheType

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""network: guests whose way to the providers is bad.
-
-Each provider listens on its own loopback and says so; what answers at that
-address on the requester is a proxy, which connects to the provider inside its
-namespace and does to the bytes what a scenario tells it.
-"""
+"""network: guests whose way to the providers is bad (relays.py)."""
 import json
 import os
 import time
@@ -12,9 +7,8 @@ import time
 from cluster import (Cluster, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 from copies import running
-from faulty_proxy import FaultyProxy, Storm  # after cluster: it is in lib
-
-FIRST_PORT = 9480
+from relays import RelayCluster, troubles
+from faulty_proxy import Storm  # after cluster: it is in lib
 
 
 def slabs_at(c, host):
@@ -41,35 +35,6 @@ def grown(c, host, low):
     stored = c.status(host)["stored_bytes"]
     low[0] = min(low[0], stored)
     return stored > low[0] + MIB // 4
-
-
-class RelayCluster(Cluster):
-    """A Cluster with a proxy before each provider."""
-
-    def __init__(self, build, **options):
-        super().__init__(build, **options)
-        self.proxies = []
-
-    def start_provider(self, host):
-        port = FIRST_PORT + self.providers.index(host)
-        process = host.start("rcached", [
-            self.program("rcached"), "--run-dir", host.run, "--host",
-            host.name, "--listen", f"127.0.0.1:{port}", "--tls", "none",
-            "--slab-size", self.slab, "--reserve", "512M",
-            "--enable-debug-commands", *self.arbiter])
-        self.wait_socket(process, host.path("admin.sock"))
-        self.proxies.append(FaultyProxy(
-            self.build, port, port, self.requester.enter, host.netns,
-            seed=port))
-        return process
-
-    def tell(self, command):
-        return [proxy.tell(command) for proxy in self.proxies]
-
-    def shut_down(self):
-        super().shut_down()
-        for proxy in self.proxies:
-            proxy.stop()
 
 
 def wrong_pages(c):
@@ -267,13 +232,6 @@ def cut_while_evicting(build):
         assert answer["status"] == 0, answer
         wait_for("nothing to be stored", lambda: c.stored() == 0, 15)
         end_cleanly(c, vm)
-
-
-def troubles(c, host, words):
-    """Does the requester say so of @host, for a VM of its own?"""
-    vms = c.call(c.requester.path("admin.sock"), "vms")
-    return [p for vm in vms for p in vm["providers"]
-            if p["host"] == host.name and words in (p["trouble"] or "")]
 
 
 def of_no_use(build, break_it, mend_it, words, used_again=False):
