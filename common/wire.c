@@ -143,9 +143,8 @@ static const char *const status_names[] = {
     [RCACHE_E_NO_ROOM] = "no room",
     [RCACHE_E_REFUSED] = "refused",
     [RCACHE_E_BUSY] = "busy",
-    [RCACHE_E_UNREADABLE] = "what is stored cannot be read",
 };
-_Static_assert(G_N_ELEMENTS(status_names) == RCACHE_E_UNREADABLE + 1,
+_Static_assert(G_N_ELEMENTS(status_names) == RCACHE_E_BUSY + 1,
                "status_names[] does not match enum RcacheStatus");
 
 static const char *const reasons[] = {

@@ -102,8 +102,7 @@ enum RcacheStatus {
     RCACHE_E_FENCED = 6,        /* a newer session of this VM is here */
     RCACHE_E_NO_ROOM = 7,       /* not enough memory to lend */
     RCACHE_E_REFUSED = 8,       /* see the text */
-    RCACHE_E_BUSY = 9,          /* try again later */
-    RCACHE_E_UNREADABLE = 10    /* what is stored cannot be read now */
+    RCACHE_E_BUSY = 9           /* try again later */
 };
 
 struct RcacheHdr {

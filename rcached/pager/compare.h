@@ -12,8 +12,8 @@
  * (SUMS) of those pages that were right nowhere so far, one batch at a time, so
  * that it never keeps a provider from a GET for longer than a batch takes.
  *
- * A slab that its provider could not read all of is compared as well, so that it
- * is known which pages those are.  They, too, are fetched from the other place.
+ * A slab that its provider could not read all of is compared as well, to know
+ * which pages those are.  They, too, are fetched from the other place.
  * If there is none the others are fetched, some at a time, until nothing but
  * what cannot be read is left there.
  *

@@ -232,7 +232,7 @@ static void move_unpushed(Pager *p, Move *m, uint16_t status)
 
 /*
  * The old provider cannot read some of it.  Nothing is known against the new
- * one, nor is any page lost: the slab stays until what can be read is elsewhere.
+ * one, nor is any page lost: the slab stays until others have what can be read.
  */
 static void move_unread(Pager *p, Move *m)
 {
@@ -240,7 +240,7 @@ static void move_unread(Pager *p, Move *m)
     uint32_t slab = m->slab, number = source_number(p, m);
     const char *host = m->from->remote->host;
 
-    move_abort(p, m, wire_status_name(RCACHE_E_UNREADABLE));
+    move_abort(p, m, "some of it cannot be read there");
     if (!compare_keeps_off(p, slab)) {
         moves->put_off[moves->next_put_off++ % MOVES_PUT_OFF] =
             (MovePutOff) { slab, pager_now() + UNREAD_NS };
@@ -359,7 +359,7 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
 
     if (head->status ||
         wire_moved_decode(payload, head->length, &moved)) {
-        if (m->state == MOVE_MOVING && head->status == RCACHE_E_UNREADABLE) {
+        if (m->state == MOVE_MOVING && head->status == RCACHE_E_SLOT) {
             m->unread = true;
             move_check(p, m);
         } else if (m->state == MOVE_MOVING) {

@@ -9,10 +9,11 @@
  * What is pushed is what is stored when MOVE comes: the requester has frozen
  * the slab, and what it frees meanwhile keeps its bytes.  A MOVE that comes
  * while a PUT into the slab is not answered yet (its pages may wait for the
- * spill file) is refused with BUSY: the push would leave that page behind.
- * A page that cannot be read ends the push with UNREADABLE: what the new
- * provider does not have must not count as moved, and the requester may have
- * another copy.  Pages are sent from where they lie; the lease and the slab are in use until
+ * spill file) is refused with BUSY: the push would leave that page behind.  A
+ * page that cannot be read ends the push with SLOT, as it does a GET: left out,
+ * it would count as moved, and the requester may have another copy.
+ *
+ * Pages are sent from where they lie; the lease and the slab are in use until
  * the connection is quiet.  Nothing of this outlives the process: a MOVE that
  * is not answered is asked again by its requester, under another token.
  */
@@ -185,8 +186,7 @@ static void read_done(SpillXfer *xfer, int error)
         return;
     } else if (error || !read_unseal(read)) {
         spill_read_failed(push->server->config.spill, push->slab, error);
-        push_end(push, RCACHE_E_UNREADABLE,
-                 wire_status_name(RCACHE_E_UNREADABLE));
+        push_end(push, RCACHE_E_SLOT, "a page cannot be read");
     } else {
         unsigned tag = 1;
 
@@ -330,10 +330,10 @@ static void push_done(Push *push)
     push_end(push, RCACHE_OK, "the slab has been pushed");
 }
 
-/* Only what is stored here can be what cannot be read. */
+/* SLOT would say that it is here that something cannot be read. */
 static void push_refused(Push *push, enum RcacheStatus status)
 {
-    push_end(push, status == RCACHE_E_UNREADABLE ? RCACHE_E_REFUSED : status,
+    push_end(push, status == RCACHE_E_SLOT ? RCACHE_E_REFUSED : status,
              wire_status_name(status));
 }
 
@@ -403,7 +403,7 @@ static void push_answer(Push *push, const char *reason)
         wire_append_moved(frame, &head, &push->sent);
         peer_reply_frame(push->peer, frame);
     } else {
-        if (push->status != RCACHE_E_UNREADABLE) {
+        if (push->status != RCACHE_E_SLOT) {
             server_log_peer(push->server, push->move.address, reason);
         }
         peer_reply(push->peer, &push->head, RCACHE_MOVE_ACK, push->status);

@@ -57,8 +57,8 @@ MUTATIONS = {
         "    return !p && p->clock.swept -", "evict_in_use"),
     "C4-rot-copied-as-truth": (
         "rcached/pager/move.c",
-        "    if (verdict == COMPARE_NOT_YET) {",
-        "    if (verdict == COMPARE_NOT_YET && m->state == MOVE_NONE) {",
+        "    } else if (verdict == COMPARE_NOT_YET) {",
+        "    } else if (verdict == COMPARE_NOT_YET && !m->state) {",
         "rot_is_not_copied"),
     "C4-rot-waits-for-nobody": (
         "rcached/pager/compare.c",
@@ -560,8 +560,7 @@ MUTATIONS = {
         " && slab_given_back(slab);", ";", "unit-store-adopt"),
     "what-cannot-be-read-is-left-out": (
         "rcached/provider/push.c",
-        "        push_end(push, RCACHE_E_UNREADABLE,\n"
-        "                 wire_status_name(RCACHE_E_UNREADABLE));",
+        "        push_end(push, RCACHE_E_SLOT, \"a page cannot be read\");",
         "        push_send_pushed(push);", "unit-provider-push"),
     "what-cannot-be-read-is-moved": (
         "rcached/pager/move.c",
@@ -569,11 +568,12 @@ MUTATIONS = {
         "COMPARE_NOWHERE) {", "unit-move"),
     "what-cannot-be-read-is-the-targets-fault": (
         "rcached/pager/move.c",
-        "MOVE_MOVING && head->status == RCACHE_E_UNREADABLE) {",
+        "MOVE_MOVING && head->status == RCACHE_E_SLOT) {",
         "MOVE_NONE) {", "unit-move"),
     "what-cannot-be-read-is-tried-first": (
         "rcached/pager/revoke.c",
-        " &&\n            !moves_is_put_off(&p->moves, i, now)) {", " && now) {",
+        "            !moves_is_put_off(&p->moves, i, now) &&\n",
+        "            now &&\n",
         "unit-revoke"),
     "what-can-be-read-stays-as-well": (
         "rcached/pager/compare.c",
@@ -821,8 +821,8 @@ MUTATIONS = {
         "            l->slab_pages", "unit-apart"),
     "one-slab-keeps-all-from-leaving": (
         "rcached/pager/revoke.c",
-        "            !compare_keeps_off(p, i) && room_find(p, i, l, room)) {",
-        "            !compare_keeps_off(p, i)) {", "unit-revoke"),
+        "            room_find(p, i, l, room)) {", "            now) {",
+        "unit-revoke"),
     "room-beside-the-other-copy": (
         "rcached/pager/revoke.c",
         "        if (room[l->index] && apart_may_be_at(p, slab, from, l)) {\n",

@@ -4,8 +4,7 @@ import json
 import os
 import time
 
-from cluster import (Cluster, MIB, Vm, expect_clean, expect_within,
-                     wait_for)
+from cluster import MIB, Vm, expect_clean, expect_within, wait_for
 from copies import running
 from relays import RelayCluster, troubles
 from faulty_proxy import Storm  # after cluster: it is in lib

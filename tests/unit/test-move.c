@@ -435,7 +435,7 @@ START_TEST(what_cannot_be_read_is_not_moved)
     for (unsigned i = 0; i < 2; i++) {
         ck_assert(!moves_is_put_off(&p->moves, SLAB, now));
         answer(RCACHE_EXPECT_ACK, 0, 0);
-        answer(RCACHE_MOVE_ACK, RCACHE_E_UNREADABLE, 42);
+        answer(RCACHE_MOVE_ACK, RCACHE_E_SLOT, 42);
         if (_i) {
             ck_assert_ptr_eq(compared_at.lease, from);
             ck_assert_uint_eq(compared_at.number, OLD);
@@ -458,7 +458,7 @@ START_TEST(what_is_fetched_first_puts_nothing_off)
 {
     sums = kept_off = true;
     answer(RCACHE_EXPECT_ACK, 0, 0);
-    answer(RCACHE_MOVE_ACK, RCACHE_E_UNREADABLE, 42);
+    answer(RCACHE_MOVE_ACK, RCACHE_E_SLOT, 42);
     compared(p, 0, COMPARE_NOT_YET);
     expect_stays();
     ck_assert(!moves_is_put_off(&p->moves, SLAB, now));
@@ -469,7 +469,7 @@ START_TEST(what_cannot_be_read_goes_away_meanwhile)
 {
     sums = true;
     answer(RCACHE_EXPECT_ACK, 0, 0);
-    answer(RCACHE_MOVE_ACK, RCACHE_E_UNREADABLE, 42);
+    answer(RCACHE_MOVE_ACK, RCACHE_E_SLOT, 42);
     move_remote_down(p, &remote[0]);
     expect_stays();
     ck_assert_ptr_null(compared);

@@ -124,7 +124,7 @@ START_TEST(what_cannot_be_read_is_not_pushed)
     wire_append_bare(answers, &ack);
     client_send(&other, answers->data, answers->len);
     ck_assert_uint_eq(client_answer(&c, RCACHE_MOVE_ACK, NULL, NULL),
-                      RCACHE_E_UNREADABLE);
+                      RCACHE_E_SLOT);
     ck_assert(!is_pushed(&other));
     ck_assert(!snapshot().spill_failing);
     client_close(&other);
