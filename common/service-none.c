@@ -25,6 +25,11 @@ bool service_keeps(void)
     return false;
 }
 
+unsigned service_keeps_most(void)
+{
+    return 0;
+}
+
 void service_keep(const char *name, int fd)
 {
 }

@@ -3,6 +3,7 @@
 #include "common/service.h"
 
 #include <glib.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -10,6 +11,8 @@
 
 /* How long to wait for the manager to have read a notice. */
 #define BARRIER_US      (5 * 1000 * 1000)
+/* FileDescriptorStoreMax= in dist/rcached.service. */
+#define STORE_MAX       16384u
 
 void service_ready(void)
 {
@@ -34,6 +37,15 @@ void service_status(const char *text)
 bool service_keeps(void)
 {
     return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+unsigned service_keeps_most(void)
+{
+    const char *told = getenv("FDSTORE");       /* since systemd 254 */
+    uint64_t most;
+
+    return told && g_ascii_string_to_unsigned(told, 10, 0, UINT_MAX, &most,
+                                              NULL) ? most : STORE_MAX;
 }
 
 void service_keep(const char *name, int fd)

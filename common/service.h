@@ -32,6 +32,11 @@ void service_status(const char *text);
 /** service_keeps() - is there a manager that would keep descriptors? */
 bool service_keeps(void);
 
+/** service_keeps_most() - how many descriptors it keeps in all; it closes the
+ * others and says nothing.  A manager that does not tell is taken to have the
+ * limit of the unit that comes with the daemon */
+unsigned service_keeps_most(void);
+
 /**
  * service_keep() - have a descriptor kept; from any thread
  * @name: unique among those kept

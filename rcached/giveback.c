@@ -47,6 +47,7 @@ void giveback_cap(const GiveBack *giveback, const GiveBackInput *in,
         predict_cap(predicted, MAX(in->spill_failing ? 0 : room, in->leased),
                     "spill file");
     }
+    predict_cap(predicted, MAX(in->keepable, in->leased), "kept slabs");
     if (in->squeezed) {
         predict_cap(predicted, in->leased, "own VMs");
     }

@@ -31,6 +31,7 @@ typedef struct GiveBackInput {
     uint64_t reserve;           /* bytes, and so are the next */
     uint64_t leased;
     uint64_t spilled;           /* of it: in the spill file */
+    uint64_t keepable;          /* the most that the next daemon is given */
     uint64_t spill_size;        /* that file's; 0: there is none */
     uint64_t own;               /* of it: VMs here have that */
     bool spill_failing;         /* it cannot be written to */

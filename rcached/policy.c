@@ -67,6 +67,7 @@ static void look_at_lent(Policy *p, int64_t now, GiveBackInput *in)
     s->spilled = lent.spilled;
     in->leased = lent.leased;
     in->spilled = lent.spilled;
+    in->keepable = p->config.provider ? lent.keepable : UINT64_MAX;
     in->spill_size = lent.spill_size;
     in->spill_failing = lent.spill_failing;
     in->own = lent.own;

@@ -316,6 +316,7 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
         config.spill_dir = o->spill_dir;
         config.spill_size = options_spill_size(o, total);
         config.keep = service_keeps() ? keep_fd : NULL;
+        config.keep_max = service_keeps_most();
         config.kept = kept;
         config.nr_kept = n;
         r->provider = provider_new(&config, errp);

@@ -9,6 +9,15 @@
 #define PREFIX          "s"
 #define OLD_PREFIX      "slab-"
 
+/* The longest variable of an environment, MAX_ARG_STRLEN, and what is in it. */
+#define NAMES_MAX       (128u << 10)
+#define NAMES_OTHERS    sizeof("LISTEN_FDNAMES=leases:spill-key:spill-file:")
+/* With a colon, and of numbers below 65536: slabs take the lowest. */
+#define NAME_BYTES      6u
+#define OLD_NAME_BYTES  11u
+/* The table of leases, the spill key, the spill file. */
+#define FDS_OTHERS      3u
+
 void kept_name(uint32_t number, bool old, char name[KEPT_NAME_MAX])
 {
     if (old) {
@@ -32,4 +41,12 @@ bool kept_name_parse(const char *name, uint32_t *number, bool *old)
     }
     *number = value;
     return true;
+}
+
+unsigned kept_slabs_most(unsigned fds, unsigned old)
+{
+    unsigned room = NAMES_MAX - NAMES_OTHERS, longer;
+
+    longer = MIN(old, room / OLD_NAME_BYTES) * (OLD_NAME_BYTES - NAME_BYTES);
+    return MIN(fds - MIN(fds, FDS_OTHERS), (room - longer) / NAME_BYTES);
 }

@@ -29,4 +29,12 @@ void kept_name(uint32_t number, bool old, char name[KEPT_NAME_MAX]);
  */
 bool kept_name_parse(const char *name, uint32_t *number, bool *old);
 
+/**
+ * kept_slabs_most() - how many slabs can be kept and handed to the next daemon
+ * @fds: descriptors that are kept in all, those of table, spill key and spill
+ *       file among them
+ * @old: how many slabs an earlier daemon has named
+ */
+unsigned kept_slabs_most(unsigned fds, unsigned old);
+
 #endif

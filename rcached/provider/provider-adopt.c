@@ -301,6 +301,7 @@ bool provider_adopt(Provider *provider, const ProviderConfig *config,
     crash_point("adopted");
     if (provider->keep) {
         kept_let_go(provider, config, spill_is_old);
+        provider_bound(provider);
         keep_new(provider, config, spill_is_old);
     }
     return true;

@@ -27,6 +27,7 @@ struct Provider {
     uint32_t claim_max_ms;
     ProviderKeep *keep;
     void *keep_opaque;
+    unsigned keep_max;
     GHashTable *old_names;      /* slabs kept under such, see kept-name.h */
     int listen_fd;
     int wake_fd;
@@ -36,6 +37,10 @@ struct Provider {
 
 /** provider_keep_slab() - have a new slab kept */
 void provider_keep_slab(Provider *provider, const Slab *slab);
+
+/** provider_bound() - see how many slabs can be kept; with the lock held, or
+ * before it serves */
+void provider_bound(Provider *provider);
 
 /** provider_wake() - the server's thread has something to look at */
 void provider_wake(Provider *provider);

@@ -130,8 +130,8 @@ void provider_grant_own(Provider *provider, const WireGrant *grant,
         lease = add_lease(provider, grant, slabs, made, out);
     } else {
         refuse(out, taken ? "no memory for what is known of the slabs"
-                          : "the spill file is full, or cannot be written "
-                            "to");
+                    : store_is_full(provider->store) ? STORE_FULL
+                    : "the spill file is full, or cannot be written to");
     }
     areas_give(provider, areas + (lease ? made : 0),
                taken - (lease ? made : 0));

@@ -211,6 +211,16 @@ void provider_keep_slab(Provider *provider, const Slab *slab)
     }
 }
 
+void provider_bound(Provider *provider)
+{
+    if (provider->keep && provider->keep_max) {
+        store_set_most(provider->store,
+                       kept_slabs_most(provider->keep_max,
+                                       g_hash_table_size(
+                                           provider->old_names)));
+    }
+}
+
 /* With the lock held, as all that is done with old_names while it serves. */
 static void slab_let_go(Provider *provider, uint32_t number)
 {
@@ -221,6 +231,9 @@ static void slab_let_go(Provider *provider, uint32_t number)
     if (provider->keep) {
         kept_name(number, old, name);
         provider->keep(name, -1, provider->keep_opaque);
+    }
+    if (old) {
+        provider_bound(provider);
     }
 }
 
@@ -311,6 +324,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     provider->claim_max_ms = config->claim_max_ms;
     provider->keep = config->keep;
     provider->keep_opaque = config->keep_opaque;
+    provider->keep_max = config->keep_max;
     provider->old_names = g_hash_table_new(NULL, NULL);
     if (!provider_set_up(provider, config, errp)) {
         provider_free(provider);
@@ -533,6 +547,7 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
 
     *out = (ProviderSnapshot) {
         .leases = g_array_new(FALSE, TRUE, sizeof(WireBeatLease)),
+        .keepable = UINT64_MAX,
     };
     if (!provider) {
         return;
@@ -550,7 +565,8 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
                   sizeof(out->spill_problem));
     }
     pthread_mutex_unlock(&provider->lock);
-    out->offered = MAX(totals.limit, totals.leased);
+    out->offered = MAX(MIN(totals.limit, totals.most), totals.leased);
+    out->keepable = totals.most;
     out->leased = totals.leased;
     out->stored = totals.stored;
     out->spilled = totals.given_back;

@@ -54,12 +54,15 @@ typedef struct ProviderConfig {
     uint32_t spill_pause_ms;    /* after a write to it that failed */
     ProviderKeep *keep;         /* or NULL */
     void *keep_opaque;
+    unsigned keep_max;          /* descriptors that it takes; 0: any number */
     const ProviderKept *kept;
     unsigned nr_kept;
 } ProviderConfig;
 
 typedef struct ProviderSnapshot {
     uint64_t offered;           /* bytes, and so are the next: may be leased */
+    uint64_t keepable;          /* the most of that which can be kept for the
+                                 * next daemon; UINT64_MAX: any number */
     uint64_t leased;
     uint64_t asked;             /* of leased: that has been asked back */
     uint64_t stored;

@@ -24,6 +24,7 @@ struct Store {
     GQueue dying;               /* StoreLease: ended, memory not yet back */
     GQueue leaving;             /* Slab: dropped, memory not yet back */
     uint64_t limit;             /* bytes */
+    uint64_t most;              /* slabs, lent or not */
     uint64_t nr_slabs;          /* allocated */
     uint64_t nr_own;            /* of those: of leases of VMs here */
     uint64_t nr_reserved;       /* promised, not yet allocated */
@@ -47,6 +48,14 @@ static inline uint64_t store_slab_bytes(const Store *store)
 static inline uint64_t store_nr_lent(const Store *store)
 {
     return store->nr_slabs - store->nr_own + store->nr_reserved;
+}
+
+/** store_left() - slabs that there may still be */
+static inline uint64_t store_left(const Store *store)
+{
+    uint64_t taken = store->nr_slabs + store->nr_reserved;
+
+    return store->most > taken ? store->most - taken : 0;
 }
 
 /** store_table_map() - map a table; @fresh: write its head first */

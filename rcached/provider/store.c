@@ -36,6 +36,7 @@ Store *store_new(const StoreConfig *config, GError **errp)
     }
     store = g_new0(Store, 1);
     store->config = *config;
+    store->most = UINT64_MAX;
     store->table_fd = fd_steal(&fd);
     store->table = table;
     store->leases = g_hash_table_new(g_int64_hash, g_int64_equal);
@@ -81,6 +82,11 @@ void store_set_limit(Store *store, uint64_t bytes)
     store->limit = bytes;
 }
 
+void store_set_most(Store *store, uint64_t slabs)
+{
+    store->most = slabs;
+}
+
 int store_table_fd(const Store *store)
 {
     return store->table_fd;
@@ -98,6 +104,9 @@ void store_totals(const Store *store, StoreTotals *out)
 
     *out = (StoreTotals) {
         .limit = store->limit,
+        .most = store->most == UINT64_MAX ? UINT64_MAX :
+                (store->most - MIN(store->nr_own, store->most)) *
+                store_slab_bytes(store),
         .leased = store_nr_lent(store) * store_slab_bytes(store),
         .own = store->nr_own * store_slab_bytes(store),
         .slab_pages = store->config.slab_pages,
@@ -171,10 +180,14 @@ enum RcacheStatus store_reserve(Store *store, const WireGrant *grant,
     if (!record_unused(store)) {
         return refuse(ack, RCACHE_E_NO_ROOM, "too many leases");
     }
+    if (store_is_full(store)) {
+        return refuse(ack, RCACHE_E_NO_ROOM, STORE_FULL);
+    }
     if (taken >= all) {
         return refuse(ack, RCACHE_E_NO_ROOM, "nothing left to lend");
     }
-    *slabs = MIN(MIN(want, all - taken), STORE_SLABS_MAX);
+    *slabs = MIN(MIN(want, all - taken),
+                 MIN(store_left(store), STORE_SLABS_MAX));
     store->nr_reserved += *slabs;
     return RCACHE_OK;
 }
@@ -269,7 +282,12 @@ uint64_t store_may_own(const Store *store, uint64_t areas)
 {
     uint64_t taken = store->nr_slabs + store->nr_reserved;
 
-    return areas > taken ? areas - taken : 0;
+    return areas > taken ? MIN(areas - taken, store_left(store)) : 0;
+}
+
+bool store_is_full(const Store *store)
+{
+    return !store_left(store);
 }
 
 StoreLease *store_add_own(Store *store, const WireGrant *grant, Slab **slabs,

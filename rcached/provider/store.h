@@ -36,6 +36,10 @@
 #define STORE_LEASES_MAX        4096u
 #define STORE_SLABS_MAX         65535u  /* of one lease: a count's limit */
 
+/* Why there are no more slabs, see store_set_most(). */
+#define STORE_FULL      "no more slabs can be kept across a restart " \
+                        "(slab-size, FileDescriptorStoreMax)"
+
 typedef void StoreSlabGone(const Slab *slab, void *opaque);
 
 /* Is what a slab of the previous daemon has in the spill file to be had? */
@@ -96,6 +100,7 @@ typedef struct StoreLease {
 
 typedef struct StoreTotals {
     uint64_t limit;             /* bytes, and so are the next */
+    uint64_t most;              /* that store_set_most() lets be lent */
     uint64_t leased;            /* allocated, dying leases included */
     uint64_t stored;
     uint64_t given_back;        /* of leased: its bytes are in a file */
@@ -117,6 +122,10 @@ void store_free(Store *store);
 
 /** store_set_limit() - how many bytes may be leased in all, from now on */
 void store_set_limit(Store *store, uint64_t bytes);
+
+/** store_set_most() - how many slabs there may be in all, lent or of VMs here;
+ * at first any number */
+void store_set_most(Store *store, uint64_t slabs);
 
 /** store_table_fd() - the lease table's memfd; stays the store's */
 int store_table_fd(const Store *store);
@@ -163,9 +172,12 @@ StoreLease *store_add(Store *store, const WireGrant *grant, unsigned reserved,
  * store_may_own() - slabs that VMs here may still have in the spill file
  * @areas: of the file, all of them
  *
- * Each slab that is lent may have to go there.
+ * Each slab that is lent may have to go there.  See also store_set_most().
  */
 uint64_t store_may_own(const Store *store, uint64_t areas);
+
+/** store_is_full() - are there as many slabs as store_set_most() allows? */
+bool store_is_full(const Store *store);
 
 /**
  * store_add_own() - make a lease for a VM on this host

@@ -513,9 +513,9 @@ MUTATIONS = {
         "        return refuse(ack, RCACHE_E_NO_ROOM, \"nothing left to "
         "lend\");\n"
         "    }\n"
-        "    *slabs = MIN(MIN(want, all - taken), STORE_SLABS_MAX);\n",
+        "    *slabs = MIN(MIN(want, all - taken),\n",
         "    (void)all, (void)taken;\n"
-        "    *slabs = MIN(want, STORE_SLABS_MAX);\n", "split_arbiters"),
+        "    *slabs = MIN(want,\n", "split_arbiters"),
     "a-shutdown-that-is-called-off-goes-on": (
         "rcached/stopping.c",
         "        s->foretold = s->released = s->draining = false;\n",
@@ -1070,6 +1070,20 @@ MUTATIONS = {
         "        g_snprintf(name, KEPT_NAME_MAX, PREFIX ",
         "        g_snprintf(name, KEPT_NAME_MAX, OLD_PREFIX ",
         "unit-provider-kept"),
+    "slabs-that-nobody-keeps": (
+        "rcached/provider/store.c",
+        "    if (store_is_full(store)) {\n        return refuse",
+        "    if (0) {\n        return refuse",
+        "unit-provider-kept"),
+    "own-slabs-that-nobody-keeps": (
+        "rcached/provider/store.c",
+        "    return areas > taken ? MIN(areas - taken, store_left(store)) : 0;",
+        "    return areas > taken ? areas - taken : 0;",
+        "unit-provider-kept"),
+    "offered-but-not-kept": (
+        "rcached/giveback.c",
+        "    predict_cap(predicted, MAX(in->keepable, in->leased), "
+        "\"kept slabs\");\n", "", "unit-giveback"),
     "old-names-are-kept-for-ever": (
         "rcached/provider/provider.c",
         "        kept_name(number, old, name);",

@@ -24,6 +24,8 @@ HEAD = struct.Struct("<IBBHIHHQQII")
 MAGIC, VERSION = 0x31414352, 1
 HELLO, HELLO_ACK, GRANT, GRANT_ACK = 1, 2, 51, 52
 LEASE, BYTES = 0x1234, 3 << 20
+# Descriptors that are kept, and what is asked for: more than would be kept.
+STORE_MAX, ASKED = 6, 5 << 20
 
 
 class Manager:
@@ -65,7 +67,8 @@ def start(manager, folder, arbiter):
     names = sorted(manager.kept)
     fds = [manager.kept[n] for n in names]
     env = dict(os.environ, NOTIFY_SOCKET=manager.path,
-               LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(names))
+               LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(names),
+               FDSTORE=str(STORE_MAX))
 
     def place():
         high = [os.dup(fd) for fd in fds]
@@ -114,7 +117,7 @@ def greet(server):
 def grant(manager, conn):
     """The slabs have to be with the manager before the answer is out."""
     conn.sendall(frame(GRANT, struct.pack(
-        "<QIIQ16s16s64s64s", LEASE, 1, 60000, BYTES, b"t" * 16, b"v" * 16,
+        "<QIIQ16s16s64s64s", LEASE, 1, 60000, ASKED, b"t" * 16, b"v" * 16,
         b"vm", b"far"), tag=7))
     conn.setblocking(False)
     data = b""
@@ -181,6 +184,8 @@ def run(folder):
     assert leases[0]["bytes"] == BYTES and leases[0]["vm"] == "vm", leases
     host = ask(manager, folder, "hosts")[0]
     assert host["leased_bytes"] == BYTES, host
+    manager.wait("offer of what is kept", lambda: ask(
+        manager, folder, "hosts")[0]["offered_bytes"] == BYTES)
     with mmap.mmap(slab, 4096) as memory:
         assert memory[123] == 0x5a
     second.terminate()

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rcached/provider/kept-name.h"
+#include "rcached/provider/provider-own.h"
 #include "spill-fixture.h"
 
 /* Of FileDescriptorStoreMax= in the unit. */
@@ -119,6 +120,62 @@ START_TEST(slabs_that_an_earlier_daemon_named)
 }
 END_TEST
 
+START_TEST(as_many_slabs_as_names_and_descriptors)
+{
+    ck_assert_uint_eq(kept_slabs_most(KEPT_MOST, 0), KEPT_MOST - 3);
+    ck_assert_uint_eq(kept_slabs_most(4, 0), 1);
+    ck_assert_uint_eq(kept_slabs_most(2, 0), 0);
+    /* Names are longer than descriptors are many. */
+    ck_assert_uint_ge(kept_slabs_most(100000, 0), KEPT_MOST);
+    ck_assert_uint_le(kept_slabs_most(100000, 0) * strlen("s1234:"),
+                      ENV_MAX);
+    ck_assert_uint_le(kept_slabs_most(100000, 5000) * strlen("s1234:") +
+                      5000 * (strlen("slab-12345:") - strlen("s1234:")),
+                      ENV_MAX);
+    ck_assert_uint_lt(kept_slabs_most(100000, 1000000), 12000);
+}
+END_TEST
+
+static WireGrantAck give_own(uint64_t id, uint64_t slabs)
+{
+    WireGrant grant = {
+        .lease = id, .epoch = 1, .claim_ms = 5000, .bytes = slabs * SLAB,
+        .name = "vm", .host = "lender",
+    };
+    WireGrantAck ack;
+
+    provider_grant_own(provider, &grant, &ack);
+    return ack;
+}
+
+/* One that the manager has no room for would be closed, and nobody told. */
+START_TEST(no_more_slabs_than_are_kept)
+{
+    WireGrantAck ack;
+    unsigned old;
+
+    config.keep_max = 3 + SLABS + 3;
+    spill_restart();
+    ck_assert_uint_eq(client_claim(&c, 1), RCACHE_OK);
+    ck_assert_uint_eq(snapshot().keepable, (SLABS + 3) * SLAB);
+    ck_assert_uint_eq(snapshot().offered, (SLABS + 3) * SLAB);
+    ck_assert_uint_eq(give_own(2, 1).bytes, SLAB);
+    ck_assert_uint_eq(snapshot().keepable, (SLABS + 2) * SLAB);
+    ck_assert_uint_eq(give(3, VM_A, 5).bytes, 2 * SLAB);
+    ack = give(4, VM_A, 1);
+    ck_assert_uint_eq(ack.status, RCACHE_E_NO_ROOM);
+    ck_assert_ptr_nonnull(strstr(ack.text, "FileDescriptorStoreMax"));
+    ack = give_own(5, 1);
+    ck_assert_uint_eq(ack.status, RCACHE_E_NO_ROOM);
+    ck_assert_ptr_nonnull(strstr(ack.text, "FileDescriptorStoreMax"));
+    ck_assert_uint_eq(g_hash_table_size(kept), config.keep_max);
+    ck_assert_uint_eq(slabs_kept(&old), SLABS + 3);
+    ck_assert_uint_eq(client_bare(&c, RCACHE_RELEASE), RCACHE_OK);
+    WAIT_FOR(snapshot().leased == 2 * SLAB);
+    ck_assert_uint_eq(give_own(6, 5).bytes, SLABS * SLAB);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("provider-kept");
@@ -131,6 +188,8 @@ int main(void)
     tcase_add_test(tc, names_are_read_back);
     tcase_add_test(tc, all_names_fit_into_one_variable);
     tcase_add_test(tc, slabs_that_an_earlier_daemon_named);
+    tcase_add_test(tc, as_many_slabs_as_names_and_descriptors);
+    tcase_add_test(tc, no_more_slabs_than_are_kept);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
