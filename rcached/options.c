@@ -52,7 +52,8 @@ static const ConfigKey keys[] = {
              "kept for longer: see orphan-time." },
     { .section = "provider", .key = "orphan-time", .type = CONFIG_TIME,
       .fallback = "12h", .min = 60 * 1000,
-      .doc = "How long the bytes of a lease that has expired are kept." },
+      .doc = "How long the bytes of a lease that has expired are kept, from "
+             "when this host has seen it expire." },
     { .section = "provider", .key = "lock-memory", .type = CONFIG_BOOL,
       .fallback = "no",
       .doc = "Lock lent memory even where there is no swap." },

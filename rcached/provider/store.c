@@ -470,6 +470,11 @@ static const char *lease_tick(Store *store, StoreLease *lease, uint64_t now)
         return "dropped: nobody claimed it in time";
     case RCACHE_LEASE_CLAIMED:
         rec->state = RCACHE_LEASE_EXPIRED;
+        /*
+         * Not when it should have been renewed: this host may have slept, or
+         * this daemon, and nobody could renew anything meanwhile.
+         */
+        rec->until = now;
         return "expired: not renewed; its bytes are kept";
     default:
         if (now - rec->until < store->config.orphan_ms) {

@@ -61,7 +61,7 @@ typedef struct StoreRecord {
     uint64_t id;                /* 0: unused */
     uint32_t epoch;
     uint32_t state;             /* enum RcacheLeaseState */
-    uint64_t until;             /* claim by, or expires, in ms */
+    uint64_t until;             /* claim by, or expires, or expired, in ms */
     uint64_t incarnation;       /* once claimed */
     uint64_t session;           /* the highest that claimed it */
     uint8_t token[RCACHE_TOKEN_LEN];

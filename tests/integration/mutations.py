@@ -1070,6 +1070,9 @@ MUTATIONS = {
         "        g_snprintf(name, KEPT_NAME_MAX, PREFIX ",
         "        g_snprintf(name, KEPT_NAME_MAX, OLD_PREFIX ",
         "unit-provider-kept"),
+    "a-host-that-slept-drops-leases": (
+        "rcached/provider/store.c",
+        "        rec->until = now;\n", "", "unit-store"),
     "slabs-that-nobody-keeps": (
         "rcached/provider/store.c",
         "    if (store_is_full(store)) {\n        return refuse",

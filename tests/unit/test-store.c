@@ -164,6 +164,22 @@ START_TEST(orphans_are_dropped_at_last)
 }
 END_TEST
 
+/* Nobody could renew anything while this host slept. */
+START_TEST(a_host_that_sleeps_drops_nothing)
+{
+    StoreLease *lease = claimed(1, SLAB);
+    uint64_t now = 2 * TTL + ORPHAN;
+
+    store_tick(store, now, NULL, NULL);
+    ck_assert_uint_eq(lease->rec->state, RCACHE_LEASE_EXPIRED);
+    store_tick(store, now + ORPHAN - 1, NULL, NULL);
+    ck_assert_uint_eq(store_renew(store, lease, 1, now + ORPHAN - 1),
+                      RCACHE_OK);
+    ck_assert_uint_eq(lease->rec->state, RCACHE_LEASE_CLAIMED);
+    store_unref(store, lease);
+}
+END_TEST
+
 /* ----------------------------------------------------------------- slots */
 
 START_TEST(slots_are_those_of_the_lease)
@@ -300,6 +316,7 @@ int main(void)
     tcase_add_test(tc, unclaimed_leases_are_dropped);
     tcase_add_test(tc, expiry_destroys_nothing);
     tcase_add_test(tc, orphans_are_dropped_at_last);
+    tcase_add_test(tc, a_host_that_sleeps_drops_nothing);
     tcase_add_test(tc, slots_are_those_of_the_lease);
     tcase_add_test(tc, stored_pages_are_counted_once);
     tcase_add_test(tc, a_stored_page_can_be_found_to_spoil);
