@@ -15,6 +15,7 @@
 #include "common/crash-point.h"
 #include "rcached/provider/kept-name.h"
 #include "rcached/provider/provider-internal.h"
+#include "rcached/provider/provider-keep.h"
 #include "rcached/provider/store-adopt.h"
 #include "rcached/provider/store-look.h"
 

@@ -35,13 +35,6 @@ struct Provider {
     char *address;
 };
 
-/** provider_keep_slab() - have a new slab kept */
-void provider_keep_slab(Provider *provider, const Slab *slab);
-
-/** provider_bound() - see how many slabs can be kept; with the lock held, or
- * before it serves */
-void provider_bound(Provider *provider);
-
 /** provider_wake() - the server's thread has something to look at */
 void provider_wake(Provider *provider);
 

@@ -14,6 +14,7 @@
 #include "common/boot.h"
 #include "common/wire-control.h"
 #include "rcached/provider/provider-internal.h"
+#include "rcached/provider/provider-keep.h"
 
 /* Why not; NULL: it may be. */
 static const char *own_refusal(const Provider *provider)

@@ -27,9 +27,9 @@
 #include "common/crash-point.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
-#include "rcached/provider/kept-name.h"
 #include "rcached/provider/provider-adopt.h"
 #include "rcached/provider/provider-internal.h"
+#include "rcached/provider/provider-keep.h"
 #include "rcached/provider/store-look.h"
 #include "rcached/provider/store-revoke.h"
 #include "rcached/provider/store-spill.h"
@@ -201,47 +201,11 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
 
 /* ------------------------------------------------------------------ new */
 
-void provider_keep_slab(Provider *provider, const Slab *slab)
-{
-    char name[KEPT_NAME_MAX];
-
-    if (provider->keep) {
-        kept_name(slab->number, false, name);
-        provider->keep(name, slab->fd, provider->keep_opaque);
-    }
-}
-
-void provider_bound(Provider *provider)
-{
-    if (provider->keep && provider->keep_max) {
-        store_set_most(provider->store,
-                       kept_slabs_most(provider->keep_max,
-                                       g_hash_table_size(
-                                           provider->old_names)));
-    }
-}
-
-/* With the lock held, as all that is done with old_names while it serves. */
-static void slab_let_go(Provider *provider, uint32_t number)
-{
-    bool old = g_hash_table_remove(provider->old_names,
-                                   GUINT_TO_POINTER(number));
-    char name[KEPT_NAME_MAX];
-
-    if (provider->keep) {
-        kept_name(number, old, name);
-        provider->keep(name, -1, provider->keep_opaque);
-    }
-    if (old) {
-        provider_bound(provider);
-    }
-}
-
 static void slab_gone(const Slab *slab, void *opaque)
 {
     Provider *provider = opaque;
 
-    slab_let_go(provider, slab->number);
+    provider_let_go(provider, slab->number);
     if (provider->spill) {
         spill_forget(provider->spill, slab);
     }

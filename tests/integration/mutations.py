@@ -1088,7 +1088,7 @@ MUTATIONS = {
         "    predict_cap(predicted, MAX(in->keepable, in->leased), "
         "\"kept slabs\");\n", "", "unit-giveback"),
     "old-names-are-kept-for-ever": (
-        "rcached/provider/provider.c",
+        "rcached/provider/provider-keep.c",
         "        kept_name(number, old, name);",
         "        kept_name(number, old && 0, name);",
         "unit-provider-kept"),
