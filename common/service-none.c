@@ -16,6 +16,10 @@ void service_extend(unsigned ms)
 {
 }
 
+void service_extend_start(unsigned ms)
+{
+}
+
 void service_status(const char *text)
 {
 }

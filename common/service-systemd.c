@@ -29,6 +29,11 @@ void service_extend(unsigned ms)
     sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu", ms * 1000ull);
 }
 
+void service_extend_start(unsigned ms)
+{
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", ms * 1000ull);
+}
+
 void service_status(const char *text)
 {
     sd_notifyf(0, "STATUS=%s\nWATCHDOG=1", text);

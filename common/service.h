@@ -25,6 +25,9 @@ void service_stopping(void);
  * now; to be said again before that is over */
 void service_extend(unsigned ms);
 
+/** service_extend_start() - the same, of the start */
+void service_extend_start(unsigned ms);
+
 /** service_status() - one line for "systemctl status"; also tells that the
  * daemon is alive */
 void service_status(const char *text);

@@ -31,6 +31,9 @@
 #define TICK_MS         500u
 /* A tick so late was not only late. */
 #define PAUSE_US        (2 * G_USEC_PER_SEC)
+/* While slabs are taken over: what is asked for, and how often. */
+#define START_EXTEND_MS (60 * 1000)
+#define START_SAID_US   G_USEC_PER_SEC
 
 /* --------------------------------------------------------------- looking */
 
@@ -289,6 +292,18 @@ static void keep_fd(const char *name, int fd, void *opaque)
     service_keep(name, fd);
 }
 
+/* To be said again before it is over; slabs are many. */
+static void extend_start(void *opaque)
+{
+    Rcached *r = opaque;
+    int64_t now = g_get_monotonic_time();
+
+    if (now - r->start_extended >= START_SAID_US) {
+        r->start_extended = now;
+        service_extend_start(START_EXTEND_MS);
+    }
+}
+
 /* What was kept is taken over even by a host that lends no more. */
 static bool start_provider(Rcached *r, uint64_t total, GError **errp)
 {
@@ -316,7 +331,9 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
         config.spill_dir = o->spill_dir;
         config.spill_size = options_spill_size(o, total);
         config.keep = service_keeps() ? keep_fd : NULL;
+        config.keep_opaque = r;
         config.keep_max = service_keeps_most();
+        config.starting = extend_start;
         config.kept = kept;
         config.nr_kept = n;
         r->provider = provider_new(&config, errp);

@@ -39,6 +39,7 @@ typedef struct Rcached {
     Provider *provider;         /* NULL on a host that lends nothing and has
                                  * no spill file */
     Granter *granter;           /* NULL with it */
+    int64_t start_extended;     /* us: when the start last asked for time */
     MemorySource *memory;
     MemoryWatch *watch;         /* or NULL */
     Policy *policy;

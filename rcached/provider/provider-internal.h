@@ -28,6 +28,7 @@ struct Provider {
     ProviderKeep *keep;
     void *keep_opaque;
     unsigned keep_max;
+    ProviderStarting *starting;
     GHashTable *old_names;      /* slabs kept under such, see kept-name.h */
     int listen_fd;
     int wake_fd;

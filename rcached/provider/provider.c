@@ -220,6 +220,15 @@ static bool slab_away(const Slab *slab, void *opaque)
            spill_file_take_this(provider->spill->file, slab->away->area);
 }
 
+static void adopting(void *opaque)
+{
+    Provider *provider = opaque;
+
+    if (provider->starting) {
+        provider->starting(provider->keep_opaque);
+    }
+}
+
 static bool provider_set_up(Provider *provider, const ProviderConfig *config,
                             GError **errp)
 {
@@ -229,6 +238,7 @@ static bool provider_set_up(Provider *provider, const ProviderConfig *config,
         .orphan_ms = config->orphan_ms,
         .slab_gone = slab_gone,
         .slab_away = slab_away,
+        .adopting = adopting,
         .opaque = provider,
     };
 
@@ -289,6 +299,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     provider->keep = config->keep;
     provider->keep_opaque = config->keep_opaque;
     provider->keep_max = config->keep_max;
+    provider->starting = config->starting;
     provider->old_names = g_hash_table_new(NULL, NULL);
     if (!provider_set_up(provider, config, errp)) {
         provider_free(provider);

@@ -28,6 +28,9 @@ typedef struct Provider Provider;
  */
 typedef void ProviderKeep(const char *name, int fd, void *opaque);
 
+/* ProviderStarting - the start goes on: called for each slab taken over */
+typedef void ProviderStarting(void *opaque);
+
 /* A descriptor that an earlier daemon left with ProviderKeep. */
 typedef struct ProviderKept {
     const char *name;
@@ -54,6 +57,7 @@ typedef struct ProviderConfig {
     uint32_t spill_pause_ms;    /* after a write to it that failed */
     ProviderKeep *keep;         /* or NULL */
     void *keep_opaque;
+    ProviderStarting *starting; /* gets keep_opaque; or NULL */
     unsigned keep_max;          /* descriptors that it takes; 0: any number */
     const ProviderKept *kept;
     unsigned nr_kept;

@@ -142,9 +142,13 @@ static int memory_populate(void *base, size_t bytes)
            ? -errno : 0;
 }
 
-/* Map @fd; the descriptor becomes the slab's.  @whole: all is in memory. */
+/*
+ * Map @fd; the descriptor becomes the slab's.  @whole: all is in memory, which
+ * is locked if that is the guard.  @populate: all pages of a whole one are
+ * mapped as well, and not as each is touched.
+ */
 static int slab_map(int fd, uint32_t pages, SlabGuard guard, bool whole,
-                    Slab **out)
+                    bool populate, Slab **out)
 {
     size_t bytes = slab_file_bytes(pages), tail = slab_bytes(pages);
     uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
@@ -156,8 +160,9 @@ static int slab_map(int fd, uint32_t pages, SlabGuard guard, bool whole,
     }
     ret = memory_protect(base, bytes, guard, whole);
     if (!ret) {
-        ret = memory_populate(whole ? base : base + tail,
-                              whole ? bytes : bytes - tail);
+        populate = populate && whole;
+        ret = memory_populate(populate ? base : base + tail,
+                              populate ? bytes : bytes - tail);
     }
     if (ret) {
         munmap(base, bytes);
@@ -207,7 +212,7 @@ static int slab_make(uint32_t pages, SlabGuard guard, bool whole, Slab **out)
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         return -errno;
     }
-    ret = slab_map(fd, pages, guard, whole, out);
+    ret = slab_map(fd, pages, guard, whole, true, out);
     if (ret) {
         return ret;
     }
@@ -242,6 +247,18 @@ int slab_new_on_disk(uint32_t pages, SlabGuard guard, uint64_t lease,
     return ret;
 }
 
+/* The file has its memory; should a piece lack, it is to fail here. */
+static int slab_fill_holes(int fd, uint32_t pages)
+{
+    size_t bytes = slab_file_bytes(pages);
+    struct stat st;
+
+    if (fstat(fd, &st)) {
+        return -errno;
+    }
+    return (size_t)st.st_blocks * 512 < bytes ? allocate(fd, 0, bytes) : 0;
+}
+
 /* Is it a slab of this size?  Its head, as far as it is known by now. */
 static bool slab_is_ours(int fd, uint32_t pages, struct SlabTail *head)
 {
@@ -269,7 +286,11 @@ int slab_adopt(int fd, uint32_t pages, SlabGuard guard, uint64_t *lease,
     if (!slab_is_ours(fd, pages, &head)) {
         return -EINVAL;
     }
-    ret = slab_map(fd, pages, guard, !head.away, &slab);
+    ret = head.away ? 0 : slab_fill_holes(fd, pages);
+    if (!ret) {
+        /* Page by page a large lender would take minutes, and serve nobody. */
+        ret = slab_map(fd, pages, guard, !head.away, false, &slab);
+    }
     if (ret) {
         return ret;
     }

@@ -108,6 +108,10 @@ int slab_new_on_disk(uint32_t pages, SlabGuard guard, uint64_t lease,
 
 /**
  * slab_adopt() - take over a slab that an earlier daemon made
+ *
+ * Its memory is in the memfd already: pages are mapped as they are touched,
+ * unless all of it has to be locked.
+ *
  * @fd: its descriptor; taken over on success only
  * @pages: the size that slabs have here
  * @lease: the lease its tail names

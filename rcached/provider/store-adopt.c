@@ -196,7 +196,12 @@ int store_adopt(Store *store, int table_fd, int *slab_fds, unsigned nr_fds,
     store->table_fd = table_fd;
     adopt_records(store);
     for (i = 0; i < nr_fds; i++) {
-        int ret = adopt_slab(store, &slab_fds[i], guard, left);
+        int ret;
+
+        if (store->config.adopting) {
+            store->config.adopting(store->config.opaque);
+        }
+        ret = adopt_slab(store, &slab_fds[i], guard, left);
 
         if (ret) {
             return ret;

@@ -45,12 +45,16 @@ typedef void StoreSlabGone(const Slab *slab, void *opaque);
 /* Is what a slab of the previous daemon has in the spill file to be had? */
 typedef bool StoreSlabAway(const Slab *slab, void *opaque);
 
+/* The start goes on. */
+typedef void StoreAdopting(void *opaque);
+
 typedef struct StoreConfig {
     uint32_t slab_pages;        /* a power of two */
     uint32_t ttl_ms;            /* a lease's life without RENEW */
     uint64_t orphan_ms;         /* from expiry to the end */
     StoreSlabGone *slab_gone;   /* before a slab is freed; or NULL */
     StoreSlabAway *slab_away;   /* or NULL: it is not */
+    StoreAdopting *adopting;    /* before each slab is adopted; or NULL */
     void *opaque;
 } StoreConfig;
 

@@ -1070,6 +1070,20 @@ MUTATIONS = {
         "        g_snprintf(name, KEPT_NAME_MAX, PREFIX ",
         "        g_snprintf(name, KEPT_NAME_MAX, OLD_PREFIX ",
         "unit-provider-kept"),
+    "a-restart-touches-all-that-is-lent": (
+        "rcached/provider/slab.c",
+        "        populate = populate && whole;\n",
+        "        populate = whole;\n", "unit-slab-away"),
+    "adopted-slabs-are-not-locked": (
+        "rcached/provider/slab.c",
+        "    ret = memory_protect(base, bytes, guard, whole);",
+        "    ret = memory_protect(base, bytes, guard, whole && populate);",
+        "unit-slab-away"),
+    "adopted-slabs-have-holes": (
+        "rcached/provider/slab.c",
+        "    ret = head.away ? 0 : slab_fill_holes(fd, pages);",
+        "    ret = head.away ? 0 : slab_fill_holes(fd, 0);",
+        "unit-slab-away"),
     "a-host-that-slept-drops-leases": (
         "rcached/provider/store.c",
         "        rec->until = now;\n", "", "unit-store"),

@@ -179,6 +179,8 @@ def run(folder):
     first.wait()
 
     second = start(manager, folder, arbiter)
+    assert any(x.startswith("EXTEND_TIMEOUT_USEC=") for x in manager.said) \
+        and "STOPPING=1" not in manager.said, manager.said
     leases = ask(manager, folder, "leases")
     assert [x["lease"] for x in leases] == ["%016x" % LEASE], leases
     assert leases[0]["bytes"] == BYTES and leases[0]["vm"] == "vm", leases

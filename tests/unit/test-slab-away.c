@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* When a slab's memory may be given back, and what the next daemon finds. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,6 +120,86 @@ START_TEST(what_has_come_back_is_an_ordinary_slab)
 }
 END_TEST
 
+/* KiB of the slab's mapping that are @field in smaps. */
+static unsigned mapped(const Slab *s, const char *field)
+{
+    g_autofree char *text = NULL, *head = NULL;
+    char *line;
+
+    ck_assert(g_file_get_contents("/proc/self/smaps", &text, NULL, NULL));
+    head = g_strdup_printf("\n%lx-", (unsigned long)(uintptr_t)s->base);
+    line = strstr(text, head);
+    ck_assert_ptr_nonnull(line);
+    line = strstr(line, field);
+    ck_assert_ptr_nonnull(line);
+    return strtoul(line + strlen(field), NULL, 10);
+}
+
+/* A large lender serves at once, and its bytes are there all the same. */
+START_TEST(an_adopted_slab_is_mapped_as_it_is_touched)
+{
+    Slab *whole, *next;
+    uint64_t lease;
+
+    ck_assert_int_eq(slab_new(PAGES, SLAB_GUARD_NO_SWAP, &whole), 0);
+    slab_set_owner(whole, 3, LEASE);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        memset(slab_page(whole, i), i + 1, WIRE_PAGE_SIZE);
+        slab_set_stored(whole, i, true);
+    }
+    ck_assert_uint_ge(mapped(whole, "Rss:"), PAGES * 4);
+    ck_assert_int_eq(slab_adopt(dup(whole->fd), PAGES, SLAB_GUARD_NO_SWAP,
+                                &lease, &next), 0);
+    slab_free(whole);
+    ck_assert_uint_lt(mapped(next, "Rss:"), PAGES * 4 / 2);
+    ck_assert_uint_eq(next->stored, PAGES);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        ck_assert_uint_eq(slab_page(next, i)[99], (i + 1) & 0xff);
+    }
+    slab_free(next);
+}
+END_TEST
+
+/* Where nothing else keeps it out of swap, all of it is locked at once. */
+START_TEST(an_adopted_slab_is_locked)
+{
+    Slab *whole, *next;
+    uint64_t lease;
+
+    if (slab_new(PAGES, SLAB_GUARD_MLOCK, &whole)) {
+        return;                 /* not allowed here */
+    }
+    slab_set_owner(whole, 3, LEASE);
+    ck_assert_int_eq(slab_adopt(dup(whole->fd), PAGES, SLAB_GUARD_MLOCK,
+                                &lease, &next), 0);
+    slab_free(whole);
+    ck_assert_uint_ge(mapped(next, "Rss:"), PAGES * 4);
+    ck_assert_uint_ge(mapped(next, "Locked:"), PAGES * 4);
+    slab_free(next);
+}
+END_TEST
+
+/* It is not found out page by page. */
+START_TEST(an_adopted_slab_has_all_its_memory)
+{
+    Slab *whole, *next;
+    uint64_t lease, all;
+    struct stat st;
+
+    ck_assert_int_eq(slab_new(PAGES, SLAB_GUARD_NO_SWAP, &whole), 0);
+    slab_set_owner(whole, 3, LEASE);
+    ck_assert_int_eq(fstat(whole->fd, &st), 0);
+    all = st.st_blocks;
+    ck_assert(!slab_punch(whole, 16));
+    ck_assert_int_eq(slab_adopt(dup(whole->fd), PAGES, SLAB_GUARD_NO_SWAP,
+                                &lease, &next), 0);
+    ck_assert_int_eq(fstat(next->fd, &st), 0);
+    ck_assert_uint_eq(st.st_blocks, all);
+    slab_free(whole);
+    slab_free(next);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("slab-away");
@@ -131,6 +212,9 @@ int main(void)
     tcase_add_test(tc, puts_go_where_the_slab_goes);
     tcase_add_test(tc, the_next_daemon_goes_on);
     tcase_add_test(tc, what_has_come_back_is_an_ordinary_slab);
+    tcase_add_test(tc, an_adopted_slab_is_mapped_as_it_is_touched);
+    tcase_add_test(tc, an_adopted_slab_is_locked);
+    tcase_add_test(tc, an_adopted_slab_has_all_its_memory);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
