@@ -38,6 +38,13 @@ class Manager:
         self.socket.settimeout(0.05)
         self.kept = {}
         self.said = []
+        self.daemons = []
+
+    def end(self):
+        """A test that fails leaves none behind."""
+        for popen in self.daemons:
+            popen.kill()
+            popen.wait()
 
     def turn(self):
         try:
@@ -83,6 +90,7 @@ def start(manager, folder, arbiter):
          "--listen=127.0.0.1:0", "--lend=8M", "--reserve=0",
          "--slab-size=1M", f"--arbiter={arbiter}"],
         env=env, close_fds=False, preexec_fn=place)
+    manager.daemons.append(popen)
     manager.wait("READY=1", lambda: "READY=1" in manager.said)
     return popen
 
@@ -166,8 +174,7 @@ def ask(manager, folder, command):
     return json.loads(data)["return"]
 
 
-def run(folder):
-    manager = Manager(folder)
+def run(manager, folder):
     server = socket.create_server(("127.0.0.1", 0))
     arbiter = "127.0.0.1:%d" % server.getsockname()[1]
     first = start(manager, folder, arbiter)
@@ -200,9 +207,11 @@ def run(folder):
 
 def main():
     folder = tempfile.mkdtemp(prefix="test-fd-store-")
+    manager = Manager(folder)
     try:
-        run(folder)
+        run(manager, folder)
     finally:
+        manager.end()
         shutil.rmtree(folder)
     print("ok")
 
