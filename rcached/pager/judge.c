@@ -5,6 +5,9 @@
 #include <glib.h>
 #include <string.h>
 
+/* What one answer counts for in .recent: one in so many. */
+#define RECENT_PART     8u
+
 static unsigned bucket_of(uint64_t ns)
 {
     unsigned top;
@@ -26,6 +29,10 @@ void judge_add(Judge *judge, uint64_t ns)
 {
     judge->bucket[bucket_of(ns)]++;
     judge->total++;
+    judge->recent = judge->recent
+                        ? judge->recent - judge->recent / RECENT_PART +
+                          ns / RECENT_PART
+                        : ns;
 }
 
 static void judge_empty(Judge *judge)
@@ -37,7 +44,7 @@ static void judge_empty(Judge *judge)
 void judge_forget(Judge *judge)
 {
     judge_empty(judge);
-    judge->median = 0;
+    judge->median = judge->recent = 0;
     judge->bad = judge->good = 0;
 }
 

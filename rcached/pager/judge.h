@@ -10,6 +10,10 @@
  * slow, so that a blip does not; as many good ones make it well again, and
  * good means half of both limits: between them it stays what it is.
  *
+ * How long an answer takes at the moment is known sooner than that: .recent is
+ * a mean in which each answer counts for an eighth, and those before it less
+ * and less.
+ *
  * A window with less than JUDGE_SAMPLES answers goes on.  Without another
  * provider to compare with there is no judgement.
  *
@@ -32,6 +36,7 @@ typedef struct Judge {
     uint32_t bucket[JUDGE_BUCKETS];
     uint32_t total;             /* in this window */
     uint64_t median;            /* ns, of the last whole window; 0: none */
+    uint64_t recent;            /* ns, an answer has taken lately; 0: none */
     unsigned bad, good;         /* windows in a row */
     bool slow;
     uint64_t since;             /* ns, slow */

@@ -10,6 +10,8 @@
 #define BUSY_MAX_NS     (100 * NS_PER_MS)
 #define HEDGE_MIN_NS    NS_PER_MS
 #define HEDGE_QUANTILE  0.95
+/* And not longer than so many answers of the other place take. */
+#define HEDGE_ANSWERS   4u
 /* A place is quicker if its answers take less than this part of the other's. */
 #define QUICKER_NUM     3u
 #define QUICKER_DEN     4u
@@ -243,20 +245,32 @@ void location_hedge_tick(Pager *p)
             HEDGE_MIN_NS);
 }
 
-/* Has it been out at one place for longer than answers take? */
-static bool get_is_late(const Pager *p, const Get *g, uint64_t now)
+/* How long a GET may be out before @other is asked as well. */
+static uint64_t hedge_delay(const Pager *p, const Remote *other)
 {
-    const GetAt *at = g->at[0].remote ? &g->at[0] : &g->at[1];
-    unsigned out = get_out(g);
+    uint64_t delay = p->locations.gets.hedge_ns;
+    uint64_t recent = other->judge.recent;
 
-    return g->wanted && (out == 1 || out == 2) &&
-           now >= at->sent + p->locations.gets.hedge_ns;
+    return recent ? MAX(MIN(delay, HEDGE_ANSWERS * recent), HEDGE_MIN_NS)
+                  : delay;
+}
+
+/* Out at one place for longer than an answer of place @other takes? */
+static bool get_is_late(const Pager *p, const Get *g, unsigned other,
+                        uint64_t now)
+{
+    const Lease *l = leases_of(&p->leases, slots_slab(&p->slots, g->slot),
+                               other);
+    const GetAt *at = g->at[0].remote ? &g->at[0] : &g->at[1];
+
+    return now >= at->sent + hedge_delay(p, l->remote);
 }
 
 /* Looked at again in a millisecond? */
 static bool get_retry(Pager *p, Get *g, uint64_t now)
 {
     unsigned out = get_out(g);
+    int other;
 
     if (!g->wanted || out == 3) {
         return false;
@@ -267,12 +281,16 @@ static bool get_retry(Pager *p, Get *g, uint64_t now)
         }
         return g->again_at;
     }
-    if (get_is_late(p, g, now) && get_send(p, g)) {
+    other = slots_valid(&p->slots, g->slot)
+                ? place_choose(p, g->slot, out | get_tried(g)) : -1;
+    if (other < 0) {
+        return false;
+    }
+    if (get_is_late(p, g, other, now) && get_send(p, g)) {
         p->locations.gets.nr_hedges++;
         return false;
     }
-    return slots_valid(&p->slots, g->slot) &&
-           place_choose(p, g->slot, out | get_tried(g)) >= 0;
+    return true;
 }
 
 void location_retry(Pager *p, uint64_t now)

@@ -17,8 +17,11 @@
  * equals the quicker one, and of those that are as quick each has half.  A
  * stale place is asked when no other is left (C2): the sum decides.
  *
- * The hedge delay is the 95th percentile of the answers of the last minute, a
- * millisecond at least.  The first right answer counts.  A GET that nobody
+ * The hedge delay is the 95th percentile of the answers of the last minute, but
+ * no more than four times what the other place's answers have taken lately; a
+ * millisecond at least.  One provider that is slow would else make the delay as
+ * long as its own answers take, and nothing would be asked for elsewhere.  The
+ * first right answer counts.  A GET that nobody
  * wants any more stays out until it is answered everywhere, as its slot must
  * not be used again before; its number is not free until then.
  *
@@ -87,7 +90,7 @@ typedef struct Get {
  * @nr: held or out: their numbers are not free
  * @nr_counted: of which .counted is set
  * @nr_hedges: sent to a second place although the first had not answered
- * @hedge_ns: how long the first has
+ * @hedge_ns: how long the first has, if the other is not known to be quicker
  */
 typedef struct Gets {
     Get get[LOCATION_GETS];

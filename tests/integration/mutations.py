@@ -753,13 +753,17 @@ MUTATIONS = {
         "    if (g->wanted) {\n        return;", "unit-location-two"),
     "copies-other-place-not-asked": (
         "rcached/pager/location-get.c",
-        "    if (get_is_late(p, g, now) && get_send(p, g)) {",
-        "    if (get_is_late(p, g, now) && !g->wanted) {",
+        "    if (get_is_late(p, g, other, now) && get_send(p, g)) {",
+        "    if (get_is_late(p, g, other, now) && !g->wanted) {",
         "unit-location-two"),
+    "a-slow-provider-sets-the-delay": (
+        "rcached/pager/location-get.c",
+        "    return recent ? MAX(",
+        "    return !p ? MAX(", "unit-location-two"),
     "late-before-it-was-sent": (
         "rcached/pager/location-get.c",
-        "           now >= at->sent + p->locations.gets.hedge_ns;",
-        "           now - at->sent >= p->locations.gets.hedge_ns;",
+        "    return now >= at->sent + hedge_delay(p, l->remote);",
+        "    return now - at->sent >= hedge_delay(p, l->remote);",
         "unit-location-two"),
     "copies-stale-place-read-first": (
         "rcached/pager/location-get.c",

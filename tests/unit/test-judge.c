@@ -172,6 +172,23 @@ START_TEST(a_new_connection_begins_anew)
 }
 END_TEST
 
+START_TEST(what_answers_take_lately)
+{
+    judge_add(&judge[0], MS);
+    ck_assert_uint_eq(judge[0].recent, MS);
+    for (unsigned i = 0; i < 16; i++) {
+        judge_add(&judge[0], 100 * MS);
+    }
+    ck_assert_uint_gt(judge[0].recent, 80 * MS);
+    for (unsigned i = 0; i < 80; i++) {
+        judge_add(&judge[0], MS);
+    }
+    ck_assert_uint_lt(judge[0].recent, 2 * MS);
+    judge_forget(&judge[0]);
+    ck_assert_uint_eq(judge[0].recent, 0);
+}
+END_TEST
+
 START_TEST(any_time_has_its_bucket)
 {
     for (unsigned bit = 0; bit < 64; bit++) {
@@ -208,6 +225,7 @@ int main(void)
     tcase_add_test(tc, alone_it_is_not_slow);
     tcase_add_test(tc, few_answers_are_no_judgement);
     tcase_add_test(tc, a_new_connection_begins_anew);
+    tcase_add_test(tc, what_answers_take_lately);
     tcase_add_test(tc, any_time_has_its_bucket);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);

@@ -275,6 +275,52 @@ START_TEST(the_other_one_is_asked_after_a_while)
 }
 END_TEST
 
+/* Half of the answers take long, so that those of the last minute do. */
+START_TEST(the_other_one_is_quicker_than_most_answers)
+{
+    uint64_t slot = stored_slot();
+    unsigned first = get_one(slot);
+
+    p->locations.gets.hedge_ns = 240 * NS_PER_MS;
+    remote[first].judge.recent = 240 * NS_PER_MS;
+    remote[!first].judge.recent = 5 * NS_PER_MS;
+    location_retry(p, now + 19 * NS_PER_MS);
+    ck_assert_uint_eq(nr_sent, 1);
+    ck_assert(soon);
+    location_retry(p, now + 20 * NS_PER_MS);
+    ck_assert_uint_eq(nr_sent, 2);
+    ck_assert_uint_eq(p->locations.gets.nr_hedges, 1);
+}
+END_TEST
+
+START_TEST(the_other_one_is_as_slow)
+{
+    uint64_t slot = stored_slot();
+    unsigned first = get_one(slot);
+
+    p->locations.gets.hedge_ns = 240 * NS_PER_MS;
+    remote[!first].judge.recent = 230 * NS_PER_MS;
+    location_retry(p, now + 239 * NS_PER_MS);
+    ck_assert_uint_eq(nr_sent, 1);
+    location_retry(p, now + 240 * NS_PER_MS);
+    ck_assert_uint_eq(nr_sent, 2);
+}
+END_TEST
+
+/* Else each page would be asked for twice on a quick network. */
+START_TEST(a_millisecond_is_never_long)
+{
+    uint64_t slot = stored_slot();
+    unsigned first = get_one(slot);
+
+    remote[!first].judge.recent = NS_PER_MS / 10;
+    location_retry(p, now + NS_PER_MS - 1);
+    ck_assert_uint_eq(nr_sent, 1);
+    location_retry(p, now + NS_PER_MS);
+    ck_assert_uint_eq(nr_sent, 2);
+}
+END_TEST
+
 START_TEST(the_other_one_is_asked_when_the_session_ends)
 {
     unsigned first = get_one(stored_slot());
@@ -527,6 +573,9 @@ static Suite *location_two_suite(void)
     tcase_add_test(t, pages_are_asked_of_both_alike);
     tcase_add_test(t, the_better_one_is_asked);
     tcase_add_test(t, the_other_one_is_asked_after_a_while);
+    tcase_add_test(t, the_other_one_is_quicker_than_most_answers);
+    tcase_add_test(t, the_other_one_is_as_slow);
+    tcase_add_test(t, a_millisecond_is_never_long);
     tcase_add_test(t, the_other_one_is_asked_when_the_session_ends);
     tcase_add_test(t, the_other_one_is_asked_when_bytes_are_wrong);
     tcase_add_test(t, the_other_one_is_asked_at_once_for_one_that_is_busy);
