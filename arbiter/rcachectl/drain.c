@@ -6,8 +6,8 @@
  * answer is as old as the host's last heartbeat, so at first the host may not
  * yet be said to drain.  A daemon that does not answer may be one that is
  * restarted: it is given a while.  So is a host that is dead, of which the
- * arbiter repeats what it has said last.  When nothing has left for some time, the
- * arbiter is asked what there is no room for.
+ * arbiter repeats what it has said last.  When nothing has left for some time,
+ * the arbiter is asked what there is no room for.
  */
 #include "arbiter/rcachectl/drain.h"
 

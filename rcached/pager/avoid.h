@@ -3,10 +3,11 @@
  * avoid: providers that cannot push to one another.
  *
  * A move ends with "busy" when the old provider does not reach the new one:
- * behind a firewall, by another address, or only for now.  One such end is
+ * behind a firewall, by another address, or only for now.  Or the new one
+ * refuses it, or has other bytes at the end than were sent.  One such end is
  * chance.  From the second in a row on the pair is left alone for a while,
- * which doubles, and other targets are chosen meanwhile.  A move that works
- * ends that.
+ * which doubles, and other targets are chosen meanwhile.  A move that works to
+ * its end ends that.
  *
  * Pure: time is an argument, in nanoseconds; providers are compared by their
  * address in memory only.

@@ -194,7 +194,9 @@ static void compare_judge(Pager *p, Compare *c)
     if (c->todo->len) {
         verdict = judge_nowhere(p, c, source, c->todo->len);
     }
-    if (c->found[1] || c->found[2]) {
+    if (c->found[1]) {
+        verdict = COMPARE_BAD_COPY;
+    } else if (c->found[2]) {
         verdict = COMPARE_NOT_YET;
     }
     c->done(p, c - p->compares.entry, verdict);

@@ -42,6 +42,8 @@ enum CompareVerdict {
     COMPARE_RIGHT,              /* every page is what it has to be */
     COMPARE_NOWHERE,            /* some are not, and it cannot be helped */
     COMPARE_NOT_YET,            /* some are not: try again later */
+    COMPARE_BAD_COPY,           /* some are not, though they were copied from
+                                 * a place where they are */
 };
 
 typedef void CompareDone(Pager *p, unsigned i, enum CompareVerdict verdict);

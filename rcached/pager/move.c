@@ -214,20 +214,23 @@ static void move_abort(Pager *p, Move *m, const char *why)
     move_free(p, m);
 }
 
-/* The old provider could not push it: too often, and another one is asked. */
-static void move_unpushed(Pager *p, Move *m, uint16_t status)
+/*
+ * It has not come to the new provider, or not whole: too often, and another one
+ * is asked.  Whose fault it is need not be known: this pair does not do it.
+ */
+static void move_failed(Pager *p, Move *m, const char *why)
 {
     uint64_t now = pager_now();
     uint64_t until = avoid_failed(p->moves.avoid, m->from->remote,
                                   m->to->remote, now);
 
     if (until > now) {
-        g_warning("vm %s: provider %s cannot move slabs to %s: not tried "
+        g_warning("vm %s: provider %s cannot move slabs to %s (%s): not tried "
                   "again for %u s", p->name, m->from->remote->host,
-                  m->to->remote->host,
+                  m->to->remote->host, why,
                   (unsigned)((until - now) / NS_PER_SEC));
     }
-    move_abort(p, m, wire_status_name(status));
+    move_abort(p, m, why);
 }
 
 /*
@@ -256,6 +259,9 @@ static void move_flip(Pager *p, Move *m)
     SlotPlace old = p->slots.slabs[m->slab].place[m->which];
     Lease *left = leases_at(&p->leases, old.lease);
 
+    if (!m->empty) {
+        avoid_worked(p->moves.avoid, m->from->remote, m->to->remote);
+    }
     location_set(p, m->slab, m->which, m->to, m->number);
     crash_point(m->leaves ? "location-replaced" : m->empty
                 ? "location-added-empty" : "location-added");
@@ -288,6 +294,8 @@ static void move_compared(Pager *p, unsigned i, enum CompareVerdict verdict)
 
     if (m->unread) {
         move_unread(p, m);
+    } else if (verdict == COMPARE_BAD_COPY) {
+        move_failed(p, m, "other bytes have arrived than were sent");
     } else if (verdict == COMPARE_NOT_YET) {
         move_abort(p, m, "some of its pages are not what was stored");
     } else if (m->sheds) {
@@ -341,7 +349,7 @@ static void expect_answer(Pager *p, Move *m, uint16_t status)
     } else if (m->state == MOVE_WIPING) {
         move_free(p, m);        /* the next claim knows better */
     } else if (status) {
-        move_abort(p, m, wire_status_name(status));
+        move_failed(p, m, wire_status_name(status));
     } else if (m->empty) {
         crash_point("expected-empty");
         move_flip(p, m);
@@ -362,20 +370,17 @@ static void moved_answer(Pager *p, Move *m, const WireHead *head,
         if (m->state == MOVE_MOVING && head->status == RCACHE_E_SLOT) {
             m->unread = true;
             move_check(p, m);
-        } else if (m->state == MOVE_MOVING) {
-            move_unpushed(p, m, head->status);
         } else {
-            move_abort(p, m, wire_status_name(head->status));
+            move_failed(p, m, wire_status_name(head->status));
         }
     } else if (m->state == MOVE_MOVING) {
         crash_point("moved");
-        avoid_worked(p->moves.avoid, m->from->remote, m->to->remote);
         m->moved = moved;
         m->state = MOVE_CONFIRMING;
         move_send_token(p, m, RCACHE_CONFIRM);
     } else if (moved.pages != m->moved.pages ||
                moved.digest != m->moved.digest) {
-        move_abort(p, m, "the two providers disagree about what was moved");
+        move_failed(p, m, "the two disagree about what was moved");
     } else {
         crash_point("move-confirmed");
         move_check(p, m);

@@ -396,14 +396,15 @@ void revoke_dropped(Pager *p, const Remote *remote, const WireHead *head)
 
 /* ------------------------------------------------------------------- work */
 
+/* What was spare for longest first: the last one may have failed just now. */
 bool revoke_take_unused(Pager *p, Lease *l, uint32_t not, uint32_t *number)
 {
-    for (guint i = l->spare->len; i-- > 0;) {
+    for (guint i = 0; i < l->spare->len; i++) {
         const Spare *s = &g_array_index(l->spare, Spare, i);
 
         if (!s->was || !location_is_read(p, l->remote, s->was - 1)) {
             *number = s->number;
-            g_array_remove_index_fast(l->spare, i);
+            g_array_remove_index(l->spare, i);
             return true;
         }
     }

@@ -59,6 +59,7 @@ MUTATIONS = {
         "rcached/pager/move.c",
         "    } else if (verdict == COMPARE_NOT_YET) {",
         "    } else if (verdict == COMPARE_NOT_YET && !m->state) {",
+        "    } else if (verdict == COMPARE_NOT_YET && m->state == MOVE_NONE) {",
         "rot_is_not_copied"),
     "C4-rot-waits-for-nobody": (
         "rcached/pager/compare.c",
@@ -832,6 +833,33 @@ MUTATIONS = {
         "        if (room[l->index] && apart_may_be_at(p, slab, from, l)) {\n",
         "        if (room[l->index] && slab < RCACHE_NR_SLABS) {\n",
         "unit-revoke"),
+    "copied-wrong-again-and-again": (
+        "rcached/pager/move.c",
+        "move_failed(p, m, \"other bytes", "move_abort(p, m, \"other bytes",
+        "unit-move"),
+    "refused-again-and-again": (
+        "rcached/pager/move.c",
+        "        move_failed(p, m, wire_status_name(status));",
+        "        move_abort(p, m, wire_status_name(status));", "unit-move"),
+    "disagree-again-and-again": (
+        "rcached/pager/move.c",
+        "        move_failed(p, m, \"the two disagree about what was moved\");",
+        "        move_abort(p, m, \"the two disagree about what was moved\");",
+        "unit-move"),
+    "pushed-is-moved": (
+        "rcached/pager/move.c",
+        "        crash_point(\"moved\");\n",
+        "        crash_point(\"moved\");\n"
+        "        avoid_worked(p->moves.avoid, m->from->remote,\n"
+        "                     m->to->remote);\n", "unit-move"),
+    "a-bad-copy-is-nobodys-fault": (
+        "rcached/pager/compare.c",
+        "verdict = COMPARE_BAD_COPY;", "verdict = COMPARE_NOT_YET;",
+        "unit-compare"),
+    "the-slab-that-failed-again": (
+        "rcached/pager/revoke.c",
+        "    for (guint i = 0; i < l->spare->len; i++) {\n",
+        "    for (guint i = l->spare->len; i-- > 0;) {\n", "unit-revoke"),
     "put-where-all-is-refused": (
         "rcached/pager/put-choice.c",
         "            remote_refuses(lease[i]->remote, now)) {\n",

@@ -287,7 +287,7 @@ START_TEST(a_copy_that_went_wrong_is_the_copys_fault)
 {
     copied_wrong(70, 1);
     answer_but(SOURCE, 0, 0);
-    ck_assert_int_eq(verdict, COMPARE_NOT_YET);
+    ck_assert_int_eq(verdict, COMPARE_BAD_COPY);
     ck_assert(remote[AT].wrong && !remote[SOURCE].wrong);
     ck_assert(!compare_keeps_off(p, SLAB));
 }

@@ -408,6 +408,62 @@ START_TEST(rot_is_not_copied_as_truth)
 }
 END_TEST
 
+static bool is_avoided(void)
+{
+    return avoid_is(p->moves.avoid, from->remote, to->remote, now);
+}
+
+static void refused(void)
+{
+    answer(RCACHE_EXPECT_ACK, RCACHE_E_SLOT, 0);
+}
+
+static void unconfirmed(void)
+{
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    answer(RCACHE_CONFIRM_ACK, RCACHE_E_SLOT, 42);
+}
+
+static void disagree(void)
+{
+    answer(RCACHE_EXPECT_ACK, 0, 0);
+    answer(RCACHE_MOVE_ACK, 0, 42);
+    answer(RCACHE_CONFIRM_ACK, 0, 43);
+}
+
+static void copied_wrong(void)
+{
+    moves_to_be_compared();
+    compared(p, 0, COMPARE_BAD_COPY);
+}
+
+/* Whichever way it fails, this provider is not tried on and on. */
+START_TEST(a_pair_that_fails_is_left_alone)
+{
+    static void (*const ways[])(void) = {
+        refused, unconfirmed, disagree, copied_wrong,
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
+        sums = false;
+        ways[i]();
+        expect_stays();
+        ck_assert(!is_avoided());               /* once is chance */
+        move_begin(p, from, SLAB, to, SPARE);
+        ways[i]();
+        ck_assert(is_avoided());
+        move_begin(p, from, SLAB, to, SPARE);
+        moves_to_be_compared();
+        ck_assert(is_avoided());                /* until it has worked */
+        compared(p, 0, COMPARE_RIGHT);
+        ck_assert(!is_avoided());
+        nr_moved = 0;
+        move_begin(p, from, SLAB, to, SPARE);
+    }
+}
+END_TEST
+
 START_TEST(what_is_right_nowhere_holds_nothing_up)
 {
     moves_to_be_compared();
@@ -557,6 +613,7 @@ static Suite *move_suite(void)
     tcase_add_test(t, the_old_one_is_not_needed_once_it_has_pushed);
     tcase_add_test(t, what_has_arrived_is_compared_first);
     tcase_add_test(t, rot_is_not_copied_as_truth);
+    tcase_add_test(t, a_pair_that_fails_is_left_alone);
     tcase_add_test(t, what_is_right_nowhere_holds_nothing_up);
     tcase_add_test(t, what_is_compared_may_go_away);
     tcase_add_loop_test(t, what_cannot_be_read_is_not_moved, 0, 4);

@@ -294,6 +294,22 @@ START_TEST(another_target_while_one_is_out_of_reach)
 }
 END_TEST
 
+/* A slab that cannot be filled is not the next one to be tried. */
+START_TEST(what_has_failed_is_tried_last)
+{
+    uint32_t number[3];
+
+    add_lease(1, 0, 3);
+    for (unsigned i = 0; i < G_N_ELEMENTS(number); i++) {
+        ck_assert(revoke_take_unused(&p, lease[1], 0, &number[i]));
+        revoke_spare(lease[1], number[i], 0);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(number); i++) {
+        ck_assert_uint_eq(number[i], i);
+    }
+}
+END_TEST
+
 /* The least used one has its other copy at the only host with room. */
 START_TEST(another_slab_while_one_cannot_go)
 {
@@ -439,6 +455,7 @@ int main(void)
     tcase_add_test(tc, a_lease_with_a_page_does_not_end);
     tcase_add_test(tc, a_lease_ends_with_its_last_slab);
     tcase_add_test(tc, another_target_while_one_is_out_of_reach);
+    tcase_add_test(tc, what_has_failed_is_tried_last);
     tcase_add_test(tc, another_slab_while_one_cannot_go);
     tcase_add_test(tc, another_target_while_one_changes_bytes);
     tcase_add_test(tc, a_slab_that_cannot_be_read_holds_no_other_up);
