@@ -566,11 +566,11 @@ MUTATIONS = {
     "what-cannot-be-read-is-moved": (
         "rcached/pager/move.c",
         "    if (m->unread) {", "    if (m->unread && verdict > "
-        "COMPARE_NOWHERE) {", "unit-move"),
+        "COMPARE_NOWHERE) {", "unit-move-compared"),
     "what-cannot-be-read-is-the-targets-fault": (
         "rcached/pager/move.c",
         "MOVE_MOVING && head->status == RCACHE_E_SLOT) {",
-        "MOVE_NONE) {", "unit-move"),
+        "MOVE_NONE) {", "unit-move-compared"),
     "what-cannot-be-read-is-tried-first": (
         "rcached/pager/revoke.c",
         "            !moves_is_put_off(&p->moves, i, now) &&\n",
@@ -836,22 +836,23 @@ MUTATIONS = {
     "copied-wrong-again-and-again": (
         "rcached/pager/move.c",
         "move_failed(p, m, \"other bytes", "move_abort(p, m, \"other bytes",
-        "unit-move"),
+        "unit-move-compared"),
     "refused-again-and-again": (
         "rcached/pager/move.c",
         "        move_failed(p, m, wire_status_name(status));",
-        "        move_abort(p, m, wire_status_name(status));", "unit-move"),
+        "        move_abort(p, m, wire_status_name(status));",
+        "unit-move-compared"),
     "disagree-again-and-again": (
         "rcached/pager/move.c",
         "        move_failed(p, m, \"the two disagree about what was moved\");",
         "        move_abort(p, m, \"the two disagree about what was moved\");",
-        "unit-move"),
+        "unit-move-compared"),
     "pushed-is-moved": (
         "rcached/pager/move.c",
         "        crash_point(\"moved\");\n",
         "        crash_point(\"moved\");\n"
         "        avoid_worked(p->moves.avoid, m->from->remote,\n"
-        "                     m->to->remote);\n", "unit-move"),
+        "                     m->to->remote);\n", "unit-move-compared"),
     "a-bad-copy-is-nobodys-fault": (
         "rcached/pager/compare.c",
         "verdict = COMPARE_BAD_COPY;", "verdict = COMPARE_NOT_YET;",

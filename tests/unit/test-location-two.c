@@ -554,10 +554,12 @@ START_TEST(only_all_that_is_gone_is_lost)
 }
 END_TEST
 
-static Suite *location_two_suite(void)
+int main(void)
 {
     Suite *s = suite_create("location-two");
     TCase *t = tcase_create("core");
+    SRunner *r = srunner_create(s);
+    int failed;
 
     tcase_add_checked_fixture(t, set_up_two, tear_down);
     tcase_add_test(t, a_put_is_stored_when_both_have_it);
@@ -590,14 +592,6 @@ static Suite *location_two_suite(void)
     tcase_add_test(t, the_table_says_where_a_slab_is);
     tcase_add_test(t, only_all_that_is_gone_is_lost);
     suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(location_two_suite());
-    int failed;
-
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
     srunner_free(r);
