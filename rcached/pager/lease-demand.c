@@ -347,6 +347,19 @@ static void give_back(Pager *p, uint64_t pages)
     }
 }
 
+/*
+ * What may be given back of what is too much, and would not be asked for again
+ * at once: what goes at one provider may leave as much at the others that is
+ * of no use.
+ */
+static uint64_t pages_to_give(const Pager *p, const DemandOutput *out,
+                              uint64_t have)
+{
+    uint64_t spare = have > out->target ? have - out->target : 0;
+
+    return MIN(out->give, spare / p->locations.copies);
+}
+
 void lease_demand_tick(Pager *p, uint64_t now)
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
@@ -359,6 +372,7 @@ void lease_demand_tick(Pager *p, uint64_t now)
         .pending = lease_is_coming(p),
     };
     DemandOutput out;
+    uint64_t give;
 
     if (p->slots.partial) {
         return;                 /* what is used is not known yet */
@@ -368,8 +382,9 @@ void lease_demand_tick(Pager *p, uint64_t now)
     demand_update(&p->want.demand, &in, now, &out);
     wanting_look(p, true, now, &wanting);
     want_what(p, &out, &leased, &wanting, in.limit, now);
-    if (out.give && !revoke_pending(p) && !wanting.kept) {
-        give_back(p, out.give);
+    give = pages_to_give(p, &out, in.have);
+    if (give && !revoke_pending(p) && !wanting.kept) {
+        give_back(p, give);
     }
 }
 

@@ -915,6 +915,10 @@ MUTATIONS = {
         "lease_takes_none(p, l, now) ? freeing_pages(l) : 0;",
         "lease_takes_none(p, l, now) ? l->to_free->len : 0;",
         "unit-lease-demand"),
+    "given-back-and-asked-for-again": (
+        "rcached/pager/lease-demand.c",
+        "    return MIN(out->give, spare / p->locations.copies);",
+        "    return spare ? out->give : out->give;", "unit-lease-demand"),
     "a-lease-larger-than-the-vm": (
         "rcached/pager/lease-demand.c",
         "    lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));\n",

@@ -333,6 +333,35 @@ START_TEST(what_is_kept_for_a_slab_stays)
 }
 END_TEST
 
+/* Two copies: with one lease less the same at the other provider is of no use,
+ * and as much would be asked for again. */
+START_TEST(what_would_be_asked_for_again_stays)
+{
+    static const uint32_t pages[] = { 5100, 2200, 2900 };
+    Remote other = remote;
+    Lease *l[3];
+
+    p.limits.size = 2930;               /* 7998 pages in all */
+    p.locations.copies = 2;
+    resident = 10000;                   /* all of which are needed */
+    for (unsigned i = 0; i < G_N_ELEMENTS(l); i++) {
+        l[i] = ready(LEASE + i);
+        l[i]->remote = i ? &other : &remote;
+        while (p.slots.nr) {
+            slots_remove(&p.slots, p.slots.nr - 1);
+        }
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(l); i++) {
+        slots_add(&p.slots, i, l[i]->index, i, pages[i]);
+    }
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE + 1), 0);
+    p.limits.size = 0;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("lease-demand");
@@ -346,6 +375,7 @@ int main(void)
     tcase_add_test(tc, slabs_in_vain_do_not_keep_pages_from_room);
     tcase_add_test(tc, not_on_and_on);
     tcase_add_test(tc, what_is_kept_for_a_slab_stays);
+    tcase_add_test(tc, what_would_be_asked_for_again_stays);
     tcase_add_test(tc, a_lease_is_room_once);
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
     tcase_add_test(tc, what_is_free_beside_one_that_is_away_is_no_room);
