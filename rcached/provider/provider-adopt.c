@@ -273,10 +273,10 @@ static void kept_let_go(const Provider *provider, const ProviderConfig *config,
 }
 
 /* What this daemon has made is kept from now on. */
-static void keep_new(const Provider *provider, const ProviderConfig *config,
+static void keep_new(const Provider *provider, bool table_is_old,
                      bool spill_is_old)
 {
-    if (kept_find(config, KEPT_TABLE) < 0) {
+    if (!table_is_old) {
         provider->keep(KEPT_TABLE, store_table_fd(provider->store),
                        provider->keep_opaque);
     }
@@ -292,6 +292,8 @@ static void keep_new(const Provider *provider, const ProviderConfig *config,
 bool provider_adopt(Provider *provider, const ProviderConfig *config,
                     GError **errp)
 {
+    /* Looked at first: the name of what is let go of may go with it. */
+    bool table_is_old = kept_find(config, KEPT_TABLE) >= 0;
     bool spill_is_old;
 
     if (!spill_adopt(provider, config, errp) ||
@@ -303,7 +305,7 @@ bool provider_adopt(Provider *provider, const ProviderConfig *config,
     if (provider->keep) {
         kept_let_go(provider, config, spill_is_old);
         provider_bound(provider);
-        keep_new(provider, config, spill_is_old);
+        keep_new(provider, table_is_old, spill_is_old);
     }
     return true;
 }
