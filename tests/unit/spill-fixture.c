@@ -12,12 +12,11 @@
 
 Client c;
 GHashTable *kept;
+pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void keep(const char *name, int fd, void *opaque)
 {
-    static GMutex lock;
-
-    g_mutex_lock(&lock);
+    pthread_mutex_lock(&kept_lock);
     if (fd < 0) {
         g_hash_table_remove(kept, name);
     } else {
@@ -25,7 +24,7 @@ static void keep(const char *name, int fd, void *opaque)
             kept, g_strdup(name),
             GINT_TO_POINTER(fcntl(fd, F_DUPFD_CLOEXEC, KEPT_FDS)));
     }
-    g_mutex_unlock(&lock);
+    pthread_mutex_unlock(&kept_lock);
 }
 
 void spill_set_up(void)

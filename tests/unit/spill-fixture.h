@@ -17,6 +17,7 @@
 
 extern Client c;                /* has claimed lease 1 */
 extern GHashTable *kept;        /* name -> fd: for the next provider */
+extern pthread_mutex_t kept_lock;       /* the provider's thread changes it */
 
 void spill_set_up(void);
 void spill_tear_down(void);

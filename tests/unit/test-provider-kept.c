@@ -20,6 +20,7 @@ static unsigned slabs_kept(unsigned *old_ones)
     unsigned n = 0;
 
     *old_ones = 0;
+    pthread_mutex_lock(&kept_lock);
     g_hash_table_iter_init(&iter, kept);
     while (g_hash_table_iter_next(&iter, &name, NULL)) {
         uint32_t number;
@@ -30,14 +31,17 @@ static unsigned slabs_kept(unsigned *old_ones)
             *old_ones += old;
         }
     }
+    pthread_mutex_unlock(&kept_lock);
     return n;
 }
 
 /* As an earlier daemon would have named them. */
 static void name_as_before(void)
 {
-    g_autoptr(GList) names = g_hash_table_get_keys(kept);
+    g_autoptr(GList) names = NULL;
 
+    pthread_mutex_lock(&kept_lock);
+    names = g_hash_table_get_keys(kept);
     for (GList *link = names; link; link = link->next) {
         char name[KEPT_NAME_MAX];
         uint32_t number;
@@ -51,6 +55,7 @@ static void name_as_before(void)
             g_hash_table_replace(kept, g_strdup(name), fd);
         }
     }
+    pthread_mutex_unlock(&kept_lock);
 }
 
 START_TEST(names_are_read_back)
@@ -111,7 +116,7 @@ START_TEST(slabs_that_an_earlier_daemon_named)
     ck_assert_uint_eq(old, SLABS);
     ck_assert_uint_eq(client_bare(&c, RCACHE_RELEASE), RCACHE_OK);
     WAIT_FOR(snapshot().leased == SLAB);
-    ck_assert_uint_eq(slabs_kept(&old), 1);
+    WAIT_FOR(slabs_kept(&old) == 1);
     ck_assert_uint_eq(old, 0);
     /* Their numbers are used again, under short names. */
     ck_assert_uint_eq(give(3, VM_A, 2).bytes, 2 * SLAB);
