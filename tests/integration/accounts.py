@@ -111,8 +111,8 @@ def evict_by_arbiter(build):
         assert rcachectl(c, "evict", "web", "64K").startswith("web: ")
         assert "no host reports" in rcachectl(c, "evict", "db", "1M", check=1)
         assert "bytes is 0" in rcachectl(c, "evict", "web", "0", check=1)
-        other = Vm(c.requester, number=2, mem=48, local_max=24, seconds=600,
-                   threads=1, name="web")
+        other = Vm(c.requester, number=2, mem=48, local_max=24, size=48,
+                   seconds=600, threads=1, name="web")
         wait_for("both to be known", lambda: len(json.loads(rcachectl(
             c, "--json", "vms"))) == 2, 30)
         assert "by its uuid" in rcachectl(c, "evict", "web", "1M", check=4)
