@@ -101,9 +101,10 @@ static const ConfigKey keys[] = {
              "fewer copies than it wants; 0: no limit." },
     { .section = "pager", .key = "give-up", .type = CONFIG_TIME,
       .fallback = "10min", .min = 1000, .max = 86400 * 1000,
-      .doc = "What is at a provider that has been away for so long is copied "
-             "from its other place to another provider. If there is no other "
-             "place, a VM that waits for it is stopped (on-loss=pause)." },
+      .doc = "What is at a provider that has been away, or has sent no pages, "
+             "for so long is copied from its other place to another provider. "
+             "If there is no other place, a VM that waits for it is stopped "
+             "(on-loss=pause)." },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
       .fallback = "",
       .doc = "The group whose members may connect VMs to vmm.sock, besides "

@@ -224,7 +224,7 @@ def provider_hangs_with_a_copy(build):
 def no_gets_are_answered(build):
     """A provider answers everything but GETs: its copies are of no use, which
     is told, and the guest goes on with the others."""
-    with RelayCluster(build, providers=3) as c:
+    with RelayCluster(build, among=True, providers=3) as c:
         vm = running(c)
         well, _ = pace(vm, 2)
         c.proxies[0].tell(f"swallow {GET_REPLY}")

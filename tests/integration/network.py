@@ -89,7 +89,7 @@ def bits_flip(build):
 def puts_arrive_wrong(build):
     """Whatever is put at one of three providers arrives changed: pages go to
     the others, with one copy until they have two."""
-    with RelayCluster(build, providers=3) as c:
+    with RelayCluster(build, among=True, providers=3) as c:
         vm = running(c)
         c.proxies[0].tell("flip pages 100000000")
         wrong = wrong_pages(c)

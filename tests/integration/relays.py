@@ -3,7 +3,9 @@
 
 Each provider listens on its own loopback and says so; what answers at that
 address on the requester is a proxy, which connects to the provider inside its
-namespace and does to the bytes what a scenario tells it.
+namespace and does to the bytes what a scenario tells it.  Providers reach one
+another only where a scenario asks for it: through proxies of their own, which
+do nothing to the bytes.
 """
 from cluster import Cluster
 from faulty_proxy import FaultyProxy  # after cluster: it is in lib
@@ -12,14 +14,20 @@ FIRST_PORT = 9480
 
 
 class RelayCluster(Cluster):
-    """A Cluster with a proxy before each provider."""
+    """A Cluster with a proxy before each provider; with @among also one
+    between each two of them, so that slabs can be copied and moved."""
 
-    def __init__(self, build, **options):
+    def __init__(self, build, among=False, **options):
         super().__init__(build, **options)
+        self.among = among
         self.proxies = []
+        self.between = []
+
+    def port_of(self, host):
+        return FIRST_PORT + self.providers.index(host)
 
     def start_provider(self, host):
-        port = FIRST_PORT + self.providers.index(host)
+        port = self.port_of(host)
         process = host.start("rcached", [
             self.program("rcached"), "--run-dir", host.run, "--host",
             host.name, "--listen", f"127.0.0.1:{port}", "--tls", "none",
@@ -31,12 +39,21 @@ class RelayCluster(Cluster):
             seed=port))
         return process
 
+    def start_requester(self):
+        if self.among:
+            self.between = [
+                FaultyProxy(self.build, self.port_of(to), self.port_of(to),
+                            at.enter, to.netns)
+                for at in self.providers for to in self.providers
+                if at is not to]
+        return super().start_requester()
+
     def tell(self, command):
         return [proxy.tell(command) for proxy in self.proxies]
 
     def shut_down(self):
         super().shut_down()
-        for proxy in self.proxies:
+        for proxy in self.proxies + self.between:
             proxy.stop()
 
 
