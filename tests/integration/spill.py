@@ -150,8 +150,13 @@ def flip_pages(c, host):
     """Change a bit of each of those pages in the spill file, or change it
     back."""
     fds = f"/proc/{host.processes['rcached'].popen.pid}/fd"
-    path, = (p for p in (os.path.join(fds, fd) for fd in os.listdir(fds))
-             if os.readlink(p).startswith(os.path.realpath(c.build)))
+
+    def is_file(path):
+        try:
+            return os.readlink(path).startswith(os.path.realpath(c.build))
+        except FileNotFoundError:       # a slab's, which has just left
+            return False
+    path, = filter(is_file, (os.path.join(fds, fd) for fd in os.listdir(fds)))
     with open(path, "r+b", buffering=0) as f:
         for page in FLIPPED:
             byte = os.pread(f.fileno(), 1, page * 4096 + 99)[0]
