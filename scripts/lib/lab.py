@@ -94,6 +94,18 @@ def threads_of(pid):
     return text
 
 
+def files_of(pid):
+    """(path, what it leads to) of each descriptor of a process, without those
+    that are closed meanwhile."""
+    folder = f"/proc/{pid}/fd"
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        try:
+            yield path, os.readlink(path)
+        except FileNotFoundError:
+            pass
+
+
 class Process:
     """A child with its output in a log file."""
 

@@ -3,6 +3,7 @@
 
 Scenarios for scenarios.py, which runs them.
 """
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from cluster import MIB, Vm, expect_clean, goes_on, wait_for
 from giveback import KeepingCluster, drain, leased
 from keeper import Keeper
-from lab import die_with_parent  # after cluster, which knows where it is
+from lab import die_with_parent, files_of  # after cluster, which adds lib
 from spill import SLOWFS
 
 SCENARIOS = {}
@@ -82,10 +83,12 @@ class BadDisk(OwnDisk):
 
     def slabs_memory(self):
         """Bytes of memory that the slabs of the requester's rcached have."""
-        folder = f"/proc/{self.requester.processes['rcached'].popen.pid}/fd/"
-        return sum(512 * os.stat(folder + fd).st_blocks
-                   for fd in os.listdir(folder)
-                   if "memfd:rcached-slab" in os.readlink(folder + fd))
+        total = 0
+        for path, where in files_of(self.requester.processes["rcached"].pid):
+            if "memfd:rcached-slab" in where:
+                with contextlib.suppress(FileNotFoundError):
+                    total += 512 * os.stat(path).st_blocks
+        return total
 
     def clean(self):
         if self.fs:

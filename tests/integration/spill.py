@@ -11,7 +11,7 @@ import time
 
 from cluster import MIB, Vm, expect_clean, wait_for
 from giveback import KeepingCluster, PressedCluster, drain, leased
-from lab import die_with_parent  # after cluster, which knows where it is
+from lab import die_with_parent, files_of  # after cluster, which adds lib
 
 SCENARIOS = {}
 SLOWFS = os.path.join(os.path.dirname(__file__), "..", "lib", "slowfs.py")
@@ -149,14 +149,8 @@ FLIPPED = range(3 * 256, 4 * 256, 64)
 def flip_pages(c, host):
     """Change a bit of each of those pages in the spill file, or change it
     back."""
-    fds = f"/proc/{host.processes['rcached'].popen.pid}/fd"
-
-    def is_file(path):
-        try:
-            return os.readlink(path).startswith(os.path.realpath(c.build))
-        except FileNotFoundError:       # a slab's, which has just left
-            return False
-    path, = filter(is_file, (os.path.join(fds, fd) for fd in os.listdir(fds)))
+    path, = (path for path, where in files_of(host.processes["rcached"].pid)
+             if where.startswith(os.path.realpath(c.build)))
     with open(path, "r+b", buffering=0) as f:
         for page in FLIPPED:
             byte = os.pread(f.fileno(), 1, page * 4096 + 99)[0]

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__),
                                 "..", "..", "scripts", "lib"))
 import fakepager as fp                                      # noqa: E402
 from qemu_fakepager import MIB, QEMU, Qmp, Vm                       # noqa: E402
-from lab import Lab, LabError, wait_for                     # noqa: E402
+from lab import Lab, LabError, files_of, wait_for           # noqa: E402
 
 PAGE = fp.PAGE
 AT_ONCE = 16                    # pages that one command reads or writes
@@ -53,10 +53,8 @@ class Table:
     """The page words, in the state memfd that QEMU has open."""
 
     def __init__(self, pid):
-        folder = f"/proc/{pid}/fd"
-        for name in os.listdir(folder):
-            path = f"{folder}/{name}"
-            if "memfd:remote-cache-state" in os.readlink(path):
+        for path, where in files_of(pid):
+            if "memfd:remote-cache-state" in where:
                 break
         else:
             raise LabError("QEMU has no state memfd")
