@@ -54,10 +54,4 @@ static inline bool told_is_news(Told *told, const char *text, uint64_t now)
     return true;
 }
 
-/** told_forget() - all is news */
-static inline void told_forget(Told *told)
-{
-    *told = (Told) { 0 };
-}
-
 #endif

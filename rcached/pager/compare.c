@@ -9,7 +9,6 @@
 /* Between two turns of the loop: a few frames. */
 #define SLICE_NS        (200 * 1000ull)
 #define BUSY_NS         (50 * NS_PER_MS)
-#define ANSWER_NS       (30 * NS_PER_SEC)       /* or the provider hangs */
 /* Of a slab that cannot be read as a whole: fetched at a time. */
 #define RESCUED_MAX     512u
 /* Pages above local-max: a guest that stands still has all that it may. */
@@ -493,7 +492,8 @@ void compare_tick(Pager *p, uint64_t now)
         }
         if (c->retry_at && now >= c->retry_at) {
             compare_go(p, c);
-        } else if (!c->retry_at && now >= c->asked_at + ANSWER_NS) {
+        } else if (!c->retry_at &&
+                   now >= c->asked_at + PROVIDERS_ANSWER_NS) {
             remote_close(c->place[c->turn].lease->remote,
                          "no answer about the sums of a slab");
         }

@@ -21,9 +21,9 @@
  * no more than four times what the other place's answers have taken lately; a
  * millisecond at least.  One provider that is slow would else make the delay as
  * long as its own answers take, and nothing would be asked for elsewhere.  The
- * first right answer counts.  A GET that nobody
- * wants any more stays out until it is answered everywhere, as its slot must
- * not be used again before; its number is not free until then.
+ * first right answer counts.  A GET that nobody wants any more stays out until
+ * it is answered everywhere, as its slot must not be used again before; its
+ * number is not free until then.
  *
  * All providers share the GETs.  One may be asked for no more pages than could
  * still be asked of others: alone it has half of all, and however many hang,

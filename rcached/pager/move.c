@@ -36,8 +36,6 @@
 
 #define BUSY_NS         (50 * NS_PER_MS)
 #define AGAIN_NS        NS_PER_SEC
-/* A provider that answers PINGs may still never answer these. */
-#define ANSWER_NS       (30 * NS_PER_SEC)
 #define PUSH_NS         (300 * NS_PER_SEC)      /* 64 MiB at 220 KiB/s */
 #define UNREAD_NS       (60 * NS_PER_SEC)
 
@@ -495,8 +493,8 @@ static Remote *move_hung(const Move *m, uint64_t now)
     case MOVE_EXPECTING:
     case MOVE_CONFIRMING:
     case MOVE_WIPING:
-        return !m->retry_at && now >= m->asked_at + ANSWER_NS ? m->to->remote
-                                                              : NULL;
+        return !m->retry_at && now >= m->asked_at + PROVIDERS_ANSWER_NS
+                   ? m->to->remote : NULL;
     default:
         return NULL;
     }

@@ -13,9 +13,8 @@
 #define REFUSED_NS      (5 * NS_PER_SEC)
 
 /*
- * Pages that have nowhere to go, of which the arbiters know that: evictions and
- * moves; and second copies, for which there may be no room where there is some
- * for pages.
+ * Pages that have nowhere to go: second copies, and, if the arbiters had no
+ * room for those either, evictions and moves.
  */
 static uint64_t disk_lacking(const Pager *p, uint64_t free, uint64_t now)
 {

@@ -19,6 +19,8 @@
 /* Well before a fault has waited in vain for too long: fault.c. */
 #define PROVIDERS_SILENT_NS (UINT64_C(250) * 1000 * 1000)
 #define PROVIDERS_OVERDUE_NS (UINT64_C(500) * 1000 * 1000)
+/* One that answers PINGs, but not what it is asked about a slab. */
+#define PROVIDERS_ANSWER_NS (UINT64_C(30) * 1000 * 1000 * 1000)
 #define PROVIDERS_KEEP_NS   (UINT64_C(600) * 1000 * 1000 * 1000)
 
 typedef struct Pager Pager;

@@ -908,8 +908,8 @@ MUTATIONS = {
         "unit-move"),
     "sums-are-waited-for-for-ever": (
         "rcached/pager/compare.c",
-        "} else if (!c->retry_at && now >= c->asked_at + ANSWER_NS) {",
-        "} else if (0) {", "unit-compare"),
+        "now >= c->asked_at + PROVIDERS_ANSWER_NS) {", "now == 1) {",
+        "unit-compare"),
     "frees-that-are-out-are-not-stuck": (
         "rcached/pager/lease-demand.c",
         "lease_takes_none(p, l, now) ? freeing_pages(l) : 0;",

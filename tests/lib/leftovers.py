@@ -7,6 +7,8 @@ import collections
 import os
 import re
 
+from lab import files_of  # who imports this has added scripts/lib
+
 # Of a VM, and of its pager: none may stay when both are gone.
 OF_VMS = ("userfaultfd", "pidfd", "memfd")
 # What libraries open when they need it, once.
@@ -26,12 +28,8 @@ def kind(target):
 def descriptors(pid):
     """How many of each kind a process has."""
     count = collections.Counter()
-    folder = f"/proc/{pid}/fd"
-    for name in os.listdir(folder):
-        try:
-            count[kind(os.readlink(os.path.join(folder, name)))] += 1
-        except FileNotFoundError:
-            pass                # closed meanwhile
+    for _, where in files_of(pid):
+        count[kind(where)] += 1
     return count
 
 

@@ -39,24 +39,34 @@ static void send_move(uint32_t page, const char *address)
     client_send_frame(&c, frame->data, frame->len);
 }
 
-/* Buffers that are being read into are not those of PUTs that were sent. */
-START_TEST(acks_of_what_was_not_sent)
+/* Slab 0 is pushed to another provider, which is to say @answers so far. */
+static Client push_begins(int listener, const char *address,
+                          GByteArray *answers)
 {
-    g_autoptr(GByteArray) answers = g_byte_array_new();
     WireHelloAck hello = { .version = RCACHE_VERSION };
     WireHead ack = { .type = RCACHE_PUSH_ACK };
-    char address[RCACHE_NAME_MAX];
-    int listener = other_listen(address);
     Client other = { 0 };
 
-    spill_put(0, PAGES, 1);
-    spill_go_out();
     send_move(0, address);
     other.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     ck_assert_int_ge(other.fd, 0);
     wire_append_hello_ack(answers, 0, RCACHE_OK, &hello);
     wire_append_bare(answers, &ack);
-    ack.type = RCACHE_PUT_ACK;
+    return other;
+}
+
+/* Buffers that are being read into are not those of PUTs that were sent. */
+START_TEST(acks_of_what_was_not_sent)
+{
+    g_autoptr(GByteArray) answers = g_byte_array_new();
+    WireHead ack = { .type = RCACHE_PUT_ACK };
+    char address[RCACHE_NAME_MAX];
+    int listener = other_listen(address);
+    Client other;
+
+    spill_put(0, PAGES, 1);
+    spill_go_out();
+    other = push_begins(listener, address, answers);
     for (ack.tag = 1; ack.tag <= 4; ack.tag++) {
         wire_append_bare(answers, &ack);
     }
@@ -109,19 +119,14 @@ static bool is_pushed(const Client *other)
 START_TEST(what_cannot_be_read_is_not_pushed)
 {
     g_autoptr(GByteArray) answers = g_byte_array_new();
-    WireHelloAck hello = { .version = RCACHE_VERSION };
-    WireHead ack = { .type = RCACHE_PUSH_ACK };
     char address[RCACHE_NAME_MAX];
     int listener = other_listen(address);
-    Client other = { 0 };
+    Client other;
 
     spill_put(0, PAGES, 1);
     spill_go_out();
     flip_page();
-    send_move(0, address);
-    other.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    wire_append_hello_ack(answers, 0, RCACHE_OK, &hello);
-    wire_append_bare(answers, &ack);
+    other = push_begins(listener, address, answers);
     client_send(&other, answers->data, answers->len);
     ck_assert_uint_eq(client_answer(&c, RCACHE_MOVE_ACK, NULL, NULL),
                       RCACHE_E_SLOT);

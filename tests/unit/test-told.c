@@ -36,16 +36,6 @@ START_TEST(what_was_told_last_is_remembered)
 }
 END_TEST
 
-START_TEST(after_a_change_all_is_news)
-{
-    Told told = { 0 };
-
-    ck_assert(told_is_news(&told, "no room", 5));
-    told_forget(&told);
-    ck_assert(told_is_news(&told, "no room", 6));
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("told");
@@ -55,7 +45,6 @@ int main(void)
 
     tcase_add_test(tc, the_same_is_told_once_in_a_while);
     tcase_add_test(tc, what_was_told_last_is_remembered);
-    tcase_add_test(tc, after_a_change_all_is_news);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
