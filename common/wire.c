@@ -150,6 +150,7 @@ _Static_assert(G_N_ELEMENTS(status_names) == RCACHE_E_BUSY + 1,
 static const char *const reasons[] = {
     [WIRE_OK] = "ok",
     [WIRE_E_MAGIC] = "not this protocol (magic)",
+    [WIRE_E_TLS] = "bytes of TLS, and there is no TLS here (tls=none)",
     [WIRE_E_VERSION] = "unknown protocol version",
     [WIRE_E_TYPE] = "a frame type that is not taken here",
     [WIRE_E_RESERVED] = "flags or reserved fields are set",
@@ -273,6 +274,14 @@ static WireError head_check_size(const TypeRule *rule, const WireHead *head)
         ? WIRE_OK : WIRE_E_LENGTH;
 }
 
+/* The first bytes of a record: its type, an alert or a handshake, and 3. */
+bool wire_is_tls(const void *bytes, size_t len)
+{
+    const uint8_t *record = bytes;
+
+    return len >= 2 && (record[0] == 21 || record[0] == 22) && record[1] == 3;
+}
+
 WireError wire_head_decode(const void *bytes, WireSide side, WireHead *out)
 {
     struct RcacheHdr raw;
@@ -281,7 +290,7 @@ WireError wire_head_decode(const void *bytes, WireSide side, WireHead *out)
     memcpy(&raw, bytes, sizeof(raw));
     *out = (WireHead) { 0 };
     if (le32toh(raw.magic) != RCACHE_MAGIC) {
-        return WIRE_E_MAGIC;
+        return wire_is_tls(bytes, sizeof(raw)) ? WIRE_E_TLS : WIRE_E_MAGIC;
     }
     *out = (WireHead) {
         .type = raw.type,

@@ -36,6 +36,7 @@
 typedef enum WireError {
     WIRE_OK = 0,
     WIRE_E_MAGIC,
+    WIRE_E_TLS,         /* the other side speaks TLS */
     WIRE_E_VERSION,
     WIRE_E_TYPE,        /* no such type, or not one for this side */
     WIRE_E_RESERVED,    /* flags or reserved fields that are not zero */
@@ -114,6 +115,9 @@ void wire_text_copy(char *to, size_t size, const char *from);
  * RCACHE_CONTROL_MAX.
  */
 WireError wire_head_decode(const void *bytes, WireSide side, WireHead *out);
+
+/** wire_is_tls() - do @len bytes look like the first ones of TLS? */
+bool wire_is_tls(const void *bytes, size_t len);
 
 /** wire_head_encode() - write a head; @out has WIRE_HEAD_LEN bytes */
 void wire_head_encode(void *out, const WireHead *head);

@@ -88,6 +88,7 @@ static const struct {
 } bad_heads[] = {
     { 0, 'X', WIRE_E_MAGIC },
     { 3, '2', WIRE_E_MAGIC },
+    { 0, 22, WIRE_E_MAGIC },    /* TLS has a 3 behind it */
     { 4, 0, WIRE_E_VERSION },
     { 4, 2, WIRE_E_VERSION },
     { 5, 0, WIRE_E_TYPE },
