@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls-stream: one connection's TLS, over memory.  See tls-stream.h.
+ *
+ * GnuTLS's push function appends to .out, its pull function takes from .in.
+ * What is being sent stands in .flying, which nobody appends to, since the
+ * kernel reads it; when all of it has gone the two change places.
+ *
+ * Records are filled: the pieces of what is written are gathered into one of
+ * the largest size, since each costs the same, however small it is.  Pieces
+ * that are large themselves go without that copy.
+ */
+#include "common/tls-stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "rcache/proto.h"
+
+#define IN_FIRST        4096u   /* a handshake's messages come in pieces */
+#define IN_SIZE         (128u * 1024u)
+#define RECORD          16384u  /* of TLS 1.3, less what is added to it */
+#define REASON_SIZE     320u
+
+typedef enum StreamState {
+    STREAM_HANDSHAKE,
+    STREAM_UP,
+    STREAM_FAILED
+} StreamState;
+
+struct TlsStream {
+    TlsCredentials *creds;
+    gnutls_session_t session;
+    TlsEnd end;
+    unsigned role;
+    char *name;                 /* whom we want; or NULL */
+    StreamState state;
+    bool heard;                 /* a byte has come */
+    uint8_t *in;
+    size_t in_size, in_start, in_end;
+    GByteArray *out, *flying;   /* NULL: empty */
+    size_t sent;                /* of .flying */
+    TlsIdentity *peer;
+    char reason[REASON_SIZE];
+};
+
+G_GNUC_PRINTF(2, 3)
+static int stream_fail(TlsStream *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (s->state != STREAM_FAILED) {
+        va_start(ap, fmt);
+        g_vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
+        va_end(ap);
+    }
+    s->state = STREAM_FAILED;
+    return -EPROTO;
+}
+
+/* ------------------------------------------------------------- to GnuTLS */
+
+static ssize_t stream_push(gnutls_transport_ptr_t opaque, const giovec_t *iov,
+                           int n)
+{
+    TlsStream *s = opaque;
+    ssize_t total = 0;
+
+    if (!s->out) {
+        s->out = g_byte_array_new();
+    }
+    for (int i = 0; i < n; i++) {
+        g_byte_array_append(s->out, iov[i].iov_base, iov[i].iov_len);
+        total += iov[i].iov_len;
+    }
+    return total;
+}
+
+static ssize_t stream_pull(gnutls_transport_ptr_t opaque, void *buf,
+                           size_t size)
+{
+    TlsStream *s = opaque;
+    size_t n = MIN(size, s->in_end - s->in_start);
+
+    if (!n) {
+        gnutls_transport_set_errno(s->session, EAGAIN);
+        return -1;
+    }
+    memcpy(buf, s->in + s->in_start, n);
+    s->in_start += n;
+    return n;
+}
+
+/* Nobody waits here: is there anything? */
+static int stream_pull_timeout(gnutls_transport_ptr_t opaque, unsigned ms)
+{
+    const TlsStream *s = opaque;
+
+    return s->in_end > s->in_start;
+}
+
+/* Is it whom we want?  The peer's certificate is good by itself. */
+static int check_peer(TlsStream *s)
+{
+    g_autofree char *names = tls_identity_text(s->peer);
+
+    if (!(s->peer->roles & s->role)) {
+        return stream_fail(s, "the certificate for %s is one of %s %s, and "
+                           "this connection takes %s %s only", names,
+                           s->peer->roles == TLS_ROLE_HOST ? "a" : "an",
+                           s->peer->roles == TLS_ROLE_HOST ? "host" : "arbiter",
+                           s->role == TLS_ROLE_HOST ? "a" : "an",
+                           tls_roles_text(s->role));
+    }
+    if (s->name && !tls_identity_is(s->peer, s->name)) {
+        return stream_fail(s, "the certificate is for %s and not for %s",
+                           names, s->name);
+    }
+    return 0;
+}
+
+/* GnuTLS asks during the handshake, before it says that it is done. */
+static int stream_verify(gnutls_session_t session)
+{
+    TlsStream *s = gnutls_transport_get_ptr(session);
+    const gnutls_datum_t *chain;
+    char why[REASON_SIZE];
+    unsigned n = 0;
+
+    chain = gnutls_certificate_get_peers(session, &n);
+    s->peer = tls_credentials_judge(s->creds, chain, n, s->end == TLS_SERVER
+                                    ? TLS_CLIENT : TLS_SERVER, why,
+                                    sizeof(why));
+    if (!s->peer) {
+        stream_fail(s, "%s", why);
+    } else {
+        check_peer(s);
+    }
+    return s->state == STREAM_FAILED ? GNUTLS_E_CERTIFICATE_ERROR : 0;
+}
+
+/* ----------------------------------------------------------------- set-up */
+
+TlsStream *tls_stream_new(TlsCredentials *creds, TlsEnd end,
+                          const TlsWanted *wanted)
+{
+    TlsStream *s = g_new0(TlsStream, 1);
+    int ret;
+
+    s->creds = tls_credentials_ref(creds);
+    s->end = end;
+    s->role = wanted->role;
+    s->name = g_strdup(wanted->name);
+    ret = tls_credentials_session(creds, end, &s->session);
+    if (ret < 0) {
+        s->session = NULL;
+        stream_fail(s, "cannot make a TLS session: %s", gnutls_strerror(ret));
+        return s;
+    }
+    gnutls_transport_set_ptr(s->session, s);
+    gnutls_transport_set_vec_push_function(s->session, stream_push);
+    gnutls_transport_set_pull_function(s->session, stream_pull);
+    gnutls_transport_set_pull_timeout_function(s->session,
+                                               stream_pull_timeout);
+    gnutls_session_set_verify_function(s->session, stream_verify);
+    return s;
+}
+
+static void bytes_clear(GByteArray **bytes)
+{
+    g_clear_pointer(bytes, g_byte_array_unref);
+}
+
+void tls_stream_free(TlsStream *s)
+{
+    if (!s) {
+        return;
+    }
+    if (s->session) {
+        gnutls_deinit(s->session);
+    }
+    tls_credentials_unref(s->creds);
+    tls_identity_free(s->peer);
+    bytes_clear(&s->out);
+    bytes_clear(&s->flying);
+    g_free(s->in);
+    g_free(s->name);
+    g_free(s);
+}
+
+/* --------------------------------------------------------------------- in */
+
+/* Room for @n bytes more behind those that are there. */
+static void in_make_room(TlsStream *s, size_t n)
+{
+    size_t there = s->in_end - s->in_start;
+
+    if (!there) {
+        s->in_start = s->in_end = 0;
+    }
+    if (s->in_size - s->in_end >= n) {
+        return;
+    }
+    if (s->in_start) {
+        memmove(s->in, s->in + s->in_start, there);
+        s->in_start = 0;
+        s->in_end = there;
+    }
+    if (s->in_size < there + n) {
+        s->in_size = there + n;
+        s->in = g_realloc(s->in, s->in_size);
+    }
+}
+
+void *tls_stream_in(TlsStream *s, size_t *room)
+{
+    size_t want = s->state == STREAM_UP ? IN_SIZE : IN_FIRST;
+    size_t there = s->in_end - s->in_start;
+
+    in_make_room(s, there + IN_FIRST > want ? IN_FIRST : want - there);
+    *room = s->in_size - s->in_end;
+    return s->in + s->in_end;
+}
+
+void tls_stream_received(TlsStream *s, size_t n)
+{
+    s->in_end += n;
+}
+
+void tls_stream_feed(TlsStream *s, const void *bytes, size_t n)
+{
+    in_make_room(s, n);
+    memcpy(s->in + s->in_end, bytes, n);
+    s->in_end += n;
+}
+
+/* -------------------------------------------------------------- handshake */
+
+/* Let the peer's log say what ours does. */
+static int fail_with_alert(TlsStream *s, int ret)
+{
+    gnutls_alert_send_appropriate(s->session, ret);
+    return -EPROTO;
+}
+
+static int handshake_failed(TlsStream *s, int ret)
+{
+    const char *text = gnutls_strerror(ret);
+
+    switch (ret) {
+    case GNUTLS_E_FATAL_ALERT_RECEIVED:
+        return stream_fail(s, "the peer has refused the TLS handshake: %s",
+                           gnutls_alert_get_name(
+                               gnutls_alert_get(s->session)));
+    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+    case GNUTLS_E_NO_CIPHER_SUITES:     /* what GnuTLS makes of TLS 1.2 */
+        text = "the peer speaks no TLS 1.3, or has no cipher in common";
+        break;
+    case GNUTLS_E_CERTIFICATE_REQUIRED:
+    case GNUTLS_E_NO_CERTIFICATE_FOUND:
+        text = "the peer has shown no certificate";
+        break;
+    }
+    /* One that has a reason of its own, from stream_verify(), keeps it. */
+    stream_fail(s, "the TLS handshake has failed: %s", text);
+    return fail_with_alert(s, ret);
+}
+
+/* A handshake's first byte is none of a frame's. */
+static bool speaks_plainly(TlsStream *s)
+{
+    if (s->heard || s->in_end == s->in_start) {
+        return false;
+    }
+    s->heard = true;
+    return s->in[s->in_start] == (RCACHE_MAGIC & 0xff);
+}
+
+static int take_key_identity(TlsStream *s)
+{
+    const char *name = s->end == TLS_SERVER
+                           ? gnutls_psk_server_get_username(s->session) : NULL;
+
+    if (s->end == TLS_SERVER && !name) {
+        return stream_fail(s, "the peer has shown no key");
+    }
+    s->peer = tls_identity_of_key(name);
+    return 0;
+}
+
+int tls_stream_step(TlsStream *s)
+{
+    int ret;
+
+    if (s->state != STREAM_HANDSHAKE) {
+        return s->state == STREAM_UP ? 0 : -EPROTO;
+    }
+    if (speaks_plainly(s)) {
+        gnutls_alert_send(s->session, GNUTLS_AL_FATAL,
+                          GNUTLS_A_UNEXPECTED_MESSAGE);
+        return stream_fail(s, "the peer speaks without TLS (tls=none), and "
+                           "TLS is wanted here");
+    }
+    do {
+        ret = gnutls_handshake(s->session);
+    } while (ret == GNUTLS_E_INTERRUPTED ||
+             ret == GNUTLS_E_WARNING_ALERT_RECEIVED);
+    if (ret == GNUTLS_E_AGAIN) {
+        return 0;
+    }
+    if (ret < 0) {
+        return handshake_failed(s, ret);
+    }
+    if (tls_credentials_is_psk(s->creds) && take_key_identity(s)) {
+        return -EPROTO;
+    }
+    if (!s->peer ||
+        gnutls_protocol_get_version(s->session) != GNUTLS_TLS1_3) {
+        return stream_fail(s, "TLS was agreed upon that is not ours");
+    }
+    s->state = STREAM_UP;
+    return 0;
+}
+
+bool tls_stream_up(const TlsStream *s)
+{
+    return s->state == STREAM_UP;
+}
+
+const char *tls_stream_reason(const TlsStream *s)
+{
+    return s->reason;
+}
+
+const char *tls_stream_ended(const TlsStream *s)
+{
+    if (s->state == STREAM_UP) {
+        return NULL;
+    }
+    return s->heard ? "the peer closed the connection during the TLS handshake"
+                    : "the peer closed the connection at the first bytes of "
+                      "TLS: does it speak without (tls=none)?";
+}
+
+/* ------------------------------------------------------------------ bytes */
+
+ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
+{
+    ssize_t n;
+
+    if (s->state != STREAM_UP) {
+        return -EPROTO;
+    }
+    do {
+        n = gnutls_record_recv(s->session, buf, size);
+    } while (n == GNUTLS_E_INTERRUPTED ||
+             n == GNUTLS_E_WARNING_ALERT_RECEIVED);
+    if (n > 0) {
+        return n;
+    }
+    switch (n) {
+    case 0:
+        return -EPIPE;
+    case GNUTLS_E_AGAIN:
+        return 0;
+    case GNUTLS_E_FATAL_ALERT_RECEIVED:
+        return stream_fail(s, "the peer has ended TLS: %s",
+                           gnutls_alert_get_name(
+                               gnutls_alert_get(s->session)));
+    default:
+        stream_fail(s, "TLS: %s", gnutls_strerror(n));
+        return fail_with_alert(s, n);
+    }
+}
+
+static int send_record(TlsStream *s, const uint8_t *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = gnutls_record_send(s->session, bytes, len);
+
+        if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
+            continue;           /* the push function takes everything */
+        }
+        if (n < 0) {
+            return stream_fail(s, "TLS: %s", gnutls_strerror(n));
+        }
+        bytes += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int tls_stream_write(TlsStream *s, const struct iovec *iov, unsigned n)
+{
+    uint8_t record[RECORD];
+    size_t have = 0, used = 0;
+    int ret = 0;
+
+    if (s->state != STREAM_UP) {
+        return -EPROTO;
+    }
+    for (unsigned i = 0; i < n && !ret; i++) {
+        const uint8_t *at = iov[i].iov_base;
+        size_t len = iov[i].iov_len;
+
+        while (len && !ret) {
+            size_t part = MIN(len, RECORD - have);
+
+            if (!have && len >= RECORD) {
+                part = len - len % RECORD;
+                ret = send_record(s, at, part);
+            } else {
+                memcpy(record + have, at, part);
+                have += part;
+                used = MAX(used, have);
+            }
+            if (have == RECORD) {
+                ret = send_record(s, record, have);
+                have = 0;
+            }
+            at += part;
+            len -= part;
+        }
+    }
+    if (!ret) {
+        ret = send_record(s, record, have);
+    }
+    explicit_bzero(record, used);       /* pages of guests */
+    return ret;
+}
+
+void tls_stream_bye(TlsStream *s)
+{
+    if (s->state == STREAM_UP) {
+        gnutls_bye(s->session, GNUTLS_SHUT_WR);
+    }
+}
+
+/* -------------------------------------------------------------------- out */
+
+const void *tls_stream_out(TlsStream *s, size_t *len)
+{
+    if ((!s->flying || s->flying->len == 0) && s->out && s->out->len) {
+        GByteArray *empty = s->flying;
+
+        s->flying = s->out;
+        s->out = empty;
+        s->sent = 0;
+    }
+    *len = s->flying ? s->flying->len - s->sent : 0;
+    return *len ? s->flying->data + s->sent : NULL;
+}
+
+void tls_stream_sent(TlsStream *s, size_t n)
+{
+    s->sent += n;
+    if (s->sent == s->flying->len) {
+        g_byte_array_set_size(s->flying, 0);
+        s->sent = 0;
+    }
+}
+
+size_t tls_stream_waiting(const TlsStream *s)
+{
+    return (s->out ? s->out->len : 0) +
+           (s->flying ? s->flying->len - s->sent : 0);
+}
+
+void tls_stream_trim(TlsStream *s)
+{
+    if (!tls_stream_waiting(s)) {
+        bytes_clear(&s->out);
+        bytes_clear(&s->flying);
+    }
+    if (s->in_end == s->in_start) {
+        g_clear_pointer(&s->in, g_free);
+        s->in_size = s->in_start = s->in_end = 0;
+    }
+}
+
+/* --------------------------------------------------------------- identity */
+
+const TlsIdentity *tls_stream_peer(const TlsStream *s)
+{
+    return s->state == STREAM_UP ? s->peer : NULL;
+}
+
+bool tls_stream_is(const TlsStream *s, const char *name, char *why,
+                   size_t size)
+{
+    g_autofree char *names = NULL;
+
+    if (s->peer && tls_identity_is(s->peer, name)) {
+        return true;
+    }
+    names = s->peer ? tls_identity_text(s->peer) : g_strdup("nobody");
+    g_snprintf(why, size, "it calls itself %s, and its %s is for %s", name,
+               tls_credentials_is_psk(s->creds) ? "key" : "certificate",
+               names);
+    return false;
+}
+
+bool tls_stream_still_good(const TlsStream *s, const TlsCredentials *creds,
+                           char *why, size_t size)
+{
+    TlsIdentity *identity;
+    const gnutls_datum_t *chain;
+    unsigned n = 0;
+    bool good;
+
+    if (s->state != STREAM_UP || tls_credentials_is_psk(creds) ||
+        tls_credentials_is_psk(s->creds)) {
+        return true;
+    }
+    chain = gnutls_certificate_get_peers(s->session, &n);
+    identity = tls_credentials_judge(creds, chain, n, s->end == TLS_SERVER
+                                     ? TLS_CLIENT : TLS_SERVER, why, size);
+    good = identity && identity->roles & s->role;
+    if (identity && !good) {
+        g_strlcpy(why, "it has another role now", size);
+    }
+    tls_identity_free(identity);
+    return good;
+}
