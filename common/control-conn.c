@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * control-conn: a control connection.  See control-conn.h; control-dial.c
- * connects one.
+ * connects one, control-tls.c has what is below its frames with TLS.
  *
  * States: open; closing (control_conn_close(): what is queued goes out, then
  * our half is shut down and what comes is thrown away until the peer has closed
@@ -27,34 +27,10 @@
 #include <sys/socket.h>
 
 #include "common/address.h"
+#include "common/control-conn-internal.h"
+#include "common/control-tls.h"
 
 #define CLOSING_MS      2000u
-
-typedef enum State { OPEN, CLOSING, ENDED } State;
-
-struct ControlConn {
-    int refs;
-    State state;
-    bool freed;
-    bool shut;                  /* our half has been shut down */
-    GSocketConnection *conn;
-    GSocket *socket;
-    WireSide side;
-    const ControlConnOps *ops;
-    void *opaque;
-    Poller *poller;
-    PollerFd fd;
-    GSource *end;
-    GByteArray *input;          /* not yet a whole frame; NULL: nothing */
-    GByteArray *queue;          /* to be sent, from .sent on; NULL: nothing */
-    size_t sent;
-    size_t queue_max;
-    uint32_t length_max;        /* 0: what the codec takes */
-    unsigned deadline_ms;
-    gint64 heard_us;
-    char *reason;
-    char *peer, *peer_host;
-};
 
 static ControlConn *fd_frames(PollerFd *fd)
 {
@@ -68,6 +44,8 @@ static void control_conn_unref(ControlConn *f)
     }
     g_clear_pointer(&f->input, g_byte_array_unref);
     g_clear_pointer(&f->queue, g_byte_array_unref);
+    g_clear_pointer(&f->held, g_byte_array_unref);
+    tls_stream_free(f->tls);
     g_object_unref(f->conn);
     poller_unref(f->poller);
     g_free(f->reason);
@@ -90,10 +68,10 @@ static gboolean tell_owner(void *opaque)
 /* Nothing more is read or sent; the owner hears of it from the main loop. */
 static void end(ControlConn *f)
 {
-    if (f->state == ENDED || f->freed) {
+    if (f->state == CONTROL_ENDED || f->freed) {
         return;
     }
-    f->state = ENDED;
+    f->state = CONTROL_ENDED;
     poller_remove(&f->fd);
     g_socket_close(f->socket, NULL);
     f->end = g_idle_source_new();
@@ -102,12 +80,11 @@ static void end(ControlConn *f)
     g_source_attach(f->end, NULL);
 }
 
-G_GNUC_PRINTF(2, 3)
-static void fail(ControlConn *f, const char *fmt, ...)
+void control_conn_fail(ControlConn *f, const char *fmt, ...)
 {
     va_list ap;
 
-    if (f->state == OPEN) {
+    if (f->state == CONTROL_OPEN) {
         va_start(ap, fmt);
         f->reason = g_strdup_vprintf(fmt, ap);
         va_end(ap);
@@ -122,8 +99,7 @@ static void watch(ControlConn *f)
     poller_set_events(&f->fd, f->queue ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-/* Send what the socket takes; false: it has ended. */
-static bool flush(ControlConn *f)
+bool control_conn_flush(ControlConn *f)
 {
     while (f->queue && f->sent < f->queue->len) {
         ssize_t n = send(f->fd.fd, f->queue->data + f->sent,
@@ -138,7 +114,7 @@ static bool flush(ControlConn *f)
             return true;
         }
         if (n < 0) {
-            fail(f, "cannot send: %s", g_strerror(errno));
+            control_conn_fail(f, "cannot send: %s", g_strerror(errno));
             return false;
         }
         f->sent += n;
@@ -146,34 +122,50 @@ static bool flush(ControlConn *f)
     g_clear_pointer(&f->queue, g_byte_array_unref);
     f->sent = 0;
     watch(f);
-    if (f->state == CLOSING && !f->shut) {
+    if (f->state == CONTROL_CLOSING && !f->shut) {
         f->shut = true;
         g_socket_shutdown(f->socket, FALSE, TRUE, NULL);
     }
     return true;
 }
 
-bool control_conn_send(ControlConn *f, const GByteArray *bytes)
+void control_conn_queue(ControlConn *f, const void *bytes, size_t len)
 {
-    bool waits;
-
-    if (f->state != OPEN) {
-        return false;
-    }
     if (f->sent) {
         g_byte_array_remove_range(f->queue, 0, f->sent);
         f->sent = 0;
     }
-    waits = f->queue;
-    if (!waits) {
+    if (!f->queue) {
         f->queue = g_byte_array_new();
     }
-    if (f->queue->len + bytes->len > f->queue_max) {
-        fail(f, "the peer does not read what it is sent");
+    g_byte_array_append(f->queue, bytes, len);
+}
+
+/* Is there room for so much more?  If not, that is the end. */
+static bool queue_has_room(ControlConn *f, size_t len)
+{
+    size_t there = (f->queue ? f->queue->len - f->sent : 0) +
+                   (f->held ? f->held->len : 0);
+
+    if (there + len > f->queue_max) {
+        control_conn_fail(f, "the peer does not read what it is sent");
         return false;
     }
-    g_byte_array_append(f->queue, bytes->data, bytes->len);
-    return waits || flush(f);
+    return true;
+}
+
+bool control_conn_send(ControlConn *f, const GByteArray *bytes)
+{
+    bool waits = f->queue;
+
+    if (f->state != CONTROL_OPEN || !queue_has_room(f, bytes->len)) {
+        return false;
+    }
+    if (f->tls) {
+        return control_tls_send(f, bytes);
+    }
+    control_conn_queue(f, bytes->data, bytes->len);
+    return waits || control_conn_flush(f);
 }
 
 /* -------------------------------------------------------------- receiving */
@@ -212,18 +204,19 @@ static size_t take_frames(ControlConn *f, const uint8_t *bytes, size_t len)
 {
     size_t at = 0;
 
-    while (f->state == OPEN && !f->freed && len - at >= WIRE_HEAD_LEN) {
+    while (f->state == CONTROL_OPEN && !f->freed && len - at >= WIRE_HEAD_LEN) {
         WireHead head;
         WireError err = wire_head_decode(bytes + at, f->side, &head);
 
         if (err != WIRE_OK) {
-            fail(f, "a bad frame (%s): %s", wire_type_name(head.type),
-                 wire_reason(err));
+            control_conn_fail(f, "a bad frame (%s): %s",
+                              wire_type_name(head.type), wire_reason(err));
             break;
         }
         if (f->length_max && head.length > f->length_max) {
-            fail(f, "a bad frame (%s): %u bytes, and no HELLO before it",
-                 wire_type_name(head.type), head.length);
+            control_conn_fail(f, "a bad frame (%s): %u bytes, and no HELLO "
+                              "before it", wire_type_name(head.type),
+                              head.length);
             break;
         }
         if (len - at < WIRE_HEAD_LEN + head.length) {
@@ -235,7 +228,7 @@ static size_t take_frames(ControlConn *f, const uint8_t *bytes, size_t len)
     return at;
 }
 
-static void take_bytes(ControlConn *f, const uint8_t *bytes, size_t len)
+void control_conn_take(ControlConn *f, const uint8_t *bytes, size_t len)
 {
     size_t taken;
 
@@ -256,6 +249,19 @@ static void take_bytes(ControlConn *f, const uint8_t *bytes, size_t len)
     }
 }
 
+static const char *end_reason(const ControlConn *f)
+{
+    if (f->tls && tls_stream_ended(f->tls)) {
+        return tls_stream_ended(f->tls);
+    }
+    if (!f->input) {
+        return "the peer closed the connection";
+    }
+    return wire_is_tls(f->input->data, f->input->len)
+        ? wire_reason(WIRE_E_TLS)
+        : "the peer closed the connection in the middle of a frame";
+}
+
 static void receive(ControlConn *f)
 {
     uint8_t *bytes = poller_buffer(f->poller);
@@ -263,13 +269,14 @@ static void receive(ControlConn *f)
 
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR) {
-            fail(f, "cannot receive: %s", g_strerror(errno));
+            control_conn_fail(f, "cannot receive: %s", g_strerror(errno));
         }
     } else if (n == 0) {
-        fail(f, "the peer closed the connection%s",
-             f->input ? " in the middle of a frame" : "");
-    } else if (f->state == OPEN) {
-        take_bytes(f, bytes, n);
+        control_conn_fail(f, "%s", end_reason(f));
+    } else if (f->state == CONTROL_OPEN && f->tls) {
+        control_tls_take(f, bytes, n);
+    } else if (f->state == CONTROL_OPEN) {
+        control_conn_take(f, bytes, n);
     }
 }
 
@@ -279,9 +286,10 @@ static void on_ready(PollerFd *fd, uint32_t events)
 
     f->refs++;
     if (events & EPOLLOUT) {
-        flush(f);
+        control_conn_flush(f);
     }
-    if (!f->freed && f->state != ENDED && events & ~(uint32_t)EPOLLOUT) {
+    if (!f->freed && f->state != CONTROL_ENDED &&
+        events & ~(uint32_t)EPOLLOUT) {
         receive(f);
     }
     control_conn_unref(f);
@@ -299,10 +307,10 @@ static void on_late(PollerFd *fd)
     ControlConn *f = fd_frames(fd);
     gint64 silent_ms = (g_get_monotonic_time() - f->heard_us) / 1000;
 
-    if (f->state == CLOSING) {
+    if (f->state == CONTROL_CLOSING) {
         end(f);
     } else if (silent_ms >= f->deadline_ms) {
-        fail(f, "nothing heard for %.1f s", silent_ms / 1000.0);
+        control_conn_fail(f, "nothing heard for %.1f s", silent_ms / 1000.0);
     } else {
         due_in(f, f->deadline_ms - silent_ms);
     }
@@ -316,7 +324,7 @@ void control_conn_limit(ControlConn *f, uint32_t length)
 
 void control_conn_set_deadline(ControlConn *f, unsigned ms)
 {
-    if (f->state != OPEN) {
+    if (f->state != CONTROL_OPEN) {
         return;
     }
     f->deadline_ms = ms;
@@ -392,7 +400,8 @@ ControlConn *control_conn_new_in(Poller *poller, GSocketConnection *conn,
     err = poller_add(poller, &f->fd, g_socket_get_fd(f->socket), EPOLLIN,
                      &poller_ops);
     if (err) {
-        fail(f, "cannot watch the connection: %s", g_strerror(-err));
+        control_conn_fail(f, "cannot watch the connection: %s",
+                          g_strerror(-err));
     }
     return f;
 }
@@ -409,13 +418,17 @@ ControlConn *control_conn_new(GSocketConnection *conn, WireSide side,
 
 void control_conn_close(ControlConn *f, const char *reason)
 {
-    if (f->state != OPEN) {
+    if (f->state != CONTROL_OPEN) {
         return;
     }
     f->reason = g_strdup(reason);
-    f->state = CLOSING;
+    f->state = CONTROL_CLOSING;
     due_in(f, CLOSING_MS);
-    flush(f);
+    if (f->tls) {
+        tls_stream_bye(f->tls);
+        control_tls_pass(f);
+    }
+    control_conn_flush(f);
 }
 
 void control_conn_free(ControlConn *f)

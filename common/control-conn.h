@@ -7,6 +7,9 @@
  * sends what it is given, from a queue with a limit.  PING is answered here.
  * It knows no HELLO and no payload: what a frame means is its owner's.
  *
+ * With control_conn_start_tls() all of that goes through TLS, and what is sent
+ * before the peer's certificate has been judged waits for it.
+ *
  * A connection ends once, for one reason: a peer that ends it, bad bytes, a
  * queue that the peer does not empty, a deadline, or the owner.  on_closed is
  * called for that from the main loop, never from within one of these
@@ -21,6 +24,7 @@
 #include <stdint.h>
 
 #include "common/poller.h"
+#include "common/tls-stream.h"
 #include "common/wire.h"
 
 #define CONTROL_QUEUE_MAX     (4u * 1024u * 1024u)
@@ -52,6 +56,36 @@ ControlConn *control_conn_new(GSocketConnection *conn, WireSide side,
 ControlConn *control_conn_new_in(Poller *poller, GSocketConnection *conn,
                                  WireSide side, const ControlConnOps *ops,
                                  void *opaque);
+
+/**
+ * control_conn_start_tls() - speak TLS on it, from its first byte on
+ * @creds: a reference is taken; NULL: speak without
+ * @wanted: whom to take
+ */
+void control_conn_start_tls(ControlConn *frames, TlsCredentials *creds,
+                            TlsEnd end, const TlsWanted *wanted);
+
+/**
+ * control_conn_is() - is @name one of the peer's, by its certificate?
+ * @why: @size bytes for a reason that names both
+ *
+ * Without TLS everybody is who he says he is.
+ */
+bool control_conn_is(const ControlConn *frames, const char *name, char *why,
+                     size_t size);
+
+/**
+ * control_conn_expires() - when the peer's certificate does
+ *
+ * Return: seconds since 1970; 0: it has none
+ */
+int64_t control_conn_expires(const ControlConn *frames);
+
+/**
+ * control_conn_recheck() - new credentials are here: end it if they do not
+ * take its peer
+ */
+void control_conn_recheck(ControlConn *frames, const TlsCredentials *creds);
 
 /** control_conn_free() - close at once, without on_closed; NULL is fine */
 void control_conn_free(ControlConn *frames);

@@ -26,6 +26,7 @@ typedef struct OutFrame {
 
 static void data_conn_recv_more(DataConn *conn);
 static void data_conn_send_more(DataConn *conn);
+static bool data_conn_shake_hands(DataConn *conn);
 
 static void data_conn_end_maybe(DataConn *conn)
 {
@@ -43,6 +44,8 @@ static void data_conn_end_done(RingOp *op, int res, bool more)
     close(conn->fd);
     conn->fd = -1;
     conn->closing = false;
+    conn->reached = false;
+    g_clear_pointer(&conn->tls, tls_stream_free);
     g_queue_clear_full(&conn->out, g_free);
     conn->ops->closed(conn, conn->reason);
 }
@@ -55,8 +58,14 @@ static void data_conn_connect_done(RingOp *op, int res, bool more)
         data_conn_end_maybe(conn);
     } else if (res < 0) {
         data_conn_close(conn, "cannot connect: %s", g_strerror(-res));
+    } else if (conn->tls) {
+        conn->reached = true;
+        if (data_conn_shake_hands(conn)) {
+            data_conn_send_more(conn);
+            data_conn_recv_more(conn);
+        }
     } else {
-        conn->up = true;
+        conn->reached = conn->up = true;
         data_conn_recv_more(conn);
         conn->ops->connected(conn);
     }
@@ -98,19 +107,37 @@ static bool data_conn_take_frames(DataConn *conn)
     return true;
 }
 
+static const char *data_conn_end_reason(const DataConn *conn)
+{
+    if (conn->tls && tls_stream_ended(conn->tls)) {
+        return tls_stream_ended(conn->tls);
+    }
+    return wire_is_tls(conn->in + conn->in_start,
+                       conn->in_end - conn->in_start)
+        ? wire_reason(WIRE_E_TLS) : "closed by the provider";
+}
+
+static bool data_conn_take_tls(DataConn *conn, size_t len);
+
 static void data_conn_recv_done(RingOp *op, int res, bool more)
 {
     DataConn *conn = container_of(op, DataConn, recv);
+    bool goes_on;
 
     if (conn->closing) {
         data_conn_end_maybe(conn);
     } else if (res <= 0) {
-        data_conn_close(conn, "%s",
-                        res ? g_strerror(-res) : "closed by the provider");
+        data_conn_close(conn, "%s", res ? g_strerror(-res)
+                                        : data_conn_end_reason(conn));
     } else {
-        conn->in_end += res;
         conn->bytes_in += res;
-        if (data_conn_take_frames(conn)) {
+        if (conn->tls) {
+            goes_on = data_conn_take_tls(conn, res);
+        } else {
+            conn->in_end += res;
+            goes_on = data_conn_take_frames(conn);
+        }
+        if (goes_on) {
             data_conn_recv_more(conn);
         } else {
             data_conn_end_maybe(conn);
@@ -120,24 +147,20 @@ static void data_conn_recv_done(RingOp *op, int res, bool more)
 
 static void data_conn_recv_more(DataConn *conn)
 {
-    ring_recv(conn->ring, &conn->recv, conn->fd, conn->in + conn->in_end,
-              conn->in_size - conn->in_end, 0);
+    uint8_t *to = conn->in + conn->in_end;
+    size_t room = conn->in_size - conn->in_end;
+
+    if (conn->tls) {
+        to = tls_stream_in(conn->tls, &room);
+    }
+    ring_recv(conn->ring, &conn->recv, conn->fd, to, room, 0);
 }
 
-static void data_conn_send_done(RingOp *op, int res, bool more)
+/* The first @n bytes of the queue are of no use any more. */
+static void data_conn_gone(DataConn *conn, size_t left)
 {
-    DataConn *conn = container_of(op, DataConn, send);
-    size_t left = MAX(res, 0);
     OutFrame *f;
 
-    if (conn->closing) {
-        data_conn_end_maybe(conn);
-        return;
-    }
-    if (res < 0) {
-        data_conn_close(conn, "send: %s", g_strerror(-res));
-        return;
-    }
     while (left && (f = g_queue_peek_head(&conn->out))) {
         size_t n = MIN(left, f->head_len + f->data_len - f->sent);
 
@@ -147,17 +170,33 @@ static void data_conn_send_done(RingOp *op, int res, bool more)
             g_free(g_queue_pop_head(&conn->out));
         }
     }
+}
+
+static void data_conn_send_done(RingOp *op, int res, bool more)
+{
+    DataConn *conn = container_of(op, DataConn, send);
+
+    if (conn->closing) {
+        data_conn_end_maybe(conn);
+        return;
+    }
+    if (res < 0) {
+        data_conn_close(conn, "send: %s", g_strerror(-res));
+        return;
+    }
+    if (conn->tls) {
+        tls_stream_sent(conn->tls, res);
+    } else {
+        data_conn_gone(conn, res);
+    }
     data_conn_send_more(conn);
 }
 
-/* Put what is queued into one sendmsg, if none is out. */
-static void data_conn_send_more(DataConn *conn)
+/* Point .iov at what is queued; return how many entries that takes. */
+static int data_conn_gather(DataConn *conn)
 {
     int n = 0;
 
-    if (ring_op_busy(&conn->send) || !conn->up) {
-        return;
-    }
     for (GList *l = conn->out.head; l && n + 2 <= DATA_CONN_IOV_MAX;
          l = l->next) {
         OutFrame *f = l->data;
@@ -175,11 +214,143 @@ static void data_conn_send_more(DataConn *conn)
                                               f->data_len - skip };
         }
     }
-    if (n) {
+    return n;
+}
+
+static int data_conn_encrypt(DataConn *conn);
+
+/* Put what is queued into one sendmsg, if none is out. */
+static void data_conn_send_more(DataConn *conn)
+{
+    int n;
+
+    if (ring_op_busy(&conn->send) || conn->closing ||
+        !(conn->up || conn->tls)) {
+        return;
+    }
+    n = conn->tls ? data_conn_encrypt(conn) : data_conn_gather(conn);
+    if (n > 0) {
         conn->msg = (struct msghdr) { .msg_iov = conn->iov, .msg_iovlen = n };
         ring_sendmsg(conn->ring, &conn->send, conn->fd, &conn->msg, 0);
     }
 }
+
+/* --------------------------------------------------------------------- TLS */
+
+/* The provider's log is to say why, too; what does not go at once is lost. */
+static void data_conn_tls_failed(DataConn *conn)
+{
+    size_t len;
+    const void *alert = tls_stream_out(conn->tls, &len);
+
+    if (len && !ring_op_busy(&conn->send)) {
+        (void)!send(conn->fd, alert, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    data_conn_close(conn, "%s", tls_stream_reason(conn->tls));
+}
+
+/* False if the connection ended on the way. */
+static bool data_conn_shake_hands(DataConn *conn)
+{
+    if (tls_stream_step(conn->tls)) {
+        data_conn_tls_failed(conn);
+        return false;
+    }
+    if (tls_stream_up(conn->tls) && !conn->up) {
+        conn->up = true;
+        conn->ops->connected(conn);
+    }
+    return !conn->closing;
+}
+
+/* @len bytes have come; false if the connection ended on the way. */
+static bool data_conn_take_tls(DataConn *conn, size_t len)
+{
+    ssize_t n = 0;
+
+    tls_stream_received(conn->tls, len);
+    if (!conn->up && !data_conn_shake_hands(conn)) {
+        return false;
+    }
+    while (conn->up) {
+        n = tls_stream_read(conn->tls, conn->in + conn->in_end,
+                            conn->in_size - conn->in_end);
+        if (n <= 0) {
+            break;
+        }
+        conn->in_end += n;
+        if (!data_conn_take_frames(conn)) {
+            return false;
+        }
+    }
+    if (n == -EPIPE) {
+        data_conn_close(conn, "%s", data_conn_end_reason(conn));
+    } else if (n < 0) {
+        data_conn_tls_failed(conn);
+    } else {
+        data_conn_send_more(conn);      /* the handshake's next message */
+    }
+    return !conn->closing;
+}
+
+/* Encrypt what is queued, not too much at once; return as data_conn_gather()
+ * does. */
+static int data_conn_encrypt(DataConn *conn)
+{
+    size_t waiting = tls_stream_waiting(conn->tls), len = 0;
+    size_t room = TLS_OUT_MAX - MIN(waiting, TLS_OUT_MAX);
+    int n = 0;
+
+    if (conn->up && room) {
+        n = data_conn_gather(conn);
+    }
+    for (int i = 0; i < n; i++) {
+        conn->iov[i].iov_len = MIN(conn->iov[i].iov_len, room - len);
+        len += conn->iov[i].iov_len;
+    }
+    if (len && tls_stream_write(conn->tls, conn->iov, n)) {
+        data_conn_tls_failed(conn);
+        return 0;
+    }
+    data_conn_gone(conn, len);
+    conn->iov[0].iov_base = (void *)tls_stream_out(conn->tls,
+                                                   &conn->iov[0].iov_len);
+    return conn->iov[0].iov_len > 0;
+}
+
+void data_conn_set_tls(DataConn *conn, TlsCredentials *creds, const char *name)
+{
+    tls_credentials_ref(creds);
+    tls_credentials_unref(conn->creds);
+    conn->creds = creds;
+    wire_text_copy(conn->tls_name, sizeof(conn->tls_name), name);
+}
+
+bool data_conn_is(const DataConn *conn, const char *name, char *why,
+                  size_t size)
+{
+    return !conn->tls || tls_stream_is(conn->tls, name, why, size);
+}
+
+bool data_conn_still_good(const DataConn *conn, const TlsCredentials *creds,
+                          char *why, size_t size)
+{
+    return !conn->tls || tls_stream_still_good(conn->tls, creds, why, size);
+}
+
+static void data_conn_new_tls(DataConn *conn)
+{
+    TlsWanted wanted = {
+        .role = TLS_ROLE_HOST,
+        .name = *conn->tls_name ? conn->tls_name : NULL,
+    };
+
+    if (conn->creds) {
+        conn->tls = tls_stream_new(conn->creds, TLS_CLIENT, &wanted);
+    }
+}
+
+/* ---------------------------------------------------------- for its owner */
 
 void data_conn_init(DataConn *conn, Ring *ring, const DataConnOps *ops,
                     void *owner)
@@ -203,6 +374,7 @@ void data_conn_deinit(DataConn *conn)
 {
     g_assert(conn->fd < 0);
     g_clear_pointer(&conn->in, g_free);
+    g_clear_pointer(&conn->creds, tls_credentials_unref);
 }
 
 int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
@@ -221,6 +393,7 @@ int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
     conn->addr = *addr;
     conn->in_start = conn->in_end = 0;
     conn->checks = false;
+    data_conn_new_tls(conn);
     ring_connect(conn->ring, &conn->connect, conn->fd,
                  (struct sockaddr *)&conn->addr, len);
     return 0;

@@ -6,6 +6,10 @@
  * straight from the caller's buffer; what comes in is cut into frames and
  * handed on where it lies.  It knows heads and lengths, not what they are for.
  *
+ * With data_conn_set_tls() all of that goes through TLS: connected() then comes
+ * when the provider's certificate has been taken, and pages are encrypted
+ * straight from the caller's buffer, TLS_OUT_MAX at a time.
+ *
  * Life: data_conn_open() → connected() → frame()... → closed().  closed() is
  * called exactly once for each data_conn_open(), never from inside another
  * call, and only when no operation is in flight: from then on no buffer that
@@ -19,6 +23,7 @@
 #include <netinet/in.h>
 
 #include "common/ring.h"
+#include "common/tls-stream.h"
 #include "common/wire.h"
 
 #define DATA_CONN_IOV_MAX 16
@@ -37,6 +42,7 @@ struct DataConn {
     const DataConnOps *ops;
     void *owner;
     int fd;
+    bool reached; /* TCP is connected */
     bool up; /* connected, not closing */
     bool closing;
     bool checks; /* frames get a check; until the next data_conn_open() */
@@ -52,6 +58,9 @@ struct DataConn {
     GQueue out;        /* of OutFrame */
     struct iovec iov[DATA_CONN_IOV_MAX];
     struct msghdr msg;
+    TlsCredentials *creds;              /* NULL: without TLS */
+    char tls_name[RCACHE_NAME_MAX];     /* whom to connect to; "": anybody */
+    TlsStream *tls;                     /* from open to closed */
 };
 
 /** data_conn_init() - @ops are called with this conn; @owner is theirs */
@@ -60,6 +69,31 @@ void data_conn_init(DataConn *conn, Ring *ring, const DataConnOps *ops,
 
 /** data_conn_deinit() - the connection must be closed */
 void data_conn_deinit(DataConn *conn);
+
+/**
+ * data_conn_set_tls() - how to connect from the next time on
+ * @creds: a reference is taken; NULL: without TLS
+ * @name: of the host that has to be there; "": whoever it is
+ */
+void data_conn_set_tls(DataConn *conn, TlsCredentials *creds,
+                       const char *name);
+
+/**
+ * data_conn_is() - is @name one of the peer's, by its certificate?
+ * @why: @size bytes for a reason that names both
+ *
+ * Without TLS everybody is who he says he is.
+ */
+bool data_conn_is(const DataConn *conn, const char *name, char *why,
+                  size_t size);
+
+/**
+ * data_conn_still_good() - would new credentials take the peer of a connection
+ * that is up?
+ * @why: @size bytes for the reason
+ */
+bool data_conn_still_good(const DataConn *conn, const TlsCredentials *creds,
+                          char *why, size_t size);
 
 /**
  * data_conn_open() - start to connect

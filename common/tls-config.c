@@ -26,6 +26,7 @@ void tls_config_view(const Config *config, const char *section,
     *out = (TlsSettings) {
         .mode = !strcmp(mode, "none") ? TLS_MODE_NONE
                 : !strcmp(mode, "psk") ? TLS_MODE_PSK : TLS_MODE_REQUIRED,
+        .written = config_is_set(config, section, "tls"),
         .directory = config_string(config, "tls", "directory"),
         .arbiters = config_list(config, "tls", "arbiters"),
         .priority = config_string(config, "tls", "priority"),

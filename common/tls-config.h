@@ -55,6 +55,7 @@ typedef enum TlsMode {
 /* Texts belong to the configuration. */
 typedef struct TlsSettings {
     TlsMode mode;
+    bool written;               /* somebody did, and it is not the default */
     const char *directory;      /* the one that is used */
     const char *const *arbiters;
     const char *priority;

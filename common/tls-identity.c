@@ -111,7 +111,7 @@ void tls_identity_free(TlsIdentity *identity)
 bool tls_identity_is(const TlsIdentity *identity, const char *name)
 {
     for (char **own = identity->names; *own; own++) {
-        if (!g_ascii_strcasecmp(*own, name)) {
+        if (!strcmp(*own, name)) {
             return true;
         }
     }

@@ -35,7 +35,8 @@ TlsIdentity *tls_identity_of_key(const char *name);
 
 void tls_identity_free(TlsIdentity *identity);
 
-/** tls_identity_is() - is @name one of its names? */
+/** tls_identity_is() - is @name one of its names?  Case counts: a host is not
+ * to be two. */
 bool tls_identity_is(const TlsIdentity *identity, const char *name);
 
 /** tls_identity_text() - its names for a person, new: "a, a.example.org" */

@@ -105,12 +105,12 @@ static int check_peer(TlsStream *s)
     g_autofree char *names = tls_identity_text(s->peer);
 
     if (!(s->peer->roles & s->role)) {
-        return stream_fail(s, "the certificate for %s is one of %s %s, and "
-                           "this connection takes %s %s only", names,
-                           s->peer->roles == TLS_ROLE_HOST ? "a" : "an",
-                           s->peer->roles == TLS_ROLE_HOST ? "host" : "arbiter",
-                           s->role == TLS_ROLE_HOST ? "a" : "an",
-                           tls_roles_text(s->role));
+        return stream_fail(s, "the certificate for %s is %s's, and only %s's "
+                           "is taken here", names,
+                           s->peer->roles == TLS_ROLE_HOST ? "a host"
+                                                           : "an arbiter",
+                           s->role == TLS_ROLE_HOST ? "a host"
+                                                    : "an arbiter");
     }
     if (s->name && !tls_identity_is(s->peer, s->name)) {
         return stream_fail(s, "the certificate is for %s and not for %s",
@@ -337,9 +337,13 @@ const char *tls_stream_ended(const TlsStream *s)
     if (s->state == STREAM_UP) {
         return NULL;
     }
-    return s->heard ? "the peer closed the connection during the TLS handshake"
-                    : "the peer closed the connection at the first bytes of "
-                      "TLS: does it speak without (tls=none)?";
+    if (s->heard) {
+        return "the peer closed the connection during the TLS handshake";
+    }
+    return s->end == TLS_SERVER
+        ? NULL
+        : "the peer closed the connection at the first bytes of TLS: does it "
+          "speak without (tls=none)?";
 }
 
 /* ------------------------------------------------------------------ bytes */

@@ -77,8 +77,9 @@ bool tls_stream_up(const TlsStream *stream);
 const char *tls_stream_reason(const TlsStream *stream);
 
 /**
- * tls_stream_ended() - why the connection's end, by the peer, is one of the
- * handshake; NULL if it is up
+ * tls_stream_ended() - the peer has closed the connection: what to say of that
+ *
+ * Return: NULL: nothing, since it was up, or has not even begun
  */
 const char *tls_stream_ended(const TlsStream *stream);
 

@@ -128,6 +128,11 @@ void hello_take(Peer *peer, const WireHead *head, const uint8_t *payload)
         hello_refuse(peer, RCACHE_E_VERSION, text);
         return;
     }
+    if (peer->tls &&
+        !tls_stream_is(peer->tls, hello.host, text, sizeof(text))) {
+        hello_refuse(peer, RCACHE_E_REFUSED, text);
+        return;
+    }
     if (hello.role == RCACHE_ROLE_HOST || !hello.session ||
         is_zero(hello.vm, sizeof(hello.vm))) {
         hello_refuse(peer, RCACHE_E_REFUSED,

@@ -8,6 +8,8 @@
  * buffer behind them for the head of the PUT that is likely to follow.  In a
  * row of PUTs only heads and slots ever pass through the buffer.
  *
+ * With TLS the buffers in between are the stream's (peer-tls.h).
+ *
  * Out: answers stand in a queue (peer-out.h); one send takes as many of them
  * as fit its iovecs.
  */
@@ -24,6 +26,7 @@
 #include "common/wire-check.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
+#include "rcached/provider/peer-tls.h"
 #include "rcached/provider/serving.h"
 
 static void peer_rx_done(RingOp *op, int res, bool more);
@@ -86,6 +89,7 @@ Peer *peer_new(Server *server, int fd, const PeerOps *ops)
     ring_op_init(&peer->tx, peer_tx_done);
     peer_set_options(fd);
     peer_set_name(peer);
+    peer_tls_start(peer);
     g_queue_push_tail_link(&server->hellos, &peer->link);
     return peer;
 }
@@ -167,6 +171,7 @@ bool peer_finish(Peer *peer)
     g_queue_unlink(&peer->server->closing, &peer->link);
     session_leave(peer->server->sessions, &peer->member);
     close(peer->fd);
+    tls_stream_free(peer->tls);
     if (peer->buf != peer->hello_buf) {
         secret_free(peer->buf, PEER_BUF_SIZE);
     }
@@ -179,11 +184,23 @@ bool peer_finish(Peer *peer)
 
 /* ------------------------------------------------------------------ out */
 
+static void peer_tls_failed(Peer *peer)
+{
+    peer_tls_last_words(peer);
+    peer_close(peer, tls_stream_reason(peer->tls));
+}
+
 /* Send what is queued, if nothing is being sent. */
 static void peer_send(Peer *peer)
 {
     unsigned nr;
 
+    if (peer->tls) {
+        if (!peer_tls_send(peer)) {
+            peer_tls_failed(peer);
+        }
+        return;
+    }
     if (ring_op_busy(&peer->tx) || !peer->out_first) {
         return;
     }
@@ -208,7 +225,11 @@ static void peer_tx_done(RingOp *op, int res, bool more)
     }
     if (res > 0) {
         peer->progress = peer->server->now;
-        peer_out_sent(peer, res);
+        if (peer->tls) {
+            tls_stream_sent(peer->tls, res);
+        } else {
+            peer_out_sent(peer, res);
+        }
     }
     peer_go(peer);
 }
@@ -236,12 +257,80 @@ static void peer_receive_put(Peer *peer)
     ring_recvmsg(ring, &peer->rx, peer->fd, &peer->rx_msg, 0);
 }
 
-static void peer_receive(Peer *peer)
+/* @n bytes have come to where the last receive pointed. */
+static void peer_received(Peer *peer, size_t n)
+{
+    PeerPut *put = &peer->put;
+
+    if (put->active) {
+        size_t pages = MIN(n, put->left);
+
+        put->left -= pages;
+        n -= pages;
+        if (put->status == RCACHE_OK) {
+            put->at = iov_skip(put->iov, put->at, put->nr, &pages);
+        }
+        if (!put->left) {
+            peer->ops->put_end(peer);
+        }
+    }
+    peer->len += n;
+}
+
+/* Where TLS is to put what it decrypts. */
+static struct iovec peer_place(Peer *peer, size_t size)
+{
+    PeerPut *put = &peer->put;
+
+    if (put->active) {
+        peer->at = peer->len = 0;
+        return put->status == RCACHE_OK
+            ? put->iov[put->at]
+            : (struct iovec) { peer->buf, MIN(put->left, PEER_BUF_SIZE) };
+    }
+    return (struct iovec) { peer->buf + peer->len, size - peer->len };
+}
+
+/* What is left in the buffer begins at its start from now on. */
+static void peer_tidy(Peer *peer)
+{
+    if (peer->at) {
+        memmove(peer->buf, peer->buf + peer->at, peer->len - peer->at);
+        peer->len -= peer->at;
+        peer->at = 0;
+    }
+}
+
+/* Return: true if there was something; else the kernel receives. */
+static bool peer_take_tls(Peer *peer, const struct iovec *to)
+{
+    ssize_t n = peer_tls_take(peer, to);
+
+    if (n > 0) {
+        peer_received(peer, n);
+        return true;
+    }
+    if (n == -EPIPE) {
+        peer_close(peer, NULL);
+    } else if (n < 0) {
+        peer_tls_failed(peer);
+    } else {
+        peer_send(peer);        /* the handshake's next message */
+    }
+    if (peer->state != PEER_CLOSING) {
+        peer_tls_receive(peer);
+    }
+    return false;
+}
+
+/* Return: true if there is more to look at already, which TLS had. */
+static bool peer_receive(Peer *peer)
 {
     size_t size = PEER_BUF_SIZE;
+    struct iovec to;
 
     if (ring_op_busy(&peer->rx) || peer_is_full(peer)) {
-        return;
+        return false;
     }
     switch (peer->state) {
     case PEER_HELLO:
@@ -249,26 +338,27 @@ static void peer_receive(Peer *peer)
         size = PEER_HELLO_SIZE;
         break;
     case PEER_OPEN:
-        if (peer->put.active) {
+        if (peer->put.active && !peer->tls) {
             peer_receive_put(peer);
-            return;
+            return false;
         }
         break;
     case PEER_REFUSED:
         peer->at = peer->len = 0;
         ring_recv(peer->server->ring, &peer->rx, peer->fd, peer->hello_buf,
                   sizeof(peer->hello_buf), MSG_TRUNC);
-        return;
+        return false;
     default:
-        return;
+        return false;
     }
-    if (peer->at) {
-        memmove(peer->buf, peer->buf + peer->at, peer->len - peer->at);
-        peer->len -= peer->at;
-        peer->at = 0;
+    peer_tidy(peer);
+    to = peer_place(peer, size);
+    if (!peer->tls) {
+        ring_recv(peer->server->ring, &peer->rx, peer->fd, to.iov_base,
+                  to.iov_len, 0);
+        return false;
     }
-    ring_recv(peer->server->ring, &peer->rx, peer->fd, peer->buf + peer->len,
-              size - peer->len, 0);
+    return peer_take_tls(peer, &to);
 }
 
 /* Copy what the buffer holds of a PUT's pages to where they belong. */
@@ -367,7 +457,8 @@ static bool peer_frame(Peer *peer)
     return !why;
 }
 
-void peer_go(Peer *peer)
+/* Take the frames that are here, and answer. */
+static void peer_work(Peer *peer)
 {
     while ((peer->state == PEER_OPEN || peer->state == PEER_HELLO) &&
            !peer->put.active && !peer_is_full(peer) &&
@@ -380,36 +471,25 @@ void peer_go(Peer *peer)
     /* The answer first: it is what somebody waits for. */
     peer_send(peer);
     if (peer->state == PEER_REFUSED && !peer->out_first &&
-        !ring_op_busy(&peer->tx)) {
+        !ring_op_busy(&peer->tx) && !peer_tls_waits(peer)) {
         shutdown(peer->fd, SHUT_WR);
     }
-    peer_receive(peer);
 }
 
-/* @n bytes have come to where the last receive pointed. */
-static void peer_received(Peer *peer, size_t n)
+void peer_go(Peer *peer)
 {
-    PeerPut *put = &peer->put;
-
-    if (put->active) {
-        size_t pages = MIN(n, put->left);
-
-        put->left -= pages;
-        n -= pages;
-        if (put->status == RCACHE_OK) {
-            put->at = iov_skip(put->iov, put->at, put->nr, &pages);
-        }
-        if (!put->left) {
-            peer->ops->put_end(peer);
-        }
-    }
-    peer->len += n;
+    do {
+        peer_work(peer);
+    } while (peer_receive(peer));
 }
 
 static const char *peer_end_reason(const Peer *peer, int res)
 {
     if (res < 0 && res != -ECONNRESET) {
         return g_strerror(-res);
+    }
+    if (peer->tls && tls_stream_ended(peer->tls)) {
+        return tls_stream_ended(peer->tls);
     }
     if (peer->put.active || peer->len > peer->at) {
         return "the connection was cut in the middle of a frame";
@@ -438,7 +518,11 @@ static void peer_rx_done(RingOp *op, int res, bool more)
     }
     if (res > 0) {
         peer->progress = peer->server->now;
-        peer_received(peer, res);
+        if (peer->tls) {
+            tls_stream_received(peer->tls, res);
+        } else {
+            peer_received(peer, res);
+        }
     }
     peer_go(peer);
 }

@@ -15,6 +15,8 @@
  * once neither is busy: from then on the kernel holds no pointer into a slab
  * on its behalf.
  *
+ * With TLS its handshake is part of HELLO, in the time that has.
+ *
  * This file's part moves bytes; what a frame means is told by the PeerOps that
  * the server gives it (hello.c, request.c, request-pages.c), and answers are
  * queued by peer-out.c.
@@ -32,6 +34,7 @@
 
 #include "common/cleanup.h"
 #include "common/ring.h"
+#include "common/tls-stream.h"
 #include "common/wire.h"
 #include "rcached/provider/put.h"
 #include "rcached/provider/server.h"
@@ -88,6 +91,7 @@ struct Peer {
     Server *server;
     GList link;                 /* of one of the server's queues */
     int fd;
+    TlsStream *tls;             /* NULL: without */
     PeerState state;
     RingOp rx;
     RingOp tx;

@@ -104,7 +104,7 @@ static bool provider_listen(Provider *provider, const ProviderConfig *config,
                        errp)) {
         return false;
     }
-    if (!address_is_loopback(&addr) && !config->tls_none) {
+    if (!address_is_loopback(&addr) && !config->tls && !config->tls_none) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
                     "refusing to listen on %s without encryption: anyone who "
                     "can reach it could take memory and read it; write "
@@ -176,6 +176,7 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
         .store = provider->store,
         .spill = provider->spill,
         .store_lock = &provider->lock,
+        .tls = &provider->tls,
         .stop = &provider->stop,
     };
     memcpy(provider->server_config.boot_id, config->boot_id,
@@ -294,6 +295,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     pthread_cond_init(&provider->started, NULL);
     provider->listen_fd = provider->wake_fd = -1;
     provider->slab_pages = kept_slab_pages(config);
+    provider->tls = tls_credentials_ref(config->tls);
     provider->lock_memory = config->lock_memory;
     provider->claim_max_ms = config->claim_max_ms;
     provider->keep = config->keep;
@@ -306,7 +308,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
         return NULL;
     }
     provider_tell_spill(provider);
-    if (config->tls_none) {
+    if (!config->tls && config->tls_none) {
         g_warning("provider: tls=none: pages travel unencrypted and anyone "
                   "who can reach %s can talk to it", provider->address);
     }
@@ -320,6 +322,17 @@ void provider_wake(Provider *provider)
     (void)!write(provider->wake_fd, &one, sizeof(one));
 }
 
+void provider_set_tls(Provider *provider, TlsCredentials *creds)
+{
+    TlsCredentials *old = provider->tls;
+
+    pthread_mutex_lock(&provider->lock);
+    provider->tls = tls_credentials_ref(creds);
+    pthread_mutex_unlock(&provider->lock);
+    tls_credentials_unref(old);
+    provider_wake(provider);
+}
+
 void provider_free(Provider *provider)
 {
     if (!provider) {
@@ -331,6 +344,7 @@ void provider_free(Provider *provider)
         g_thread_join(provider->thread);
     }
     server_free(provider->server);
+    tls_credentials_unref(provider->tls);
     store_free(provider->store);
     spill_free(provider->spill);
     g_clear_error(&provider->start_error);

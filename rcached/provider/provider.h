@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/tls-credentials.h"
 #include "common/wire-control.h"
 #include "common/wire.h"
 
@@ -39,6 +40,7 @@ typedef struct ProviderKept {
 
 typedef struct ProviderConfig {
     const char *listen;         /* see address_parse() */
+    TlsCredentials *tls;        /* NULL: serve without TLS */
     bool tls_none;              /* allowed beyond loopback all the same */
     const char *host;           /* this host's name */
     uint8_t boot_id[RCACHE_UUID_LEN];
@@ -115,6 +117,13 @@ const char *provider_address(const Provider *provider);
 
 /** provider_protection() - in words, what keeps lent memory out of swap */
 const char *provider_protection(const Provider *provider);
+
+/**
+ * provider_set_tls() - other credentials, of one that has been given some
+ *
+ * New connections get them; those are ended that they would not take.
+ */
+void provider_set_tls(Provider *provider, TlsCredentials *creds);
 
 /** provider_set_limit() - how many bytes may be leased in all.  What is
  * leased already stays. */

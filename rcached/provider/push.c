@@ -337,6 +337,23 @@ static void push_refused(Push *push, enum RcacheStatus status)
              wire_status_name(status));
 }
 
+/* Is it who its certificate says? */
+static void push_greeted(Push *push, const WireHead *head,
+                         const void *payload)
+{
+    WireHelloAck ack;
+    WireError err = wire_hello_ack_decode(payload, head->length, &ack);
+    char why[160];
+
+    if (err) {
+        push_end(push, RCACHE_E_REFUSED, wire_reason(err));
+    } else if (!data_conn_is(&push->conn, ack.host, why, sizeof(why))) {
+        push_end(push, RCACHE_E_REFUSED, why);
+    } else {
+        push_open(push);
+    }
+}
+
 static void push_unasked(Push *push)
 {
     push_end(push, RCACHE_E_REFUSED, "a frame that was not asked for");
@@ -372,7 +389,7 @@ static void push_frame(DataConn *conn, const WireHead *head,
     }
     switch (push->state) {
     case PUSH_GREETING:
-        push_open(push);
+        push_greeted(push, head, payload);
         break;
     case PUSH_SENDING:
         if (!push_answered(push, head->tag)) {
@@ -485,6 +502,7 @@ static Push *push_new(Peer *peer, const WireHead *head, const WireMove *move,
     store_use_slab(slab);
     slab->pushes++;
     data_conn_init(&push->conn, peer->server->ring, &push_ops, push);
+    data_conn_set_tls(&push->conn, peer->server->tls, "");
     g_queue_push_tail_link(&peer->server->pushes, &push->link);
     return push;
 }

@@ -25,6 +25,7 @@
 #include "rcached/provider/hello.h"
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer.h"
+#include "rcached/provider/peer-tls.h"
 #include "rcached/provider/push.h"
 #include "rcached/provider/request.h"
 #include "rcached/provider/request-pages.h"
@@ -125,7 +126,8 @@ static void accept_done(RingOp *op, int res, bool more)
 
 static bool peer_is_stuck(const Peer *peer)
 {
-    return peer->put.active || peer->len > peer->at || peer->out_first;
+    return peer->put.active || peer->len > peer->at || peer->out_first ||
+           peer_tls_waits(peer);
 }
 
 /* Why this connection's time is up, or NULL. */
@@ -180,6 +182,36 @@ static void tell_revoked(Server *server)
     }
 }
 
+static void recheck(GQueue *conns)
+{
+    GList *link = conns->head;
+    char why[320];
+
+    while (link) {
+        Peer *peer = link->data;
+
+        link = link->next;
+        if (!peer_tls_still_good(peer, why, sizeof(why))) {
+            peer_close(peer, why);
+        }
+    }
+}
+
+/* Others may have been read: who is not taken any more has to go. */
+static void server_take_tls(Server *server)
+{
+    TlsCredentials *old = server->tls;
+
+    server_lock(server);
+    server->tls = tls_credentials_ref(*server->config.tls);
+    server_unlock(server);
+    tls_credentials_unref(old);
+    if (server->tls != old) {
+        recheck(&server->hellos);
+        recheck(&server->open);
+    }
+}
+
 static void server_look(Server *server)
 {
     if (server->config.spill) {
@@ -217,6 +249,7 @@ static void wake_done(RingOp *op, int res, bool more)
     if (!server_stopping(server)) {
         (void)!read(server->config.wake_fd, &n, sizeof(n));
         tell_revoked(server);
+        server_take_tls(server);
         server_look(server);
         ring_poll(server->ring, &server->wake, server->config.wake_fd,
                   POLLIN);
@@ -345,6 +378,7 @@ Server *server_new(const ServerConfig *config, GError **errp)
     server->config = *config;
     server->ring = ring;
     server->sessions = session_table_new();
+    server_take_tls(server);
     server->now = boottime_ms();
     g_queue_init(&server->hellos);
     g_queue_init(&server->open);
@@ -368,6 +402,7 @@ void server_free(Server *server)
 {
     if (server) {
         session_table_free(server->sessions);
+        tls_credentials_unref(server->tls);
         ring_free(server->ring);
         g_free(server);
     }

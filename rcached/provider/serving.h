@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/ring.h"
+#include "common/tls-credentials.h"
 #include "rcached/provider/peer-log.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
@@ -29,6 +30,8 @@ typedef struct ServerConfig {
     Store *store;
     struct Spill *spill;        /* or NULL: no spill file */
     pthread_mutex_t *store_lock;
+    TlsCredentials *const *tls; /* what to serve with, or NULL: without;
+                                 * under store_lock, said by wake_fd */
     const int *stop;            /* g_atomic: not 0 when it is to end */
     uint8_t boot_id[RCACHE_UUID_LEN];
     char host[RCACHE_NAME_MAX];
@@ -49,6 +52,7 @@ typedef struct ServerCounts {
 struct Server {
     ServerConfig config;
     Ring *ring;
+    TlsCredentials *tls;        /* of new connections; NULL: without TLS */
     SessionTable *sessions;
     RingOp accept;
     RingOp wake;

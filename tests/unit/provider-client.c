@@ -12,7 +12,25 @@
 #include "common/wire-check.h"
 #include "common/wire-control.h"
 
+static TlsCredentials *default_creds;
+
+void client_default_tls(TlsCredentials *creds)
+{
+    default_creds = creds;
+}
+
 Client client_connect(const char *address)
+{
+    Client c = client_connect_plain(address);
+
+    if (default_creds) {
+        ck_assert_msg(client_try_tls(&c, default_creds), "%s",
+                      tls_stream_reason(c.tls));
+    }
+    return c;
+}
+
+Client client_connect_plain(const char *address)
 {
     struct timeval wait = { .tv_sec = 5 };
     struct sockaddr_storage addr;
@@ -32,19 +50,98 @@ void client_close(Client *c)
 {
     close(c->fd);
     c->fd = -1;
+    g_clear_pointer(&c->tls, tls_stream_free);
 }
 
-void client_send(Client *c, const void *bytes, size_t len)
+static bool send_all(Client *c, const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
 
     while (len) {
         ssize_t n = send(c->fd, at, len, MSG_NOSIGNAL);
 
-        ck_assert_msg(n > 0, "send: %s", strerror(errno));
+        if (n <= 0) {
+            return false;
+        }
         at += n;
         len -= n;
     }
+    return true;
+}
+
+/* What TLS has to send. */
+static bool send_out(Client *c)
+{
+    const void *bytes;
+    size_t len;
+
+    while ((bytes = tls_stream_out(c->tls, &len))) {
+        if (!send_all(c, bytes, len)) {
+            return false;
+        }
+        tls_stream_sent(c->tls, len);
+    }
+    return true;
+}
+
+bool client_try_send(Client *c, const void *bytes, size_t len)
+{
+    struct iovec iov = { (void *)bytes, len };
+
+    return c->tls ? !tls_stream_write(c->tls, &iov, 1) && send_out(c)
+                  : send_all(c, bytes, len);
+}
+
+void client_send(Client *c, const void *bytes, size_t len)
+{
+    ck_assert_msg(client_try_send(c, bytes, len), "send: %s",
+                  strerror(errno));
+}
+
+/* Bytes, as recv() has them, or what TLS makes of them. */
+static ssize_t recv_some(Client *c, void *bytes, size_t len)
+{
+    ssize_t n;
+    size_t room;
+    void *in;
+
+    if (!c->tls) {
+        return recv(c->fd, bytes, len, 0);
+    }
+    while (!(n = tls_stream_read(c->tls, bytes, len))) {
+        in = tls_stream_in(c->tls, &room);
+        n = recv(c->fd, in, room, 0);
+        if (n <= 0) {
+            return n;
+        }
+        tls_stream_received(c->tls, n);
+    }
+    return MAX(n, 0);
+}
+
+bool client_try_tls(Client *c, TlsCredentials *creds)
+{
+    const TlsWanted wanted = { .role = TLS_ROLE_HOST };
+    size_t room;
+    ssize_t n;
+    void *in;
+
+    c->tls = tls_stream_new(creds, TLS_CLIENT, &wanted);
+    while (!tls_stream_step(c->tls)) {
+        if (!send_out(c)) {
+            return false;
+        }
+        if (tls_stream_up(c->tls)) {
+            return true;
+        }
+        in = tls_stream_in(c->tls, &room);
+        n = recv(c->fd, in, room, 0);
+        if (n <= 0) {
+            return false;
+        }
+        tls_stream_received(c->tls, n);
+    }
+    return false;
 }
 
 void client_send_frame(Client *c, void *frame, size_t len)
@@ -69,7 +166,7 @@ static bool recv_all(Client *c, void *bytes, size_t len)
     uint8_t *at = bytes;
 
     while (len) {
-        ssize_t n = recv(c->fd, at, len, 0);
+        ssize_t n = recv_some(c, at, len);
 
         ck_assert_msg(n >= 0 || errno == ECONNRESET || errno == EPIPE,
                       "recv: %s", strerror(errno));
@@ -129,9 +226,10 @@ uint16_t client_hello(Client *c, uint8_t vm, uint64_t session)
     WireHello hello = {
         .version_min = 1, .version_max = 1, .features = c->features,
         .role = c->role ? c->role : RCACHE_ROLE_BULK,
-        .incarnation = 1, .session = session, .host = "req",
+        .incarnation = 1, .session = session,
     };
 
+    g_strlcpy(hello.host, c->host ? c->host : "req", sizeof(hello.host));
     memset(hello.vm, vm, sizeof(hello.vm));
     wire_append_hello(frame, ++c->tag, &hello);
     if (c->features & RCACHE_FEATURE_DIGEST) {

@@ -11,10 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/tls-stream.h"
 #include "common/wire.h"
 
 typedef struct Client {
     int fd;
+    TlsStream *tls;             /* NULL: without */
+    const char *host;           /* for HELLO; NULL: "req" */
     uint64_t lease;
     uint32_t epoch;
     uint64_t tag;
@@ -26,12 +29,27 @@ typedef struct Client {
     uint32_t slabs[64];
 } Client;
 
-/** client_connect() - only connect; @address as provider_address() */
+/** client_default_tls() - what client_connect() speaks from now on; NULL:
+ * without TLS; stays the caller's */
+void client_default_tls(TlsCredentials *creds);
+
+/** client_connect() - only connect, with TLS to the end of its handshake;
+ * @address as provider_address() */
 Client client_connect(const char *address);
+
+/** client_connect_plain() - only connect */
+Client client_connect_plain(const char *address);
+
+/** client_try_tls() - shake hands; false if the provider does not */
+bool client_try_tls(Client *c, TlsCredentials *creds);
+
 void client_close(Client *c);
 
 /** client_send() - send bytes, all of them */
 void client_send(Client *c, const void *bytes, size_t len);
+
+/** client_try_send() - the same, without an assertion; false if it fails */
+bool client_try_send(Client *c, const void *bytes, size_t len);
 
 /** client_send_head() - a head; the length and check are the caller's */
 void client_send_head(Client *c, const WireHead *head);

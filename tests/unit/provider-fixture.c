@@ -4,9 +4,25 @@
 #include <string.h>
 
 #include "common/wire-control.h"
+#include "tls-fixture.h"
 
 Provider *provider;
 ProviderConfig config;
+
+/* The same tests once more, all of their connections with TLS. */
+static void speak_tls(void)
+{
+    static TlsCredentials *ours, *theirs;
+
+    if (!ours) {
+        g_autoptr(PkiPair) ca = tls_fixture_authority();
+
+        ours = tls_fixture_credentials(ca, "lender", NULL);
+        theirs = tls_fixture_credentials(ca, "req", NULL);
+    }
+    config.tls = ours;
+    client_default_tls(theirs);
+}
 
 static void config_for_tests(void)
 {
@@ -17,6 +33,9 @@ static void config_for_tests(void)
     config.limit = 64 * SLAB;
     config.hello_ms = 600;
     config.stall_ms = 600;
+    if (g_getenv("RCACHED_TEST_TLS")) {
+        speak_tls();
+    }
 }
 
 void fixture_start(void)

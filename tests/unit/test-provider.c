@@ -333,6 +333,7 @@ static void refused(const char *listen, const char *why)
     ProviderConfig bad = config;
 
     bad.listen = listen;
+    bad.tls = NULL;
     ck_assert_ptr_null(provider_new(&bad, &error));
     ck_assert_msg(strstr(error->message, why) != NULL, "%s", error->message);
 }

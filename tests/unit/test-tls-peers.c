@@ -186,18 +186,18 @@ START_TEST(roles_are_looked_at)
     ends_close(&e);
     /* A host is no arbiter, whether it says that it is a host or not. */
     ends_try(&e, host, plain, &arbiter);
-    ends_assert_failed(e.client, "is one of a host, and this connection takes "
-                       "an arbiter only");
+    ends_assert_failed(e.client, "is a host's, and only an arbiter's is taken "
+                       "here");
     ends_close(&e);
     ends_try(&e, host, host, &arbiter);
-    ends_assert_failed(e.client, "takes an arbiter only");
+    ends_assert_failed(e.client, "only an arbiter's is taken here");
     ends_close(&e);
     /* And who is an arbiter only neither lends nor borrows. */
     ends_try(&e, host, arb, &tls_any_host);
-    ends_assert_failed(e.client, "takes a host only");
+    ends_assert_failed(e.client, "only a host's is taken here");
     ends_close(&e);
     ends_try(&e, arb, host, &tls_any_host);
-    ends_assert_failed(e.server, "takes a host only");
+    ends_assert_failed(e.server, "only a host's is taken here");
     ends_close(&e);
 }
 END_TEST
@@ -219,7 +219,7 @@ START_TEST(an_arbiter_can_be_configured)
     ends_assert_up(&e);
     ends_close(&e);
     ends_try(&e, a, c, &arbiter);
-    ends_assert_failed(e.client, "takes an arbiter only");
+    ends_assert_failed(e.client, "only an arbiter's is taken here");
     ends_close(&e);
 }
 END_TEST

@@ -27,7 +27,7 @@ START_TEST(bytes_go_both_ways)
     ends_shake_hands(&e);
     ends_assert_up(&e);
     ck_assert(tls_stream_is(e.server, "a", why, sizeof(why)));
-    ck_assert(tls_stream_is(e.server, "A", why, sizeof(why)));
+    ck_assert(!tls_stream_is(e.server, "A", why, sizeof(why)));
     ck_assert(!tls_stream_is(e.server, "b", why, sizeof(why)));
     ck_assert_str_eq(why, "it calls itself b, and its certificate is for a");
     ck_assert(tls_stream_is(e.client, "b", why, sizeof(why)));
@@ -210,6 +210,7 @@ START_TEST(no_priority_brings_them_back)
     creds = tls_credentials_new(m, NULL);
     s = tls_stream_new(creds, TLS_CLIENT, &tls_any_host);
     tls_stream_step(s);
+    ck_assert_ptr_nonnull(strstr(tls_stream_ended(s), "tls=none"));
     /* The extension supported_versions has one entry: 1.3. */
     ck_assert_ptr_nonnull(memmem(tls_stream_out(s, &len), tls_stream_waiting(s),
                                  "\0\x2b\0\x03\x02\x03\x04", 7));
@@ -246,7 +247,7 @@ START_TEST(other_bytes_are_refused)
     g_autoptr(TlsCredentials) b = tls_fixture_credentials(ca, "b", NULL);
     TlsStream *s = tls_stream_new(b, TLS_SERVER, &tls_any_host);
 
-    ck_assert_ptr_nonnull(strstr(tls_stream_ended(s), "tls=none"));
+    ck_assert_ptr_null(tls_stream_ended(s));
     tls_stream_feed(s, "GET / HTTP/1.0\r\n\r\n", 18);
     ck_assert_int_eq(tls_stream_step(s), -EPROTO);
     ends_assert_failed(s, "the TLS handshake has failed");

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A provider with TLS: who is let in, and what changes with its files.  That
+ * it serves with TLS as without, other tests show (RCACHED_TEST_TLS).
+ */
+#include <check.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/wire-control.h"
+#include "provider-fixture.h"
+#include "tls-fixture.h"
+
+static PkiPair *ca;
+static TlsCredentials *req;
+
+static void set_up(void)
+{
+    fixture_set_up();
+    provider_free(provider);
+    ca = tls_fixture_authority();
+    req = tls_fixture_credentials(ca, "req", NULL);
+    config.tls = tls_fixture_credentials(ca, "lender", NULL);
+    client_default_tls(NULL);
+    fixture_start();
+}
+
+static void tear_down(void)
+{
+    fixture_tear_down();
+    tls_credentials_unref(config.tls);
+    tls_credentials_unref(req);
+    pki_pair_free(ca);
+}
+
+static Client connect_tls(TlsCredentials *creds)
+{
+    Client c = client_connect_plain(provider_address(provider));
+
+    ck_assert_msg(client_try_tls(&c, creds), "%s", tls_stream_reason(c.tls));
+    return c;
+}
+
+START_TEST(pages_come_back)
+{
+    RcacheSlot slots[RCACHE_BATCH_PAGES];
+    g_autofree uint8_t *pages = g_malloc(sizeof(slots) / 8 * WIRE_PAGE_SIZE);
+    Client c = connect_tls(req);
+
+    c.features = RCACHE_FEATURE_DIGEST;
+    ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_OK);
+    ck_assert_uint_eq(give(1, VM_A, 2).bytes, 2 * SLAB);
+    ck_assert_uint_eq(client_claim(&c, 1), RCACHE_OK);
+    for (unsigned i = 0; i < RCACHE_BATCH_PAGES; i++) {
+        slots[i] = client_slot(&c, i * 2 % 100);
+    }
+    ck_assert_uint_eq(client_put(&c, slots, 32, 9), RCACHE_OK);
+    ck_assert_uint_eq(client_get(&c, slots, 32, pages), RCACHE_OK);
+    for (unsigned i = 0; i < 32; i++) {
+        ck_assert(client_has(&c, slots[i], 9));
+    }
+    client_close(&c);
+}
+END_TEST
+
+START_TEST(the_name_is_the_certificates)
+{
+    Client c = connect_tls(req);
+
+    c.host = "lender";
+    ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_E_REFUSED);
+    ck_assert(client_ended(&c));
+    client_close(&c);
+    c = connect_tls(req);
+    ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_OK);
+    client_close(&c);
+}
+END_TEST
+
+static void assert_not_taken(TlsCredentials *creds)
+{
+    Client c = client_connect_plain(provider_address(provider));
+
+    /* TLS 1.3: the client may take itself for connected until it hears. */
+    if (client_try_tls(&c, creds)) {
+        ck_assert(client_ended(&c));
+    }
+    ck_assert_uint_eq(snapshot().put_pages, 0);
+    client_close(&c);
+}
+
+START_TEST(strangers_are_not_taken)
+{
+    g_autoptr(PkiPair) other = tls_fixture_authority();
+    g_autoptr(TlsMaterial) m = tls_fixture_material(other, "req", NULL);
+    g_autoptr(TlsCredentials) stranger = NULL, arbiter = NULL, old = NULL;
+    PkiRequest request = tls_fixture_request("req");
+
+    g_free(m->ca);
+    m->ca = g_strconcat(other->cert, ca->cert, NULL);
+    stranger = tls_credentials_new(m, NULL);
+    ck_assert_ptr_nonnull(stranger);
+    assert_not_taken(stranger);
+    request.roles = TLS_ROLE_ARBITER;
+    arbiter = tls_fixture_credentials(ca, "req", &request);
+    assert_not_taken(arbiter);
+    request = tls_fixture_request("req");
+    request.until = request.from + 60;
+    old = tls_fixture_credentials(ca, "req", &request);
+    assert_not_taken(old);
+}
+END_TEST
+
+/* And it is told so in bytes of TLS, which a frame's reader knows. */
+START_TEST(a_client_without_tls_is_not_taken)
+{
+    Client c = client_connect_plain(provider_address(provider));
+    WireHead head = { .type = RCACHE_PING };
+    uint8_t alert[7];
+
+    client_send_head(&c, &head);
+    ck_assert_int_eq(recv(c.fd, alert, sizeof(alert), MSG_WAITALL),
+                     sizeof(alert));
+    ck_assert(wire_is_tls(alert, sizeof(alert)));
+    ck_assert(client_ended(&c));
+    client_close(&c);
+}
+END_TEST
+
+START_TEST(half_a_handshake_does_not_stay)
+{
+    Client c = client_connect_plain(provider_address(provider));
+    const uint8_t part[] = { 22, 3, 1, 2, 0, 1 };
+
+    client_send(&c, part, sizeof(part));
+    WAIT_FOR(snapshot().conns == 1);
+    WAIT_FOR(snapshot().conns == 0);
+    client_close(&c);
+}
+END_TEST
+
+START_TEST(new_files_leave_connections_alone)
+{
+    g_autoptr(TlsCredentials) new = tls_fixture_credentials(ca, "lender",
+                                                            NULL);
+    Client c = connect_tls(req), d;
+
+    ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_OK);
+    provider_set_tls(provider, new);
+    for (int i = 0; i < 50; i++) {
+        ck_assert_uint_eq(client_bare(&c, RCACHE_PING), 0);
+        g_usleep(1000);
+    }
+    d = connect_tls(req);
+    ck_assert_uint_eq(client_hello(&d, VM_B, 1), RCACHE_OK);
+    client_close(&c);
+    client_close(&d);
+}
+END_TEST
+
+START_TEST(who_is_revoked_has_to_go)
+{
+    g_autoptr(TlsMaterial) m = tls_fixture_material(ca, "lender", NULL);
+    g_autoptr(TlsMaterial) bad = tls_fixture_material(ca, "bad", NULL);
+    g_autoptr(TlsCredentials) creds = tls_credentials_new(bad, NULL);
+    g_autoptr(TlsCredentials) new = NULL;
+    const char *revoked[] = { bad->client_cert };
+    int64_t now = g_get_real_time() / G_USEC_PER_SEC;
+    Client c = connect_tls(req), d = connect_tls(creds);
+
+    d.host = "bad";
+    ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_OK);
+    ck_assert_uint_eq(client_hello(&d, VM_B, 1), RCACHE_OK);
+    m->crl = pki_cert_revoke(ca, revoked, 1, 1, now, now + DAY, NULL);
+    new = tls_credentials_new(m, NULL);
+    ck_assert_ptr_nonnull(new);
+    provider_set_tls(provider, new);
+    ck_assert(client_ended(&d));
+    ck_assert_uint_eq(client_bare(&c, RCACHE_PING), 0);
+    assert_not_taken(creds);
+    client_close(&c);
+    client_close(&d);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("provider-tls");
+    TCase *tc = tcase_create("provider-tls");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, pages_come_back);
+    tcase_add_test(tc, the_name_is_the_certificates);
+    tcase_add_test(tc, strangers_are_not_taken);
+    tcase_add_test(tc, a_client_without_tls_is_not_taken);
+    tcase_add_test(tc, half_a_handshake_does_not_stay);
+    tcase_add_test(tc, new_files_leave_connections_alone);
+    tcase_add_test(tc, who_is_revoked_has_to_go);
+    suite_add_tcase(s, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
