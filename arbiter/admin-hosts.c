@@ -77,6 +77,13 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
         hosts_state(&arbiter->hosts, host, now)));
     json_object_set_boolean_member(o, "connected", host->conn != NULL);
     json_set_int(o, "protocol_version", host->version);
+    if (host->conn && host->certificate_ms) {
+        json_object_set_int_member(o, "certificate_expires_seconds",
+                                   ((int64_t)host->certificate_ms -
+                                    (int64_t)now) / 1000);
+    } else {
+        json_object_set_null_member(o, "certificate_expires_seconds");
+    }
     json_set_seconds(o, "age_seconds", hosts_age(host, now) / 1000.0);
     json_object_set_boolean_member(o, "stale",
                                    hosts_stale(&arbiter->hosts, host, now));

@@ -114,6 +114,8 @@ JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
     }
     status_judge(&arbiter->hosts, &arbiter->shunned,
                  &arbiter->options->placement, sums.free, now, verdict);
+    tls_keeper_set_status(arbiter->tls, g_get_real_time() / G_USEC_PER_SEC, o,
+                          verdict);
     summary = status_summary(&sums);
     json_object_set_string_member(o, "daemon", "arbiter");
     json_object_set_string_member(o, "version", RCACHED_VERSION);

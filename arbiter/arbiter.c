@@ -189,6 +189,15 @@ static void end_the_past(Arbiter *arbiter, const WireHello *hello,
     }
 }
 
+/* When its certificate expires, in our time; 0: it has none. */
+static uint64_t certificate_end(const HostConn *conn)
+{
+    int64_t expires = control_expires(conn);
+    int64_t left = expires - g_get_real_time() / G_USEC_PER_SEC;
+
+    return expires ? arbiter_now() + MAX(left, 0) * 1000 : 0;
+}
+
 static void *on_hello(HostConn *conn, const WireHello *hello, char *text,
                       void *opaque)
 {
@@ -220,6 +229,7 @@ static void *on_hello(HostConn *conn, const WireHello *hello, char *text,
     host->conn = conn;
     host->features = hello->features;
     host->version = hello->version_max;
+    host->certificate_ms = certificate_end(conn);
     wire_text_copy(host->peer, sizeof(host->peer), control_peer(conn));
     wire_text_copy(host->from, sizeof(host->from), from);
     if (hosts_twin(host, arbiter_now())) {
@@ -489,14 +499,28 @@ static bool start_control(Arbiter *arbiter, GError **errp)
         .conns_max = conns_max(o->hosts.max),
         .heartbeat_ms = o->hosts.heartbeat_ms,
         .silence_ms = (o->hosts.dead_beats + 1) * o->hosts.heartbeat_ms,
+        .tls = tls_keeper_credentials(arbiter->tls),
     };
 
     if (!boot_id_read(config.boot_id, NULL)) {
         random_bytes(config.boot_id, sizeof(config.boot_id));
     }
-    wire_text_copy(config.host, sizeof(config.host), g_get_host_name());
+    wire_text_copy(config.host, sizeof(config.host), o->name);
     arbiter->control = control_new(&config, &control_ops, arbiter, errp);
     return arbiter->control;
+}
+
+/* Hosts may have been told otherwise, so it is no error. */
+static void warn_of_role(const Arbiter *arbiter)
+{
+    const TlsCredentials *creds = tls_keeper_credentials(arbiter->tls);
+
+    if (creds && !(tls_credentials_roles(creds) & TLS_ROLE_ARBITER)) {
+        g_warning("TLS: the certificate for %s does not say that it is an "
+                  "arbiter's (" TLS_URI_ARBITER "): only hosts take it that "
+                  "name this arbiter in their section [tls]",
+                  arbiter->options->name);
+    }
 }
 
 static bool start_admin(Arbiter *arbiter, GError **errp)
@@ -524,18 +548,30 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
     grants_init(&arbiter->grants, &options->grants);
     early_init(&arbiter->early);
     host_commands_init(&arbiter->host_commands);
-    if (!start_control(arbiter, errp) || !start_admin(arbiter, errp)) {
+    arbiter->tls = tls_keeper_new(&options->tls, errp);
+    if (!arbiter->tls || !start_control(arbiter, errp) ||
+        !start_admin(arbiter, errp)) {
         return NULL;
     }
     arbiter->tick = g_timeout_add(TICK_MS, tick, arbiter);
     g_message("listening on %s, admin socket %s",
               control_address(arbiter->control), options->admin_socket);
-    if (options->beyond_loopback) {
+    warn_of_role(arbiter);
+    if (options->tls.mode == TLS_MODE_NONE) {
         g_warning("tls=none: connections are neither encrypted nor "
                   "authenticated; anyone who can reach %s can act as a host",
                   control_address(arbiter->control));
     }
     return g_steal_pointer(&arbiter);
+}
+
+void arbiter_reload(Arbiter *arbiter)
+{
+    if (tls_keeper_reload(arbiter->tls)) {
+        control_set_tls(arbiter->control,
+                        tls_keeper_credentials(arbiter->tls));
+        warn_of_role(arbiter);
+    }
 }
 
 void arbiter_free(Arbiter *arbiter)
@@ -547,6 +583,7 @@ void arbiter_free(Arbiter *arbiter)
     host_commands_deinit(&arbiter->host_commands);
     admin_server_free(arbiter->admin);
     control_free(arbiter->control);
+    tls_keeper_free(arbiter->tls);
     shunned_deinit(&arbiter->shunned);
     early_deinit(&arbiter->early);
     grants_deinit(&arbiter->grants);

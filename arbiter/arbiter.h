@@ -20,6 +20,7 @@
 #include "arbiter/host-commands.h"
 #include "common/boot.h"
 #include "common/admin.h"
+#include "common/tls-keeper.h"
 
 /* What it opens beside the connections of hosts, admin clients among it. */
 #define ARBITER_DESCRIPTORS     128u
@@ -32,6 +33,7 @@ typedef struct Arbiter {
     Moves moves;
     Shunned shunned;
     HostCommands host_commands;
+    TlsKeeper *tls;
     Control *control;
     AdminServer *admin;
     guint tick;                 /* timer */
@@ -47,6 +49,9 @@ typedef struct Arbiter {
  * Return: the arbiter, or NULL with @errp set
  */
 Arbiter *arbiter_new(const Options *options, GError **errp);
+
+/** arbiter_reload() - SIGHUP: read certificates and keys again */
+void arbiter_reload(Arbiter *arbiter);
 
 /** arbiter_descriptors() - how many it may need, for max-hosts */
 unsigned arbiter_descriptors(const Options *options);

@@ -89,6 +89,10 @@ static void take_hello(HostConn *conn, uint64_t tag, const WireHello *hello)
                      "only hosts connect to");
         return;
     }
+    if (!control_conn_is(conn->frames, hello->host, text, sizeof(text))) {
+        refuse_hello(conn, tag, RCACHE_E_REFUSED, text);
+        return;
+    }
     data = control->ops->on_hello(conn, hello, text, control->opaque);
     if (!data) {
         refuse_hello(conn, tag, RCACHE_E_REFUSED, text);
@@ -276,6 +280,7 @@ static bool make_room(Control *control)
 
 static void accepted(GSocketConnection *connection, void *opaque)
 {
+    static const TlsWanted any_host = { .role = TLS_ROLE_HOST };
     Control *control = opaque;
     HostConn *conn;
 
@@ -289,6 +294,8 @@ static void accepted(GSocketConnection *connection, void *opaque)
     conn->link.data = conn;
     conn->frames = control_conn_new_in(control->poller, connection,
                                        WIRE_ARBITER, &control_conn_ops, conn);
+    control_conn_start_tls(conn->frames, control->config.tls, TLS_SERVER,
+                           &any_host);
     control_conn_limit(conn->frames, HELLO_MAX);
     control_conn_set_deadline(conn->frames, HELLO_MS);
     g_queue_push_tail_link(&control->strangers, &conn->link);
@@ -301,11 +308,13 @@ Control *control_new(const ControlConfig *config, const ControlOps *ops,
 
     control->config = *config;
     control->config.listen = NULL;      /* of the caller's, for now only */
+    tls_credentials_ref(control->config.tls);
     control->ops = ops;
     control->opaque = opaque;
     control->listener = listener_new_tcp(config->listen, RCACHE_ARBITER_PORT,
                                          accepted, control, errp);
     if (!control->listener) {
+        tls_credentials_unref(control->config.tls);
         g_free(control);
         return NULL;
     }
@@ -326,7 +335,31 @@ void control_free(Control *control)
         conn_free(control->strangers.head->data);
     }
     poller_unref(control->poller);
+    tls_credentials_unref(control->config.tls);
     g_free(control);
+}
+
+static void recheck(GQueue *conns, const TlsCredentials *creds)
+{
+    for (GList *link = conns->head; link; link = link->next) {
+        const HostConn *conn = link->data;
+
+        control_conn_recheck(conn->frames, creds);
+    }
+}
+
+void control_set_tls(Control *control, TlsCredentials *creds)
+{
+    tls_credentials_ref(creds);
+    tls_credentials_unref(control->config.tls);
+    control->config.tls = creds;
+    recheck(&control->conns, creds);
+    recheck(&control->strangers, creds);
+}
+
+int64_t control_expires(const HostConn *conn)
+{
+    return control_conn_expires(conn->frames);
 }
 
 const char *control_address(const Control *control)

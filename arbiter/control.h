@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/tls-credentials.h"
 #include "common/wire-control.h"
 #include "common/wire.h"
 
@@ -48,6 +49,7 @@ typedef struct ControlConfig {
     unsigned silence_ms;        /* a host that is silent for so long is out */
     uint8_t boot_id[RCACHE_UUID_LEN];
     char host[RCACHE_NAME_MAX]; /* ours */
+    TlsCredentials *tls;        /* NULL: without TLS */
 } ControlConfig;
 
 /** control_new() - listen; NULL with @errp set if that cannot be */
@@ -56,6 +58,17 @@ Control *control_new(const ControlConfig *config, const ControlOps *ops,
 
 /** control_free() - end all connections, without on_gone */
 void control_free(Control *control);
+
+/**
+ * control_set_tls() - other credentials, if there were some
+ *
+ * New connections get them; those are ended that they would not take.
+ */
+void control_set_tls(Control *control, TlsCredentials *creds);
+
+/** control_expires() - when the host's certificate does, in seconds since
+ * 1970; 0: it has none */
+int64_t control_expires(const HostConn *conn);
 
 /** control_address() - where it listens */
 const char *control_address(const Control *control);

@@ -62,6 +62,8 @@ typedef struct Host {
     uint64_t twin_ms;           /* last seen */
     void *conn;                 /* the owner's; NULL: not connected */
     uint64_t features;          /* of its HELLO */
+    uint64_t certificate_ms;    /* when its certificate expires; 0: it has
+                                 * none */
     uint16_t version;           /* the highest that it speaks */
     bool reported;              /* a heartbeat has come, of this boot */
     bool cut;                   /* the heartbeat was full: there may be more */
@@ -83,6 +85,7 @@ typedef struct HostsConfig {
     uint64_t forget_ms;         /* after the last beat */
     unsigned max;               /* hosts */
     uint64_t max_offer;         /* bytes of one host; 0: any number */
+    uint64_t certificate_warn_ms;       /* before one expires status says so */
 } HostsConfig;
 
 /* What a host says it has lent to a VM, in all its leases. */

@@ -20,6 +20,17 @@ static gboolean end_loop(void *opaque)
     return G_SOURCE_CONTINUE;
 }
 
+/* It may come before there is an arbiter. */
+static gboolean reload(void *opaque)
+{
+    Arbiter **arbiter = opaque;
+
+    if (*arbiter) {
+        arbiter_reload(*arbiter);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
 /* A descriptor for each host: the hard limit too, if that may be raised. */
 static void raise_limits(const Options *options)
 {
@@ -52,6 +63,7 @@ static int run(const Options *options)
     g_autoptr(Arbiter) arbiter = NULL;
     guint term = g_unix_signal_add(SIGTERM, end_loop, loop);
     guint interrupt = g_unix_signal_add(SIGINT, end_loop, loop);
+    guint hangup = g_unix_signal_add(SIGHUP, reload, &arbiter);
 
     raise_limits(options);
     arbiter = arbiter_new(options, &error);
@@ -64,6 +76,7 @@ static int run(const Options *options)
     service_stopping();
     g_source_remove(term);
     g_source_remove(interrupt);
+    g_source_remove(hangup);
     return 0;
 }
 

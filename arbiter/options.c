@@ -14,11 +14,13 @@ static const ConfigKey keys[] = {
     { .section = "arbiter", .key = "listen", .type = CONFIG_STRING,
       .fallback = "127.0.0.1:9471",
       .doc = "Where hosts connect: ADDRESS:PORT or [IPV6]:PORT." },
+    { .section = "arbiter", .key = "name", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "This arbiter's name towards hosts, which its certificate has to "
+             "have; empty: the host name of the system." },
     { .section = "arbiter", .key = "tls", .type = CONFIG_STRING,
-      .fallback = "required", .choices = "required|none",
-      .doc = "This version cannot encrypt. \"none\" allows it to listen beyond "
-             "the loopback interface all the same: anyone who can reach the "
-             "port can then act as a host." },
+      .fallback = "required", .choices = TLS_CONFIG_CHOICES,
+      .doc = TLS_CONFIG_DOC },
     { .section = "arbiter", .key = "heartbeat", .type = CONFIG_TIME,
       .fallback = "1s", .min = 50, .max = 60 * 1000,
       .doc = "How often hosts report." },
@@ -37,6 +39,7 @@ static const ConfigKey keys[] = {
       .fallback = "16384", .min = 1, .max = 100000,
       .doc = "The most hosts, and the most connections: beyond that they are "
              "refused. Each connection takes a descriptor." },
+    TLS_CONFIG_KEYS,
     { .section = "placement", .key = "spread", .type = CONFIG_INT,
       .fallback = "2", .min = 1, .max = WIRE_GRANTS_MAX,
       .doc = "How many providers a VM's memory is spread over evenly. More are "
@@ -94,8 +97,12 @@ static const ConfigKey keys[] = {
 static const CommandLineOption line_options[] = {
     { "listen", "Where hosts connect", "ADDRESS:PORT",
       .section = "arbiter", .key = "listen" },
-    { "tls", "Only \"none\" is possible in this version", "none",
+    { "name", "This arbiter's name", "NAME",
+      .section = "arbiter", .key = "name" },
+    { "tls", "How connections are secured", "required|psk|none",
       .section = "arbiter", .key = "tls" },
+    { "tls-directory", "Where certificates and keys are", "DIR",
+      .section = "tls", .key = "directory" },
     { "admin-socket", "Where rcachectl connects", "PATH",
       .section = "admin", .key = "socket" },
     { "heartbeat", "How often hosts report", "MILLISECONDS",
@@ -113,7 +120,10 @@ const CommandLine options_line = {
 static void options_view(Options *o)
 {
     const Config *c = o->config;
+    const char *name = config_string(c, "arbiter", "name");
 
+    o->name = *name ? name : g_get_host_name();
+    tls_config_view(c, "arbiter", o->name, &o->tls);
     o->listen = config_string(c, "arbiter", "listen");
     o->admin_socket = config_string(c, "admin", "socket");
     o->admin_group = config_string(c, "admin", "group");
@@ -125,6 +135,7 @@ static void options_view(Options *o)
         .forget_ms = config_time_ms(c, "arbiter", "forget"),
         .max = config_int(c, "arbiter", "max-hosts"),
         .max_offer = config_size(c, "placement", "max-offer", 0),
+        .certificate_warn_ms = config_time_ms(c, "tls", "warn-before"),
     };
     o->placement = (PlacementConfig) {
         .spread = config_int(c, "placement", "spread"),
@@ -146,7 +157,6 @@ static void options_view(Options *o)
 
 static bool options_check(Options *o, GError **errp)
 {
-    bool none = !strcmp(config_string(o->config, "arbiter", "tls"), "none");
     struct sockaddr_storage addr;
     socklen_t len;
 
@@ -154,11 +164,8 @@ static bool options_check(Options *o, GError **errp)
         g_prefix_error(errp, "listen: ");
         return false;
     }
-    o->beyond_loopback = !address_is_loopback(&addr);
-    if (o->beyond_loopback && !none) {
-        g_set_error(errp, CONFIG_ERROR, 0, "listen %s: beyond the loopback "
-                    "interface nothing would be encrypted; write tls=none "
-                    "to allow that", o->listen);
+    if (!tls_config_check(&o->tls, "listen", o->listen,
+                          address_is_loopback(&addr), errp)) {
         return false;
     }
     if (o->hosts.dead_beats <= o->hosts.suspect_beats) {

@@ -11,6 +11,7 @@
 #include "arbiter/placement.h"
 #include "common/command-line.h"
 #include "common/config.h"
+#include "common/tls-config.h"
 
 typedef struct Options {
     CommandLineAction action;
@@ -18,7 +19,8 @@ typedef struct Options {
 
     /* Views of the configuration, checked. */
     const char *listen;
-    bool beyond_loopback;       /* and tls=none was written */
+    const char *name;           /* this arbiter's */
+    TlsSettings tls;
     const char *admin_socket;
     const char *admin_group;
     const char *admin_read_group;

@@ -11,6 +11,7 @@
 
 #include "arbiter/elsewhere.h"
 #include "common/copies.h"
+#include "common/tls-keeper.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
 #include "common/wire-version.h"
@@ -334,6 +335,19 @@ static void judge_shunned(const Judge *judge, const Host *host)
     }
 }
 
+static void judge_certificate(const Judge *judge, const Host *host)
+{
+    g_autofree char *whose = g_strdup_printf("the certificate of host %s",
+                                             host->name);
+
+    if (host->conn && host->certificate_ms) {
+        tls_judge_expiry(whose, ((int64_t)host->certificate_ms -
+                                 (int64_t)judge->now) / 1000,
+                         judge->hosts->config.certificate_warn_ms / 1000,
+                         judge->verdict);
+    }
+}
+
 static void judge_host(const Judge *judge, const Host *host)
 {
     HostState state = hosts_state(judge->hosts, host, judge->now);
@@ -357,6 +371,7 @@ static void judge_host(const Judge *judge, const Host *host)
         judge_guests(judge, host);
         judge_shunned(judge, host);
     }
+    judge_certificate(judge, host);
     judge_twin(judge, host);
     judge_flapping(judge, host);
     if (host->cut) {

@@ -321,6 +321,8 @@ JsonObject *host_status(const Rcached *r, int64_t started)
                 (g_get_monotonic_time() - started) / 1e6);
     json_set_text(o, "listen",
                      r->provider ? provider_address(r->provider) : NULL);
+    tls_keeper_set_status(r->tls, g_get_real_time() / G_USEC_PER_SEC, o,
+                          verdict);
     json_object_set_array_member(o, "arbiters", arbiters_json(r, verdict));
     json_object_set_int_member(o, "leases", json_array_get_length(leases));
     host_json_set_lending(o, r, &lent);

@@ -226,17 +226,31 @@ static gboolean link_stuck(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-bool link_send(Link *link, const void *msg, size_t len)
+static bool send_with(Link *link, const void *msg, size_t len, int fd)
 {
     if (!link || link->foreign || link->end) {
         return false;
     }
-    if (seq_send(link->fd, msg, len)) {
+    if (seq_send(link->fd, msg, len, fd)) {
         /* Not from within the caller, who may hold the VM. */
         link->end = g_idle_add(link_stuck, link);
         return false;
     }
     return true;
+}
+
+bool link_send(Link *link, const void *msg, size_t len)
+{
+    return send_with(link, msg, len, -1);
+}
+
+bool link_send_tls(Link *link, int fd)
+{
+    const struct LinkHdr msg = {
+        .magic = LINK_MAGIC, .type = LINK_TLS, .size = sizeof(msg),
+    };
+
+    return send_with(link, &msg, sizeof(msg), fd);
 }
 
 /* ---------------------------------------------------------------- server */

@@ -32,6 +32,16 @@ static gboolean run_told_to_end(gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean run_told_to_reload(gpointer opaque)
+{
+    Run *run = opaque;
+
+    if (run->rcached) {
+        rcached_reload(run->rcached);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
 static void run_over(bool lost, void *opaque)
 {
     Run *run = opaque;
@@ -46,8 +56,9 @@ static int run(const Options *options)
     g_autoptr(GError) error = NULL;
     g_autoptr(Rcached) rcached = NULL;
     Run state = { .loop = loop };
-    guint term, interrupt;
+    guint term, interrupt, hangup;
 
+    hangup = g_unix_signal_add(SIGHUP, run_told_to_reload, &state);
     term = g_unix_signal_add(SIGTERM, run_told_to_end, &state);
     interrupt = g_unix_signal_add(SIGINT, run_told_to_end, &state);
     rcached = rcached_new(options, run_over, &state, &error);
@@ -62,6 +73,7 @@ static int run(const Options *options)
     service_stopping();
     g_source_remove(term);
     g_source_remove(interrupt);
+    g_source_remove(hangup);
     g_message("rcached is stopping; its pagers go on");
     return state.lost ? EXIT_FAILED : 0;
 }

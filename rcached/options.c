@@ -27,11 +27,9 @@ static const ConfigKey keys[] = {
       .fallback = "/run/rcached",
       .doc = "Where vmm.sock, pager.sock and admin.sock are." },
     { .section = "host", .key = "tls", .type = CONFIG_STRING,
-      .fallback = "required", .choices = "required|none",
-      .doc = "This version cannot encrypt. \"none\" allows it to listen and "
-             "to connect beyond the loopback interface all the same: guest "
-             "memory then crosses the network readable, and anyone who can "
-             "reach the port can take memory." },
+      .fallback = "required", .choices = TLS_CONFIG_CHOICES,
+      .doc = TLS_CONFIG_DOC },
+    TLS_CONFIG_KEYS,
     { .section = "provider", .key = "listen", .type = CONFIG_STRING,
       .fallback = "127.0.0.1:9470",
       .doc = "Where requesters connect: ADDRESS:PORT or [IPV6]:PORT." },
@@ -155,8 +153,10 @@ static const CommandLineOption line_options[] = {
     { "host", "This host's name", "NAME", .section = "host", .key = "name" },
     { "label", "This host's failure domain", "TEXT",
       .section = "host", .key = "label" },
-    { "tls", "Only \"none\" is possible in this version", "none",
+    { "tls", "How connections are secured", "required|psk|none",
       .section = "host", .key = "tls" },
+    { "tls-directory", "Where certificates and keys are", "DIR",
+      .section = "tls", .key = "directory" },
     { "listen", "Where the provider listens", "ADDRESS:PORT",
       .section = "provider", .key = "listen" },
     { "arbiter", "An arbiter; repeat it for more than one", "ADDRESS:PORT",
@@ -195,7 +195,7 @@ static void options_view(Options *o)
     o->host = g_strdup(*name ? name : g_get_host_name());
     o->label = config_string(c, "host", "label");
     o->run_dir = config_string(c, "host", "run-dir");
-    o->tls_none = !strcmp(config_string(c, "host", "tls"), "none");
+    tls_config_view(c, "host", o->host, &o->tls);
     o->listen = config_string(c, "provider", "listen");
     o->slab_size = config_size(c, "provider", "slab-size", 0);
     o->ttl_ms = config_time_ms(c, "provider", "lease-ttl");
@@ -223,7 +223,7 @@ static void options_view(Options *o)
     o->admin_read_group = config_string(c, "admin", "read-group");
 }
 
-/* An address is one, and is on this host unless tls=none was written. */
+/* An address is one, and what goes there is as secure as was written. */
 static bool check_address(const Options *o, const char *what,
                           const char *text, uint16_t port, GError **errp)
 {
@@ -234,13 +234,8 @@ static bool check_address(const Options *o, const char *what,
         g_prefix_error(errp, "%s: ", what);
         return false;
     }
-    if (!o->tls_none && !address_is_loopback(&addr)) {
-        g_set_error(errp, CONFIG_ERROR, 0, "%s %s: beyond the loopback "
-                    "interface nothing would be encrypted; write tls=none "
-                    "to allow that", what, text);
-        return false;
-    }
-    return true;
+    return tls_config_check(&o->tls, what, text, address_is_loopback(&addr),
+                            errp);
 }
 
 static bool check_text(const char *what, const char *text, GError **errp)

@@ -11,6 +11,7 @@
 
 #include "common/command-line.h"
 #include "common/config.h"
+#include "common/tls-config.h"
 #include "rcached/pager-config.h"
 
 typedef struct Options {
@@ -22,7 +23,7 @@ typedef struct Options {
     char *host;                 /* this host's name */
     const char *label;
     const char *run_dir;
-    bool tls_none;
+    TlsSettings tls;
     const char *listen;
     uint64_t slab_size;         /* bytes */
     uint64_t ttl_ms;

@@ -20,7 +20,8 @@
 #define PAGER_VMM_FD    3
 #define PAGER_LOCK_FD   4
 #define PAGER_WORDS_FD  5
-#define PAGER_FIRST_FREE_FD 6
+#define PAGER_TLS_FD    6
+#define PAGER_FIRST_FREE_FD 7
 
 extern char **environ;
 
@@ -109,12 +110,14 @@ static int spawn(const PagerSpawn *s, int words_fd, char **argv, pid_t *pid)
     autofd vmm = fcntl(s->vmm_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
     autofd lock = fcntl(s->lock_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
     autofd words = fcntl(words_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
+    autofd tls = s->tls_fd < 0
+        ? -1 : fcntl(s->tls_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t none;
     int ret;
 
-    if (vmm < 0 || lock < 0 || words < 0) {
+    if (vmm < 0 || lock < 0 || words < 0 || (s->tls_fd >= 0 && tls < 0)) {
         return errno;
     }
     sigemptyset(&none);
@@ -122,7 +125,12 @@ static int spawn(const PagerSpawn *s, int words_fd, char **argv, pid_t *pid)
     posix_spawn_file_actions_adddup2(&files, vmm, PAGER_VMM_FD);
     posix_spawn_file_actions_adddup2(&files, lock, PAGER_LOCK_FD);
     posix_spawn_file_actions_adddup2(&files, words, PAGER_WORDS_FD);
-    posix_spawn_file_actions_addclosefrom_np(&files, PAGER_FIRST_FREE_FD);
+    if (tls >= 0) {
+        posix_spawn_file_actions_adddup2(&files, tls, PAGER_TLS_FD);
+    }
+    posix_spawn_file_actions_addclosefrom_np(&files, tls >= 0
+                                             ? PAGER_FIRST_FREE_FD
+                                             : PAGER_TLS_FD);
     posix_spawnattr_init(&attr);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID |
@@ -159,6 +167,9 @@ PagerProcess *pager_process_spawn(const PagerSpawn *s, PagerEnded *ended,
     g_strv_builder_add_many(builder, "rcached", "--pager", "--vmm-fd=3",
                             "--words-fd=5", link, host, poll, keep, window,
                             moves, repair, give_up, NULL);
+    if (s->tls_fd >= 0) {
+        g_strv_builder_add(builder, "--tls-fd=6");
+    }
     argv = g_strv_builder_end(builder);
     err = pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : 0;
     if (!err) {

@@ -43,6 +43,7 @@ typedef struct PagerSpawn {
     const PagerConfig *config;
     int vmm_fd;                 /* both stay the caller's */
     int lock_fd;                /* held open by the pager, see rundir.h */
+    int tls_fd;                 /* see link.h; the caller's; -1: none */
 } PagerSpawn;
 
 /**

@@ -222,6 +222,16 @@ static const ArbiterOps arbiter_ops = {
 
 /* ----------------------------------------------------------------- pagers */
 
+/* One that we have started knows; another may have been told something else. */
+static void tell_tls(const Rcached *r, Link *link, const Vm *vm)
+{
+    int fd = tls_keeper_fd(r->tls);
+
+    if (fd >= 0 || pager_process_adopted(vm->pager)) {
+        link_send_tls(link, fd);
+    }
+}
+
 static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
                               pid_t pid, void *opaque, GError **errp)
 {
@@ -230,6 +240,7 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
 
     if (vm) {
         g_message("vm %s: pager %d has connected", vm->name, (int)pid);
+        tell_tls(r, link, vm);
     }
     return vm;
 }
@@ -320,7 +331,8 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
     if (options_lend(o, total) || *o->spill_dir || n) {
         provider_config_init(&config);
         config.listen = o->listen;
-        config.tls_none = o->tls_none;
+        config.tls = tls_keeper_credentials(r->tls);
+        config.tls_none = o->tls.mode == TLS_MODE_NONE;
         config.host = o->host;
         memcpy(config.boot_id, r->boot_id, sizeof(config.boot_id));
         config.slab_size = o->slab_size;
@@ -340,7 +352,7 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
     }
     service_kept_free(fds, n);
     if (!r->provider) {
-        if (o->tls_none) {
+        if (o->tls.mode == TLS_MODE_NONE) {
             g_warning("tls=none: anyone on the network between can read and "
                       "change the pages that VMs here send and get");
         }
@@ -432,6 +444,7 @@ static bool start_vms(Rcached *r, GError **errp)
     config.link_path = link;
     config.host = r->options->host;
     config.pager = r->options->pager;
+    config.tls_fd = tls_keeper_fd(r->tls);
     config.admit = probe_vms;
     if (!find_group(r->options->vmm_group, &config.vmm_gid, errp)) {
         return false;
@@ -464,6 +477,7 @@ static void start_arbiters(Rcached *r)
     config.host = r->options->host;
     memcpy(config.boot_id, r->boot_id, sizeof(config.boot_id));
     config.provider = r->provider ? provider_address(r->provider) : "";
+    config.tls = tls_keeper_credentials(r->tls);
     r->arbiters = arbiter_clients_new(&config, &arbiter_ops, r);
     if (!arbiter_clients_count(r->arbiters)) {
         g_message("no arbiter is configured: VMs here get no leases, and "
@@ -495,7 +509,8 @@ Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
     if (!probe_uring(errp) || !boot_id_read(r->boot_id, errp)) {
         return NULL;
     }
-    r->dir = rundir_new(options->run_dir, errp);
+    r->tls = tls_keeper_new(&options->tls, errp);
+    r->dir = r->tls ? rundir_new(options->run_dir, errp) : NULL;
     if (!r->dir || !start_memory(r, &total, errp) ||
         !start_provider(r, total, errp) || !start_vms(r, errp) ||
         !start_qmp(r, errp)) {
@@ -522,6 +537,21 @@ void rcached_stop(Rcached *r)
     stopping_asked(r->stopping);
 }
 
+void rcached_reload(Rcached *r)
+{
+    TlsCredentials *creds;
+
+    if (!tls_keeper_reload(r->tls)) {
+        return;
+    }
+    creds = tls_keeper_credentials(r->tls);
+    if (r->provider) {
+        provider_set_tls(r->provider, creds);
+    }
+    arbiter_clients_set_tls(r->arbiters, creds);
+    vms_set_tls(r->vms, tls_keeper_fd(r->tls));
+}
+
 void rcached_free(Rcached *r)
 {
     if (!r) {
@@ -543,5 +573,6 @@ void rcached_free(Rcached *r)
     provider_free(r->provider);
     memory_source_free(r->memory);
     rundir_free(r->dir);
+    tls_keeper_free(r->tls);
     g_free(r);
 }

@@ -17,6 +17,7 @@
 #include "rcached/agent/memory-watch.h"
 #include "rcached/agent/qmp-folder.h"
 #include "rcached/evicts.h"
+#include "common/tls-keeper.h"
 #include "rcached/granter.h"
 #include "rcached/link-server.h"
 #include "rcached/options.h"
@@ -36,6 +37,7 @@ typedef struct Rcached {
     RunDir *dir;
     Vms *vms;
     LinkServer *links;
+    TlsKeeper *tls;
     Provider *provider;         /* NULL on a host that lends nothing and has
                                  * no spill file */
     Granter *granter;           /* NULL with it */
@@ -67,6 +69,9 @@ Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
 
 /** rcached_stop() - SIGTERM: have it end, see stopping.h; twice: at once */
 void rcached_stop(Rcached *r);
+
+/** rcached_reload() - SIGHUP: read certificates and keys again */
+void rcached_reload(Rcached *r);
 
 /** rcached_free() - stop; pagers stay, and socket files go */
 void rcached_free(Rcached *r);

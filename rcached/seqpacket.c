@@ -118,12 +118,28 @@ void seq_listener_free(SeqListener *listener)
     }
 }
 
-int seq_send(int fd, const void *msg, size_t len)
+int seq_send(int fd, const void *msg, size_t len, int pass)
 {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = { 0 };
+    struct iovec iov = { (void *)msg, len };
+    struct msghdr packet = { .msg_iov = &iov, .msg_iovlen = 1 };
+    struct cmsghdr *cmsg;
     ssize_t sent;
 
+    if (pass >= 0) {
+        packet.msg_control = control.bytes;
+        packet.msg_controllen = sizeof(control.bytes);
+        cmsg = CMSG_FIRSTHDR(&packet);
+        cmsg->cmsg_level = SOL_SOCKET;
+        cmsg->cmsg_type = SCM_RIGHTS;
+        cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(cmsg), &pass, sizeof(int));
+    }
     do {
-        sent = send(fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent = sendmsg(fd, &packet, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : 0;
 }

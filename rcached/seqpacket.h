@@ -35,10 +35,11 @@ void seq_listener_free(SeqListener *listener);
 
 /**
  * seq_send() - send one message at once, or not at all
+ * @pass: a descriptor to send along, the caller's; or -1
  *
  * Return: 0 or -errno (-EAGAIN: the peer does not read)
  */
-int seq_send(int fd, const void *msg, size_t len);
+int seq_send(int fd, const void *msg, size_t len, int pass);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SeqListener, seq_listener_free)
 

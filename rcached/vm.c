@@ -122,6 +122,7 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
         .config = &pagers->config,
         .vmm_fd = vmm_fd,
         .lock_fd = lock_fd,
+        .tls_fd = pagers->tls_fd,
     };
     RunDirPager note = { .incarnation = vm->incarnation };
 

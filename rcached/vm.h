@@ -33,6 +33,7 @@ typedef struct VmPagers {
     const char *link_path;
     const char *host;
     PagerConfig config;
+    int tls_fd;                 /* of pagers that are started now; or -1 */
     unsigned exit_ms;           /* a pager that ought to end may take */
 } VmPagers;
 

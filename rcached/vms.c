@@ -23,6 +23,7 @@
 
 #include "common/uuid.h"
 #include "common/vmm-refuse.h"
+#include "rcached/link-server.h"
 #include "rcached/vmm-listener.h"
 
 #define SWEEP_MS        1000u
@@ -42,6 +43,7 @@ void vms_config_init(VmsConfig *config)
     *config = (VmsConfig){
         .vmm_gid = (gid_t)-1,
         .pager = PAGER_CONFIG_DEFAULT,
+        .tls_fd = -1,
         .hello_ms = 5000,
         .pager_exit_ms = 5000,
         .forget_ms = 30 * 1000,
@@ -227,6 +229,18 @@ Vm *vms_link_hello(Vms *vms, const struct LinkHello *hello, pid_t pid,
     return vm;
 }
 
+void vms_set_tls(Vms *vms, int fd)
+{
+    GHashTableIter iter;
+    void *vm;
+
+    vms->pagers.tls_fd = fd;
+    g_hash_table_iter_init(&iter, vms->vms);
+    while (g_hash_table_iter_next(&iter, NULL, &vm)) {
+        link_send_tls(((const Vm *)vm)->link, fd);
+    }
+}
+
 /* ------------------------------------------------------------------ life */
 
 static gboolean forget_if_over(gpointer key, gpointer value, gpointer opaque)
@@ -259,6 +273,7 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
     vms->pagers = (VmPagers) {
         .dir = config->dir, .exe = vms->exe, .link_path = vms->link_path,
         .host = vms->host, .config = config->pager,
+        .tls_fd = config->tls_fd,
         .exit_ms = config->pager_exit_ms,
     };
     vms->forget_ms = config->forget_ms;

@@ -26,6 +26,7 @@ typedef struct VmsConfig {
     const char *link_path;
     const char *host;
     PagerConfig pager;
+    int tls_fd;                 /* see vms_set_tls() */
     unsigned hello_ms;          /* a connection may say nothing */
     unsigned pager_exit_ms;     /* a pager that ought to end may take */
     unsigned forget_ms;         /* a VM without pager and known VMM is kept */
@@ -53,6 +54,14 @@ void vms_free(Vms *vms);
  */
 Vm *vms_link_hello(Vms *vms, const struct LinkHello *hello, pid_t pid,
                    GError **errp);
+
+/**
+ * vms_set_tls() - what pagers connect to providers with from now on
+ * @fd: see link.h; the caller's, until another is set; -1: without TLS
+ *
+ * Those that run are told.
+ */
+void vms_set_tls(Vms *vms, int fd);
 
 /** vms_pause() - this daemon has not run for @us: nobody was heard */
 void vms_pause(Vms *vms, int64_t us);

@@ -231,6 +231,7 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
                             const WireHelloAck *ack)
 {
     g_autofree char *why = NULL;
+    char name[160];
 
     if (head->status != RCACHE_OK) {
         why = g_strdup_printf("this host was refused: %s",
@@ -242,6 +243,10 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
     }
     if (!wire_version_spoken(ack->version)) {
         arbiter_lost(a, "the arbiter chose a version unknown to this host");
+        return;
+    }
+    if (!control_conn_is(a->frames, ack->host, name, sizeof(name))) {
+        arbiter_lost(a, name);
         return;
     }
     g_message("arbiter %s (%s): connected", a->address, ack->host);
@@ -368,6 +373,7 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
 {
     Arbiter *a = opaque;
     ArbiterClients *clients = a->clients;
+    static const TlsWanted arbiter = { .role = TLS_ROLE_ARBITER };
     GByteArray *bytes;
     WireHello hello = {
         .role = RCACHE_ROLE_HOST,
@@ -389,6 +395,8 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
     a->pings = a->pongs = 0;
     a->frames = control_conn_new(conn, WIRE_HOST, &arbiter_frames_ops, a);
     control_conn_set_deadline(a->frames, SILENT_MIN_MS);
+    control_conn_start_tls(a->frames, clients->config.tls, TLS_CLIENT,
+                           &arbiter);
     bytes = g_byte_array_new();
     wire_append_hello(bytes, 0, &hello);
     control_conn_send_bytes(a->frames, bytes);
@@ -433,6 +441,7 @@ ArbiterClients *arbiter_clients_new(const ArbiterConfig *config,
     clients->config = *config;
     clients->host = g_strdup(config->host);
     clients->provider = g_strdup(config->provider);
+    tls_credentials_ref(clients->config.tls);
     clients->ops = ops;
     clients->opaque = opaque;
     clients->arbiter = g_new0(Arbiter, n);
@@ -452,11 +461,24 @@ ArbiterClients *arbiter_clients_new(const ArbiterConfig *config,
     return clients;
 }
 
+void arbiter_clients_set_tls(ArbiterClients *clients, TlsCredentials *creds)
+{
+    tls_credentials_ref(creds);
+    tls_credentials_unref(clients->config.tls);
+    clients->config.tls = creds;
+    for (unsigned i = 0; i < clients->nr_arbiters; i++) {
+        if (clients->arbiter[i].frames) {
+            control_conn_recheck(clients->arbiter[i].frames, creds);
+        }
+    }
+}
+
 static void clients_unref(ArbiterClients *clients)
 {
     if (--clients->refs == 0) {
         g_free(clients->host);
         g_free(clients->provider);
+        tls_credentials_unref(clients->config.tls);
         g_free(clients->arbiter);
         g_free(clients);
     }

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/tls-credentials.h"
 #include "common/wire-control.h"
 #include "common/wire.h"
 #include "rcached/agent/lease-requests.h"
@@ -51,6 +52,7 @@ typedef struct ArbiterConfig {
     const char *host;           /* this host's name */
     uint8_t boot_id[RCACHE_UUID_LEN];
     const char *provider;       /* where this host's provider listens */
+    TlsCredentials *tls;        /* NULL: without TLS */
     unsigned dial_ms;           /* a connection may take to come about */
     unsigned retry_min_ms;      /* pauses between attempts */
     unsigned retry_max_ms;      /* no more than a heartbeat, unless refused */
@@ -76,6 +78,13 @@ ArbiterClients *arbiter_clients_new(const ArbiterConfig *config,
 /** arbiter_clients_free() - end all; requests that are out are answered
  * BUSY, grants that are not answered yet still can be */
 void arbiter_clients_free(ArbiterClients *clients);
+
+/**
+ * arbiter_clients_set_tls() - other credentials, if there were some
+ *
+ * New connections get them; those are ended that they would not take.
+ */
+void arbiter_clients_set_tls(ArbiterClients *clients, TlsCredentials *creds);
 
 /**
  * arbiter_request() - ask for a lease

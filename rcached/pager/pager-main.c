@@ -69,7 +69,7 @@ static bool vmm_is_dead(Pager *p)
 /* What the daemon says on the command line, see link.h. */
 typedef struct PagerArgs {
     char *link, *host;
-    int vmm_fd, words_fd;
+    int vmm_fd, words_fd, tls_fd;
     PagerConfig config;
 } PagerArgs;
 
@@ -105,6 +105,8 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
           "KiB a second that may be copied for pages with one copy", "N" },
         { "give-up-ms", 0, 0, G_OPTION_ARG_INT, &give_up_ms,
           "copy what is at a provider that is away for so long", "N" },
+        { "tls-fd", 0, 0, G_OPTION_ARG_INT, &args->tls_fd,
+          "the certificate to connect to providers with", "N" },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -132,8 +134,12 @@ static int pager_live(const PagerArgs *args)
     g_autofree char *why = pager_keep_private();
     Pager *p = why ? NULL : pager_new(args->vmm_fd, args->link, args->host,
                                       args->config.poll_us, &why);
+    g_autoptr(GError) error = NULL;
 
-    if (!p) {
+    if (p && !providers_set_tls(p, args->tls_fd, &error)) {
+        why = g_strdup(error->message);
+    }
+    if (why) {
         pager_give_up(args->vmm_fd, args->words_fd, why);
         return 1;
     }
@@ -158,7 +164,8 @@ static int pager_live(const PagerArgs *args)
 int pager_main(int argc, char **argv)
 {
     PagerArgs args = {
-        .vmm_fd = -1, .words_fd = -1, .config = PAGER_CONFIG_DEFAULT,
+        .vmm_fd = -1, .words_fd = -1, .tls_fd = -1,
+        .config = PAGER_CONFIG_DEFAULT,
     };
     int status;
 

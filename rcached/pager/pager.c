@@ -224,6 +224,7 @@ void pager_free(Pager *p)
     locations_deinit(&p->locations);
     leases_deinit(&p->leases);
     providers_deinit(&p->providers);
+    tls_credentials_unref(p->self.tls);
     attach_deinit(&p->attach);
     slots_deinit(&p->slots);
     table_deinit(&p->table);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/tls-material.h"
 #include "rcached/pager/avoid.h"
 #include "rcached/pager/pager.h"
 
@@ -189,6 +190,24 @@ void providers_tick(Pager *p, uint64_t now)
             remote_close(r, "this VM has not used it for 10 minutes");
         }
     }
+}
+
+bool providers_set_tls(Pager *p, int fd, GError **errp)
+{
+    g_autoptr(TlsMaterial) material = fd < 0 ? NULL
+                                             : tls_material_from_fd(fd, errp);
+    TlsCredentials *creds = material ? tls_credentials_new(material, errp)
+                                     : NULL;
+
+    if (fd >= 0 && !creds) {
+        return false;
+    }
+    tls_credentials_unref(p->self.tls);
+    p->self.tls = creds;
+    for (guint i = 0; i < p->providers.remotes->len; i++) {
+        remote_recheck(g_ptr_array_index(p->providers.remotes, i));
+    }
+    return true;
 }
 
 void providers_close_all(Pager *p)

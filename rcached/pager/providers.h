@@ -123,6 +123,16 @@ static inline bool providers_overdue(const Remote *remote, uint64_t sent,
            passage_waits(&remote->passage, now, PROVIDERS_SILENT_NS);
 }
 
+/**
+ * providers_set_tls() - what to connect with from now on
+ * @fd: of tls_material_to_fd(), stays the caller's; -1: without TLS
+ *
+ * Sessions go on, but for those with providers that it would not take.
+ *
+ * Return: false, and all is as it was, with @errp set
+ */
+bool providers_set_tls(Pager *p, int fd, GError **errp);
+
 /** providers_tick() - connect, ping, give up, forget */
 void providers_tick(Pager *p, uint64_t now);
 

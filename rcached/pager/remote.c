@@ -99,6 +99,8 @@ static void remote_connect(Remote *r, uint64_t now)
         remote_failed(r, now, error->message);
         return;
     }
+    data_conn_set_tls(&r->fault, r->self->tls, r->host);
+    data_conn_set_tls(&r->bulk, r->self->tls, r->host);
     ret = data_conn_open(&r->fault, &addr, len);
     if (ret < 0) {
         remote_failed(r, now, g_strerror(-ret));
@@ -144,6 +146,7 @@ static void remote_hello_ack(Remote *r, DataConn *conn, const WireHead *head,
 {
     WireHelloAck ack;
     WireError err = wire_hello_ack_decode(payload, head->length, &ack);
+    char why[160];
 
     if (r->state != REMOTE_CONNECTING || err) {
         data_conn_close(conn, "bad HELLO_ACK: %s", wire_reason(err));
@@ -152,6 +155,8 @@ static void remote_hello_ack(Remote *r, DataConn *conn, const WireHead *head,
     } else if (head->status) {
         data_conn_close(conn, "refused: %s (%s)",
                         wire_status_name(head->status), ack.text);
+    } else if (!data_conn_is(conn, ack.host, why, sizeof(why))) {
+        data_conn_close(conn, "%s", why);
     } else {
         wire_text_copy(r->answers, sizeof(r->answers), ack.host);
         r->features &= ack.features;
@@ -225,6 +230,19 @@ static const DataConnOps remote_conn_ops = {
     .closed = remote_conn_closed,
 };
 
+void remote_recheck(Remote *remote)
+{
+    char why[160];
+
+    if (remote->self->tls &&
+        !(data_conn_still_good(&remote->fault, remote->self->tls, why,
+                               sizeof(why)) &&
+          data_conn_still_good(&remote->bulk, remote->self->tls, why,
+                               sizeof(why)))) {
+        remote_close(remote, why);
+    }
+}
+
 void remote_close(Remote *remote, const char *reason)
 {
     if (remote->state == REMOTE_UP || remote->state == REMOTE_CONNECTING) {
@@ -251,8 +269,8 @@ enum RcacheCause remote_trouble(const Remote *remote, uint64_t now,
 {
     if (remote->away_at && now - remote->away_at > TROUBLE_NS) {
         *since = remote->away_at;
-        return remote->connected ? RCACHE_CAUSE_HUNG
-                                 : RCACHE_CAUSE_UNREACHABLE;
+        return remote->connected || remote->fault.reached
+            ? RCACHE_CAUSE_HUNG : RCACHE_CAUSE_UNREACHABLE;
     }
     /* 0: it is new, and the next tick connects it. */
     if (!remote->away_at && remote->heard_at &&

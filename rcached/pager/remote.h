@@ -10,6 +10,9 @@
  * down() is called when both are quiet: what was asked and not answered by
  * then never will be, and no buffer of it is read any more.
  *
+ * With TLS the provider's certificate must be that of the host that the leases
+ * are at, before anything is said.
+ *
  * A lease can be used once it has been claimed on both connections.
  */
 #ifndef PAGER_REMOTE_H
@@ -46,6 +49,7 @@ typedef struct RemoteSelf {
     uint64_t incarnation;
     uint8_t boot_id[RCACHE_UUID_LEN];
     char host[RCACHE_NAME_MAX];
+    TlsCredentials *tls;        /* of new sessions; NULL: without TLS */
 } RemoteSelf;
 
 /* So long others are preferred to one that bytes were changed at. */
@@ -160,6 +164,10 @@ static inline bool remote_is_loopback(const Remote *remote)
     return g_str_has_prefix(remote->address, "127.") ||
            g_str_has_prefix(remote->address, "[::1]");
 }
+
+/** remote_recheck() - .tls of its RemoteSelf is new: end the session if that
+ * does not take its provider */
+void remote_recheck(Remote *remote);
 
 /** remote_close() - end the session; down() follows */
 void remote_close(Remote *remote, const char *reason);

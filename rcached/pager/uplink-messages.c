@@ -4,6 +4,17 @@
 
 #include "rcached/pager/pager.h"
 
+/* The daemon has read its certificates, or is another daemon. */
+static void uplink_tls(Pager *p, int fd)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!providers_set_tls(p, fd, &error)) {
+        g_warning("vm %s: %s: going on with what was there before", p->name,
+                  error->message);
+    }
+}
+
 static void uplink_message(SeqSock *sock, const void *msg, size_t len,
                            int *fds, unsigned nr_fds)
 {
@@ -20,6 +31,8 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
         command_evict(p, true, hdr->tag, evict->what, evict->bytes);
     } else if (hdr->type == LINK_LIMIT && len >= sizeof(*limit)) {
         limit_told(p, limit->local_max);
+    } else if (hdr->type == LINK_TLS) {
+        uplink_tls(p, nr_fds ? fds[0] : -1);
     }
 }
 

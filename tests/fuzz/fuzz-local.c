@@ -65,7 +65,7 @@ void seq_listener_free(SeqListener *l)
 {
 }
 
-int seq_send(int fd, const void *msg, size_t len)
+int seq_send(int fd, const void *msg, size_t len, int pass)
 {
     return send(fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
@@ -275,7 +275,7 @@ static void peer_say(unsigned i)
         }
     }
     if (peer[i] >= 0) {
-        seq_send(peer[i], bytes, len);
+        seq_send(peer[i], bytes, len, -1);
     }
 }
 

@@ -76,7 +76,7 @@ class Arbiter(Case):
                 (['--listen', 'nowhere'], 'is not an address'),
                 (['--listen', '0.0.0.0:0'], 'tls=none'),
                 (['--listen', '[::]:0'], 'tls=none'),
-                (['--tls', 'tls'], 'not one of: required, none'),
+                (['--tls', 'tls'], 'not one of: required, psk, none'),
                 (['--heartbeat', '1'], "'1ms' is not from 50 to 60000 ms"),
                 (['--config', '/nowhere'], '/nowhere')):
             done = run(ARBITER, *args)

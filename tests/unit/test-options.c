@@ -60,7 +60,8 @@ START_TEST(defaults_are_safe)
     ck_assert_str_eq(o->host, g_get_host_name());
     ck_assert_str_eq(o->run_dir, "/run/rcached");
     ck_assert_str_eq(o->listen, "127.0.0.1:9470");
-    ck_assert(!o->tls_none && !o->debug_commands);
+    ck_assert_int_eq(o->tls.mode, TLS_MODE_REQUIRED);
+    ck_assert(!o->tls.written && !o->debug_commands);
     ck_assert_uint_eq(o->slab_size, 64u << 20);
     ck_assert_str_eq(o->memory_source, "host");
     ck_assert_ptr_null(o->arbiters[0]);
@@ -114,6 +115,8 @@ START_TEST(beyond_loopback_needs_a_word)
 {
     g_autoptr(Options) o = NULL;
 
+    put("[tls]\ndirectory = /nonexistent\n");
+
     expect_error("--listen 0.0.0.0:9470", "tls=none");
     expect_error("--listen [::]:9470", "tls=none");
     expect_error("--listen 192.0.2.1", "tls=none");
@@ -121,7 +124,8 @@ START_TEST(beyond_loopback_needs_a_word)
     expect_error("--listen 192.0.2.1 --tls required", "tls=none");
     o = parse(NULL, "--listen 192.0.2.1 --arbiter 192.0.2.2 --tls none");
     ck_assert_ptr_nonnull(o);
-    ck_assert(o->tls_none);
+    ck_assert_int_eq(o->tls.mode, TLS_MODE_NONE);
+    ck_assert(o->tls.written);
     g_clear_pointer(&o, options_free);
     o = parse(NULL, "--listen [::1]:0 --arbiter 127.8.8.8");
     ck_assert_ptr_nonnull(o);

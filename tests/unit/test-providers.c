@@ -34,6 +34,10 @@ void remote_tick(Remote *r, uint64_t now)
     nr_ticks++;
 }
 
+void remote_recheck(Remote *remote)
+{
+}
+
 void remote_close(Remote *r, const char *reason)
 {
     r->state = REMOTE_CLOSING;
