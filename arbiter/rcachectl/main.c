@@ -13,6 +13,7 @@
 #include "arbiter/rcachectl/drain.h"
 #include "arbiter/rcachectl/explain.h"
 #include "arbiter/rcachectl/metrics.h"
+#include "arbiter/rcachectl/pki.h"
 #include "arbiter/rcachectl/print.h"
 #include "arbiter/rcachectl/top-look.h"
 #include "arbiter/rcachectl/top-screen.h"
@@ -21,6 +22,7 @@
 #include "common/admin.h"
 #include "common/config-parse.h"
 #include "common/config.h"
+#include "common/tls-identity.h"
 
 #define ARBITER_SOCKET  "/run/rcached/arbiter.sock"
 #define UPGRADE_ASK_MS  5000u
@@ -82,10 +84,13 @@ static const Command commands[] = {
       .timeout_ms = 5000 },
     { "upgrade", " HOST", "Start what is installed there, pagers too", NULL,
       host_args, 1 },
+    { "pki", " COMMAND [HOST]", "Certificates for TLS: init, issue, revoke",
+      .nr_args = 1, .nr_more = 16 },
 };
 
 typedef struct CommandLine {
     char *socket, *timeout, *explain, *interval;
+    char *directory, *role, *valid;     /* of pki */
     gboolean json, wait, version;
     unsigned timeout_ms, interval_ms;
     bool timeout_set;
@@ -143,6 +148,14 @@ static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
           "With drain: show progress until HOST is empty", NULL },
         { "interval", 0, 0, G_OPTION_ARG_STRING, &line->interval,
           "With top: how often to look", "TIME" },
+        { "directory", 0, 0, G_OPTION_ARG_FILENAME, &line->directory,
+          "With pki: where the authority is (default: " PKI_DIRECTORY ")",
+          "DIR" },
+        { "role", 0, 0, G_OPTION_ARG_STRING, &line->role,
+          "With pki issue: what HOST is (default: host)",
+          "host|arbiter|both" },
+        { "valid", 0, 0, G_OPTION_ARG_STRING, &line->valid,
+          "With pki: for how long", "TIME" },
         { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
           "Print the version", NULL },
         { 0 }
@@ -233,6 +246,45 @@ static int upgrade(const CommandLine *line, const char *path,
                   : rcachectl_fail(error);
 }
 
+static int pki(const CommandLine *line, int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    PkiOptions options = {
+        .directory = line->directory ? line->directory : PKI_DIRECTORY,
+        .roles = TLS_ROLE_HOST,
+    };
+    bool issue = !strcmp(argv[0], "issue");
+
+    if (line->role && (!issue || !pki_parse_role(line->role, &options.roles))) {
+        g_printerr("rcachectl: --role goes with pki issue, and is host, "
+                   "arbiter or both\n");
+        return EXIT_USAGE;
+    }
+    if (line->valid && !config_parse_time(line->valid, &options.valid_ms,
+                                          &error)) {
+        g_printerr("rcachectl: --valid: %s\n", error->message);
+        return EXIT_USAGE;
+    }
+    if (!strcmp(argv[0], "init") && argc == 1) {
+        text = pki_init(&options, &error);
+    } else if (issue && argc > 1) {
+        text = pki_issue(&options, (const char *const *)argv + 1, &error);
+    } else if (!strcmp(argv[0], "revoke") && argc == 2) {
+        text = pki_revoke(&options, argv[1], &error);
+    } else {
+        g_printerr("usage: rcachectl pki init | issue HOST [NAME...] | "
+                   "revoke HOST\n");
+        return EXIT_USAGE;
+    }
+    if (!text) {
+        g_printerr("rcachectl: %s\n", error->message);
+        return error->domain == CONFIG_ERROR ? EXIT_USAGE : EXIT_FAILED;
+    }
+    fputs(text, stdout);
+    return EXIT_DONE;
+}
+
 static int run_all(const CommandLine *line, const Command *command,
                    char **argv, JsonObject *args)
 {
@@ -297,6 +349,15 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
                    command->args);
         return EXIT_USAGE;
     }
+    if ((line->directory || line->role || line->valid) &&
+        strcmp(command->name, "pki")) {
+        g_printerr("rcachectl: --directory, --role and --valid go with pki, "
+                   "not with %s\n", command->name);
+        return EXIT_USAGE;
+    }
+    if (!strcmp(command->name, "pki")) {
+        return pki(line, argc - 2, argv + 2);
+    }
     if (command->make_args && argc > 2) {
         args = command->make_args(argv + 2, &error);
         if (!args) {
@@ -325,5 +386,8 @@ int main(int argc, char **argv)
     g_free(line.timeout);
     g_free(line.explain);
     g_free(line.interval);
+    g_free(line.directory);
+    g_free(line.role);
+    g_free(line.valid);
     return status;
 }
