@@ -17,6 +17,9 @@ static const Metric host_metrics[] = {
     { "rcache_host_lends", "lends", "Whether the host lends memory." },
     { "rcache_host_draining", "draining",
       "Whether the host is being drained." },
+    { "rcache_host_certificate_expires_seconds",
+      "certificate_expires_seconds",
+      "Time until the host's certificate expires." },
     { "rcache_host_age_seconds", "age_seconds",
       "Time since the host's last heartbeat." },
     { "rcache_host_memory_bytes", "mem_total_bytes",
@@ -181,7 +184,11 @@ char *metrics_text(JsonNode *answers)
     static const Metric uptime = { "rcache_uptime_seconds", "uptime_seconds",
                                    "Time since the daemon that was asked "
                                    "was started." };
-    const Metric *const of_status[] = { &ok, &uptime };
+    static const Metric expires = { "rcache_tls_expires_seconds",
+                                    "tls_expires_seconds",
+                                    "Time until the certificate of the daemon "
+                                    "that was asked expires." };
+    const Metric *const of_status[] = { &ok, &uptime, &expires };
     GString *out = g_string_new(NULL);
     JsonObject *o = json_node_get_object(answers);
     JsonNode *status = json_object_get_member(o, "status");
