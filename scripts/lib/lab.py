@@ -8,6 +8,7 @@ happened inside.  Addresses are 10.213.N.0/24, inside the namespaces only.
 """
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import re
@@ -221,6 +222,34 @@ class Qmp(JsonSocket):
         self.call("qmp_capabilities")
 
 
+class Authority:
+    """Signs certificates for the hosts of a lab, as rcachectl pki does."""
+
+    def __init__(self, lab):
+        self.folder = os.path.join(lab.dir, "ca")
+        self.program = lab.program("rcachectl")
+        self.pki("init")
+
+    def pki(self, *args):
+        return run(self.program, "--directory", self.folder, "pki", *args)
+
+    def issue(self, host, role="host", valid="30d", names=()):
+        """A new certificate into the host's folder for that role, where its
+        daemon finds it; the folder."""
+        self.pki("issue", host.name, *names, "--role", role, "--valid", valid)
+        to = host.path(f"pki-{role}")
+        shutil.copytree(os.path.join(self.folder, "hosts", host.name), to,
+                        dirs_exist_ok=True)
+        return to
+
+    def revoke(self, name, hosts):
+        """And tell it to the folders of these hosts."""
+        self.pki("revoke", name)
+        for host in hosts:
+            for folder in glob.glob(host.path("pki-*")):
+                shutil.copy(os.path.join(self.folder, "ca-crl.pem"), folder)
+
+
 class Host:
     """One host: a namespace, a run folder, its daemons."""
 
@@ -269,10 +298,21 @@ class Host:
     def admin(self):
         return JsonSocket(self.path("admin.sock"))
 
+    def security(self, role):
+        """What a daemon is told about TLS."""
+        if not self.lab.tls:
+            return ["--tls", "none"]
+        folder = self.path(f"pki-{role}")
+        if not os.path.exists(folder):
+            self.lab.authority().issue(self, role)
+        return ["--tls-directory", folder]
+
     def start_arbiter(self, heartbeat_ms=500):
         process = self.start("arbiter", [
             self.program("arbiter"), "--listen", self.at(9471),
-            "--tls", "none", "--admin-socket", self.path("arbiter.sock"),
+            *(["--name", self.name] if self.lab.tls else []),
+            *self.security("arbiter"),
+            "--admin-socket", self.path("arbiter.sock"),
             "--heartbeat", str(heartbeat_ms)])
         self.lab.wait_socket(process, self.path("arbiter.sock"))
         return process
@@ -281,7 +321,7 @@ class Host:
         process = self.start("rcached", [
             self.program("rcached"), "--run-dir", self.run,
             "--host", self.name, "--listen", self.at(9470),
-            "--tls", "none", *options])
+            *self.security("host"), *options])
         self.lab.wait_socket(process, self.path("admin.sock"))
         return process
 
@@ -312,10 +352,14 @@ def sweep():
 class Lab:
     """See the head of the file."""
 
-    def __init__(self, build, keep=False, ipv6=False):
+    def __init__(self, build, keep=False, ipv6=False, tls=None):
+        """@tls: whether the hosts speak it; None: as RCACHED_TEST_TLS says"""
         self.build = os.path.abspath(build)
         self.ipv6 = ipv6
         self.keep = keep
+        self.tls = bool(os.environ.get("RCACHED_TEST_TLS")) if tls is None \
+            else tls
+        self.signer = None
         self.hosts = {}
         self.processes = []
         self.net = os.getpid() % 200 + 20
@@ -351,6 +395,11 @@ class Lab:
         folder = {"arbiter": "arbiter", "rcachectl": "arbiter",
                   "rcached": "rcached"}[name]
         return os.path.join(self.build, folder, name)
+
+    def authority(self):
+        if not self.signer:
+            self.signer = Authority(self)
+        return self.signer
 
     def add_host(self, name):
         number = len(self.hosts) + 1

@@ -98,8 +98,9 @@ class Cluster(Lab):
     """An arbiter, a requester, and providers (two if not told otherwise)."""
 
     def __init__(self, build, providers=2, arbiter=True, slab="4M",
-                 requester=(), provider=(), ipv6=False, heartbeat_ms=200):
-        super().__init__(build, ipv6=ipv6)
+                 requester=(), provider=(), ipv6=False, heartbeat_ms=200,
+                 tls=None):
+        super().__init__(build, ipv6=ipv6, tls=tls)
         self.vms = []
         self.nr_providers = providers
         self.with_arbiter = arbiter
@@ -262,6 +263,11 @@ class Cluster(Lab):
                 return True
             return all(v["state"] == "no pager" for v in vms)
         wait_for("the pagers to end", none_left, 20)
+
+    def log(self, host, name="rcached"):
+        """What a daemon has said so far."""
+        with open(host.processes[name].log, errors="replace") as f:
+            return f.read()
 
     def read_logs(self, words):
         for name in os.listdir(self.dir):

@@ -34,6 +34,7 @@ import giveback
 import network
 import owndisk
 import pagers
+import secured
 import spill
 import stops
 import told
@@ -48,8 +49,8 @@ SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **crash_providers.SCENARIOS, **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
-             **spill.SCENARIOS, **stops.SCENARIOS, **told.SCENARIOS,
-             **upgrades.SCENARIOS}
+             **secured.SCENARIOS, **spill.SCENARIOS, **stops.SCENARIOS,
+             **told.SCENARIOS, **upgrades.SCENARIOS}
 
 
 def scenario(function):
