@@ -383,9 +383,9 @@ TlsCredentials *tls_credentials_new(const TlsMaterial *m, GError **errp)
         return NULL;
     }
     if (m->psk ? load_keys(creds, m, errp)
-               : load_end(creds, TLS_CLIENT, m, m->client_cert, m->client_key,
+               : load_end(creds, TLS_SERVER, m, m->server_cert, m->server_key,
                           errp) &&
-                 load_end(creds, TLS_SERVER, m, m->server_cert, m->server_key,
+                 load_end(creds, TLS_CLIENT, m, m->client_cert, m->client_key,
                           errp)) {
         return g_steal_pointer(&creds);
     }

@@ -245,7 +245,8 @@ static bool provider_set_up(Provider *provider, const ProviderConfig *config,
 
     if (!slab_guard_find(config->lock_memory,
                          (uint64_t)provider->slab_pages * WIRE_PAGE_SIZE,
-                         &provider->guard, errp)) {
+                         &provider->guard, errp) ||
+        (config->tls && !slab_guard_process(provider->guard, errp))) {
         return false;
     }
     provider->store = store_new(&store_config, errp);

@@ -85,6 +85,19 @@ bool slab_guard_find(bool always_lock, size_t probe, SlabGuard *out,
     return false;
 }
 
+bool slab_guard_process(SlabGuard guard, GError **errp)
+{
+    if (guard == SLAB_GUARD_MLOCK &&
+        mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) {
+        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(errno),
+                    "pages that TLS decrypts could reach swap: memory cannot "
+                    "be locked (%s); raise the limit, LimitMEMLOCK=infinity",
+                    g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
 const char *slab_guard_name(SlabGuard guard)
 {
     static const char *const names[] = {

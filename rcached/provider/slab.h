@@ -80,6 +80,12 @@ typedef struct Slab {
 bool slab_guard_find(bool always_lock, size_t probe, SlabGuard *out,
                      GError **errp);
 
+/**
+ * slab_guard_process() - keep all memory of this process out of swap, as @guard
+ * says; for what handles pages in memory of its own, as TLS does
+ */
+bool slab_guard_process(SlabGuard guard, GError **errp);
+
 /** slab_guard_name() - a SlabGuard in words */
 const char *slab_guard_name(SlabGuard guard);
 

@@ -51,6 +51,61 @@ NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked "
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    "tls-any-name": (
+        "rcached/provider/hello.c",
+        "    if (peer->tls &&\n        !tls_stream_is(",
+        "    if (0 && peer->tls &&\n        !tls_stream_is(",
+        "unit-provider-tls"),
+    "tls-any-name-at-an-arbiter": (
+        "arbiter/control.c",
+        "    if (!control_conn_is(conn->frames, hello->host,",
+        "    if (0 && !control_conn_is(conn->frames, hello->host,",
+        "names_are_proved"),
+    "tls-any-authority": (
+        "common/tls-credentials.c",
+        "    if (status) {\n        g_autofree char *names",
+        "    if (0) {\n        g_autofree char *names", "unit-tls-peers"),
+    "tls-any-role": (
+        "common/tls-stream.c",
+        "    if (!(s->peer->roles & s->role)) {",
+        "    if (0 && !(s->peer->roles & s->role)) {", "unit-tls-peers"),
+    "tls-any-provider": (
+        "common/tls-stream.c",
+        "    if (s->name && !tls_identity_is(s->peer, s->name)) {",
+        "    if (0 && !tls_identity_is(s->peer, s->name)) {",
+        "unit-tls-peers"),
+    "tls-wildcard-names": (
+        "common/tls-identity.c",
+        "        if (!strcmp(*own, name)) {",
+        "        if (g_pattern_match_simple(*own, name)) {",
+        "unit-tls-peers"),
+    "tls-older-versions": (
+        "common/tls-credentials.c",
+        "#define ONLY_TLS_1_3    \":-VERS-ALL:+VERS-TLS1.3\"",
+        "#define ONLY_TLS_1_3    \":+VERS-TLS1.2\"", "unit-tls-stream"),
+    "tls-bytes-move-while-they-are-sent": (
+        "common/tls-stream.c",
+        "    if ((!s->flying || s->flying->len == 0) && s->out && "
+        "s->out->len) {",
+        "    if (s->out && s->out->len) {", "unit-tls-stream"),
+    "tls-revoked-hosts-stay": (
+        "rcached/provider/server.c",
+        "    if (server->tls != old) {", "    if (0) {",
+        "unit-provider-tls"),
+    "tls-revoked-hosts-stay-with-arbiters": (
+        "arbiter/control.c",
+        "    recheck(&control->conns, creds);\n", "", "revoked"),
+    "tls-a-bad-file-is-taken": (
+        "common/tls-keeper.c",
+        "    if (!material) {\n        return false;",
+        "    if (!material) {\n        "
+        "g_clear_pointer(&keeper->creds, tls_credentials_unref);\n"
+        "        return true;", "new_certificates"),
+    "tls-without-a-word": (
+        "common/tls-config.c",
+        "    if (loopback || settings->mode == TLS_MODE_NONE ||",
+        "    if (true || loopback || settings->mode == TLS_MODE_NONE ||",
+        "unit-tls-material"),
     "evict-goes-on-for-ever": (
         "rcached/pager/command.c",
         "    return p->takeover.managed && p->clock.swept -",

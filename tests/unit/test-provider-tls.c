@@ -4,10 +4,10 @@
  * it serves with TLS as without, other tests show (RCACHED_TEST_TLS).
  */
 #include <check.h>
-#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/wire-control.h"
 #include "provider-fixture.h"
@@ -129,6 +129,35 @@ START_TEST(a_client_without_tls_is_not_taken)
 }
 END_TEST
 
+/* kB of this process's memory that are locked. */
+static unsigned long locked(void)
+{
+    g_autofree char *text = NULL;
+
+    ck_assert(g_file_get_contents("/proc/self/status", &text, NULL, NULL));
+    return strtoul(strstr(text, "VmLck:") + 6, NULL, 10);
+}
+
+/* GnuTLS has buffers of its own: they are no more to be swapped than slabs. */
+START_TEST(all_memory_is_locked_where_slabs_are)
+{
+    unsigned long before;
+    uint8_t *more;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return;                     /* their mlockall() does nothing */
+#endif
+    provider_free(provider);
+    config.lock_memory = true;
+    fixture_start();
+    before = locked();
+    more = mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_uint_ge(locked(), before + (8 << 10));
+    munmap(more, 8 << 20);
+}
+END_TEST
+
 START_TEST(half_a_handshake_does_not_stay)
 {
     Client c = client_connect_plain(provider_address(provider));
@@ -197,6 +226,7 @@ int main(void)
     tcase_add_test(tc, the_name_is_the_certificates);
     tcase_add_test(tc, strangers_are_not_taken);
     tcase_add_test(tc, a_client_without_tls_is_not_taken);
+    tcase_add_test(tc, all_memory_is_locked_where_slabs_are);
     tcase_add_test(tc, half_a_handshake_does_not_stay);
     tcase_add_test(tc, new_files_leave_connections_alone);
     tcase_add_test(tc, who_is_revoked_has_to_go);
