@@ -18,9 +18,9 @@ _rcachectl_names() {
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     local commands="status hosts leases vms evict top metrics whatif
-        ok-to-stop drain undrain upgrade"
+        ok-to-stop drain undrain upgrade pki"
     local options="--socket= --json --timeout= --explain= --interval= --wait
-        --help --version"
+        --directory= --role= --valid= --help --version"
     local word command="" given=0
 
     COMPREPLY=()
@@ -43,7 +43,13 @@ _rcachectl() {
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names hosts)" \
                                          -- "$cur")
         return ;;
-    --timeout|--interval)
+    --directory)
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return ;;
+    --role)
+        mapfile -t COMPREPLY < <(compgen -W "host arbiter both" -- "$cur")
+        return ;;
+    --timeout|--interval|--valid)
         return ;;
     esac
     case $cur in
@@ -54,6 +60,8 @@ _rcachectl() {
     esac
     case $command/$given in
     /*) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+    pki/0) mapfile -t COMPREPLY < <(compgen -W "init issue revoke" \
+                                             -- "$cur") ;;
     evict/0)
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names vms)" \
                                          -- "$cur") ;;
