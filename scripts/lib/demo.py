@@ -60,7 +60,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="demo", add_help=False, allow_abbrev=False,
         usage="demo [--json] [--seconds N] [--guest-mem SIZE] "
-        "[--local-max SIZE]\n            [--corrupt] [--keep]")
+        "[--local-max SIZE]\n            [--corrupt] [--plain] [--keep]")
     for name in ("build", "qemu", "kernel", "initrd"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--only-check-options", action="store_true")
@@ -69,6 +69,7 @@ def arguments():
     parser.add_argument("--guest-mem", type=size, default=512 * MIB)
     parser.add_argument("--local-max", type=size, default=128 * MIB)
     parser.add_argument("--corrupt", action="store_true")
+    parser.add_argument("--plain", action="store_true")
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
     if args.seconds < LEAST_SECONDS:
@@ -689,7 +690,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     try:
-        with Lab(args.build, keep=args.keep) as lab:
+        with Lab(args.build, keep=args.keep, tls=not args.plain) as lab:
             good = run_demo(args, lab)
     except KeyboardInterrupt:
         left = "only logs are" if args.keep else "nothing is"
