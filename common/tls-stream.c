@@ -6,6 +6,9 @@
  * What is being sent stands in .flying, which nobody appends to, since the
  * kernel reads it; when all of it has gone the two change places.
  *
+ * The room to receive into grows with what comes: most connections of a
+ * provider see small requests only, and there may be thousands.
+ *
  * Records are filled: the pieces of what is written are gathered into one of
  * the largest size, since each costs the same, however small it is.  Pieces
  * that are large themselves go without that copy.
@@ -18,7 +21,8 @@
 #include "rcache/proto.h"
 
 #define IN_FIRST        4096u   /* a handshake's messages come in pieces */
-#define IN_SIZE         (128u * 1024u)
+#define IN_UP           16384u
+#define IN_MAX          (128u * 1024u)
 #define RECORD          16384u  /* of TLS 1.3, less what is added to it */
 #define REASON_SIZE     320u
 
@@ -38,6 +42,7 @@ struct TlsStream {
     bool heard;                 /* a byte has come */
     uint8_t *in;
     size_t in_size, in_start, in_end;
+    size_t in_want;             /* twice as much whenever it was all used */
     GByteArray *out, *flying;   /* NULL: empty */
     size_t sent;                /* of .flying */
     TlsIdentity *peer;
@@ -214,7 +219,7 @@ static void in_make_room(TlsStream *s, size_t n)
 
 void *tls_stream_in(TlsStream *s, size_t *room)
 {
-    size_t want = s->state == STREAM_UP ? IN_SIZE : IN_FIRST;
+    size_t want = s->state == STREAM_UP ? MAX(s->in_want, IN_UP) : IN_FIRST;
     size_t there = s->in_end - s->in_start;
 
     in_make_room(s, there + IN_FIRST > want ? IN_FIRST : want - there);
@@ -225,6 +230,9 @@ void *tls_stream_in(TlsStream *s, size_t *room)
 void tls_stream_received(TlsStream *s, size_t n)
 {
     s->in_end += n;
+    if (s->in_end == s->in_size && s->state == STREAM_UP) {
+        s->in_want = MIN(s->in_size * 2, IN_MAX);
+    }
 }
 
 void tls_stream_feed(TlsStream *s, const void *bytes, size_t n)
