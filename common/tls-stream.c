@@ -296,8 +296,16 @@ static int take_key_identity(TlsStream *s)
     return 0;
 }
 
+/* GnuTLS stopped, as it does after a message that is none of ours (a new key,
+ * a ticket), and has not seen all that has come. */
+static bool sees_more(const TlsStream *s, size_t from)
+{
+    return s->in_start > from && s->in_end > s->in_start;
+}
+
 int tls_stream_step(TlsStream *s)
 {
+    size_t from;
     int ret;
 
     if (s->state != STREAM_HANDSHAKE) {
@@ -310,9 +318,11 @@ int tls_stream_step(TlsStream *s)
                            "TLS is wanted here");
     }
     do {
+        from = s->in_start;
         ret = gnutls_handshake(s->session);
     } while (ret == GNUTLS_E_INTERRUPTED ||
-             ret == GNUTLS_E_WARNING_ALERT_RECEIVED);
+             ret == GNUTLS_E_WARNING_ALERT_RECEIVED ||
+             (ret == GNUTLS_E_AGAIN && sees_more(s, from)));
     if (ret == GNUTLS_E_AGAIN) {
         return 0;
     }
@@ -358,15 +368,18 @@ const char *tls_stream_ended(const TlsStream *s)
 
 ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
 {
+    size_t from;
     ssize_t n;
 
     if (s->state != STREAM_UP) {
         return -EPROTO;
     }
     do {
+        from = s->in_start;
         n = gnutls_record_recv(s->session, buf, size);
     } while (n == GNUTLS_E_INTERRUPTED ||
-             n == GNUTLS_E_WARNING_ALERT_RECEIVED);
+             n == GNUTLS_E_WARNING_ALERT_RECEIVED ||
+             (n == GNUTLS_E_AGAIN && sees_more(s, from)));
     if (n > 0) {
         return n;
     }

@@ -150,15 +150,74 @@ START_TEST(a_good_bye_is_an_end)
 }
 END_TEST
 
-/* ----------------------------------------------------- other than TLS 1.3 */
+/* --------------------------------------------------- a peer of GnuTLS's own */
 
-/* A peer of GnuTLS's own that offers what it is told to. */
 static ssize_t feed_stream(gnutls_transport_ptr_t opaque, const void *bytes,
                            size_t len)
 {
     tls_stream_feed(opaque, bytes, len);
     return len;
 }
+
+static ssize_t take_from_stream(gnutls_transport_ptr_t opaque, void *bytes,
+                                size_t size)
+{
+    size_t len;
+    const void *out = tls_stream_out(opaque, &len);
+
+    len = MIN(len, size);
+    if (!len) {
+        errno = EAGAIN;
+        return -1;
+    }
+    memcpy(bytes, out, len);
+    tls_stream_sent(opaque, len);
+    return len;
+}
+
+/* A client that does as GnuTLS does, and has spoken with @s. */
+static gnutls_session_t other_client(TlsStream *s, TlsCredentials *creds)
+{
+    gnutls_session_t client;
+
+    ck_assert_int_eq(tls_credentials_session(creds, TLS_CLIENT, &client), 0);
+    gnutls_transport_set_ptr(client, s);
+    gnutls_transport_set_push_function(client, feed_stream);
+    gnutls_transport_set_pull_function(client, take_from_stream);
+    for (int i = 0; i < 4 && !tls_stream_up(s); i++) {
+        gnutls_handshake(client);
+        ck_assert_int_eq(tls_stream_step(s), 0);
+    }
+    ck_assert(tls_stream_up(s));
+    return client;
+}
+
+/* GnuTLS changes keys by itself, after some hundred gigabytes. */
+START_TEST(new_keys_hold_nothing_up)
+{
+    g_autoptr(PkiPair) ca = tls_fixture_authority();
+    g_autoptr(TlsCredentials) a = tls_fixture_credentials(ca, "a", NULL);
+    TlsStream *s = tls_stream_new(a, TLS_SERVER, &tls_any_host);
+    gnutls_session_t client = other_client(s, a);
+    char buf[64];
+
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(gnutls_session_key_update(client, i % 2
+                                                   ? GNUTLS_KU_PEER : 0), 0);
+    }
+    ck_assert_int_eq(gnutls_record_send(client, "a page", 6), 6);
+    ck_assert_int_eq(tls_stream_read(s, buf, sizeof(buf)), 6);
+    ck_assert_int_eq(tls_stream_read(s, buf, sizeof(buf)), 0);
+    ends_write(s, "an answer", 9);
+    ck_assert_int_eq(gnutls_record_recv(client, buf, sizeof(buf)),
+                     GNUTLS_E_AGAIN);           /* our new key */
+    ck_assert_int_eq(gnutls_record_recv(client, buf, sizeof(buf)), 9);
+    gnutls_deinit(client);
+    tls_stream_free(s);
+}
+END_TEST
+
+/* ----------------------------------------------------- other than TLS 1.3 */
 
 static ssize_t nothing_yet(gnutls_transport_ptr_t opaque, void *bytes,
                            size_t len)
@@ -268,6 +327,7 @@ int main(void)
     tcase_add_test(tc, bytes_on_their_way_stand_still);
     tcase_add_test(tc, a_changed_byte_is_found);
     tcase_add_test(tc, a_good_bye_is_an_end);
+    tcase_add_test(tc, new_keys_hold_nothing_up);
     tcase_add_loop_test(tc, older_versions_are_refused, 0, 3);
     tcase_add_test(tc, no_priority_brings_them_back);
     tcase_add_test(tc, a_frame_is_told_from_tls);
