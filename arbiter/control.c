@@ -339,7 +339,7 @@ void control_free(Control *control)
     g_free(control);
 }
 
-static void recheck(GQueue *conns, const TlsCredentials *creds)
+static void recheck(GQueue *conns, TlsCredentials *creds)
 {
     for (GList *link = conns->head; link; link = link->next) {
         const HostConn *conn = link->data;

@@ -85,7 +85,7 @@ int64_t control_conn_expires(const ControlConn *frames);
  * control_conn_recheck() - new credentials are here: end it if they do not
  * take its peer
  */
-void control_conn_recheck(ControlConn *frames, const TlsCredentials *creds);
+void control_conn_recheck(ControlConn *frames, TlsCredentials *creds);
 
 /** control_conn_free() - close at once, without on_closed; NULL is fine */
 void control_conn_free(ControlConn *frames);

@@ -110,7 +110,7 @@ int64_t control_conn_expires(const ControlConn *f)
     return peer ? peer->expires : 0;
 }
 
-void control_conn_recheck(ControlConn *f, const TlsCredentials *creds)
+void control_conn_recheck(ControlConn *f, TlsCredentials *creds)
 {
     g_autofree char *reason = NULL;
     char why[320];

@@ -332,7 +332,7 @@ bool data_conn_is(const DataConn *conn, const char *name, char *why,
     return !conn->tls || tls_stream_is(conn->tls, name, why, size);
 }
 
-bool data_conn_still_good(const DataConn *conn, const TlsCredentials *creds,
+bool data_conn_still_good(const DataConn *conn, TlsCredentials *creds,
                           char *why, size_t size)
 {
     return !conn->tls || tls_stream_still_good(conn->tls, creds, why, size);

@@ -92,7 +92,7 @@ bool data_conn_is(const DataConn *conn, const char *name, char *why,
  * that is up?
  * @why: @size bytes for the reason
  */
-bool data_conn_still_good(const DataConn *conn, const TlsCredentials *creds,
+bool data_conn_still_good(const DataConn *conn, TlsCredentials *creds,
                           char *why, size_t size);
 
 /**

@@ -434,6 +434,14 @@ bool tls_credentials_is_psk(const TlsCredentials *creds)
     return creds->keys;
 }
 
+bool tls_credentials_same_key(const TlsCredentials *a, const TlsCredentials *b,
+                              const char *name)
+{
+    const char *key = g_hash_table_lookup(a->keys, name);
+
+    return key && !g_strcmp0(key, g_hash_table_lookup(b->keys, name));
+}
+
 unsigned tls_credentials_roles(const TlsCredentials *creds)
 {
     return creds->roles;

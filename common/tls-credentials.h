@@ -50,6 +50,10 @@ int64_t tls_credentials_expires(const TlsCredentials *creds);
 /** tls_credentials_is_psk() - keys in place of certificates? */
 bool tls_credentials_is_psk(const TlsCredentials *creds);
 
+/** tls_credentials_same_key() - does @name have the same key in both? */
+bool tls_credentials_same_key(const TlsCredentials *a, const TlsCredentials *b,
+                              const char *name);
+
 /** tls_credentials_roles() - TLS_ROLE_* of our own certificate */
 unsigned tls_credentials_roles(const TlsCredentials *creds);
 

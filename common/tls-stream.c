@@ -33,7 +33,8 @@ typedef enum StreamState {
 } StreamState;
 
 struct TlsStream {
-    TlsCredentials *creds;
+    TlsCredentials *creds;      /* the session's */
+    TlsCredentials *judges;     /* by whom the peer is: perhaps newer ones */
     gnutls_session_t session;
     TlsEnd end;
     unsigned role;
@@ -133,7 +134,7 @@ static int stream_verify(gnutls_session_t session)
     unsigned n = 0;
 
     chain = gnutls_certificate_get_peers(session, &n);
-    s->peer = tls_credentials_judge(s->creds, chain, n, s->end == TLS_SERVER
+    s->peer = tls_credentials_judge(s->judges, chain, n, s->end == TLS_SERVER
                                     ? TLS_CLIENT : TLS_SERVER, why,
                                     sizeof(why));
     if (!s->peer) {
@@ -153,6 +154,7 @@ TlsStream *tls_stream_new(TlsCredentials *creds, TlsEnd end,
     int ret;
 
     s->creds = tls_credentials_ref(creds);
+    s->judges = tls_credentials_ref(creds);
     s->end = end;
     s->role = wanted->role;
     s->name = g_strdup(wanted->name);
@@ -185,6 +187,7 @@ void tls_stream_free(TlsStream *s)
         gnutls_deinit(s->session);
     }
     tls_credentials_unref(s->creds);
+    tls_credentials_unref(s->judges);
     tls_identity_free(s->peer);
     bytes_clear(&s->out);
     bytes_clear(&s->flying);
@@ -291,6 +294,9 @@ static int take_key_identity(TlsStream *s)
 
     if (s->end == TLS_SERVER && !name) {
         return stream_fail(s, "the peer has shown no key");
+    }
+    if (name && !tls_credentials_same_key(s->creds, s->judges, name)) {
+        return stream_fail(s, "the key of %s is not that any more", name);
     }
     s->peer = tls_identity_of_key(name);
     return 0;
@@ -525,17 +531,39 @@ bool tls_stream_is(const TlsStream *s, const char *name, char *why,
     return false;
 }
 
-bool tls_stream_still_good(const TlsStream *s, const TlsCredentials *creds,
+/* Who has shown a key has one no more if the file says so. */
+static bool key_still_good(const TlsStream *s, const TlsCredentials *creds,
                            char *why, size_t size)
+{
+    const char *name = *s->peer->names;
+
+    if (!name || tls_credentials_same_key(s->creds, creds, name)) {
+        return true;
+    }
+    g_snprintf(why, size, "the key of %s is not that any more", name);
+    return false;
+}
+
+bool tls_stream_still_good(TlsStream *s, TlsCredentials *creds, char *why,
+                           size_t size)
 {
     TlsIdentity *identity;
     const gnutls_datum_t *chain;
     unsigned n = 0;
     bool good;
 
-    if (s->state != STREAM_UP || tls_credentials_is_psk(creds) ||
-        tls_credentials_is_psk(s->creds)) {
+    if (tls_credentials_is_psk(creds) != tls_credentials_is_psk(s->creds) ||
+        s->state == STREAM_FAILED) {
         return true;
+    }
+    if (s->state == STREAM_HANDSHAKE) {
+        tls_credentials_ref(creds);
+        tls_credentials_unref(s->judges);
+        s->judges = creds;
+        return true;
+    }
+    if (tls_credentials_is_psk(creds)) {
+        return key_still_good(s, creds, why, size);
     }
     chain = gnutls_certificate_get_peers(s->session, &n);
     identity = tls_credentials_judge(creds, chain, n, s->end == TLS_SERVER

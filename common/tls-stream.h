@@ -126,10 +126,11 @@ bool tls_stream_is(const TlsStream *stream, const char *name, char *why,
 /**
  * tls_stream_still_good() - would these credentials take the peer too?
  *
- * With keys there is nothing to revoke, so the answer is yes.
+ * During the handshake the answer is yes, and it is they that judge when it
+ * ends.  With keys it is no if the peer has connected with a key that is not
+ * its any more; whom we have connected to has shown none of its own.
  */
-bool tls_stream_still_good(const TlsStream *stream,
-                           const TlsCredentials *creds, char *why,
+bool tls_stream_still_good(TlsStream *stream, TlsCredentials *creds, char *why,
                            size_t size);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TlsStream, tls_stream_free)

@@ -135,6 +135,39 @@ START_TEST(a_revoked_one_is_refused)
 }
 END_TEST
 
+/* One that has waited in the middle of it does not slip through. */
+START_TEST(a_handshake_ends_by_the_new_list)
+{
+    g_autoptr(PkiPair) ca = tls_fixture_authority();
+    g_autoptr(TlsMaterial) ma = tls_fixture_material(ca, "a", NULL);
+    g_autoptr(TlsMaterial) mb = tls_fixture_material(ca, "b", NULL);
+    const char *revoked[] = { mb->server_cert };
+    int64_t now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autoptr(TlsCredentials) old = tls_credentials_new(ma, NULL);
+    g_autoptr(TlsCredentials) b = tls_credentials_new(mb, NULL);
+    g_autoptr(TlsCredentials) new = NULL;
+    char why[300] = "";
+    Ends e;
+
+    ma->crl = pki_cert_revoke(ca, revoked, 1, 1, now, now + DAY, NULL);
+    new = tls_credentials_new(ma, NULL);
+    ends_open(&e, b, old, &tls_any_host);
+    tls_stream_step(e.client);
+    ends_carry(e.client, e.server, WHOLE);
+    tls_stream_step(e.server);
+    ck_assert(tls_stream_still_good(e.server, new, why, sizeof(why)));
+    ends_shake_hands(&e);
+    ends_assert_failed(e.server, "revoked");
+    ends_close(&e);
+    ends_open(&e, old, b, &tls_any_host);
+    tls_stream_step(e.client);
+    ck_assert(tls_stream_still_good(e.client, new, why, sizeof(why)));
+    ends_shake_hands(&e);
+    ends_assert_failed(e.client, "revoked");
+    ends_close(&e);
+}
+END_TEST
+
 START_TEST(a_purpose_is_looked_at)
 {
     g_autoptr(PkiPair) ca = tls_fixture_authority();
@@ -309,6 +342,37 @@ START_TEST(other_keys_are_refused)
 }
 END_TEST
 
+/* A file in which a has no key any more, or another, ends what it has. */
+START_TEST(keys_that_are_gone_are_noticed)
+{
+    static const char *const files[] = {
+        KEY_B, "a:00112233445566778899aabbccddeef0\n" KEY_B,
+    };
+    g_autoptr(TlsCredentials) a = tls_fixture_keys("a", KEY_A KEY_B);
+    g_autoptr(TlsCredentials) b = tls_fixture_keys("b", KEY_A KEY_B);
+    g_autoptr(TlsCredentials) same = tls_fixture_keys("b", KEY_A KEY_B);
+    g_autoptr(TlsCredentials) new = tls_fixture_keys("b", files[_i]);
+    char why[300] = "";
+    Ends e;
+
+    ends_try(&e, a, b, &tls_any_host);
+    ends_assert_up(&e);
+    ck_assert(tls_stream_still_good(e.server, same, why, sizeof(why)));
+    ck_assert(tls_stream_still_good(e.client, new, why, sizeof(why)));
+    ck_assert(!tls_stream_still_good(e.server, new, why, sizeof(why)));
+    ck_assert_str_eq(why, "the key of a is not that any more");
+    ends_close(&e);
+    ends_open(&e, a, b, &tls_any_host);
+    tls_stream_step(e.client);
+    ends_carry(e.client, e.server, WHOLE);
+    tls_stream_step(e.server);
+    ck_assert(tls_stream_still_good(e.server, new, why, sizeof(why)));
+    ends_shake_hands(&e);
+    ends_assert_failed(e.server, "the key of a is not that any more");
+    ends_close(&e);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls-peers");
@@ -321,12 +385,14 @@ int main(void)
     tcase_add_test(tc, another_name_is_refused);
     tcase_add_test(tc, an_expired_one_is_refused);
     tcase_add_test(tc, a_revoked_one_is_refused);
+    tcase_add_test(tc, a_handshake_ends_by_the_new_list);
     tcase_add_test(tc, a_purpose_is_looked_at);
     tcase_add_test(tc, roles_are_looked_at);
     tcase_add_test(tc, an_arbiter_can_be_configured);
     tcase_add_test(tc, names_are_those_of_the_certificate);
     tcase_add_test(tc, keys_say_who_connects);
     tcase_add_test(tc, other_keys_are_refused);
+    tcase_add_loop_test(tc, keys_that_are_gone_are_noticed, 0, 2);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
