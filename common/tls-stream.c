@@ -23,6 +23,9 @@
 #define IN_FIRST        4096u   /* a handshake's messages come in pieces */
 #define IN_UP           16384u
 #define IN_MAX          (128u * 1024u)
+/* Of a whole handshake: some certificates with long keys.  GnuTLS keeps 128 KiB
+ * of each message, and a server has thousands whom it does not know yet. */
+#define HANDSHAKE_MAX   (32u * 1024u)
 #define RECORD          16384u  /* of TLS 1.3, less what is added to it */
 #define REASON_SIZE     320u
 
@@ -41,6 +44,7 @@ struct TlsStream {
     char *name;                 /* whom we want; or NULL */
     StreamState state;
     bool heard;                 /* a byte has come */
+    size_t pulled;              /* by the handshake */
     uint8_t *in;
     size_t in_size, in_start, in_end;
     size_t in_want;             /* twice as much whenever it was all used */
@@ -94,6 +98,7 @@ static ssize_t stream_pull(gnutls_transport_ptr_t opaque, void *buf,
     }
     memcpy(buf, s->in + s->in_start, n);
     s->in_start += n;
+    s->pulled += s->state == STREAM_HANDSHAKE ? n : 0;
     return n;
 }
 
@@ -329,8 +334,11 @@ int tls_stream_step(TlsStream *s)
     } while (ret == GNUTLS_E_INTERRUPTED ||
              ret == GNUTLS_E_WARNING_ALERT_RECEIVED ||
              (ret == GNUTLS_E_AGAIN && sees_more(s, from)));
-    if (ret == GNUTLS_E_AGAIN) {
+    if (ret == GNUTLS_E_AGAIN && s->pulled <= HANDSHAKE_MAX) {
         return 0;
+    }
+    if (ret == GNUTLS_E_AGAIN) {
+        ret = GNUTLS_E_HANDSHAKE_TOO_LARGE;
     }
     if (ret < 0) {
         return handshake_failed(s, ret);

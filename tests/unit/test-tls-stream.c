@@ -315,6 +315,27 @@ START_TEST(other_bytes_are_refused)
 }
 END_TEST
 
+/* Whom nobody knows yet cannot have us keep much. */
+START_TEST(a_long_handshake_is_refused)
+{
+    g_autoptr(PkiPair) ca = tls_fixture_authority();
+    g_autoptr(TlsCredentials) b = tls_fixture_credentials(ca, "b", NULL);
+    TlsStream *s = tls_stream_new(b, TLS_SERVER, &tls_any_host);
+    /* Records with 8 KiB each of a ClientHello of 120000 bytes. */
+    uint8_t record[5 + 8192] = { 22, 3, 1, 0x20, 0, 1, 1, 0xd4, 0xc0, 3, 3 };
+
+    for (int i = 0; i < 3; i++) {
+        tls_stream_feed(s, record, sizeof(record));
+        ck_assert_int_eq(tls_stream_step(s), 0);
+        memset(record + 5, 0, 6);
+    }
+    tls_stream_feed(s, record, sizeof(record));
+    ck_assert_int_eq(tls_stream_step(s), -EPROTO);
+    ends_assert_failed(s, "too large");
+    tls_stream_free(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls-stream");
@@ -332,6 +353,7 @@ int main(void)
     tcase_add_test(tc, no_priority_brings_them_back);
     tcase_add_test(tc, a_frame_is_told_from_tls);
     tcase_add_test(tc, other_bytes_are_refused);
+    tcase_add_test(tc, a_long_handshake_is_refused);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
