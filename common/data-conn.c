@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/address.h"
 #include "common/cleanup.h"
 #include "common/wire-check.h"
 
@@ -318,11 +319,13 @@ static int data_conn_encrypt(DataConn *conn)
     return conn->iov[0].iov_len > 0;
 }
 
-void data_conn_set_tls(DataConn *conn, TlsCredentials *creds, const char *name)
+void data_conn_set_tls(DataConn *conn, TlsCredentials *creds, bool plain,
+                       const char *name)
 {
     tls_credentials_ref(creds);
     tls_credentials_unref(conn->creds);
     conn->creds = creds;
+    conn->plain = plain;
     wire_text_copy(conn->tls_name, sizeof(conn->tls_name), name);
 }
 
@@ -383,6 +386,9 @@ int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
     unsigned timeout = DATA_CONN_USER_TIMEOUT_MS;
     int one = 1;
 
+    if (!conn->creds && !conn->plain && !address_is_loopback(addr)) {
+        return -EPERM;
+    }
     conn->fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (conn->fd < 0) {
         return -errno;

@@ -59,6 +59,7 @@ struct DataConn {
     struct iovec iov[DATA_CONN_IOV_MAX];
     struct msghdr msg;
     TlsCredentials *creds;              /* NULL: without TLS */
+    bool plain;                         /* without TLS beyond loopback, too */
     char tls_name[RCACHE_NAME_MAX];     /* whom to connect to; "": anybody */
     TlsStream *tls;                     /* from open to closed */
 };
@@ -73,9 +74,10 @@ void data_conn_deinit(DataConn *conn);
 /**
  * data_conn_set_tls() - how to connect from the next time on
  * @creds: a reference is taken; NULL: without TLS
+ * @plain: without them it may leave this host all the same
  * @name: of the host that has to be there; "": whoever it is
  */
-void data_conn_set_tls(DataConn *conn, TlsCredentials *creds,
+void data_conn_set_tls(DataConn *conn, TlsCredentials *creds, bool plain,
                        const char *name);
 
 /**
@@ -98,7 +100,7 @@ bool data_conn_still_good(const DataConn *conn, TlsCredentials *creds,
 /**
  * data_conn_open() - start to connect
  *
- * Return: 0, or -errno and no callback
+ * Return: 0, or -errno and no callback; -EPERM: nothing would be encrypted
  */
 int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
                    socklen_t len);

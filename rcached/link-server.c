@@ -244,10 +244,11 @@ bool link_send(Link *link, const void *msg, size_t len)
     return send_with(link, msg, len, -1);
 }
 
-bool link_send_tls(Link *link, int fd)
+bool link_send_tls(Link *link, int fd, bool plain)
 {
     const struct LinkHdr msg = {
         .magic = LINK_MAGIC, .type = LINK_TLS, .size = sizeof(msg),
+        .tag = plain ? LINK_TLS_PLAIN : 0,
     };
 
     return send_with(link, &msg, sizeof(msg), fd);

@@ -51,8 +51,9 @@ void link_server_free(LinkServer *server);
  */
 bool link_send(Link *link, const void *msg, size_t len);
 
-/** link_send_tls() - LINK_TLS with its memfd, or -1; the caller's */
-bool link_send_tls(Link *link, int fd);
+/** link_send_tls() - LINK_TLS with its memfd, or -1; the caller's
+ * @plain: without it, beyond loopback too */
+bool link_send_tls(Link *link, int fd, bool plain);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LinkServer, link_server_free)
 

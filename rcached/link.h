@@ -15,14 +15,14 @@
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME --words-fd=5
  *             [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
  *             [--moves-per-minute=N] [--repair-kib=N] [--give-up-ms=N]
- *             [--tls-fd=6]
+ *             [--tls-fd=6] [--plain]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread,
  * and a pipe as descriptor 5: one that cannot start says there why, answers
  * HELLO with the same text, and ends with status 1.  One that can closes it
  * when it says READY, with the byte LINK_READY in it: so rcached knows of a
  * pager that was killed in the next moment that it had served its VM.
  * Descriptor 6 is the memfd of LINK_TLS; without it the pager speaks without
- * TLS.
+ * TLS, with --plain (tls=none) beyond this host's loopback addresses too.
  * The pager never waits for rcached on the fault path.
  */
 #ifndef RCACHED_LINK_H
@@ -53,9 +53,13 @@ enum LinkType {
     LINK_AUTO = 8,      /* pager: say how much of the guest may be here */
     LINK_LIMIT = 9,     /* rcached: so much may, for a pager that said AUTO */
     LINK_TLS = 10       /* rcached: only the head, and with it a memfd of what
-                         * to connect to providers with; none: without TLS.
+                         * to connect to providers with; none: without TLS,
+                         * by the tag.
                          * After HELLO, and when its files have changed */
 };
+
+/* The tag of LINK_TLS: beyond loopback, too (tls=none). */
+#define LINK_TLS_PLAIN  1u
 
 struct LinkHdr {
     uint32_t magic;

@@ -211,6 +211,7 @@ static void options_view(Options *o)
     o->pager.repair_kib = config_size(c, "pager", "repair-rate", 0) /
                           1024;
     o->pager.give_up_ms = config_time_ms(c, "pager", "give-up");
+    o->pager.plain = o->tls.mode == TLS_MODE_NONE;
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
     o->history_ms = config_time_ms(c, "agent", "history");

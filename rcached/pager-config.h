@@ -3,6 +3,8 @@
 #ifndef RCACHED_PAGER_CONFIG_H
 #define RCACHED_PAGER_CONFIG_H
 
+#include <stdbool.h>
+
 typedef struct PagerConfig {
     unsigned poll_us;           /* spin so long before sleeping */
     unsigned keep_unused_ms;    /* leases that are not made use of */
@@ -10,6 +12,7 @@ typedef struct PagerConfig {
     unsigned moves_per_minute;  /* slabs that leave slow ones; 0: none */
     unsigned repair_kib;        /* KiB a second of copies made; 0: no limit */
     unsigned give_up_ms;        /* a provider is away: what is there is stale */
+    bool plain;                 /* tls=none */
 } PagerConfig;
 
 #define PAGER_CONFIG_DEFAULT (PagerConfig) { \

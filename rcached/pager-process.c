@@ -170,6 +170,9 @@ PagerProcess *pager_process_spawn(const PagerSpawn *s, PagerEnded *ended,
     if (s->tls_fd >= 0) {
         g_strv_builder_add(builder, "--tls-fd=6");
     }
+    if (s->config->plain) {
+        g_strv_builder_add(builder, "--plain");
+    }
     argv = g_strv_builder_end(builder);
     err = pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : 0;
     if (!err) {

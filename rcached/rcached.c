@@ -228,7 +228,7 @@ static void tell_tls(const Rcached *r, Link *link, const Vm *vm)
     int fd = tls_keeper_fd(r->tls);
 
     if (fd >= 0 || pager_process_adopted(vm->pager)) {
-        link_send_tls(link, fd);
+        link_send_tls(link, fd, r->options->pager.plain);
     }
 }
 

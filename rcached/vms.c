@@ -237,7 +237,7 @@ void vms_set_tls(Vms *vms, int fd)
     vms->pagers.tls_fd = fd;
     g_hash_table_iter_init(&iter, vms->vms);
     while (g_hash_table_iter_next(&iter, NULL, &vm)) {
-        link_send_tls(((const Vm *)vm)->link, fd);
+        link_send_tls(((const Vm *)vm)->link, fd, vms->pagers.config.plain);
     }
 }
 

@@ -82,6 +82,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     int moves = args->config.moves_per_minute;
     int repair_kib = args->config.repair_kib;
     int give_up_ms = args->config.give_up_ms;
+    gboolean plain = args->config.plain;
     const GOptionEntry options[] = {
         { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager,
           "run as the pager of one VM", NULL },
@@ -107,6 +108,8 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
           "copy what is at a provider that is away for so long", "N" },
         { "tls-fd", 0, 0, G_OPTION_ARG_INT, &args->tls_fd,
           "the certificate to connect to providers with", "N" },
+        { "plain", 0, 0, G_OPTION_ARG_NONE, &plain,
+          "without one, connect to other hosts too", NULL },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -125,6 +128,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
         .poll_us = poll_us, .keep_unused_ms = keep_ms,
         .slow_window_ms = window_ms, .moves_per_minute = moves,
         .repair_kib = repair_kib, .give_up_ms = give_up_ms,
+        .plain = plain,
     };
     return true;
 }
@@ -136,7 +140,8 @@ static int pager_live(const PagerArgs *args)
                                       args->config.poll_us, &why);
     g_autoptr(GError) error = NULL;
 
-    if (p && !providers_set_tls(p, args->tls_fd, &error)) {
+    if (p && !providers_set_tls(p, args->tls_fd, args->config.plain,
+                                &error)) {
         why = g_strdup(error->message);
     }
     if (why) {

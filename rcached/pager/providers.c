@@ -192,7 +192,7 @@ void providers_tick(Pager *p, uint64_t now)
     }
 }
 
-bool providers_set_tls(Pager *p, int fd, GError **errp)
+bool providers_set_tls(Pager *p, int fd, bool plain, GError **errp)
 {
     g_autoptr(TlsMaterial) material = fd < 0 ? NULL
                                              : tls_material_from_fd(fd, errp);
@@ -204,6 +204,7 @@ bool providers_set_tls(Pager *p, int fd, GError **errp)
     }
     tls_credentials_unref(p->self.tls);
     p->self.tls = creds;
+    p->self.plain = plain;
     for (guint i = 0; i < p->providers.remotes->len; i++) {
         remote_recheck(g_ptr_array_index(p->providers.remotes, i));
     }

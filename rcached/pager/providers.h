@@ -126,12 +126,13 @@ static inline bool providers_overdue(const Remote *remote, uint64_t sent,
 /**
  * providers_set_tls() - what to connect with from now on
  * @fd: of tls_material_to_fd(), stays the caller's; -1: without TLS
+ * @plain: without TLS, to other hosts too
  *
  * Sessions go on, but for those with providers that it would not take.
  *
  * Return: false, and all is as it was, with @errp set
  */
-bool providers_set_tls(Pager *p, int fd, GError **errp);
+bool providers_set_tls(Pager *p, int fd, bool plain, GError **errp);
 
 /** providers_tick() - connect, ping, give up, forget */
 void providers_tick(Pager *p, uint64_t now);

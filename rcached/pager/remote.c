@@ -99,11 +99,13 @@ static void remote_connect(Remote *r, uint64_t now)
         remote_failed(r, now, error->message);
         return;
     }
-    data_conn_set_tls(&r->fault, r->self->tls, r->host);
-    data_conn_set_tls(&r->bulk, r->self->tls, r->host);
+    data_conn_set_tls(&r->fault, r->self->tls, r->self->plain, r->host);
+    data_conn_set_tls(&r->bulk, r->self->tls, r->self->plain, r->host);
     ret = data_conn_open(&r->fault, &addr, len);
     if (ret < 0) {
-        remote_failed(r, now, g_strerror(-ret));
+        remote_failed(r, now, ret == -EPERM
+                      ? "without TLS only this host is spoken to"
+                      : g_strerror(-ret));
         return;
     }
     r->state = REMOTE_CONNECTING;

@@ -50,6 +50,7 @@ typedef struct RemoteSelf {
     uint8_t boot_id[RCACHE_UUID_LEN];
     char host[RCACHE_NAME_MAX];
     TlsCredentials *tls;        /* of new sessions; NULL: without TLS */
+    bool plain;                 /* without it, other hosts are spoken to, too */
 } RemoteSelf;
 
 /* So long others are preferred to one that bytes were changed at. */

@@ -5,11 +5,11 @@
 #include "rcached/pager/pager.h"
 
 /* The daemon has read its certificates, or is another daemon. */
-static void uplink_tls(Pager *p, int fd)
+static void uplink_tls(Pager *p, int fd, bool plain)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!providers_set_tls(p, fd, &error)) {
+    if (!providers_set_tls(p, fd, plain, &error)) {
         g_warning("vm %s: %s: going on with what was there before", p->name,
                   error->message);
     }
@@ -32,7 +32,7 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
     } else if (hdr->type == LINK_LIMIT && len >= sizeof(*limit)) {
         limit_told(p, limit->local_max);
     } else if (hdr->type == LINK_TLS) {
-        uplink_tls(p, nr_fds ? fds[0] : -1);
+        uplink_tls(p, nr_fds ? fds[0] : -1, hdr->tag == LINK_TLS_PLAIN);
     }
 }
 

@@ -177,6 +177,7 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
         .spill = provider->spill,
         .store_lock = &provider->lock,
         .tls = &provider->tls,
+        .plain = config->tls_none,
         .stop = &provider->stop,
     };
     memcpy(provider->server_config.boot_id, config->boot_id,

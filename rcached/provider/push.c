@@ -502,7 +502,8 @@ static Push *push_new(Peer *peer, const WireHead *head, const WireMove *move,
     store_use_slab(slab);
     slab->pushes++;
     data_conn_init(&push->conn, peer->server->ring, &push_ops, push);
-    data_conn_set_tls(&push->conn, peer->server->tls, "");
+    data_conn_set_tls(&push->conn, peer->server->tls,
+                      peer->server->config.plain, "");
     g_queue_push_tail_link(&peer->server->pushes, &push->link);
     return push;
 }
@@ -561,7 +562,8 @@ const char *push_move(Peer *peer, const WireHead *head,
     }
     ret = data_conn_open(&push->conn, &addr, len);
     if (ret < 0) {
-        peer_reply(peer, head, RCACHE_MOVE_ACK, RCACHE_E_BUSY);
+        peer_reply(peer, head, RCACHE_MOVE_ACK, ret == -EPERM
+                   ? RCACHE_E_REFUSED : RCACHE_E_BUSY);
         push_free(push);
     }
     return NULL;

@@ -32,6 +32,7 @@ typedef struct ServerConfig {
     pthread_mutex_t *store_lock;
     TlsCredentials *const *tls; /* what to serve with, or NULL: without;
                                  * under store_lock, said by wake_fd */
+    bool plain;                 /* without it slabs may leave this host, too */
     const int *stop;            /* g_atomic: not 0 when it is to end */
     uint8_t boot_id[RCACHE_UUID_LEN];
     char host[RCACHE_NAME_MAX];

@@ -240,6 +240,7 @@ void played_pager_begin(void)
     played.sock = pair[0];
     played.p = pager_new(pair[1], "/nonexistent/link", "here", 0, &why);
     g_assert(played.p);
+    played.p->self.plain = true;        /* its providers are elsewhere */
     demand_init(&played.p->want.demand, NS_PER_SEC);
     played.p->health.window = NS_PER_SEC;
 }

@@ -86,6 +86,30 @@ START_TEST(time_that_is_slept_through_proves_nothing)
 }
 END_TEST
 
+static uint64_t no_session(Remote *remote)
+{
+    return 1;
+}
+
+static void is_down(Remote *remote, const char *why)
+{
+}
+
+/* An arbiter on this host may name providers that are not. */
+START_TEST(without_tls_no_other_host_is_spoken_to)
+{
+    const RemoteOps ops = { .session = no_session, .down = is_down };
+    const RemoteSelf self = { .host = "here" };
+    Remote *remote = remote_new(NULL, &ops, NULL, &self, "192.0.2.1:9470",
+                                "there");
+
+    remote_tick(remote, 1000 * S);
+    ck_assert_int_eq(remote->state, REMOTE_DOWN);
+    ck_assert_str_eq(remote->why, "without TLS only this host is spoken to");
+    remote_free(remote);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("remote");
@@ -98,6 +122,7 @@ int main(void)
     tcase_add_test(tc, one_that_is_away_cannot_be_reached_or_hangs);
     tcase_add_test(tc, one_that_no_pages_get_through_to_is_not_well);
     tcase_add_test(tc, time_that_is_slept_through_proves_nothing);
+    tcase_add_test(tc, without_tls_no_other_host_is_spoken_to);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
