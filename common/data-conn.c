@@ -338,7 +338,8 @@ bool data_conn_is(const DataConn *conn, const char *name, char *why,
 bool data_conn_still_good(const DataConn *conn, TlsCredentials *creds,
                           char *why, size_t size)
 {
-    return !conn->tls || tls_stream_still_good(conn->tls, creds, why, size);
+    return !conn->tls || !creds ||
+           tls_stream_still_good(conn->tls, creds, why, size);
 }
 
 static void data_conn_new_tls(DataConn *conn)

@@ -569,6 +569,19 @@ const char *push_move(Peer *peer, const WireHead *head,
     return NULL;
 }
 
+void push_recheck(Server *server)
+{
+    char why[320];
+
+    for (GList *link = server->pushes.head; link; link = link->next) {
+        Push *push = link->data;
+
+        if (!data_conn_still_good(&push->conn, server->tls, why, sizeof(why))) {
+            push_end(push, RCACHE_E_REFUSED, why);
+        }
+    }
+}
+
 void push_leave(Peer *peer)
 {
     GList *link;

@@ -15,6 +15,10 @@ const char *push_move(Peer *peer, const WireHead *head,
 /** push_leave() - nobody waits for the pushes of @peer any more */
 void push_leave(Peer *peer);
 
+/** push_recheck() - the server's credentials are new: end those that go to who
+ * is not taken any more */
+void push_recheck(Server *server);
+
 /** push_tick() - end those that do not get on */
 void push_tick(Server *server);
 

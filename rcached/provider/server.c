@@ -209,6 +209,7 @@ static void server_take_tls(Server *server)
     if (server->tls != old) {
         recheck(&server->hellos);
         recheck(&server->open);
+        push_recheck(server);
     }
 }
 

@@ -6,10 +6,14 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "common/wire-control.h"
+#include "common/wire-move.h"
 #include "provider-fixture.h"
 #include "tls-fixture.h"
 
@@ -214,6 +218,106 @@ START_TEST(who_is_revoked_has_to_go)
 }
 END_TEST
 
+/* A provider that says nothing; slabs can be pushed there. */
+static int listen_here(char *address, size_t size)
+{
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    socklen_t len = sizeof(addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, len), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    g_snprintf(address, size, "127.0.0.1:%u", ntohs(addr.sin_port));
+    return fd;
+}
+
+/* More has come; false: the connection has ended. */
+static bool more_came(int fd, TlsStream *s)
+{
+    size_t room;
+    void *in = tls_stream_in(s, &room);
+    ssize_t n = recv(fd, in, room, 0);
+
+    ck_assert_int_ge(n, 0);             /* in time */
+    tls_stream_received(s, n);
+    return n;
+}
+
+/* Until it is up and has read what follows. */
+static void serve_tls(int fd, TlsStream *s)
+{
+    const void *out;
+    char hello[1024];
+    size_t len;
+
+    while (!tls_stream_up(s) ||
+           tls_stream_read(s, hello, sizeof(hello)) == 0) {
+        ck_assert(more_came(fd, s));
+        ck_assert_int_eq(tls_stream_step(s), 0);
+        while ((out = tls_stream_out(s, &len))) {
+            ck_assert_int_eq(send(fd, out, len, MSG_NOSIGNAL), len);
+            tls_stream_sent(s, len);
+        }
+    }
+}
+
+static void send_move(Client *c, const char *address)
+{
+    g_autoptr(GByteArray) frame = g_byte_array_new();
+    WireHead head = { .tag = ++c->tag, .lease = 1, .epoch = 1 };
+    WireMove move = { .to_lease = 2, .to_epoch = 1, .to_session = 1,
+                      .slab = c->slabs[0] };
+
+    wire_text_copy(move.address, sizeof(move.address), address);
+    wire_append_move(frame, &head, &move);
+    client_send_frame(c, frame->data, frame->len);
+}
+
+START_TEST(no_slab_goes_to_who_is_revoked)
+{
+    const struct timeval in_time = { .tv_sec = 2 };
+    const TlsWanted any = { .role = TLS_ROLE_HOST };
+    g_autoptr(TlsMaterial) m = tls_fixture_material(ca, "lender", NULL);
+    g_autoptr(TlsMaterial) bad = tls_fixture_material(ca, "bad", NULL);
+    g_autoptr(TlsCredentials) creds = tls_credentials_new(bad, NULL);
+    g_autoptr(TlsCredentials) new = NULL;
+    g_autoptr(TlsStream) s = tls_stream_new(creds, TLS_SERVER, &any);
+    const char *revoked[] = { bad->server_cert };
+    int64_t now = g_get_real_time() / G_USEC_PER_SEC;
+    int listener, fd;
+    char address[32];
+    Client c;
+
+    provider_free(provider);
+    config.stall_ms = 30000;
+    fixture_start();
+    c = connect_tls(req);
+    c.features = RCACHE_FEATURE_MOVE | RCACHE_FEATURE_DIGEST;
+    listener = listen_here(address, sizeof(address));
+    ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_OK);
+    ck_assert_uint_eq(give(1, VM_A, 1).bytes, SLAB);
+    ck_assert_uint_eq(client_claim(&c, 1), RCACHE_OK);
+    send_move(&c, address);
+    fd = accept(listener, NULL, NULL);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &in_time, sizeof(in_time));
+    serve_tls(fd, s);
+    m->crl = pki_cert_revoke(ca, revoked, 1, 1, now, now + DAY, NULL);
+    new = tls_credentials_new(m, NULL);
+    provider_set_tls(provider, new);
+    while (more_came(fd, s)) {
+        /* nothing that counts */
+    }
+    ck_assert_uint_eq(client_answer(&c, RCACHE_MOVE_ACK, NULL, NULL),
+                      RCACHE_E_REFUSED);
+    client_close(&c);
+    close(fd);
+    close(listener);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("provider-tls");
@@ -230,6 +334,7 @@ int main(void)
     tcase_add_test(tc, half_a_handshake_does_not_stay);
     tcase_add_test(tc, new_files_leave_connections_alone);
     tcase_add_test(tc, who_is_revoked_has_to_go);
+    tcase_add_test(tc, no_slab_goes_to_who_is_revoked);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
