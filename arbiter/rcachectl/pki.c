@@ -249,24 +249,32 @@ static bool move_all(const char *from, const char *to, const GPtrArray *files,
     return true;
 }
 
-/* Of all that are in the folder. */
-static bool write_crl(const char *d, const char *gone, GError **errp)
+static bool get_all(const char *folder, const GPtrArray *files,
+                    GPtrArray *certs, GError **errp)
 {
-    g_autoptr(PkiPair) ca = authority_load(d, errp);
-    g_autoptr(GPtrArray) files = list(gone, NULL);
-    g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *crl = NULL;
-
-    if (!ca) {
-        return false;
-    }
     for (guint i = 0; i < files->len; i++) {
-        char *cert = get(gone, files->pdata[i], errp);
+        char *cert = get(folder, files->pdata[i], errp);
 
         if (!cert) {
             return false;
         }
         g_ptr_array_add(certs, cert);
+    }
+    return true;
+}
+
+/* Of all that are gone, and @files of @good, which will be. */
+static bool write_crl(const char *d, const char *gone, const char *good,
+                      const GPtrArray *files, GError **errp)
+{
+    g_autoptr(PkiPair) ca = authority_load(d, errp);
+    g_autoptr(GPtrArray) before = list(gone, NULL);
+    g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *crl = NULL;
+
+    if (!ca || !get_all(gone, before, certs, errp) ||
+        !get_all(good, files, certs, errp)) {
+        return false;
     }
     crl = pki_cert_revoke(ca, (const char *const *)certs->pdata, certs->len,
                           now_s(), now_s(), now_s() + CA_S, errp);
@@ -286,8 +294,10 @@ char *pki_revoke(const PkiOptions *options, const char *name, GError **errp)
                     "good", name);
         return NULL;
     }
-    if (!make_folder(gone, errp) || !move_all(good, gone, files, errp) ||
-        !write_crl(d, gone, errp)) {
+    /* In this order: what fails on the way can be done again. */
+    if (!make_folder(gone, errp) ||
+        !write_crl(d, gone, good, files, errp) ||
+        !move_all(good, gone, files, errp)) {
         return NULL;
     }
     return g_strdup_printf("%u of %s: copy %s/%s to %s on every other host, "

@@ -181,6 +181,24 @@ START_TEST(all_of_a_host_are_revoked)
 }
 END_TEST
 
+/* No room for the list: nobody takes the host for revoked until it is. */
+START_TEST(what_fails_can_be_done_again)
+{
+    g_autofree char *crl = g_build_filename(path, TLS_FILE_CRL, NULL);
+    g_autoptr(TlsMaterial) m = NULL;
+    g_autofree char *text = NULL;
+
+    issue("a", NULL);
+    m = files_of("a");
+    g_mkdir(crl, 0700);
+    ck_assert_ptr_null(pki_revoke(&options, "a", NULL));
+    g_rmdir(crl);
+    text = pki_revoke(&options, "a", NULL);
+    ck_assert_ptr_nonnull(text);
+    ck_assert(!taken(m));
+}
+END_TEST
+
 START_TEST(nothing_without_an_authority)
 {
     g_autoptr(GError) error = NULL;
@@ -206,6 +224,7 @@ int main(void)
     tcase_add_test(tc, daemons_take_what_is_issued);
     tcase_add_loop_test(tc, names_are_checked, 0, 8);
     tcase_add_test(tc, all_of_a_host_are_revoked);
+    tcase_add_test(tc, what_fails_can_be_done_again);
     tcase_add_test(tc, nothing_without_an_authority);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
