@@ -101,6 +101,9 @@ static void watch(ControlConn *f)
 
 bool control_conn_flush(ControlConn *f)
 {
+    if (f->state == CONTROL_ENDED) {
+        return false;           /* its descriptor may be another's by now */
+    }
     while (f->queue && f->sent < f->queue->len) {
         ssize_t n = send(f->fd.fd, f->queue->data + f->sent,
                          f->queue->len - f->sent,
