@@ -390,6 +390,41 @@ def agent():
     }
 
 
+def record(type_, content, version=b'\3\3'):
+    return bytes([type_]) + version + struct.pack('>H', len(content)) + content
+
+
+def client_hello():
+    """Of TLS 1.3, with one group, and a share that is none."""
+    def extension(type_, content):
+        return struct.pack('>HH', type_, len(content)) + content
+
+    extensions = extension(43, b'\2\3\4') + \
+        extension(10, b'\0\2\0\x1d') + \
+        extension(13, b'\0\4\4\3\x08\4') + \
+        extension(51, struct.pack('>HHH', 36, 29, 32) + bytes(range(1, 33)))
+    hello = b'\3\3' + bytes(range(32)) + b'\0' + b'\0\2\x13\1' + \
+        b'\1\0' + struct.pack('>H', len(extensions)) + extensions
+    return b'\1' + struct.pack('>I', len(hello))[1:] + hello
+
+
+# The first byte: a client is tried 1, keys 2, pieces 4 and 8, and what 16, 32.
+TLS = {
+    'hello': b'\x0c' + record(22, client_hello(), b'\3\1'),
+    'hello-pieces': b'\0' + record(22, client_hello(), b'\3\1'),
+    'hello-keys': b'\x0e' + record(22, client_hello(), b'\3\1'),
+    'hello-long': b'\x0c' + record(22, b'\1\1\xd4\xc0\3\3' + bytes(4000)),
+    'to-a-client': b'\x0d' + record(22, b'\2\0\0\x26\3\3' + bytes(36)),
+    'frame': b'\x0c' + HELLO,
+    'changed': b'\x1c' + struct.pack('<HBHB', 0, 0, 40, 1),
+    'changed-server': b'\x1d' + struct.pack('<HB', 200, 128),
+    'changed-keys': b'\x16' + struct.pack('<HB', 90, 1),
+    'behind': b'\x2c' + record(23, bytes(40)),
+    'behind-client': b'\x29' + record(23, bytes(40)),
+    'behind-change': b'\x2e' + record(20, b'\1') + record(21, b'\1\0'),
+}
+
+
 TEXTS = {
     'config': b'\0[one]\ntext = a text\nchoice=b\n# no\nnumber = -3\n'
               b'yes=off\n[two]\nsize=10%\nleast = 512M\ntime=10min\n'
@@ -560,6 +595,8 @@ def main():
         write('kept', name, content)
     for name, content in local().items():
         write('local', name, bytes(content))
+    for name, content in TLS.items():
+        write('tls', name, content)
     for name, content in TEXTS.items():
         write('text', name, content)
     for name, content in ANSWERS.items():
