@@ -250,6 +250,14 @@ void tls_stream_feed(TlsStream *s, const void *bytes, size_t n)
     s->in_end += n;
 }
 
+/* The last alert of the peer's; GnuTLS knows no name of some. */
+static const char *alert_text(const TlsStream *s)
+{
+    const char *name = gnutls_alert_get_name(gnutls_alert_get(s->session));
+
+    return name ? name : "an unknown alert";
+}
+
 /* -------------------------------------------------------------- handshake */
 
 /* Let the peer's log say what ours does. */
@@ -266,8 +274,7 @@ static int handshake_failed(TlsStream *s, int ret)
     switch (ret) {
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
         return stream_fail(s, "the peer has refused the TLS handshake: %s",
-                           gnutls_alert_get_name(
-                               gnutls_alert_get(s->session)));
+                           alert_text(s));
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
     case GNUTLS_E_NO_CIPHER_SUITES:     /* what GnuTLS makes of TLS 1.2 */
         text = "the peer speaks no TLS 1.3, or has no cipher in common";
@@ -403,9 +410,7 @@ ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
     case GNUTLS_E_AGAIN:
         return 0;
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
-        return stream_fail(s, "the peer has ended TLS: %s",
-                           gnutls_alert_get_name(
-                               gnutls_alert_get(s->session)));
+        return stream_fail(s, "the peer has ended TLS: %s", alert_text(s));
     default:
         stream_fail(s, "TLS: %s", gnutls_strerror(n));
         return fail_with_alert(s, n);

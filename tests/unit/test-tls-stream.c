@@ -336,6 +336,22 @@ START_TEST(a_long_handshake_is_refused)
 }
 END_TEST
 
+START_TEST(an_alert_without_a_name_is_told)
+{
+    g_autoptr(PkiPair) ca = tls_fixture_authority();
+    g_autoptr(TlsCredentials) b = tls_fixture_credentials(ca, "b", NULL);
+    TlsStream *s = tls_stream_new(b, TLS_SERVER, &tls_any_host);
+    gnutls_session_t client = other_client(s, b);
+    char buf[8];
+
+    gnutls_alert_send(client, GNUTLS_AL_FATAL, 200);
+    ck_assert_int_eq(tls_stream_read(s, buf, sizeof(buf)), -EPROTO);
+    ends_assert_failed(s, "the peer has ended TLS: an unknown alert");
+    gnutls_deinit(client);
+    tls_stream_free(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls-stream");
@@ -354,6 +370,7 @@ int main(void)
     tcase_add_test(tc, a_frame_is_told_from_tls);
     tcase_add_test(tc, other_bytes_are_refused);
     tcase_add_test(tc, a_long_handshake_is_refused);
+    tcase_add_test(tc, an_alert_without_a_name_is_told);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
