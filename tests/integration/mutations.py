@@ -101,6 +101,30 @@ MUTATIONS = {
         "    if (!material) {\n        "
         "g_clear_pointer(&keeper->creds, tls_credentials_unref);\n"
         "        return true;", "new_certificates"),
+    "tls-old-lists-judge": (
+        "common/tls-stream.c",
+        "        s->judges = creds;\n",
+        "        s->judges = tls_credentials_ref(s->creds);\n"
+        "        tls_credentials_unref(creds);\n", "unit-tls-peers"),
+    "tls-keys-are-for-ever": (
+        "common/tls-stream.c",
+        "    if (!name || tls_credentials_same_key(s->creds, creds, name)) {",
+        "    if (true) {", "unit-tls-peers"),
+    "tls-pushes-to-the-revoked-stay": (
+        "rcached/provider/server.c",
+        "        push_recheck(server);\n", "", "unit-provider-tls"),
+    "tls-long-handshakes": (
+        "common/tls-stream.c",
+        "    if (ret == GNUTLS_E_AGAIN && s->pulled <= HANDSHAKE_MAX) {",
+        "    if (ret == GNUTLS_E_AGAIN) {", "unit-tls-stream"),
+    "tls-messages-hold-pages-up": (
+        "common/tls-stream.c",
+        "    return s->in_start > from && s->in_end > s->in_start;",
+        "    return false;", "unit-tls-stream"),
+    "tls-plain-to-other-hosts": (
+        "common/data-conn.c",
+        "    if (!conn->creds && !conn->plain && !address_is_loopback(addr)) {",
+        "    if (0) {", "unit-remote"),
     "tls-without-a-word": (
         "common/tls-config.c",
         "    if (loopback || settings->mode == TLS_MODE_NONE ||",
