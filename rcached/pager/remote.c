@@ -318,7 +318,9 @@ void remote_tick(Remote *remote, uint64_t now)
             remote->seen_any = remote->fault.bytes_in + remote->bulk.bytes_in;
             remote->heard_at = now;
         }
-        if (remote->fault.bytes_in != remote->seen_fault &&
+        /* A handshake has to end in that time, however many bytes it has. */
+        if (remote->fault.up && remote->bulk.up &&
+            remote->fault.bytes_in != remote->seen_fault &&
             remote->bulk.bytes_in != remote->seen_bulk) {
             remote->seen_fault = remote->fault.bytes_in;
             remote->seen_bulk = remote->bulk.bytes_in;

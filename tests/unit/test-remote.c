@@ -110,6 +110,25 @@ START_TEST(without_tls_no_other_host_is_spoken_to)
 }
 END_TEST
 
+/* Who sends a byte of a handshake now and then is no provider. */
+START_TEST(a_handshake_has_an_end)
+{
+    Remote remote = {
+        .state = REMOTE_CONNECTING, .alive_at = 1000 * S,
+        .fault.fd = -1, .bulk.fd = -1,
+    };
+
+    for (unsigned i = 0; i < 9; i++) {
+        ck_assert_int_eq(remote.state, REMOTE_CONNECTING);
+        remote.fault.bytes_in++;
+        remote.bulk.bytes_in++;
+        remote_tick(&remote, (1000 + i) * S);
+    }
+    remote_tick(&remote, 1009 * S);
+    ck_assert_int_eq(remote.state, REMOTE_CLOSING);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("remote");
@@ -122,6 +141,7 @@ int main(void)
     tcase_add_test(tc, one_that_is_away_cannot_be_reached_or_hangs);
     tcase_add_test(tc, one_that_no_pages_get_through_to_is_not_well);
     tcase_add_test(tc, time_that_is_slept_through_proves_nothing);
+    tcase_add_test(tc, a_handshake_has_an_end);
     tcase_add_test(tc, without_tls_no_other_host_is_spoken_to);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
