@@ -7,11 +7,13 @@
 #include "arbiter/refusal.h"
 #include "common/control-conn.h"
 #include "common/listener.h"
+#include "common/strangers.h"
 #include "common/wire-control.h"
 #include "common/wire-version.h"
 
 #define HELLO_MS        5000u
 #define HELLO_MAX       1024u   /* of payload, before it has come */
+#define STRANGERS_EACH  64u     /* of one address */
 
 struct Control {
     ControlConfig config;
@@ -21,13 +23,15 @@ struct Control {
     Poller *poller;
     GQueue conns;               /* of HostConn, with HELLO */
     Quiet quiet;                /* what is logged of the latter: */
-    GQueue strangers;           /* and without, the oldest first */
+    GQueue strangers;           /* and without, the oldest first; */
+    Strangers by_address;       /* the same */
 };
 
 struct HostConn {
     Control *control;
     ControlConn *frames;
     GList link;                 /* in .conns or .strangers */
+    Stranger stranger;          /* while it is one of these */
     void *data;                 /* NULL until HELLO has been taken */
     char host[RCACHE_NAME_MAX]; /* for the log */
 };
@@ -39,6 +43,7 @@ static GQueue *queue_of(HostConn *conn)
 
 static void conn_free(HostConn *conn)
 {
+    strangers_remove(&conn->control->by_address, &conn->stranger);
     g_queue_unlink(queue_of(conn), &conn->link);
     control_conn_free(conn->frames);
     g_free(conn);
@@ -98,6 +103,7 @@ static void take_hello(HostConn *conn, uint64_t tag, const WireHello *hello)
         refuse_hello(conn, tag, RCACHE_E_REFUSED, text);
         return;
     }
+    strangers_remove(&control->by_address, &conn->stranger);
     g_queue_unlink(&control->strangers, &conn->link);
     conn->data = data;
     g_queue_push_tail_link(&control->conns, &conn->link);
@@ -278,6 +284,27 @@ static bool make_room(Control *control)
     return true;
 }
 
+/* It counts among those of its address: one of these may have to go. */
+static void add_stranger(Control *control, HostConn *conn,
+                         GSocketConnection *connection)
+{
+    g_autoptr(GSocketAddress) address =
+        g_socket_connection_get_remote_address(connection, NULL);
+    struct sockaddr_storage from = { 0 };
+    HostConn *other;
+
+    if (address) {
+        g_socket_address_to_native(address, &from, sizeof(from), NULL);
+    }
+    g_queue_push_tail_link(&control->strangers, &conn->link);
+    other = strangers_add(&control->by_address, &conn->stranger, conn, &from);
+    if (other) {
+        say_stranger(control, control_conn_peer(other->frames),
+                     "no HELLO yet, and its address has too many connections");
+        conn_free(other);
+    }
+}
+
 static void accepted(GSocketConnection *connection, void *opaque)
 {
     static const TlsWanted any_host = { .role = TLS_ROLE_HOST };
@@ -298,7 +325,7 @@ static void accepted(GSocketConnection *connection, void *opaque)
                            &any_host);
     control_conn_limit(conn->frames, HELLO_MAX);
     control_conn_set_deadline(conn->frames, HELLO_MS);
-    g_queue_push_tail_link(&control->strangers, &conn->link);
+    add_stranger(control, conn, connection);
 }
 
 Control *control_new(const ControlConfig *config, const ControlOps *ops,
@@ -318,6 +345,7 @@ Control *control_new(const ControlConfig *config, const ControlOps *ops,
         g_free(control);
         return NULL;
     }
+    strangers_init(&control->by_address, G_MAXUINT, STRANGERS_EACH);
     control->poller = poller_new();
     return control;
 }
@@ -334,6 +362,7 @@ void control_free(Control *control)
     while (control->strangers.head) {
         conn_free(control->strangers.head->data);
     }
+    strangers_deinit(&control->by_address);
     poller_unref(control->poller);
     tls_credentials_unref(control->config.tls);
     g_free(control);

@@ -32,20 +32,36 @@
 static void peer_rx_done(RingOp *op, int res, bool more);
 static void peer_tx_done(RingOp *op, int res, bool more);
 
-static void peer_set_name(Peer *peer)
+static void peer_set_name(Peer *peer, const struct sockaddr_storage *addr,
+                          socklen_t len)
 {
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
     char host[48], port[8];
 
-    if (getpeername(peer->fd, (struct sockaddr *)&addr, &len) ||
-        getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port,
-                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
+    if (getnameinfo((const struct sockaddr *)addr, len, host, sizeof(host),
+                    port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
         g_strlcpy(peer->name, "unknown", sizeof(peer->name));
         return;
     }
     g_snprintf(peer->name, sizeof(peer->name),
-               addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+               addr->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* Who it is from, and who gives way to it if there are too many. */
+static void peer_set_address(Peer *peer)
+{
+    struct sockaddr_storage addr = { 0 };
+    socklen_t len = sizeof(addr);
+    Peer *other;
+
+    if (getpeername(peer->fd, (struct sockaddr *)&addr, &len)) {
+        len = 0;                /* it has ended already */
+    }
+    peer_set_name(peer, &addr, len);
+    other = strangers_add(&peer->server->strangers, &peer->stranger, peer,
+                          &addr);
+    if (other) {
+        peer_close(other, PEER_TOO_MANY);
+    }
 }
 
 /* A peer that has vanished is noticed by the kernel, within a minute. */
@@ -88,9 +104,9 @@ Peer *peer_new(Server *server, int fd, const PeerOps *ops)
     ring_op_init(&peer->rx, peer_rx_done);
     ring_op_init(&peer->tx, peer_tx_done);
     peer_set_options(fd);
-    peer_set_name(peer);
-    peer_tls_start(peer);
     g_queue_push_tail_link(&server->hellos, &peer->link);
+    peer_set_address(peer);
+    peer_tls_start(peer);
     return peer;
 }
 
@@ -99,6 +115,7 @@ void peer_set_state(Peer *peer, PeerState state)
     Server *server = peer->server;
 
     if (peer->state == PEER_HELLO && state != PEER_HELLO) {
+        strangers_remove(&server->strangers, &peer->stranger);
         g_queue_unlink(&server->hellos, &peer->link);
         g_queue_push_tail_link(&server->open, &peer->link);
     }
@@ -131,6 +148,7 @@ void peer_close(Peer *peer, const char *why)
     if (why) {
         server_log_peer(server, peer->name, why);
     }
+    strangers_remove(&server->strangers, &peer->stranger);
     g_queue_unlink(peer->state == PEER_HELLO ? &server->hellos
                                              : &server->open, &peer->link);
     g_queue_push_tail_link(&server->closing, &peer->link);

@@ -34,6 +34,7 @@
 
 #include "common/cleanup.h"
 #include "common/ring.h"
+#include "common/strangers.h"
 #include "common/tls-stream.h"
 #include "common/wire.h"
 #include "rcached/provider/put.h"
@@ -45,8 +46,12 @@
 #define PEER_HELLO_SIZE         (WIRE_HEAD_LEN + 192u)
 #define PEER_OUT_MAX            128u    /* answers not yet sent */
 #define PEER_TX_IOVS            260u    /* in one send */
-#define PEER_HELLOS_MAX         256u    /* that have not said HELLO yet */
+/* That have not said HELLO yet: in all, and of one address.  A hundred VMs of
+ * a host come back at once, with two connections each. */
+#define PEER_HELLOS_MAX         1024u
+#define PEER_HELLOS_EACH        256u
 #define PEER_LINGER_MS          1000u
+#define PEER_TOO_MANY           "too many connections without a HELLO"
 
 /* Head and slots of a full PUT: what is read behind the last page of one. */
 #define PEER_PUT_AHEAD          (WIRE_HEAD_LEN + 8u * RCACHE_BATCH_PAGES)
@@ -90,6 +95,7 @@ struct Peer {
     const PeerOps *ops;
     Server *server;
     GList link;                 /* of one of the server's queues */
+    Stranger stranger;          /* before HELLO */
     int fd;
     TlsStream *tls;             /* NULL: without */
     PeerState state;

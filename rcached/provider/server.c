@@ -9,8 +9,9 @@
  * the last two of these have nothing to do.
  *
  * Silent connections cost little and not for long: there are at most
- * PEER_HELLOS_MAX that have not said HELLO, the oldest gives way to the
- * newest, and none lives longer than hello_ms.
+ * PEER_HELLOS_MAX that have not said HELLO, and PEER_HELLOS_EACH of one
+ * address; the oldest gives way to the newest (strangers.h), and none lives
+ * longer than hello_ms.
  */
 #include "rcached/provider/server.h"
 
@@ -79,10 +80,10 @@ static void server_accept(Server *server)
 
 static void close_oldest_hello(Server *server)
 {
-    GList *link = server->hellos.head;
+    Peer *peer = strangers_oldest(&server->strangers);
 
-    if (link) {
-        peer_close(link->data, "too many connections without a HELLO");
+    if (peer) {
+        peer_close(peer, PEER_TOO_MANY);
     }
 }
 
@@ -90,9 +91,6 @@ static void accept_one(Server *server, int fd)
 {
     bool full;
 
-    if (server->hellos.length >= PEER_HELLOS_MAX) {
-        close_oldest_hello(server);
-    }
     server_lock(server);
     full = server->counts.conns >= server->config.conns_max;
     server->counts.accepted++;
@@ -382,6 +380,7 @@ Server *server_new(const ServerConfig *config, GError **errp)
     server_take_tls(server);
     server->now = boottime_ms();
     g_queue_init(&server->hellos);
+    strangers_init(&server->strangers, PEER_HELLOS_MAX, PEER_HELLOS_EACH);
     g_queue_init(&server->open);
     g_queue_init(&server->closing);
     g_queue_init(&server->pushes);
@@ -403,6 +402,7 @@ void server_free(Server *server)
 {
     if (server) {
         session_table_free(server->sessions);
+        strangers_deinit(&server->strangers);
         tls_credentials_unref(server->tls);
         ring_free(server->ring);
         g_free(server);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/ring.h"
+#include "common/strangers.h"
 #include "common/tls-credentials.h"
 #include "rcached/provider/peer-log.h"
 #include "rcached/provider/session.h"
@@ -59,6 +60,7 @@ struct Server {
     RingOp wake;
     RingOp tick;
     GQueue hellos;              /* Peer, oldest first */
+    Strangers strangers;        /* the same, by address */
     GQueue open;                /* Peer, every other state but CLOSING */
     GQueue closing;             /* Peer */
     GQueue pushes;              /* Push */

@@ -868,6 +868,10 @@ MUTATIONS = {
         "    s->one_copy = s->copies == 1 ? 0 :\n"
         "        MIN(count.one * RCACHE_PAGE_SIZE, s->remote);\n",
         "figures_agree"),
+    "one-address-takes-all-places": (
+        "common/strangers.c",
+        "    if (of->all.length > s->each) {",
+        "    if (0 && of->all.length > s->each) {", "unit-strangers"),
     "copies-asked-of-one-provider": (
         "rcached/pager/lease-demand.c",
         "enough ? leased->at : NULL", "enough ? NULL : NULL",

@@ -32,8 +32,13 @@ Client client_connect(const char *address)
 
 Client client_connect_plain(const char *address)
 {
+    return client_connect_from(address, NULL);
+}
+
+Client client_connect_from(const char *address, const char *from)
+{
     struct timeval wait = { .tv_sec = 5 };
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr, own;
     Client c = { .epoch = 1 };
     socklen_t len;
 
@@ -42,6 +47,10 @@ Client client_connect_plain(const char *address)
     ck_assert_int_ge(c.fd, 0);
     setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     setsockopt(c.fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+    if (from) {
+        ck_assert(address_parse(from, 0, &own, &len, NULL));
+        ck_assert_int_eq(bind(c.fd, (struct sockaddr *)&own, len), 0);
+    }
     ck_assert_int_eq(connect(c.fd, (struct sockaddr *)&addr, len), 0);
     return c;
 }

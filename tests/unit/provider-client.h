@@ -43,6 +43,9 @@ Client client_connect_plain(const char *address);
 /** client_try_tls() - shake hands; false if the provider does not */
 bool client_try_tls(Client *c, TlsCredentials *creds);
 
+/** client_connect_from() - the same from another address of this host's */
+Client client_connect_from(const char *address, const char *from);
+
 void client_close(Client *c);
 
 /** client_send() - send bytes, all of them */

@@ -4,11 +4,14 @@
  * too many of them, they say nothing, or read nothing.
  */
 #include <check.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "provider-fixture.h"
+
+#include "rcached/provider/peer.h"
 
 START_TEST(silent_connections_do_not_hurt)
 {
@@ -20,7 +23,7 @@ START_TEST(silent_connections_do_not_hurt)
     unsigned i;
 
     for (i = 0; i < N; i++) {
-        silent[i] = client_connect(provider_address(provider));
+        silent[i] = client_connect_plain(provider_address(provider));
     }
     ck_assert(client_put(&c, &x, 1, 1) == RCACHE_OK);
     before = g_get_monotonic_time();
@@ -36,6 +39,34 @@ START_TEST(silent_connections_do_not_hurt)
         client_close(&silent[i]);
     }
     client_close(&c);
+}
+END_TEST
+
+/* Who floods takes places from itself, and not from other hosts. */
+START_TEST(silent_connections_give_way_to_their_own)
+{
+    enum { N = PEER_HELLOS_EACH + 10 };
+    Client silent[N], other;
+    unsigned i;
+    char byte;
+
+    provider_free(provider);
+    config.hello_ms = 60 * 60 * 1000;   /* nobody's time is up */
+    fixture_start();
+    other = client_connect_from(provider_address(provider), "127.0.0.2:0");
+    for (i = 0; i < N; i++) {
+        silent[i] = client_connect_plain(provider_address(provider));
+    }
+    for (i = 0; i < N - PEER_HELLOS_EACH; i++) {
+        ck_assert(client_ended(&silent[i]));
+    }
+    WAIT_FOR(snapshot().conns == PEER_HELLOS_EACH + 1);
+    ck_assert_int_eq(recv(other.fd, &byte, 1, MSG_DONTWAIT), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    for (i = 0; i < N; i++) {
+        client_close(&silent[i]);
+    }
+    client_close(&other);
 }
 END_TEST
 
@@ -164,6 +195,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, fixture_set_up, fixture_tear_down);
     tcase_add_test(tc, silent_connections_do_not_hurt);
+    tcase_add_test(tc, silent_connections_give_way_to_their_own);
     tcase_add_test(tc, connections_are_capped);
     tcase_add_test(tc, one_session_has_few_connections);
     tcase_add_test(tc, a_slow_reader_is_bounded);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* strangers: connections that have not said who they are.  See strangers.h. */
+#include "common/strangers.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define IPV6_PART       8u      /* bytes that one site has for its own */
+
+/* The key, and those that have it. */
+struct StrangersOf {
+    uint8_t address[IPV6_PART + 1];
+    GQueue all;                 /* of Stranger, the oldest first */
+};
+
+static guint of_hash(gconstpointer key)
+{
+    const StrangersOf *of = key;
+    guint hash = 5381;
+
+    for (unsigned i = 0; i < sizeof(of->address); i++) {
+        hash = hash * 33 + of->address[i];
+    }
+    return hash;
+}
+
+static gboolean of_equal(gconstpointer a, gconstpointer b)
+{
+    return !memcmp(((const StrangersOf *)a)->address,
+                   ((const StrangersOf *)b)->address,
+                   sizeof(((StrangersOf *)a)->address));
+}
+
+/* IPv4 that came to an IPv6 socket is the same as to one of its own. */
+static void of_address(StrangersOf *of, const struct sockaddr_storage *from)
+{
+    const struct sockaddr_in *v4 = (const void *)from;
+    const struct sockaddr_in6 *v6 = (const void *)from;
+
+    memset(of->address, 0, sizeof(of->address));
+    if (from->ss_family == AF_INET) {
+        of->address[0] = 4;
+        memcpy(of->address + 1, &v4->sin_addr, 4);
+    } else if (from->ss_family == AF_INET6 &&
+               IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        of->address[0] = 4;
+        memcpy(of->address + 1, v6->sin6_addr.s6_addr + 12, 4);
+    } else if (from->ss_family == AF_INET6) {
+        of->address[0] = 6;
+        memcpy(of->address + 1, &v6->sin6_addr, IPV6_PART);
+    }
+}
+
+void strangers_init(Strangers *s, unsigned most, unsigned each)
+{
+    *s = (Strangers) {
+        .by_address = g_hash_table_new_full(of_hash, of_equal, g_free, NULL),
+        .most = most, .each = each,
+    };
+}
+
+void strangers_deinit(Strangers *s)
+{
+    g_assert(!s->all.length);
+    g_hash_table_destroy(s->by_address);
+    s->by_address = NULL;
+}
+
+static StrangersOf *strangers_of(Strangers *s,
+                                 const struct sockaddr_storage *from)
+{
+    StrangersOf key, *of;
+
+    of_address(&key, from);
+    of = g_hash_table_lookup(s->by_address, &key);
+    if (!of) {
+        of = g_new0(StrangersOf, 1);
+        memcpy(of->address, key.address, sizeof(of->address));
+        g_hash_table_add(s->by_address, of);
+    }
+    return of;
+}
+
+void *strangers_add(Strangers *s, Stranger *one, void *conn,
+                    const struct sockaddr_storage *from)
+{
+    StrangersOf *of = strangers_of(s, from);
+
+    *one = (Stranger) { .link.data = one, .same.data = one, .of = of,
+                        .conn = conn };
+    g_queue_push_tail_link(&s->all, &one->link);
+    g_queue_push_tail_link(&of->all, &one->same);
+    if (of->all.length > s->each) {
+        return ((Stranger *)of->all.head->data)->conn;
+    }
+    return s->all.length > s->most ? strangers_oldest(s) : NULL;
+}
+
+void strangers_remove(Strangers *s, Stranger *one)
+{
+    StrangersOf *of = one->of;
+
+    if (!of) {
+        return;
+    }
+    g_queue_unlink(&s->all, &one->link);
+    g_queue_unlink(&of->all, &one->same);
+    if (!of->all.length) {
+        g_hash_table_remove(s->by_address, of);
+    }
+    one->of = NULL;
+}
+
+void *strangers_oldest(const Strangers *s)
+{
+    return s->all.head ? ((Stranger *)s->all.head->data)->conn : NULL;
+}

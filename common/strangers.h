@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * strangers: connections that have not said who they are, and which of them
+ * gives way when there are too many.
+ *
+ * Anybody who reaches a port can open connections and say nothing, and what
+ * says nothing cannot be told from a host that is slow.  So the oldest gives
+ * way to the newest; and the oldest of an address as soon as that address has
+ * more than its part, so that one host that floods takes no place from the
+ * others.  An address is all of IPv4's, and the first 64 bits of IPv6's: who
+ * has one of these has them all.
+ *
+ * Pure: a connection is what embeds a Stranger.
+ */
+#ifndef RCACHE_STRANGERS_H
+#define RCACHE_STRANGERS_H
+
+#include <glib.h>
+#include <sys/socket.h>
+
+typedef struct StrangersOf StrangersOf;
+
+/**
+ * struct Stranger - one connection; all zeros while it is none of them
+ * @link: in Strangers.all
+ * @same: among those of its address
+ * @of: those
+ * @conn: the caller's
+ */
+typedef struct Stranger {
+    GList link;
+    GList same;
+    StrangersOf *of;
+    void *conn;
+} Stranger;
+
+/**
+ * struct Strangers - all of them
+ * @all: of Stranger, the oldest first
+ * @by_address: of StrangersOf
+ * @most: so many in all; @each: of one address
+ */
+typedef struct Strangers {
+    GQueue all;
+    GHashTable *by_address;
+    unsigned most;
+    unsigned each;
+} Strangers;
+
+/** strangers_init() - none; strangers_deinit(): there are none any more */
+void strangers_init(Strangers *s, unsigned most, unsigned each);
+void strangers_deinit(Strangers *s);
+
+/**
+ * strangers_add() - one has come
+ * @one: borrowed until strangers_remove()
+ * @conn: what strangers_oldest() and this return of it
+ * @from: its peer's address
+ *
+ * Return: the connection that gives way, for the caller to end, or NULL; it
+ * counts until strangers_remove()
+ */
+void *strangers_add(Strangers *s, Stranger *one, void *conn,
+                    const struct sockaddr_storage *from);
+
+/** strangers_remove() - it has said who it is, or ends; or never was one */
+void strangers_remove(Strangers *s, Stranger *one);
+
+/** strangers_oldest() - of all, or NULL */
+void *strangers_oldest(const Strangers *s);
+
+#endif

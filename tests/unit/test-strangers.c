@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who gives way when too many have not said who they are. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "common/strangers.h"
+
+#define MOST    20u
+#define EACH    5u
+
+static Strangers s;
+static Stranger one[64];
+
+static struct sockaddr_storage from(const char *text)
+{
+    struct sockaddr_storage addr = { 0 };
+    struct sockaddr_in *v4 = (void *)&addr;
+    struct sockaddr_in6 *v6 = (void *)&addr;
+
+    if (strchr(text, ':')) {
+        addr.ss_family = AF_INET6;
+        ck_assert_int_eq(inet_pton(AF_INET6, text, &v6->sin6_addr), 1);
+    } else {
+        addr.ss_family = AF_INET;
+        ck_assert_int_eq(inet_pton(AF_INET, text, &v4->sin_addr), 1);
+    }
+    return addr;
+}
+
+static void *add(unsigned i, const char *text)
+{
+    struct sockaddr_storage addr = from(text);
+
+    return strangers_add(&s, &one[i], &one[i], &addr);
+}
+
+static void set_up(void)
+{
+    strangers_init(&s, MOST, EACH);
+    memset(one, 0, sizeof(one));
+}
+
+static void tear_down(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(one); i++) {
+        strangers_remove(&s, &one[i]);
+    }
+    ck_assert_uint_eq(g_hash_table_size(s.by_address), 0);
+    strangers_deinit(&s);
+}
+
+/* One that floods takes places from itself only. */
+START_TEST(of_one_address)
+{
+    ck_assert_ptr_null(add(60, "192.0.2.2"));
+    for (unsigned i = 0; i < EACH; i++) {
+        ck_assert_ptr_null(add(i, "192.0.2.1"));
+    }
+    for (unsigned i = EACH; i < 50; i++) {
+        void *gone = add(i, "192.0.2.1");
+
+        ck_assert_ptr_eq(gone, &one[i - EACH]);
+        strangers_remove(&s, gone);
+    }
+    ck_assert_ptr_eq(strangers_oldest(&s), &one[60]);
+    /* Who has said who it is makes room. */
+    strangers_remove(&s, &one[49]);
+    strangers_remove(&s, &one[49]);
+    ck_assert_ptr_null(add(50, "192.0.2.1"));
+    ck_assert_ptr_eq(add(51, "192.0.2.1"), &one[45]);
+}
+END_TEST
+
+START_TEST(in_all)
+{
+    char text[32];
+
+    for (unsigned i = 0; i < MOST; i++) {
+        g_snprintf(text, sizeof(text), "192.0.2.%u", i);
+        ck_assert_ptr_null(add(i, text));
+    }
+    ck_assert_ptr_eq(add(MOST, "198.51.100.1"), &one[0]);
+    strangers_remove(&s, &one[0]);
+    ck_assert_ptr_eq(add(0, "198.51.100.2"), &one[1]);
+}
+END_TEST
+
+START_TEST(what_an_address_is)
+{
+    /* The same network; and IPv4 in both of its forms. */
+    for (unsigned i = 0; i < EACH; i++) {
+        char text[64];
+
+        g_snprintf(text, sizeof(text), "2001:db8:1:2:%x::1", i);
+        ck_assert_ptr_null(add(i, text));
+        ck_assert_ptr_null(add(10 + i, i % 2 ? "192.0.2.1"
+                                             : "::ffff:192.0.2.1"));
+    }
+    ck_assert_ptr_null(add(20, "2001:db8:1:3::1"));
+    ck_assert_ptr_eq(add(21, "2001:db8:1:2::"), &one[0]);
+    ck_assert_ptr_eq(add(22, "::ffff:192.0.2.1"), &one[10]);
+    ck_assert_ptr_null(add(23, "192.0.2.3"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("strangers");
+    TCase *tc = tcase_create("strangers");
+    SRunner *r = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, of_one_address);
+    tcase_add_test(tc, in_all);
+    tcase_add_test(tc, what_an_address_is);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
