@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/tls-record.h"
 #include "rcache/proto.h"
 
 #define IN_FIRST        4096u   /* a handshake's messages come in pieces */
@@ -47,6 +48,7 @@ struct TlsStream {
     size_t pulled;              /* by the handshake */
     uint8_t *in;
     size_t in_size, in_start, in_end;
+    TlsRecord coming;           /* the last of what is there */
     size_t in_want;             /* twice as much whenever it was all used */
     GByteArray *out, *flying;   /* NULL: empty */
     size_t sent;                /* of .flying */
@@ -237,6 +239,7 @@ void *tls_stream_in(TlsStream *s, size_t *room)
 
 void tls_stream_received(TlsStream *s, size_t n)
 {
+    tls_record_pass(&s->coming, s->in + s->in_end, n);
     s->in_end += n;
     if (s->in_end == s->in_size && s->state == STREAM_UP) {
         s->in_want = MIN(s->in_size * 2, IN_MAX);
@@ -247,7 +250,13 @@ void tls_stream_feed(TlsStream *s, const void *bytes, size_t n)
 {
     in_make_room(s, n);
     memcpy(s->in + s->in_end, bytes, n);
+    tls_record_pass(&s->coming, bytes, n);
     s->in_end += n;
+}
+
+bool tls_stream_is_cut(const TlsStream *s)
+{
+    return tls_record_is_cut(&s->coming);
 }
 
 /* The last alert of the peer's; GnuTLS knows no name of some. */

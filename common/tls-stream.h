@@ -63,6 +63,9 @@ void tls_stream_received(TlsStream *stream, size_t n);
 /** tls_stream_feed() - the two above, with a copy, whatever the size */
 void tls_stream_feed(TlsStream *stream, const void *bytes, size_t n);
 
+/** tls_stream_is_cut() - is a record still to be ended by the peer? */
+bool tls_stream_is_cut(const TlsStream *stream);
+
 /**
  * tls_stream_step() - go on with the handshake; once it is up that does nothing
  *

@@ -40,6 +40,12 @@ static inline bool peer_tls_waits(const Peer *peer)
     return peer->tls && tls_stream_waiting(peer->tls);
 }
 
+/** peer_tls_is_cut() - has half of something come? */
+static inline bool peer_tls_is_cut(const Peer *peer)
+{
+    return peer->tls && tls_stream_is_cut(peer->tls);
+}
+
 /**
  * peer_tls_still_good() - would the server's new credentials take it?
  * @why: @size bytes for the reason

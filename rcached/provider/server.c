@@ -125,7 +125,7 @@ static void accept_done(RingOp *op, int res, bool more)
 static bool peer_is_stuck(const Peer *peer)
 {
     return peer->put.active || peer->len > peer->at || peer->out_first ||
-           peer_tls_waits(peer);
+           peer_tls_waits(peer) || peer_tls_is_cut(peer);
 }
 
 /* Why this connection's time is up, or NULL. */

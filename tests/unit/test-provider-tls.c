@@ -318,6 +318,29 @@ START_TEST(no_slab_goes_to_who_is_revoked)
 }
 END_TEST
 
+/* Above TLS it looks idle; one that is has whole records only. */
+START_TEST(half_a_record_does_not_stay)
+{
+    static const uint8_t half[] = { 23, 3, 3, 0, 64, 1, 2, 3 };
+    Client idle = connect_tls(req), cut[3];
+
+    ck_assert_uint_eq(client_hello(&idle, VM_A, 1), RCACHE_OK);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cut); i++) {
+        cut[i] = connect_tls(req);
+        ck_assert_uint_eq(client_hello(&cut[i], VM_A, 1), RCACHE_OK);
+        ck_assert_int_eq(send(cut[i].fd, half, i == 0 ? 1 : i == 1 ? 5 : 8,
+                              MSG_NOSIGNAL), i == 0 ? 1 : i == 1 ? 5 : 8);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(cut); i++) {
+        ck_assert(client_ended(&cut[i]));
+        client_close(&cut[i]);
+    }
+    g_usleep(2 * 1000 * config.stall_ms);
+    ck_assert_uint_eq(client_bare(&idle, RCACHE_PING), 0);
+    client_close(&idle);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("provider-tls");
@@ -332,6 +355,7 @@ int main(void)
     tcase_add_test(tc, a_client_without_tls_is_not_taken);
     tcase_add_test(tc, all_memory_is_locked_where_slabs_are);
     tcase_add_test(tc, half_a_handshake_does_not_stay);
+    tcase_add_test(tc, half_a_record_does_not_stay);
     tcase_add_test(tc, new_files_leave_connections_alone);
     tcase_add_test(tc, who_is_revoked_has_to_go);
     tcase_add_test(tc, no_slab_goes_to_who_is_revoked);
