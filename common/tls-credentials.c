@@ -324,10 +324,16 @@ static bool load_keys(TlsCredentials *creds, const TlsMaterial *m,
                         (unsigned)(line - lines) + 1);
             return false;
         }
-        if (colon && **line != '#') {
-            g_hash_table_insert(creds->keys,
-                                g_strndup(*line, colon - *line),
-                                g_strdup(colon + 1));
+        if (colon && **line != '#' &&
+            !g_hash_table_insert(creds->keys,
+                                 g_strndup(*line, colon - *line),
+                                 g_strdup(colon + 1))) {
+            g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                        "TLS: %s, line %u: a second key for '%.*s': remove the "
+                        "one that is old", TLS_FILE_PSK,
+                        (unsigned)(line - lines) + 1, (int)(colon - *line),
+                        *line);
+            return false;
         }
         explicit_bzero(*line, strlen(*line));
     }

@@ -135,6 +135,7 @@ static char *own_line(const char *psk, const char *host)
     char *own = NULL;
 
     for (char **line = lines; *line; line++) {
+        g_strstrip(*line);
         if (!own && g_str_has_prefix(*line, host) && (*line)[len] == ':') {
             own = g_strdup(*line);
         }

@@ -231,6 +231,9 @@ START_TEST(keys_are_read)
     assert_refused(&s, "has no key for this host");
     put(path, "keys.psk", "# ours\n\na:0102\nnonsense\n");
     assert_refused(&s, "line 4");
+    /* The daemon would take one, and its pagers the other. */
+    put(path, "keys.psk", "a:0102\nb:03\n a:0104\n");
+    assert_refused(&s, "line 3: a second key for 'a'");
     folder_free(path);
 }
 END_TEST
