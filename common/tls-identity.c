@@ -118,6 +118,26 @@ bool tls_identity_is(const TlsIdentity *identity, const char *name)
     return identity->anybody;
 }
 
+bool tls_identity_check(const TlsIdentity *identity, unsigned role,
+                        const char *name, char *why, size_t size)
+{
+    g_autofree char *names = tls_identity_text(identity);
+
+    if (!(identity->roles & role)) {
+        g_snprintf(why, size, "the certificate for %s is %s's, and only %s's "
+                   "is taken here", names,
+                   identity->roles == TLS_ROLE_HOST ? "a host" : "an arbiter",
+                   role == TLS_ROLE_HOST ? "a host" : "an arbiter");
+        return false;
+    }
+    if (name && !tls_identity_is(identity, name)) {
+        g_snprintf(why, size, "the certificate is for %s and not for %s",
+                   names, name);
+        return false;
+    }
+    return true;
+}
+
 char *tls_identity_text(const TlsIdentity *identity)
 {
     return *identity->names ? g_strjoinv(", ", identity->names)

@@ -39,6 +39,15 @@ void tls_identity_free(TlsIdentity *identity);
  * to be two. */
 bool tls_identity_is(const TlsIdentity *identity, const char *name);
 
+/**
+ * tls_identity_check() - is it whom we want?
+ * @role: one of TLS_ROLE_*
+ * @name: or NULL: whoever it is
+ * @why: @size bytes for the reason if it is not
+ */
+bool tls_identity_check(const TlsIdentity *identity, unsigned role,
+                        const char *name, char *why, size_t size);
+
 /** tls_identity_text() - its names for a person, new: "a, a.example.org" */
 char *tls_identity_text(const TlsIdentity *identity);
 

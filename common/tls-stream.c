@@ -112,26 +112,6 @@ static int stream_pull_timeout(gnutls_transport_ptr_t opaque, unsigned ms)
     return s->in_end > s->in_start;
 }
 
-/* Is it whom we want?  The peer's certificate is good by itself. */
-static int check_peer(TlsStream *s)
-{
-    g_autofree char *names = tls_identity_text(s->peer);
-
-    if (!(s->peer->roles & s->role)) {
-        return stream_fail(s, "the certificate for %s is %s's, and only %s's "
-                           "is taken here", names,
-                           s->peer->roles == TLS_ROLE_HOST ? "a host"
-                                                           : "an arbiter",
-                           s->role == TLS_ROLE_HOST ? "a host"
-                                                    : "an arbiter");
-    }
-    if (s->name && !tls_identity_is(s->peer, s->name)) {
-        return stream_fail(s, "the certificate is for %s and not for %s",
-                           names, s->name);
-    }
-    return 0;
-}
-
 /* GnuTLS asks during the handshake, before it says that it is done. */
 static int stream_verify(gnutls_session_t session)
 {
@@ -144,10 +124,9 @@ static int stream_verify(gnutls_session_t session)
     s->peer = tls_credentials_judge(s->judges, chain, n, s->end == TLS_SERVER
                                     ? TLS_CLIENT : TLS_SERVER, why,
                                     sizeof(why));
-    if (!s->peer) {
+    if (!s->peer ||
+        !tls_identity_check(s->peer, s->role, s->name, why, sizeof(why))) {
         stream_fail(s, "%s", why);
-    } else {
-        check_peer(s);
     }
     return s->state == STREAM_FAILED ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }

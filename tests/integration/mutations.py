@@ -66,13 +66,13 @@ MUTATIONS = {
         "    if (status) {\n        g_autofree char *names",
         "    if (0) {\n        g_autofree char *names", "unit-tls-peers"),
     "tls-any-role": (
-        "common/tls-stream.c",
-        "    if (!(s->peer->roles & s->role)) {",
-        "    if (0 && !(s->peer->roles & s->role)) {", "unit-tls-peers"),
+        "common/tls-identity.c",
+        "    if (!(identity->roles & role)) {",
+        "    if (0 && !(identity->roles & role)) {", "unit-tls-peers"),
     "tls-any-provider": (
-        "common/tls-stream.c",
-        "    if (s->name && !tls_identity_is(s->peer, s->name)) {",
-        "    if (0 && !tls_identity_is(s->peer, s->name)) {",
+        "common/tls-identity.c",
+        "    if (name && !tls_identity_is(identity, name)) {",
+        "    if (0 && !tls_identity_is(identity, name)) {",
         "unit-tls-peers"),
     "tls-wildcard-names": (
         "common/tls-identity.c",
