@@ -14,6 +14,18 @@
 #define HELLO_MS        5000u
 #define HELLO_MAX       1024u   /* of payload, before it has come */
 #define STRANGERS_EACH  64u     /* of one address */
+/* TLS handshakes of one address: at once, for a thousand hosts behind one
+ * prefix of IPv6, and then one each so many ms. */
+#define HANDSHAKES      1024u
+#define HANDSHAKE_MS    20u
+
+/* Much that is said of one does not hide the others. */
+typedef enum Strange {
+    STRANGE,                    /* it ended, for whatever reason */
+    STRANGE_MANY,               /* its address has too many like it */
+    STRANGE_FAST,               /* its address begins too many handshakes */
+    NR_STRANGE
+} Strange;
 
 struct Control {
     ControlConfig config;
@@ -22,7 +34,7 @@ struct Control {
     Listener *listener;
     Poller *poller;
     GQueue conns;               /* of HostConn, with HELLO */
-    Quiet quiet;                /* what is logged of the latter: */
+    Quiet quiet[NR_STRANGE];    /* what is logged of the latter: */
     GQueue strangers;           /* and without, the oldest first; */
     Strangers by_address;       /* the same */
 };
@@ -32,6 +44,7 @@ struct HostConn {
     ControlConn *frames;
     GList link;                 /* in .conns or .strangers */
     Stranger stranger;          /* while it is one of these */
+    Strange strange;            /* if it ends */
     void *data;                 /* NULL until HELLO has been taken */
     char host[RCACHE_NAME_MAX]; /* for the log */
 };
@@ -225,13 +238,12 @@ static void on_frame(ControlConn *frames, const WireHead *head,
 }
 
 /* Anybody can connect, and end it, as often as he likes. */
-static void say_stranger(Control *control, const char *peer,
-                         const char *reason)
+static void say_stranger(Quiet *quiet, const char *peer, const char *reason)
 {
     uint64_t now = g_get_monotonic_time() / 1000;
     unsigned swallowed;
 
-    if (quiet_say(&control->quiet, now, &swallowed)) {
+    if (quiet_say(quiet, now, &swallowed)) {
         if (swallowed) {
             g_warning("%u more connections without HELLO have ended",
                       swallowed);
@@ -250,7 +262,8 @@ static void on_closed(ControlConn *frames, const char *reason, void *opaque)
                   reason);
         control->ops->on_gone(conn, reason, control->opaque);
     } else {
-        say_stranger(control, control_conn_peer(frames), reason);
+        say_stranger(&control->quiet[conn->strange], control_conn_peer(frames),
+                     reason);
     }
     conn_free(conn);
 }
@@ -299,15 +312,28 @@ static void add_stranger(Control *control, HostConn *conn,
     g_queue_push_tail_link(&control->strangers, &conn->link);
     other = strangers_add(&control->by_address, &conn->stranger, conn, &from);
     if (other) {
-        say_stranger(control, control_conn_peer(other->frames),
+        say_stranger(&control->quiet[STRANGE_MANY],
+                     control_conn_peer(other->frames),
                      "no HELLO yet, and its address has too many connections");
         conn_free(other);
     }
 }
 
+static bool may_begin(void *opaque)
+{
+    HostConn *conn = opaque;
+
+    if (!strangers_may_begin(&conn->control->by_address, &conn->stranger,
+                             g_get_monotonic_time() / 1000)) {
+        conn->strange = STRANGE_FAST;
+        return false;
+    }
+    return true;
+}
+
 static void accepted(GSocketConnection *connection, void *opaque)
 {
-    static const TlsWanted any_host = { .role = TLS_ROLE_HOST };
+    TlsWanted any_host = { .role = TLS_ROLE_HOST, .may_begin = may_begin };
     Control *control = opaque;
     HostConn *conn;
 
@@ -319,6 +345,7 @@ static void accepted(GSocketConnection *connection, void *opaque)
     conn = g_new0(HostConn, 1);
     conn->control = control;
     conn->link.data = conn;
+    any_host.opaque = conn;
     conn->frames = control_conn_new_in(control->poller, connection,
                                        WIRE_ARBITER, &control_conn_ops, conn);
     control_conn_start_tls(conn->frames, control->config.tls, TLS_SERVER,
@@ -331,6 +358,10 @@ static void accepted(GSocketConnection *connection, void *opaque)
 Control *control_new(const ControlConfig *config, const ControlOps *ops,
                      void *opaque, GError **errp)
 {
+    static const StrangersLimits limits = {
+        .most = G_MAXUINT, .each = STRANGERS_EACH,
+        .burst = HANDSHAKES, .pace_ms = HANDSHAKE_MS,
+    };
     Control *control = g_new0(Control, 1);
 
     control->config = *config;
@@ -345,7 +376,7 @@ Control *control_new(const ControlConfig *config, const ControlOps *ops,
         g_free(control);
         return NULL;
     }
-    strangers_init(&control->by_address, G_MAXUINT, STRANGERS_EACH);
+    strangers_init(&control->by_address, &limits);
     control->poller = poller_new();
     return control;
 }

@@ -3,15 +3,17 @@
 #include "common/strangers.h"
 
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define IPV6_PART       8u      /* bytes that one site has for its own */
+/* Who has more addresses than this is not held up by a limit for each. */
+#define ADDRESSES_MAX   4096u
 
 /* The key, and those that have it. */
 struct StrangersOf {
     uint8_t address[IPV6_PART + 1];
     GQueue all;                 /* of Stranger, the oldest first */
+    uint64_t full_ms;           /* when its bucket is full again */
 };
 
 static guint of_hash(gconstpointer key)
@@ -52,11 +54,11 @@ static void of_address(StrangersOf *of, const struct sockaddr_storage *from)
     }
 }
 
-void strangers_init(Strangers *s, unsigned most, unsigned each)
+void strangers_init(Strangers *s, const StrangersLimits *limits)
 {
     *s = (Strangers) {
+        .limits = *limits,
         .by_address = g_hash_table_new_full(of_hash, of_equal, g_free, NULL),
-        .most = most, .each = each,
     };
 }
 
@@ -91,10 +93,10 @@ void *strangers_add(Strangers *s, Stranger *one, void *conn,
                         .conn = conn };
     g_queue_push_tail_link(&s->all, &one->link);
     g_queue_push_tail_link(&of->all, &one->same);
-    if (of->all.length > s->each) {
+    if (of->all.length > s->limits.each) {
         return ((Stranger *)of->all.head->data)->conn;
     }
-    return s->all.length > s->most ? strangers_oldest(s) : NULL;
+    return s->all.length > s->limits.most ? strangers_oldest(s) : NULL;
 }
 
 void strangers_remove(Strangers *s, Stranger *one)
@@ -106,10 +108,36 @@ void strangers_remove(Strangers *s, Stranger *one)
     }
     g_queue_unlink(&s->all, &one->link);
     g_queue_unlink(&of->all, &one->same);
-    if (!of->all.length) {
+    if (!of->all.length && (!of->full_ms ||
+        g_hash_table_size(s->by_address) > ADDRESSES_MAX)) {
         g_hash_table_remove(s->by_address, of);
     }
     one->of = NULL;
+}
+
+/* It has nothing here, and its bucket is as good as a new one. */
+static gboolean of_is_over(gpointer key, gpointer value, gpointer now_ms)
+{
+    const StrangersOf *of = key;
+
+    return !of->all.length && of->full_ms <= *(uint64_t *)now_ms;
+}
+
+bool strangers_may_begin(Strangers *s, const Stranger *one, uint64_t now_ms)
+{
+    const uint64_t pace = s->limits.pace_ms, burst = s->limits.burst;
+    StrangersOf *of = one->of;
+    uint64_t full = MAX(of->full_ms, now_ms);
+
+    if (now_ms - s->swept_ms >= burst * pace) {
+        s->swept_ms = now_ms;
+        g_hash_table_foreach_remove(s->by_address, of_is_over, &now_ms);
+    }
+    if (full - now_ms > (burst - 1) * pace) {
+        return false;
+    }
+    of->full_ms = full + pace;
+    return true;
 }
 
 void *strangers_oldest(const Strangers *s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * strangers: connections that have not said who they are, and which of them
- * gives way when there are too many.
+ * strangers: connections that have not said who they are, which of them gives
+ * way when there are too many, and how many begin a TLS handshake.
  *
  * Anybody who reaches a port can open connections and say nothing, and what
  * says nothing cannot be told from a host that is slow.  So the oldest gives
@@ -10,12 +10,19 @@
  * others.  An address is all of IPv4's, and the first 64 bits of IPv6's: who
  * has one of these has them all.
  *
+ * A handshake is what costs most of all that a stranger can ask for, so each
+ * address has a bucket: so many handshakes at once, and then one for each time
+ * that has passed.  It is remembered until it is full again, whether there are
+ * connections or not.
+ *
  * Pure: a connection is what embeds a Stranger.
  */
 #ifndef RCACHE_STRANGERS_H
 #define RCACHE_STRANGERS_H
 
 #include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 typedef struct StrangersOf StrangersOf;
@@ -35,20 +42,31 @@ typedef struct Stranger {
 } Stranger;
 
 /**
+ * struct StrangersLimits - what they may take
+ * @most: so many in all; @each: of one address
+ * @burst: handshakes that one address may begin at once
+ * @pace_ms: and then one each time that so much has passed
+ */
+typedef struct StrangersLimits {
+    unsigned most, each;
+    unsigned burst, pace_ms;
+} StrangersLimits;
+
+/**
  * struct Strangers - all of them
  * @all: of Stranger, the oldest first
  * @by_address: of StrangersOf
- * @most: so many in all; @each: of one address
+ * @swept_ms: when addresses were last forgotten
  */
 typedef struct Strangers {
+    StrangersLimits limits;
     GQueue all;
     GHashTable *by_address;
-    unsigned most;
-    unsigned each;
+    uint64_t swept_ms;
 } Strangers;
 
 /** strangers_init() - none; strangers_deinit(): there are none any more */
-void strangers_init(Strangers *s, unsigned most, unsigned each);
+void strangers_init(Strangers *s, const StrangersLimits *limits);
 void strangers_deinit(Strangers *s);
 
 /**
@@ -65,6 +83,13 @@ void *strangers_add(Strangers *s, Stranger *one, void *conn,
 
 /** strangers_remove() - it has said who it is, or ends; or never was one */
 void strangers_remove(Strangers *s, Stranger *one);
+
+/**
+ * strangers_may_begin() - one is about to begin a TLS handshake
+ *
+ * Return: false: its address has begun too many, and this one is not to
+ */
+bool strangers_may_begin(Strangers *s, const Stranger *one, uint64_t now_ms);
 
 /** strangers_oldest() - of all, or NULL */
 void *strangers_oldest(const Strangers *s);

@@ -29,6 +29,8 @@
 #define HANDSHAKE_MAX   (32u * 1024u)
 #define RECORD          16384u  /* of TLS 1.3, less what is added to it */
 #define REASON_SIZE     320u
+/* What GnuTLS has no reason of its own to send. */
+#define ALERT_TOO_MANY  GNUTLS_A_ACCESS_DENIED
 
 typedef enum StreamState {
     STREAM_HANDSHAKE,
@@ -41,8 +43,8 @@ struct TlsStream {
     TlsCredentials *judges;     /* by whom the peer is: perhaps newer ones */
     gnutls_session_t session;
     TlsEnd end;
-    unsigned role;
-    char *name;                 /* whom we want; or NULL */
+    TlsWanted wanted;
+    char *name;                 /* .wanted.name */
     StreamState state;
     bool heard;                 /* a byte has come */
     size_t pulled;              /* by the handshake */
@@ -125,7 +127,8 @@ static int stream_verify(gnutls_session_t session)
                                     ? TLS_CLIENT : TLS_SERVER, why,
                                     sizeof(why));
     if (!s->peer ||
-        !tls_identity_check(s->peer, s->role, s->name, why, sizeof(why))) {
+        !tls_identity_check(s->peer, s->wanted.role, s->name, why,
+                            sizeof(why))) {
         stream_fail(s, "%s", why);
     }
     return s->state == STREAM_FAILED ? GNUTLS_E_CERTIFICATE_ERROR : 0;
@@ -142,8 +145,8 @@ TlsStream *tls_stream_new(TlsCredentials *creds, TlsEnd end,
     s->creds = tls_credentials_ref(creds);
     s->judges = tls_credentials_ref(creds);
     s->end = end;
-    s->role = wanted->role;
-    s->name = g_strdup(wanted->name);
+    s->wanted = *wanted;
+    s->wanted.name = s->name = g_strdup(wanted->name);
     ret = tls_credentials_session(creds, end, &s->session);
     if (ret < 0) {
         s->session = NULL;
@@ -241,9 +244,11 @@ bool tls_stream_is_cut(const TlsStream *s)
 /* The last alert of the peer's; GnuTLS knows no name of some. */
 static const char *alert_text(const TlsStream *s)
 {
-    const char *name = gnutls_alert_get_name(gnutls_alert_get(s->session));
+    gnutls_alert_description_t alert = gnutls_alert_get(s->session);
+    const char *name = gnutls_alert_get_name(alert);
 
-    return name ? name : "an unknown alert";
+    return alert == ALERT_TOO_MANY ? "too many of them from this address"
+           : name ? name : "an unknown alert";
 }
 
 /* -------------------------------------------------------------- handshake */
@@ -277,14 +282,25 @@ static int handshake_failed(TlsStream *s, int ret)
     return fail_with_alert(s, ret);
 }
 
-/* A handshake's first byte is none of a frame's. */
-static bool speaks_plainly(TlsStream *s)
+/* Has the peer begun, as it should?  Nothing has cost much before that. */
+static int stream_begin(TlsStream *s)
 {
     if (s->heard || s->in_end == s->in_start) {
-        return false;
+        return 0;
     }
     s->heard = true;
-    return s->in[s->in_start] == (RCACHE_MAGIC & 0xff);
+    /* A handshake's first byte is none of a frame's. */
+    if (s->in[s->in_start] == (RCACHE_MAGIC & 0xff)) {
+        gnutls_alert_send(s->session, GNUTLS_AL_FATAL,
+                          GNUTLS_A_UNEXPECTED_MESSAGE);
+        return stream_fail(s, "the peer speaks without TLS (tls=none), and "
+                           "TLS is wanted here");
+    }
+    if (s->wanted.may_begin && !s->wanted.may_begin(s->wanted.opaque)) {
+        gnutls_alert_send(s->session, GNUTLS_AL_FATAL, ALERT_TOO_MANY);
+        return stream_fail(s, "too many TLS handshakes from its address");
+    }
+    return 0;
 }
 
 static int take_key_identity(TlsStream *s)
@@ -317,11 +333,8 @@ int tls_stream_step(TlsStream *s)
     if (s->state != STREAM_HANDSHAKE) {
         return s->state == STREAM_UP ? 0 : -EPROTO;
     }
-    if (speaks_plainly(s)) {
-        gnutls_alert_send(s->session, GNUTLS_AL_FATAL,
-                          GNUTLS_A_UNEXPECTED_MESSAGE);
-        return stream_fail(s, "the peer speaks without TLS (tls=none), and "
-                           "TLS is wanted here");
+    if (stream_begin(s)) {
+        return -EPROTO;
     }
     do {
         from = s->in_start;
@@ -569,7 +582,7 @@ bool tls_stream_still_good(TlsStream *s, TlsCredentials *creds, char *why,
     chain = gnutls_certificate_get_peers(s->session, &n);
     identity = tls_credentials_judge(creds, chain, n, s->end == TLS_SERVER
                                      ? TLS_CLIENT : TLS_SERVER, why, size);
-    good = identity && identity->roles & s->role;
+    good = identity && identity->roles & s->wanted.role;
     if (identity && !good) {
         g_strlcpy(why, "it has another role now", size);
     }

@@ -40,13 +40,17 @@ typedef struct TlsStream TlsStream;
 typedef struct TlsWanted {
     unsigned role;              /* one of TLS_ROLE_* */
     const char *name;           /* or NULL: whoever it is */
+    /* Of a server, at the peer's first byte: false: it is not to go on, since
+     * its address has begun too many handshakes.  NULL: it may. */
+    bool (*may_begin)(void *opaque);
+    void *opaque;
 } TlsWanted;
 
 /**
  * tls_stream_new() - a stream that has not begun
  * @creds: a reference is taken
  * @end: which one we are
- * @wanted: copied; a client has to know it before it says anything
+ * @wanted: copied, with .name; a client has to know it before it says anything
  */
 TlsStream *tls_stream_new(TlsCredentials *creds, TlsEnd end,
                           const TlsWanted *wanted);

@@ -8,9 +8,20 @@
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/serving.h"
 
+static bool may_begin(void *opaque)
+{
+    Peer *peer = opaque;
+
+    peer->too_many = !strangers_may_begin(&peer->server->strangers,
+                                          &peer->stranger, peer->server->now);
+    return !peer->too_many;
+}
+
 void peer_tls_start(Peer *peer)
 {
-    const TlsWanted wanted = { .role = TLS_ROLE_HOST };
+    const TlsWanted wanted = {
+        .role = TLS_ROLE_HOST, .may_begin = may_begin, .opaque = peer,
+    };
 
     if (peer->server->tls) {
         peer->tls = tls_stream_new(peer->server->tls, TLS_SERVER, &wanted);

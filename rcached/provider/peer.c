@@ -60,7 +60,7 @@ static void peer_set_address(Peer *peer)
     other = strangers_add(&peer->server->strangers, &peer->stranger, peer,
                           &addr);
     if (other) {
-        peer_close(other, PEER_TOO_MANY);
+        peer_close_over(other, PEER_LIMIT_HELLOS, PEER_TOO_MANY);
     }
 }
 
@@ -159,6 +159,14 @@ void peer_close(Peer *peer, const char *why)
     ring_cancel(server->ring, &peer->tx);
 }
 
+void peer_close_over(Peer *peer, PeerLimit limit, const char *why)
+{
+    if (peer->state != PEER_CLOSING) {
+        server_log_limit(peer->server, limit, peer->name, why);
+        peer_close(peer, NULL);
+    }
+}
+
 /* Give back all that the connection has in the store. */
 static void peer_let_go(Peer *peer)
 {
@@ -205,7 +213,12 @@ bool peer_finish(Peer *peer)
 static void peer_tls_failed(Peer *peer)
 {
     peer_tls_last_words(peer);
-    peer_close(peer, tls_stream_reason(peer->tls));
+    if (peer->too_many) {
+        peer_close_over(peer, PEER_LIMIT_HANDSHAKES,
+                        tls_stream_reason(peer->tls));
+    } else {
+        peer_close(peer, tls_stream_reason(peer->tls));
+    }
 }
 
 /* Send what is queued, if nothing is being sent. */

@@ -37,6 +37,7 @@
 #include "common/strangers.h"
 #include "common/tls-stream.h"
 #include "common/wire.h"
+#include "rcached/provider/peer-log.h"
 #include "rcached/provider/put.h"
 #include "rcached/provider/server.h"
 #include "rcached/provider/session.h"
@@ -50,6 +51,10 @@
  * a host come back at once, with two connections each. */
 #define PEER_HELLOS_MAX         1024u
 #define PEER_HELLOS_EACH        256u
+/* TLS handshakes of one address: at once, and then one each so many ms.  So 250
+ * VMs come back at once; and a flood costs less than a twentieth of a CPU. */
+#define PEER_HANDSHAKES         512u
+#define PEER_HANDSHAKE_MS       20u
 #define PEER_LINGER_MS          1000u
 #define PEER_TOO_MANY           "too many connections without a HELLO"
 
@@ -96,6 +101,7 @@ struct Peer {
     Server *server;
     GList link;                 /* of one of the server's queues */
     Stranger stranger;          /* before HELLO */
+    bool too_many;              /* its address has too many handshakes */
     int fd;
     TlsStream *tls;             /* NULL: without */
     PeerState state;
@@ -134,6 +140,9 @@ Peer *peer_new(Server *server, int fd, const PeerOps *ops);
 
 /** peer_close() - begin to close; why: for the log, NULL to say nothing */
 void peer_close(Peer *peer, const char *why);
+
+/** peer_close_over() - the same, since it has run into a limit */
+void peer_close_over(Peer *peer, PeerLimit limit, const char *why);
 
 /** peer_finish() - if nothing is busy any more, free it and return true */
 bool peer_finish(Peer *peer);

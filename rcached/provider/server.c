@@ -83,7 +83,7 @@ static void close_oldest_hello(Server *server)
     Peer *peer = strangers_oldest(&server->strangers);
 
     if (peer) {
-        peer_close(peer, PEER_TOO_MANY);
+        peer_close_over(peer, PEER_LIMIT_HELLOS, PEER_TOO_MANY);
     }
 }
 
@@ -97,7 +97,8 @@ static void accept_one(Server *server, int fd)
     server->counts.conns += !full;
     server_unlock(server);
     if (full) {
-        server_log_peer(server, "a new connection", "there are too many");
+        server_log_limit(server, PEER_LIMIT_CONNS, "a new connection",
+                         "there are too many");
         close(fd);
         return;
     }
@@ -229,6 +230,9 @@ static void tick_done(RingOp *op, int res, bool more)
     close_overdue(server, &server->hellos);
     close_overdue(server, &server->open);
     peer_log_tick(&server->log, server->now);
+    for (int i = 0; i < NR_PEER_LIMITS; i++) {
+        peer_log_tick(&server->limits[i], server->now);
+    }
     push_tick(server);
     server_look(server);
     server_lock(server);
@@ -362,6 +366,10 @@ void server_run(Server *server)
 
 Server *server_new(const ServerConfig *config, GError **errp)
 {
+    static const StrangersLimits limits = {
+        .most = PEER_HELLOS_MAX, .each = PEER_HELLOS_EACH,
+        .burst = PEER_HANDSHAKES, .pace_ms = PEER_HANDSHAKE_MS,
+    };
     Server *server;
     Ring *ring;
     int err = 0;
@@ -380,7 +388,7 @@ Server *server_new(const ServerConfig *config, GError **errp)
     server_take_tls(server);
     server->now = boottime_ms();
     g_queue_init(&server->hellos);
-    strangers_init(&server->strangers, PEER_HELLOS_MAX, PEER_HELLOS_EACH);
+    strangers_init(&server->strangers, &limits);
     g_queue_init(&server->open);
     g_queue_init(&server->closing);
     g_queue_init(&server->pushes);

@@ -66,6 +66,7 @@ struct Server {
     GQueue pushes;              /* Push */
     uint64_t now;               /* ms, of this round */
     PeerLog log;
+    PeerLog limits[NR_PEER_LIMITS];     /* who runs into one */
     ServerCounts counts;
 };
 
@@ -74,6 +75,14 @@ static inline void server_log_peer(Server *server, const char *name,
                                    const char *what)
 {
     peer_log(&server->log, server->now, name, what);
+}
+
+/** server_log_limit() - a peer has run into a limit: much that is said of other
+ * things does not hide that */
+static inline void server_log_limit(Server *server, PeerLimit limit,
+                                    const char *name, const char *what)
+{
+    peer_log(&server->limits[limit], server->now, name, what);
 }
 
 /** server_lock() - the store's lock, for all that touches the store */

@@ -870,8 +870,23 @@ MUTATIONS = {
         "figures_agree"),
     "one-address-takes-all-places": (
         "common/strangers.c",
-        "    if (of->all.length > s->each) {",
-        "    if (0 && of->all.length > s->each) {", "unit-strangers"),
+        "    if (of->all.length > s->limits.each) {",
+        "    if (0 && of->all.length > s->limits.each) {", "unit-strangers"),
+    "tls-handshakes-without-end": (
+        "common/strangers.c",
+        "    if (full - now_ms > (burst - 1) * pace) {",
+        "    if (0 && full - now_ms > (burst - 1) * pace) {",
+        "unit-strangers"),
+    "tls-handshakes-nobody-asks": (
+        "rcached/provider/peer-tls.c", ".may_begin = may_begin,",
+        ".may_begin = NULL,", "unit-provider-tls"),
+    "tls-handshakes-nobody-asks-at-an-arbiter": (
+        "arbiter/control.c", ".may_begin = may_begin }",
+        ".opaque = may_begin }", "handshakes_are_limited"),
+    "tls-handshakes-are-forgotten": (
+        "common/strangers.c",
+        "    if (!of->all.length && (!of->full_ms ||",
+        "    if (!of->all.length && (true ||", "unit-strangers"),
     "copies-asked-of-one-provider": (
         "rcached/pager/lease-demand.c",
         "enough ? leased->at : NULL", "enough ? NULL : NULL",

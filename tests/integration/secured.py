@@ -198,6 +198,48 @@ def one_side_without_tls(build):
         c.shut_down()
 
 
+# Begins handshakes and hangs up, until it is told that it has begun too many.
+FLOOD = '''
+import socket, sys
+for i in range(100000):
+    c = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    c.sendall(b"\\x16")
+    if i % 100 == 99:
+        c.settimeout(0.5)
+        try:
+            # A fatal alert: access_denied.
+            if c.recv(7)[-2:] == bytes((2, 49)):
+                sys.exit(0)
+        except socket.timeout:
+            pass
+    c.close()
+sys.exit("nothing has ended it")
+'''
+
+
+@scenario
+def handshakes_are_limited(build):
+    """A certified host begins one handshake after the other: it is stopped,
+    and others are not."""
+    with Secured(build, providers=1) as c:
+        provider = c.providers[0]
+        vm = Vm(c.requester, mem=64, local_max=32, seconds=600, threads=2)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 60)
+        mallory = c.add_host("mallory")
+        for host, port, name in ((provider, 9470, "rcached"),
+                                 (c.requester, 9471, "arbiter")):
+            subprocess.run(mallory.enter + ["python3", "-c", FLOOD,
+                                            host.address, str(port)],
+                           check=True, timeout=300)
+            c.wait_said(host, "too many TLS handshakes from its address", name)
+        goes_on(vm)
+        folder = c.authority().issue(mallory)
+        assert ask(c, provider, 9470, folder, "mallory", ROLE_BULK) == 0
+        assert ask(c, c.requester, 9471, folder, "mallory", ROLE_HOST) == 0
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
 # ------------------------------------------------------------- files change
 
 @scenario

@@ -15,6 +15,7 @@
 #include "common/wire-control.h"
 #include "common/wire-move.h"
 #include "provider-fixture.h"
+#include "rcached/provider/peer.h"
 #include "tls-fixture.h"
 
 static PkiPair *ca;
@@ -170,6 +171,51 @@ START_TEST(half_a_handshake_does_not_stay)
     client_send(&c, part, sizeof(part));
     WAIT_FOR(snapshot().conns == 1);
     WAIT_FOR(snapshot().conns == 0);
+    client_close(&c);
+}
+END_TEST
+
+/* @n connections whose peer begins a handshake, and hangs up. */
+static void flood(unsigned n)
+{
+    const uint8_t first = 22;
+
+    for (unsigned i = 0; i < n; i++) {
+        Client c = client_connect_plain(provider_address(provider));
+
+        client_send(&c, &first, 1);
+        client_close(&c);
+    }
+}
+
+/* One that is taken, or not: then its own log says why. */
+static bool taken(const char *from)
+{
+    Client c = client_connect_from(provider_address(provider), from);
+    bool up = client_try_tls(&c, req);
+
+    if (!up) {
+        ck_assert_msg(strstr(tls_stream_reason(c.tls), "too many of them"),
+                      "%s", tls_stream_reason(c.tls));
+    }
+    client_close(&c);
+    return up;
+}
+
+START_TEST(handshakes_of_an_address_are_limited)
+{
+    Client c = connect_tls(req);
+
+    ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_OK);
+    flood(PEER_HANDSHAKES);
+    for (int i = 0; taken(NULL); i++) {
+        ck_assert_int_lt(i, 200);       /* what was slow had time for more */
+        flood(100);
+    }
+    /* Others have not begun any, and who is here goes on. */
+    ck_assert(taken("127.0.0.2:0"));
+    ck_assert_uint_eq(client_bare(&c, RCACHE_PING), 0);
+    WAIT_FOR(taken(NULL));
     client_close(&c);
 }
 END_TEST
@@ -355,6 +401,7 @@ int main(void)
     tcase_add_test(tc, a_client_without_tls_is_not_taken);
     tcase_add_test(tc, all_memory_is_locked_where_slabs_are);
     tcase_add_test(tc, half_a_handshake_does_not_stay);
+    tcase_add_test(tc, handshakes_of_an_address_are_limited);
     tcase_add_test(tc, half_a_record_does_not_stay);
     tcase_add_test(tc, new_files_leave_connections_alone);
     tcase_add_test(tc, who_is_revoked_has_to_go);

@@ -9,6 +9,8 @@
 
 #define MOST    20u
 #define EACH    5u
+#define BURST   4u
+#define PACE    20u
 
 static Strangers s;
 static Stranger one[64];
@@ -38,7 +40,9 @@ static void *add(unsigned i, const char *text)
 
 static void set_up(void)
 {
-    strangers_init(&s, MOST, EACH);
+    static const StrangersLimits limits = { MOST, EACH, BURST, PACE };
+
+    strangers_init(&s, &limits);
     memset(one, 0, sizeof(one));
 }
 
@@ -47,7 +51,6 @@ static void tear_down(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(one); i++) {
         strangers_remove(&s, &one[i]);
     }
-    ck_assert_uint_eq(g_hash_table_size(s.by_address), 0);
     strangers_deinit(&s);
 }
 
@@ -70,6 +73,10 @@ START_TEST(of_one_address)
     strangers_remove(&s, &one[49]);
     ck_assert_ptr_null(add(50, "192.0.2.1"));
     ck_assert_ptr_eq(add(51, "192.0.2.1"), &one[45]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(one); i++) {
+        strangers_remove(&s, &one[i]);
+    }
+    ck_assert_uint_eq(g_hash_table_size(s.by_address), 0);
 }
 END_TEST
 
@@ -105,6 +112,63 @@ START_TEST(what_an_address_is)
 }
 END_TEST
 
+START_TEST(handshakes)
+{
+    uint64_t now = 1000000;
+
+    add(0, "192.0.2.1");
+    add(1, "192.0.2.1");
+    add(2, "192.0.2.2");
+    for (unsigned i = 0; i < BURST; i++) {
+        ck_assert(strangers_may_begin(&s, &one[i % 2], now));
+    }
+    ck_assert(!strangers_may_begin(&s, &one[0], now));
+    ck_assert(strangers_may_begin(&s, &one[2], now));
+    /* Who hangs up and comes again has not become another one. */
+    strangers_remove(&s, &one[0]);
+    strangers_remove(&s, &one[1]);
+    add(0, "192.0.2.1");
+    ck_assert(!strangers_may_begin(&s, &one[0], now + PACE - 1));
+    ck_assert(strangers_may_begin(&s, &one[0], now + PACE));
+    ck_assert(!strangers_may_begin(&s, &one[0], now + PACE));
+    ck_assert(strangers_may_begin(&s, &one[0], now + 2 * PACE));
+    /* What waits for longer than all of it has no more. */
+    now += 100 * BURST * PACE;
+    for (unsigned i = 0; i < BURST; i++) {
+        ck_assert(strangers_may_begin(&s, &one[0], now));
+    }
+    ck_assert(!strangers_may_begin(&s, &one[0], now));
+}
+END_TEST
+
+START_TEST(addresses_are_forgotten)
+{
+    uint64_t now = 1000000;
+    char text[32];
+
+    for (unsigned i = 0; i < 60; i++) {
+        g_snprintf(text, sizeof(text), "192.0.2.%u", i);
+        add(i, text);
+        ck_assert(strangers_may_begin(&s, &one[i], now));
+        strangers_remove(&s, &one[i]);
+    }
+    ck_assert_uint_eq(g_hash_table_size(s.by_address), 60);
+    now += BURST * PACE;
+    add(0, "192.0.2.0");
+    ck_assert(strangers_may_begin(&s, &one[0], now));
+    ck_assert_uint_eq(g_hash_table_size(s.by_address), 1);
+    /* Nor are there ever more than so many that have gone. */
+    for (unsigned i = 0; i < 10000; i++) {
+        g_snprintf(text, sizeof(text), "198.51.%u.%u", i / 256, i % 256);
+        add(1, text);
+        ck_assert(strangers_may_begin(&s, &one[1], now));
+        strangers_remove(&s, &one[1]);
+    }
+    ck_assert_uint_lt(g_hash_table_size(s.by_address), 5000);
+    ck_assert_ptr_eq(strangers_oldest(&s), &one[0]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("strangers");
@@ -116,6 +180,8 @@ int main(void)
     tcase_add_test(tc, of_one_address);
     tcase_add_test(tc, in_all);
     tcase_add_test(tc, what_an_address_is);
+    tcase_add_test(tc, handshakes);
+    tcase_add_test(tc, addresses_are_forgotten);
     suite_add_tcase(suite, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -336,6 +336,37 @@ START_TEST(a_long_handshake_is_refused)
 }
 END_TEST
 
+static bool may_not(void *opaque)
+{
+    ++*(unsigned *)opaque;
+    return false;
+}
+
+/* Both sides say why; and nobody is asked about who only connects. */
+START_TEST(who_may_not_begin_is_told)
+{
+    g_autoptr(PkiPair) ca = tls_fixture_authority();
+    g_autoptr(TlsCredentials) a = tls_fixture_credentials(ca, "a", NULL);
+    g_autoptr(TlsCredentials) b = tls_fixture_credentials(ca, "b", NULL);
+    unsigned asked = 0;
+    TlsWanted wanted = tls_any_host;
+    Ends e = { .piece = 1 };
+
+    ends_open(&e, a, b, &tls_any_host);
+    tls_stream_free(e.server);
+    wanted.may_begin = may_not;
+    wanted.opaque = &asked;
+    e.server = tls_stream_new(b, TLS_SERVER, &wanted);
+    ck_assert_int_eq(tls_stream_step(e.server), 0);
+    ck_assert_uint_eq(asked, 0);
+    ends_shake_hands(&e);
+    ck_assert_uint_eq(asked, 1);
+    ends_assert_failed(e.server, "too many TLS handshakes");
+    ends_assert_failed(e.client, "too many of them from this address");
+    ends_close(&e);
+}
+END_TEST
+
 START_TEST(an_alert_without_a_name_is_told)
 {
     g_autoptr(PkiPair) ca = tls_fixture_authority();
@@ -370,6 +401,7 @@ int main(void)
     tcase_add_test(tc, a_frame_is_told_from_tls);
     tcase_add_test(tc, other_bytes_are_refused);
     tcase_add_test(tc, a_long_handshake_is_refused);
+    tcase_add_test(tc, who_may_not_begin_is_told);
     tcase_add_test(tc, an_alert_without_a_name_is_told);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
