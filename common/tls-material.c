@@ -22,6 +22,11 @@
 /* More than any list of revoked certificates of a cluster. */
 #define FILE_MAX        (4u * 1024u * 1024u)
 
+enum {
+    FILE_NEEDED = 1 << 0,       /* it is an error if it is not there */
+    FILE_KEY = 1 << 1,          /* it is for nobody else */
+};
+
 static void secret_clear(char **text)
 {
     if (*text) {
@@ -50,56 +55,106 @@ void tls_material_free(TlsMaterial *m)
 
 /* ------------------------------------------------------------------ files */
 
-/* Everybody on the host could be this host. */
-static void warn_if_open(const char *path)
+/* Who can read a key can be this host, and who can write it can be another one
+ * to it.  That the daemon's group may read it is how a key of root's is given
+ * to a daemon. */
+static bool key_is_private(const char *path, const struct stat *st,
+                           GError **errp)
 {
-    struct stat st;
-
-    if (stat(path, &st) == 0 && st.st_mode & S_IROTH) {
-        g_warning("%s: everybody on this host can read this key: make it "
-                  "readable for the daemon's user only", path);
-    }
-}
-
-/* @need: it is an error if it is not there. */
-static bool read_file(const char *directory, const char *name, bool need,
-                      char **out, GError **errp)
-{
-    g_autofree char *path = g_build_filename(directory, name, NULL);
-    g_autoptr(GError) error = NULL;
-    gsize len;
-
-    if (!g_file_get_contents(path, out, &len, &error)) {
-        if (!need && g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
-            return true;
-        }
-        g_propagate_prefixed_error(errp, g_steal_pointer(&error), "TLS: ");
+    if (st->st_uid != 0 && st->st_uid != geteuid()) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                    "TLS: the key %s belongs to user %u, who could be this "
+                    "host: make it root's or the daemon's own (chown root %s)",
+                    path, (unsigned)st->st_uid, path);
         return false;
     }
-    if (len > FILE_MAX || strlen(*out) != len) {
-        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "TLS: %s is not a text of at most 4 MiB", path);
+    if (st->st_mode & (S_IWGRP | S_IRWXO)) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                    "TLS: others can read or write the key %s (mode %04o), "
+                    "and so be this host: chmod g-w,o= %s", path,
+                    (unsigned)st->st_mode & 07777, path);
         return false;
     }
     return true;
 }
 
-static bool read_key(const char *directory, const char *name, bool need,
-                     char **out, GError **errp)
+/* All that @fd has, which is @size bytes or less; NULL: errno. */
+static char *read_text(int fd, size_t size, size_t *len)
+{
+    char *text = g_malloc(size + 1);
+    ssize_t n = 1;
+
+    for (*len = 0; n && *len < size; *len += MAX(n, 0)) {
+        n = read(fd, text + *len, size - *len);
+        if (n < 0 && errno != EINTR) {
+            explicit_bzero(text, *len);
+            g_free(text);
+            return NULL;
+        }
+    }
+    text[*len] = '\0';
+    return text;
+}
+
+static bool fail_errno(GError **errp, const char *path)
+{
+    g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(errno),
+                "TLS: cannot read %s: %s", path, g_strerror(errno));
+    return false;
+}
+
+/* What was looked at is what is read: nobody can put another file there in
+ * between. */
+static bool read_open(int fd, const char *path, bool is_key, char **out,
+                      GError **errp)
+{
+    struct stat st;
+    size_t len;
+
+    if (fstat(fd, &st)) {
+        return fail_errno(errp, path);
+    }
+    if (is_key && !key_is_private(path, &st, errp)) {
+        return false;
+    }
+    if (S_ISREG(st.st_mode) && st.st_size <= FILE_MAX) {
+        *out = read_text(fd, st.st_size, &len);
+        if (!*out) {
+            return fail_errno(errp, path);
+        }
+        if (strlen(*out) == len) {
+            return true;
+        }
+    }
+    g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                "TLS: %s is not a text of at most 4 MiB", path);
+    return false;
+}
+
+/* @flags: of FILE_* */
+static bool read_file(const char *directory, const char *name, unsigned flags,
+                      char **out, GError **errp)
 {
     g_autofree char *path = g_build_filename(directory, name, NULL);
+    autofd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-    warn_if_open(path);
-    return read_file(directory, name, need, out, errp);
+    if (fd < 0) {
+        return (errno == ENOENT && !(flags & FILE_NEEDED)) ||
+               fail_errno(errp, path);
+    }
+    return read_open(fd, path, flags & FILE_KEY, out, errp);
 }
 
 static bool read_certificates(const char *d, TlsMaterial *m, GError **errp)
 {
-    if (!read_file(d, TLS_FILE_CA, true, &m->ca, errp) ||
-        !read_file(d, TLS_FILE_CRL, false, &m->crl, errp) ||
-        !read_file(d, TLS_FILE_SERVER_CERT, true, &m->server_cert, errp) ||
-        !read_key(d, TLS_FILE_SERVER_KEY, true, &m->server_key, errp) ||
-        !read_file(d, TLS_FILE_CLIENT_CERT, false, &m->client_cert, errp)) {
+    const unsigned key = FILE_NEEDED | FILE_KEY;
+
+    if (!read_file(d, TLS_FILE_CA, FILE_NEEDED, &m->ca, errp) ||
+        !read_file(d, TLS_FILE_CRL, 0, &m->crl, errp) ||
+        !read_file(d, TLS_FILE_SERVER_CERT, FILE_NEEDED, &m->server_cert,
+                   errp) ||
+        !read_file(d, TLS_FILE_SERVER_KEY, key, &m->server_key, errp) ||
+        !read_file(d, TLS_FILE_CLIENT_CERT, 0, &m->client_cert, errp)) {
         return false;
     }
     if (!m->client_cert) {
@@ -107,7 +162,7 @@ static bool read_certificates(const char *d, TlsMaterial *m, GError **errp)
         m->client_key = g_strdup(m->server_key);
         return true;
     }
-    return read_key(d, TLS_FILE_CLIENT_KEY, true, &m->client_key, errp);
+    return read_file(d, TLS_FILE_CLIENT_KEY, key, &m->client_key, errp);
 }
 
 TlsMaterial *tls_material_read(const TlsSettings *settings, GError **errp)
@@ -118,7 +173,8 @@ TlsMaterial *tls_material_read(const TlsSettings *settings, GError **errp)
     m->priority = g_strdup(settings->priority);
     m->arbiters = g_strdupv((char **)settings->arbiters);
     if (settings->mode == TLS_MODE_PSK
-            ? read_key(settings->directory, TLS_FILE_PSK, true, &m->psk, errp)
+            ? read_file(settings->directory, TLS_FILE_PSK,
+                        FILE_NEEDED | FILE_KEY, &m->psk, errp)
             : read_certificates(settings->directory, m, errp)) {
         return g_steal_pointer(&m);
     }

@@ -41,7 +41,9 @@ typedef struct TlsMaterial {
 /**
  * tls_material_read() - read the files that the settings name
  *
- * Where there is no client's certificate the server's is taken for both.
+ * Where there is no client's certificate the server's is taken for both.  A key
+ * that others than root and our user could read or write is refused; their
+ * group may read it.
  *
  * Return: it, or NULL with @errp set, which names the file
  */

@@ -125,6 +125,14 @@ MUTATIONS = {
         "common/data-conn.c",
         "    if (!conn->creds && !conn->plain && !address_is_loopback(addr)) {",
         "    if (0) {", "unit-remote"),
+    "tls-keys-for-everybody": (
+        "common/tls-material.c",
+        "    if (st->st_mode & (S_IWGRP | S_IRWXO)) {", "    if (0) {",
+        "unit-tls-material"),
+    "tls-keys-of-other-users": (
+        "common/tls-material.c",
+        "    if (st->st_uid != 0 && st->st_uid != geteuid()) {", "    if (0) {",
+        "unit-tls-material"),
     "tls-without-a-word": (
         "common/tls-config.c",
         "    if (loopback || settings->mode == TLS_MODE_NONE ||",

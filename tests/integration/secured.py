@@ -273,6 +273,12 @@ def new_certificates(build):
                  lambda: vm.stats()["attaches"] > attaches, 30)
         goes_on(vm)
         os.rename(key + ".away", key)
+        # So is one that everybody can read.
+        os.chmod(key, 0o644)
+        c.reload(c.requester)
+        status = c.status(c.requester)
+        assert not status["ok"] and "chmod" in status["verdict"], status
+        os.chmod(key, 0o600)
         c.reload(c.requester)
         status = c.status(c.requester)
         assert "server-key.pem" not in status["verdict"], status
@@ -394,6 +400,7 @@ class Keys(Cluster):
                   encoding="ascii") as f:
             for name in names:
                 f.write(f"{name}:{os.urandom(32).hex()}\n")
+            os.fchmod(f.fileno(), 0o600)
         self.folder = folder
         super().start()
 

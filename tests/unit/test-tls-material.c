@@ -10,6 +10,7 @@
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/tls-fixture.h"
@@ -238,6 +239,86 @@ START_TEST(keys_are_read)
 }
 END_TEST
 
+static void set_mode(const char *path, const char *name, int mode)
+{
+    g_autofree char *file = g_build_filename(path, name, NULL);
+
+    ck_assert_int_eq(chmod(file, mode), 0);
+}
+
+/* Whoever can read or write a key can be this host. */
+START_TEST(keys_are_for_nobody_else)
+{
+    static const int open_to_others[] = { 0644, 0604, 0602, 0620, 0601 };
+    static const char *const names[] = { "server-key.pem", "client-key.pem" };
+    g_autoptr(PkiPair) ca = tls_fixture_authority();
+    g_autoptr(TlsMaterial) a = tls_fixture_material(ca, "a", NULL);
+    g_autoptr(TlsMaterial) got = NULL;
+    char *path = folder_new();
+    TlsSettings s = settings(path, TLS_MODE_REQUIRED);
+
+    put_all(path, a);
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        for (unsigned j = 0; j < G_N_ELEMENTS(open_to_others); j++) {
+            g_autofree char *words = g_strdup_printf(
+                "(mode %04o), and so be this host: chmod g-w,o= %s/%s",
+                open_to_others[j], path, names[i]);
+
+            set_mode(path, names[i], open_to_others[j]);
+            assert_refused(&s, words);
+        }
+        set_mode(path, names[i], 0640);
+    }
+    /* A group may be the daemon's, and certificates are no secret. */
+    set_mode(path, "server-cert.pem", 0644);
+    got = tls_material_read(&s, NULL);
+    ck_assert_ptr_nonnull(got);
+    put(path, "keys.psk", "a:0102\n");
+    set_mode(path, "keys.psk", 0644);
+    s.mode = TLS_MODE_PSK;
+    assert_refused(&s, "chmod g-w,o=");
+    folder_free(path);
+}
+END_TEST
+
+START_TEST(keys_of_other_users_are_refused)
+{
+    g_autofree char *words = NULL, *file = NULL;
+    g_autoptr(TlsMaterial) got = NULL;
+    char *path = folder_new();
+    TlsSettings s = settings(path, TLS_MODE_PSK);
+
+    put(path, "keys.psk", "a:0102\n");
+    got = tls_material_read(&s, NULL);
+    ck_assert_ptr_nonnull(got);
+    file = g_build_filename(path, "keys.psk", NULL);
+    if (chown(file, 12345, -1) == 0) {      /* who runs tests may not be root */
+        words = g_strdup_printf("%s belongs to user 12345", file);
+        assert_refused(&s, words);
+        assert_refused(&s, "chown root");
+    }
+    folder_free(path);
+}
+END_TEST
+
+/* What is no file holds nobody up. */
+START_TEST(only_files_are_read)
+{
+    g_autofree char *file = NULL;
+    char *path = folder_new();
+    TlsSettings s = settings(path, TLS_MODE_PSK);
+
+    file = g_build_filename(path, "keys.psk", NULL);
+    ck_assert_int_eq(mkfifo(file, 0600), 0);
+    assert_refused(&s, "keys.psk is not a text");
+    g_unlink(file);
+    ck_assert(g_file_set_contents_full(file, "a:01\0b", 6,
+                                       G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+    assert_refused(&s, "keys.psk is not a text");
+    folder_free(path);
+}
+END_TEST
+
 /* ------------------------------------------------------------- settings */
 
 static const ConfigKey keys[] = {
@@ -289,6 +370,9 @@ int main(void)
     tcase_add_test(tc, a_pager_gets_its_own_key_only);
     tcase_add_test(tc, nonsense_from_a_daemon_is_refused);
     tcase_add_test(tc, keys_are_read);
+    tcase_add_test(tc, keys_are_for_nobody_else);
+    tcase_add_test(tc, keys_of_other_users_are_refused);
+    tcase_add_test(tc, only_files_are_read);
     tcase_add_test(tc, nothing_leaves_the_host_unsaid);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
