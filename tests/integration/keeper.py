@@ -73,5 +73,5 @@ class Keeper:
             "/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh",
             host.program("rcached"), "--run-dir", host.run,
             "--host", host.name, "--listen", host.at(9470),
-            "--tls", "none", *options],
+            *host.security("host"), *options],
             env=env, close_fds=False, in_child=place)

@@ -117,8 +117,9 @@ class NoRingsForPagers(Cluster):
         host = self.requester
         process = host.start("rcached", [
             self.program("rcached"), "--run-dir", host.run,
-            "--host", host.name, "--listen", host.at(9470), "--tls", "none",
-            "--lend", "0", *self.arbiter], in_child=forbid_large_rings)
+            "--host", host.name, "--listen", host.at(9470),
+            *host.security("host"), "--lend", "0", *self.arbiter],
+            in_child=forbid_large_rings)
         self.wait_socket(process, host.path("admin.sock"))
         return process
 

@@ -30,9 +30,9 @@ class RelayCluster(Cluster):
         port = self.port_of(host)
         process = host.start("rcached", [
             self.program("rcached"), "--run-dir", host.run, "--host",
-            host.name, "--listen", f"127.0.0.1:{port}", "--tls", "none",
-            "--slab-size", self.slab, "--reserve", "512M",
-            "--enable-debug-commands", *self.arbiter])
+            host.name, "--listen", f"127.0.0.1:{port}",
+            *host.security("host"), "--slab-size", self.slab,
+            "--reserve", "512M", "--enable-debug-commands", *self.arbiter])
         self.wait_socket(process, host.path("admin.sock"))
         self.proxies.append(FaultyProxy(
             self.build, port, port, self.requester.enter, host.netns,

@@ -149,7 +149,9 @@ class TortureCluster(Cluster):
             os.unlink(sock)
         return site.start("arbiter", [
             site.program("arbiter"), "--listen", f"0.0.0.0:{ARBITER_PORT}",
-            "--tls", "none", "--admin-socket", sock, "--heartbeat", "200"])
+            *(["--name", site.name] if self.tls else []),
+            *site.security("arbiter"), "--admin-socket", sock,
+            "--heartbeat", "200"])
 
     def spawn_provider(self, host):
         # What AddressSanitizer holds back is charged to the cgroup as well.
@@ -175,7 +177,7 @@ class TortureCluster(Cluster):
         return host.start("rcached", [
             host.program("rcached"), "--run-dir", host.run,
             "--host", host.name, "--config", self.conf(host),
-            "--tls", "none", "--lend", "0", "--enable-debug-commands",
+            *host.security("host"), "--lend", "0", "--enable-debug-commands",
             *(f"--arbiter=127.0.0.1:{FIRST_ARBITER_PORT + i}"
               for i in range(ARBITERS))])
 
