@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tls-stream: one connection's TLS, over memory.  See tls-stream.h.
+ * tls-stream: one connection's TLS, over memory.  See tls-stream.h; tls-peer.c
+ * knows whose it is.
  *
  * GnuTLS's push function appends to .out, its pull function takes from .in.
  * What is being sent stands in .flying, which nobody appends to, since the
@@ -18,7 +19,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/tls-record.h"
+#include "common/tls-peer.h"
+#include "common/tls-stream-internal.h"
 #include "rcache/proto.h"
 
 #define IN_FIRST        4096u   /* a handshake's messages come in pieces */
@@ -28,38 +30,10 @@
  * of each message, and a server has thousands whom it does not know yet. */
 #define HANDSHAKE_MAX   (32u * 1024u)
 #define RECORD          16384u  /* of TLS 1.3, less what is added to it */
-#define REASON_SIZE     320u
 /* What GnuTLS has no reason of its own to send. */
 #define ALERT_TOO_MANY  GNUTLS_A_ACCESS_DENIED
 
-typedef enum StreamState {
-    STREAM_HANDSHAKE,
-    STREAM_UP,
-    STREAM_FAILED
-} StreamState;
-
-struct TlsStream {
-    TlsCredentials *creds;      /* the session's */
-    TlsCredentials *judges;     /* by whom the peer is: perhaps newer ones */
-    gnutls_session_t session;
-    TlsEnd end;
-    TlsWanted wanted;
-    char *name;                 /* .wanted.name */
-    StreamState state;
-    bool heard;                 /* a byte has come */
-    size_t pulled;              /* by the handshake */
-    uint8_t *in;
-    size_t in_size, in_start, in_end;
-    TlsRecord coming;           /* the last of what is there */
-    size_t in_want;             /* twice as much whenever it was all used */
-    GByteArray *out, *flying;   /* NULL: empty */
-    size_t sent;                /* of .flying */
-    TlsIdentity *peer;
-    char reason[REASON_SIZE];
-};
-
-G_GNUC_PRINTF(2, 3)
-static int stream_fail(TlsStream *s, const char *fmt, ...)
+int tls_stream_fail(TlsStream *s, const char *fmt, ...)
 {
     va_list ap;
 
@@ -114,26 +88,6 @@ static int stream_pull_timeout(gnutls_transport_ptr_t opaque, unsigned ms)
     return s->in_end > s->in_start;
 }
 
-/* GnuTLS asks during the handshake, before it says that it is done. */
-static int stream_verify(gnutls_session_t session)
-{
-    TlsStream *s = gnutls_transport_get_ptr(session);
-    const gnutls_datum_t *chain;
-    char why[REASON_SIZE];
-    unsigned n = 0;
-
-    chain = gnutls_certificate_get_peers(session, &n);
-    s->peer = tls_credentials_judge(s->judges, chain, n, s->end == TLS_SERVER
-                                    ? TLS_CLIENT : TLS_SERVER, why,
-                                    sizeof(why));
-    if (!s->peer ||
-        !tls_identity_check(s->peer, s->wanted.role, s->name, why,
-                            sizeof(why))) {
-        stream_fail(s, "%s", why);
-    }
-    return s->state == STREAM_FAILED ? GNUTLS_E_CERTIFICATE_ERROR : 0;
-}
-
 /* ----------------------------------------------------------------- set-up */
 
 TlsStream *tls_stream_new(TlsCredentials *creds, TlsEnd end,
@@ -150,7 +104,8 @@ TlsStream *tls_stream_new(TlsCredentials *creds, TlsEnd end,
     ret = tls_credentials_session(creds, end, &s->session);
     if (ret < 0) {
         s->session = NULL;
-        stream_fail(s, "cannot make a TLS session: %s", gnutls_strerror(ret));
+        tls_stream_fail(s, "cannot make a TLS session: %s",
+                        gnutls_strerror(ret));
         return s;
     }
     gnutls_transport_set_ptr(s->session, s);
@@ -158,7 +113,7 @@ TlsStream *tls_stream_new(TlsCredentials *creds, TlsEnd end,
     gnutls_transport_set_pull_function(s->session, stream_pull);
     gnutls_transport_set_pull_timeout_function(s->session,
                                                stream_pull_timeout);
-    gnutls_session_set_verify_function(s->session, stream_verify);
+    tls_peer_watch(s);
     return s;
 }
 
@@ -266,8 +221,8 @@ static int handshake_failed(TlsStream *s, int ret)
 
     switch (ret) {
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
-        return stream_fail(s, "the peer has refused the TLS handshake: %s",
-                           alert_text(s));
+        return tls_stream_fail(s, "the peer has refused the TLS handshake: %s",
+                               alert_text(s));
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
     case GNUTLS_E_NO_CIPHER_SUITES:     /* what GnuTLS makes of TLS 1.2 */
         text = "the peer speaks no TLS 1.3, or has no cipher in common";
@@ -277,8 +232,8 @@ static int handshake_failed(TlsStream *s, int ret)
         text = "the peer has shown no certificate";
         break;
     }
-    /* One that has a reason of its own, from stream_verify(), keeps it. */
-    stream_fail(s, "the TLS handshake has failed: %s", text);
+    /* One that has a reason of its own, from tls-peer.c, keeps it. */
+    tls_stream_fail(s, "the TLS handshake has failed: %s", text);
     return fail_with_alert(s, ret);
 }
 
@@ -293,28 +248,13 @@ static int stream_begin(TlsStream *s)
     if (s->in[s->in_start] == (RCACHE_MAGIC & 0xff)) {
         gnutls_alert_send(s->session, GNUTLS_AL_FATAL,
                           GNUTLS_A_UNEXPECTED_MESSAGE);
-        return stream_fail(s, "the peer speaks without TLS (tls=none), and "
-                           "TLS is wanted here");
+        return tls_stream_fail(s, "the peer speaks without TLS (tls=none), and "
+                               "TLS is wanted here");
     }
     if (s->wanted.may_begin && !s->wanted.may_begin(s->wanted.opaque)) {
         gnutls_alert_send(s->session, GNUTLS_AL_FATAL, ALERT_TOO_MANY);
-        return stream_fail(s, "too many TLS handshakes from its address");
+        return tls_stream_fail(s, "too many TLS handshakes from its address");
     }
-    return 0;
-}
-
-static int take_key_identity(TlsStream *s)
-{
-    const char *name = s->end == TLS_SERVER
-                           ? gnutls_psk_server_get_username(s->session) : NULL;
-
-    if (s->end == TLS_SERVER && !name) {
-        return stream_fail(s, "the peer has shown no key");
-    }
-    if (name && !tls_credentials_same_key(s->creds, s->judges, name)) {
-        return stream_fail(s, "the key of %s is not that any more", name);
-    }
-    s->peer = tls_identity_of_key(name);
     return 0;
 }
 
@@ -351,12 +291,11 @@ int tls_stream_step(TlsStream *s)
     if (ret < 0) {
         return handshake_failed(s, ret);
     }
-    if (tls_credentials_is_psk(s->creds) && take_key_identity(s)) {
+    if (tls_peer_end(s)) {
         return -EPROTO;
     }
-    if (!s->peer ||
-        gnutls_protocol_get_version(s->session) != GNUTLS_TLS1_3) {
-        return stream_fail(s, "TLS was agreed upon that is not ours");
+    if (gnutls_protocol_get_version(s->session) != GNUTLS_TLS1_3) {
+        return tls_stream_fail(s, "TLS was agreed upon that is not ours");
     }
     s->state = STREAM_UP;
     return 0;
@@ -411,9 +350,9 @@ ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
     case GNUTLS_E_AGAIN:
         return 0;
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
-        return stream_fail(s, "the peer has ended TLS: %s", alert_text(s));
+        return tls_stream_fail(s, "the peer has ended TLS: %s", alert_text(s));
     default:
-        stream_fail(s, "TLS: %s", gnutls_strerror(n));
+        tls_stream_fail(s, "TLS: %s", gnutls_strerror(n));
         return fail_with_alert(s, n);
     }
 }
@@ -427,7 +366,7 @@ static int send_record(TlsStream *s, const uint8_t *bytes, size_t len)
             continue;           /* the push function takes everything */
         }
         if (n < 0) {
-            return stream_fail(s, "TLS: %s", gnutls_strerror(n));
+            return tls_stream_fail(s, "TLS: %s", gnutls_strerror(n));
         }
         bytes += n;
         len -= n;
@@ -521,71 +460,4 @@ void tls_stream_trim(TlsStream *s)
         g_clear_pointer(&s->in, g_free);
         s->in_size = s->in_start = s->in_end = 0;
     }
-}
-
-/* --------------------------------------------------------------- identity */
-
-const TlsIdentity *tls_stream_peer(const TlsStream *s)
-{
-    return s->state == STREAM_UP ? s->peer : NULL;
-}
-
-bool tls_stream_is(const TlsStream *s, const char *name, char *why,
-                   size_t size)
-{
-    g_autofree char *names = NULL;
-
-    if (s->peer && tls_identity_is(s->peer, name)) {
-        return true;
-    }
-    names = s->peer ? tls_identity_text(s->peer) : g_strdup("nobody");
-    g_snprintf(why, size, "it calls itself %s, and its %s is for %s", name,
-               tls_credentials_is_psk(s->creds) ? "key" : "certificate",
-               names);
-    return false;
-}
-
-/* Who has shown a key has one no more if the file says so. */
-static bool key_still_good(const TlsStream *s, const TlsCredentials *creds,
-                           char *why, size_t size)
-{
-    const char *name = *s->peer->names;
-
-    if (!name || tls_credentials_same_key(s->creds, creds, name)) {
-        return true;
-    }
-    g_snprintf(why, size, "the key of %s is not that any more", name);
-    return false;
-}
-
-bool tls_stream_still_good(TlsStream *s, TlsCredentials *creds, char *why,
-                           size_t size)
-{
-    TlsIdentity *identity;
-    const gnutls_datum_t *chain;
-    unsigned n = 0;
-    bool good;
-
-    if (tls_credentials_is_psk(creds) != tls_credentials_is_psk(s->creds) ||
-        s->state == STREAM_FAILED) {
-        return true;
-    }
-    if (s->state == STREAM_HANDSHAKE) {
-        tls_credentials_ref(creds);
-        tls_credentials_unref(s->judges);
-        s->judges = creds;
-        return true;
-    }
-    if (tls_credentials_is_psk(creds)) {
-        return key_still_good(s, creds, why, size);
-    }
-    chain = gnutls_certificate_get_peers(s->session, &n);
-    identity = tls_credentials_judge(creds, chain, n, s->end == TLS_SERVER
-                                     ? TLS_CLIENT : TLS_SERVER, why, size);
-    good = identity && identity->roles & s->wanted.role;
-    if (identity && !good) {
-        g_strlcpy(why, "it has another role now", size);
-    }
-    tls_identity_free(identity);
-    return good;
 }

@@ -102,12 +102,12 @@ MUTATIONS = {
         "g_clear_pointer(&keeper->creds, tls_credentials_unref);\n"
         "        return true;", "new_certificates"),
     "tls-old-lists-judge": (
-        "common/tls-stream.c",
+        "common/tls-peer.c",
         "        s->judges = creds;\n",
         "        s->judges = tls_credentials_ref(s->creds);\n"
         "        tls_credentials_unref(creds);\n", "unit-tls-peers"),
     "tls-keys-are-for-ever": (
-        "common/tls-stream.c",
+        "common/tls-peer.c",
         "    if (!name || tls_credentials_same_key(s->creds, creds, name)) {",
         "    if (true) {", "unit-tls-peers"),
     "tls-pushes-to-the-revoked-stay": (

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls-stream-internal: what tls-stream.c (bytes) and tls-peer.c (whose they
+ * are) share.
+ */
+#ifndef RCACHE_TLS_STREAM_INTERNAL_H
+#define RCACHE_TLS_STREAM_INTERNAL_H
+
+#include <glib.h>
+#include <stdint.h>
+
+#include "common/tls-record.h"
+#include "common/tls-stream.h"
+
+#define TLS_REASON_SIZE 320u
+
+typedef enum StreamState {
+    STREAM_HANDSHAKE,
+    STREAM_UP,
+    STREAM_FAILED
+} StreamState;
+
+struct TlsStream {
+    TlsCredentials *creds;      /* the session's */
+    TlsCredentials *judges;     /* by whom the peer is: perhaps newer ones */
+    gnutls_session_t session;
+    TlsEnd end;
+    TlsWanted wanted;
+    char *name;                 /* .wanted.name */
+    StreamState state;
+    bool heard;                 /* a byte has come */
+    size_t pulled;              /* by the handshake */
+    uint8_t *in;
+    size_t in_size, in_start, in_end;
+    TlsRecord coming;           /* the last of what is there */
+    size_t in_want;             /* twice as much whenever it was all used */
+    GByteArray *out, *flying;   /* NULL: empty */
+    size_t sent;                /* of .flying */
+    TlsIdentity *peer;
+    char reason[TLS_REASON_SIZE];
+};
+
+/** tls_stream_fail() - it has failed, unless it has already; -EPROTO */
+int tls_stream_fail(TlsStream *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+#endif
