@@ -14,6 +14,11 @@
 #define CHAIN_MAX       8u
 /* Nothing but the version that the protocol asks for. */
 #define ONLY_TLS_1_3    ":-VERS-ALL:+VERS-TLS1.3"
+/* Of key exchanges those that cost us little: who connects chooses, and nobody
+ * knows him yet.  Others cost many times as much. */
+#define ONLY_CHEAP \
+    ":-GROUP-SECP521R1:-GROUP-X448:-GROUP-FFDHE2048:-GROUP-FFDHE3072" \
+    ":-GROUP-FFDHE4096:-GROUP-FFDHE6144:-GROUP-FFDHE8192"
 /* Keys are bound with SHA-256, which AES-256 does not go with. */
 #define ONLY_KEYS       ":-KX-ALL:+ECDHE-PSK:-AES-256-GCM"
 
@@ -366,7 +371,7 @@ static bool load_keys(TlsCredentials *creds, const TlsMaterial *m,
 static bool load_priority(TlsCredentials *creds, const TlsMaterial *m,
                           GError **errp)
 {
-    g_autofree char *text = g_strconcat(m->priority, ONLY_TLS_1_3,
+    g_autofree char *text = g_strconcat(m->priority, ONLY_TLS_1_3 ONLY_CHEAP,
                                         m->psk ? ONLY_KEYS : NULL, NULL);
     const char *at = text;
     int ret = gnutls_priority_init(&creds->priority, text, &at);

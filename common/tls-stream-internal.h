@@ -36,7 +36,8 @@ struct TlsStream {
     size_t in_want;             /* twice as much whenever it was all used */
     GByteArray *out, *flying;   /* NULL: empty */
     size_t sent;                /* of .flying */
-    TlsIdentity *peer;
+    TlsIdentity *peer;          /* as soon as its certificate is judged */
+    GBytes *leaf;               /* that one; NULL: none has come */
     char reason[TLS_REASON_SIZE];
 };
 

@@ -133,6 +133,7 @@ void tls_stream_free(TlsStream *s)
     tls_credentials_unref(s->creds);
     tls_credentials_unref(s->judges);
     tls_identity_free(s->peer);
+    g_clear_pointer(&s->leaf, g_bytes_unref);
     bytes_clear(&s->out);
     bytes_clear(&s->flying);
     g_free(s->in);

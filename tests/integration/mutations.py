@@ -113,6 +113,13 @@ MUTATIONS = {
     "tls-pushes-to-the-revoked-stay": (
         "rcached/provider/server.c",
         "        push_recheck(server);\n", "", "unit-provider-tls"),
+    "tls-keys-of-strangers-are-used": (
+        "common/tls-peer.c",
+        "    return judge(s, chain, n) ? 0 : GNUTLS_E_CERTIFICATE_ERROR;",
+        "    return 0;", "unit-tls-cost"),
+    "tls-costly-key-exchanges": (
+        "common/tls-credentials.c", "ONLY_TLS_1_3 ONLY_CHEAP,",
+        "ONLY_TLS_1_3,", "unit-tls-cost"),
     "tls-long-handshakes": (
         "common/tls-stream.c",
         "    if (ret == GNUTLS_E_AGAIN && s->pulled <= HANDSHAKE_MAX) {",

@@ -152,38 +152,13 @@ END_TEST
 
 /* --------------------------------------------------- a peer of GnuTLS's own */
 
-static ssize_t feed_stream(gnutls_transport_ptr_t opaque, const void *bytes,
-                           size_t len)
-{
-    tls_stream_feed(opaque, bytes, len);
-    return len;
-}
-
-static ssize_t take_from_stream(gnutls_transport_ptr_t opaque, void *bytes,
-                                size_t size)
-{
-    size_t len;
-    const void *out = tls_stream_out(opaque, &len);
-
-    len = MIN(len, size);
-    if (!len) {
-        errno = EAGAIN;
-        return -1;
-    }
-    memcpy(bytes, out, len);
-    tls_stream_sent(opaque, len);
-    return len;
-}
-
 /* A client that does as GnuTLS does, and has spoken with @s. */
 static gnutls_session_t other_client(TlsStream *s, TlsCredentials *creds)
 {
     gnutls_session_t client;
 
     ck_assert_int_eq(tls_credentials_session(creds, TLS_CLIENT, &client), 0);
-    gnutls_transport_set_ptr(client, s);
-    gnutls_transport_set_push_function(client, feed_stream);
-    gnutls_transport_set_pull_function(client, take_from_stream);
+    ends_join(client, s);
     for (int i = 0; i < 4 && !tls_stream_up(s); i++) {
         gnutls_handshake(client);
         ck_assert_int_eq(tls_stream_step(s), 0);
@@ -219,13 +194,6 @@ END_TEST
 
 /* ----------------------------------------------------- other than TLS 1.3 */
 
-static ssize_t nothing_yet(gnutls_transport_ptr_t opaque, void *bytes,
-                           size_t len)
-{
-    errno = EAGAIN;
-    return -1;
-}
-
 START_TEST(older_versions_are_refused)
 {
     static const char *const versions[] = { "TLS1.2", "TLS1.1", "TLS1.0" };
@@ -241,9 +209,7 @@ START_TEST(older_versions_are_refused)
     gnutls_init(&old, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
     ck_assert_int_eq(gnutls_priority_set_direct(old, priority, NULL), 0);
     gnutls_credentials_set(old, GNUTLS_CRD_CERTIFICATE, none);
-    gnutls_transport_set_ptr(old, s);
-    gnutls_transport_set_push_function(old, feed_stream);
-    gnutls_transport_set_pull_function(old, nothing_yet);
+    ends_join(old, s);
     ck_assert_int_eq(gnutls_handshake(old), GNUTLS_E_AGAIN);
     ck_assert_int_eq(tls_stream_step(s), -EPROTO);
     ends_assert_failed(s, "the peer speaks no TLS 1.3");

@@ -3,6 +3,7 @@
 #include "tests/unit/tls-ends.h"
 
 #include <check.h>
+#include <errno.h>
 #include <string.h>
 
 const TlsWanted tls_any_host = { .role = TLS_ROLE_HOST };
@@ -104,4 +105,36 @@ void ends_try(Ends *e, TlsCredentials *client, TlsCredentials *server,
 {
     ends_open(e, client, server, wanted);
     ends_shake_hands(e);
+}
+
+/* --------------------------------------------------- a peer of GnuTLS's own */
+
+static ssize_t feed_stream(gnutls_transport_ptr_t opaque, const void *bytes,
+                           size_t len)
+{
+    tls_stream_feed(opaque, bytes, len);
+    return len;
+}
+
+static ssize_t take_from_stream(gnutls_transport_ptr_t opaque, void *bytes,
+                                size_t size)
+{
+    size_t len;
+    const void *out = tls_stream_out(opaque, &len);
+
+    len = MIN(len, size);
+    if (!len) {
+        errno = EAGAIN;
+        return -1;
+    }
+    memcpy(bytes, out, len);
+    tls_stream_sent(opaque, len);
+    return len;
+}
+
+void ends_join(gnutls_session_t session, TlsStream *s)
+{
+    gnutls_transport_set_ptr(session, s);
+    gnutls_transport_set_push_function(session, feed_stream);
+    gnutls_transport_set_pull_function(session, take_from_stream);
 }

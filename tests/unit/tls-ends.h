@@ -44,4 +44,7 @@ void ends_write(TlsStream *s, const void *bytes, size_t len);
 void ends_assert_arrives(TlsStream *from, TlsStream *to, size_t piece,
                          const void *want, size_t len);
 
+/** ends_join() - @session is the peer of @s: what one says the other reads */
+void ends_join(gnutls_session_t session, TlsStream *s);
+
 #endif
