@@ -138,7 +138,17 @@ int tls_peer_end(TlsStream *s)
     if (tls_credentials_is_psk(s->creds) && take_key_identity(s)) {
         return -EPROTO;
     }
-    return s->peer ? 0 : tls_stream_fail(s, "the peer is nobody");
+    if (!s->peer) {
+        return tls_stream_fail(s, "the peer is nobody");
+    }
+    if (s->again) {
+        unsigned n = 0;
+        const gnutls_datum_t *chain = gnutls_certificate_get_peers(s->session,
+                                                                   &n);
+
+        return judge(s, chain, n) ? 0 : -EPROTO;
+    }
+    return 0;
 }
 
 /* --------------------------------------------------------------- identity */
@@ -192,6 +202,7 @@ bool tls_stream_still_good(TlsStream *s, TlsCredentials *creds, char *why,
         tls_credentials_ref(creds);
         tls_credentials_unref(s->judges);
         s->judges = creds;
+        s->again = s->leaf;
         return true;
     }
     if (tls_credentials_is_psk(creds)) {

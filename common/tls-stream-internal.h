@@ -37,6 +37,7 @@ struct TlsStream {
     GByteArray *out, *flying;   /* NULL: empty */
     size_t sent;                /* of .flying */
     TlsIdentity *peer;          /* as soon as its certificate is judged */
+    bool again;                 /* and has to be judged once more, by others */
     GBytes *leaf;               /* that one; NULL: none has come */
     char reason[TLS_REASON_SIZE];
 };

@@ -293,7 +293,7 @@ int tls_stream_step(TlsStream *s)
         return handshake_failed(s, ret);
     }
     if (tls_peer_end(s)) {
-        return -EPROTO;
+        return fail_with_alert(s, GNUTLS_E_CERTIFICATE_ERROR);
     }
     if (gnutls_protocol_get_version(s->session) != GNUTLS_TLS1_3) {
         return tls_stream_fail(s, "TLS was agreed upon that is not ours");

@@ -106,6 +106,9 @@ MUTATIONS = {
         "        s->judges = creds;\n",
         "        s->judges = tls_credentials_ref(s->creds);\n"
         "        tls_credentials_unref(creds);\n", "unit-tls-peers"),
+    "tls-who-was-judged-stays": (
+        "common/tls-peer.c", "        s->again = s->leaf;\n", "",
+        "unit-tls-peers"),
     "tls-keys-are-for-ever": (
         "common/tls-peer.c",
         "    if (!name || tls_credentials_same_key(s->creds, creds, name)) {",
