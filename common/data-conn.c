@@ -338,8 +338,14 @@ bool data_conn_is(const DataConn *conn, const char *name, char *why,
 bool data_conn_still_good(const DataConn *conn, TlsCredentials *creds,
                           char *why, size_t size)
 {
-    return !conn->tls || !creds ||
-           tls_stream_still_good(conn->tls, creds, why, size);
+    if (data_conn_idle(conn) || !creds) {
+        return true;
+    }
+    if (!conn->tls) {
+        g_strlcpy(why, "it is without TLS, and TLS is spoken here now", size);
+        return false;
+    }
+    return tls_stream_still_good(conn->tls, creds, why, size);
 }
 
 static void data_conn_new_tls(DataConn *conn)

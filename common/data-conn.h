@@ -91,7 +91,7 @@ bool data_conn_is(const DataConn *conn, const char *name, char *why,
 
 /**
  * data_conn_still_good() - would new credentials take the peer of a connection
- * that is up?
+ * that is up?  One that has none is no good where there are some.
  * @why: @size bytes for the reason
  */
 bool data_conn_still_good(const DataConn *conn, TlsCredentials *creds,

@@ -131,6 +131,12 @@ MUTATIONS = {
         "common/tls-stream.c",
         "    return s->in_start > from && s->in_end > s->in_start;",
         "    return false;", "unit-tls-stream"),
+    "tls-plain-sessions-stay": (
+        "common/data-conn.c",
+        "    if (!conn->tls) {\n        g_strlcpy(why,",
+        "    if (!conn->tls) {\n        return true;\n    }\n    if (0) {\n"
+        "        g_strlcpy(why,",
+        "unit-remote"),
     "tls-plain-to-other-hosts": (
         "common/data-conn.c",
         "    if (!conn->creds && !conn->plain && !address_is_loopback(addr)) {",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is said to be wrong with a provider, by when bytes came from it. */
 #include <check.h>
+#include <string.h>
 
 #include "rcached/pager/copies.h"
 #include "rcached/pager/remote.h"
@@ -129,6 +130,25 @@ START_TEST(a_handshake_has_an_end)
 }
 END_TEST
 
+/* Its daemon has been started again with tls=required. */
+START_TEST(a_session_without_tls_does_not_outlive_it)
+{
+    RemoteSelf self = { .host = "here" };
+    Remote remote = {
+        .self = &self, .state = REMOTE_UP,
+        .fault = { .fd = 0, .closing = true },
+        .bulk = { .fd = 0, .closing = true },
+    };
+
+    remote_recheck(&remote);
+    ck_assert_int_eq(remote.state, REMOTE_UP);
+    self.tls = (TlsCredentials *)&self;     /* it is not looked at */
+    remote_recheck(&remote);
+    ck_assert_int_eq(remote.state, REMOTE_CLOSING);
+    ck_assert_ptr_nonnull(strstr(remote.why, "without TLS"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("remote");
@@ -142,6 +162,7 @@ int main(void)
     tcase_add_test(tc, one_that_no_pages_get_through_to_is_not_well);
     tcase_add_test(tc, time_that_is_slept_through_proves_nothing);
     tcase_add_test(tc, a_handshake_has_an_end);
+    tcase_add_test(tc, a_session_without_tls_does_not_outlive_it);
     tcase_add_test(tc, without_tls_no_other_host_is_spoken_to);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
