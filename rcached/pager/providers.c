@@ -25,13 +25,21 @@ void providers_deinit(Providers *providers)
     g_ptr_array_free(providers->remotes, TRUE);
 }
 
+/* At one address: whoever is there; but with TLS it has to be whom the arbiter
+ * has named.  One that takes an address over is not asked by another's name,
+ * and gets nothing that was meant for that. */
+static bool is_same(const Pager *p, const Remote *r, const char *host)
+{
+    return !p->self.tls || !*host || !strcmp(r->host, host);
+}
+
 Remote *providers_get(Pager *p, const char *address, const char *host)
 {
     Remote *r;
 
     for (guint i = 0; i < p->providers.remotes->len; i++) {
         r = g_ptr_array_index(p->providers.remotes, i);
-        if (!strcmp(r->address, address)) {
+        if (!strcmp(r->address, address) && is_same(p, r, host)) {
             return r;
         }
         if (*host && !strcmp(r->host, host)) {

@@ -131,6 +131,10 @@ MUTATIONS = {
         "common/tls-stream.c",
         "    return s->in_start > from && s->in_end > s->in_start;",
         "    return false;", "unit-tls-stream"),
+    "tls-whoever-has-the-address": (
+        "rcached/pager/providers.c",
+        "    return !p->self.tls || !*host || !strcmp(r->host, host);",
+        "    return true;", "unit-providers"),
     "tls-plain-sessions-stay": (
         "common/data-conn.c",
         "    if (!conn->tls) {\n        g_strlcpy(why,",

@@ -112,6 +112,23 @@ START_TEST(one_with_a_lease_is_kept)
 }
 END_TEST
 
+/* Without TLS nobody can tell; with it a lease at b is at nobody but b. */
+START_TEST(one_that_takes_an_address_over_is_another)
+{
+    Remote *a = providers_get(p, "192.0.2.1:1", "a"), *b;
+
+    ck_assert_ptr_eq(providers_get(p, "192.0.2.1:1", "b"), a);
+    p->self.tls = (TlsCredentials *)p;      /* it is not looked at */
+    b = providers_get(p, "192.0.2.1:1", "b");
+    ck_assert_ptr_ne(b, a);
+    ck_assert_str_eq(b->host, "b");
+    ck_assert_ptr_eq(providers_get(p, "192.0.2.1:1", "a"), a);
+    ck_assert_ptr_eq(providers_get(p, "192.0.2.1:1", "b"), b);
+    ck_assert_ptr_eq(providers_get(p, "192.0.2.1:1", ""), a);
+    p->self.tls = NULL;
+}
+END_TEST
+
 START_TEST(one_that_is_used_again_begins_anew)
 {
     Remote *r = providers_get(p, "192.0.2.1:1", "a");
@@ -209,6 +226,7 @@ static Suite *providers_suite(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, one_that_nobody_uses_is_forgotten);
     tcase_add_test(t, one_with_a_lease_is_kept);
+    tcase_add_test(t, one_that_takes_an_address_over_is_another);
     tcase_add_test(t, one_that_is_used_again_begins_anew);
     tcase_add_test(t, one_that_sends_no_pages_while_others_do_is_silent);
     tcase_add_test(t, one_without_a_session_while_others_have_one_is_silent);
