@@ -22,6 +22,8 @@
 /* Keys are bound with SHA-256, which AES-256 does not go with. */
 #define ONLY_KEYS       ":-KX-ALL:+ECDHE-PSK:-AES-256-GCM"
 
+#define KEY_MIN         16u     /* bytes */
+
 struct TlsCredentials {
     gint refs;
     gnutls_priority_t priority;
@@ -311,36 +313,73 @@ static void wipe(void *text)
     g_free(text);
 }
 
+/* One that is short can be found by trying: a handshake that was listened to
+ * tells which is right.  One that is empty is everybody's. */
+static bool key_is_good(const char *hex)
+{
+    size_t len = strlen(hex);
+
+    return len >= 2 * KEY_MIN && len % 2 == 0 &&
+           strspn(hex, "0123456789abcdefABCDEF") == len;
+}
+
+static bool fail_line(GError **errp, unsigned nr, const char *what,
+                      const char *name, int len)
+{
+    g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                "TLS: %s, line %u: %s '%.*s'", TLS_FILE_PSK, nr, what, len,
+                name);
+    return false;
+}
+
+/* @line is NAME:KEY, a comment or empty. */
+static bool load_key(TlsCredentials *creds, const char *line, unsigned nr,
+                     GError **errp)
+{
+    const char *colon = strchr(line, ':');
+
+    if (!*line || *line == '#') {
+        return true;
+    }
+    if (!colon) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "TLS: %s, line %u: not NAME:KEY", TLS_FILE_PSK, nr);
+        return false;
+    }
+    if (!key_is_good(colon + 1)) {
+        return fail_line(errp, nr, "less than 16 bytes in hex (psktool makes "
+                         "32) as the key of", line, colon - line);
+    }
+    if (!g_hash_table_insert(creds->keys, g_strndup(line, colon - line),
+                             g_strdup(colon + 1))) {
+        return fail_line(errp, nr, "remove the one that is old: a second key "
+                         "for", line, colon - line);
+    }
+    return true;
+}
+
+static bool load_lines(TlsCredentials *creds, const char *psk, GError **errp)
+{
+    g_auto(GStrv) lines = g_strsplit(psk, "\n", -1);
+    bool good = true;
+
+    for (unsigned i = 0; lines[i]; i++) {
+        good = good && load_key(creds, g_strstrip(lines[i]), i + 1, errp);
+        explicit_bzero(lines[i], strlen(lines[i]));
+    }
+    return good;
+}
+
 static bool load_keys(TlsCredentials *creds, const TlsMaterial *m,
                       GError **errp)
 {
-    g_auto(GStrv) lines = g_strsplit(m->psk, "\n", -1);
     gnutls_datum_t key;
     const char *own;
     int ret;
 
     creds->keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, wipe);
-    for (char **line = lines; *line; line++) {
-        char *colon = strchr(g_strstrip(*line), ':');
-
-        if (**line && **line != '#' && !colon) {
-            g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                        "TLS: %s, line %u: not NAME:KEY", TLS_FILE_PSK,
-                        (unsigned)(line - lines) + 1);
-            return false;
-        }
-        if (colon && **line != '#' &&
-            !g_hash_table_insert(creds->keys,
-                                 g_strndup(*line, colon - *line),
-                                 g_strdup(colon + 1))) {
-            g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                        "TLS: %s, line %u: a second key for '%.*s': remove the "
-                        "one that is old", TLS_FILE_PSK,
-                        (unsigned)(line - lines) + 1, (int)(colon - *line),
-                        *line);
-            return false;
-        }
-        explicit_bzero(*line, strlen(*line));
+    if (!load_lines(creds, m->psk, errp)) {
+        return false;
     }
     own = g_hash_table_lookup(creds->keys, m->host);
     if (!own) {

@@ -153,6 +153,9 @@ MUTATIONS = {
         "common/tls-material.c",
         "    if (st->st_uid != 0 && st->st_uid != geteuid()) {", "    if (0) {",
         "unit-tls-material"),
+    "tls-empty-keys": (
+        "common/tls-credentials.c", "    if (!key_is_good(colon + 1)) {",
+        "    if (0 && !key_is_good(colon + 1)) {", "unit-tls-material"),
     "tls-without-a-word": (
         "common/tls-config.c",
         "    if (loopback || settings->mode == TLS_MODE_NONE ||",

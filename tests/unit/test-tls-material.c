@@ -15,6 +15,9 @@
 
 #include "tests/unit/tls-fixture.h"
 
+/* Of 16 bytes; so are all others that begin with it. */
+#define KEY     "000102030405060708090a0b0c0d0e0f"
+
 static const char *const no_names[] = { NULL };
 
 static TlsSettings settings(const char *directory, TlsMode mode)
@@ -189,7 +192,7 @@ START_TEST(a_pager_gets_its_own_key_only)
     TlsMaterial m = {
         .host = (char *)"a", .priority = (char *)"NORMAL",
         .arbiters = (char **)no_names,
-        .psk = (char *)"aa:01020304\nb:05060708\na:090a0b0c\n",
+        .psk = (char *)"aa:" KEY "01\nb:" KEY "02\na:" KEY "03\n",
     };
     g_autoptr(TlsMaterial) got = NULL;
     g_autoptr(TlsCredentials) creds = NULL;
@@ -197,7 +200,7 @@ START_TEST(a_pager_gets_its_own_key_only)
 
     got = tls_material_from_fd(fd, NULL);
     ck_assert_ptr_nonnull(got);
-    ck_assert_str_eq(got->psk, "a:090a0b0c");
+    ck_assert_str_eq(got->psk, "a:" KEY "03");
     creds = tls_credentials_new(got, NULL);
     ck_assert_ptr_nonnull(creds);
     ck_assert(tls_credentials_is_psk(creds));
@@ -228,13 +231,22 @@ START_TEST(keys_are_read)
     TlsSettings s = settings(path, TLS_MODE_PSK);
 
     assert_refused(&s, "keys.psk");
-    put(path, "keys.psk", "b:0102\n");
+    put(path, "keys.psk", "b:" KEY "\n");
     assert_refused(&s, "has no key for this host");
-    put(path, "keys.psk", "# ours\n\na:0102\nnonsense\n");
+    put(path, "keys.psk", "# ours\n\na:" KEY "\nnonsense\n");
     assert_refused(&s, "line 4");
     /* The daemon would take one, and its pagers the other. */
-    put(path, "keys.psk", "a:0102\nb:03\n a:0104\n");
-    assert_refused(&s, "line 3: a second key for 'a'");
+    put(path, "keys.psk", "a:" KEY "\nb:" KEY "\n a:" KEY "02\n");
+    assert_refused(&s, "line 3: remove the one that is old: a second key for "
+                   "'a'");
+    /* Whose key is empty, or short, can be anybody; that b is somebody else
+     * makes it no better. */
+    put(path, "keys.psk", "a:" KEY "\nb:\n");
+    assert_refused(&s, "as the key of 'b'");
+    put(path, "keys.psk", "a:" KEY "\nb:0123456789abcdef0123456789abcd\n");
+    assert_refused(&s, "line 2: less than 16 bytes");
+    put(path, "keys.psk", "a:" KEY "\nb:" KEY "0g\n");
+    assert_refused(&s, "as the key of 'b'");
     folder_free(path);
 }
 END_TEST
@@ -273,7 +285,7 @@ START_TEST(keys_are_for_nobody_else)
     set_mode(path, "server-cert.pem", 0644);
     got = tls_material_read(&s, NULL);
     ck_assert_ptr_nonnull(got);
-    put(path, "keys.psk", "a:0102\n");
+    put(path, "keys.psk", "a:" KEY "\n");
     set_mode(path, "keys.psk", 0644);
     s.mode = TLS_MODE_PSK;
     assert_refused(&s, "chmod g-w,o=");
@@ -288,7 +300,7 @@ START_TEST(keys_of_other_users_are_refused)
     char *path = folder_new();
     TlsSettings s = settings(path, TLS_MODE_PSK);
 
-    put(path, "keys.psk", "a:0102\n");
+    put(path, "keys.psk", "a:" KEY "\n");
     got = tls_material_read(&s, NULL);
     ck_assert_ptr_nonnull(got);
     file = g_build_filename(path, "keys.psk", NULL);
