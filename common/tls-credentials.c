@@ -34,6 +34,7 @@ struct TlsCredentials {
     char **arbiters;
     unsigned roles;
     int64_t expires;
+    int64_t list_time;
 };
 
 /* ------------------------------------------------------------------ errors */
@@ -220,9 +221,29 @@ static gnutls_datum_t text_datum(const char *text)
     return (gnutls_datum_t) { (unsigned char *)text, strlen(text) };
 }
 
-static bool load_trust(const TlsMaterial *m,
-                       gnutls_certificate_credentials_t cert, GError **errp)
+/* GnuTLS has read the same text before. */
+static int64_t newest_list(const gnutls_datum_t *pem)
 {
+    gnutls_x509_crl_t *lists = NULL;
+    int64_t newest = 0;
+    unsigned n = 0;
+
+    if (gnutls_x509_crl_list_import2(&lists, &n, pem, GNUTLS_X509_FMT_PEM,
+                                     0) < 0) {
+        return 0;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        newest = MAX(newest, gnutls_x509_crl_get_this_update(lists[i]));
+        gnutls_x509_crl_deinit(lists[i]);
+    }
+    gnutls_free(lists);
+    return newest;
+}
+
+static bool load_trust(TlsCredentials *creds, TlsEnd end,
+                       const TlsMaterial *m, GError **errp)
+{
+    gnutls_certificate_credentials_t cert = creds->cert[end];
     gnutls_datum_t ca = text_datum(m->ca);
     gnutls_datum_t crl = text_datum(m->crl ? m->crl : "");
     int ret = gnutls_certificate_set_x509_trust_mem(cert, &ca,
@@ -235,6 +256,7 @@ static bool load_trust(const TlsMaterial *m,
     ret = m->crl ? gnutls_certificate_set_x509_crl_mem(cert, &crl,
                                                        GNUTLS_X509_FMT_PEM)
                  : 0;
+    creds->list_time = m->crl ? newest_list(&crl) : 0;
     return ret < 0 ? fail(errp, TLS_FILE_CRL, ret) : true;
 }
 
@@ -286,7 +308,7 @@ static bool load_end(TlsCredentials *creds, TlsEnd end, const TlsMaterial *m,
     if (ret < 0) {
         return fail(errp, "no memory", ret);
     }
-    return load_trust(m, creds->cert[end], errp) &&
+    return load_trust(creds, end, m, errp) &&
            load_own(creds, end, m->host, cert, key, errp);
 }
 
@@ -477,6 +499,11 @@ void tls_credentials_unref(TlsCredentials *creds)
 int64_t tls_credentials_expires(const TlsCredentials *creds)
 {
     return creds->expires;
+}
+
+int64_t tls_credentials_list_time(const TlsCredentials *creds)
+{
+    return creds->list_time;
 }
 
 bool tls_credentials_is_psk(const TlsCredentials *creds)

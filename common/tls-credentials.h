@@ -47,6 +47,14 @@ void tls_credentials_unref(TlsCredentials *creds);
  */
 int64_t tls_credentials_expires(const TlsCredentials *creds);
 
+/**
+ * tls_credentials_list_time() - from when the list of revoked certificates is
+ *
+ * Return: seconds since 1970, of the newest if there are several; 0: there is
+ * none
+ */
+int64_t tls_credentials_list_time(const TlsCredentials *creds);
+
 /** tls_credentials_is_psk() - keys in place of certificates? */
 bool tls_credentials_is_psk(const TlsCredentials *creds);
 

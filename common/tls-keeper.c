@@ -16,6 +16,23 @@ struct TlsKeeper {
     char *problem;              /* the last reload failed; or NULL */
 };
 
+/* A list that is gone, or older, lets in again who is revoked.  It may be just
+ * being replaced, or be forgotten on the way to another folder. */
+static bool keeps_list(const TlsKeeper *keeper, const TlsCredentials *new,
+                       GError **errp)
+{
+    if (!keeper->creds || tls_credentials_list_time(new) >=
+                          tls_credentials_list_time(keeper->creds)) {
+        return true;
+    }
+    g_set_error(errp, CONFIG_ERROR, 0, "TLS: %s/%s is %s, and who is revoked "
+                "would be let in again (if that is wanted, restart the daemon)",
+                keeper->settings->directory, TLS_FILE_CRL,
+                tls_credentials_list_time(new) ? "older than the one before"
+                                               : "not there any more");
+    return false;
+}
+
 /* Read all; on failure everything stays as it is. */
 static bool keeper_load(TlsKeeper *keeper, GError **errp)
 {
@@ -28,7 +45,8 @@ static bool keeper_load(TlsKeeper *keeper, GError **errp)
         return false;
     }
     creds = tls_credentials_new(material, errp);
-    fd = creds ? tls_material_to_fd(material, errp) : -1;
+    fd = creds && keeps_list(keeper, creds, errp)
+        ? tls_material_to_fd(material, errp) : -1;
     if (fd < 0) {
         return false;
     }

@@ -36,7 +36,8 @@ void tls_keeper_free(TlsKeeper *keeper);
  * tls_keeper_reload() - read the files again
  *
  * Return: true if there are other credentials now.  If the files are of no
- * use it goes on with those it has, and says so in the log and in status.
+ * use, or the list of revoked certificates is gone or older than before, it
+ * goes on with those it has, and says so in the log and in status.
  */
 bool tls_keeper_reload(TlsKeeper *keeper);
 

@@ -101,6 +101,11 @@ MUTATIONS = {
         "    if (!material) {\n        "
         "g_clear_pointer(&keeper->creds, tls_credentials_unref);\n"
         "        return true;", "new_certificates"),
+    "tls-lists-are-forgotten": (
+        "common/tls-keeper.c",
+        "    fd = creds && keeps_list(keeper, creds, errp)",
+        "    fd = creds && (1 || keeps_list(keeper, creds, errp))",
+        "unit-tls-keeper"),
     "tls-old-lists-judge": (
         "common/tls-peer.c",
         "        s->judges = creds;\n",

@@ -169,6 +169,45 @@ START_TEST(bad_files_change_nothing)
 }
 END_TEST
 
+static void put_list(int64_t when)
+{
+    g_autofree char *list = pki_cert_revoke(ca, NULL, 0, 1, when,
+                                            when + 100 * DAY, NULL);
+
+    put(TLS_FILE_CRL, list);
+}
+
+/* While somebody replaces it, nobody who is revoked is let in. */
+START_TEST(a_list_is_not_forgotten)
+{
+    int64_t now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autoptr(TlsKeeper) keeper = NULL;
+    g_autoptr(JsonObject) o = json_object_new();
+    g_autofree char *level = NULL;
+    TlsCredentials *first;
+
+    put_all(40 * DAY);
+    keeper = keeper_new();
+    put_list(now - 10);
+    ck_assert(tls_keeper_reload(keeper));       /* the first one */
+    put_list(now);
+    ck_assert(tls_keeper_reload(keeper));
+    ck_assert(tls_keeper_reload(keeper));       /* the same */
+    first = tls_keeper_credentials(keeper);
+    put_list(now - 10);
+    ck_assert(!tls_keeper_reload(keeper));
+    drop(TLS_FILE_CRL);
+    ck_assert(!tls_keeper_reload(keeper));
+    ck_assert_ptr_eq(tls_keeper_credentials(keeper), first);
+    level = status(keeper, 0, o);
+    ck_assert_str_eq(level, "degraded");
+    ck_assert(noted(o, "problems", "would be let in again"));
+    put_list(now + 10);
+    ck_assert(tls_keeper_reload(keeper));
+    drop(TLS_FILE_CRL);
+}
+END_TEST
+
 START_TEST(the_end_is_told_in_time)
 {
     static const struct {
@@ -217,6 +256,7 @@ int main(void)
     tcase_add_test(tc, nothing_is_nothing);
     tcase_add_test(tc, good_files_replace_those_before);
     tcase_add_loop_test(tc, bad_files_change_nothing, 0, 3);
+    tcase_add_test(tc, a_list_is_not_forgotten);
     tcase_add_test(tc, the_end_is_told_in_time);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
