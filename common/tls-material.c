@@ -3,14 +3,16 @@
  * tls-material: certificates and keys as they stand in files.  See
  * tls-material.h.
  *
- * In a memfd it is a key file of GLib's with one group: both ends are of one
- * host and nearly of one build, and a person can read it in a debugger.
+ * In a memfd each part is its name and its text, each with a zero behind it:
+ * both ends are of one host and nearly of one build, and texts have no zeros.
+ * Of keys there is one copy each, which tls_material_free() wipes.
  */
 #include "common/tls-material.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -18,7 +20,6 @@
 
 #include "common/cleanup.h"
 
-#define GROUP           "tls"
 /* More than any list of revoked certificates of a cluster. */
 #define FILE_MAX        (4u * 1024u * 1024u)
 
@@ -183,49 +184,39 @@ TlsMaterial *tls_material_read(const TlsSettings *settings, GError **errp)
 
 /* ------------------------------------------------------------------ memfd */
 
-/* The one line of @psk that is @host's, or NULL. */
-static char *own_line(const char *psk, const char *host)
-{
-    g_auto(GStrv) lines = g_strsplit(psk, "\n", -1);
-    size_t len = strlen(host);
-    char *own = NULL;
+/* Of a pager's part; "arbiter" is there as often as needed. */
+static const struct {
+    const char *name;
+    size_t at;
+} parts[] = {
+    { "host", offsetof(TlsMaterial, host) },
+    { "priority", offsetof(TlsMaterial, priority) },
+    { "ca", offsetof(TlsMaterial, ca) },
+    { "crl", offsetof(TlsMaterial, crl) },
+    { "client-cert", offsetof(TlsMaterial, client_cert) },
+    { "client-key", offsetof(TlsMaterial, client_key) },
+    { "psk", offsetof(TlsMaterial, psk) },
+};
 
-    for (char **line = lines; *line; line++) {
-        g_strstrip(*line);
-        if (!own && g_str_has_prefix(*line, host) && (*line)[len] == ':') {
-            own = g_strdup(*line);
+#define PART_ARBITER    "arbiter"
+
+/* The line of @psk that is @host's and its length; or NULL. */
+static const char *own_line(const char *psk, const char *host, size_t *len)
+{
+    size_t name = strlen(host);
+
+    for (const char *line = psk; *line; line += *line ? 1 : 0) {
+        line += strspn(line, " \t\r");
+        *len = strcspn(line, "\r\n");
+        if (!strncmp(line, host, name) && line[name] == ':') {
+            return line;
         }
-        explicit_bzero(*line, strlen(*line));
+        line += strcspn(line, "\n");
     }
-    return own;
+    return NULL;
 }
 
-static void set_part(GKeyFile *file, const char *key, const char *text)
-{
-    if (text) {
-        g_key_file_set_string(file, GROUP, key, text);
-    }
-}
-
-static char *material_text(const TlsMaterial *m, gsize *len)
-{
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    g_autofree char *own = m->psk ? own_line(m->psk, m->host) : NULL;
-
-    set_part(file, "host", m->host);
-    set_part(file, "priority", m->priority);
-    g_key_file_set_string_list(file, GROUP, "arbiters",
-                               (const char *const *)m->arbiters,
-                               g_strv_length(m->arbiters));
-    set_part(file, "ca", m->ca);
-    set_part(file, "crl", m->crl);
-    set_part(file, "client-cert", m->client_cert);
-    set_part(file, "client-key", m->client_key);
-    set_part(file, "psk", own);
-    return g_key_file_to_data(file, len, NULL);
-}
-
-static bool write_all(int fd, const char *text, gsize len)
+static bool write_all(int fd, const char *text, size_t len)
 {
     while (len) {
         ssize_t n = write(fd, text, len);
@@ -239,53 +230,91 @@ static bool write_all(int fd, const char *text, gsize len)
     return true;
 }
 
+/* @text has @len bytes; NULL: it is left out. */
+static bool write_part(int fd, const char *name, const char *text, size_t len)
+{
+    return !text || (write_all(fd, name, strlen(name) + 1) &&
+                     write_all(fd, text, len) && write_all(fd, "", 1));
+}
+
+/* Straight from where they are: nobody would wipe a copy. */
+static bool write_parts(int fd, const TlsMaterial *m)
+{
+    bool done = true;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(parts) && done; i++) {
+        const char *text = G_STRUCT_MEMBER(char *, m, parts[i].at);
+        size_t len = text ? strlen(text) : 0;
+
+        if (text && text == m->psk) {
+            text = own_line(text, m->host, &len);
+        }
+        done = write_part(fd, parts[i].name, text, len);
+    }
+    for (char **name = m->arbiters; *name && done; name++) {
+        done = write_part(fd, PART_ARBITER, *name, strlen(*name));
+    }
+    return done;
+}
+
 int tls_material_to_fd(const TlsMaterial *m, GError **errp)
 {
     autofd fd = memfd_create("rcached-tls", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    char *text;
-    gsize len;
-    bool done;
+    bool done = fd >= 0 && write_parts(fd, m) &&
+                fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+                      F_SEAL_WRITE | F_SEAL_SEAL) == 0;
 
-    text = material_text(m, &len);
-    done = fd >= 0 && write_all(fd, text, len) &&
-           fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
-                 F_SEAL_SEAL) == 0;
     if (!done) {
         g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(errno),
                     "TLS: cannot make a memfd for a pager: %s",
                     g_strerror(errno));
     }
-    explicit_bzero(text, len);
-    g_free(text);
     return done ? fd_steal(&fd) : -1;
 }
 
-static char *get_part(GKeyFile *file, const char *key)
+/* The text that begins at *@at, which ends before @end; NULL: it does not. */
+static const char *take_text(const char **at, const char *end)
 {
-    return g_key_file_get_string(file, GROUP, key, NULL);
-}
+    const char *text = *at;
+    size_t len = strnlen(text, end - text);
 
-static TlsMaterial *material_parse(const char *text, gsize len, GError **errp)
-{
-    g_autoptr(TlsMaterial) m = g_new0(TlsMaterial, 1);
-    g_autoptr(GKeyFile) file = g_key_file_new();
-
-    if (!g_key_file_load_from_data(file, text, len, G_KEY_FILE_NONE, errp)) {
+    if (len == (size_t)(end - text)) {
         return NULL;
     }
-    m->host = get_part(file, "host");
-    m->priority = get_part(file, "priority");
-    m->arbiters = g_key_file_get_string_list(file, GROUP, "arbiters", NULL,
-                                             NULL);
-    if (!m->arbiters) {
-        m->arbiters = g_new0(char *, 1);
+    *at += len + 1;
+    return text;
+}
+
+static void set_part(TlsMaterial *m, const char *name, const char *text)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
+        char **part = &G_STRUCT_MEMBER(char *, m, parts[i].at);
+
+        if (!strcmp(parts[i].name, name) && !*part) {
+            *part = g_strdup(text);
+        }
     }
-    m->ca = get_part(file, "ca");
-    m->crl = get_part(file, "crl");
-    m->client_cert = get_part(file, "client-cert");
-    m->client_key = get_part(file, "client-key");
-    m->psk = get_part(file, "psk");
-    if (!m->host || !m->priority ||
+}
+
+static TlsMaterial *material_parse(const char *at, size_t len, GError **errp)
+{
+    g_autoptr(TlsMaterial) m = g_new0(TlsMaterial, 1);
+    g_autoptr(GStrvBuilder) arbiters = g_strv_builder_new();
+    const char *end = at + len, *name, *text;
+    bool whole = true;
+
+    while (at < end && whole) {
+        name = take_text(&at, end);
+        text = name ? take_text(&at, end) : NULL;
+        whole = text;
+        if (whole && !strcmp(name, PART_ARBITER)) {
+            g_strv_builder_add(arbiters, text);
+        } else if (whole) {
+            set_part(m, name, text);
+        }
+    }
+    m->arbiters = g_strv_builder_end(arbiters);
+    if (!whole || !m->host || !m->priority ||
         !(m->psk || (m->ca && m->client_cert && m->client_key))) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                     "TLS: a part of what the daemon has passed is missing");

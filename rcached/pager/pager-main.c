@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/secrecy.h"
 #include "common/vmm-refuse.h"
 #include "rcached/pager-config.h"
@@ -133,7 +134,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     return true;
 }
 
-static int pager_live(const PagerArgs *args)
+static int pager_live(PagerArgs *args)
 {
     g_autofree char *why = pager_keep_private();
     Pager *p = why ? NULL : pager_new(args->vmm_fd, args->link, args->host,
@@ -148,6 +149,7 @@ static int pager_live(const PagerArgs *args)
         pager_give_up(args->vmm_fd, args->words_fd, why);
         return 1;
     }
+    autofd_close(&args->tls_fd);        /* nobody needs the key in it again */
     pager_be_prompt();
     p->uplink.words_fd = args->words_fd;
     demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);

@@ -158,6 +158,10 @@ MUTATIONS = {
         "common/tls-material.c",
         "    if (st->st_uid != 0 && st->st_uid != geteuid()) {", "    if (0) {",
         "unit-tls-material"),
+    "tls-keys-stay-in-memory": (
+        "common/tls-material.c",
+        "        explicit_bzero(*text, strlen(*text));\n        g_clear",
+        "        g_clear", "unit-tls-material"),
     "tls-empty-keys": (
         "common/tls-credentials.c", "    if (!key_is_good(colon + 1)) {",
         "    if (0 && !key_is_good(colon + 1)) {", "unit-tls-material"),

@@ -208,18 +208,89 @@ START_TEST(a_pager_gets_its_own_key_only)
 }
 END_TEST
 
+/* Is it anywhere on the heap, freed or not? */
+static bool on_the_heap(const char *text, size_t len)
+{
+    g_autofree char *maps = NULL;
+    g_auto(GStrv) lines = NULL;
+    bool found = false;
+
+    ck_assert(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+    lines = g_strsplit(maps, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        char *end;
+        uint8_t *from = (uint8_t *)(uintptr_t)g_ascii_strtoull(*line, &end, 16);
+        uint8_t *to = *end ? (uint8_t *)(uintptr_t)
+                             g_ascii_strtoull(end + 1, NULL, 16) : from;
+
+        if (g_str_has_suffix(*line, "[heap]")) {
+            found = found || memmem(from, to - from, text, len);
+        }
+    }
+    return found;
+}
+
+/* A core, or the swap of a host whose memory is not locked, has it. */
+START_TEST(no_copy_of_a_key_is_left)
+{
+    char key[] = "0fcc3ad1aec8be52d6a4e1f70b9d2c85";     /* not on the heap */
+    size_t len = sizeof(key) - 1;
+    TlsMaterial *m = g_new0(TlsMaterial, 1), *got;
+    int fd;
+
+    m->host = g_strdup("a");
+    m->priority = g_strdup("NORMAL");
+    m->arbiters = g_new0(char *, 1);
+    if (_i == 0) {
+        m->psk = g_strdup_printf("b:" KEY "\n a:%s\n", key);
+    } else {
+        m->ca = g_strdup("ca");
+        m->client_cert = g_strdup("certificate");
+        m->client_key = g_strdup(key);
+    }
+    fd = tls_material_to_fd(m, NULL);
+    got = tls_material_from_fd(fd, NULL);
+    ck_assert_ptr_nonnull(got);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    ck_assert(on_the_heap(key, len));
+#endif
+    tls_material_free(got);
+    tls_material_free(m);
+    ck_assert(!on_the_heap(key, len));
+    close(fd);
+}
+END_TEST
+
+#define TEXT(text) text, sizeof(text) - 1
+
 START_TEST(nonsense_from_a_daemon_is_refused)
 {
+    static const struct {
+        const char *text;
+        size_t len;
+        bool good;
+    } texts[] = {
+        { TEXT("host\0a\0priority\0NORMAL\0psk\0a:00\0"), true },
+        { TEXT("other\0x\0host\0a\0priority\0N\0psk\0a:00\0"), true },
+        { TEXT("host\0a\0priority\0NORMAL\0psk\0a:00"), false },
+        { TEXT("host\0a\0priority\0NORMAL\0psk\0a:00\0crl\0"), false },
+        { TEXT("host\0a\0psk\0a:00\0"), false },
+        { TEXT("nonsense"), false },
+    };
     int fd = open("/dev/null", O_RDONLY);
+    TlsMaterial *got = NULL;
     FILE *file = tmpfile();
 
     ck_assert_ptr_null(tls_material_from_fd(fd, NULL));
-    fputs("[tls]\nhost=a\n", file);
-    fflush(file);
-    ck_assert_ptr_null(tls_material_from_fd(fileno(file), NULL));
-    fputs("nonsense\n", file);
-    fflush(file);
-    ck_assert_ptr_null(tls_material_from_fd(fileno(file), NULL));
+    for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
+        ck_assert_int_eq(ftruncate(fileno(file), 0), 0);
+        rewind(file);
+        fwrite(texts[i].text, texts[i].len, 1, file);
+        fflush(file);
+        got = tls_material_from_fd(fileno(file), NULL);
+        ck_assert_msg(!got == !texts[i].good, "text %u", i);
+        g_clear_pointer(&got, tls_material_free);
+    }
     fclose(file);
     close(fd);
 }
@@ -380,6 +451,7 @@ int main(void)
     tcase_add_test(tc, what_is_wrong_is_named);
     tcase_add_test(tc, a_pager_gets_what_it_needs);
     tcase_add_test(tc, a_pager_gets_its_own_key_only);
+    tcase_add_loop_test(tc, no_copy_of_a_key_is_left, 0, 2);
     tcase_add_test(tc, nonsense_from_a_daemon_is_refused);
     tcase_add_test(tc, keys_are_read);
     tcase_add_test(tc, keys_are_for_nobody_else);
