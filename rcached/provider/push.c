@@ -13,9 +13,10 @@
  * page that cannot be read ends the push with SLOT, as it does a GET: left out,
  * it would count as moved, and the requester may have another copy.
  *
- * Pages are sent from where they lie; the lease and the slab are in use until
- * the connection is quiet.  Nothing of this outlives the process: a MOVE that
- * is not answered is asked again by its requester, under another token.
+ * Pages are sent from where they lie (push-pages.c); the lease and the slab are
+ * in use until the connection is quiet.  Nothing of this outlives the process:
+ * a MOVE that is not answered is asked again by its requester, under another
+ * token.
  */
 #include "rcached/provider/push.h"
 
@@ -23,71 +24,19 @@
 #include <string.h>
 
 #include "common/address.h"
-#include "common/cleanup.h"
 #include "common/crash-point.h"
-#include "common/data-conn.h"
 #include "common/wire-control.h"
-#include "common/wire-move.h"
 #include "common/wire-version.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
+#include "rcached/provider/push-internal.h"
+#include "rcached/provider/push-pages.h"
 #include "rcached/provider/serving.h"
-#include "rcached/provider/slab-away.h"
-#include "rcached/provider/spill-xfer.h"
-#include "rcached/provider/spill.h"
 
-#define PUSH_WINDOW     8u      /* PUTs not yet answered */
-#define PUSH_READS      4u      /* of those, read from the spill file */
 #define PUSHES_MAX      16u     /* of all requesters */
 #define PUSH_STALL_MS   8000u   /* without an answer */
 
-typedef enum PushState {
-    PUSH_CONNECTING,
-    PUSH_GREETING,
-    PUSH_OPENING,
-    PUSH_SENDING,
-    PUSH_ENDING,
-    PUSH_OVER
-} PushState;
-
-struct Push;
-
-/* Pages that come from the spill file: read, sent, and then answered. */
-typedef struct PushRead {
-    struct Push *push;
-    bool used;
-    bool reading;
-    uint32_t first;
-    unsigned n;
-    uint8_t *buf;
-    SpillSeal seals[RCACHE_BATCH_PAGES];
-    SpillXfer xfer;
-} PushRead;
-
-typedef struct Push {
-    Server *server;
-    GList link;                 /* of server->pushes */
-    Peer *peer;                 /* who asked, or NULL: has left */
-    WireHead head;              /* of its MOVE */
-    WireMove move;
-    uint8_t vm[RCACHE_UUID_LEN];
-    uint64_t incarnation;
-    PushState state;
-    enum RcacheStatus status;   /* to answer with */
-    DataConn conn;
-    StoreLease *lease;          /* in use */
-    Slab *slab;                 /* in use */
-    uint64_t *bits;             /* what was stored */
-    uint32_t at;                /* next page to look at */
-    unsigned out;               /* PUTs not yet answered, or being read; */
-    unsigned plain;             /* of them, those from memory */
-    bool closed;                /* and freed when nothing is being read */
-    PushRead *reads[PUSH_READS];    /* NULL: not needed so far */
-    WireMoved sent;
-    uint64_t progress;          /* ms */
-} Push;
-
-static WireHead push_head(const Push *push, uint8_t type)
+WireHead push_head(const Push *push, uint8_t type)
 {
     return (WireHead) {
         .type = type, .lease = push->move.to_lease,
@@ -95,196 +44,13 @@ static WireHead push_head(const Push *push, uint8_t type)
     };
 }
 
-/* The next run of stored pages from push->at on, all of them in memory or all
- * in the file; 0: there is none. */
-static unsigned push_next_run(const Push *push, uint32_t *first)
-{
-    const uint64_t *bits = push->bits;
-    const Slab *slab = push->slab;
-    uint32_t page = push->at, end;
-
-    while (page < slab->pages && !(bits[page / 64] >> page % 64 & 1)) {
-        page++;
-    }
-    end = page;
-    while (end < slab->pages && end - page < RCACHE_BATCH_PAGES &&
-           bits[end / 64] >> end % 64 & 1 &&
-           slab_in_file(slab, end) == slab_in_file(slab, page)) {
-        end++;
-    }
-    *first = page;
-    return end - page;
-}
-
-static void push_send_pushed(Push *push)
-{
-    g_autoptr(GByteArray) frame = g_byte_array_new();
-    WireHead head = push_head(push, RCACHE_PUSHED);
-
-    push->state = PUSH_ENDING;
-    wire_append_moved(frame, &head, &push->sent);
-    data_conn_send_bytes(&push->conn, frame);
-    crash_point_sent("pushed-sent");
-}
-
-static void push_end(Push *push, enum RcacheStatus status, const char *why)
+void push_end(Push *push, enum RcacheStatus status, const char *why)
 {
     if (push->state != PUSH_OVER) {
         push->state = PUSH_OVER;
         push->status = status;
         data_conn_close(&push->conn, "%s", why);
     }
-}
-
-/* @tag: of the read that holds the bytes, or 0. */
-static void push_send_run(Push *push, uint32_t first, unsigned n,
-                          const uint8_t *bytes, uint64_t tag)
-{
-    RcacheSlot slots[RCACHE_BATCH_PAGES];
-    WireHead head = push_head(push, RCACHE_PUT);
-
-    for (unsigned i = 0; i < n; i++) {
-        slots[i] = wire_slot(push->move.to_slab, first + i);
-        push->sent.digest += slab_digest(bytes + (size_t)i * WIRE_PAGE_SIZE,
-                                         first + i);
-    }
-    push->sent.pages += n;
-    head.count = n;
-    head.tag = tag;
-    data_conn_send(&push->conn, &head, slots, bytes,
-                   (size_t)n * WIRE_PAGE_SIZE);
-    crash_point_sent("pages-pushed");
-}
-
-static void push_free(Push *push);
-
-static bool read_unseal(PushRead *read)
-{
-    Push *push = read->push;
-
-    for (unsigned i = 0; i < read->n; i++) {
-        SpillPlace place = spill_place(push->slab, read->first + i);
-
-        if (!spill_unseal(push->server->config.spill->key, &place,
-                          read->buf + (size_t)i * WIRE_PAGE_SIZE,
-                          &read->seals[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void read_done(SpillXfer *xfer, int error)
-{
-    PushRead *read = container_of(xfer, PushRead, xfer);
-    Push *push = read->push;
-
-    read->reading = false;
-    if (push->closed) {
-        push_free(push);
-    } else if (push->state == PUSH_OVER) {
-        return;
-    } else if (error || !read_unseal(read)) {
-        spill_read_failed(push->server->config.spill, push->slab, error);
-        push_end(push, RCACHE_E_SLOT, "a page cannot be read");
-    } else {
-        unsigned tag = 1;
-
-        while (push->reads[tag - 1] != read) {
-            tag++;
-        }
-        push_send_run(push, read->first, read->n, read->buf, tag);
-    }
-}
-
-/* One that is not in use, or NULL. */
-static PushRead *push_read_idle(Push *push)
-{
-    for (unsigned i = 0; i < PUSH_READS; i++) {
-        PushRead *read = push->reads[i];
-
-        if (!read) {
-            read = g_new0(PushRead, 1);
-            read->push = push;
-            read->buf = secret_alloc(RCACHE_BATCH_PAGES * WIRE_PAGE_SIZE,
-                                     push->server->config.guard);
-            push->reads[i] = read;
-        }
-        if (!read->used && read->buf) {
-            return read;
-        }
-    }
-    return NULL;
-}
-
-static bool push_read_run(Push *push, uint32_t first, unsigned n)
-{
-    Spill *spill = push->server->config.spill;
-    PushRead *read = push_read_idle(push);
-
-    if (!read) {
-        return false;
-    }
-    read->used = read->reading = true;
-    read->first = first;
-    read->n = n;
-    memcpy(read->seals, push->slab->away->seals + first,
-           n * sizeof(read->seals[0]));
-    spill_xfer_init(&read->xfer, read_done);
-    spill_xfer_add(spill->ring, spill->file, &read->xfer, false,
-                   push->slab, first, read->buf, n);
-    spill_xfer_go(&read->xfer);
-    return true;
-}
-
-static void push_send_pages(Push *push)
-{
-    uint32_t first;
-    unsigned n;
-
-    while (push->out < PUSH_WINDOW) {
-        n = push_next_run(push, &first);
-        if (!n && !push->out) {
-            push_send_pushed(push);
-        }
-        if (!n) {
-            return;
-        }
-        if (!slab_in_file(push->slab, first)) {
-            push_send_run(push, first, n, slab_page(push->slab, first), 0);
-            push->plain++;
-        } else if (!push_read_run(push, first, n)) {
-            if (!push->out) {
-                push_end(push, RCACHE_E_BUSY, "no memory for a buffer");
-            }
-            return;
-        }
-        push->out++;
-        push->at = first + n;
-    }
-}
-
-/*
- * A PUT has been answered.  The new provider may say so of one that was not
- * sent: a buffer that is still being read into must not be used for another.
- *
- * Return: false: that is what it has done
- */
-static bool push_answered(Push *push, uint64_t tag)
-{
-    PushRead *read = tag && tag <= PUSH_READS ? push->reads[tag - 1] : NULL;
-
-    if (tag ? !read || !read->used || read->reading : !push->plain) {
-        return false;
-    }
-    if (read) {
-        read->used = false;
-    } else {
-        push->plain--;
-    }
-    push->out--;
-    push_send_pages(push);
-    return true;
 }
 
 /* ---------------------------------------------------------------- frames */
@@ -392,13 +158,13 @@ static void push_frame(DataConn *conn, const WireHead *head,
         push_greeted(push, head, payload);
         break;
     case PUSH_SENDING:
-        if (!push_answered(push, head->tag)) {
+        if (!push_pages_answered(push, head->tag)) {
             push_unasked(push);
         }
         break;
     case PUSH_OPENING:
         push->state = PUSH_SENDING;
-        push_send_pages(push);
+        push_pages_send(push);
         break;
     default:
         push_done(push);
@@ -428,23 +194,12 @@ static void push_answer(Push *push, const char *reason)
     peer_go(push->peer);
 }
 
-static bool push_reading(const Push *push)
-{
-    for (unsigned i = 0; i < PUSH_READS; i++) {
-        if (push->reads[i] && push->reads[i]->reading) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Free it now, or when the last read of the spill file is done. */
-static void push_free(Push *push)
+void push_free(Push *push)
 {
     Server *server = push->server;
 
     push->closed = true;
-    if (push_reading(push)) {
+    if (push_pages_reading(push)) {
         return;
     }
     server_lock(server);
@@ -454,13 +209,7 @@ static void push_free(Push *push)
     server_unlock(server);
     g_queue_unlink(&server->pushes, &push->link);
     data_conn_deinit(&push->conn);
-    for (unsigned i = 0; i < PUSH_READS; i++) {
-        if (push->reads[i]) {
-            secret_free(push->reads[i]->buf,
-                        RCACHE_BATCH_PAGES * WIRE_PAGE_SIZE);
-            g_free(push->reads[i]);
-        }
-    }
+    push_pages_drop(push);
     g_free(push->bits);
     g_free(push);
 }

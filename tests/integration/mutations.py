@@ -679,7 +679,7 @@ MUTATIONS = {
         "rcached/provider/store-spill.c",
         " && slab_given_back(slab);", ";", "unit-store-adopt"),
     "what-cannot-be-read-is-left-out": (
-        "rcached/provider/push.c",
+        "rcached/provider/push-pages.c",
         "        push_end(push, RCACHE_E_SLOT, \"a page cannot be read\");",
         "        push_send_pushed(push);", "unit-provider-push"),
     "what-cannot-be-read-is-moved": (
