@@ -40,14 +40,15 @@ OWN_BUGS = ("CRITICAL **", "assertion failed", "Assertion `",
 def arguments():
     parser = argparse.ArgumentParser(
         prog="torture", add_help=False, allow_abbrev=False,
-        usage="torture [--seed N] [--seconds S] [--copies 1|2] [--qemu] "
-        "[--json]\n               [--schedule] [--keep]")
+        usage="torture [--seed N] [--seconds S] [--copies 1|2] [--tls] "
+        "[--qemu]\n               [--json] [--schedule] [--keep]")
     for name in ("build", "qemu-program", "kernel", "initrd"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--only-check-options", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--copies", type=int, choices=(1, 2), default=2)
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--qemu", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--schedule", action="store_true")
@@ -344,8 +345,8 @@ class Torture:
 def replay(args):
     words = [f"--seed {args.seed} --seconds {args.seconds:g} "
              f"--copies {args.copies}"]
-    if args.with_qemu:
-        words.append("--qemu")
+    words += ["--tls"] if args.tls else []
+    words += ["--qemu"] if args.with_qemu else []
     return "scripts/torture " + " ".join(words)
 
 
@@ -373,7 +374,7 @@ def print_result(args, result):
 
 def run_torture(args):
     events = schedule(args)
-    with TortureCluster(args.build) as cluster:
+    with TortureCluster(args.build, tls=args.tls or None) as cluster:
         torture = Torture(args, cluster)
         try:
             torture.run(events)

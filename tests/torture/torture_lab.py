@@ -49,8 +49,8 @@ SLOWFS = os.path.join(HERE, "..", "lib", "slowfs.py")
 
 
 class TortureCluster(Cluster):
-    def __init__(self, build, give_up=GIVE_UP):
-        super().__init__(build, providers=PROVIDERS, slab=SLAB)
+    def __init__(self, build, give_up=GIVE_UP, tls=None):
+        super().__init__(build, providers=PROVIDERS, slab=SLAB, tls=tls)
         self.give_up = give_up
         self.ways = {}          # proxies by what they lead to
         self.bad = {}           # what is wrong with these, by lane
