@@ -104,6 +104,7 @@ struct Peer {
     bool too_many;              /* its address has too many handshakes */
     int fd;
     TlsStream *tls;             /* NULL: without */
+    unsigned tls_age;           /* of what it was judged by, see serving.h */
     PeerState state;
     RingOp rx;
     RingOp tx;

@@ -5,8 +5,9 @@
  * A round of the loop: let the ring run what has completed; finish the
  * connections that nothing is busy on any more, and let new sessions in that
  * waited for them; give back one piece of memory of leases that have ended;
- * move a piece of a slab to the spill file or back.  The ring sleeps only when
- * the last two of these have nothing to do.
+ * judge the peer of one connection by certificates that are new; move a piece
+ * of a slab to the spill file or back.  The ring sleeps only when the last
+ * three of these have nothing to do.
  *
  * Silent connections cost little and not for long: there are at most
  * PEER_HELLOS_MAX that have not said HELLO, and PEER_HELLOS_EACH of one
@@ -181,19 +182,33 @@ static void tell_revoked(Server *server)
     }
 }
 
-static void recheck(GQueue *conns)
+/* Look at one that has not been; return whether there was any. */
+static bool recheck_one(GQueue *conns, unsigned age)
 {
-    GList *link = conns->head;
     char why[320];
 
-    while (link) {
+    for (GList *link = conns->head; link; link = link->next) {
         Peer *peer = link->data;
 
-        link = link->next;
+        if (peer->tls_age == age) {
+            continue;
+        }
+        peer->tls_age = age;
         if (!peer_tls_still_good(peer, why, sizeof(why))) {
             peer_close(peer, why);
         }
+        return true;
     }
+    return false;
+}
+
+/* Each costs as much as some pages, and there may be thousands of them. */
+static bool recheck(Server *server)
+{
+    server->rechecks = server->rechecks &&
+                       (recheck_one(&server->open, server->tls_age) ||
+                        recheck_one(&server->hellos, server->tls_age));
+    return server->rechecks;
 }
 
 /* Others may have been read: who is not taken any more has to go. */
@@ -206,8 +221,8 @@ static void server_take_tls(Server *server)
     server_unlock(server);
     tls_credentials_unref(old);
     if (server->tls != old) {
-        recheck(&server->hellos);
-        recheck(&server->open);
+        server->tls_age++;
+        server->rechecks = true;
         push_recheck(server);
     }
 }
@@ -315,6 +330,7 @@ static bool work(Server *server)
 {
     bool more = reap(server);
 
+    more |= recheck(server);
     return (server->config.spill && spill_step(server->config.spill)) || more;
 }
 

@@ -55,6 +55,8 @@ struct Server {
     ServerConfig config;
     Ring *ring;
     TlsCredentials *tls;        /* of new connections; NULL: without TLS */
+    unsigned tls_age;           /* how often there were others, */
+    bool rechecks;              /* and connections may be of an earlier age */
     SessionTable *sessions;
     RingOp accept;
     RingOp wake;

@@ -92,6 +92,10 @@ MUTATIONS = {
         "rcached/provider/server.c",
         "    if (server->tls != old) {", "    if (0) {",
         "unit-provider-tls"),
+    "tls-all-are-judged-at-once": (
+        "rcached/provider/server.c",
+        "    more |= recheck(server);\n",
+        "    while (recheck(server)) {\n    }\n", "unit-provider-tls"),
     "tls-revoked-hosts-stay-with-arbiters": (
         "arbiter/control.c",
         "    recheck(&control->conns, creds);\n", "", "revoked"),

@@ -4,6 +4,7 @@
  * it serves with TLS as without, other tests show (RCACHED_TEST_TLS).
  */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
@@ -264,6 +265,49 @@ START_TEST(who_is_revoked_has_to_go)
 }
 END_TEST
 
+static bool has_ended(const Client *c)
+{
+    char byte;
+    ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+/* Judging all of them takes long, and meanwhile others are answered. */
+START_TEST(new_files_hold_nobody_up)
+{
+    enum { MANY = 200 };
+    g_autoptr(TlsMaterial) m = tls_fixture_material(ca, "lender", NULL);
+    g_autoptr(TlsMaterial) bad = tls_fixture_material(ca, "bad", NULL);
+    g_autoptr(TlsCredentials) creds = tls_credentials_new(bad, NULL);
+    g_autoptr(TlsCredentials) new = NULL;
+    const char *revoked[] = { bad->client_cert };
+    int64_t now = g_get_real_time() / G_USEC_PER_SEC;
+    Client many[MANY], last;
+    unsigned answered = 0;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        many[i] = connect_tls(req);
+        ck_assert_uint_eq(client_hello(&many[i], i + 1, 1), RCACHE_OK);
+    }
+    last = connect_tls(creds);
+    last.host = "bad";
+    ck_assert_uint_eq(client_hello(&last, MANY + 1, 1), RCACHE_OK);
+    m->crl = pki_cert_revoke(ca, revoked, 1, 1, now, now + DAY, NULL);
+    new = tls_credentials_new(m, NULL);
+    provider_set_tls(provider, new);
+    for (; !has_ended(&last); answered++) {
+        ck_assert_uint_eq(client_bare(&many[0], RCACHE_PING), 0);
+    }
+    ck_assert_uint_gt(answered, 10);
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert_uint_eq(client_bare(&many[i], RCACHE_PING), 0);
+        client_close(&many[i]);
+    }
+    client_close(&last);
+}
+END_TEST
+
 /* A provider that says nothing; slabs can be pushed there. */
 static int listen_here(char *address, size_t size)
 {
@@ -405,6 +449,7 @@ int main(void)
     tcase_add_test(tc, half_a_record_does_not_stay);
     tcase_add_test(tc, new_files_leave_connections_alone);
     tcase_add_test(tc, who_is_revoked_has_to_go);
+    tcase_add_test(tc, new_files_hold_nobody_up);
     tcase_add_test(tc, no_slab_goes_to_who_is_revoked);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
