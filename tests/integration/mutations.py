@@ -435,7 +435,7 @@ MUTATIONS = {
         "rcached/pager/evict.c",
         "    return few && moving && !command_wants(p) ? 0 : may;",
         "    return few && !moving ? may : RCACHE_BATCH_PAGES;",
-        "evictions_per_fault"),
+        "unit-evict"),
     "pages-come-home-unasked": (
         "rcached/pager/command.c",
         "    if (!p->command.homing) {\n        return false;\n    }",
@@ -490,7 +490,7 @@ MUTATIONS = {
     "stretched-at-once": (
         "rcached/pager/stretch.c",
         "#define STEP_PAGES      64u", "#define STEP_PAGES      65536u",
-        "evictions_are_late"),
+        "unit-stretch"),
     "stuck-again-and-gets-no-more": (
         "rcached/pager/stretch.c",
         "again ? step_next(stretch->step) : STEP_PAGES;",
@@ -744,7 +744,7 @@ MUTATIONS = {
     "one-provider-takes-all-puts": (
         "rcached/pager/location-put.h",
         "#define LOCATION_PUTS_EACH  8u",
-        "#define LOCATION_PUTS_EACH  LOCATION_PUTS", "one_hangs"),
+        "#define LOCATION_PUTS_EACH  LOCATION_PUTS", "unit-location"),
     "one-provider-has-all-gets": (
         "rcached/pager/location-get.c",
         "used < pool && (!r || (r->gets < pool - used &&",

@@ -177,6 +177,23 @@ START_TEST(a_put_that_hangs_is_overdue)
 }
 END_TEST
 
+/* Half of the numbers at least are for PUTs to others. */
+START_TEST(one_that_answers_no_puts_has_not_all_of_them)
+{
+    uint64_t slot, sum = wire_page_sum(page);
+    unsigned n = 0;
+
+    while (n < LOCATION_PUTS && location_reserve(p, &slot, 1)) {
+        ck_assert(location_put(p, n++, &slot, 1, &sum, page));
+    }
+    ck_assert_uint_gt(n, 0);
+    ck_assert_uint_le(2 * n, LOCATION_PUTS);
+    ck_assert(location_add(p, p->leases.entry[1], 8));
+    ck_assert_uint_eq(location_reserve(p, &slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot), 1);
+}
+END_TEST
+
 START_TEST(nothing_is_put_into_what_is_not_there)
 {
     uint64_t slot;
@@ -352,6 +369,7 @@ int main(void)
     tcase_add_test(t, a_put_is_stored_if_it_arrived);
     tcase_add_test(t, where_bytes_change_no_more_are_put);
     tcase_add_test(t, a_put_that_hangs_is_overdue);
+    tcase_add_test(t, one_that_answers_no_puts_has_not_all_of_them);
     tcase_add_test(t, nothing_is_put_into_what_is_not_there);
     tcase_add_test(t, the_own_disk_is_for_what_nobody_else_has_room_for);
     tcase_add_test(t,
