@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/boot.h"
 #include "common/copies.h"
 #include "common/json-set.h"
 #include "common/saturate.h"
@@ -163,6 +164,29 @@ static void set_balloon(JsonObject *o, const WireBeatGuest *g)
     }
 }
 
+/* Which process it is: to tell the VM from who only uses its uuid. */
+static void set_vmm(JsonObject *o, const Vm *vm)
+{
+    const VmmProcess *vmm = &vm->vmm;
+
+    if (vmm->pid) {
+        json_object_set_int_member(o, "vmm_pid", vmm->pid);
+    } else {
+        json_object_set_null_member(o, "vmm_pid");
+    }
+    if (vmm->uid != VMM_NO_UID) {
+        json_object_set_int_member(o, "vmm_uid", vmm->uid);
+    } else {
+        json_object_set_null_member(o, "vmm_uid");
+    }
+    if (vm->bound_ms) {
+        json_set_seconds(o, "vmm_bound_seconds",
+                         (boottime_ms() - vm->bound_ms) / 1e3);
+    } else {
+        json_object_set_null_member(o, "vmm_bound_seconds");
+    }
+}
+
 static JsonObject *vm_json(const Vm *vm, const char *host)
 {
     JsonObject *o = json_object_new();
@@ -176,6 +200,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     json_object_set_string_member(o, "uuid", vm->uuid_text);
     json_object_set_string_member(o, "host", host);
     json_object_set_string_member(o, "state", vm_state(&g));
+    set_vmm(o, vm);
     json_object_set_int_member(o, "guest_bytes", g.guest);
     json_object_set_int_member(o, "resident_bytes", g.resident);
     json_object_set_int_member(o, "remote_bytes", g.remote);

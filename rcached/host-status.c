@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/boot.h"
 #include "common/copies.h"
 #include "common/json-set.h"
 #include "common/trouble.h"
@@ -19,6 +20,7 @@
 #define STRETCH_MIN     (UINT64_C(16) << 20)    /* above local-max: told */
 #define EXPIRES_SOON_MS 5000u   /* a lease is renewed long before */
 #define RESTARTED_US    (60 * G_USEC_PER_SEC)   /* told as a problem */
+#define REFUSED_US      (60 * G_USEC_PER_SEC)   /* the same */
 
 static JsonArray *arbiters_json(const Rcached *r, Verdict *verdict)
 {
@@ -220,6 +222,23 @@ static bool judge_stuck(const Vm *vm, Verdict *verdict)
     return true;
 }
 
+/* One of the two is not who it says it is; which one, a person has to see. */
+static void judge_refused(const Vm *vm, Verdict *verdict)
+{
+    const VmRefused *r = &vm->refused;
+    uint64_t age = vm->bound_ms ? boottime_ms() - vm->bound_ms : 0;
+
+    if (!r->count || g_get_monotonic_time() - r->at > REFUSED_US) {
+        return;
+    }
+    verdict_add(verdict, VERDICT_DEGRADED, "vm %s: process %d of user %u came "
+                "with the same uuid and was refused (%u time%s): process %d of "
+                "user %u has it, since %" G_GUINT64_FORMAT " s ago",
+                vm->name, (int)r->pid, (unsigned)r->uid, r->count,
+                r->count == 1 ? "" : "s", (int)vm->vmm.pid,
+                (unsigned)vm->vmm.uid, age / 1000);
+}
+
 static void judge_vm(const Vm *vm, Verdict *verdict)
 {
     WireBeatGuest g;
@@ -227,6 +246,7 @@ static void judge_vm(const Vm *vm, Verdict *verdict)
     if (judge_stuck(vm, verdict)) {
         return;
     }
+    judge_refused(vm, verdict);
     judge_faults(vm, verdict);
     judge_troubles(vm, verdict);
     judge_pager(vm, verdict);

@@ -16,6 +16,9 @@
 #include "common/uuid.h"
 
 #define PREFIX  "pager-"
+#define VM_PREFIX "vm-"
+/* What it is called until it is whole. */
+#define VM_NEW  "new-vm"
 
 struct RunDir {
     char *path;
@@ -84,12 +87,17 @@ bool rundir_has_mark(const RunDir *dir, const char *name)
 
 /* --------------------------------------------------------------- pagers */
 
-static char *pager_file(const uint8_t *uuid)
+static char *file_of(const char *prefix, const uint8_t *uuid)
 {
     char text[UUID_TEXT_LEN];
 
     uuid_format(uuid, text);
-    return g_strconcat(PREFIX, text, NULL);
+    return g_strconcat(prefix, text, NULL);
+}
+
+static char *pager_file(const uint8_t *uuid)
+{
+    return file_of(PREFIX, uuid);
 }
 
 /* The file itself, or -errno; -EWOULDBLOCK while a pager holds it. */
@@ -175,5 +183,78 @@ void rundir_scan(RunDir *dir, RunDirSeen *seen, void *opaque)
 
     while (files && (name = g_dir_read_name(files))) {
         scan_file(dir, name, seen, opaque);
+    }
+}
+
+/* ------------------------------------------------------------------ VMs */
+
+static bool write_vm(RunDir *dir, const char *name, const RunDirVm *vm)
+{
+    char text[128 + RCACHE_NAME_MAX];
+    int len = g_snprintf(text, sizeof(text), "%d %" PRIu64 " %u %" PRIu64
+                         " %016" PRIx64 " %s\n", (int)vm->pid, vm->mark,
+                         (unsigned)vm->uid, vm->bound_ms, vm->incarnation,
+                         vm->name);
+    autofd fd = openat(dir->fd, VM_NEW, O_WRONLY | O_CREAT | O_TRUNC |
+                       O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    return fd >= 0 && write(fd, text, len) == len &&
+           !renameat(dir->fd, VM_NEW, dir->fd, name);
+}
+
+void rundir_note_vm(RunDir *dir, const RunDirVm *vm)
+{
+    g_autofree char *name = file_of(VM_PREFIX, vm->uuid);
+
+    if (!write_vm(dir, name, vm)) {
+        g_warning("vm %s: cannot record whose it is (%s): a restarted daemon "
+                  "may take another process for this VM", vm->name,
+                  g_strerror(errno));
+    }
+}
+
+void rundir_forget_vm(RunDir *dir, const uint8_t *uuid)
+{
+    g_autofree char *name = file_of(VM_PREFIX, uuid);
+
+    unlinkat(dir->fd, name, 0);
+}
+
+static bool read_vm(RunDir *dir, const char *name, RunDirVm *vm)
+{
+    autofd fd = openat(dir->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    char text[128 + RCACHE_NAME_MAX] = "";
+    int at = 0, pid;
+    unsigned uid;
+
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 ||
+        sscanf(text, "%d %" SCNu64 " %u %" SCNu64 " %" SCNx64 " %n", &pid,
+               &vm->mark, &uid, &vm->bound_ms, &vm->incarnation, &at) != 5
+        || pid < 0 || !at) {
+        return false;
+    }
+    vm->pid = pid;
+    vm->uid = uid;
+    g_strlcpy(vm->name, g_strchomp(text + at), sizeof(vm->name));
+    return true;
+}
+
+void rundir_scan_vms(RunDir *dir, RunDirNoted *noted, void *opaque)
+{
+    g_autoptr(GDir) files = g_dir_open(dir->path, 0, NULL);
+    const char *name;
+
+    while (files && (name = g_dir_read_name(files))) {
+        RunDirVm vm = { 0 };
+
+        if (!g_str_has_prefix(name, VM_PREFIX) ||
+            !uuid_parse(name + strlen(VM_PREFIX), vm.uuid)) {
+            continue;
+        }
+        if (read_vm(dir, name, &vm)) {
+            noted(&vm, opaque);
+        } else {
+            unlinkat(dir->fd, name, 0);
+        }
     }
 }

@@ -11,6 +11,10 @@
  * reported themselves.  The file says the pager's pid, its VM's incarnation
  * and name, and how many pagers that incarnation has had.
  *
+ * <folder>/vm-<uuid> says which process a VM belongs to, and whose that is:
+ * "PID MARK UID BOUND INCARNATION NAME".  It outlives the VM's pagers, and is
+ * for the next daemon: nobody else is to come forward as this VM meanwhile.
+ *
  * Beside them lie marks, empty files: what an operator has said and the next
  * daemon has to know.  They last until the host boots.
  */
@@ -34,6 +38,17 @@ typedef struct RunDirPager {
     unsigned starts;            /* pagers of this incarnation, with this one */
     char name[RCACHE_NAME_MAX];
 } RunDirPager;
+
+/* Whose a VM is, see vmm-process.h. */
+typedef struct RunDirVm {
+    uint8_t uuid[RCACHE_UUID_LEN];
+    pid_t pid;
+    uint64_t mark;
+    uid_t uid;
+    uint64_t bound_ms;          /* boottime_ms(): since when */
+    uint64_t incarnation;
+    char name[RCACHE_NAME_MAX];
+} RunDirVm;
 
 /** RunDirSeen - one pager that is alive */
 typedef void RunDirSeen(const RunDirPager *pager, void *opaque);
@@ -67,6 +82,18 @@ void rundir_forget_pager(RunDir *dir, const uint8_t *uuid);
 
 /** rundir_scan() - report pagers that are alive, remove what others left */
 void rundir_scan(RunDir *dir, RunDirSeen *seen, void *opaque);
+
+/** rundir_note_vm() - write down whose a VM is */
+void rundir_note_vm(RunDir *dir, const RunDirVm *vm);
+
+/** rundir_forget_vm() - it is over, and the uuid is anybody's */
+void rundir_forget_vm(RunDir *dir, const uint8_t *uuid);
+
+/** RunDirNoted - one VM that an earlier daemon has written down */
+typedef void RunDirNoted(const RunDirVm *vm, void *opaque);
+
+/** rundir_scan_vms() - report them all; a file that makes no sense goes */
+void rundir_scan_vms(RunDir *dir, RunDirNoted *noted, void *opaque);
 
 /**
  * rundir_set_mark() - make the mark @name, or remove it

@@ -24,7 +24,7 @@ static bool is_attached(Vms *vms, const QmpGuest *g)
     for (unsigned i = 0; i < list->len; i++) {
         const Vm *vm = g_ptr_array_index(list, i);
 
-        if ((g->pid && vm->vmm_pid == g->pid) ||
+        if ((g->pid && vm->vmm.pid == g->pid) ||
             !memcmp(vm->uuid, g->uuid, sizeof(g->uuid))) {
             return true;
         }

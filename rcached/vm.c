@@ -10,11 +10,10 @@
 
 #include <errno.h>
 #include <glib-unix.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/boot.h"
 #include "common/cleanup.h"
 #include "common/uuid.h"
 #include "common/vmm-refuse.h"
@@ -29,7 +28,7 @@
 struct VmWaiting {
     int fd;
     struct RcacheVmmHello hello;
-    struct ucred peer;
+    VmmProcess peer;
     bool may_kill;              /* at the deadline: kill, else refuse */
     guint deadline;
     guint hangup;
@@ -49,6 +48,7 @@ static void vm_end_wait(Vm *vm)
         g_clear_handle_id(&w->deadline, g_source_remove);
         g_clear_handle_id(&w->hangup, g_source_remove);
         autofd_close(&w->fd);
+        vmm_process_clear(&w->peer);
         g_free(w);
     }
 }
@@ -57,7 +57,7 @@ void vm_free(Vm *vm)
 {
     vm_end_wait(vm);
     pager_process_free(vm->pager);
-    autofd_close(&vm->vmm_pidfd);
+    vmm_process_clear(&vm->vmm);
     vm_figures_deinit(&vm->figures);
     vm_retry_reset(&vm->retry);
     g_free(vm);
@@ -73,31 +73,10 @@ Vm *vm_new(const VmPagers *pagers, const uint8_t *uuid, uint64_t incarnation,
     uuid_format(uuid, vm->uuid_text);
     vm->incarnation = incarnation;
     wire_text_copy(vm->name, sizeof(vm->name), *name ? name : vm->uuid_text);
-    vm->vmm_pidfd = -1;
+    vmm_process_init(&vm->vmm);
     vm->pagerless_since = g_get_monotonic_time();
     vm_figures_init(&vm->figures);
     return vm;
-}
-
-VmmAlive vm_vmm_alive(const Vm *vm)
-{
-    struct pollfd pfd = { .fd = vm->vmm_pidfd, .events = POLLIN };
-
-    if (vm->vmm_pidfd < 0) {
-        return VMM_NOT_KNOWN;
-    }
-    return poll(&pfd, 1, 0) == 1 ? VMM_DEAD : VMM_ALIVE;
-}
-
-static void vm_set_vmm(Vm *vm, pid_t pid)
-{
-    if (vm->vmm_pid == pid && vm_vmm_alive(vm) == VMM_ALIVE) {
-        return;
-    }
-    autofd_close(&vm->vmm_pidfd);
-    vm->vmm_pid = pid;
-    /* Of another pid namespace it is 0, and cannot be watched. */
-    vm->vmm_pidfd = pid > 0 ? syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
 void vm_set_incarnation(Vm *vm, uint64_t incarnation)
@@ -111,6 +90,24 @@ void vm_set_incarnation(Vm *vm, uint64_t incarnation)
 }
 
 /* -------------------------------------------------------------- starting */
+
+/* Who waits is whose VM it is from now on, for the next daemon as well. */
+static void vm_bind(Vm *vm)
+{
+    RunDirVm note = { .incarnation = vm->incarnation };
+
+    if (!vm->bound_ms || !vmm_process_is(&vm->vmm, &vm->waiting->peer)) {
+        vm->bound_ms = boottime_ms();
+    }
+    vmm_process_move(&vm->vmm, &vm->waiting->peer);
+    memcpy(note.uuid, vm->uuid, sizeof(note.uuid));
+    note.pid = vm->vmm.pid;
+    note.mark = vm->vmm.mark;
+    note.uid = vm->vmm.uid;
+    note.bound_ms = vm->bound_ms;
+    g_strlcpy(note.name, vm->name, sizeof(note.name));
+    rundir_note_vm(vm->pagers->dir, &note);
+}
 
 static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
 {
@@ -138,8 +135,8 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
     g_strlcpy(note.name, vm->name, sizeof(note.name));
     rundir_note_pager(lock_fd, &note);
     g_message("vm %s: pager %d started (start %u), for process %d, user %u",
-              vm->name, (int)note.pid, vm->starts, (int)vm->vmm_pid,
-              vm->waiting ? (unsigned)vm->waiting->peer.uid : 0);
+              vm->name, (int)note.pid, vm->starts, (int)vm->vmm.pid,
+              (unsigned)vm->vmm.uid);
 }
 
 /* Is it too early for the next attempt?  Then who waits is told why. */
@@ -171,11 +168,11 @@ static void vm_start(Vm *vm)
     }
     lock = rundir_lock_pager(vm->pagers->dir, vm->uuid);
     vm_set_incarnation(vm, w->hello.incarnation);
-    vm_set_vmm(vm, w->peer.pid);
     if (*w->hello.name) {
         wire_text_copy(vm->name, sizeof(vm->name), w->hello.name);
     }
     if (lock >= 0) {
+        vm_bind(vm);
         vm_spawn(vm, w->fd, lock, &error);
     } else {
         g_set_error(&error, G_FILE_ERROR, g_file_error_from_errno(-lock),
@@ -244,7 +241,7 @@ static gboolean wait_hangup(gint fd, GIOCondition condition, gpointer opaque)
 }
 
 void vm_wait(Vm *vm, int fd, const struct RcacheVmmHello *hello,
-             const struct ucred *peer, bool may_kill)
+             VmmProcess *who, bool may_kill)
 {
     VmWaiting *w;
 
@@ -252,7 +249,8 @@ void vm_wait(Vm *vm, int fd, const struct RcacheVmmHello *hello,
     w = vm->waiting = g_new0(VmWaiting, 1);
     w->fd = fd;
     w->hello = *hello;
-    w->peer = *peer;
+    vmm_process_init(&w->peer);
+    vmm_process_move(&w->peer, who);
     w->may_kill = may_kill;
     if (!vm->pager) {
         vm_start(vm);
@@ -349,7 +347,7 @@ void vm_kill_silent(Vm *vm, int64_t now)
 bool vm_is_over(const Vm *vm, unsigned forget_ms)
 {
     int64_t since = g_get_monotonic_time() - vm->pagerless_since;
-    VmmAlive vmm = vm_vmm_alive(vm);
+    VmmAlive vmm = vmm_process_alive(&vm->vmm);
 
     return !vm->pager && !vm->waiting && !vm->link && vmm != VMM_ALIVE &&
            (vmm == VMM_DEAD || since >= forget_ms * (int64_t)1000);

@@ -6,6 +6,9 @@
  * the pager before is proved dead, then it goes to a new one.  A pager that
  * ends with a connection waiting is followed by another at once; without one
  * the next pager starts when the VMM connects again.
+ *
+ * From its first pager on a VM belongs to a process and its user, who alone may
+ * have the next pager; that is written down for the next daemon.
  */
 #ifndef RCACHED_VM_H
 #define RCACHED_VM_H
@@ -13,7 +16,6 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "rcache/vmm.h"
@@ -23,6 +25,7 @@
 #include "rcached/rundir.h"
 #include "rcached/vm-figures.h"
 #include "rcached/vm-retry.h"
+#include "rcached/vmm-process.h"
 
 typedef struct VmWaiting VmWaiting;
 
@@ -37,6 +40,14 @@ typedef struct VmPagers {
     unsigned exit_ms;           /* a pager that ought to end may take */
 } VmPagers;
 
+/* Who else has come forward as a VM, the last time. */
+typedef struct VmRefused {
+    unsigned count;             /* of all; 0: nobody */
+    int64_t at;                 /* g_get_monotonic_time() */
+    pid_t pid;
+    uid_t uid;
+} VmRefused;
+
 /* A VM.  Read by everyone; written by vm.c, and by vms.c when it finds one. */
 typedef struct Vm {
     const VmPagers *pagers;
@@ -44,8 +55,9 @@ typedef struct Vm {
     char uuid_text[37];
     uint64_t incarnation;
     char name[RCACHE_NAME_MAX];
-    pid_t vmm_pid;              /* 0: not known */
-    int vmm_pidfd;              /* or -1 */
+    VmmProcess vmm;             /* what has its pages, and whose it is */
+    uint64_t bound_ms;          /* boottime_ms(): since when; 0: never */
+    VmRefused refused;
     unsigned starts;            /* pagers started for this incarnation */
     PagerProcess *pager;        /* or NULL */
     int64_t pagerless_since;    /* g_get_monotonic_time() */
@@ -57,8 +69,6 @@ typedef struct Vm {
     VmFigures figures;
 } Vm;
 
-typedef enum VmmAlive { VMM_ALIVE, VMM_DEAD, VMM_NOT_KNOWN } VmmAlive;
-
 /**
  * vm_new() - a VM without a pager
  * @name: "": its uuid stands for it
@@ -69,9 +79,6 @@ Vm *vm_new(const VmPagers *pagers, const uint8_t *uuid, uint64_t incarnation,
 /** vm_free() - its pager is left alone; a connection that waits is closed */
 void vm_free(Vm *vm);
 
-/** vm_vmm_alive() - does the process live that connected for this VM? */
-VmmAlive vm_vmm_alive(const Vm *vm);
-
 /** vm_set_incarnation() - if it is another one, counts and figures are new */
 void vm_set_incarnation(Vm *vm, uint64_t incarnation);
 
@@ -80,9 +87,10 @@ void vm_set_incarnation(Vm *vm, uint64_t incarnation);
  * @fd: becomes the VM's; a connection that waited before is closed
  * @may_kill: a pager that does not end in time is killed; else the
  *            connection is refused then
+ * @who: moved from
  */
 void vm_wait(Vm *vm, int fd, const struct RcacheVmmHello *hello,
-             const struct ucred *peer, bool may_kill);
+             VmmProcess *who, bool may_kill);
 
 /**
  * vm_adopt() - watch a pager that this daemon has not started

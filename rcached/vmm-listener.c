@@ -27,7 +27,7 @@ struct VmmListener {
 typedef struct Newcomer {
     VmmListener *listener;
     int fd;
-    struct ucred peer;
+    VmmProcess who;
     guint watch;
     guint deadline;
 } Newcomer;
@@ -44,13 +44,14 @@ static void newcomer_free(gpointer opaque)
         g_source_remove(n->deadline);
     }
     autofd_close(&n->fd);
+    vmm_process_clear(&n->who);
     g_free(n);
 }
 
 static void newcomer_end(Newcomer *n, const char *why)
 {
-    g_message("vmm: process %d (user %u): %s", (int)n->peer.pid,
-              (unsigned)n->peer.uid, why);
+    g_message("vmm: process %d (user %u): %s", (int)n->who.pid,
+              (unsigned)n->who.uid, why);
     g_hash_table_remove(n->listener->newcomers, n);
 }
 
@@ -122,7 +123,7 @@ static void newcomer_hello(Newcomer *n, struct RcacheVmmHello *hello,
 {
     VmmListener *listener = n->listener;
     const char *why = hello_check(hello, len);
-    struct ucred peer = n->peer;
+    VmmProcess who;
     int status = -EPROTO, fd;
 
     if (!why) {
@@ -134,8 +135,11 @@ static void newcomer_hello(Newcomer *n, struct RcacheVmmHello *hello,
     }
     hello_clean(hello);
     fd = fd_steal(&n->fd);
+    vmm_process_init(&who);
+    vmm_process_move(&who, &n->who);
     g_hash_table_remove(listener->newcomers, n);
-    listener->arrived(fd, hello, &peer, listener->opaque);
+    listener->arrived(fd, hello, &who, listener->opaque);
+    vmm_process_clear(&who);
 }
 
 static gboolean newcomer_ready(gint fd, GIOCondition condition,
@@ -177,7 +181,7 @@ static void vmm_accept(int fd, const struct ucred *peer, void *opaque)
     n = g_new0(Newcomer, 1);
     n->listener = listener;
     n->fd = fd;
-    n->peer = *peer;
+    vmm_process_of_peer(&n->who, fd, peer);
     n->watch = g_unix_fd_add(fd, G_IO_IN, newcomer_ready, n);
     n->deadline = g_timeout_add(listener->hello_ms, newcomer_late, n);
     g_hash_table_add(listener->newcomers, n);

@@ -11,9 +11,10 @@
 #define RCACHED_VMM_LISTENER_H
 
 #include <glib.h>
-#include <sys/socket.h>
+#include <sys/types.h>
 
 #include "rcache/vmm.h"
+#include "rcached/vmm-process.h"
 
 typedef struct VmmListener VmmListener;
 
@@ -21,9 +22,10 @@ typedef struct VmmListener VmmListener;
  * VmmArrived - a VMM has said a HELLO that is in order
  * @fd: its connection, now the callee's
  * @hello: checked; its name is terminated and printable
+ * @who: which process it is; may be moved from
  */
 typedef void VmmArrived(int fd, const struct RcacheVmmHello *hello,
-                        const struct ucred *peer, void *opaque);
+                        VmmProcess *who, void *opaque);
 
 /**
  * vmm-listener_new() - listen at @path

@@ -4,6 +4,8 @@
  *
  * What happens to a HELLO that is in order:
  *
+ *   the VM is over                        forget it, it is a new one
+ *   it belongs to another user            refuse
  *   no pager of this uuid is alive        start one
  *   one is, of the same incarnation       the VMM has lost it, so it has lost
  *                                         the VMM and exits by itself: wait,
@@ -11,16 +13,20 @@
  *   one is, of another incarnation, and
  *     that VMM is alive                   refuse: two VMs with one uuid
  *     that VMM is dead                    wait, kill, start, as above
- *     nobody knows (daemon restarted)     wait; still alive: refuse
+ *     nobody knows                        wait; still alive: refuse
  *
- * A VM is forgotten when it has no pager and its VMM is dead, or when nobody
- * knows its VMM and nothing has come for a while.
+ * A VM is over when it has no pager and its VMM is dead, or when nobody knows
+ * its VMM and nothing has come for a while.  Until then its memory may be away,
+ * and it is its first user's.  A restarted daemon has that from the folder,
+ * with the process.  Nobody knows the VMM of a VM that an older daemon has left
+ * without such a note, or whose VMM runs in another pid namespace.
  */
 #include "rcached/vms.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "common/log-limit.h"
 #include "common/uuid.h"
 #include "common/vmm-refuse.h"
 #include "rcached/link-server.h"
@@ -34,6 +40,7 @@ struct Vms {
     unsigned forget_ms;
     bool (*admit)(GError **errp);
     VmmListener *listener;
+    LogLimit log;               /* of what is refused */
     GHashTable *vms;            /* uuid (in the Vm) to Vm */
     guint sweep;
 };
@@ -132,6 +139,13 @@ void vms_kill_silent(Vms *vms, int64_t now)
     }
 }
 
+/* It is over: whoever has it next is anybody. */
+static void vms_forget(Vms *vms, Vm *vm)
+{
+    rundir_forget_vm(vms->pagers.dir, vm->uuid);
+    g_hash_table_remove(vms->vms, vm->uuid);
+}
+
 /* --------------------------------------------------------------- arrival */
 
 /*
@@ -140,52 +154,122 @@ void vms_kill_silent(Vms *vms, int64_t now)
  */
 static const char *arrival_judge(const Vm *vm,
                                  const struct RcacheVmmHello *hello,
-                                 const struct ucred *peer, bool *may_kill)
+                                 const VmmProcess *who, bool *may_kill)
 {
-    VmmAlive vmm = vm_vmm_alive(vm);
+    VmmAlive vmm = vmm_process_alive(&vm->vmm);
+    bool other = vmm == VMM_ALIVE && !vmm_process_is(&vm->vmm, who);
 
-    if (hello->incarnation == vm->incarnation) {
-        *may_kill = true;
-        return vmm == VMM_ALIVE && peer->pid != vm->vmm_pid
-                   ? "this VM belongs to another process" : NULL;
+    *may_kill = hello->incarnation == vm->incarnation || vmm == VMM_DEAD;
+    if (vm->vmm.uid != VMM_NO_UID && vm->vmm.uid != who->uid) {
+        return "this VM belongs to another user";
     }
-    *may_kill = vmm == VMM_DEAD;
-    if (vmm == VMM_ALIVE && peer->pid != vm->vmm_pid) {
-        return "another VM with this uuid runs on this host: give each its "
-               "own (-uuid)";
+    if (other && hello->incarnation == vm->incarnation) {
+        return "this VM belongs to another process";
     }
-    return NULL;
+    return other ? "another VM with this uuid runs on this host: give each its "
+                   "own (-uuid)" : NULL;
+}
+
+/* May a line be written about what was refused? */
+static bool may_log(Vms *vms)
+{
+    unsigned left_out = log_limit_tick(&vms->log,
+                                       g_get_monotonic_time() / 1000);
+
+    if (left_out) {
+        g_message("%u more VMs were refused", left_out);
+    }
+    return log_limit_take(&vms->log);
+}
+
+static void refuse_other(Vms *vms, Vm *vm, int fd, const VmmProcess *who,
+                         const char *why)
+{
+    g_autofree char *text = g_strdup_printf(
+        "%s: process %d of user %u has this uuid", why, (int)vm->vmm.pid,
+        (unsigned)vm->vmm.uid);
+
+    vm->refused.count++;
+    vm->refused.at = g_get_monotonic_time();
+    vm->refused.pid = who->pid;
+    vm->refused.uid = who->uid;
+    if (may_log(vms)) {
+        g_message("vm %s: process %d (user %u) refused: %s", vm->name,
+                  (int)who->pid, (unsigned)who->uid, text);
+    }
+    vmm_refuse(fd, -EEXIST, text);
+}
+
+/* Nobody knows it, unless a word is found against that. */
+static Vm *arrival_new(Vms *vms, int fd, const struct RcacheVmmHello *hello,
+                       const VmmProcess *who)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (vms->admit && !vms->admit(&error)) {
+        if (may_log(vms)) {
+            g_warning("vm %s: process %d refused: %s", hello->name,
+                      (int)who->pid, error->message);
+        }
+        vmm_refuse(fd, -ENOTSUP, error->message);
+        return NULL;
+    }
+    return vms_add(vms, hello->uuid, hello->incarnation, hello->name);
 }
 
 static void vms_arrived(int fd, const struct RcacheVmmHello *hello,
-                        const struct ucred *peer, void *opaque)
+                        VmmProcess *who, void *opaque)
 {
     Vms *vms = opaque;
     Vm *vm = g_hash_table_lookup(vms->vms, hello->uuid);
-    g_autoptr(GError) error = NULL;
     bool may_kill = false;
     const char *why;
 
-    if (!vm && vms->admit && !vms->admit(&error)) {
-        g_warning("vm %s: process %d refused: %s", hello->name,
-                  (int)peer->pid, error->message);
-        vmm_refuse(fd, -ENOTSUP, error->message);
+    if (vm && vm_is_over(vm, vms->forget_ms)) {
+        vms_forget(vms, vm);
+        vm = NULL;
+    }
+    if (vmm_process_alive(who) == VMM_DEAD) {
+        vmm_refuse(fd, -ESRCH, "the process that has connected is gone");
         return;
     }
     if (!vm) {
-        vm = vms_add(vms, hello->uuid, hello->incarnation, hello->name);
+        vm = arrival_new(vms, fd, hello, who);
     }
-    why = arrival_judge(vm, hello, peer, &may_kill);
-    if (why) {
-        g_message("vm %s: process %d (user %u) refused: %s", hello->name,
-                  (int)peer->pid, (unsigned)peer->uid, why);
-        vmm_refuse(fd, -EEXIST, why);
+    if (!vm) {
         return;
     }
-    vm_wait(vm, fd, hello, peer, may_kill);
+    why = arrival_judge(vm, hello, who, &may_kill);
+    if (why) {
+        refuse_other(vms, vm, fd, who, why);
+    } else {
+        vm_wait(vm, fd, hello, who, may_kill);
+    }
 }
 
 /* -------------------------------------------------------------- adopting */
+
+/* Whose it is; a VM without a pager is still away with its memory. */
+static void vms_noted(const RunDirVm *note, void *opaque)
+{
+    Vms *vms = opaque;
+    Vm *vm = g_hash_table_lookup(vms->vms, note->uuid);
+    VmmProcess who;
+
+    vmm_process_find(&who, note->pid, note->mark, note->uid);
+    if (!vm && vmm_process_alive(&who) == VMM_DEAD) {
+        rundir_forget_vm(vms->pagers.dir, note->uuid);
+        return;
+    }
+    if (!vm) {
+        vm = vms_add(vms, note->uuid, note->incarnation, note->name);
+    }
+    if (vm->incarnation == note->incarnation) {
+        vmm_process_move(&vm->vmm, &who);
+        vm->bound_ms = note->bound_ms;
+    }
+    vmm_process_clear(&who);
+}
 
 static void vms_seen(const RunDirPager *pager, void *opaque)
 {
@@ -252,6 +336,7 @@ static gboolean forget_if_over(gpointer key, gpointer value, gpointer opaque)
         return FALSE;
     }
     g_message("vm %s: gone, forgetting it", vm->name);
+    rundir_forget_vm(vms->pagers.dir, vm->uuid);
     return TRUE;
 }
 
@@ -281,6 +366,7 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
     vms->vms = g_hash_table_new_full(uuid_hash, uuid_equal, NULL,
                                      free_vm);
     rundir_scan(config->dir, vms_seen, vms);
+    rundir_scan_vms(config->dir, vms_noted, vms);
     vms->listener = vmm_listener_new(config->vmm_path, config->vmm_gid,
                                      config->hello_ms, vms_arrived, vms, errp);
     if (!vms->listener) {

@@ -169,7 +169,7 @@ static const LinkOps ops = {
 };
 
 static void on_arrived(int fd, const struct RcacheVmmHello *hello,
-                       const struct ucred *who, void *opaque)
+                       VmmProcess *who, void *opaque)
 {
     struct RcacheVmmHello again = { 0 };
 

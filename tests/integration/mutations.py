@@ -51,6 +51,23 @@ NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked "
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    "local-uuid-of-another-user": (
+        "rcached/vms.c",
+        "    if (vm->vmm.uid != VMM_NO_UID && vm->vmm.uid != who->uid) {",
+        "    if (0) {", "unit-vms-users"),
+    "local-owners-not-written-down": (
+        "rcached/vms.c",
+        "    rundir_scan_vms(config->dir, vms_noted, vms);\n", "",
+        "unit-vms-next"),
+    "local-a-pid-is-enough": (
+        "rcached/vmm-process.c", "    if (p->mark != mark) {",
+        "    if (0) {", "unit-vmm-process"),
+    "local-the-dead-connect": (
+        "rcached/vmm-process.c",
+        "    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &p->pidfd, &len) "
+        "< 0) {\n        p->pidfd = -1;",
+        "    if (true) {\n        errno = 0;\n        p->pidfd = -1;",
+        "unit-vmm-process"),
     "tls-any-name": (
         "rcached/provider/hello.c",
         "    if (peer->tls &&\n        !tls_stream_is(",

@@ -238,9 +238,9 @@ class Program(unittest.TestCase):
         self.assertEqual((status, len(fds)), (0, 1), text)
         self.assertEqual(daemon.end(signal.SIGTERM), 0)
         self.assertFalse(is_dead(fds[0]))
-        left = os.listdir(self.folder)
-        self.assertEqual(len(left), 1, left)
-        self.assertTrue(left[0].startswith("pager-"))
+        uuid = "76767676-7676-7676-7676-767676767676"
+        self.assertEqual(sorted(os.listdir(self.folder)),
+                         ["pager-" + uuid, "vm-" + uuid])
 
         daemon = self.start()
         self.assertIn("taken over", daemon.said())

@@ -73,9 +73,82 @@ START_TEST(what_dead_pagers_left_is_cleared_away)
     kill(pager, SIGKILL);
     waitpid(pager, NULL, 0);
     fix.vms = vms_new(&fix.config, NULL);
-    ck_assert(no_vm(NULL));
+    ck_assert_ptr_null(the_vm()->pager);
     ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
     close(fd);
+}
+END_TEST
+
+static char *vm_file(void)
+{
+    return rundir_path(fix.dir, "vm-01010101-0101-0101-0101-010101010101");
+}
+
+/* The pager is dead, and with it all that pagers leave. */
+START_TEST(a_vm_without_a_pager_is_known_to_the_next_daemon)
+{
+    g_autofree char *file = vm_file();
+    pid_t vmm = other_vmm(1, 42, "web");
+    pid_t pager = wait_for_pager();
+
+    vms_free(fix.vms);
+    kill(pager, SIGKILL);
+    waitpid(pager, NULL, 0);
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert_int_eq(the_vm()->vmm.pid, vmm);
+    ck_assert_str_eq(the_vm()->name, "web");
+    ck_assert_uint_eq(the_vm()->incarnation, 42);
+    fake_pump(fix.config.forget_ms + 1200, NULL, NULL);
+    expect_refusal(start(1, 42, "web"), -EEXIST, "another process");
+    expect_refusal(start(1, 43, "mail"), -EEXIST, "uuid");
+    ck_assert_uint_eq(the_vm()->refused.count, 2);
+    ck_assert_int_eq(the_vm()->refused.pid, getpid());
+    kill_vmm(vmm);
+    ck_assert(fake_pump(5000, no_vm, NULL));
+    ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
+}
+END_TEST
+
+/* One with that pid lives, but is not who is meant: nothing is away. */
+START_TEST(a_pid_that_another_process_has_now_is_no_vm)
+{
+    g_autofree char *file = vm_file();
+    g_autofree char *text = g_strdup_printf("%d 1 %u 1 42 web\n", getpid(),
+                                            (unsigned)geteuid());
+
+    vms_free(fix.vms);
+    ck_assert(g_file_set_contents(file, text, -1, NULL));
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert(no_vm(NULL));
+    ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
+    pager_of(start(1, 43, "web"));
+}
+END_TEST
+
+START_TEST(a_note_that_makes_no_sense_is_none)
+{
+    g_autofree char *file = vm_file();
+
+    vms_free(fix.vms);
+    ck_assert(g_file_set_contents(file, "web", -1, NULL));
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert(no_vm(NULL));
+    ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
+}
+END_TEST
+
+/* The pager is alive and the VMM is not: who starts anew need not wait long. */
+START_TEST(a_vmm_that_died_meanwhile_is_dead)
+{
+    pid_t vmm = other_vmm(1, 42, "stubborn");
+    pid_t pager = wait_for_pager();
+
+    vms_free(fix.vms);
+    kill_vmm(vmm);
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert_int_eq(vmm_process_alive(&the_vm()->vmm), VMM_DEAD);
+    pager_of(start(1, 43, "web"));
+    ck_assert_int_eq(waitpid(pager, NULL, 0), pager);
 }
 END_TEST
 
@@ -152,6 +225,10 @@ int main(int argc, char **argv)
     tcase_add_test(tc, pagers_outlive_the_daemon_and_are_found);
     tcase_add_test(tc, an_unknown_vmm_of_a_found_pager_is_given_the_doubt);
     tcase_add_test(tc, what_dead_pagers_left_is_cleared_away);
+    tcase_add_test(tc, a_vm_without_a_pager_is_known_to_the_next_daemon);
+    tcase_add_test(tc, a_pid_that_another_process_has_now_is_no_vm);
+    tcase_add_test(tc, a_note_that_makes_no_sense_is_none);
+    tcase_add_test(tc, a_vmm_that_died_meanwhile_is_dead);
     tcase_add_test(tc, a_file_without_its_lock_proves_nothing);
     tcase_add_test(tc, a_link_adopts_only_the_holder_of_the_lock);
     tcase_add_test(tc, one_daemon_in_a_folder_and_no_socket_after_it);

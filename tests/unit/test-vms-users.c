@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Users of one host who want the same VM, and how many pagers one of them may
+ * have.  Root is needed to be several users.
+ */
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/vms-fixture.h"
+
+#define ALICE   54321u
+#define MALLORY 54322u
+
+static void set_up_users(void)
+{
+    set_up();
+    ck_assert_int_eq(chmod(fix.folder, 0711), 0);
+    ck_assert_int_eq(chmod(fix.vmm_path, 0666), 0);
+}
+
+static void next_daemon(void)
+{
+    vms_free(fix.vms);
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert_ptr_nonnull(fix.vms);
+    ck_assert_int_eq(chmod(fix.vmm_path, 0666), 0);
+}
+
+/* As other_vmm(), of that user. */
+static pid_t vmm_of(uid_t uid, uint8_t uuid, uint64_t incarnation)
+{
+    int ready[2];
+    pid_t pid;
+    char byte;
+
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    if (!pid) {
+        if (setgid(uid) || setuid(uid)) {
+            _exit(1);
+        }
+        start(uuid, incarnation, "web");
+        ck_assert_int_eq(write(ready[1], "x", 1), 1);
+        pause();
+        _exit(0);
+    }
+    close(ready[1]);
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+static bool is_refused(void *opaque)
+{
+    return the_vm()->refused.count >= *(unsigned *)opaque;
+}
+
+/* Another user comes forward as this VM, and is the @nth to be refused. */
+static void expect_refused(uid_t uid, uint64_t incarnation, unsigned nth)
+{
+    pid_t pid = vmm_of(uid, 1, incarnation);
+
+    ck_assert(fake_pump(5000, is_refused, &nth));
+    ck_assert_uint_eq(the_vm()->refused.uid, uid);
+    ck_assert_int_eq(the_vm()->refused.pid, pid);
+    ck_assert_uint_ne(the_vm()->vmm.uid, uid);
+    kill_vmm(pid);
+}
+
+START_TEST(a_vm_belongs_to_the_user_who_had_it_first)
+{
+    pid_t vmm = vmm_of(ALICE, 1, 42), pager = wait_for_pager();
+
+    ck_assert_uint_eq(the_vm()->vmm.uid, ALICE);
+    expect_refused(MALLORY, 42, 1);
+    expect_refused(MALLORY, 43, 2);
+    /* Also while it has no pager, and with the next daemon. */
+    kill(pager, SIGKILL);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    expect_refused(MALLORY, 42, 3);
+    next_daemon();
+    expect_refused(MALLORY, 42, 1);
+    expect_refused(MALLORY, 43, 2);
+    ck_assert_int_eq(the_vm()->vmm.pid, vmm);
+    ck_assert_uint_eq(the_vm()->vmm.uid, ALICE);
+    kill_vmm(vmm);
+}
+END_TEST
+
+/* Its VMM is dead, but what it had away is still there. */
+START_TEST(a_pager_that_is_left_is_no_other_users)
+{
+    pid_t vmm = other_vmm(1, 44, "stubborn");
+    pid_t pager = wait_for_pager();
+
+    kill_vmm(vmm);
+    expect_refused(MALLORY, 44, 1);
+    expect_refused(MALLORY, 45, 2);
+    ck_assert(!is_dead(&pager));
+}
+END_TEST
+
+START_TEST(a_vm_that_is_over_is_anybodys)
+{
+    pid_t vmm = vmm_of(ALICE, 1, 42), pager = wait_for_pager();
+
+    kill_vmm(vmm);
+    kill(pager, SIGKILL);
+    ck_assert(fake_pump(5000, no_vm, NULL));
+    vmm = vmm_of(MALLORY, 1, 43);
+    wait_for_pager();
+    ck_assert_uint_eq(the_vm()->vmm.uid, MALLORY);
+    kill_vmm(vmm);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("vms-users");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    fake_pager_main(argc, argv);
+    if (getuid()) {
+        printf("skipped: needs root to be several users\n");
+        return 77;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    tcase_add_checked_fixture(tc, set_up_users, tear_down);
+    tcase_set_timeout(tc, 20);
+    tcase_add_test(tc, a_vm_belongs_to_the_user_who_had_it_first);
+    tcase_add_test(tc, a_pager_that_is_left_is_no_other_users);
+    tcase_add_test(tc, a_vm_that_is_over_is_anybodys);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
