@@ -284,6 +284,29 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
     return vms->len;
 }
 
+static void judge_limit(const VmLimit *limit, const char *key,
+                        Verdict *verdict)
+{
+    if (limit->refused && g_get_monotonic_time() - limit->at < REFUSED_US) {
+        verdict_add(verdict, VERDICT_DEGRADED, "the limit [limits] %s = %u has "
+                    "kept VMs from having a pager %" G_GUINT64_FORMAT
+                    " time%s, the last time one of user %u", key, limit->max,
+                    limit->refused, limit->refused == 1 ? "" : "s",
+                    (unsigned)limit->uid);
+    }
+}
+
+static void set_limits(JsonObject *o, const VmLimits *limits,
+                       Verdict *verdict)
+{
+    json_object_set_int_member(o, "pagers_max", limits->all.max);
+    json_object_set_int_member(o, "pagers_per_user_max", limits->each.max);
+    json_object_set_int_member(o, "pagers_refused",
+                               limits->all.refused + limits->each.refused);
+    judge_limit(&limits->all, "pagers", verdict);
+    judge_limit(&limits->each, "pagers-per-user", verdict);
+}
+
 static void judge_host(const Rcached *r, const ProviderSnapshot *lent,
                        Verdict *verdict)
 {
@@ -347,6 +370,7 @@ JsonObject *host_status(const Rcached *r, int64_t started)
     json_object_set_int_member(o, "leases", json_array_get_length(leases));
     host_json_set_lending(o, r, &lent);
     set_spill(o, &lent, verdict);
+    set_limits(o, vms_limits(r->vms), verdict);
     summary = status_summary(r, &lent, set_vms(o, r, verdict));
     json_object_set_array_member(o, "other_vms", unmanaged_vms_json(r->qmp));
     judge_host(r, &lent, verdict);

@@ -14,6 +14,7 @@
 #include "common/config-parse.h"
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
+#include "rcached/vm-limits.h"
 
 static const ConfigKey keys[] = {
     { .section = "host", .key = "name", .type = CONFIG_STRING,
@@ -107,6 +108,14 @@ static const ConfigKey keys[] = {
       .fallback = "",
       .doc = "The group whose members may connect VMs to vmm.sock, besides "
              "root; empty: this daemon's own group." },
+    { .section = "limits", .key = "pagers", .type = CONFIG_INT,
+      .fallback = G_STRINGIFY(VM_LIMITS_ALL), .min = 1, .max = 65536,
+      .doc = "How many VMs of this host may have a pager, in all. A VM counts "
+             "until its QEMU has ended." },
+    { .section = "limits", .key = "pagers-per-user", .type = CONFIG_INT,
+      .fallback = G_STRINGIFY(VM_LIMITS_EACH), .min = 1, .max = 65536,
+      .doc = "How many of them one user may have. libvirt runs all its VMs as "
+             "one user." },
     { .section = "agent", .key = "memory-source", .type = CONFIG_STRING,
       .fallback = "host",
       .doc = "Whose memory is lent: \"host\", or \"cgroup:PATH\", a memory "
@@ -219,6 +228,8 @@ static void options_view(Options *o)
     o->qmp_period_ms = config_time_ms(c, "agent", "qmp-period");
     o->growth_rate = config_size(c, "agent", "growth-rate", 0);
     o->arbiters = config_list(c, "agent", "arbiters");
+    o->pagers_max = config_int(c, "limits", "pagers");
+    o->pagers_per_user_max = config_int(c, "limits", "pagers-per-user");
     o->vmm_group = config_string(c, "pager", "group");
     o->admin_group = config_string(c, "admin", "group");
     o->admin_read_group = config_string(c, "admin", "read-group");

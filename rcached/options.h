@@ -41,6 +41,7 @@ typedef struct Options {
     uint64_t growth_rate;       /* bytes in a second */
     const char *const *arbiters;
     const char *vmm_group;
+    unsigned pagers_max, pagers_per_user_max;
     const char *admin_group;
     const char *admin_read_group;
 } Options;

@@ -446,6 +446,8 @@ static bool start_vms(Rcached *r, GError **errp)
     config.pager = r->options->pager;
     config.tls_fd = tls_keeper_fd(r->tls);
     config.admit = probe_vms;
+    config.most = r->options->pagers_max;
+    config.most_of_user = r->options->pagers_per_user_max;
     if (!find_group(r->options->vmm_group, &config.vmm_gid, errp)) {
         return false;
     }

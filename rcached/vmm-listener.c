@@ -8,16 +8,24 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/log-limit.h"
 #include "common/vmm-refuse.h"
 #include "rcached/seqpacket.h"
 
-/* Who may be on the way at once; a VMM is there for milliseconds. */
-#define NEWCOMERS_MAX   64u
+/*
+ * Who may be on the way at once, in all and of one user; a VMM is there for
+ * milliseconds.  Who says nothing cannot be told from who is slow, so a user's
+ * oldest gives way to its newest, and takes no place from other users.
+ */
+#define NEWCOMERS_MAX   256u
+#define NEWCOMERS_OF_USER 32u
 #define SOCKET_MODE     0660
 
 struct VmmListener {
     SeqListener *socket;
     GHashTable *newcomers;      /* of Newcomer, a set */
+    uint64_t accepted;
+    LogLimit log;
     unsigned hello_ms;
     VmmArrived *arrived;
     void *opaque;
@@ -28,6 +36,7 @@ typedef struct Newcomer {
     VmmListener *listener;
     int fd;
     VmmProcess who;
+    uint64_t nth;               /* of all that have come */
     guint watch;
     guint deadline;
 } Newcomer;
@@ -50,8 +59,17 @@ static void newcomer_free(gpointer opaque)
 
 static void newcomer_end(Newcomer *n, const char *why)
 {
-    g_message("vmm: process %d (user %u): %s", (int)n->who.pid,
-              (unsigned)n->who.uid, why);
+    LogLimit *log = &n->listener->log;
+    unsigned left_out = log_limit_tick(log, g_get_monotonic_time() / 1000);
+
+    if (left_out) {
+        g_message("vmm: %u more connections ended before their VM had a pager",
+                  left_out);
+    }
+    if (log_limit_take(log)) {
+        g_message("vmm: process %d (user %u): %s", (int)n->who.pid,
+                  (unsigned)n->who.uid, why);
+    }
     g_hash_table_remove(n->listener->newcomers, n);
 }
 
@@ -167,20 +185,41 @@ static gboolean newcomer_late(gpointer opaque)
 
 /* -------------------------------------------------------------- listener */
 
+static void make_room(VmmListener *listener, uid_t uid)
+{
+    Newcomer *oldest = NULL;
+    GHashTableIter iter;
+    gpointer key;
+    unsigned own = 0;
+
+    g_hash_table_iter_init(&iter, listener->newcomers);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        Newcomer *n = key;
+
+        if (n->who.uid == uid) {
+            own++;
+            oldest = !oldest || n->nth < oldest->nth ? n : oldest;
+        }
+    }
+    if (own >= NEWCOMERS_OF_USER) {
+        newcomer_end(oldest, "gives way to newer connections of this user");
+    }
+}
+
 static void vmm_accept(int fd, const struct ucred *peer, void *opaque)
 {
     VmmListener *listener = opaque;
     Newcomer *n;
 
+    make_room(listener, peer->uid);
     if (g_hash_table_size(listener->newcomers) >= NEWCOMERS_MAX) {
-        g_warning("vmm: process %d is refused: %u connections have not said "
-                  "HELLO yet", (int)peer->pid, NEWCOMERS_MAX);
-        close(fd);
+        close(fd);              /* of eight users at least */
         return;
     }
     n = g_new0(Newcomer, 1);
     n->listener = listener;
     n->fd = fd;
+    n->nth = listener->accepted++;
     vmm_process_of_peer(&n->who, fd, peer);
     n->watch = g_unix_fd_add(fd, G_IO_IN, newcomer_ready, n);
     n->deadline = g_timeout_add(listener->hello_ms, newcomer_late, n);

@@ -41,6 +41,7 @@ struct Vms {
     bool (*admit)(GError **errp);
     VmmListener *listener;
     LogLimit log;               /* of what is refused */
+    VmLimits limits;
     GHashTable *vms;            /* uuid (in the Vm) to Vm */
     guint sweep;
 };
@@ -54,6 +55,8 @@ void vms_config_init(VmsConfig *config)
         .hello_ms = 5000,
         .pager_exit_ms = 5000,
         .forget_ms = 30 * 1000,
+        .most = VM_LIMITS_ALL,
+        .most_of_user = VM_LIMITS_EACH,
     };
 }
 
@@ -113,6 +116,11 @@ const Vm *vms_find(Vms *vms, const char *text)
         }
     }
     return NULL;
+}
+
+const VmLimits *vms_limits(const Vms *vms)
+{
+    return &vms->limits;
 }
 
 void vms_pause(Vms *vms, int64_t us)
@@ -200,18 +208,46 @@ static void refuse_other(Vms *vms, Vm *vm, int fd, const VmmProcess *who,
     vmm_refuse(fd, -EEXIST, text);
 }
 
-/* Nobody knows it, unless a word is found against that. */
+static void refuse_new(Vms *vms, int fd, const struct RcacheVmmHello *hello,
+                       const VmmProcess *who, int status, const char *why)
+{
+    if (may_log(vms)) {
+        g_warning("vm %s: process %d (user %u) refused: %s", hello->name,
+                  (int)who->pid, (unsigned)who->uid, why);
+    }
+    vmm_refuse(fd, status, why);
+}
+
+/* With those that are over and have not been swept away yet. */
+static unsigned vms_of(const Vms *vms, uid_t uid)
+{
+    GHashTableIter iter;
+    gpointer value;
+    unsigned n = 0;
+
+    g_hash_table_iter_init(&iter, vms->vms);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        n += ((const Vm *)value)->vmm.uid == uid;
+    }
+    return n;
+}
+
+/* A VM that is not known: its entry, or NULL if it may not come. */
 static Vm *arrival_new(Vms *vms, int fd, const struct RcacheVmmHello *hello,
                        const VmmProcess *who)
 {
+    g_autofree char *many = NULL;
     g_autoptr(GError) error = NULL;
 
     if (vms->admit && !vms->admit(&error)) {
-        if (may_log(vms)) {
-            g_warning("vm %s: process %d refused: %s", hello->name,
-                      (int)who->pid, error->message);
-        }
-        vmm_refuse(fd, -ENOTSUP, error->message);
+        refuse_new(vms, fd, hello, who, -ENOTSUP, error->message);
+        return NULL;
+    }
+    many = vm_limits_judge(&vms->limits, g_hash_table_size(vms->vms),
+                           vms_of(vms, who->uid), who->uid,
+                           g_get_monotonic_time());
+    if (many) {
+        refuse_new(vms, fd, hello, who, -EDQUOT, many);
         return NULL;
     }
     return vms_add(vms, hello->uuid, hello->incarnation, hello->name);
@@ -363,6 +399,7 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
     };
     vms->forget_ms = config->forget_ms;
     vms->admit = config->admit;
+    vm_limits_init(&vms->limits, config->most, config->most_of_user);
     vms->vms = g_hash_table_new_full(uuid_hash, uuid_equal, NULL,
                                      free_vm);
     rundir_scan(config->dir, vms_seen, vms);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "rcached/vm-limits.h"
 #include "rcached/vm.h"
 
 typedef struct Vms Vms;
@@ -30,6 +31,7 @@ typedef struct VmsConfig {
     unsigned hello_ms;          /* a connection may say nothing */
     unsigned pager_exit_ms;     /* a pager that ought to end may take */
     unsigned forget_ms;         /* a VM without pager and known VMM is kept */
+    unsigned most, most_of_user;        /* VMs, see vm-limits.h */
     bool (*admit)(GError **errp);       /* may a new VM come? or NULL */
 } VmsConfig;
 
@@ -68,6 +70,9 @@ void vms_pause(Vms *vms, int64_t us);
 
 /** vms_kill_silent() - vm_kill_silent() for all of them */
 void vms_kill_silent(Vms *vms, int64_t now);
+
+/** vms_limits() - how many there may be, and who has run into that */
+const VmLimits *vms_limits(const Vms *vms);
 
 /** vms_find() - a VM by its uuid, or else by its name; or NULL */
 const Vm *vms_find(Vms *vms, const char *text);

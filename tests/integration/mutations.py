@@ -51,6 +51,14 @@ NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked "
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    "local-any-number-of-pagers": (
+        "rcached/vms.c", "    if (many) {", "    if (0) {", "unit-vms"),
+    "local-pagers-of-one-user": (
+        "rcached/vm-limits.c", "    if (own >= limits->each.max) {",
+        "    if (0) {", "unit-vms"),
+    "local-one-user-has-all-newcomers": (
+        "rcached/vmm-listener.c", "    if (own >= NEWCOMERS_OF_USER) {",
+        "    if (0) {", "unit-vms-users"),
     "local-uuid-of-another-user": (
         "rcached/vms.c",
         "    if (vm->vmm.uid != VMM_NO_UID && vm->vmm.uid != who->uid) {",

@@ -119,6 +119,52 @@ START_TEST(a_vm_that_is_over_is_anybodys)
 }
 END_TEST
 
+START_TEST(one_users_flood_takes_no_place_from_others)
+{
+    pid_t flood;
+    int ready[2];
+    char byte;
+
+    fix.config.hello_ms = 60 * 1000;
+    next_daemon();
+    ck_assert_int_eq(pipe(ready), 0);
+    flood = fork();
+    if (!flood) {
+        if (setgid(MALLORY) || setuid(MALLORY)) {
+            _exit(1);
+        }
+        for (unsigned i = 0; i < 400; i++) {
+            fake_vmm_connect(fix.vmm_path);
+            ck_assert_int_eq(write(ready[1], "x", 1), 1);
+        }
+        pause();
+        _exit(0);
+    }
+    for (unsigned i = 0; i < 400; i++) {
+        fake_pump(0, NULL, NULL);
+        g_main_context_iteration(NULL, FALSE);
+        ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    }
+    fake_pump(50, NULL, NULL);
+    pager_of(start(1, 42, "web"));
+    kill_vmm(flood);
+}
+END_TEST
+
+START_TEST(pagers_are_counted_for_each_user)
+{
+    pid_t vmm;
+
+    fix.config.most_of_user = 1;
+    next_daemon();
+    vmm = vmm_of(MALLORY, 1, 42);
+    wait_for_pager();
+    pager_of(start(2, 42, "mail"));
+    expect_refusal(start(3, 42, "ftp"), -EDQUOT, "user 0 has 1 VMs");
+    kill_vmm(vmm);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("vms-users");
@@ -137,6 +183,8 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_vm_belongs_to_the_user_who_had_it_first);
     tcase_add_test(tc, a_pager_that_is_left_is_no_other_users);
     tcase_add_test(tc, a_vm_that_is_over_is_anybodys);
+    tcase_add_test(tc, one_users_flood_takes_no_place_from_others);
+    tcase_add_test(tc, pagers_are_counted_for_each_user);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

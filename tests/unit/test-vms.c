@@ -330,6 +330,66 @@ START_TEST(a_host_that_cannot_manage_says_so)
 }
 END_TEST
 
+/* A VM that goes makes room for another. */
+START_TEST(there_are_no_more_vms_than_there_may_be)
+{
+    int fds[2];
+    pid_t first;
+
+    vms_free(fix.vms);
+    fix.config.most = _i ? 2 : 100;
+    fix.config.most_of_user = _i ? 100 : 2;
+    fix.vms = vms_new(&fix.config, NULL);
+    fds[0] = start(1, 42, "web");
+    first = pager_of(fds[0]);
+    fds[1] = start(2, 42, "mail");
+    pager_of(fds[1]);
+    expect_refusal(start(3, 42, "ftp"), -EDQUOT,
+                   _i ? "[limits]" : "pagers-per-user");
+    expect_refusal(start(4, 42, "ftp"), -EDQUOT, "no more");
+    /* Who has one already is none more. */
+    kill(first, SIGKILL);
+    ck_assert(fake_pump(5000, is_dead, &first));
+    close(fds[0]);
+    fds[0] = start(1, 42, "web");
+    pager_of(fds[0]);
+    ck_assert_uint_eq(vms_limits(fix.vms)->each.refused, _i ? 0 : 2);
+    ck_assert_uint_eq(vms_limits(fix.vms)->all.refused, _i ? 2 : 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+END_TEST
+
+static unsigned lines;
+
+static void count_line(const char *domain, GLogLevelFlags level,
+                       const char *text, void *opaque)
+{
+    lines++;
+}
+
+/* Each would be told, and a local user can make any number of them. */
+START_TEST(refusals_do_not_flood_the_log)
+{
+    struct RcacheVmmHello bad = fake_vmm_hello(2, 42, "mail");
+    pid_t vmm = other_vmm(1, 42, "web");
+
+    bad.version++;
+    wait_for_pager();
+    g_log_set_default_handler(count_line, NULL);
+    for (unsigned i = 0; i < 50; i++) {
+        if (_i) {
+            expect_refusal(say(&bad), -EPROTONOSUPPORT, "version");
+        } else {
+            expect_refusal(start(1, 43, "web"), -EEXIST, "uuid");
+        }
+    }
+    ck_assert_uint_ge(lines, 10);
+    ck_assert_uint_le(lines, 30);
+    kill_vmm(vmm);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("vms");
@@ -359,6 +419,8 @@ int main(int argc, char **argv)
     tcase_add_test(tc, two_vms_with_one_uuid_are_refused);
     tcase_add_test(tc, a_vm_that_starts_anew_follows_its_dead_self);
     tcase_add_test(tc, a_host_that_cannot_manage_says_so);
+    tcase_add_loop_test(tc, there_are_no_more_vms_than_there_may_be, 0, 2);
+    tcase_add_loop_test(tc, refusals_do_not_flood_the_log, 0, 2);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
