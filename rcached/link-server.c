@@ -280,12 +280,15 @@ LinkServer *link_server_new(const char *path, const LinkOps *ops,
                             void *opaque, GError **errp)
 {
     LinkServer *server = g_new0(LinkServer, 1);
+    const SocketRights rights = {
+        .uid = (uid_t)-1, .gid = (gid_t)-1, .mode = SOCKET_MODE,
+    };
 
     server->links = g_hash_table_new_full(NULL, NULL, link_free, NULL);
     server->ops = ops;
     server->opaque = opaque;
-    server->socket = seq_listener_new(path, SOCKET_MODE, (gid_t)-1,
-                                      link_accept, server, errp);
+    server->socket = seq_listener_new(path, &rights, link_accept, server,
+                                      errp);
     if (!server->socket) {
         link_server_free(server);
         return NULL;

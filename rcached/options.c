@@ -14,6 +14,7 @@
 #include "common/config-parse.h"
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
+#include "rcached/socket-rights.h"
 #include "rcached/vm-limits.h"
 
 static const ConfigKey keys[] = {
@@ -105,9 +106,19 @@ static const ConfigKey keys[] = {
              "If there is no other place, a VM that waits for it is stopped "
              "(on-loss=pause)." },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
-      .fallback = "",
+      .fallback = SOCKET_GROUP,
       .doc = "The group whose members may connect VMs to vmm.sock, besides "
-             "root; empty: this daemon's own group." },
+             "root: the QEMU of libvirt and of most others is one of kvm. "
+             "This daemon has to be one too. Empty, or if there is no kvm and "
+             "nothing is written here: this daemon's own group." },
+    { .section = "pager", .key = "owner", .type = CONFIG_STRING,
+      .fallback = "",
+      .doc = "The user whose vmm.sock is, where this daemon runs as root; "
+             "empty: this daemon's own." },
+    { .section = "pager", .key = "mode", .type = CONFIG_STRING,
+      .fallback = "0660", .choices = SOCKET_MODES,
+      .doc = "The mode of vmm.sock; with 0666 every user of this host may "
+             "connect VMs." },
     { .section = "limits", .key = "pagers", .type = CONFIG_INT,
       .fallback = G_STRINGIFY(VM_LIMITS_ALL), .min = 1, .max = 65536,
       .doc = "How many VMs of this host may have a pager, in all. A VM counts "
@@ -230,7 +241,10 @@ static void options_view(Options *o)
     o->arbiters = config_list(c, "agent", "arbiters");
     o->pagers_max = config_int(c, "limits", "pagers");
     o->pagers_per_user_max = config_int(c, "limits", "pagers-per-user");
+    o->vmm_owner = config_string(c, "pager", "owner");
     o->vmm_group = config_string(c, "pager", "group");
+    o->vmm_group_wished = !config_is_set(c, "pager", "group");
+    o->vmm_mode = config_string(c, "pager", "mode");
     o->admin_group = config_string(c, "admin", "group");
     o->admin_read_group = config_string(c, "admin", "read-group");
 }

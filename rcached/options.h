@@ -40,7 +40,8 @@ typedef struct Options {
     unsigned qmp_period_ms;
     uint64_t growth_rate;       /* bytes in a second */
     const char *const *arbiters;
-    const char *vmm_group;
+    const char *vmm_owner, *vmm_group, *vmm_mode;
+    bool vmm_group_wished;      /* it is not written, only the default */
     unsigned pagers_max, pagers_per_user_max;
     const char *admin_group;
     const char *admin_read_group;

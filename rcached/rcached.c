@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <gio/gio.h>
-#include <grp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -414,19 +413,6 @@ static void start_watch(Rcached *r)
     }
 }
 
-static bool find_group(const char *name, gid_t *gid, GError **errp)
-{
-    struct group *group = *name ? getgrnam(name) : NULL;
-
-    *gid = group ? group->gr_gid : (gid_t)-1;
-    if (*name && !group) {
-        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                    "there is no group '%s': make it (groupadd %s), or name "
-                    "another as group in the section [pager]", name, name);
-    }
-    return group || !*name;
-}
-
 static bool start_vms(Rcached *r, GError **errp)
 {
     g_autofree char *vmm = rundir_path(r->dir, "vmm.sock");
@@ -448,7 +434,10 @@ static bool start_vms(Rcached *r, GError **errp)
     config.admit = probe_vms;
     config.most = r->options->pagers_max;
     config.most_of_user = r->options->pagers_per_user_max;
-    if (!find_group(r->options->vmm_group, &config.vmm_gid, errp)) {
+    if (!socket_rights_init(&config.vmm_rights, r->options->vmm_owner,
+                            r->options->vmm_group,
+                            r->options->vmm_group_wished,
+                            r->options->vmm_mode, errp)) {
         return false;
     }
     r->vms = vms_new(&config, errp);

@@ -65,7 +65,7 @@ static void remove_socket(const char *path)
     }
 }
 
-static int seq_listen(const char *path, mode_t mode, gid_t gid)
+static int seq_listen(const char *path, const SocketRights *rights)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     autofd fd = -1;
@@ -80,18 +80,18 @@ static int seq_listen(const char *path, mode_t mode, gid_t gid)
     }
     remove_socket(path);
     if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
-        chown(path, (uid_t)-1, gid) || chmod(path, mode) ||
+        chown(path, rights->uid, rights->gid) || chmod(path, rights->mode) ||
         listen(fd, 128)) {
         return -errno;
     }
     return fd_steal(&fd);
 }
 
-SeqListener *seq_listener_new(const char *path, mode_t mode, gid_t gid,
+SeqListener *seq_listener_new(const char *path, const SocketRights *rights,
                               SeqAccept *accept, void *opaque, GError **errp)
 {
     SeqListener *listener;
-    int fd = seq_listen(path, mode, gid);
+    int fd = seq_listen(path, rights);
 
     if (fd < 0) {
         g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-fd),

@@ -9,7 +9,8 @@
 #include <glib.h>
 #include <stddef.h>
 #include <sys/socket.h>
-#include <sys/types.h>
+
+#include "rcached/socket-rights.h"
 
 typedef struct SeqListener SeqListener;
 
@@ -18,15 +19,14 @@ typedef void SeqAccept(int fd, const struct ucred *peer, void *opaque);
 
 /**
  * seq_listener_new() - listen at @path
- * @mode: of the socket's file
- * @gid: its group, or (gid_t)-1: the process's
+ * @rights: of the socket's file
  *
  * A socket that is there already is replaced: the caller holds the lock of
  * its folder (rundir.h), so that nobody else listens on it.
  *
  * Return: the listener, or NULL with @errp set
  */
-SeqListener *seq_listener_new(const char *path, mode_t mode, gid_t gid,
+SeqListener *seq_listener_new(const char *path, const SocketRights *rights,
                               SeqAccept *accept, void *opaque,
                               GError **errp);
 

@@ -19,7 +19,6 @@
  */
 #define NEWCOMERS_MAX   256u
 #define NEWCOMERS_OF_USER 32u
-#define SOCKET_MODE     0660
 
 struct VmmListener {
     SeqListener *socket;
@@ -226,9 +225,9 @@ static void vmm_accept(int fd, const struct ucred *peer, void *opaque)
     g_hash_table_add(listener->newcomers, n);
 }
 
-VmmListener *vmm_listener_new(const char *path, gid_t gid, unsigned hello_ms,
-                              VmmArrived *arrived, void *opaque,
-                              GError **errp)
+VmmListener *vmm_listener_new(const char *path, const SocketRights *rights,
+                              unsigned hello_ms, VmmArrived *arrived,
+                              void *opaque, GError **errp)
 {
     VmmListener *listener = g_new0(VmmListener, 1);
 
@@ -237,8 +236,8 @@ VmmListener *vmm_listener_new(const char *path, gid_t gid, unsigned hello_ms,
     listener->hello_ms = hello_ms;
     listener->arrived = arrived;
     listener->opaque = opaque;
-    listener->socket = seq_listener_new(path, SOCKET_MODE, gid, vmm_accept,
-                                        listener, errp);
+    listener->socket = seq_listener_new(path, rights, vmm_accept, listener,
+                                        errp);
     if (!listener->socket) {
         vmm_listener_free(listener);
         return NULL;

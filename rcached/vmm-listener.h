@@ -11,9 +11,9 @@
 #define RCACHED_VMM_LISTENER_H
 
 #include <glib.h>
-#include <sys/types.h>
 
 #include "rcache/vmm.h"
+#include "rcached/socket-rights.h"
 #include "rcached/vmm-process.h"
 
 typedef struct VmmListener VmmListener;
@@ -29,14 +29,14 @@ typedef void VmmArrived(int fd, const struct RcacheVmmHello *hello,
 
 /**
  * vmm-listener_new() - listen at @path
- * @gid: whose members may connect, or (gid_t)-1: the process's group
+ * @rights: who may connect
  * @hello_ms: how long a connection may say nothing
  *
  * Return: the listener, or NULL with @errp set
  */
-VmmListener *vmm_listener_new(const char *path, gid_t gid, unsigned hello_ms,
-                              VmmArrived *arrived, void *opaque,
-                              GError **errp);
+VmmListener *vmm_listener_new(const char *path, const SocketRights *rights,
+                              unsigned hello_ms, VmmArrived *arrived,
+                              void *opaque, GError **errp);
 
 /** vmm_listener_free() - stop, close who has not arrived yet */
 void vmm_listener_free(VmmListener *listener);

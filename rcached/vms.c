@@ -49,7 +49,7 @@ struct Vms {
 void vms_config_init(VmsConfig *config)
 {
     *config = (VmsConfig){
-        .vmm_gid = (gid_t)-1,
+        .vmm_rights = { (uid_t)-1, (gid_t)-1, 0660 },
         .pager = PAGER_CONFIG_DEFAULT,
         .tls_fd = -1,
         .hello_ms = 5000,
@@ -404,7 +404,7 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
                                      free_vm);
     rundir_scan(config->dir, vms_seen, vms);
     rundir_scan_vms(config->dir, vms_noted, vms);
-    vms->listener = vmm_listener_new(config->vmm_path, config->vmm_gid,
+    vms->listener = vmm_listener_new(config->vmm_path, &config->vmm_rights,
                                      config->hello_ms, vms_arrived, vms, errp);
     if (!vms->listener) {
         vms_free(vms);

@@ -12,8 +12,8 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
+#include "rcached/socket-rights.h"
 #include "rcached/vm-limits.h"
 #include "rcached/vm.h"
 
@@ -23,7 +23,7 @@ typedef struct VmsConfig {
     RunDir *dir;
     const char *exe;            /* the pager's program */
     const char *vmm_path;       /* where to listen */
-    gid_t vmm_gid;              /* who may connect; (gid_t)-1: our group */
+    SocketRights vmm_rights;    /* who may connect */
     const char *link_path;
     const char *host;
     PagerConfig pager;

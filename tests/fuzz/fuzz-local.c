@@ -52,7 +52,7 @@ static uint64_t take(unsigned bytes)
 
 /* ------------------------------------------------------- what is played */
 
-SeqListener *seq_listener_new(const char *path, mode_t mode, gid_t gid,
+SeqListener *seq_listener_new(const char *path, const SocketRights *rights,
                               SeqAccept *accept, void *opaque, GError **errp)
 {
     SeqListener *l = &socket_of[nr_sockets++];
@@ -186,7 +186,7 @@ static void on_arrived(int fd, const struct RcacheVmmHello *hello,
 static void daemon_begin(void)
 {
     nr_sockets = 0;
-    listener = vmm_listener_new("vmm", -1, HELLO_MS, on_arrived, NULL, NULL);
+    listener = vmm_listener_new("vmm", NULL, HELLO_MS, on_arrived, NULL, NULL);
     server = link_server_new("link", &ops, NULL, NULL);
 }
 

@@ -51,6 +51,12 @@ NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked "
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    "local-vmm-sock-of-any-mode": (
+        "rcached/seqpacket.c", "chmod(path, rights->mode)",
+        "chmod(path, 0666)", "unit-socket-rights"),
+    "local-vmm-sock-of-our-group": (
+        "rcached/seqpacket.c", "chown(path, rights->uid, rights->gid)",
+        "chown(path, -1, -1)", "unit-socket-rights"),
     "local-any-number-of-pagers": (
         "rcached/vms.c", "    if (many) {", "    if (0) {", "unit-vms"),
     "local-pagers-of-one-user": (

@@ -64,6 +64,12 @@ START_TEST(defaults_are_safe)
     ck_assert(!o->tls.written && !o->debug_commands);
     ck_assert_uint_eq(o->slab_size, 64u << 20);
     ck_assert_str_eq(o->memory_source, "host");
+    ck_assert_str_eq(o->vmm_group, "kvm");
+    ck_assert_str_eq(o->vmm_mode, "0660");
+    ck_assert_str_eq(o->vmm_owner, "");
+    ck_assert(o->vmm_group_wished);
+    ck_assert_uint_eq(o->pagers_max, 1024);
+    ck_assert_uint_eq(o->pagers_per_user_max, 512);
     ck_assert_ptr_null(o->arbiters[0]);
     ck_assert_uint_eq(options_lend(o, 100 * GIB), 100 * GIB);
     ck_assert_uint_eq(options_reserve(o, 100 * GIB), 10 * GIB);
