@@ -11,6 +11,7 @@
 #include "common/log-limit.h"
 #include "common/vmm-refuse.h"
 #include "rcached/seqpacket.h"
+#include "rcached/vmm-device.h"
 
 /*
  * Who may be on the way at once, in all and of one user; a VMM is there for
@@ -56,16 +57,22 @@ static void newcomer_free(gpointer opaque)
     g_free(n);
 }
 
-static void newcomer_end(Newcomer *n, const char *why)
+/* May a line be written about one of them? */
+static bool may_log(VmmListener *listener)
 {
-    LogLimit *log = &n->listener->log;
+    LogLimit *log = &listener->log;
     unsigned left_out = log_limit_tick(log, g_get_monotonic_time() / 1000);
 
     if (left_out) {
         g_message("vmm: %u more connections ended before their VM had a pager",
                   left_out);
     }
-    if (log_limit_take(log)) {
+    return log_limit_take(log);
+}
+
+static void newcomer_end(Newcomer *n, const char *why)
+{
+    if (may_log(n->listener)) {
         g_message("vmm: process %d (user %u): %s", (int)n->who.pid,
                   (unsigned)n->who.uid, why);
     }
@@ -159,6 +166,21 @@ static void newcomer_hello(Newcomer *n, struct RcacheVmmHello *hello,
     vmm_process_clear(&who);
 }
 
+/* It has no VM of its own here: the VMM comes again, with HELLO. */
+static void newcomer_device(Newcomer *n)
+{
+    VmmListener *listener = n->listener;
+    pid_t pid = n->who.pid;
+    int fd = fd_steal(&n->fd), err;
+
+    g_hash_table_remove(listener->newcomers, n);
+    err = vmm_device_answer(fd);
+    if (err < 0 && may_log(listener)) {
+        g_message("vmm: process %d may not open /dev/userfaultfd, and neither "
+                  "may this daemon: %s", (int)pid, g_strerror(-err));
+    }
+}
+
 static gboolean newcomer_ready(gint fd, GIOCondition condition,
                                gpointer opaque)
 {
@@ -168,7 +190,9 @@ static gboolean newcomer_ready(gint fd, GIOCondition condition,
     ssize_t len = recv(fd, &hello, sizeof(hello),
                        MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 
-    if (len > 0) {
+    if (len > 0 && vmm_device_is(&hello.hdr, len)) {
+        newcomer_device(n);
+    } else if (len > 0) {
         newcomer_hello(n, &hello, len);
     } else if (len == 0 || (errno != EAGAIN && errno != EINTR)) {
         newcomer_end(n, "closed before its HELLO");

@@ -5,7 +5,8 @@
  * A connection is looked at (MSG_PEEK) until its HELLO is there; the message
  * stays in the queue for the pager to take.  One that is malformed, or that
  * this build cannot serve, is answered with a reason and closed; one that
- * says nothing is closed after a while.
+ * says nothing is closed after a while.  One that asks for the device instead
+ * (vmm-device.h) is answered and closed.
  */
 #ifndef RCACHED_VMM_LISTENER_H
 #define RCACHED_VMM_LISTENER_H

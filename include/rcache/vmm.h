@@ -166,6 +166,8 @@ enum RcacheVmmType {
     RCACHE_VMM_BYE = 19,        /* VMM: everything is local, detach */
     RCACHE_VMM_CANCEL = 20,     /* VMM: give up the command with this id */
     RCACHE_VMM_PROGRESS = 21,   /* pager, with STATS, of the VMM's command */
+    RCACHE_VMM_DEVICE = 22,     /* VMM, in place of HELLO: open the device */
+    RCACHE_VMM_DEVICE_ACK = 23, /* rcached; its body is HELLO_ACK's */
     RCACHE_VMM_NR_TYPES
 };
 
@@ -198,7 +200,10 @@ struct RcacheVmmHello {
     char name[64];              /* the VM's name, NUL-terminated */
 };
 
-/* With one descriptor, a pidfd of the pager, when status is 0. */
+/*
+ * With one descriptor when status is 0: a pidfd of the pager; in DEVICE_ACK
+ * /dev/userfaultfd.
+ */
 struct RcacheVmmHelloAck {
     struct RcacheVmmHdr hdr;
     uint32_t version;
@@ -230,7 +235,7 @@ struct RcacheVmmBlockDel {      /* and BLOCK_DEL_ACK */
     uint32_t generation;
 };
 
-struct RcacheVmmStart {         /* also READY, BYE and CANCEL */
+struct RcacheVmmStart {         /* also READY, BYE, CANCEL and DEVICE */
     struct RcacheVmmHdr hdr;
 };
 

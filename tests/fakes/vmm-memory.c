@@ -9,7 +9,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -136,6 +138,42 @@ static bool ram_init(Vmm *vmm, GError **error)
     return true;
 }
 
+/* As QEMU does where libvirt has given it a /dev without the device. */
+static int ask_for_device(const Vmm *vmm)
+{
+    struct RcacheVmmHdr ask = {
+        .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_DEVICE,
+        .size = sizeof(ask),
+    };
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    struct RcacheVmmHelloAck ack = { .status = -EPROTO };
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = { &ack, sizeof(ack) };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control) };
+    int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd = -1;
+    struct cmsghdr *c;
+
+    g_strlcpy(addr.sun_path, vmm->config.socket, sizeof(addr.sun_path));
+    if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+        send(sock, &ask, sizeof(ask), MSG_NOSIGNAL) < 0 ||
+        recvmsg(sock, &m, MSG_CMSG_CLOEXEC) != sizeof(ack)) {
+        close(sock);
+        return -1;
+    }
+    close(sock);
+    c = CMSG_FIRSTHDR(&m);
+    if (ack.hdr.type == RCACHE_VMM_DEVICE_ACK && !ack.status && c) {
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    }
+    errno = -ack.status;
+    return fd;
+}
+
 static bool uffd_init(Vmm *vmm, GError **error)
 {
     struct uffdio_api api = {
@@ -144,6 +182,9 @@ static bool uffd_init(Vmm *vmm, GError **error)
     };
     int dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 
+    if (dev < 0) {
+        dev = ask_for_device(vmm);
+    }
     if (dev < 0) {
         return failed(error, "/dev/userfaultfd");
     }

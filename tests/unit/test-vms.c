@@ -5,9 +5,12 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -360,6 +363,57 @@ START_TEST(there_are_no_more_vms_than_there_may_be)
 }
 END_TEST
 
+/* The answer to DEVICE; *@device: what came with it, or -1. */
+static struct RcacheVmmHelloAck ask_for_device(int *device)
+{
+    struct RcacheVmmHdr ask = { .magic = RCACHE_VMM_MAGIC,
+                                .type = RCACHE_VMM_DEVICE,
+                                .size = sizeof(ask) };
+    struct RcacheVmmHelloAck ack;
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = { &ack, sizeof(ack) };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control) };
+    int fd = fake_vmm_connect(fix.vmm_path);
+
+    ck_assert_int_eq(send(fd, &ask, sizeof(ask), 0), sizeof(ask));
+    fake_pump(50, NULL, NULL);
+    ck_assert_int_eq(recvmsg(fd, &m, 0), sizeof(ack));
+    ck_assert_uint_eq(ack.hdr.type, RCACHE_VMM_DEVICE_ACK);
+    *device = -1;
+    if (CMSG_FIRSTHDR(&m)) {
+        memcpy(device, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+    }
+    ck_assert_int_eq(recv(fd, &ack, 1, 0), 0);
+    close(fd);
+    return ack;
+}
+
+START_TEST(who_may_not_open_the_device_is_given_it)
+{
+    bool may = !access("/dev/userfaultfd", R_OK | W_OK);
+    int device, uffd;
+    struct RcacheVmmHelloAck ack = ask_for_device(&device);
+
+    ck_assert(no_vm(NULL));
+    if (!may) {
+        ck_assert_int_lt(ack.status, 0);
+        ck_assert_int_eq(device, -1);
+        ck_assert_ptr_nonnull(strstr(ack.text, "/dev/userfaultfd"));
+        return;
+    }
+    ck_assert_int_eq(ack.status, 0);
+    uffd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+    ck_assert_int_ge(uffd, 0);
+    close(uffd);
+    close(device);
+}
+END_TEST
+
 static unsigned lines;
 
 static void count_line(const char *domain, GLogLevelFlags level,
@@ -419,6 +473,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, two_vms_with_one_uuid_are_refused);
     tcase_add_test(tc, a_vm_that_starts_anew_follows_its_dead_self);
     tcase_add_test(tc, a_host_that_cannot_manage_says_so);
+    tcase_add_test(tc, who_may_not_open_the_device_is_given_it);
     tcase_add_loop_test(tc, there_are_no_more_vms_than_there_may_be, 0, 2);
     tcase_add_loop_test(tc, refusals_do_not_flood_the_log, 0, 2);
     suite_add_tcase(suite, tc);
