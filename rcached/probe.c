@@ -44,8 +44,9 @@ bool probe_uring(GError **errp)
 }
 
 /*
- * The VMM opens the device itself, as another user perhaps; that it is not
- * even there, and the sysctl is off, is what can be seen from here.
+ * The VMM opens the device itself, as another user perhaps, or has the daemon
+ * open it; that it is not even there, and the sysctl is off, is what can be
+ * seen from here.
  */
 static bool probe_uffd(GError **errp)
 {

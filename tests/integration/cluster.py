@@ -27,12 +27,10 @@ class Vm:
 
     def __init__(self, host, number=1, socket=None, **options):
         self.host = host
+        self.socket = socket or host.path("vmm.sock")
         self.name = f"vm{number}"
         self.rest = b""
-        argv = ["ip", "netns", "exec", host.netns,
-                os.path.join(host.lab.build, "tests", "fakes", "fake-vmm"),
-                f"--socket={socket or host.path('vmm.sock')}",
-                f"--vm={number}", f"--name={self.name}"]
+        argv = [*self.command(), f"--vm={number}", f"--name={self.name}"]
         for name, value in options.items():
             option = "--" + name.replace("_", "-")
             argv.append(option if value is True else f"{option}={value}")
@@ -42,6 +40,12 @@ class Vm:
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=err, preexec_fn=self.in_child)
             host.lab.vms.append(self)
+
+    def command(self):
+        """The program, and where it connects."""
+        return ["ip", "netns", "exec", self.host.netns,
+                os.path.join(self.host.lab.build, "tests", "fakes",
+                             "fake-vmm"), f"--socket={self.socket}"]
 
     def in_child(self):
         die_with_parent()

@@ -31,6 +31,7 @@ import crash_providers
 import ends
 import failover
 import giveback
+import guarded
 import network
 import owndisk
 import pagers
@@ -47,7 +48,7 @@ SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **copies.SCENARIOS, **crash_arbiters.SCENARIOS,
              **crash_commands.SCENARIOS, **crash_points.SCENARIOS,
              **crash_providers.SCENARIOS, **ends.SCENARIOS,
-             **failover.SCENARIOS, **giveback.SCENARIOS,
+             **failover.SCENARIOS, **giveback.SCENARIOS, **guarded.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
              **secured.SCENARIOS, **spill.SCENARIOS, **stops.SCENARIOS,
              **told.SCENARIOS, **upgrades.SCENARIOS}

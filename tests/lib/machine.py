@@ -46,8 +46,10 @@ def cgroup2():
 class Machine:
     """@host with PID 1; its rcached.service is as configured by @conf."""
 
-    def __init__(self, host, conf):
+    def __init__(self, host, conf, kvm=992):
+        """@kvm: the number of that group"""
         self.host = host
+        self.kvm = kvm
         self.log = None
         self.folder = os.path.join(host.lab.dir, f"{host.name}-machine")
         self.cgroup = os.path.join(cgroup2(),
@@ -86,16 +88,15 @@ class Machine:
             self.put("/etc/systemd/system/rcached.service",
                      f.read().replace("@sbindir@", SBIN))
         self.put("/etc/rcached/rcached.conf", conf)
+        # As sysusers.d makes them.
         for name, more in (
                 ("passwd", "rcached:x:991:991::/:/usr/sbin/nologin\n"),
-                ("group", "rcached:x:991:\n")):
+                ("group", "rcached:x:991:\n"
+                 f"kvm:x:{self.kvm}:rcached\n")):
             with open(f"/etc/{name}") as f:
-                text = f.read()
-            if name == "group" and "\nkvm:" not in text:
-                more += "kvm:x:992:\n"
-            if "\nrcached:" not in text:
-                text += more
-            self.put(f"/etc/{name}", text)
+                kept = [line for line in f
+                        if line.split(":")[0] not in ("rcached", "kvm")]
+            self.put(f"/etc/{name}", "".join(kept) + more)
         # Sanitizers look for leaks in ways that the unit forbids.
         self.put("/etc/systemd/system/rcached.service.d/lab.conf",
                  "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n"
@@ -125,11 +126,15 @@ class Machine:
         return self.run("systemctl", "is-system-running",
                         check=False).strip() in ("running", "degraded")
 
+    def enter(self):
+        """What is in front of a command that is to run inside."""
+        return ["nsenter", f"--target={self.pid}", "--mount", "--pid",
+                "--cgroup", "--uts", "--ipc", "--root", "--wd=/", "--"]
+
     def run(self, *argv, check=True, seconds=120):
         """A command inside; what it has printed."""
         done = subprocess.run(
-            ["nsenter", f"--target={self.pid}", "--mount", "--pid",
-             "--cgroup", "--uts", "--ipc", "--root", "--wd=/", *argv],
+            [*self.enter(), *argv],
             capture_output=True, text=True, timeout=seconds, check=False)
         if check and done.returncode:
             raise LabError(f"{' '.join(argv)}: {done.stdout}{done.stderr}")

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""guarded: rcached.service with all that its unit forbids, and a VM.
+
+Scenarios for scenarios.py, which runs them.
+"""
+import os
+import sys
+
+from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
+import machine  # after cluster, which knows where it is
+
+SCENARIOS = {}
+KVM, QEMU_USER, OTHER_USER = 992, 64055, 64056
+FAKE_VMM = machine.SBIN + "/fake-vmm"
+# Of /proc/PID/status, for each process of the unit.
+GUARDS = {"Uid": "991\t991\t991\t991", "CapEff": "0" * 16, "CapBnd": "0" * 16,
+          "NoNewPrivs": "1", "Seccomp": "2"}
+
+
+def scenario(function):
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+class GuardedVm(Vm):
+    """One in the machine, as libvirt starts QEMU: of a user in kvm, and with
+    a /dev in which there is no userfaultfd."""
+
+    def command(self):
+        m = self.host.lab.machine
+        return [*m.enter(), "unshare", "--mount", "sh", "-c",
+                "mount -t tmpfs tmpfs /dev && exec setpriv "
+                f"--reuid={QEMU_USER} --regid={KVM} --clear-groups "
+                f'{FAKE_VMM} "$@"', "sh", "--socket=/run/rcached/vmm.sock"]
+
+
+class GuardedCluster(Cluster):
+    """The requester's daemon is a service of a machine with systemd."""
+
+    machine = None
+
+    def start_requester(self):
+        host = self.requester
+        why = machine.why_not()
+        if why:
+            print(f"skipped: {why}")
+            sys.exit(77)
+        self.machine = machine.Machine(host, f"""
+[host]
+name = {host.name}
+tls = none
+[provider]
+listen = {host.at(9470)}
+lend = 0
+[agent]
+arbiters = {self.arbiter[1]}
+""", kvm=KVM)
+        self.machine.put_program(
+            os.path.join(self.build, "tests", "fakes", "fake-vmm"),
+            "fake-vmm")
+        self.machine.systemctl("start", "rcached.service")
+        return self.machine.process
+
+    def clean(self):
+        if self.machine:
+            self.machine.kill()
+        super().clean()
+
+
+def processes(m):
+    """{name: [pid]} of the service, as they are called here."""
+    found = {}
+    path = os.path.join(m.cgroup, "system.slice", "rcached.service",
+                        "cgroup.procs")
+    with open(path) as f:
+        for pid in f.read().split():
+            with open(f"/proc/{pid}/comm") as comm:
+                found.setdefault(comm.read().strip(), []).append(int(pid))
+    return found
+
+
+def check_guards(pid):
+    with open(f"/proc/{pid}/status") as f:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in f
+                      if ":\t" in line)
+    for name, value in GUARDS.items():
+        assert status[name] == value, (name, status[name])
+    # Of devices it has what every program wants, and the one.
+    devices = set(os.listdir(f"/proc/{pid}/root/dev"))
+    assert "userfaultfd" in devices and "tty" in devices, devices
+    assert not devices & {"mem", "kmsg", "kvm", "fuse"}, devices
+
+
+def check_socket(m):
+    """Whoever is in kvm may connect, and nobody else."""
+    st = os.stat(m.path("/run/rcached/vmm.sock"))
+    assert st.st_gid == KVM and st.st_mode & 0o7777 == 0o660, st
+    for group, word in ((KVM, "connected"), (OTHER_USER, "Permission denied")):
+        said = m.run("setpriv", f"--reuid={OTHER_USER}", f"--regid={group}",
+                     "--clear-groups", "python3", "-c",
+                     "import socket\n"
+                     "s = socket.socket(socket.AF_UNIX, "
+                     "socket.SOCK_SEQPACKET)\n"
+                     "try:\n s.connect('/run/rcached/vmm.sock')\n"
+                     " print('connected')\n"
+                     "except OSError as e:\n print(e)")
+        assert word in said, (group, said)
+
+
+@scenario
+def systemd_guards_its_vms(build):
+    """
+    Under the unit, which forbids it nearly everything, rcached serves a VM of
+    another user: opens the device for it, pages it out and back, outlives a
+    restart, and knows whose the VM is.
+    """
+    with GuardedCluster(build, providers=1) as c:
+        m = c.machine
+        vm = GuardedVm(c.requester, mem=64, local_max=16, seconds=600,
+                       threads=2)
+        wait_for("pages to go", lambda: c.stored() > 8 * MIB, 60)
+        goes_on(vm)
+        found = processes(m)
+        pager, = found["rcached-pager"]
+        check_guards(found["rcached"][0])
+        check_guards(pager)
+        assert os.getpriority(os.PRIO_PROCESS, pager) == -10
+        check_socket(m)
+        m.systemctl("restart", "rcached.service")
+        goes_on(vm)
+        admin = m.path("/run/rcached/admin.sock")
+        wait_for("the next daemon", lambda: os.path.exists(admin), 30)
+        one, = c.call(admin, "vms")
+        assert one["vmm_uid"] == QEMU_USER and one["vmm_pid"], one
+        assert "CRITICAL" not in m.said(), m.said()
+        expect_clean(vm.quit())
+        m.kill()
+        c.shut_down()
