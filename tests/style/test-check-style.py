@@ -30,6 +30,8 @@ def patch_with(header, mode='new file mode 100644\n'):
 BUILD = SPDX.replace('/*', '#').replace(' */', '') + "files('ring.c')\n"
 BUILD_ALL = BUILD + "files('a.c', 'clock.c', 'main.c')\n"
 
+BUILD_TEST = BUILD_ALL.replace("'a.c'", "'test-b.c'")
+
 GOOD = {
     'common/meson.build': BUILD_ALL,
     'rcached/meson.build': BUILD_ALL,
@@ -48,6 +50,11 @@ GOOD = {
     'qemu-patches/0001.patch': patch_with(HEADER),
     'scripts/tool': '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho "$1"\n',
     'HACKING.md': '### Crash points\n',
+    'tests/unit/meson.build': BUILD_TEST,
+    'tests/unit/test-b.c': SPDX + 'START_TEST(here)\n',
+    'tests/style/test-here.py': '#!/usr/bin/env python3\n# ' + SPDX[3:-4] +
+                                '\n',
+    'docs/security.md': '* Can do it. [`here`, `test-here.py`]\n',
 }
 
 def three(calls):
@@ -62,6 +69,7 @@ def three(calls):
 
 BUILD_THREE = BUILD_ALL + "files('b.c', 'c.c')\n"
 MUTATIONS = 'tests/integration/mutations.py'
+SECURITY = 'docs/security.md'
 
 CASES = [
     ('does not name it', 'rcached/pager/meson.build', BUILD),
@@ -106,6 +114,10 @@ CASES = [
      '"gone", "", "unit-x")}\n'),
     ('here is not in the code', MUTATIONS, SPDX.replace('/*', '#') +
      'MUTATIONS = {"a": ("rcached/main.c", "", "", ["group:here"])}\n'),
+    ('"Can read all...." has no test', SECURITY,
+     '* Can read all.\n* Can write. [not tested: who would]\n'),
+    ('there is no test gone', SECURITY,
+     '* Can read all, and\n  more. [`here`, `test-here.py`,\n  `gone`]\n'),
     ('SC2086', 'scripts/tool',
      '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho $1\n'),
 ]
