@@ -124,7 +124,9 @@ def systemd_guards_its_vms(build):
         pager, = found["rcached-pager"]
         check_guards(found["rcached"][0])
         check_guards(pager)
-        assert os.getpriority(os.PRIO_PROCESS, pager) == -10
+        nice = os.getpriority(os.PRIO_PROCESS, pager)
+        with open(f"/proc/{pager}/limits") as f:
+            assert nice == -10, (nice, f.read())
         check_socket(m)
         m.systemctl("restart", "rcached.service")
         goes_on(vm)
