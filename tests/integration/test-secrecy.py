@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Nobody reads a daemon's memory: no core dump, and no /proc/PID/mem.
+"""Nobody reads a daemon's or a pager's memory: no core dump, and no
+/proc/PID/mem.
 
 usage: test-secrecy.py ARBITER RCACHED
 
@@ -9,12 +10,15 @@ run as another user, from copies which that user may run.
 """
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 NOBODY = 65534
+VMM_MAGIC, HELLO, HELLO_ACK = 0x766d6372, 1, 2
 # The log line that says the daemon is past its set-up.
 READY = {"arbiter": "listening on", "rcached": "runs as host"}
 
@@ -48,6 +52,27 @@ def check(name, pid):
     return wrong
 
 
+def check_pager(folder):
+    """One that has answered HELLO; root may connect to any vmm.sock."""
+    vmm = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    vmm.settimeout(60)
+    vmm.connect(os.path.join(folder, "vmm.sock"))
+    body = struct.pack("=IIQ16sQQQQII64s", 1, 4096, 0, b"v" * 16, 77,
+                       64 << 20, 32 << 20, 32 << 20, 1, 0, b"vm")
+    head = struct.pack("=IHHIIQ", VMM_MAGIC, HELLO, 0, 24 + len(body), 0, 0)
+    vmm.send(head + body)
+    data, fds, _, _ = socket.recv_fds(vmm, 16384, 4)
+    assert struct.unpack_from("=IH", data) == (VMM_MAGIC, HELLO_ACK)
+    assert struct.unpack_from("=i", data, 28) == (0,), data
+    with open(f"/proc/self/fdinfo/{fds[0]}", encoding="ascii") as info:
+        pid = next(int(line.split()[1]) for line in info
+                   if line.startswith("Pid:"))
+    wrong = check("a pager", pid)
+    vmm.close()                 # which ends it
+    os.close(fds[0])
+    return wrong
+
+
 def run(name, program, folder):
     copy = os.path.join(folder, name)
     shutil.copy(program, copy)
@@ -59,7 +84,10 @@ def run(name, program, folder):
             user=NOBODY, group=NOBODY, extra_groups=[], cwd="/", stderr=log)
         try:
             wait_for(popen, log, READY[name])
-            return check(name, popen.pid)
+            wrong = check(name, popen.pid)
+            if name == "rcached":
+                wrong += check_pager(folder)
+            return wrong
         finally:
             popen.terminate()
             popen.wait(60)
