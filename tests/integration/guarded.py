@@ -85,6 +85,10 @@ def check_guards(pid):
                       if ":\t" in line)
     for name, value in GUARDS.items():
         assert status[name] == value, (name, status[name])
+    # The kernel gives root what nobody may look at.
+    with open(f"/proc/{pid}/exe", "rb") as f:
+        if b"__asan_init" not in f.read():
+            assert os.stat(f"/proc/{pid}/mem").st_uid == 0
     # Of devices it has what every program wants, and the one.
     devices = set(os.listdir(f"/proc/{pid}/root/dev"))
     assert "userfaultfd" in devices and "tty" in devices, devices

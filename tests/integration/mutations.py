@@ -51,6 +51,16 @@ NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked "
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    "local-pagers-can-be-traced": (
+        "rcached/pager/pager-main.c", "    secrecy_begin();\n", "",
+        "systemd_guards_its_vms"),
+    "local-the-unit-without-mincore": (
+        "dist/rcached.service", "memfd_secret mincore", "memfd_secret",
+        "systemd_guards_its_vms"),
+    "local-the-device-for-nobody": (
+        "rcached/vmm-listener.c",
+        "    if (len > 0 && vmm_device_is(&hello.hdr, len)) {",
+        "    if (0) {", "unit-vms"),
     "local-vmm-sock-of-any-mode": (
         "rcached/seqpacket.c", "chmod(path, rights->mode)",
         "chmod(path, 0666)", "unit-socket-rights"),
