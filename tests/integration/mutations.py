@@ -81,17 +81,16 @@ MUTATIONS = {
         "    if (0) {", "unit-vms-users"),
     "local-owners-not-written-down": (
         "rcached/vms.c",
-        "    rundir_scan_vms(config->dir, vms_noted, vms);\n", "",
+        "    rundir_scan_vms(config->dir, vms_noted, vms);\n",
+        "    (void)vms_noted;\n",
         "unit-vms-next"),
     "local-a-pid-is-enough": (
         "rcached/vmm-process.c", "    if (p->mark != mark) {",
         "    if (0) {", "unit-vmm-process"),
     "local-the-dead-connect": (
-        "rcached/vmm-process.c",
-        "    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &p->pidfd, &len) "
-        "< 0) {\n        p->pidfd = -1;",
-        "    if (true) {\n        errno = 0;\n        p->pidfd = -1;",
-        "unit-vmm-process"),
+        "rcached/vms.c",
+        "    if (vmm_process_alive(who) == VMM_DEAD) {", "    if (0) {",
+        "unit-vms"),
     "tls-any-name": (
         "rcached/provider/hello.c",
         "    if (peer->tls &&\n        !tls_stream_is(",

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/vms-fixture.h"
@@ -317,6 +318,21 @@ START_TEST(a_vm_that_starts_anew_follows_its_dead_self)
 }
 END_TEST
 
+/* Its pid may be another's by now, so nobody could be held to it. */
+START_TEST(who_is_dead_when_the_connection_comes_has_no_vm)
+{
+    pid_t pid = fork();
+
+    if (!pid) {
+        start(1, 42, "web");
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    fake_pump(200, NULL, NULL);
+    ck_assert(no_vm(NULL));
+}
+END_TEST
+
 static bool refuse_all(GError **errp)
 {
     g_set_error(errp, G_FILE_ERROR, G_FILE_ERROR_INVAL, "not on Sundays");
@@ -472,6 +488,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, the_last_connection_of_a_vmm_is_the_one);
     tcase_add_test(tc, two_vms_with_one_uuid_are_refused);
     tcase_add_test(tc, a_vm_that_starts_anew_follows_its_dead_self);
+    tcase_add_test(tc, who_is_dead_when_the_connection_comes_has_no_vm);
     tcase_add_test(tc, a_host_that_cannot_manage_says_so);
     tcase_add_test(tc, who_may_not_open_the_device_is_given_it);
     tcase_add_loop_test(tc, there_are_no_more_vms_than_there_may_be, 0, 2);
