@@ -36,12 +36,16 @@ WANTED = {
         'Service.OOMPolicy': 'continue', 'Service.KillMode': 'process',
         'Service.LimitMEMLOCK': 'infinity', 'Service.LimitCORE': '0',
         'Service.LimitNICE': '-10', 'Service.CPUWeight': '1000',
+        'Service.User': 'rcached', 'Service.NoNewPrivileges': 'yes',
+        'Service.CapabilityBoundingSet': '',
     },
     'arbiter.service': {
         'Unit.StartLimitIntervalSec': '0',
         'Unit.After': NETWORK, 'Unit.Wants': NETWORK,
         'Service.Restart': 'always', 'Service.RestartSec': '1s',
         'Service.LimitCORE': '0',
+        'Service.User': 'rcached', 'Service.NoNewPrivileges': 'yes',
+        'Service.CapabilityBoundingSet': '',
     },
 }
 
