@@ -105,6 +105,26 @@ WireError wire_hello_ack_decode(const void *payload, size_t len,
     return WIRE_OK;
 }
 
+/* RCACHE_FEATURE_OWNER: nothing where the incarnation is not to be said. */
+static void owner_append(GByteArray *payload, uint64_t incarnation)
+{
+    struct RcacheOwner raw = { .incarnation = htole64(incarnation) };
+
+    if (incarnation) {
+        g_byte_array_append(payload, (const guint8 *)&raw, sizeof(raw));
+    }
+}
+
+/* @bytes: the last of a payload, those of RcacheOwner. */
+static WireError owner_decode(const uint8_t *bytes, uint64_t *incarnation)
+{
+    struct RcacheOwner raw;
+
+    memcpy(&raw, bytes, sizeof(raw));
+    *incarnation = le64toh(raw.incarnation);
+    return *incarnation ? WIRE_OK : WIRE_E_VALUE;
+}
+
 void wire_append_lease_request(GByteArray *out, uint64_t tag,
                                const WireLeaseRequest *req)
 {
@@ -112,24 +132,22 @@ void wire_append_lease_request(GByteArray *out, uint64_t tag,
         .type = RCACHE_LEASE_REQUEST, .tag = tag,
         .count = MIN(req->nr_avoid, RCACHE_AVOID_MAX),
     };
-    struct {
-        struct RcacheLeaseRequest req;
-        struct RcacheAvoid avoid[RCACHE_AVOID_MAX];
-    } raw = {
-        .req = {
-            .bytes = htole64(req->bytes),
-            .copies = htole32(req->copies),
-        },
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    struct RcacheLeaseRequest raw = {
+        .bytes = htole64(req->bytes),
+        .copies = htole32(req->copies),
     };
+    struct RcacheAvoid avoid;
 
-    memcpy(raw.req.vm, req->vm, sizeof(raw.req.vm));
-    wire_text_copy(raw.req.name, sizeof(raw.req.name), req->name);
+    memcpy(raw.vm, req->vm, sizeof(raw.vm));
+    wire_text_copy(raw.name, sizeof(raw.name), req->name);
+    g_byte_array_append(payload, (const guint8 *)&raw, sizeof(raw));
     for (unsigned i = 0; i < head.count; i++) {
-        wire_text_copy(raw.avoid[i].host, sizeof(raw.avoid[i].host),
-                       req->avoid[i]);
+        wire_text_copy(avoid.host, sizeof(avoid.host), req->avoid[i]);
+        g_byte_array_append(payload, (const guint8 *)&avoid, sizeof(avoid));
     }
-    wire_append_frame(out, &head, &raw,
-                      sizeof(raw.req) + head.count * sizeof(raw.avoid[0]));
+    owner_append(payload, req->incarnation);
+    wire_append_frame(out, &head, payload->data, payload->len);
 }
 
 WireError wire_lease_request_decode(const void *payload, size_t len,
@@ -139,8 +157,11 @@ WireError wire_lease_request_decode(const void *payload, size_t len,
     struct RcacheLeaseRequest raw;
     struct RcacheAvoid avoid;
     size_t n = len < sizeof(raw) ? 0 : (len - sizeof(raw)) / sizeof(avoid);
+    size_t without = sizeof(raw) + n * sizeof(avoid);
+    bool owner = len == without + sizeof(struct RcacheOwner);
 
-    if (len != sizeof(raw) + n * sizeof(avoid) || n > RCACHE_AVOID_MAX) {
+    G_STATIC_ASSERT(sizeof(struct RcacheOwner) < sizeof(avoid));
+    if ((len != without && !owner) || n > RCACHE_AVOID_MAX) {
         return WIRE_E_LENGTH;
     }
     memcpy(&raw, at, sizeof(raw));
@@ -150,7 +171,8 @@ WireError wire_lease_request_decode(const void *payload, size_t len,
         .nr_avoid = n,
     };
     memcpy(out->vm, raw.vm, sizeof(raw.vm));
-    if (!out->bytes || !out->copies) {
+    if (!out->bytes || !out->copies ||
+        (owner && owner_decode(at + without, &out->incarnation))) {
         return WIRE_E_VALUE;
     }
     for (size_t i = 0; i < n; i++) {
@@ -285,6 +307,7 @@ WireError wire_lease_reply_decode(const WireHead *head, const void *payload,
 
 void wire_append_grant(GByteArray *out, uint64_t tag, const WireGrant *grant)
 {
+    g_autoptr(GByteArray) payload = g_byte_array_new();
     WireHead head = { .type = RCACHE_GRANT, .tag = tag };
     struct RcacheGrant raw = {
         .lease = htole64(grant->lease),
@@ -297,14 +320,18 @@ void wire_append_grant(GByteArray *out, uint64_t tag, const WireGrant *grant)
     memcpy(raw.vm, grant->vm, sizeof(raw.vm));
     wire_text_copy(raw.name, sizeof(raw.name), grant->name);
     wire_text_copy(raw.host, sizeof(raw.host), grant->host);
-    wire_append_frame(out, &head, &raw, sizeof(raw));
+    g_byte_array_append(payload, (const guint8 *)&raw, sizeof(raw));
+    owner_append(payload, grant->incarnation);
+    wire_append_frame(out, &head, payload->data, payload->len);
 }
 
 WireError wire_grant_decode(const void *payload, size_t len, WireGrant *out)
 {
+    const uint8_t *at = payload;
     struct RcacheGrant raw;
+    bool owner = len == sizeof(raw) + sizeof(struct RcacheOwner);
 
-    if (len != sizeof(raw)) {
+    if (len != sizeof(raw) && !owner) {
         return WIRE_E_LENGTH;
     }
     memcpy(&raw, payload, sizeof(raw));
@@ -316,7 +343,8 @@ WireError wire_grant_decode(const void *payload, size_t len, WireGrant *out)
     };
     memcpy(out->token, raw.token, sizeof(raw.token));
     memcpy(out->vm, raw.vm, sizeof(raw.vm));
-    if (!lease_id_ok(out->lease) || !out->bytes || !out->claim_ms) {
+    if (!lease_id_ok(out->lease) || !out->bytes || !out->claim_ms ||
+        (owner && owner_decode(at + sizeof(raw), &out->incarnation))) {
         return WIRE_E_VALUE;
     }
     if (wire_text_decode(out->name, raw.name, sizeof(raw.name)) ||
@@ -363,6 +391,40 @@ WireError wire_grant_ack_decode(const WireHead *head, const void *payload,
         return WIRE_E_VALUE;
     }
     return wire_text_decode(out->text, raw.text, sizeof(raw.text));
+}
+
+void wire_append_where(GByteArray *out, uint8_t type, uint64_t tag,
+                       const WireWhere *where)
+{
+    WireHead head = { .type = type, .tag = tag, .status = where->status };
+    struct RcacheWhere raw;
+
+    wire_text_copy(raw.host, sizeof(raw.host), where->host);
+    wire_text_copy(raw.address, sizeof(raw.address), where->address);
+    wire_append_frame(out, &head, &raw, sizeof(raw));
+}
+
+WireError wire_where_decode(const WireHead *head, const void *payload,
+                            size_t len, WireWhere *out)
+{
+    struct RcacheWhere raw;
+    bool answer = head->type == RCACHE_WHERE_ACK && !head->status;
+
+    if (len != sizeof(raw)) {
+        return WIRE_E_LENGTH;
+    }
+    memcpy(&raw, payload, sizeof(raw));
+    *out = (WireWhere) { .status = head->status };
+    if (wire_text_decode(out->host, raw.host, sizeof(raw.host)) ||
+        wire_text_decode(out->address, raw.address, sizeof(raw.address))) {
+        return WIRE_E_TEXT;
+    }
+    /* One is asked for by the other, and both are the answer. */
+    if (answer ? !out->host[0] || !out->address[0]
+               : !out->host[0] && !out->address[0]) {
+        return WIRE_E_TEXT;
+    }
+    return WIRE_OK;
 }
 
 void wire_append_drain(GByteArray *out, bool drain)

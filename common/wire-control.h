@@ -36,6 +36,7 @@ typedef struct WireLeaseRequest {
     uint8_t vm[RCACHE_UUID_LEN];
     char name[RCACHE_NAME_MAX];
     uint64_t bytes;
+    uint64_t incarnation;       /* of the VM; 0: is not said */
     uint32_t copies;
     uint32_t nr_avoid;          /* at most RCACHE_AVOID_MAX */
     char avoid[RCACHE_AVOID_MAX][RCACHE_NAME_MAX];
@@ -70,6 +71,7 @@ typedef struct WireGrant {
     uint8_t vm[RCACHE_UUID_LEN];
     char name[RCACHE_NAME_MAX];
     char host[RCACHE_NAME_MAX];
+    uint64_t incarnation;       /* of the VM; 0: is not said */
 } WireGrant;
 
 typedef struct WireGrantAck {
@@ -79,6 +81,13 @@ typedef struct WireGrantAck {
     uint32_t ttl_ms;
     char text[128];
 } WireGrantAck;
+
+/* Of WHERE and WHERE_ACK. */
+typedef struct WireWhere {
+    uint16_t status;            /* goes to and comes from the head */
+    char host[RCACHE_NAME_MAX];
+    char address[RCACHE_NAME_MAX];
+} WireWhere;
 
 typedef struct WireEvict {
     uint8_t vm[RCACHE_UUID_LEN];
@@ -110,6 +119,9 @@ void wire_append_grant(GByteArray *out, uint64_t tag, const WireGrant *grant);
 void wire_append_grant_ack(GByteArray *out, uint64_t tag,
                            const WireGrantAck *ack);
 
+/** wire_append_where() - WHERE, or WHERE_ACK, as @type says */
+void wire_append_where(GByteArray *out, uint8_t type, uint64_t tag,
+                       const WireWhere *where);
 void wire_append_drain(GByteArray *out, bool drain);
 void wire_append_withdraw(GByteArray *out, uint64_t lease);
 void wire_append_evict(GByteArray *out, uint64_t tag, const WireEvict *evict);
@@ -119,6 +131,8 @@ void wire_append_upgrade_ack(GByteArray *out, uint64_t tag,
                              const WireUpgradeAck *ack);
 
 /* Each reads the @len bytes of payload that belong to a decoded head. */
+WireError wire_where_decode(const WireHead *head, const void *payload,
+                            size_t len, WireWhere *out);
 WireError wire_drain_decode(const void *payload, size_t len, bool *drain);
 WireError wire_withdraw_decode(const void *payload, size_t len,
                                uint64_t *lease);

@@ -77,22 +77,35 @@ void wire_append_move(GByteArray *out, const WireHead *head,
         .to_session = htole64(move->to_session),
         .slab = htole32(move->slab),
     };
+    struct {
+        struct RcacheMove move;
+        struct RcacheMoveTo to;
+    } __attribute__((packed)) both;
     WireHead whole = *head;
 
     whole.type = RCACHE_MOVE;
     memcpy(raw.token, move->token, sizeof(raw.token));
     wire_text_copy(raw.address, sizeof(raw.address), move->address);
-    wire_append_frame(out, &whole, &raw, sizeof(raw));
+    both.move = raw;
+    wire_text_copy(both.to.host, sizeof(both.to.host), move->host);
+    wire_append_frame(out, &whole, &both, *move->host ? sizeof(both)
+                                                      : sizeof(raw));
 }
 
 WireError wire_move_decode(const void *payload, size_t len, WireMove *out)
 {
+    const uint8_t *at = payload;
     struct RcacheMove raw;
+    struct RcacheMoveTo to = { "" };
+    bool named = len == sizeof(raw) + sizeof(to);
 
-    if (len != sizeof(raw)) {
+    if (len != sizeof(raw) && !named) {
         return WIRE_E_LENGTH;
     }
-    memcpy(&raw, payload, sizeof(raw));
+    memcpy(&raw, at, sizeof(raw));
+    if (named) {
+        memcpy(&to, at + sizeof(raw), sizeof(to));
+    }
     if (raw.reserved) {
         return WIRE_E_RESERVED;
     }
@@ -105,7 +118,8 @@ WireError wire_move_decode(const void *payload, size_t len, WireMove *out)
     };
     memcpy(out->token, raw.token, sizeof(out->token));
     if (wire_text_decode(out->address, raw.address, sizeof(raw.address)) ||
-        !out->address[0]) {
+        wire_text_decode(out->host, to.host, sizeof(to.host)) ||
+        !out->address[0] || (named && !out->host[0])) {
         return WIRE_E_TEXT;
     }
     return out->to_lease && out->to_session ? WIRE_OK : WIRE_E_VALUE;

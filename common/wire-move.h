@@ -23,6 +23,7 @@ typedef struct WireMove {
     uint64_t to_session;
     uint32_t slab;
     char address[RCACHE_NAME_MAX];      /* never empty */
+    char host[RCACHE_NAME_MAX];         /* "": is not said */
 } WireMove;
 
 typedef struct WireMoved {

@@ -43,6 +43,7 @@ typedef struct TypeRule {
     uint32_t fixed;             /* bytes before what is counted */
     uint32_t each;              /* bytes for each that is counted */
     uint32_t more;              /* and so many, or none, by a feature */
+    uint32_t tail;              /* bytes at the end, or none, by a feature */
     uint32_t length_max;        /* if not 0: from fixed to this, any length */
 } TypeRule;
 
@@ -82,7 +83,8 @@ static const TypeRule type_rules[] = {
          .fixed = sizeof(struct RcacheMoveToken)),
     RULE(EXPECT_ACK, .to = TO_REQUESTER, .data = true, BARE_ACK),
     RULE(MOVE, .to = TO_PROVIDER, .data = true,
-         .fixed = sizeof(struct RcacheMove)),
+         .fixed = sizeof(struct RcacheMove),
+         .tail = sizeof(struct RcacheMoveTo)),
     RULE(MOVE_ACK, .to = TO_REQUESTER, .data = true, BARE_ACK,
          .fixed = sizeof(struct RcacheMoved)),
     RULE(CONFIRM, .to = TO_PROVIDER, .data = true,
@@ -111,13 +113,15 @@ static const TypeRule type_rules[] = {
     RULE(LEASE_REQUEST, .to = TO_ARBITER,
          .count_max = RCACHE_AVOID_MAX,
          .fixed = sizeof(struct RcacheLeaseRequest),
-         .each = sizeof(struct RcacheAvoid)),
+         .each = sizeof(struct RcacheAvoid),
+         .tail = sizeof(struct RcacheOwner)),
     RULE(LEASE_REPLY, .to = TO_HOST, .answer = true,
          .count_max = WIRE_GRANTS_MAX,
          .fixed = sizeof(struct RcacheLeaseReply),
          .each = sizeof(struct RcacheLeaseGrant),
          .more = sizeof(struct RcacheLabel)),
-    RULE(GRANT, .to = TO_HOST, .fixed = sizeof(struct RcacheGrant)),
+    RULE(GRANT, .to = TO_HOST, .fixed = sizeof(struct RcacheGrant),
+         .tail = sizeof(struct RcacheOwner)),
     RULE(GRANT_ACK, .to = TO_ARBITER, .answer = true,
          .fixed = sizeof(struct RcacheGrantAck)),
     RULE(DRAIN, .to = TO_HOST, .fixed = sizeof(struct RcacheDrain)),
@@ -128,8 +132,11 @@ static const TypeRule type_rules[] = {
     RULE(UPGRADE, .to = TO_HOST),
     RULE(UPGRADE_ACK, .to = TO_ARBITER, .answer = true,
          .fixed = sizeof(struct RcacheUpgradeAck)),
+    RULE(WHERE, .to = TO_ARBITER, .fixed = sizeof(struct RcacheWhere)),
+    RULE(WHERE_ACK, .to = TO_HOST, .answer = true,
+         .fixed = sizeof(struct RcacheWhere)),
 };
-_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_UPGRADE_ACK + 1,
+_Static_assert(G_N_ELEMENTS(type_rules) == RCACHE_WHERE_ACK + 1,
                "type_rules[] does not match enum RcacheType");
 
 static const char *const status_names[] = {
@@ -253,6 +260,8 @@ WireError wire_text_decode(char *to, const char *from, size_t size)
 /* Do length and count fit the type and each other? */
 static WireError head_check_size(const TypeRule *rule, const WireHead *head)
 {
+    uint32_t length = rule->fixed + rule->each * head->count;
+
     if (head->status) {
         uint32_t want = rule->bare_if_status ? 0 : rule->fixed;
 
@@ -268,9 +277,9 @@ static WireError head_check_size(const TypeRule *rule, const WireHead *head)
         return head->length >= rule->fixed && head->length <= rule->length_max
             ? WIRE_OK : WIRE_E_LENGTH;
     }
-    return head->length == rule->fixed + rule->each * head->count ||
-           (rule->more && head->length ==
-            rule->fixed + (rule->each + rule->more) * head->count)
+    return head->length == length ||
+           (rule->more && head->length == length + rule->more * head->count) ||
+           (rule->tail && head->length == length + rule->tail)
         ? WIRE_OK : WIRE_E_LENGTH;
 }
 

@@ -347,6 +347,8 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
         config.starting = extend_start;
         config.kept = kept;
         config.nr_kept = n;
+        config.where = whereabouts_ask;
+        config.where_opaque = r->whereabouts;
         r->provider = provider_new(&config, errp);
     }
     service_kept_free(fds, n);
@@ -470,6 +472,7 @@ static void start_arbiters(Rcached *r)
     config.provider = r->provider ? provider_address(r->provider) : "";
     config.tls = tls_keeper_credentials(r->tls);
     r->arbiters = arbiter_clients_new(&config, &arbiter_ops, r);
+    whereabouts_start(r->whereabouts, r->arbiters, r->provider);
     if (!arbiter_clients_count(r->arbiters)) {
         g_message("no arbiter is configured: VMs here get no leases, and "
                   "nobody leases from this host");
@@ -497,6 +500,7 @@ Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
 
     r->options = options;
     r->evicts = evicts_new();
+    r->whereabouts = whereabouts_new();
     if (!probe_uring(errp) || !boot_id_read(r->boot_id, errp)) {
         return NULL;
     }
@@ -554,6 +558,7 @@ void rcached_free(Rcached *r)
     stopping_free(r->stopping);
     policy_free(r->policy);
     granter_free(r->granter);
+    whereabouts_stop(r->whereabouts);
     arbiter_clients_free(r->arbiters);
     wants_free(r->wants);
     own_disk_free(r->disk);
@@ -562,6 +567,7 @@ void rcached_free(Rcached *r)
     qmp_folder_free(r->qmp);
     vms_free(r->vms);
     provider_free(r->provider);
+    whereabouts_free(r->whereabouts);
     memory_source_free(r->memory);
     rundir_free(r->dir);
     tls_keeper_free(r->tls);

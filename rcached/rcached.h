@@ -28,6 +28,7 @@
 #include "rcached/stopping.h"
 #include "rcached/vms.h"
 #include "rcached/wants.h"
+#include "rcached/whereabouts.h"
 
 typedef struct HostAdmin HostAdmin;
 
@@ -41,6 +42,7 @@ typedef struct Rcached {
     Provider *provider;         /* NULL on a host that lends nothing and has
                                  * no spill file */
     Granter *granter;           /* NULL with it */
+    Whereabouts *whereabouts;   /* what it asks */
     int64_t start_extended;     /* us: when the start last asked for time */
     MemorySource *memory;
     MemoryWatch *watch;         /* or NULL */

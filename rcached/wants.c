@@ -178,6 +178,7 @@ void wants_add(Wants *wants, const Vm *vm, const struct LinkWant *msg)
     }
     forget_unmet(wants, vm);
     request->bytes = msg->bytes;
+    request->incarnation = vm->incarnation;
     request->copies = MAX(msg->copies, 1);
     memcpy(request->vm, vm->uuid, sizeof(request->vm));
     wire_text_copy(request->name, sizeof(request->name), vm->name);

@@ -405,7 +405,7 @@ recon:
 fence:
         atomic { sw = 0; sg = 0; hole = 0;
 #ifndef NO_R3
-            /* HELLO: provider fences older sessions */
+            /* CLAIM: provider fences older sessions */
             if :: po[0] -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else fi;
             if :: po[1] -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else fi;
             fro[1] = 0; fro[2] = 0;

@@ -33,6 +33,13 @@
 #define RCACHE_FEATURE_UPGRADE  (UINT64_C(1) << 8)  /* of a host: UPGRADE */
                                                     /* and copies are known */
 #define RCACHE_FEATURE_SUMS     (UINT64_C(1) << 7)  /* of a provider: SUMS */
+#define RCACHE_FEATURE_OWNER    (UINT64_C(1) << 9)  /* RcacheOwner is taken: */
+                                                    /* of a host in GRANT, */
+                                                    /* of an arbiter in */
+                                                    /* LEASE_REQUEST */
+#define RCACHE_FEATURE_WHERE    (UINT64_C(1) << 10) /* of an arbiter: WHERE */
+#define RCACHE_FEATURE_NAMED    (UINT64_C(1) << 11) /* of a provider: MOVE */
+                                                    /* has a RcacheMoveTo */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
@@ -88,7 +95,9 @@ enum RcacheType {
     RCACHE_EVICT_ACK = 55,
     RCACHE_WITHDRAW = 56,       /* the same, RCACHE_FEATURE_WITHDRAW */
     RCACHE_UPGRADE = 57,        /* the same, RCACHE_FEATURE_UPGRADE */
-    RCACHE_UPGRADE_ACK = 58
+    RCACHE_UPGRADE_ACK = 58,
+    RCACHE_WHERE = 59,          /* host to arbiter, RCACHE_FEATURE_WHERE */
+    RCACHE_WHERE_ACK = 60
 };
 
 /* Status of an answer, in the frame's head; 0 is success. */
@@ -200,6 +209,11 @@ struct RcacheMove {
     char address[RCACHE_NAME_MAX];      /* of the new provider */
 } __attribute__((packed));
 
+/* Behind RcacheMove, RCACHE_FEATURE_NAMED: whose provider it is. */
+struct RcacheMoveTo {
+    char host[RCACHE_NAME_MAX];
+} __attribute__((packed));
+
 /* MOVE_ACK, CONFIRM_ACK, PUSHED. */
 struct RcacheMoved {
     uint64_t pages;
@@ -221,6 +235,11 @@ struct RcacheLeaseRequest {
 
 struct RcacheAvoid {
     char host[RCACHE_NAME_MAX];
+} __attribute__((packed));
+
+/* At the end of LEASE_REQUEST and of GRANT, RCACHE_FEATURE_OWNER. */
+struct RcacheOwner {
+    uint64_t incarnation;               /* of the VM; not 0 */
 } __attribute__((packed));
 
 /* hdr.status and text say why there is less than was asked for. */
@@ -262,6 +281,12 @@ struct RcacheGrantAck {
     uint32_t ttl_ms;
     uint32_t reserved;
     char text[128];
+} __attribute__((packed));
+
+/* WHERE: one of the two; and WHERE_ACK: both. */
+struct RcacheWhere {
+    char host[RCACHE_NAME_MAX];
+    char address[RCACHE_NAME_MAX];      /* of its provider */
 } __attribute__((packed));
 
 /* An operator wants a host empty, or no longer. */

@@ -19,6 +19,7 @@
 #include "common/control-dial.h"
 #include "common/wire-control.h"
 #include "common/wire-version.h"
+#include "rcached/agent/arbiter-answers.h"
 
 #define BEAT_MIN_MS     100u
 #define BEAT_MAX_MS     60000u
@@ -28,51 +29,6 @@
 #define SILENT_MIN_MS   5000u
 /* A busy machine is no dead one, however short a heartbeat is. */
 #define PING_MIN_MS     250u
-
-typedef struct Arbiter {
-    ArbiterClients *clients;
-    unsigned index;
-    char *address;
-    ControlDial *dial;
-    ControlConn *frames;
-    uint64_t connection;        /* number of this one */
-    uint64_t features;          /* of its HELLO_ACK */
-    unsigned version;           /* the same */
-    bool greeted;
-    guint timer;                /* of the next attempt, or heartbeat */
-    unsigned pause_ms;          /* before the next attempt */
-    unsigned period_ms;
-    uint64_t seq;
-    uint64_t beats;
-    uint64_t pings, pongs;      /* of this connection */
-    char host[RCACHE_NAME_MAX];
-    char *error;
-    bool said;                  /* this error has been logged */
-} Arbiter;
-
-/*
- * Outlives its arbiters as long as one that asked is unanswered: @alive says
- * whether they are still there.
- */
-struct ArbiterClients {
-    unsigned refs;
-    bool alive;
-    ArbiterConfig config;
-    char *host, *provider;
-    const ArbiterOps *ops;
-    void *opaque;
-    Arbiter *arbiter;
-    unsigned nr_arbiters;
-    uint64_t connections;
-    LeaseRequests *requests;
-};
-
-struct ArbiterAsked {
-    ArbiterClients *clients;
-    unsigned index;
-    uint64_t connection;
-    uint64_t tag;
-};
 
 static void arbiter_wait(Arbiter *a);
 
@@ -84,14 +40,6 @@ void arbiter_config_init(ArbiterConfig *config)
         .retry_max_ms = 5000,
         .answer_ms = 3000,
     };
-}
-
-static bool control_conn_send_bytes(ControlConn *frames, GByteArray *bytes)
-{
-    bool sent = control_conn_send(frames, bytes);
-
-    g_byte_array_unref(bytes);
-    return sent;
 }
 
 /* -------------------------------------------------------------- requests */
@@ -116,6 +64,9 @@ static void fit_request(WireLeaseRequest *what, uint64_t features)
     if (!(features & RCACHE_FEATURE_AVOID)) {
         what->nr_avoid = 0;
     }
+    if (!(features & RCACHE_FEATURE_OWNER)) {
+        what->incarnation = 0;
+    }
     if (!(features & RCACHE_FEATURE_LABELS)) {
         what->bytes *= what->copies;
         what->copies = 1;
@@ -135,7 +86,7 @@ static uint64_t request_send(unsigned i, uint64_t tag,
     wire_append_lease_request(bytes, tag, &what);
     wire_append_bare(bytes, &ping);
     /* If that fails the connection ends, which asks the next one. */
-    control_conn_send_bytes(a->frames, bytes);
+    arbiter_send_bytes(a->frames, bytes);
     return ++a->pings;
 }
 
@@ -181,6 +132,35 @@ void arbiter_request(ArbiterClients *clients, const WireLeaseRequest *request,
     lease_requests_add(clients->requests, request, reply, opaque);
 }
 
+static bool where_knows(unsigned i, void *opaque)
+{
+    const ArbiterClients *clients = opaque;
+
+    return clients->arbiter[i].features & RCACHE_FEATURE_WHERE;
+}
+
+static void where_send(unsigned i, uint64_t tag, const WireWhere *what,
+                       void *opaque)
+{
+    ArbiterClients *clients = opaque;
+    GByteArray *bytes = g_byte_array_new();
+
+    wire_append_where(bytes, RCACHE_WHERE, tag, what);
+    arbiter_send_bytes(clients->arbiter[i].frames, bytes);
+}
+
+static const WhereRequestsOps where_ops = {
+    .ready = request_ready,
+    .knows = where_knows,
+    .send = where_send,
+};
+
+void arbiter_where(ArbiterClients *clients, const WireWhere *what,
+                   WhereReply *reply, void *opaque)
+{
+    where_requests_add(clients->wheres, what, reply, opaque);
+}
+
 /* ------------------------------------------------------------ connection */
 
 static void arbiter_lost(Arbiter *a, const char *why)
@@ -195,17 +175,23 @@ static void arbiter_lost(Arbiter *a, const char *why)
     a->error = g_strdup(why);
     a->greeted = false;
     lease_requests_lost(a->clients->requests, a->index, why);
+    where_requests_lost(a->clients->wheres, a->index);
     arbiter_wait(a);
 }
 
-static void arbiter_lease_reply(Arbiter *a, const WireHead *head,
-                                const WireLeaseReply *reply)
+static WireError arbiter_lease_reply(Arbiter *a, const WireHead *head,
+                                     const uint8_t *payload)
 {
-    if (!lease_requests_answered(a->clients->requests, a->index, head->tag,
-                                 reply)) {
+    WireLeaseReply reply;
+    WireError err = wire_lease_reply_decode(head, payload, head->length,
+                                            &reply);
+
+    if (!err && !lease_requests_answered(a->clients->requests, a->index,
+                                         head->tag, &reply)) {
         g_message("arbiter %s: an answer with %u leases came too late: nobody "
-                  "claims them, and they lapse", a->address, reply->nr_grants);
+                  "claims them, and they lapse", a->address, reply.nr_grants);
     }
+    return err;
 }
 
 static gboolean arbiter_beat(gpointer opaque)
@@ -219,7 +205,7 @@ static gboolean arbiter_beat(gpointer opaque)
     wire_append_bare(bytes, &ping);
     a->pings++;
     a->beats++;
-    control_conn_send_bytes(a->frames, bytes);
+    arbiter_send_bytes(a->frames, bytes);
     /* So that many hosts do not come to beat together. */
     a->timer = g_timeout_add(a->period_ms * 9 / 10 +
                              g_random_int_range(0, a->period_ms / 5 + 1),
@@ -266,16 +252,17 @@ static void arbiter_greeted(Arbiter *a, const WireHead *head,
     a->clients->ops->greeted(a->clients->opaque);
 }
 
-static ArbiterAsked *asked_new(Arbiter *a, uint64_t tag)
+static WireError arbiter_where_ack(Arbiter *a, const WireHead *head,
+                                   const uint8_t *payload)
 {
-    ArbiterAsked *asked = g_new0(ArbiterAsked, 1);
+    WireWhere where;
+    WireError err = wire_where_decode(head, payload, head->length, &where);
 
-    a->clients->refs++;
-    asked->clients = a->clients;
-    asked->index = a->index;
-    asked->connection = a->connection;
-    asked->tag = tag;
-    return asked;
+    if (!err) {
+        where_requests_answered(a->clients->wheres, a->index, head->tag,
+                                &where);
+    }
+    return err;
 }
 
 static WireError arbiter_frame(Arbiter *a, const WireHead *head,
@@ -283,7 +270,6 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
 {
     const ArbiterOps *ops = a->clients->ops;
     WireHelloAck ack;
-    WireLeaseReply reply;
     WireGrant grant;
     WireEvict evict;
     uint64_t lease;
@@ -305,25 +291,25 @@ static WireError arbiter_frame(Arbiter *a, const WireHead *head,
         }
         return err;
     case RCACHE_LEASE_REPLY:
-        err = wire_lease_reply_decode(head, payload, head->length, &reply);
-        if (!err) {
-            arbiter_lease_reply(a, head, &reply);
-        }
-        return err;
+        return arbiter_lease_reply(a, head, payload);
+    case RCACHE_WHERE_ACK:
+        return arbiter_where_ack(a, head, payload);
     case RCACHE_GRANT:
         err = wire_grant_decode(payload, head->length, &grant);
         if (!err) {
-            ops->grant(asked_new(a, head->tag), &grant, a->clients->opaque);
+            ops->grant(arbiter_asked_new(a, head->tag), &grant,
+                       a->clients->opaque);
         }
         return err;
     case RCACHE_EVICT:
         err = wire_evict_decode(payload, head->length, &evict);
         if (!err) {
-            ops->evict(asked_new(a, head->tag), &evict, a->clients->opaque);
+            ops->evict(arbiter_asked_new(a, head->tag), &evict,
+                       a->clients->opaque);
         }
         return err;
     case RCACHE_UPGRADE:
-        ops->upgrade(asked_new(a, head->tag), a->clients->opaque);
+        ops->upgrade(arbiter_asked_new(a, head->tag), a->clients->opaque);
         return WIRE_OK;
     case RCACHE_DRAIN:
         err = wire_drain_decode(payload, head->length, &draining);
@@ -379,7 +365,7 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
         .role = RCACHE_ROLE_HOST,
         .features = RCACHE_FEATURE_DRAIN | RCACHE_FEATURE_EVICT |
                     RCACHE_FEATURE_WITHDRAW | RCACHE_FEATURE_LABELS |
-                    RCACHE_FEATURE_UPGRADE,
+                    RCACHE_FEATURE_UPGRADE | RCACHE_FEATURE_OWNER,
     };
 
     a->dial = NULL;
@@ -399,7 +385,7 @@ static void arbiter_dialed(GSocketConnection *conn, const GError *error,
                            &arbiter);
     bytes = g_byte_array_new();
     wire_append_hello(bytes, 0, &hello);
-    control_conn_send_bytes(a->frames, bytes);
+    arbiter_send_bytes(a->frames, bytes);
 }
 
 static gboolean arbiter_dial(gpointer opaque)
@@ -448,6 +434,7 @@ ArbiterClients *arbiter_clients_new(const ArbiterConfig *config,
     clients->nr_arbiters = n;
     clients->requests = lease_requests_new(n, config->answer_ms, &request_ops,
                                            clients);
+    clients->wheres = where_requests_new(n, &where_ops, clients);
     for (unsigned i = 0; i < n; i++) {
         Arbiter *a = &clients->arbiter[i];
 
@@ -473,17 +460,6 @@ void arbiter_clients_set_tls(ArbiterClients *clients, TlsCredentials *creds)
     }
 }
 
-static void clients_unref(ArbiterClients *clients)
-{
-    if (--clients->refs == 0) {
-        g_free(clients->host);
-        g_free(clients->provider);
-        tls_credentials_unref(clients->config.tls);
-        g_free(clients->arbiter);
-        g_free(clients);
-    }
-}
-
 void arbiter_clients_free(ArbiterClients *clients)
 {
     if (!clients) {
@@ -491,6 +467,7 @@ void arbiter_clients_free(ArbiterClients *clients)
     }
     clients->alive = false;
     g_clear_pointer(&clients->requests, lease_requests_free);
+    g_clear_pointer(&clients->wheres, where_requests_free);
     for (unsigned i = 0; i < clients->nr_arbiters; i++) {
         Arbiter *a = &clients->arbiter[i];
 
@@ -500,74 +477,5 @@ void arbiter_clients_free(ArbiterClients *clients)
         g_free(a->address);
         g_free(a->error);
     }
-    clients_unref(clients);
-}
-
-/* Takes both. */
-static void asked_answer(ArbiterAsked *asked, GByteArray *bytes)
-{
-    ArbiterClients *clients = asked->clients;
-    Arbiter *a = clients->alive ? &clients->arbiter[asked->index] : NULL;
-
-    if (a && a->greeted && a->connection == asked->connection) {
-        control_conn_send_bytes(a->frames, bytes);
-    } else {
-        g_byte_array_unref(bytes);
-    }
-    clients_unref(clients);
-    g_free(asked);
-}
-
-void arbiter_grant_answer(ArbiterAsked *request, const WireGrantAck *ack)
-{
-    GByteArray *bytes = g_byte_array_new();
-
-    wire_append_grant_ack(bytes, request->tag, ack);
-    asked_answer(request, bytes);
-}
-
-void arbiter_evict_answer(ArbiterAsked *request, const WireEvictAck *ack)
-{
-    GByteArray *bytes = g_byte_array_new();
-
-    wire_append_evict_ack(bytes, request->tag, ack);
-    asked_answer(request, bytes);
-}
-
-void arbiter_upgrade_answer(ArbiterAsked *request, const WireUpgradeAck *ack)
-{
-    GByteArray *bytes = g_byte_array_new();
-
-    wire_append_upgrade_ack(bytes, request->tag, ack);
-    asked_answer(request, bytes);
-}
-
-unsigned arbiter_clients_count(const ArbiterClients *clients)
-{
-    return clients->nr_arbiters;
-}
-
-unsigned arbiter_clients_connected(const ArbiterClients *clients)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < clients->nr_arbiters; i++) {
-        n += clients->arbiter[i].greeted;
-    }
-    return n;
-}
-
-void arbiter_clients_status(const ArbiterClients *clients, unsigned i,
-                            ArbiterStatus *out)
-{
-    const Arbiter *a = &clients->arbiter[i];
-
-    *out = (ArbiterStatus) {
-        .address = a->address,
-        .host = a->host,
-        .connected = a->greeted,
-        .error = a->error ? a->error : "",
-        .beats = a->beats,
-        .version = a->greeted ? a->version : 0,
-    };
+    arbiter_clients_unref(clients);
 }

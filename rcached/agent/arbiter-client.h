@@ -22,6 +22,7 @@
 #include "common/wire-control.h"
 #include "common/wire.h"
 #include "rcached/agent/lease-requests.h"
+#include "rcached/agent/where-requests.h"
 
 typedef struct ArbiterClients ArbiterClients;
 
@@ -94,6 +95,14 @@ void arbiter_clients_set_tls(ArbiterClients *clients, TlsCredentials *creds);
  */
 void arbiter_request(ArbiterClients *clients, const WireLeaseRequest *request,
                      LeaseRequestReply *reply, void *opaque);
+
+/**
+ * arbiter_where() - ask all arbiters where a provider is
+ * @what: see where_requests_add()
+ * @reply: called once, never from within this function
+ */
+void arbiter_where(ArbiterClients *clients, const WireWhere *what,
+                   WhereReply *reply, void *opaque);
 
 /** arbiter_grant_answer() - answer a GRANT; @request is gone then.  An
  * arbiter that is gone meanwhile gets none: nobody will claim that lease. */

@@ -100,6 +100,9 @@ static void move_send_move(Pager *p, Move *m)
     head.tag = m->tag;
     memcpy(move.token, m->token, sizeof(move.token));
     wire_text_copy(move.address, sizeof(move.address), m->to->remote->address);
+    if (m->from->remote->features & RCACHE_FEATURE_NAMED) {
+        wire_text_copy(move.host, sizeof(move.host), m->to->known.provider);
+    }
     wire_append_move(frame, &head, &move);
     data_conn_send_bytes(&m->from->remote->bulk, frame);
     crash_point_sent("move-sent");

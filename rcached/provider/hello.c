@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hello: who may speak to this provider, and the end of older sessions.  See
- * hello.h.
+ * hello: who may speak to this provider.  See hello.h.
  */
 #include "rcached/provider/hello.h"
 
@@ -16,7 +15,8 @@
 
 #define PEER_PER_SESSION        16u
 #define HELLO_FEATURES          (RCACHE_FEATURE_MOVE | \
-                                 RCACHE_FEATURE_DIGEST | RCACHE_FEATURE_SUMS)
+                                 RCACHE_FEATURE_DIGEST | \
+                                 RCACHE_FEATURE_SUMS | RCACHE_FEATURE_NAMED)
 
 void hello_refuse(Peer *peer, enum RcacheStatus status, const char *text)
 {
@@ -34,7 +34,7 @@ void hello_refuse(Peer *peer, enum RcacheStatus status, const char *text)
     peer_set_state(peer, PEER_REFUSED);
 }
 
-void hello_answer(Peer *peer)
+static void hello_answer(Peer *peer)
 {
     const ServerConfig *config = &peer->server->config;
     GByteArray *frame;
@@ -53,22 +53,6 @@ void hello_answer(Peer *peer)
     peer_reply_frame(peer, frame);
 }
 
-/* Close every connection of an older session of the same VM. */
-static void fence_older(Peer *peer)
-{
-    GList *link = session_members(&peer->member);
-
-    while (link) {
-        SessionMember *member = link->data;
-
-        link = link->next;
-        if (member->session < peer->member.session) {
-            peer_close(container_of(member, Peer, member),
-                       "fenced by a newer session of its VM");
-        }
-    }
-}
-
 static bool is_zero(const uint8_t *bytes, size_t n)
 {
     while (n && !*bytes) {
@@ -81,24 +65,22 @@ static bool is_zero(const uint8_t *bytes, size_t n)
 /* Become a member of the session, or say why not. */
 static bool hello_enter(Peer *peer, const WireHello *hello)
 {
+    SessionOwner owner = session_owner(hello->host, hello->vm,
+                                       hello->incarnation);
     Server *server = peer->server;
     uint64_t floor;
 
-    /* A push joins its requester's session; it neither begins nor ends one. */
-    if (peer->role == RCACHE_ROLE_PUSH &&
-        !session_present(server->sessions, hello->vm, hello->incarnation,
-                         hello->session)) {
-        hello_refuse(peer, RCACHE_E_FENCED,
-                       "a push for a session that is not here");
-        return false;
+    /* It joins its requester's session when it shows a token: intake.c. */
+    if (peer->role == RCACHE_ROLE_PUSH) {
+        peer->pushes = owner;
+        peer->push_session = hello->session;
+        return true;
     }
-
     server_lock(server);
-    floor = store_session(server->config.store, hello->vm,
-                          hello->incarnation);
+    floor = store_session(server->config.store, &owner);
     server_unlock(server);
-    if (!session_enter(server->sessions, &peer->member, hello->vm,
-                       hello->incarnation, hello->session, floor)) {
+    if (!session_enter(server->sessions, &peer->member, &owner,
+                       hello->session, floor)) {
         hello_refuse(peer, RCACHE_E_FENCED,
                        "a newer session of this VM has been here");
         return false;
@@ -142,13 +124,7 @@ void hello_take(Peer *peer, const WireHead *head, const uint8_t *payload)
     }
     peer->role = hello.role;
     peer->features = hello.features & HELLO_FEATURES;
-    if (!hello_enter(peer, &hello)) {
-        return;
-    }
-    fence_older(peer);
-    if (session_alone(&peer->member)) {
+    if (hello_enter(peer, &hello)) {
         hello_answer(peer);
-    } else {
-        peer_set_state(peer, PEER_FENCING);
     }
 }

@@ -154,6 +154,28 @@ const char *intake_confirm(Peer *peer, const WireHead *head,
     return NULL;
 }
 
+/*
+ * A push becomes a member of the session that its lease's owner has here.  Of
+ * the owner it has said all but the host: what it said of that is its own name.
+ * With the lock held.
+ */
+static bool push_joins(Peer *peer, uint64_t id)
+{
+    const StoreLease *lease = store_find_lease(peer->server->config.store, id);
+    SessionOwner owner = peer->pushes;
+
+    if (peer->member.vm) {
+        return true;
+    }
+    if (!lease || memcmp(lease->rec->vm, owner.vm, sizeof(owner.vm)) ||
+        lease->rec->incarnation != owner.incarnation) {
+        return false;
+    }
+    memcpy(owner.host, lease->rec->host, sizeof(owner.host));
+    return session_join(peer->server->sessions, &peer->member, &owner,
+                        peer->push_session);
+}
+
 const char *intake_push(Peer *peer, const WireHead *head,
                         const uint8_t *payload)
 {
@@ -165,8 +187,9 @@ const char *intake_push(Peer *peer, const WireHead *head,
     if (err || peer->role != RCACHE_ROLE_PUSH || peer->intake) {
         return wire_reason(err ? err : WIRE_E_TYPE);
     }
-    in = intake_find(peer, head->lease, move.slab);
     server_lock(peer->server);
+    in = push_joins(peer, head->lease)
+        ? intake_find(peer, head->lease, move.slab) : NULL;
     if (in && !in->taken && !in->lease->ending && in->epoch == head->epoch &&
         store_token_equal(in->token, move.token)) {
         in->taken = true;

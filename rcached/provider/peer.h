@@ -3,12 +3,13 @@
  * peer: one requester's connection, or one of another provider that pushes a
  * slab.  Only the files that run on the server's thread include this.
  *
- *   HELLO --older sessions there--> FENCING --they are gone--> OPEN
- *     |  \------none there-------------------------------------^
- *     |                                                        |
- *     +--refused--> REFUSED (answer sent, then a short wait)   |
- *     |                |                                       |
- *     +----------------+-------> CLOSING <---------------------+
+ *                       --CLAIM, older sessions there-->
+ *   HELLO --welcome--> OPEN                               FENCING
+ *     |                 |  <------they are gone----------  |
+ *     |                 |                                  |
+ *     +--refused--> REFUSED (answer sent, then a short wait)
+ *     |                 |                                  |
+ *     +-----------------+-------> CLOSING <----------------+
  *
  * There is at most one receive and one send out.  A connection that closes
  * cancels both and is finished by the server, between two rounds of the ring,
@@ -112,6 +113,10 @@ struct Peer {
     uint64_t progress;          /* ms: the last byte either way */
     WireHead hello;             /* its head, answered later */
     SessionMember member;
+    SessionOwner pushes;        /* of a push, as its HELLO has it: .host is */
+    uint64_t push_session;      /* who pushes */
+    WireHead claim;             /* FENCING: to be answered, */
+    StoreLease *claimed;        /* and for which lease */
     uint32_t role;
     uint64_t features;          /* that both sides have */
     uint16_t version;           /* that the connection goes by */
@@ -151,7 +156,7 @@ bool peer_finish(Peer *peer);
 /** peer_go() - look at what is there, then send and receive */
 void peer_go(Peer *peer);
 
-/** peer_set_state() - from HELLO or FENCING to any state but CLOSING */
+/** peer_set_state() - to any state but CLOSING */
 void peer_set_state(Peer *peer, PeerState state);
 
 /** peer_open() - requests may come; false: there is no memory for them */

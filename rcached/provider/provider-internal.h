@@ -22,6 +22,7 @@ struct Provider {
     Spill *spill;               /* or NULL: no spill file */
     char no_spill[160];         /* why there is none, though it is configured */
     TlsCredentials *tls;        /* NULL: without; changes under the lock */
+    GQueue found;               /* of ServerFound; under the lock */
     SlabGuard guard;
     bool lock_memory;
     uint32_t slab_pages;

@@ -178,6 +178,9 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
         .store_lock = &provider->lock,
         .tls = &provider->tls,
         .plain = config->tls_none,
+        .where = config->where,
+        .where_opaque = config->where_opaque,
+        .found = &provider->found,
         .stop = &provider->stop,
     };
     memcpy(provider->server_config.boot_id, config->boot_id,
@@ -346,6 +349,7 @@ void provider_free(Provider *provider)
         g_thread_join(provider->thread);
     }
     server_free(provider->server);
+    g_queue_clear_full(&provider->found, g_free);
     tls_credentials_unref(provider->tls);
     store_free(provider->store);
     spill_free(provider->spill);

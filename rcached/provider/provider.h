@@ -17,6 +17,7 @@
 #include "common/tls-credentials.h"
 #include "common/wire-control.h"
 #include "common/wire.h"
+#include "rcached/provider/provider-where.h"
 
 typedef struct Provider Provider;
 
@@ -57,6 +58,8 @@ typedef struct ProviderConfig {
     const char *spill_dir;      /* for the spill file, or NULL or "": none */
     uint64_t spill_size;        /* bytes to set aside there */
     uint32_t spill_pause_ms;    /* after a write to it that failed */
+    ProviderWhere *where;       /* or NULL: slabs go where requesters say */
+    void *where_opaque;
     ProviderKeep *keep;         /* or NULL */
     void *keep_opaque;
     ProviderStarting *starting; /* gets keep_opaque; or NULL */

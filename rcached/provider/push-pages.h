@@ -3,7 +3,7 @@
 #ifndef RCACHED_PROVIDER_PUSH_PAGES_H
 #define RCACHED_PROVIDER_PUSH_PAGES_H
 
-#include "rcached/provider/push-internal.h"
+#include "rcached/provider/push.h"
 
 /** push_pages_send() - as many as may be out; behind the last one, PUSHED */
 void push_pages_send(Push *push);

@@ -3,8 +3,11 @@
  * push: a slab of ours goes to another provider (docs/protocol.rst, "The move
  * of a slab": the old provider's part).
  *
- *   CONNECTING → GREETING (HELLO) → OPENING (PUSH) → SENDING (PUTs, a window
- *   of them out) → ENDING (PUSHED) → the requester's MOVE is answered
+ *   ASKING (an arbiter) → CONNECTING → GREETING (HELLO) → OPENING (PUSH) →
+ *   SENDING (PUTs, a window of them out) → ENDING (PUSHED) → the requester's
+ *   MOVE is answered
+ *
+ * Up to CONNECTING that is push-begin.c.
  *
  * What is pushed is what is stored when MOVE comes: the requester has frozen
  * the slab, and what it frees meanwhile keeps its bytes.  A MOVE that comes
@@ -20,21 +23,13 @@
  */
 #include "rcached/provider/push.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "common/address.h"
 #include "common/crash-point.h"
 #include "common/wire-control.h"
 #include "common/wire-version.h"
-#include "rcached/provider/claims.h"
 #include "rcached/provider/peer-out.h"
-#include "rcached/provider/push-internal.h"
 #include "rcached/provider/push-pages.h"
-#include "rcached/provider/serving.h"
-
-#define PUSHES_MAX      16u     /* of all requesters */
-#define PUSH_STALL_MS   8000u   /* without an answer */
 
 WireHead push_head(const Push *push, uint8_t type)
 {
@@ -49,6 +44,7 @@ void push_end(Push *push, enum RcacheStatus status, const char *why)
     if (push->state != PUSH_OVER) {
         push->state = PUSH_OVER;
         push->status = status;
+        g_strlcpy(push->why, why, sizeof(push->why));
         data_conn_close(&push->conn, "%s", why);
     }
 }
@@ -62,11 +58,12 @@ static void push_connected(DataConn *conn)
     g_autoptr(GByteArray) frame = g_byte_array_new();
     WireHello hello = {
         .role = RCACHE_ROLE_PUSH, .features = RCACHE_FEATURE_MOVE,
-        .incarnation = push->incarnation, .session = push->move.to_session,
+        .incarnation = push->owner.incarnation,
+        .session = push->move.to_session,
     };
 
     wire_version_offer(&hello);
-    memcpy(hello.vm, push->vm, sizeof(hello.vm));
+    memcpy(hello.vm, push->owner.vm, sizeof(hello.vm));
     memcpy(hello.boot_id, config->boot_id, sizeof(hello.boot_id));
     wire_text_copy(hello.host, sizeof(hello.host), config->host);
     wire_append_hello(frame, 0, &hello);
@@ -113,6 +110,8 @@ static void push_greeted(Push *push, const WireHead *head,
 
     if (err) {
         push_end(push, RCACHE_E_REFUSED, wire_reason(err));
+    } else if (*push->host && strcmp(push->host, ack.host)) {
+        push_end(push, RCACHE_E_REFUSED, "another host answers there");
     } else if (!data_conn_is(&push->conn, ack.host, why, sizeof(why))) {
         push_end(push, RCACHE_E_REFUSED, why);
     } else {
@@ -171,7 +170,7 @@ static void push_frame(DataConn *conn, const WireHead *head,
     }
 }
 
-static void push_answer(Push *push, const char *reason)
+void push_answer(Push *push, const char *reason)
 {
     WireHead head = push->head;
     GByteArray *frame;
@@ -222,138 +221,8 @@ static void push_closed(DataConn *conn, const char *reason)
     push_free(push);
 }
 
-static const DataConnOps push_ops = {
+const DataConnOps push_conn_ops = {
     .connected = push_connected,
     .frame = push_frame,
     .closed = push_closed,
 };
-
-/* ----------------------------------------------------------------- begin */
-
-static Push *push_new(Peer *peer, const WireHead *head, const WireMove *move,
-                      StoreLease *lease, Slab *slab)
-{
-    Push *push = g_new0(Push, 1);
-
-    push->server = peer->server;
-    push->link.data = push;
-    push->peer = peer;
-    push->head = *head;
-    push->move = *move;
-    memcpy(push->vm, session_vm_uuid(peer->member.vm), sizeof(push->vm));
-    push->incarnation = session_vm_incarnation(peer->member.vm);
-    push->status = RCACHE_E_BUSY;
-    push->progress = peer->server->now;
-    push->lease = lease;
-    push->slab = slab;
-    push->bits = slab_stored_bits(slab);
-    store_use(lease);
-    store_use_slab(slab);
-    slab->pushes++;
-    data_conn_init(&push->conn, peer->server->ring, &push_ops, push);
-    data_conn_set_tls(&push->conn, peer->server->tls,
-                      peer->server->config.plain, "");
-    g_queue_push_tail_link(&peer->server->pushes, &push->link);
-    return push;
-}
-
-/* A MOVE of a slab that is being pushed: the requester has begun again. */
-static void push_end_older(Server *server, const StoreLease *lease,
-                           uint32_t slab)
-{
-    GList *link;
-
-    for (link = server->pushes.head; link; link = link->next) {
-        Push *push = link->data;
-
-        if (push->lease == lease && push->move.slab == slab) {
-            push_end(push, RCACHE_E_BUSY, "the requester has begun again");
-        }
-    }
-}
-
-const char *push_move(Peer *peer, const WireHead *head,
-                      const uint8_t *payload)
-{
-    Server *server = peer->server;
-    enum RcacheStatus status;
-    struct sockaddr_storage addr;
-    WireMove move;
-    WireError err = wire_move_decode(payload, head->length, &move);
-    StoreLease *lease;
-    Push *push = NULL;
-    socklen_t len;
-    Slab *slab;
-    int ret;
-
-    if (err) {
-        return wire_reason(err);
-    }
-    server_lock(server);
-    status = claims_lease_for(peer, head, &lease);
-    slab = status ? NULL : store_slab(server->config.store, lease, move.slab);
-    if (!status && (!slab || slab->expected)) {
-        status = RCACHE_E_SLOT;
-    } else if (!status && (slab->putting ||
-                           server->pushes.length >= PUSHES_MAX)) {
-        status = RCACHE_E_BUSY;
-    } else if (!status && !address_parse(move.address, RCACHE_DEFAULT_PORT,
-                                         &addr, &len, NULL)) {
-        status = RCACHE_E_REFUSED;
-    } else if (!status) {
-        push_end_older(server, lease, move.slab);
-        push = push_new(peer, head, &move, lease, slab);
-    }
-    server_unlock(server);
-    if (!push) {
-        peer_reply(peer, head, RCACHE_MOVE_ACK, status);
-        return NULL;
-    }
-    ret = data_conn_open(&push->conn, &addr, len);
-    if (ret < 0) {
-        peer_reply(peer, head, RCACHE_MOVE_ACK, ret == -EPERM
-                   ? RCACHE_E_REFUSED : RCACHE_E_BUSY);
-        push_free(push);
-    }
-    return NULL;
-}
-
-void push_recheck(Server *server)
-{
-    char why[320];
-
-    for (GList *link = server->pushes.head; link; link = link->next) {
-        Push *push = link->data;
-
-        if (!data_conn_still_good(&push->conn, server->tls, why, sizeof(why))) {
-            push_end(push, RCACHE_E_REFUSED, why);
-        }
-    }
-}
-
-void push_leave(Peer *peer)
-{
-    GList *link;
-
-    for (link = peer->server->pushes.head; link; link = link->next) {
-        Push *push = link->data;
-
-        if (push->peer == peer) {
-            push->peer = NULL;
-            push_end(push, RCACHE_E_BUSY, "its requester has left");
-        }
-    }
-}
-
-void push_tick(Server *server)
-{
-    GList *link;
-
-    for (link = server->pushes.head; link; link = link->next) {
-        Push *push = link->data;
-
-        if (server->now - push->progress >= PUSH_STALL_MS) {
-            push_end(push, RCACHE_E_BUSY, "the new provider does not answer");
-        }
-    }
-}

@@ -8,6 +8,11 @@
  * in use until its last byte has moved, so that no memory is taken away under
  * it; a lease that ends meanwhile is found out when a PUT is done, and the
  * answer is an error.
+ *
+ * A CLAIM with the right token is what a session gets its rights by: it ends
+ * every connection of older sessions of its VM, and is answered when nothing of
+ * these is in progress any more.  From then on no byte of an older session can
+ * change a slab.
  */
 #include "rcached/provider/request.h"
 
@@ -18,7 +23,7 @@
 #include "rcached/provider/claims.h"
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer-out.h"
-#include "rcached/provider/push.h"
+#include "rcached/provider/push-begin.h"
 #include "rcached/provider/request-pages.h"
 #include "rcached/provider/serving.h"
 #include "rcached/provider/store-revoke.h"
@@ -82,6 +87,67 @@ void request_tell_revoked(Peer *peer)
     }
 }
 
+/* With the lock held. */
+static void claim_done(Peer *peer, const WireHead *head, StoreLease *lease)
+{
+    if (lease->ending) {
+        peer_reply(peer, head, RCACHE_CLAIM_ACK, RCACHE_E_LEASE);
+        return;
+    }
+    claim_answer(peer, head, lease);
+    if (claims_can_be_asked(peer)) {
+        lease->told_revoked = 0;        /* this connection knows nothing */
+        tell_revoked(peer, lease);
+    }
+}
+
+void request_claim_done(Peer *peer)
+{
+    peer_set_state(peer, PEER_OPEN);
+    server_lock(peer->server);
+    claim_done(peer, &peer->claim, peer->claimed);
+    server_unlock(peer->server);
+    peer->claimed = NULL;
+}
+
+/*
+ * The session has shown a token of its VM: close every connection of an older
+ * one.
+ *
+ * Return: false: some are busy; nothing more is done for this one until they
+ * are gone
+ */
+static bool fence_older(Peer *peer)
+{
+    GList *link = session_members(&peer->member);
+
+    session_prove(&peer->member);
+    while (link) {
+        SessionMember *member = link->data;
+
+        link = link->next;
+        if (member->session < peer->member.session) {
+            peer_close(container_of(member, Peer, member),
+                       "fenced by a newer session of its VM");
+        }
+    }
+    return session_alone(&peer->member);
+}
+
+/* A lease of its own has been claimed, and the lock is not held. */
+static void claim_taken(Peer *peer, const WireHead *head, StoreLease *lease)
+{
+    if (fence_older(peer)) {
+        server_lock(peer->server);
+        claim_done(peer, head, lease);
+        server_unlock(peer->server);
+    } else {
+        peer->claim = *head;
+        peer->claimed = lease;
+        peer_set_state(peer, PEER_FENCING);
+    }
+}
+
 static const char *request_claim(Peer *peer, const WireHead *head,
                                  const uint8_t *payload)
 {
@@ -97,24 +163,19 @@ static const char *request_claim(Peer *peer, const WireHead *head,
     server_lock(peer->server);
     claims_prune(peer);
     status = store_claim(store, head->lease, head->epoch, token,
-                         session_vm_uuid(member->vm),
-                         session_vm_incarnation(member->vm), member->session,
+                         session_vm_owner(member->vm), member->session,
                          boottime_ms(), &lease);
+    if (status == RCACHE_OK && claims_find(peer, head->lease)) {
+        store_unref(store, lease);
+    } else if (status == RCACHE_OK) {
+        claims_add(peer, lease);
+    }
+    server_unlock(peer->server);
     if (status == RCACHE_OK) {
-        if (claims_find(peer, head->lease)) {
-            store_unref(store, lease);
-        } else {
-            claims_add(peer, lease);
-        }
-        claim_answer(peer, head, lease);
-        if (claims_can_be_asked(peer)) {
-            lease->told_revoked = 0;    /* this connection knows nothing */
-            tell_revoked(peer, lease);
-        }
+        claim_taken(peer, head, lease);
     } else {
         peer_reply(peer, head, RCACHE_CLAIM_ACK, status);
     }
-    server_unlock(peer->server);
     return NULL;
 }
 

@@ -12,6 +12,9 @@ void request_tell_revoked(Peer *peer);
 const char *request_handle(Peer *peer, const WireHead *head,
                            const uint8_t *payload);
 
+/** request_claim_done() - the older sessions are gone: a CLAIM is answered */
+void request_claim_done(Peer *peer);
+
 /** request_release_done() - the memory has been given back */
 void request_release_done(PeerRelease *release);
 

@@ -3,11 +3,11 @@
  * server: the thread that answers requesters.  See server.h.
  *
  * A round of the loop: let the ring run what has completed; finish the
- * connections that nothing is busy on any more, and let new sessions in that
- * waited for them; give back one piece of memory of leases that have ended;
- * judge the peer of one connection by certificates that are new; move a piece
- * of a slab to the spill file or back.  The ring sleeps only when the last
- * three of these have nothing to do.
+ * connections that nothing is busy on any more, and answer the CLAIMs of new
+ * sessions that waited for them; give back one piece of memory of leases that
+ * have ended; judge the peer of one connection by certificates that are new;
+ * move a piece of a slab to the spill file or back.  The ring sleeps only when
+ * the last three of these have nothing to do.
  *
  * Silent connections cost little and not for long: there are at most
  * PEER_HELLOS_MAX that have not said HELLO, and PEER_HELLOS_EACH of one
@@ -28,7 +28,7 @@
 #include "rcached/provider/intake.h"
 #include "rcached/provider/peer.h"
 #include "rcached/provider/peer-tls.h"
-#include "rcached/provider/push.h"
+#include "rcached/provider/push-begin.h"
 #include "rcached/provider/request.h"
 #include "rcached/provider/request-pages.h"
 #include "rcached/provider/serving.h"
@@ -268,6 +268,7 @@ static void wake_done(RingOp *op, int res, bool more)
         (void)!read(server->config.wake_fd, &n, sizeof(n));
         tell_revoked(server);
         server_take_tls(server);
+        push_take_found(server);
         server_look(server);
         ring_poll(server->ring, &server->wake, server->config.wake_fd,
                   POLLIN);
@@ -276,7 +277,7 @@ static void wake_done(RingOp *op, int res, bool more)
 
 /* ------------------------------------------------------------- the loop */
 
-/* Answer the sessions that wait for older ones, where these have left. */
+/* Answer the CLAIMs that wait for older sessions, where these have left. */
 static void answer_fencing(Server *server)
 {
     GList *link = server->open.head;
@@ -286,7 +287,7 @@ static void answer_fencing(Server *server)
 
         link = link->next;
         if (peer->state == PEER_FENCING && session_alone(&peer->member)) {
-            hello_answer(peer);
+            request_claim_done(peer);
             peer_go(peer);
         }
     }
@@ -306,6 +307,7 @@ static void finish_closing(Server *server)
     if (finished) {
         answer_fencing(server);
     }
+    push_sweep(server);
 }
 
 /* Give a piece of memory back; return whether there is more of it. */

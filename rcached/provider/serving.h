@@ -15,10 +15,19 @@
 #include "common/strangers.h"
 #include "common/tls-credentials.h"
 #include "rcached/provider/peer-log.h"
+#include "rcached/provider/provider-where.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
 
 typedef struct Server Server;
+
+/* What an arbiter knows of a provider: the answer to a ticket. */
+typedef struct ServerFound {
+    uint64_t ticket;
+    enum RcacheStatus status;   /* OK; REFUSED: there is none; or BUSY */
+    char host[RCACHE_NAME_MAX]; /* "": whoever is there */
+    char address[RCACHE_NAME_MAX];      /* "": as the requester says */
+} ServerFound;
 
 typedef struct ServerConfig {
     int listen_fd;              /* stays the caller's, and so does wake_fd */
@@ -34,6 +43,10 @@ typedef struct ServerConfig {
     TlsCredentials *const *tls; /* what to serve with, or NULL: without;
                                  * under store_lock, said by wake_fd */
     bool plain;                 /* without it slabs may leave this host, too */
+    ProviderWhere *where;       /* or NULL: requesters say where slabs go */
+    void *where_opaque;
+    GQueue *found;              /* of ServerFound: the answers; under
+                                 * store_lock, said by wake_fd */
     const int *stop;            /* g_atomic: not 0 when it is to end */
     uint8_t boot_id[RCACHE_UUID_LEN];
     char host[RCACHE_NAME_MAX];
@@ -66,6 +79,7 @@ struct Server {
     GQueue open;                /* Peer, every other state but CLOSING */
     GQueue closing;             /* Peer */
     GQueue pushes;              /* Push */
+    uint64_t tickets;           /* that ServerConfig.where has been given */
     uint64_t now;               /* ms, of this round */
     PeerLog log;
     PeerLog limits[NR_PEER_LIMITS];     /* who runs into one */

@@ -4,28 +4,40 @@
  *
  * A VM that has no connection stays in the table for a while, so that an old
  * session that comes late is still known to be old.  How many is bounded;
- * beyond that the leases, which know who claimed them, give the floor.
+ * beyond that the leases, which know who claimed them, give the floor.  One
+ * that no session has been proved of does not stay: anybody can make up names.
  */
 #include "rcached/provider/session.h"
 
 #include <string.h>
 
-typedef struct SessionKey {
-    uint8_t vm[RCACHE_UUID_LEN];
-    uint64_t incarnation;
-} SessionKey;
+#include "common/wire.h"
+
+G_STATIC_ASSERT(sizeof(SessionOwner) == RCACHE_UUID_LEN + sizeof(uint64_t) +
+                                        RCACHE_NAME_MAX);
 
 struct SessionVm {
-    SessionKey key;
-    uint64_t highest;
+    SessionOwner owner;
+    uint64_t highest;           /* that was proved; 0: none */
     GQueue members;             /* SessionMember */
     GList idle;                 /* of the table's idle queue */
 };
 
 struct SessionTable {
-    GHashTable *vms;            /* &vm->key -> SessionVm */
+    GHashTable *vms;            /* &vm->owner -> SessionVm */
     GQueue idle;                /* SessionVm without members, oldest first */
 };
+
+SessionOwner session_owner(const char *host,
+                           const uint8_t vm[RCACHE_UUID_LEN],
+                           uint64_t incarnation)
+{
+    SessionOwner owner = { .incarnation = incarnation };
+
+    memcpy(owner.vm, vm, sizeof(owner.vm));
+    wire_text_copy(owner.host, sizeof(owner.host), host);
+    return owner;
+}
 
 static guint key_hash(gconstpointer ptr)
 {
@@ -33,7 +45,7 @@ static guint key_hash(gconstpointer ptr)
     guint hash = 2166136261u;
     size_t i;
 
-    for (i = 0; i < sizeof(SessionKey); i++) {
+    for (i = 0; i < sizeof(SessionOwner); i++) {
         hash = (hash ^ bytes[i]) * 16777619u;
     }
     return hash;
@@ -41,7 +53,7 @@ static guint key_hash(gconstpointer ptr)
 
 static gboolean key_equal(gconstpointer a, gconstpointer b)
 {
-    return !memcmp(a, b, sizeof(SessionKey));
+    return !memcmp(a, b, sizeof(SessionOwner));
 }
 
 SessionTable *session_table_new(void)
@@ -67,60 +79,77 @@ static void vm_forget_oldest(SessionTable *table)
     GList *link = g_queue_pop_head_link(&table->idle);
     SessionVm *vm = link->data;
 
-    g_hash_table_remove(table->vms, &vm->key);
+    g_hash_table_remove(table->vms, &vm->owner);
 }
 
-static SessionVm *vm_get(SessionTable *table, const SessionKey *key)
+/* The last member has left, or there was none. */
+static void vm_is_idle(SessionTable *table, SessionVm *vm)
 {
-    SessionVm *vm = g_hash_table_lookup(table->vms, key);
+    if (!vm->highest) {
+        g_hash_table_remove(table->vms, &vm->owner);
+        return;
+    }
+    g_queue_push_tail_link(&table->idle, &vm->idle);
+    if (table->idle.length > SESSION_IDLE_MAX) {
+        vm_forget_oldest(table);
+    }
+}
+
+/* It has, or is about to get, a member. */
+static SessionVm *vm_get(SessionTable *table, const SessionOwner *owner)
+{
+    SessionVm *vm = g_hash_table_lookup(table->vms, owner);
 
     if (!vm) {
         vm = g_new0(SessionVm, 1);
-        vm->key = *key;
+        vm->owner = *owner;
         vm->idle.data = vm;
         g_queue_init(&vm->members);
-        g_hash_table_insert(table->vms, &vm->key, vm);
-        g_queue_push_tail_link(&table->idle, &vm->idle);
-        if (table->idle.length > SESSION_IDLE_MAX) {
-            vm_forget_oldest(table);
-        }
+        g_hash_table_insert(table->vms, &vm->owner, vm);
+    } else if (!vm->members.length) {
+        g_queue_unlink(&table->idle, &vm->idle);
     }
     return vm;
 }
 
-bool session_enter(SessionTable *table, SessionMember *member,
-                   const uint8_t vm[RCACHE_UUID_LEN], uint64_t incarnation,
-                   uint64_t session, uint64_t floor)
+static void vm_add(SessionVm *vm, SessionMember *member, uint64_t session)
 {
-    SessionKey key = { .incarnation = incarnation };
-    SessionVm *of;
-
-    *member = (SessionMember) { 0 };
-    memcpy(key.vm, vm, sizeof(key.vm));
-    of = vm_get(table, &key);
-    of->highest = MAX(of->highest, floor);
-    if (session < of->highest) {
-        return false;
-    }
-    of->highest = session;
-    if (!of->members.length) {
-        g_queue_unlink(&table->idle, &of->idle);
-    }
-    *member = (SessionMember) { .vm = of, .session = session };
+    *member = (SessionMember) { .vm = vm, .session = session };
     member->link.data = member;
-    g_queue_push_tail_link(&of->members, &member->link);
-    return true;
+    g_queue_push_tail_link(&vm->members, &member->link);
 }
 
-bool session_present(SessionTable *table, const uint8_t vm[RCACHE_UUID_LEN],
-                     uint64_t incarnation, uint64_t session)
+bool session_enter(SessionTable *table, SessionMember *member,
+                   const SessionOwner *owner, uint64_t session,
+                   uint64_t floor)
 {
-    SessionKey key = { .incarnation = incarnation };
-    SessionVm *of;
+    SessionVm *vm = vm_get(table, owner);
 
-    memcpy(key.vm, vm, sizeof(key.vm));
-    of = g_hash_table_lookup(table->vms, &key);
-    return of && of->members.length && of->highest == session;
+    *member = (SessionMember) { 0 };
+    vm->highest = MAX(vm->highest, floor);
+    if (session >= vm->highest) {
+        vm_add(vm, member, session);
+    } else if (!vm->members.length) {
+        vm_is_idle(table, vm);
+    }
+    return member->vm;
+}
+
+void session_prove(SessionMember *member)
+{
+    member->vm->highest = MAX(member->vm->highest, member->session);
+}
+
+bool session_join(SessionTable *table, SessionMember *member,
+                  const SessionOwner *owner, uint64_t session)
+{
+    SessionVm *vm = g_hash_table_lookup(table->vms, owner);
+
+    if (!vm || !vm->members.length || vm->highest != session) {
+        return false;
+    }
+    vm_add(vm, member, session);
+    return true;
 }
 
 void session_leave(SessionTable *table, SessionMember *member)
@@ -133,10 +162,7 @@ void session_leave(SessionTable *table, SessionMember *member)
     g_queue_unlink(&vm->members, &member->link);
     member->vm = NULL;
     if (!vm->members.length) {
-        g_queue_push_tail_link(&table->idle, &vm->idle);
-        if (table->idle.length > SESSION_IDLE_MAX) {
-            vm_forget_oldest(table);
-        }
+        vm_is_idle(table, vm);
     }
 }
 
@@ -168,12 +194,7 @@ unsigned session_count(const SessionMember *member)
     return n;
 }
 
-const uint8_t *session_vm_uuid(const SessionVm *vm)
+const SessionOwner *session_vm_owner(const SessionVm *vm)
 {
-    return vm->key.vm;
-}
-
-uint64_t session_vm_incarnation(const SessionVm *vm)
-{
-    return vm->key.incarnation;
+    return &vm->owner;
 }

@@ -2,10 +2,12 @@
 /*
  * session: which connection belongs to which session of which VM.
  *
- * A VM here is a pair of uuid and incarnation.  A new session fences the
- * older ones: it waits (session_alone()) until the last member of a lower
- * session has left, and a member leaves only when no transfer of its is in
- * progress.  Pure: what a member is, only its owner knows.
+ * A VM here is what owns leases: host, uuid and incarnation.  A session that
+ * has shown the token of one of these leases is proved (session_prove()), and
+ * the highest of those fences the older ones: it waits (session_alone()) until
+ * the last member of a lower session has left, and a member leaves only when no
+ * transfer of its is in progress.  One that is not proved fences nobody,
+ * whatever its number.  Pure: what a member is, only its owner knows.
  */
 #ifndef RCACHED_PROVIDER_SESSION_H
 #define RCACHED_PROVIDER_SESSION_H
@@ -22,6 +24,13 @@
 typedef struct SessionTable SessionTable;
 typedef struct SessionVm SessionVm;
 
+/* What owns a lease; of session_owner(), since bytes are compared. */
+typedef struct SessionOwner {
+    uint8_t vm[RCACHE_UUID_LEN];
+    uint64_t incarnation;
+    char host[RCACHE_NAME_MAX];
+} SessionOwner;
+
 /* Embedded in a connection. */
 typedef struct SessionMember {
     SessionVm *vm;              /* NULL: not a member */
@@ -34,19 +43,32 @@ SessionTable *session_table_new(void);
 /** session_table_free() - everybody has left */
 void session_table_free(SessionTable *table);
 
+/** session_owner() - the owner of that name; @host: is cut if too long */
+SessionOwner session_owner(const char *host,
+                           const uint8_t vm[RCACHE_UUID_LEN],
+                           uint64_t incarnation);
+
 /**
  * session_enter() - become a member of a VM's session
- * @floor: the least that is known to be the highest, from the leases
+ * @floor: the least that is known to be the highest proved, from the leases
  *
- * Return: false, and not a member, if a higher session is known
+ * Return: false, and not a member, if a higher session has been proved
  */
 bool session_enter(SessionTable *table, SessionMember *member,
-                   const uint8_t vm[RCACHE_UUID_LEN], uint64_t incarnation,
-                   uint64_t session, uint64_t floor);
+                   const SessionOwner *owner, uint64_t session,
+                   uint64_t floor);
 
-/** session_present() - is that session the VM's highest, and the VM here? */
-bool session_present(SessionTable *table, const uint8_t vm[RCACHE_UUID_LEN],
-                     uint64_t incarnation, uint64_t session);
+/** session_prove() - the member has shown a token of its VM */
+void session_prove(SessionMember *member);
+
+/**
+ * session_join() - become a member of a session that is there, to be fenced
+ * with it
+ *
+ * Return: false, and not a member, if it is not, or not proved the highest
+ */
+bool session_join(SessionTable *table, SessionMember *member,
+                  const SessionOwner *owner, uint64_t session);
 
 /** session_leave() - no longer be one */
 void session_leave(SessionTable *table, SessionMember *member);
@@ -61,8 +83,7 @@ bool session_alone(const SessionMember *member);
 /** session_count() - members of the same session, itself included */
 unsigned session_count(const SessionMember *member);
 
-/** session_vm_uuid(), session_vm_incarnation() - which VM it is */
-const uint8_t *session_vm_uuid(const SessionVm *vm);
-uint64_t session_vm_incarnation(const SessionVm *vm);
+/** session_vm_owner() - which VM it is */
+const SessionOwner *session_vm_owner(const SessionVm *vm);
 
 #endif

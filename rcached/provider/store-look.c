@@ -32,8 +32,7 @@ void store_list(const Store *store, uint64_t now, GArray *out)
     }
 }
 
-uint64_t store_session(const Store *store, const uint8_t vm[RCACHE_UUID_LEN],
-                       uint64_t incarnation)
+uint64_t store_session(const Store *store, const SessionOwner *owner)
 {
     GHashTableIter iter;
     uint64_t session = 0;
@@ -44,8 +43,9 @@ uint64_t store_session(const Store *store, const uint8_t vm[RCACHE_UUID_LEN],
         const StoreRecord *rec = ((StoreLease *)value)->rec;
 
         if (rec->state != RCACHE_LEASE_GRANTED &&
-            rec->incarnation == incarnation &&
-            !memcmp(rec->vm, vm, sizeof(rec->vm))) {
+            rec->incarnation == owner->incarnation &&
+            !memcmp(rec->vm, owner->vm, sizeof(rec->vm)) &&
+            !strcmp(rec->host, owner->host)) {
             session = MAX(session, rec->session);
         }
     }

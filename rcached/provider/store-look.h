@@ -8,10 +8,9 @@
 /** store_list() - append a WireBeatLease for each lease to @out */
 void store_list(const Store *store, uint64_t now, GArray *out);
 
-/** store_session() - the highest session of (vm, incarnation) that claimed
- * any of the leases, 0 if none did */
-uint64_t store_session(const Store *store, const uint8_t vm[RCACHE_UUID_LEN],
-                       uint64_t incarnation);
+/** store_session() - the highest session of @owner that claimed any of its
+ * leases, 0 if none did */
+uint64_t store_session(const Store *store, const SessionOwner *owner);
 
 /** store_has_slab() - is there a slab of that number? */
 bool store_has_slab(const Store *store, uint32_t number);

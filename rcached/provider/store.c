@@ -245,6 +245,7 @@ static StoreLease *add_lease(Store *store, StoreRecord *rec,
         .until = now + grant->claim_ms,
         .nr_slabs = nr_slabs,
         .flags = flags,
+        .incarnation = grant->incarnation,
     };
     StoreLease *lease;
     uint32_t number = 0;
@@ -332,10 +333,21 @@ static void lease_renew(Store *store, StoreLease *lease, uint64_t now)
     lease->rec->state = RCACHE_LEASE_CLAIMED;
 }
 
+/* Who has no token finds out nothing more about the lease. */
+static bool may_claim(const StoreRecord *rec,
+                      const uint8_t token[RCACHE_TOKEN_LEN],
+                      const SessionOwner *owner)
+{
+    bool bound = rec->incarnation || rec->state != RCACHE_LEASE_GRANTED;
+
+    return store_token_equal(rec->token, token) &&
+           !memcmp(rec->vm, owner->vm, sizeof(rec->vm)) &&
+           (!bound || rec->incarnation == owner->incarnation);
+}
+
 enum RcacheStatus store_claim(Store *store, uint64_t id, uint32_t epoch,
                               const uint8_t token[RCACHE_TOKEN_LEN],
-                              const uint8_t vm[RCACHE_UUID_LEN],
-                              uint64_t incarnation, uint64_t session,
+                              const SessionOwner *owner, uint64_t session,
                               uint64_t now, StoreLease **out)
 {
     StoreLease *lease = store_find_lease(store, id);
@@ -345,16 +357,16 @@ enum RcacheStatus store_claim(Store *store, uint64_t id, uint32_t epoch,
         return RCACHE_E_LEASE;
     }
     rec = lease->rec;
-    if (memcmp(rec->vm, vm, sizeof(rec->vm)) ||
-        !store_token_equal(rec->token, token) ||
-        (rec->state != RCACHE_LEASE_GRANTED &&
-         rec->incarnation != incarnation)) {
+    if (!may_claim(rec, token, owner)) {
         return RCACHE_E_LEASE;
+    }
+    if (strcmp(rec->host, owner->host)) {
+        return RCACHE_E_REFUSED;
     }
     if (rec->epoch != epoch) {
         return RCACHE_E_EPOCH;
     }
-    rec->incarnation = incarnation;
+    rec->incarnation = owner->incarnation;
     rec->session = MAX(rec->session, session);
     lease_renew(store, lease, now);
     lease->refs++;

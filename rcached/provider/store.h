@@ -2,7 +2,8 @@
 /*
  * store: the leases a provider has given, and the slabs behind them.
  *
- * A lease is a set of slabs with an id, an epoch, a token and an end:
+ * A lease is a set of slabs with an id, an epoch, a token, an owner (host, VM,
+ * incarnation) and an end:
  *
  *   (granted) --> GRANTED --claim--> CLAIMED --ttl over--> EXPIRED
  *                    |                  ^  |                  |  |
@@ -31,6 +32,7 @@
 
 #include "common/wire-control.h"
 #include "common/wire.h"
+#include "rcached/provider/session.h"
 #include "rcached/provider/slab.h"
 
 #define STORE_LEASES_MAX        4096u
@@ -66,7 +68,8 @@ typedef struct StoreRecord {
     uint32_t epoch;
     uint32_t state;             /* enum RcacheLeaseState */
     uint64_t until;             /* claim by, or expires, or expired, in ms */
-    uint64_t incarnation;       /* once claimed */
+    uint64_t incarnation;       /* of the VM; 0: the grant did not say, and it
+                                 * is not yet claimed */
     uint64_t session;           /* the highest that claimed it */
     uint8_t token[RCACHE_TOKEN_LEN];
     uint8_t vm[RCACHE_UUID_LEN];
@@ -199,17 +202,18 @@ StoreLease *store_add_own(Store *store, const WireGrant *grant, Slab **slabs,
 
 /**
  * store_claim() - show a lease's token
- * @vm: of the session that asks, and so is @incarnation and @session
+ * @owner: of the session that asks, and so is @session
  * @out: the lease, with a reference for the caller
  *
- * The first claim binds the lease to the incarnation.  It also renews it.
+ * The first claim binds the lease to the incarnation, if the grant did not.  It
+ * also renews it.
  *
- * Return: RCACHE_OK, RCACHE_E_LEASE or RCACHE_E_EPOCH
+ * Return: RCACHE_OK, RCACHE_E_LEASE or RCACHE_E_EPOCH; RCACHE_E_REFUSED if all
+ * is right but the host's name, which is no proof that the bytes are gone
  */
 enum RcacheStatus store_claim(Store *store, uint64_t id, uint32_t epoch,
                               const uint8_t token[RCACHE_TOKEN_LEN],
-                              const uint8_t vm[RCACHE_UUID_LEN],
-                              uint64_t incarnation, uint64_t session,
+                              const SessionOwner *owner, uint64_t session,
                               uint64_t now, StoreLease **out);
 
 /** store_token_equal() - in a time that does not tell how much was right */

@@ -81,10 +81,11 @@ static WireGrant grant_of(uint64_t id, unsigned slabs)
 static enum RcacheStatus claim(Store *store, uint64_t id, uint64_t now,
                                StoreLease **lease)
 {
+    SessionOwner owner = session_owner("req", vm, 1);
     uint8_t token[RCACHE_TOKEN_LEN];
 
     memset(token, id, sizeof(token));
-    return store_claim(store, id, 1, token, vm, 1, 3, now, lease);
+    return store_claim(store, id, 1, token, &owner, 3, now, lease);
 }
 
 static void keep_slabs(Kept *kept, unsigned *n, const StoreLease *lease)
@@ -316,10 +317,11 @@ static void kept_use(Store *store, uint64_t now)
     g_autoptr(GHashTable) numbers = g_hash_table_new(NULL, NULL);
     g_autoptr(GArray) list = g_array_new(FALSE, FALSE,
                                          sizeof(WireBeatLease));
+    SessionOwner owner = session_owner("req", vm, 1);
     StoreTotals totals;
 
     store_list(store, now, list);
-    store_session(store, vm, 1);
+    store_session(store, &owner);
     store_random_stored(store, 5);
     for (guint i = 0; i < list->len; i++) {
         const WireBeatLease *l = &g_array_index(list, WireBeatLease, i);

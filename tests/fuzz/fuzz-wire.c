@@ -270,6 +270,21 @@ static void check_upgrade_ack(const Frame *f, GByteArray *out)
     }
 }
 
+#define DECODE_WHERE(payload, length, value) \
+    wire_where_decode(&head, payload, length, value)
+
+static void check_where(const Frame *f, GByteArray *out)
+{
+    WireWhere value;
+    WireHead head = f->head;
+
+    memset(&value, 0, sizeof(value));
+    if (!DECODE_WHERE(f->payload, f->head.length, &value)) {
+        wire_append_where(out, f->head.type, f->head.tag, &value);
+        SAME(WireWhere, DECODE_WHERE);
+    }
+}
+
 static void check_data(const Frame *f, GByteArray *out)
 {
     RcacheSlot slots[RCACHE_BATCH_FREES];
@@ -339,6 +354,8 @@ static void check_frame(const Frame *f)
         [RCACHE_EVICT_ACK] = check_evict_ack,
         [RCACHE_UPGRADE_ACK] = check_upgrade_ack,
         [RCACHE_WITHDRAW] = check_withdraw,
+        [RCACHE_WHERE] = check_where,
+        [RCACHE_WHERE_ACK] = check_where,
     };
     g_autoptr(GByteArray) out = g_byte_array_new();
 

@@ -132,15 +132,19 @@ static bool conn_recv(Conn *c, uint8_t *to, size_t len)
 
 /* ---------------------------------------------------------------- answers */
 
-static void check_hello(Conn *c, const WireHead *head)
+static void check_hello(const Conn *c, const WireHead *head)
 {
     if (head->status) {
         return;
     }
-    if (c->role == RCACHE_ROLE_PUSH) {
-        g_assert(c->session == conn_session[c->vm]);
-        return;
-    }
+    g_assert(c->role == RCACHE_ROLE_PUSH ||
+             c->session >= conn_session[c->vm]);
+}
+
+/* What a session gets its rights by. */
+static void check_claim(const Conn *c, const WireHead *head)
+{
+    g_assert(vm_of(head->lease) == c->vm);
     g_assert(c->session >= conn_session[c->vm]);
     conn_session[c->vm] = c->session;
 }
@@ -198,7 +202,9 @@ static void conn_answer(Conn *c, const WireHead *head, const uint8_t *payload)
     if (head->type == RCACHE_HELLO_ACK) {
         check_hello(c, head);
     } else if (head->type == RCACHE_CLAIM_ACK && !head->status) {
-        g_assert(vm_of(head->lease) == c->vm);
+        check_claim(c, head);
+    } else if (head->type == RCACHE_PUSH_ACK && !head->status) {
+        g_assert(c->session == conn_session[c->vm]);
     } else if (head->type == RCACHE_PUT_ACK && asked->what == PUT) {
         check_put(c, asked, head, payload);
     } else if (head->type == RCACHE_GET_REPLY && asked->what == GET) {

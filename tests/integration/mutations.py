@@ -703,7 +703,7 @@ MUTATIONS = {
         "    return l->remote == remote;", "    return l || remote;",
         "unit-move"),
     "move-during-a-put": (
-        "rcached/provider/push.c",
+        "rcached/provider/push-begin.c",
         "(slab->putting ||\n"
         "                           server->pushes.length >= PUSHES_MAX)",
         "(\n"
@@ -1232,7 +1232,7 @@ MUTATIONS = {
         crash_points("location-added-empty location-added")),
     "crash-revoke-said-once": (
         "rcached/provider/request.c",
-        "            lease->told_revoked = 0;    /* this connection knows "
+        "        lease->told_revoked = 0;        /* this connection knows "
         "nothing */\n", "", crash_points("location-replaced drop-sent")),
     "crash-refused-claims-mean-nothing": (
         "rcached/pager/lease.c",

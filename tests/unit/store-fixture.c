@@ -73,10 +73,11 @@ enum RcacheStatus give(uint64_t id, uint64_t bytes, WireGrantAck *ack)
 enum RcacheStatus claim(uint64_t id, const uint8_t *vm, uint64_t incarnation,
                         uint64_t now, StoreLease **out)
 {
+    SessionOwner owner = session_owner("req", vm, incarnation);
     uint8_t token[RCACHE_TOKEN_LEN];
 
     memset(token, id, sizeof(token));
-    return store_claim(store, id, 1, token, vm, incarnation, 3, now, out);
+    return store_claim(store, id, 1, token, &owner, 3, now, out);
 }
 
 StoreLease *claimed(uint64_t id, uint64_t bytes)

@@ -222,7 +222,7 @@ static void hello_refused(WireHello hello, uint16_t want, const char *text)
 
 START_TEST(refused_hellos_are_told_why)
 {
-    Client c = client_session(provider_address(provider), VM_A, 5);
+    Client c = leased(5, 1);
     Client old = client_connect(provider_address(provider));
     WireHello hello = {
         .version_min = 1, .version_max = 1, .role = RCACHE_ROLE_FAULT,
@@ -264,6 +264,8 @@ START_TEST(a_newer_session_closes_the_older)
     fault = client_session(provider_address(provider), VM_A, 1);
     other = client_session(provider_address(provider), VM_B, 1);
     newer = client_session(provider_address(provider), VM_A, 2);
+    ck_assert_uint_eq(client_bare(&bulk, RCACHE_PING), 0);
+    ck_assert_uint_eq(client_claim(&newer, 1), RCACHE_OK);
     ck_assert(client_ended(&bulk));
     ck_assert(client_ended(&fault));
     ck_assert_uint_eq(client_bare(&other, RCACHE_PING), 0);

@@ -14,6 +14,7 @@
 #define NEW     2u
 
 static Client c;                /* claimed both, the old one last */
+static const char *to_host = "";        /* of a MOVE */
 static uint32_t old_slab, new_slab;
 
 static void claim_both(uint64_t session)
@@ -87,6 +88,7 @@ static void send_move(uint8_t token, uint64_t session)
     memset(move.token, token, sizeof(move.token));
     wire_text_copy(move.address, sizeof(move.address),
                    provider_address(provider));
+    wire_text_copy(move.host, sizeof(move.host), to_host);
     wire_append_move(frame, &head, &move);
     client_send_frame(&c, frame->data, frame->len);
 }
@@ -181,7 +183,7 @@ START_TEST(tokens_are_used_once)
     send_move(8, 1);
     ck_assert_uint_eq(move_answer(RCACHE_MOVE_ACK, &moved), RCACHE_E_LEASE);
     send_move(9, 2);            /* a push never fences its requester */
-    ck_assert_uint_eq(move_answer(RCACHE_MOVE_ACK, &moved), RCACHE_E_FENCED);
+    ck_assert_uint_eq(move_answer(RCACHE_MOVE_ACK, &moved), RCACHE_E_LEASE);
     client_close(&c);
     claim_both(2);
     ck_assert_uint_eq(confirm(9, &moved), RCACHE_E_SLOT);
@@ -192,6 +194,80 @@ START_TEST(tokens_are_used_once)
     ck_assert_uint_eq(move_answer(RCACHE_MOVE_ACK, &moved), RCACHE_E_LEASE);
     ck_assert_uint_eq(confirm(7, &moved), RCACHE_OK);
     ck_assert(new_has(0, 1));
+}
+END_TEST
+
+static int asked;               /* tickets, atomic */
+static char asked_host[RCACHE_NAME_MAX], asked_address[RCACHE_NAME_MAX];
+
+static void where(uint64_t ticket, const char *host, const char *address,
+                  void *opaque)
+{
+    g_strlcpy(asked_host, host, sizeof(asked_host));
+    g_strlcpy(asked_address, address, sizeof(asked_address));
+    g_atomic_int_set(&asked, ticket);
+}
+
+/* MOVE, and what arbiters say then; its answer. */
+static uint16_t move_found(uint8_t token, uint16_t status, const char *host,
+                           const char *address)
+{
+    WireWhere found = { .status = status };
+    int before = g_atomic_int_get(&asked);
+    WireMoved moved;
+
+    wire_text_copy(found.host, sizeof(found.host), host);
+    wire_text_copy(found.address, sizeof(found.address), address);
+    WAIT_FOR(expect(new_slab, token) == RCACHE_OK);
+    send_move(token, 1);
+    WAIT_FOR(g_atomic_int_get(&asked) != before);
+    provider_found(provider, g_atomic_int_get(&asked), &found);
+    return move_answer(RCACHE_MOVE_ACK, &moved);
+}
+
+/* Not where the requester does; and whoever is there has to be the one. */
+START_TEST(a_push_goes_where_arbiters_say)
+{
+    const WireWhere late = { .status = RCACHE_OK };
+    const char *address;
+
+    client_close(&c);
+    provider_free(provider);
+    config.where = where;
+    fixture_start();
+    address = provider_address(provider);
+    give(OLD, VM_A, 2);
+    give(NEW, VM_A, 2);
+    claim_both(1);
+    store_some(1);
+    to_host = "lender";
+    ck_assert_uint_eq(move_found(9, RCACHE_E_REFUSED, "", ""),
+                      RCACHE_E_REFUSED);
+    ck_assert_str_eq(asked_host, "lender");
+    ck_assert_str_eq(asked_address, "");
+    ck_assert_uint_eq(move_found(8, RCACHE_E_BUSY, "", ""), RCACHE_E_BUSY);
+    ck_assert_uint_eq(move_found(7, RCACHE_OK, "other", address),
+                      RCACHE_E_REFUSED);
+    ck_assert_uint_eq(move_found(6, RCACHE_OK, "lender", "nowhere"),
+                      RCACHE_E_REFUSED);
+    ck_assert_uint_eq(move_found(5, RCACHE_OK, "lender", address), RCACHE_OK);
+    /* Of an older requester only the address is known. */
+    to_host = "";
+    ck_assert_uint_eq(move_found(4, RCACHE_OK, "lender", address), RCACHE_OK);
+    ck_assert_str_eq(asked_host, "");
+    ck_assert_str_eq(asked_address, address);
+    /* And older arbiters say nothing. */
+    ck_assert_uint_eq(move_found(3, RCACHE_OK, "", ""), RCACHE_OK);
+    /* Who has asked has gone before the answer came. */
+    send_move(2, 1);
+    WAIT_FOR(g_atomic_int_get(&asked) == 8);
+    client_close(&c);
+    WAIT_FOR(snapshot().conns == 0);
+    provider_found(provider, 8, &late);
+    provider_found(provider, 99, &late);
+    claim_both(2);
+    ck_assert_uint_eq(client_bare(&c, RCACHE_PING), 0);
+    config.where = NULL;
 }
 END_TEST
 
@@ -284,7 +360,7 @@ START_TEST(expecting_again_ends_a_push)
 }
 END_TEST
 
-/* A newer session of the VM fences the push before it is let in. */
+/* A newer session of the VM fences the push before its claim is answered. */
 START_TEST(a_new_session_ends_a_push)
 {
     RcacheSlot slot = wire_slot(new_slab, 5);
@@ -294,9 +370,9 @@ START_TEST(a_new_session_ends_a_push)
     push = pusher(1, 9, RCACHE_OK);
     client_put_begin(&push, &slot, 1);          /* and no page */
     next = client_session(provider_address(provider), VM_A, 2);
+    ck_assert_uint_eq(client_claim(&next, NEW), RCACHE_OK);
     ck_assert(client_ended(&push));
     client_close(&push);
-    ck_assert_uint_eq(client_claim(&next, NEW), RCACHE_OK);
     ck_assert_uint_eq(client_put(&next, &slot, 1, 2), RCACHE_OK);
     ck_assert(client_has(&next, slot, 2));
     client_close(&next);
@@ -433,6 +509,7 @@ int main(void)
     tcase_add_test(tc, a_slab_moves);
     tcase_add_test(tc, an_empty_slab_moves);
     tcase_add_test(tc, tokens_are_used_once);
+    tcase_add_test(tc, a_push_goes_where_arbiters_say);
     tcase_add_test(tc, a_wrong_digest_is_not_confirmed);
     tcase_add_test(tc, a_push_keeps_to_its_slab);
     tcase_add_test(tc, expecting_again_ends_a_push);

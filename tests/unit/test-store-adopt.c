@@ -17,6 +17,7 @@
 
 START_TEST(a_restart_loses_nothing)
 {
+    SessionOwner owner = session_owner("req", vm_a, 1);
     StoreLease *lease = claimed(1, 2 * SLAB);
     RcacheSlot slot = wire_slot(number(lease, 1), 77);
     int table, slabs[2];
@@ -37,7 +38,7 @@ START_TEST(a_restart_loses_nothing)
     ck_assert_int_eq(slabs[1], -1);
     ck_assert_uint_eq(leased(), 2 * SLAB);
     ck_assert_uint_eq(stored(), 1);
-    ck_assert_uint_eq(store_session(store, vm_a, 1), 3);
+    ck_assert_uint_eq(store_session(store, &owner), 3);
     /* Being away does not expire it. */
     store_tick(store, TTL * 2, NULL, NULL);
     ck_assert_int_eq(claim(1, vm_a, 2, 0, &lease), RCACHE_E_LEASE);

@@ -77,6 +77,9 @@ END_TEST
 
 START_TEST(claims_are_checked)
 {
+    SessionOwner owner = session_owner("req", vm_a, 1);
+    SessionOwner next = session_owner("req", vm_a, 2);
+    SessionOwner other = session_owner("mallory", vm_a, 1);
     uint8_t token[RCACHE_TOKEN_LEN];
     StoreLease *lease, *again;
     WireGrantAck ack;
@@ -85,20 +88,44 @@ START_TEST(claims_are_checked)
     memset(token, 1, sizeof(token));
     ck_assert_int_eq(claim(2, vm_a, 1, 0, &lease), RCACHE_E_LEASE);
     ck_assert_int_eq(claim(1, vm_b, 1, 0, &lease), RCACHE_E_LEASE);
-    ck_assert_int_eq(store_claim(store, 1, 2, token, vm_a, 1, 3, 0, &lease),
+    ck_assert_int_eq(store_claim(store, 1, 2, token, &owner, 3, 0, &lease),
                      RCACHE_E_EPOCH);
+    ck_assert_int_eq(store_claim(store, 1, 1, token, &other, 3, 0, &lease),
+                     RCACHE_E_REFUSED);
     token[15] ^= 0x80;
-    ck_assert_int_eq(store_claim(store, 1, 1, token, vm_a, 1, 3, 0, &lease),
+    ck_assert_int_eq(store_claim(store, 1, 1, token, &owner, 3, 0, &lease),
                      RCACHE_E_LEASE);
-    ck_assert_uint_eq(store_session(store, vm_a, 1), 0);
+    ck_assert_int_eq(store_claim(store, 1, 1, token, &other, 3, 0, &lease),
+                     RCACHE_E_LEASE);
+    ck_assert_uint_eq(store_session(store, &owner), 0);
     ck_assert_int_eq(claim(1, vm_a, 1, 0, &lease), RCACHE_OK);
-    ck_assert_uint_eq(store_session(store, vm_a, 1), 3);
-    ck_assert_uint_eq(store_session(store, vm_a, 2), 0);
+    ck_assert_uint_eq(store_session(store, &owner), 3);
+    ck_assert_uint_eq(store_session(store, &next), 0);
+    ck_assert_uint_eq(store_session(store, &other), 0);
     /* Again by the same VM; but not by another incarnation of it. */
     ck_assert_int_eq(claim(1, vm_a, 1, 0, &again), RCACHE_OK);
     ck_assert_ptr_eq(lease, again);
     ck_assert_int_eq(claim(1, vm_a, 2, 0, &again), RCACHE_E_LEASE);
     store_unref(store, lease);
+    store_unref(store, lease);
+}
+END_TEST
+
+/* An arbiter that names the incarnation has the last word. */
+START_TEST(a_grant_names_the_incarnation)
+{
+    WireGrant grant = grant_of(1, SLAB);
+    StoreLease *lease;
+    WireGrantAck ack;
+    Slab *slab;
+    unsigned n;
+
+    grant.incarnation = 7;
+    ck_assert_int_eq(store_reserve(store, &grant, &n, &ack), RCACHE_OK);
+    ck_assert_int_eq(slab_new(PAGES, SLAB_GUARD_NO_SWAP, &slab), 0);
+    store_add(store, &grant, n, &slab, 1, 0, &ack);
+    ck_assert_int_eq(claim(1, vm_a, 6, 0, &lease), RCACHE_E_LEASE);
+    ck_assert_int_eq(claim(1, vm_a, 7, 0, &lease), RCACHE_OK);
     store_unref(store, lease);
 }
 END_TEST
@@ -313,6 +340,7 @@ int main(void)
     tcase_add_test(tc, a_repeated_grant_gets_the_same_answer);
     tcase_add_test(tc, room_is_held_while_slabs_are_made);
     tcase_add_test(tc, claims_are_checked);
+    tcase_add_test(tc, a_grant_names_the_incarnation);
     tcase_add_test(tc, unclaimed_leases_are_dropped);
     tcase_add_test(tc, expiry_destroys_nothing);
     tcase_add_test(tc, orphans_are_dropped_at_last);

@@ -192,6 +192,77 @@ START_TEST(lease_request_round_trip)
 }
 END_TEST
 
+/* RCACHE_FEATURE_OWNER: the incarnation stands at the end, if it is said. */
+START_TEST(the_owner_is_named)
+{
+    WireLeaseRequest req = { .name = "vm", .bytes = 1, .copies = 1,
+                             .incarnation = 0x1122334455667788 }, req_back;
+    WireGrant grant = {
+        .lease = 1, .epoch = 1, .claim_ms = 1, .bytes = 1, .name = "vm",
+        .host = "req", .incarnation = 0x8877665544332211,
+    }, grant_back;
+    WireHead head;
+
+    for (req.nr_avoid = 0; req.nr_avoid < 2; req.nr_avoid++) {
+        g_strlcpy(req.avoid[0], req.nr_avoid ? "slow" : "", 64);
+        g_byte_array_set_size(out, 0);
+        wire_append_lease_request(out, 1, &req);
+        ck_assert_int_eq(decode(&head), WIRE_OK);
+        ck_assert_int_eq(out->data[H + head.length - 8], 0x88);
+        ck_assert_int_eq(wire_lease_request_decode(out->data + H, head.length,
+                                                   &req_back), WIRE_OK);
+        ck_assert_mem_eq(&req_back, &req, sizeof(req));
+        ck_assert_int_eq(wire_lease_request_decode(
+                             out->data + H, head.length - 4, &req_back),
+                         WIRE_E_LENGTH);
+    }
+    memset(out->data + H + head.length - 8, 0, 8);
+    ck_assert_int_eq(wire_lease_request_decode(out->data + H, head.length,
+                                               &req_back), WIRE_E_VALUE);
+
+    g_byte_array_set_size(out, 0);
+    wire_append_grant(out, 8, &grant);
+    ck_assert_int_eq(decode(&head), WIRE_OK);
+    ck_assert_int_eq(out->data[H + head.length - 8], 0x11);
+    ck_assert_int_eq(wire_grant_decode(out->data + H, head.length,
+                                       &grant_back), WIRE_OK);
+    ck_assert_mem_eq(&grant_back, &grant, sizeof(grant));
+    memset(out->data + H + head.length - 8, 0, 8);
+    ck_assert_int_eq(wire_grant_decode(out->data + H, head.length,
+                                       &grant_back), WIRE_E_VALUE);
+}
+END_TEST
+
+START_TEST(where_round_trip)
+{
+    WireWhere where = { .host = "p1" }, back;
+    WireHead head;
+
+    wire_append_where(out, RCACHE_WHERE, 8, &where);
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_ARBITER, &head),
+                     WIRE_OK);
+    ck_assert_int_eq(wire_where_decode(&head, out->data + H, head.length,
+                                       &back), WIRE_OK);
+    ck_assert_mem_eq(&back, &where, sizeof(where));
+    /* No answer has only one of the two, but one that says no. */
+    g_byte_array_set_size(out, 0);
+    wire_append_where(out, RCACHE_WHERE_ACK, 8, &where);
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_HOST, &head), WIRE_OK);
+    ck_assert_int_eq(wire_where_decode(&head, out->data + H, head.length,
+                                       &back), WIRE_E_TEXT);
+    where.status = RCACHE_E_REFUSED;
+    g_byte_array_set_size(out, 0);
+    wire_append_where(out, RCACHE_WHERE_ACK, 8, &where);
+    ck_assert_int_eq(wire_head_decode(out->data, WIRE_HOST, &head), WIRE_OK);
+    ck_assert_int_eq(wire_where_decode(&head, out->data + H, head.length,
+                                       &back), WIRE_OK);
+    ck_assert_uint_eq(back.status, RCACHE_E_REFUSED);
+    memset(out->data + H, 0, head.length);
+    ck_assert_int_eq(wire_where_decode(&head, out->data + H, head.length,
+                                       &back), WIRE_E_TEXT);
+}
+END_TEST
+
 START_TEST(lease_reply_round_trip)
 {
     WireLeaseReply reply = {
@@ -471,6 +542,8 @@ int main(void)
     tcase_add_test(tc, hello_refused);
     tcase_add_test(tc, hello_ack_round_trip);
     tcase_add_test(tc, lease_request_round_trip);
+    tcase_add_test(tc, the_owner_is_named);
+    tcase_add_test(tc, where_round_trip);
     tcase_add_test(tc, lease_reply_round_trip);
     tcase_add_test(tc, lease_reply_with_labels);
     tcase_add_test(tc, grant_round_trip);

@@ -115,6 +115,29 @@ START_TEST(move_golden)
     ck_assert_uint_eq(back.to_session, 4);
     ck_assert_uint_eq(back.slab, 5);
     ck_assert_str_eq(back.address, "10.0.0.2:9470");
+    ck_assert_str_eq(back.host, "");
+}
+END_TEST
+
+/* RCACHE_FEATURE_NAMED: whose provider it is stands at the end. */
+START_TEST(move_with_a_name)
+{
+    WireHead head = { .tag = 9, .lease = 7, .epoch = 1 };
+    WireMove move = a_move, back;
+
+    wire_text_copy(move.host, sizeof(move.host), "new one");
+    wire_append_move(out, &head, &move);
+    head = decode(WIRE_PROVIDER, RCACHE_MOVE);
+    ck_assert_uint_eq(head.length, 112 + RCACHE_NAME_MAX);
+    ck_assert_str_eq((const char *)out->data + H + 112, "new one");
+    ck_assert_int_eq(wire_move_decode(out->data + H, head.length, &back),
+                     WIRE_OK);
+    ck_assert_mem_eq(&back, &move, sizeof(move));
+    ck_assert_int_eq(wire_move_decode(out->data + H, head.length - 1, &back),
+                     WIRE_E_LENGTH);
+    memset(out->data + H + 112, 0, RCACHE_NAME_MAX);
+    ck_assert_int_eq(wire_move_decode(out->data + H, head.length, &back),
+                     WIRE_E_TEXT);
 }
 END_TEST
 
@@ -216,6 +239,7 @@ int main(void)
     tcase_add_test(tc, revoke_golden);
     tcase_add_loop_test(tc, move_token_golden, 0, 3);
     tcase_add_test(tc, move_golden);
+    tcase_add_test(tc, move_with_a_name);
     tcase_add_loop_test(tc, move_refused, 0, G_N_ELEMENTS(bad_moves));
     tcase_add_loop_test(tc, moved_golden, 0, 3);
     tcase_add_test(tc, move_sides);
