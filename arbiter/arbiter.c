@@ -11,10 +11,11 @@
 #include "arbiter/arbiter.h"
 
 #include <string.h>
-#include <sys/resource.h>
 
 #include "arbiter/arbiter-admin.h"
 #include "arbiter/assign.h"
+#include "arbiter/descriptors.h"
+#include "arbiter/hosts-where.h"
 #include "arbiter/unclaimed.h"
 #include "common/crash-point.h"
 #include "common/wire-beat.h"
@@ -22,7 +23,6 @@
 
 #define TICK_MS         100u
 #define EARLY_TRIES     64u     /* requests that are tried again in a tick */
-#define COMING_BACK     16u     /* connections whose end was not seen */
 #define SLEPT_MS        1000u   /* later than this, it was away */
 /* A busy machine is no silent one, however often it is to beat. */
 #define SILENT_MS       1000u
@@ -211,6 +211,12 @@ static void *on_hello(HostConn *conn, const WireHello *hello, char *text,
                    hello->address);
         return NULL;
     }
+    if (!hosts_can_reach(address, from)) {
+        g_warning("host %s (%s): its provider listens at %s, where no other "
+                  "host can reach it: nobody is sent there", hello->host,
+                  control_peer(conn), address);
+        address[0] = '\0';
+    }
     host = hosts_find(&arbiter->hosts, hello->host);
     if (host && host->conn) {
         if (name_is_taken(arbiter, host, hello, address, from, text)) {
@@ -251,6 +257,21 @@ static void withdraw(const WireBeatLease *lease, void *opaque)
     control_send_withdraw(provider->conn, lease->lease);
 }
 
+/* Leases that are on their way: they have been granted there. */
+static void take_listed(Arbiter *arbiter, Host *host)
+{
+    for (guint i = 0; i < host->leases->len; i++) {
+        uint64_t lease = g_array_index(host->leases, WireBeatLease, i).lease;
+        const WireGrant *grant = grants_find(&arbiter->grants, host->name,
+                                             lease);
+
+        if (grant) {
+            hosts_granted(&arbiter->hosts, host, grant);
+            grants_listed(&arbiter->grants, host->name, lease);
+        }
+    }
+}
+
 static bool on_beat(HostConn *conn, const uint8_t *payload, size_t len,
                     const char **why, void *opaque)
 {
@@ -267,10 +288,7 @@ static bool on_beat(HostConn *conn, const uint8_t *payload, size_t len,
         arbiter->beats++;
         break;
     }
-    for (guint i = 0; i < host->leases->len; i++) {
-        grants_listed(&arbiter->grants, host->name,
-                      g_array_index(host->leases, WireBeatLease, i).lease);
-    }
+    take_listed(arbiter, host);
     if (host->features & RCACHE_FEATURE_WITHDRAW) {
         unclaimed_each(&arbiter->hosts, host,
                        arbiter->options->grants.claim_ms, arbiter_now(),
@@ -405,11 +423,19 @@ static void on_gone(HostConn *conn, const char *reason, void *opaque)
     pump(arbiter);
 }
 
+static bool on_where(WireWhere *where, void *opaque)
+{
+    const Arbiter *arbiter = opaque;
+
+    return hosts_where(&arbiter->hosts, where, arbiter_now());
+}
+
 static const ControlOps control_ops = {
     .on_hello = on_hello,
     .on_beat = on_beat,
     .on_request = on_request,
     .on_grant_ack = on_grant_ack,
+    .on_where = on_where,
     .on_evict_ack = on_evict_ack,
     .on_upgrade_ack = on_upgrade_ack,
     .on_gone = on_gone,
@@ -467,36 +493,12 @@ static gboolean tick(void *opaque)
     return G_SOURCE_CONTINUE;
 }
 
-unsigned arbiter_descriptors(const Options *options)
-{
-    return options->hosts.max + COMING_BACK + ARBITER_DESCRIPTORS;
-}
-
-/*
- * A host that comes back may do so before its end was seen.  And there must
- * be descriptors left to accept one more, so that it can take the place of one
- * that says nothing.
- */
-static unsigned conns_max(unsigned hosts)
-{
-    struct rlimit limit;
-    rlim_t most = hosts + COMING_BACK;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-        limit.rlim_cur < most + ARBITER_DESCRIPTORS) {
-        most = limit.rlim_cur > 2 * ARBITER_DESCRIPTORS
-                   ? limit.rlim_cur - ARBITER_DESCRIPTORS
-                   : limit.rlim_cur / 2;
-    }
-    return most;
-}
-
 static bool start_control(Arbiter *arbiter, GError **errp)
 {
     const Options *o = arbiter->options;
     ControlConfig config = {
         .listen = o->listen,
-        .conns_max = conns_max(o->hosts.max),
+        .conns_max = arbiter_conns_max(o),
         .heartbeat_ms = o->hosts.heartbeat_ms,
         .silence_ms = (o->hosts.dead_beats + 1) * o->hosts.heartbeat_ms,
         .tls = tls_keeper_credentials(arbiter->tls),

@@ -22,9 +22,6 @@
 #include "common/admin.h"
 #include "common/tls-keeper.h"
 
-/* What it opens beside the connections of hosts, admin clients among it. */
-#define ARBITER_DESCRIPTORS     128u
-
 typedef struct Arbiter {
     const Options *options;
     Hosts hosts;
@@ -52,9 +49,6 @@ Arbiter *arbiter_new(const Options *options, GError **errp);
 
 /** arbiter_reload() - SIGHUP: read certificates and keys again */
 void arbiter_reload(Arbiter *arbiter);
-
-/** arbiter_descriptors() - how many it may need, for max-hosts */
-unsigned arbiter_descriptors(const Options *options);
 
 /** arbiter_free() - end everything; no socket file is left */
 void arbiter_free(Arbiter *arbiter);

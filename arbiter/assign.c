@@ -46,7 +46,9 @@ static void send_grants(const Assigner *with, LeaseAsk *ask, const Views *views,
         grant = grants_add(with->grants, ask, host->name, host->address,
                            part->bytes, random_id(), token, now);
         crash_point("grant-written");
-        if (grant && !control_send_grant(host->conn, &grant->wire)) {
+        if (grant && !control_send_grant(host->conn, &grant->wire,
+                                         host->features &
+                                         RCACHE_FEATURE_OWNER)) {
             grants_provider_lost(with->grants, host->name);
         }
         crash_point("grant-asked");
@@ -228,8 +230,15 @@ bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
         .size = guest ? guest->size : 0,
     };
     Placement placement = { 0 };
+    PlacementConfig config = *with->placement;
+    Assigner mine = *with;
     uint64_t moves;
 
+    config.quota = hosts_quota(with->hosts,
+                               hosts_find(with->hosts, ask->requester),
+                               config.quota, config.quota_percent);
+    mine.placement = &config;
+    with = &mine;
     if (!views) {
         views = views_new(with->hosts, with->grants, ask->wire.vm, now);
     }

@@ -72,7 +72,8 @@ static void answer_hello(HostConn *conn, uint64_t tag, uint16_t version,
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     if (!status) {
-        ack.features = RCACHE_FEATURE_AVOID | RCACHE_FEATURE_LABELS;
+        ack.features = RCACHE_FEATURE_AVOID | RCACHE_FEATURE_LABELS |
+                       RCACHE_FEATURE_OWNER | RCACHE_FEATURE_WHERE;
         ack.heartbeat_ms = config->heartbeat_ms;
     }
     memcpy(ack.boot_id, config->boot_id, RCACHE_UUID_LEN);
@@ -154,6 +155,24 @@ static WireError take_grant_ack(HostConn *conn, const WireHead *head,
     return err;
 }
 
+static WireError take_where(HostConn *conn, const WireHead *head,
+                            const uint8_t *payload)
+{
+    Control *control = conn->control;
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    WireWhere where;
+    WireError err = wire_where_decode(head, payload, head->length, &where);
+
+    if (err == WIRE_OK) {
+        if (!control->ops->on_where(&where, control->opaque)) {
+            where.status = RCACHE_E_REFUSED;
+        }
+        wire_append_where(out, RCACHE_WHERE_ACK, head->tag, &where);
+        control_conn_send(conn->frames, out);
+    }
+    return err;
+}
+
 static WireError take_evict_ack(HostConn *conn, const WireHead *head,
                                 const uint8_t *payload)
 {
@@ -209,6 +228,9 @@ static const char *take_frame(HostConn *conn, const WireHead *head,
         break;
     case RCACHE_GRANT_ACK:
         err = take_grant_ack(conn, head, payload);
+        break;
+    case RCACHE_WHERE:
+        err = take_where(conn, head, payload);
         break;
     case RCACHE_EVICT_ACK:
         err = take_evict_ack(conn, head, payload);
@@ -442,11 +464,13 @@ const char *control_peer_host(const HostConn *conn)
     return control_conn_peer_host(conn->frames);
 }
 
-bool control_send_grant(HostConn *conn, const WireGrant *grant)
+bool control_send_grant(HostConn *conn, const WireGrant *grant, bool owner)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
+    WireGrant wire = *grant;
 
-    wire_append_grant(out, grant->lease, grant);
+    wire.incarnation = owner ? wire.incarnation : 0;
+    wire_append_grant(out, wire.lease, &wire);
     return control_conn_send(conn->frames, out);
 }
 

@@ -34,6 +34,8 @@ typedef struct ControlOps {
     void (*on_request)(HostConn *conn, uint64_t tag,
                        const WireLeaseRequest *request, void *opaque);
     void (*on_grant_ack)(HostConn *conn, const WireGrantAck *ack, void *opaque);
+    /* WHERE.  Return: false: there is no such one; else both are set. */
+    bool (*on_where)(WireWhere *where, void *opaque);
     void (*on_evict_ack)(HostConn *conn, uint64_t tag, const WireEvictAck *ack,
                          void *opaque);
     void (*on_upgrade_ack)(HostConn *conn, uint64_t tag,
@@ -82,8 +84,9 @@ const char *control_peer(const HostConn *conn);
 /** control_peer_host() - the same without the port and brackets */
 const char *control_peer_host(const HostConn *conn);
 
-/** control_send_grant() - false if the connection has ended */
-bool control_send_grant(HostConn *conn, const WireGrant *grant);
+/** control_send_grant() - false if the connection has ended; @owner: the
+ * provider knows incarnations */
+bool control_send_grant(HostConn *conn, const WireGrant *grant, bool owner);
 
 /** control_send_drain() - false if the connection has ended */
 bool control_send_drain(HostConn *conn, bool drain);

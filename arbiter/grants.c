@@ -157,7 +157,7 @@ Grant *grants_add(Grants *grants, LeaseAsk *ask, const char *provider,
     grant = g_new0(Grant, 1);
     grant->wire = (WireGrant) {
         .lease = id, .epoch = 1, .claim_ms = grants->config.claim_ms,
-        .bytes = bytes,
+        .bytes = bytes, .incarnation = ask->wire.incarnation,
     };
     memcpy(grant->wire.token, token, RCACHE_TOKEN_LEN);
     memcpy(grant->wire.vm, ask->wire.vm, RCACHE_UUID_LEN);
@@ -229,6 +229,14 @@ bool grants_ack(Grants *grants, const char *provider, const WireGrantAck *ack,
         grant_remove(grants, grant);
     }
     return true;
+}
+
+const WireGrant *grants_find(const Grants *grants, const char *provider,
+                             uint64_t lease)
+{
+    const Grant *grant = g_hash_table_lookup(grants->grants, &lease);
+
+    return grant && !strcmp(grant->provider, provider) ? &grant->wire : NULL;
 }
 
 void grants_listed(Grants *grants, const char *provider, uint64_t lease)

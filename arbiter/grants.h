@@ -125,6 +125,11 @@ Grant *grants_add(Grants *grants, LeaseAsk *ask, const char *provider,
 bool grants_ack(Grants *grants, const char *provider, const WireGrantAck *ack,
                 uint64_t now);
 
+/** grants_find() - what was granted there under this id and is not forgotten
+ * yet, or NULL */
+const WireGrant *grants_find(const Grants *grants, const char *provider,
+                             uint64_t lease);
+
 /** grants_listed() - a heartbeat of @provider has this lease */
 void grants_listed(Grants *grants, const char *provider, uint64_t lease);
 

@@ -6,6 +6,11 @@
  * A host's leases are taken off before they are replaced and added after, so
  * that no sum is ever counted from the start.  Each lease counts as no more
  * than BYTES_MAX: a peer's figure may be anything, and a sum must not wrap.
+ *
+ * It counts as no more than was granted, or than its requester says that it
+ * holds there, and as nothing if neither is known (lease_counts()).  So what
+ * a host holds has to do with the leases of others: where that changes, these
+ * are counted anew, one by one.
  */
 #include "arbiter/hosts-lent.h"
 
@@ -63,7 +68,8 @@ static HostsLent *lent_find(GArray *array, const Host *host)
     return NULL;
 }
 
-static void lent_add(Hosts *hosts, Host *host, const WireBeatLease *lease)
+static void lent_add(Hosts *hosts, Host *host, const WireBeatLease *lease,
+                     uint64_t bytes)
 {
     GArray *array = g_hash_table_lookup(hosts->lent, lease->vm);
     HostsLent *l;
@@ -80,17 +86,17 @@ static void lent_add(Hosts *hosts, Host *host, const WireBeatLease *lease)
         g_array_append_val(array, first);
         l = &g_array_index(array, HostsLent, array->len - 1);
     }
-    l->bytes += MIN(lease->bytes, BYTES_MAX);
+    l->bytes += bytes;
     l->leases++;
 }
 
 static void lent_remove(Hosts *hosts, const Host *host,
-                        const WireBeatLease *lease)
+                        const WireBeatLease *lease, uint64_t bytes)
 {
     GArray *array = g_hash_table_lookup(hosts->lent, lease->vm);
     HostsLent *l = lent_find(array, host);
 
-    l->bytes -= MIN(lease->bytes, BYTES_MAX);
+    l->bytes -= bytes;
     if (--l->leases) {
         return;
     }
@@ -100,7 +106,7 @@ static void lent_remove(Hosts *hosts, const Host *host,
     }
 }
 
-static void taken_add(Hosts *hosts, const WireBeatLease *lease)
+static void taken_add(Hosts *hosts, const WireBeatLease *lease, uint64_t bytes)
 {
     HostsTaken *taken = g_hash_table_lookup(hosts->taken, lease->host);
 
@@ -108,32 +114,169 @@ static void taken_add(Hosts *hosts, const WireBeatLease *lease)
         taken = g_new0(HostsTaken, 1);
         g_hash_table_insert(hosts->taken, g_strdup(lease->host), taken);
     }
-    taken->bytes += MIN(lease->bytes, BYTES_MAX);
+    taken->bytes += bytes;
     taken->leases++;
 }
 
-static void taken_remove(Hosts *hosts, const WireBeatLease *lease)
+static void taken_remove(Hosts *hosts, const WireBeatLease *lease,
+                         uint64_t bytes)
 {
     HostsTaken *taken = g_hash_table_lookup(hosts->taken, lease->host);
 
-    taken->bytes -= MIN(lease->bytes, BYTES_MAX);
+    taken->bytes -= bytes;
     if (!--taken->leases) {
         g_hash_table_remove(hosts->taken, lease->host);
     }
 }
 
+/* ------------------------------------------------------------ what counts */
+
+static const WireBeatLease *lease_at(const GArray *leases, guint i)
+{
+    return &g_array_index(leases, WireBeatLease, i);
+}
+
+/* What @host says that it holds under this id, or NULL. */
+static const WireBeatLease *held_find(Host *host, uint64_t lease)
+{
+    if (!host) {
+        return NULL;
+    }
+    if (!host->held_by_id) {
+        host->held_by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
+        for (guint i = 0; i < host->held->len; i++) {
+            WireBeatLease *l = &g_array_index(host->held, WireBeatLease, i);
+
+            g_hash_table_insert(host->held_by_id, &l->lease, l);
+        }
+    }
+    return g_hash_table_lookup(host->held_by_id, &lease);
+}
+
+/* Bytes of a lease that @host lists which count as its requester's. */
+static uint64_t lease_counts(const Hosts *hosts, const Host *host,
+                             const WireBeatLease *l)
+{
+    const HostsGranted *g = g_hash_table_lookup(host->granted, &l->lease);
+    uint64_t bytes = MIN(l->bytes, BYTES_MAX);
+    const WireBeatLease *held;
+
+    if (g && !strcmp(g->requester, l->host) &&
+        !memcmp(g->vm, l->vm, sizeof(g->vm))) {
+        return MIN(bytes, g->bytes);
+    }
+    held = held_find(hosts_find(hosts, l->host), l->lease);
+    if (held && !strcmp(held->host, host->name) &&
+        !memcmp(held->vm, l->vm, sizeof(held->vm))) {
+        return MIN(bytes, held->bytes);
+    }
+    return 0;
+}
+
+static void count_add(Hosts *hosts, Host *host, guint i, uint64_t bytes)
+{
+    const WireBeatLease *l = lease_at(host->leases, i);
+
+    g_array_index(host->counts, uint64_t, i) = bytes;
+    if (bytes) {
+        lent_add(hosts, host, l, bytes);
+        taken_add(hosts, l, bytes);
+    }
+}
+
+static void count_remove(Hosts *hosts, Host *host, guint i)
+{
+    const WireBeatLease *l = lease_at(host->leases, i);
+    uint64_t bytes = g_array_index(host->counts, uint64_t, i);
+
+    if (bytes) {
+        lent_remove(hosts, host, l, bytes);
+        taken_remove(hosts, l, bytes);
+    }
+}
+
+/* Something is known of one of them that was not, or no longer. */
+static void count_again(Hosts *hosts, Host *host, uint64_t lease)
+{
+    uint64_t bytes;
+    guint i = 0;
+
+    while (i < host->leases->len && lease_at(host->leases, i)->lease != lease) {
+        i++;
+    }
+    if (!host->counted || i == host->leases->len) {
+        return;
+    }
+    bytes = lease_counts(hosts, host, lease_at(host->leases, i));
+    if (bytes != g_array_index(host->counts, uint64_t, i)) {
+        count_remove(hosts, host, i);
+        count_add(hosts, host, i, bytes);
+        hosts->changes++;
+    }
+}
+
+void hosts_granted(Hosts *hosts, Host *provider, const WireGrant *grant)
+{
+    HostsGranted *g = g_new0(HostsGranted, 1);
+
+    g->lease = grant->lease;
+    g->bytes = grant->bytes;
+    memcpy(g->vm, grant->vm, sizeof(g->vm));
+    wire_text_copy(g->requester, sizeof(g->requester), grant->host);
+    g_hash_table_replace(provider->granted, &g->lease, g);
+    count_again(hosts, provider, grant->lease);
+}
+
+void hosts_held_changed(Hosts *hosts, Host *host, const GArray *held)
+{
+    for (guint i = 0; i < held->len; i++) {
+        Host *provider = hosts_find(hosts, lease_at(held, i)->host);
+
+        if (provider) {
+            count_again(hosts, provider, lease_at(held, i)->lease);
+        }
+    }
+}
+
+/* What is not listed any more has ended. */
+static void forget_granted(Host *host)
+{
+    GHashTable *left = g_hash_table_new_full(g_int64_hash, g_int64_equal,
+                                             NULL, g_free);
+
+    for (guint i = 0; i < host->leases->len; i++) {
+        void *g;
+
+        if (g_hash_table_steal_extended(host->granted,
+                                        &lease_at(host->leases, i)->lease,
+                                        NULL, &g)) {
+            g_hash_table_insert(left, &((HostsGranted *)g)->lease, g);
+        }
+    }
+    g_hash_table_unref(host->granted);
+    host->granted = left;
+}
+
+void hosts_lent_clear(Host *host)
+{
+    g_hash_table_remove_all(host->granted);
+}
+
 void hosts_lent_add(Hosts *hosts, Host *host)
 {
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_int64_hash, g_int64_equal);
+
     host->counted = !hosts_implausible(host);
     if (!host->counted) {
         return;
     }
+    forget_granted(host);
+    g_array_set_size(host->counts, host->leases->len);
     for (guint i = 0; i < host->leases->len; i++) {
-        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
-                                                i);
+        WireBeatLease *l = &g_array_index(host->leases, WireBeatLease, i);
+        bool first = g_hash_table_add(seen, &l->lease);
 
-        lent_add(hosts, host, l);
-        taken_add(hosts, l);
+        count_add(hosts, host, i, first ? lease_counts(hosts, host, l) : 0);
     }
 }
 
@@ -144,11 +287,7 @@ void hosts_lent_remove(Hosts *hosts, Host *host)
     }
     host->counted = false;
     for (guint i = 0; i < host->leases->len; i++) {
-        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
-                                                i);
-
-        lent_remove(hosts, host, l);
-        taken_remove(hosts, l);
+        count_remove(hosts, host, i);
     }
 }
 
@@ -179,6 +318,20 @@ uint64_t hosts_taken(const Hosts *hosts, const char *requester)
     const HostsTaken *taken = g_hash_table_lookup(hosts->taken, requester);
 
     return taken ? MIN(taken->bytes, UINT64_MAX) : 0;
+}
+
+uint64_t hosts_quota(const Hosts *hosts, const Host *requester,
+                     uint64_t bytes, int percent)
+{
+    unsigned others = hosts->borrowers - (requester && requester->borrows);
+    uint64_t share;
+
+    if (percent <= 0) {
+        return bytes;
+    }
+    share = hosts->offered / 10000 * percent +
+            hosts->offered % 10000 * percent / 10000;
+    return others ? MAX(share, 1) : 0;
 }
 
 /* ---------------------------------------------------------------- domains */

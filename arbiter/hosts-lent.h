@@ -23,6 +23,15 @@ void hosts_lent_add(Hosts *hosts, Host *host);
 /** hosts_lent_remove() - the opposite; before they change or it goes */
 void hosts_lent_remove(Hosts *hosts, Host *host);
 
+/** hosts_lent_clear() - nothing that was granted there holds any more */
+void hosts_lent_clear(Host *host);
+
+/**
+ * hosts_held_changed() - other hosts' leases may count otherwise now
+ * @held: what @host holds, and what it held before, one after the other
+ */
+void hosts_held_changed(Hosts *hosts, Host *host, const GArray *held);
+
 /** hosts_lent_same() - are these leases the same to the sums? */
 bool hosts_lent_same(const GArray *a, const GArray *b);
 

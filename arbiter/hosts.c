@@ -24,6 +24,9 @@ static void host_free(void *opaque)
     g_array_unref(host->held);
     g_array_unref(host->terms);
     g_array_unref(host->troubles);
+    g_array_unref(host->counts);
+    g_hash_table_unref(host->granted);
+    g_clear_pointer(&host->held_by_id, g_hash_table_unref);
     g_free(host);
 }
 
@@ -37,14 +40,31 @@ static Host *host_new(const char *name)
     host->held = array_new(sizeof(WireBeatLease));
     host->terms = array_new(sizeof(WireBeatTerm));
     host->troubles = array_new(sizeof(WireBeatTrouble));
+    host->counts = array_new(sizeof(uint64_t));
+    host->granted = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
+                                          g_free);
     return host;
+}
+
+/* Its part of what all hosts offer, and of those that have managed VMs. */
+static void host_stands_for(Hosts *hosts, Host *host, uint64_t offers,
+                            bool borrows)
+{
+    hosts->offered += offers - host->offers;
+    hosts->borrowers += borrows - host->borrows;
+    host->offers = offers;
+    host->borrows = borrows;
 }
 
 /* Another boot: nothing of what the host said holds any more. */
 static void host_reset(Hosts *hosts, Host *host)
 {
+    g_autoptr(GArray) held = g_array_copy(host->held);
+
     hosts_lent_remove(hosts, host);
+    hosts_lent_clear(host);
     hosts_domain_leave(hosts, host);
+    host_stands_for(hosts, host, 0, false);
     host->reported = false;
     memset(&host->beat, 0, sizeof(host->beat));
     g_array_set_size(host->guests, 0);
@@ -52,6 +72,8 @@ static void host_reset(Hosts *hosts, Host *host)
     g_array_set_size(host->held, 0);
     g_array_set_size(host->terms, 0);
     g_array_set_size(host->troubles, 0);
+    g_clear_pointer(&host->held_by_id, g_hash_table_unref);
+    hosts_held_changed(hosts, host, held);
 }
 
 void hosts_init(Hosts *hosts, const HostsConfig *config)
@@ -319,12 +341,25 @@ static bool beat_changes(const Host *host, const Host *beat)
            strcmp(a->label, b->label);
 }
 
+static bool has_managed(const Host *host)
+{
+    for (guint i = 0; i < host->guests->len; i++) {
+        if (g_array_index(host->guests, WireBeatGuest, i).flags &
+            RCACHE_GUEST_MANAGED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* It is whole and new: the host becomes what it says. */
 static void beat_take(Hosts *hosts, Host *host, Host *beat)
 {
     bool same = host->counted == !hosts_implausible(beat) &&
                 hosts_lent_same(host->leases, beat->leases);
     bool moved = strcmp(host->beat.label, beat->beat.label);
+    g_autoptr(GArray) held = hosts_lent_same(host->held, beat->held)
+                                 ? NULL : g_array_copy(host->held);
 
     hosts->changes += !same || beat_changes(host, beat);
     if (moved) {
@@ -336,15 +371,24 @@ static void beat_take(Hosts *hosts, Host *host, Host *beat)
     host->beat = beat->beat;
     replace(&host->guests, beat->guests);
     replace(&host->leases, beat->leases);
-    replace(&host->held, beat->held);
+    if (held) {
+        g_clear_pointer(&host->held_by_id, g_hash_table_unref);
+    }
+    replace(&host->held, beat->held);   /* in place, where they are the same */
     replace(&host->terms, beat->terms);
     replace(&host->troubles, beat->troubles);
     if (!same) {
         hosts_lent_add(hosts, host);
     }
+    if (held) {
+        hosts_held_changed(hosts, host, held);
+        hosts_held_changed(hosts, host, host->held);
+    }
     if (moved) {
         hosts_domain_join(hosts, host);
     }
+    host_stands_for(hosts, host, hosts_offered(hosts, host),
+                    has_managed(host));
 }
 
 /* How fast a drained host gets empty; a beat in which nothing went says only
@@ -430,11 +474,14 @@ const char *hosts_implausible(const Host *host)
 uint64_t hosts_offered(const Hosts *hosts, const Host *host)
 {
     uint64_t most = hosts->config.max_offer;
+    const uint64_t *own = hosts->config.offers
+        ? g_hash_table_lookup(hosts->config.offers, host->name) : NULL;
 
+    most = own ? *own : most;
     if (hosts_implausible(host)) {
         return 0;
     }
-    return most ? MIN(host->beat.offered, most) : host->beat.offered;
+    return most || own ? MIN(host->beat.offered, most) : host->beat.offered;
 }
 
 void hosts_slept(Hosts *hosts, uint64_t ms, uint64_t now)
@@ -524,30 +571,4 @@ const WireBeatLease *hosts_lease_find(const Host *host, uint64_t lease)
         }
     }
     return NULL;
-}
-
-bool hosts_complete_address(char *out, const char *address, const char *peer)
-{
-    const char *colon = strrchr(address, ':');
-    size_t host_len = colon ? (size_t)(colon - address) : 0;
-    g_autofree char *host = g_strndup(address, host_len);
-    int len;
-
-    memset(out, 0, RCACHE_NAME_MAX);
-    if (!*address) {
-        return true;
-    }
-    if (!colon || !g_ascii_string_to_unsigned(colon + 1, 10, 1, UINT16_MAX,
-                                              NULL, NULL)) {
-        return false;           /* where it listens has a port */
-    }
-    if (*host && strcmp(host, "*") && strcmp(host, "0.0.0.0") &&
-        strcmp(host, "[::]")) {
-        len = g_snprintf(out, RCACHE_NAME_MAX, "%s", address);
-    } else {
-        len = g_snprintf(out, RCACHE_NAME_MAX,
-                         strchr(peer, ':') ? "[%s]%s" : "%s%s", peer,
-                         colon);
-    }
-    return len < (int)RCACHE_NAME_MAX;
 }

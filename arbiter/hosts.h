@@ -13,7 +13,9 @@
  * A heartbeat is taken whole or not at all.  What providers say they have
  * lent is also kept by VM and by requester, since every placement asks for
  * it; those sums change only when a heartbeat's leases do, and leave out
- * hosts whose figures no host can have.
+ * hosts whose figures no host can have.  A lease is in them only if this
+ * arbiter has granted it, or its requester's own heartbeat has it: what a
+ * provider says alone of others counts for nobody.
  *
  * Anybody can make up names, so what never reported is not kept, and where
  * there are too many hosts a dead one makes room.
@@ -28,6 +30,7 @@
 #include "arbiter/refusal.h"
 #include "common/told.h"
 #include "common/wire-beat.h"
+#include "common/wire-control.h"
 #include "common/wire.h"
 
 typedef enum HostState {
@@ -67,7 +70,13 @@ typedef struct Host {
     uint16_t version;           /* the highest that it speaks */
     bool reported;              /* a heartbeat has come, of this boot */
     bool cut;                   /* the heartbeat was full: there may be more */
-    bool counted;               /* its leases are in the sums */
+    bool counted;               /* its leases are in the sums, */
+    GArray *counts;             /* with so many bytes each: uint64_t; 0: not */
+    GHashTable *granted;        /* of .leases: those that this arbiter has */
+                                /* granted; id -> HostsGranted, owned */
+    GHashTable *held_by_id;     /* of .held; NULL: nobody has asked */
+    uint64_t offers;            /* of it in the sum of what is offered */
+    bool borrows;               /* it has VMs that are managed */
     bool seq_valid;             /* and on this connection */
     uint64_t heard_ms;
     WireBeatHost beat;          /* zero until .reported */
@@ -85,10 +94,20 @@ typedef struct HostsConfig {
     uint64_t forget_ms;         /* after the last beat */
     unsigned max;               /* hosts */
     uint64_t max_offer;         /* bytes of one host; 0: any number */
+    GHashTable *offers;         /* name -> uint64_t: of this one instead; or */
+                                /* NULL */
     uint64_t certificate_warn_ms;       /* before one expires status says so */
 } HostsConfig;
 
-/* What a host says it has lent to a VM, in all its leases. */
+/* To whom this arbiter has granted a lease, and how much. */
+typedef struct HostsGranted {
+    uint64_t lease;
+    uint64_t bytes;
+    uint8_t vm[RCACHE_UUID_LEN];
+    char requester[RCACHE_NAME_MAX];
+} HostsGranted;
+
+/* What a host says it has lent to a VM, in all its leases that count. */
 typedef struct HostsLent {
     Host *host;
     uint64_t bytes;
@@ -104,6 +123,8 @@ typedef struct Hosts {
     GHashTable *addresses;      /* of providers -> the last Host there */
     GHashTable *domains;        /* label -> its number and hosts */
     uint32_t last_domain;
+    uint64_t offered;           /* by all hosts, as far as it is believed */
+    unsigned borrowers;         /* hosts that have VMs that are managed */
     uint64_t changes;           /* of what there is to lend, and to whom */
     uint64_t drained_bytes;     /* seen to leave hosts that were drained, */
     uint64_t drained_ms;        /* and in how long */
@@ -217,6 +238,23 @@ void hosts_slept(Hosts *hosts, uint64_t ms, uint64_t now);
  */
 const GArray *hosts_lent(const Hosts *hosts, const uint8_t *vm);
 
+/**
+ * hosts_granted() - a lease that @provider lists is one that was granted so
+ */
+void hosts_granted(Hosts *hosts, Host *provider, const WireGrant *grant);
+
+/**
+ * hosts_quota() - what a requester's VMs may have in all
+ * @bytes: as configured; 0: any number
+ * @percent: if above 0, hundredths of a percent of all that is offered instead
+ *
+ * A share holds only where other hosts have VMs that are managed.
+ *
+ * Return: bytes; 0: any number
+ */
+uint64_t hosts_quota(const Hosts *hosts, const Host *requester,
+                     uint64_t bytes, int percent);
+
 /** hosts_taken() - bytes that all hosts have lent to one host's VMs */
 uint64_t hosts_taken(const Hosts *hosts, const char *requester);
 
@@ -259,15 +297,5 @@ GPtrArray *hosts_sorted(const Hosts *hosts);
 
 /** hosts_lease_find() - among the leases that @host has given, or NULL */
 const WireBeatLease *hosts_lease_find(const Host *host, uint64_t lease);
-
-/**
- * hosts_complete_address() - fill in the host part of an address
- * @out: RCACHE_NAME_MAX bytes
- * @address: as HELLO had it: "", or with an empty or wildcard host part
- * @peer: the address the connection comes from, without port or brackets
- *
- * Return: false if the result does not fit or @address is none
- */
-bool hosts_complete_address(char *out, const char *address, const char *peer);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "arbiter/arbiter.h"
+#include "arbiter/descriptors.h"
 #include "arbiter/options.h"
 #include "common/secrecy.h"
 #include "common/service.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/config-parse.h"
 #include "common/wire-control.h"
 
 static const ConfigKey keys[] = {
@@ -52,14 +53,19 @@ static const ConfigKey keys[] = {
       .doc = "Percent: the most of a provider's offer that one VM gets while "
              "other providers have room." },
     { .section = "placement", .key = "quota", .type = CONFIG_SIZE,
-      .fallback = "0",
+      .percent = true, .fallback = "50%",
       .doc = "The most that all VMs of one host may lease together; 0: no "
-             "limit." },
+             "limit. A share is one of all that hosts offer, and holds as soon "
+             "as another host has VMs that are managed." },
     { .section = "placement", .key = "max-offer", .type = CONFIG_SIZE,
-      .fallback = "0",
+      .fallback = "4T",
       .doc = "The most of one host's offer that is believed; status names a "
              "host that offers more. 0: no limit. A host that says it has more "
              "than 64 TiB of memory is never asked." },
+    { .section = "placement", .key = "offers", .type = CONFIG_LIST,
+      .fallback = "",
+      .doc = "The same for single hosts, as NAME=SIZE: what each of them may "
+             "lend, whatever it says. NAME=0 is never asked." },
     { .section = "placement", .key = "moves-per-minute", .type = CONFIG_INT,
       .fallback = "1000", .max = 1000000,
       .doc = "How many slabs are moved in a minute, in all, because hosts are "
@@ -142,6 +148,7 @@ static void options_view(Options *o)
         .sample = config_int(c, "placement", "sample"),
         .share = config_int(c, "placement", "share"),
         .quota = config_size(c, "placement", "quota", 0),
+        .quota_percent = config_percent(c, "placement", "quota"),
         .psi_some_max = 100 * config_int(c, "placement",
                                          "pressure-some-max"),
         .psi_full_max = 100 * config_int(c, "placement",
@@ -153,6 +160,32 @@ static void options_view(Options *o)
         .claim_ms = config_time_ms(c, "placement", "claim-timeout"),
         .asks_max = 64,
     };
+}
+
+static bool options_offers(Options *o, GError **errp)
+{
+    const char *const *list = config_list(o->config, "placement", "offers");
+    GHashTable *offers = g_hash_table_new_full(g_str_hash, g_str_equal,
+                                               g_free, g_free);
+
+    o->hosts.offers = offers;
+    for (; *list; list++) {
+        const char *is = strchr(*list, '=');
+        uint64_t *bytes = g_new(uint64_t, 1);
+        char *name = is ? g_strndup(*list, is - *list) : NULL;
+
+        g_hash_table_replace(offers, name ? name : g_strdup(""), bytes);
+        if (!name || !*name) {
+            g_set_error(errp, CONFIG_ERROR, 0, "offers: '%s' is not of the "
+                        "form NAME=SIZE", *list);
+            return false;
+        }
+        if (!config_parse_size(is + 1, bytes, NULL, errp)) {
+            g_prefix_error(errp, "offers: %s: ", name);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool options_check(Options *o, GError **errp)
@@ -189,7 +222,7 @@ Options *options_new(int argc, char **argv, GError **errp)
     if (o->action != COMMAND_LINE_VERSION &&
         o->action != COMMAND_LINE_EXAMPLE) {
         options_view(o);
-        if (!options_check(o, errp)) {
+        if (!options_offers(o, errp) || !options_check(o, errp)) {
             return NULL;
         }
     }
@@ -198,6 +231,7 @@ Options *options_new(int argc, char **argv, GError **errp)
 
 void options_free(Options *options)
 {
+    g_clear_pointer(&options->hosts.offers, g_hash_table_unref);
     config_free(options->config);
     g_free(options);
 }

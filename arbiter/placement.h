@@ -93,6 +93,8 @@ typedef struct PlacementConfig {
     uint32_t psi_some_max;      /* above it a host is not asked */
     uint32_t psi_full_max;
     uint64_t quota;             /* bytes for one owner; 0: no limit */
+    int quota_percent;          /* above 0: what .quota is made of, by */
+                                /* hosts_quota() */
 } PlacementConfig;
 
 typedef struct PlacementPart {

@@ -296,13 +296,16 @@ static void judge_flapping(const Judge *judge, const Host *host)
 
 static void judge_offer(const Judge *judge, const Host *host)
 {
+    GHashTable *offers = judge->hosts->config.offers;
+    bool own = offers && g_hash_table_contains(offers, host->name);
     uint64_t believed = hosts_offered(judge->hosts, host);
     char offered[32], allowed[32];
 
     if (believed && believed < host->beat.offered) {
         verdict_add(judge->verdict, VERDICT_NOTE, "host %s offers %s, of "
-                    "which max-offer allows %s", host->name,
+                    "which %s allows %s", host->name,
                     verdict_size(host->beat.offered, offered),
+                    own ? "offers" : "max-offer",
                     verdict_size(believed, allowed));
     }
 }

@@ -306,6 +306,7 @@ static bool whatif_stays(const Search *search, const Host *requester,
 static void whatif_place(Search *search, WhatifVm *vm)
 {
     const Host *requester = hosts_find(search->hosts, vm->host);
+    PlacementConfig config = *search->config;
     PlacementRequest request = {
         .requester = requester ? requester->index : PLACEMENT_NO_HOST,
         .domain = requester ? requester->domain : 0,
@@ -316,11 +317,13 @@ static void whatif_place(Search *search, WhatifVm *vm)
     if (whatif_stays(search, requester, vm)) {
         return;
     }
+    config.quota = hosts_quota(search->hosts, requester, config.quota,
+                               config.quota_percent);
     views_of_vm(search, vm);
     request.owner_bytes = owner_bytes(search, vm);
     do {
         request.bytes = vm->leased - vm->placed;
-        placement_choose(search->config, search->views,
+        placement_choose(&config, search->views,
                          search->hosts->all->len, &request, search->seed++,
                          &placement);
         take(search, &placement);

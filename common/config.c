@@ -357,6 +357,11 @@ uint64_t config_size(const Config *config, const char *section,
            total % 10000 * value->percent / 10000;
 }
 
+int config_percent(const Config *config, const char *section, const char *key)
+{
+    return get(config, section, key, CONFIG_SIZE)->percent;
+}
+
 uint64_t config_time_ms(const Config *config, const char *section,
                         const char *key)
 {

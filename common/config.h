@@ -87,6 +87,8 @@ const char *config_string(const Config *config, const char *section,
 int64_t config_int(const Config *config, const char *section,
                    const char *key);
 bool config_bool(const Config *config, const char *section, const char *key);
+/* Of a CONFIG_SIZE, in hundredths of a percent; -1: it is no share. */
+int config_percent(const Config *config, const char *section, const char *key);
 /* @total: bytes that 100 % are; not used for a key without .percent */
 uint64_t config_size(const Config *config, const char *section,
                      const char *key, uint64_t total);

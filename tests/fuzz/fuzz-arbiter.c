@@ -18,6 +18,7 @@
 #include "common/wire-version.h"
 #include "arbiter/assign.h"
 #include "arbiter/control.h"
+#include "arbiter/hosts-where.h"
 #include "arbiter/options.h"
 #include "arbiter/views.h"
 #include "fuzz.h"
@@ -64,7 +65,7 @@ ssize_t getrandom(void *out, size_t len, unsigned flags)
     return len;
 }
 
-bool control_send_grant(HostConn *conn, const WireGrant *grant)
+bool control_send_grant(HostConn *conn, const WireGrant *grant, bool owner)
 {
     fuzz.grant[fuzz.nr_grants++ % GRANTS] = grant->lease;
     return grant->lease % 8;    /* some connections have just ended */
@@ -95,8 +96,8 @@ static uint64_t count_taken(const char *requester)
             const WireBeatLease *l = &g_array_index(host->leases,
                                                     WireBeatLease, j);
 
-            bytes += strcmp(l->host, requester) ? 0
-                                                : MIN(l->bytes, LENT_MAX);
+            bytes += strcmp(l->host, requester)
+                         ? 0 : g_array_index(host->counts, uint64_t, j);
         }
     }
     return bytes;
@@ -110,8 +111,8 @@ static uint64_t count_lent(const Host *host, const uint8_t *vm)
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
                                                 j);
 
-        bytes += memcmp(l->vm, vm, RCACHE_UUID_LEN) ? 0 : MIN(l->bytes,
-                                                              LENT_MAX);
+        bytes += memcmp(l->vm, vm, RCACHE_UUID_LEN)
+                     ? 0 : g_array_index(host->counts, uint64_t, j);
     }
     return bytes;
 }
@@ -125,11 +126,13 @@ static void check_sums(const Host *host)
     for (guint i = 0; host->counted && i < host->leases->len; i++) {
         const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
                                                 i);
+        uint64_t counts = g_array_index(host->counts, uint64_t, i);
         const GArray *lent = hosts_lent(hosts, l->vm);
-        bool found = false;
+        bool found = !counts;
 
+        g_assert(counts <= MIN(l->bytes, LENT_MAX));
         g_assert(hosts_taken(hosts, l->host) == count_taken(l->host));
-        for (guint j = 0; j < lent->len; j++) {
+        for (guint j = 0; lent && j < lent->len; j++) {
             const HostsLent *x = &g_array_index(lent, HostsLent, j);
 
             if (x->host == host) {
@@ -292,8 +295,15 @@ static void take_beat(unsigned n, const uint8_t *payload, size_t len)
         break;
     case HOSTS_BEAT_TAKEN:
         for (guint i = 0; i < host->leases->len; i++) {
-            grants_listed(&fuzz.grants, host->name,
-                          g_array_index(host->leases, WireBeatLease, i).lease);
+            uint64_t lease = g_array_index(host->leases, WireBeatLease,
+                                           i).lease;
+            const WireGrant *grant = grants_find(&fuzz.grants, host->name,
+                                                 lease);
+
+            if (grant) {
+                hosts_granted(&fuzz.hosts, host, grant);
+                grants_listed(&fuzz.grants, host->name, lease);
+            }
         }
         shunned_beat(&fuzz.shunned, &fuzz.hosts, host, fuzz.now);
         break;

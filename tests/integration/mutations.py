@@ -91,6 +91,53 @@ MUTATIONS = {
         "rcached/vms.c",
         "    if (vmm_process_alive(who) == VMM_DEAD) {", "    if (0) {",
         "unit-vms"),
+    "a-number-fences": (
+        "rcached/provider/session.c",
+        "        vm_add(vm, member, session);\n    } else",
+        "        vm_add(vm, member, session);\n"
+        "        vm->highest = session;\n    } else", "unit-session"),
+    "a-vm-is-the-same-on-any-host": (
+        "rcached/provider/session.c",
+        "    wire_text_copy(owner.host, sizeof(owner.host), host);\n", "",
+        "unit-session"),
+    "any-host-claims": (
+        "rcached/provider/store.c",
+        "    if (strcmp(rec->host, owner->host)) {", "    if (0) {",
+        "unit-provider-owner"),
+    "granted-to-any-start": (
+        "rcached/provider/store.c",
+        "    bool bound = rec->incarnation || rec->state",
+        "    bool bound = rec->state", "unit-store"),
+    "claims-do-not-wait": (
+        "rcached/provider/request.c",
+        "    return session_alone(&peer->member);", "    return true;",
+        "unit-provider-hostile"),
+    "slabs-go-where-requesters-say": (
+        "rcached/provider/push-begin.c",
+        "    if (!config->where) {", "    if (1) {", "moves_to_anywhere"),
+    "any-address-is-a-providers": (
+        "arbiter/hosts-where.c",
+        "    if (!host || !host->conn ||", "    if (host && 0 && host->conn ||",
+        "unit-hosts-who"),
+    "loopback-is-for-everybody": (
+        "arbiter/hosts-where.c",
+        "           !address_is_loopback(&addr);", "           true;",
+        "unit-hosts-who"),
+    "made-up-leases-count": (
+        "arbiter/hosts-lent.c",
+        "        return MIN(bytes, held->bytes);\n    }\n    return 0;",
+        "        return MIN(bytes, held->bytes);\n    }\n    return bytes;",
+        "leases_of_others"),
+    "a-lease-counts-twice": (
+        "arbiter/hosts-lent.c",
+        "first ? lease_counts(hosts, host, l) : 0",
+        "first || l ? lease_counts(hosts, host, l) : 0", "unit-hosts-who"),
+    "any-offer-is-believed": (
+        "arbiter/options.c", '.fallback = "4T",', '.fallback = "0",',
+        "leases_of_others"),
+    "no-quota": (
+        "arbiter/options.c", '.percent = true, .fallback = "50%",',
+        '.percent = true, .fallback = "0",', "all_memory_for_one"),
     "tls-any-name": (
         "rcached/provider/hello.c",
         "    if (peer->tls &&\n        !tls_stream_is(",

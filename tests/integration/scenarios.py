@@ -32,6 +32,7 @@ import ends
 import failover
 import giveback
 import guarded
+import intruders
 import network
 import owndisk
 import pagers
@@ -49,6 +50,7 @@ SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
              **crash_commands.SCENARIOS, **crash_points.SCENARIOS,
              **crash_providers.SCENARIOS, **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS, **guarded.SCENARIOS,
+             **intruders.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
              **secured.SCENARIOS, **spill.SCENARIOS, **stops.SCENARIOS,
              **told.SCENARIOS, **upgrades.SCENARIOS}

@@ -70,6 +70,19 @@ WireBeatLease *hosts_fixture_lease(HostsSaid *said, const char *name,
     return l;
 }
 
+static void grant_all(Hosts *hosts, Host *host)
+{
+    for (guint i = 0; i < host->leases->len; i++) {
+        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
+                                                i);
+        WireGrant grant = { .lease = l->lease, .bytes = l->bytes };
+
+        memcpy(grant.vm, l->vm, sizeof(grant.vm));
+        wire_text_copy(grant.host, sizeof(grant.host), l->host);
+        hosts_granted(hosts, host, &grant);
+    }
+}
+
 void hosts_fixture_beat(Hosts *hosts, Host *host, HostsSaid *said,
                         uint64_t now)
 {
@@ -98,4 +111,7 @@ void hosts_fixture_beat(Hosts *hosts, Host *host, HostsSaid *said,
     ck_assert_msg(hosts_beat(hosts, host, frame->data + WIRE_HEAD_LEN,
                              frame->len - WIRE_HEAD_LEN, now, &why) ==
                   HOSTS_BEAT_TAKEN, "%s", why);
+    if (!said->alone) {
+        grant_all(hosts, host);
+    }
 }

@@ -15,6 +15,7 @@ typedef struct HostsSaid {
     WireBeatGuest guest[8];
     WireBeatLease lease[8], held[8];
     WireBeatTrouble trouble[8];
+    bool alone;                 /* no arbiter has granted those leases */
 } HostsSaid;
 
 /** hosts_fixture_init() - beats of 1 s, suspect after 3, dead after 10 */

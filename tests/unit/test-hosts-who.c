@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "arbiter/hosts.h"
+#include "arbiter/hosts-where.h"
 #include "tests/unit/hosts-fixture.h"
 
 static const uint8_t boot_a[RCACHE_UUID_LEN] = "boot";  /* the fixture's */
@@ -131,6 +131,159 @@ START_TEST(leases_of_liars_do_not_count)
 }
 END_TEST
 
+/* It holds so many MiB of lease 257, which "h" lists, at @provider. */
+static void holds(Host *host, uint64_t held, const char *provider,
+                  uint64_t now)
+{
+    HostsSaid own = hosts_fixture_said();
+
+    own.host.seq = now;
+    if (held) {
+        own.nr_held = 1;
+        own.held[0] = (WireBeatLease) {
+            .lease = 257, .epoch = 1, .vm = { 1 }, .name = "vm",
+            .state = RCACHE_LEASE_CLAIMED, .bytes = held * MIB,
+        };
+        g_strlcpy(own.held[0].host, provider, RCACHE_NAME_MAX);
+    }
+    hosts_fixture_beat(&hosts, host, &own, now);
+}
+
+/* What a provider says of others counts only if they say so, too. */
+START_TEST(leases_of_others_have_to_be_confirmed)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+    Host *other = hosts_hello(&hosts, "other", boot_a, "", 0);
+    static const uint8_t vm[RCACHE_UUID_LEN] = { 1 };
+
+    said.alone = true;
+    beat(host, 100, 1);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 0);
+    ck_assert_ptr_null(hosts_lent(&hosts, vm));
+    holds(other, 100, "h", 2);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 100 * MIB);
+    ck_assert_ptr_nonnull(hosts_lent(&hosts, vm));
+    holds(other, 64, "h", 3);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 64 * MIB);
+    beat(host, 32, 4);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 32 * MIB);
+    beat(host, 1000, 5);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 64 * MIB);
+    holds(other, 64, "x", 6);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 0);
+    holds(other, 64, "h", 7);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 64 * MIB);
+    holds(other, 0, "", 8);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 0);
+    holds(other, 64, "h", 9);
+    hosts_hello(&hosts, "other", boot_b, "", 10);       /* it has booted */
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 0);
+    ck_assert_ptr_null(hosts_lent(&hosts, vm));
+}
+END_TEST
+
+/* And no more than this arbiter has granted, however often it is said. */
+START_TEST(a_grant_counts_once)
+{
+    Host *host = hosts_hello(&hosts, "h", boot_a, "", 0);
+    WireGrant grant = { .lease = 257, .bytes = 64 * MIB, .vm = { 1 },
+                        .host = "other" };
+
+    said.alone = true;
+    beat(host, 100, 1);
+    hosts_granted(&hosts, host, &grant);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 64 * MIB);
+    /* The same lease once more, and as another host's. */
+    hosts_fixture_lease(&said, "vm", 1, "other", 100 * MIB, 0)->lease = 257;
+    hosts_fixture_beat(&hosts, host, &said, 2);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 64 * MIB);
+    said.nr_leases = 0;
+    hosts_fixture_lease(&said, "vm", 1, "victim", 100 * MIB, 0);
+    hosts_fixture_beat(&hosts, host, &said, 3);
+    ck_assert_uint_eq(hosts_taken(&hosts, "victim"), 0);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 0);
+    /* It has ended when it is not listed any more. */
+    said.nr_leases = 0;
+    hosts_fixture_beat(&hosts, host, &said, 4);
+    beat(host, 100, 5);
+    ck_assert_uint_eq(hosts_taken(&hosts, "other"), 0);
+}
+END_TEST
+
+START_TEST(a_share_holds_where_others_have_vms)
+{
+    Host *h = hosts_hello(&hosts, "h", boot_a, "", 0);
+    Host *other = hosts_hello(&hosts, "other", boot_a, "", 0);
+    HostsSaid vms = hosts_fixture_said();
+
+    beat(h, 0, 1);
+    hosts_fixture_guest(&vms, "vm", 1);
+    hosts_fixture_beat(&hosts, other, &vms, 1);
+    ck_assert_uint_eq(hosts.offered, 1024 * MIB);
+    /* It is the only one; but not to the one that asks now. */
+    ck_assert_uint_eq(hosts_quota(&hosts, other, 0, 5000), 0);
+    ck_assert_uint_eq(hosts_quota(&hosts, h, 0, 5000), 512 * MIB);
+    ck_assert_uint_eq(hosts_quota(&hosts, NULL, 0, 2500), 256 * MIB);
+    /* So many bytes hold for everybody. */
+    ck_assert_uint_eq(hosts_quota(&hosts, other, 7, -1), 7);
+    hosts_hello(&hosts, "other", boot_b, "", 10);
+    ck_assert_uint_eq(hosts.offered, 512 * MIB);
+    ck_assert_uint_eq(hosts_quota(&hosts, h, 0, 5000), 0);
+}
+END_TEST
+
+START_TEST(an_operator_says_what_a_host_may_offer)
+{
+    g_autoptr(GHashTable) offers = g_hash_table_new(g_str_hash, g_str_equal);
+    Host *h = hosts_hello(&hosts, "h", boot_a, "", 0);
+    uint64_t none = 0, some = 3 * MIB;
+
+    beat(h, 0, 1);
+    hosts.config.offers = offers;
+    hosts.config.max_offer = MIB;
+    ck_assert_uint_eq(hosts_offered(&hosts, h), MIB);
+    g_hash_table_insert(offers, (void *)"h", &some);
+    ck_assert_uint_eq(hosts_offered(&hosts, h), 3 * MIB);
+    g_hash_table_insert(offers, (void *)"h", &none);
+    ck_assert_uint_eq(hosts_offered(&hosts, h), 0);
+}
+END_TEST
+
+START_TEST(loopback_is_of_use_on_this_machine_only)
+{
+    ck_assert(hosts_can_reach("127.0.0.1:9470", "127.0.0.1"));
+    ck_assert(hosts_can_reach("[::1]:9470", "::1"));
+    ck_assert(hosts_can_reach("10.0.0.1:9470", "10.0.0.1"));
+    ck_assert(!hosts_can_reach("127.0.0.1:9470", "10.0.0.1"));
+    ck_assert(!hosts_can_reach("127.1.2.3:9470", "10.0.0.1"));
+    ck_assert(!hosts_can_reach("[::1]:9470", "fd00::1"));
+    ck_assert(!hosts_can_reach("[::ffff:127.0.0.1]:9470", "fd00::1"));
+    ck_assert(hosts_can_reach("", "10.0.0.1"));
+}
+END_TEST
+
+/* Only of who is there. */
+START_TEST(where_a_provider_is)
+{
+    Host *h = hosts_hello(&hosts, "h", boot_a, "10.0.0.1:9470", 0);
+    WireWhere where = { .host = "h" };
+
+    ck_assert(!hosts_where(&hosts, &where, 1));
+    h->conn = &hosts;
+    ck_assert(hosts_where(&hosts, &where, 1));
+    ck_assert_str_eq(where.address, "10.0.0.1:9470");
+    where.host[0] = '\0';
+    ck_assert(hosts_where(&hosts, &where, 1));
+    ck_assert_str_eq(where.host, "h");
+    ck_assert(!hosts_where(&hosts, &where, 60000));
+    where = (WireWhere) { .address = "127.0.0.1:22" };
+    ck_assert(!hosts_where(&hosts, &where, 1));
+    where = (WireWhere) { .host = "h2" };
+    hosts_hello(&hosts, "h2", boot_a, "", 0)->conn = &hosts;
+    ck_assert(!hosts_where(&hosts, &where, 1));         /* it lends nothing */
+}
+END_TEST
+
 /* Names that were made up do not keep a new host out. */
 START_TEST(the_dead_make_room)
 {
@@ -195,6 +348,12 @@ int main(void)
     tcase_add_test(tc, figures_get_old);
     tcase_add_test(tc, what_cannot_be_is_not_believed);
     tcase_add_test(tc, leases_of_liars_do_not_count);
+    tcase_add_test(tc, leases_of_others_have_to_be_confirmed);
+    tcase_add_test(tc, a_grant_counts_once);
+    tcase_add_test(tc, a_share_holds_where_others_have_vms);
+    tcase_add_test(tc, an_operator_says_what_a_host_may_offer);
+    tcase_add_test(tc, where_a_provider_is);
+    tcase_add_test(tc, loopback_is_of_use_on_this_machine_only);
     tcase_add_test(tc, the_dead_make_room);
     tcase_add_test(tc, another_name_is_the_same_host);
     suite_add_tcase(s, tc);

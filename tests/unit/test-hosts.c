@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/wire-beat.h"
-#include "arbiter/hosts.h"
+#include "arbiter/hosts-where.h"
 
 static const HostsConfig config = {
     .heartbeat_ms = 1000, .suspect_beats = 3, .dead_beats = 10,
@@ -222,6 +222,20 @@ START_TEST(no_more_than_the_most)
 END_TEST
 
 /* A heartbeat of a host in @label that lends @bytes to VM @vm of @to. */
+/* What it lists was granted by this arbiter. */
+static void grant_all(Host *host)
+{
+    for (guint i = 0; i < host->leases->len; i++) {
+        const WireBeatLease *l = &g_array_index(host->leases, WireBeatLease,
+                                                i);
+        WireGrant grant = { .lease = l->lease, .bytes = l->bytes };
+
+        memcpy(grant.vm, l->vm, sizeof(grant.vm));
+        wire_text_copy(grant.host, sizeof(grant.host), l->host);
+        hosts_granted(&hosts, host, &grant);
+    }
+}
+
 static void lend(Host *host, uint64_t seq, const char *label, char vm,
                  const char *to, uint64_t bytes, unsigned leases)
 {
@@ -246,6 +260,7 @@ static void lend(Host *host, uint64_t seq, const char *label, char vm,
     ck_assert_int_eq(hosts_beat(&hosts, host, frame->data + WIRE_HEAD_LEN,
                                 frame->len - WIRE_HEAD_LEN, 10, &why),
                      HOSTS_BEAT_TAKEN);
+    grant_all(host);
 }
 
 static uint64_t lent(char vm, const Host *host)
