@@ -167,6 +167,20 @@ static void make_guest(WireBeatGuest *g)
     };
 }
 
+static void make_held(WireBeatLease *held, const WireLeaseGrant *grant)
+{
+    WireBeatGuest guest;
+
+    make_guest(&guest);
+    *held = (WireBeatLease) {
+        .lease = grant->lease, .epoch = grant->epoch, .bytes = grant->bytes,
+        .state = RCACHE_LEASE_CLAIMED, .stored = 4096,
+    };
+    memcpy(held->vm, guest.vm, sizeof(held->vm));
+    g_strlcpy(held->name, guest.name, sizeof(held->name));
+    g_strlcpy(held->host, grant->host, sizeof(held->host));
+}
+
 GByteArray *fake_host_frame(FakeHost *h)
 {
     GByteArray *out = g_byte_array_new();
@@ -178,6 +192,7 @@ GByteArray *fake_host_frame(FakeHost *h)
         .slab_pages = SLAB_PAGES,
     };
     WireBeatTerm term = { .name = "available", .bytes = h->offered };
+    WireBeatLease held;
     WireBeatGuest guest;
 
     memcpy(host.boot_id, h->boot_id, RCACHE_UUID_LEN);
@@ -195,6 +210,10 @@ GByteArray *fake_host_frame(FakeHost *h)
     for (unsigned i = 0; i < h->nr_listed; i++) {
         ck_assert(wire_beat_lease(out, start, RCACHE_SECTION_LEASE,
                                   &h->lease[i]));
+    }
+    for (unsigned i = 0; h->holds && i < h->reply.nr_grants; i++) {
+        make_held(&held, &h->reply.grant[i]);
+        ck_assert(wire_beat_lease(out, start, RCACHE_SECTION_HELD, &held));
     }
     ck_assert(wire_beat_term(out, start, &term));
     if (*h->trouble.host) {

@@ -67,6 +67,7 @@ typedef struct FakeHost {
     bool rude;                  /* a heartbeat comes before HELLO */
     bool beats;                 /* sends heartbeats */
     bool vm;                    /* has a VM, of the name "vm" */
+    bool holds;                 /* that holds what .reply granted */
     uint32_t copies;            /* that the VM wants; 0 is 1 */
     const char *label;          /* NULL: "rack1" */
     FakeAnswer answer;          /* to grants */

@@ -272,6 +272,14 @@ static bool says(const char *const *commands, char *const *texts, unsigned n)
     return true;
 }
 
+/* Does the requester hold all that providers have given? */
+static bool all_are_held(void)
+{
+    g_autofree char *text = arbiter_text(&arbiter, "leases");
+
+    return strstr(text, "\"held\" : true") && !strstr(text, "\"held\" : false");
+}
+
 /*
  * All of it is back when each host has sent two heartbeats, and they send no
  * more; the period is long enough for nobody to be missed meanwhile.
@@ -289,9 +297,12 @@ START_TEST(a_restart_forgets_nothing_for_long)
     fake_host_request(&me, 1, 384 * MIB, 1);
     fake_wait(me.replies);
     a.nr_listed = b.nr_listed = 1;
+    me.holds = true;
     beat(&a);
     beat(&b);
-    fake_wait(host_int("a", "leased_bytes") && host_int("b", "leased_bytes"));
+    beat(&me);
+    fake_wait(host_int("a", "leased_bytes") && host_int("b", "leased_bytes") &&
+              all_are_held());
     for (unsigned i = 0; i < 4; i++) {
         before[i] = arbiter_text(&arbiter, commands[i]);
     }
