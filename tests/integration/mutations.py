@@ -108,16 +108,16 @@ MUTATIONS = {
         "rcached/provider/store.c",
         "    bool bound = rec->incarnation || rec->state",
         "    bool bound = rec->state", "unit-store"),
-    "claims-do-not-wait": (
+    "older-sessions-stay": (
         "rcached/provider/request.c",
-        "    return session_alone(&peer->member);", "    return true;",
-        "unit-provider-hostile"),
+        "        if (member->session < peer->member.session) {",
+        "        if (0) {", "unit-provider-hostile"),
     "slabs-go-where-requesters-say": (
         "rcached/provider/push-begin.c",
         "    if (!config->where) {", "    if (1) {", "moves_to_anywhere"),
-    "any-address-is-a-providers": (
+    "who-is-away-is-found": (
         "arbiter/hosts-where.c",
-        "    if (!host || !host->conn ||", "    if (host && 0 && host->conn ||",
+        "    if (!host || !host->conn ||", "    if (!host ||",
         "unit-hosts-who"),
     "loopback-is-for-everybody": (
         "arbiter/hosts-where.c",
