@@ -24,6 +24,8 @@
  *           -DGONE=n a provider that has slot 1 loses what it held, and says
  *           so when the pager claims its lease; later the slot's entry in the
  *           slab table is used for another lease
+ *           -DSEAL=n pages are sealed; a page has n versions, then it stays
+ *           -DREPLAY=n answers of a provider with bytes that it had before
  *           a budget of 99 means no bound
  * TEXT_*    a rule as an earlier wording had it: each was found wanting here
  * NO_*      a rule taken out
@@ -60,6 +62,9 @@
 #endif
 #ifndef GONE
 #define GONE 0
+#endif
+#ifndef REPLAY
+#define REPLAY 0
 #endif
 #define NP 2                    /* requests of a kind in flight */
 
@@ -113,6 +118,35 @@ byte ngone;
 #else
 #define REFUSES(s) false
 #define PROVED(s) false
+#endif
+
+/*
+ * Sealing (rule 17): a version goes with the bytes wherever they go.  The side
+ * record has the last one that was used, and the tag's; neither ends with a
+ * pager.
+ */
+#ifdef SEAL
+byte ver; byte tagv;
+byte pver[NP]; byte gver[NP]; byte slver[NS+1];
+bit used[SEAL+1];               /* by whomever, whenever */
+byte nrp;
+#ifdef NO_SEAL_STORE            /* raised in the pager's memory, stored with the tag */
+byte mver;
+#define LASTVER (mver > ver -> mver : ver)
+#else
+#define LASTVER ver
+#endif
+#define SEALABLE (LASTVER < SEAL)
+#ifdef NO_SEAL_CHECK            /* whatever comes back is used */
+#define RIGHT(i) true
+#else
+#define RIGHT(i) (gver[i] == ver && tagv == ver)
+#endif
+#define CARRY(to, from) to = from
+#else
+#define SEALABLE true
+#define RIGHT(i) true
+#define CARRY(to, from) skip
 #endif
 
 /*
@@ -516,7 +550,12 @@ end_idle:
         /* ---- GET reply ---- */
         :: atomic { (gt[0] == 2 || gt[1] == 2) -> i = (gt[0] == 2 -> 0 : 1) };
             if
-            :: atomic { (st == FETCHING && SAMEGET(i)) -> st = FILLING; wq = 0; pbuf = gv[i]; gt[i] = 0; gv[i] = 0; gs[i] = 0; i = 0 };
+#ifdef SEAL
+            /* Asked again.  No provider has lied: then it has to be right. */
+            :: atomic { (st == FETCHING && SAMEGET(i) && !RIGHT(i)) ->
+                        assert(nrp); gt[i] = 1; gv[i] = 0; gver[i] = 0; i = 0 }
+#endif
+            :: atomic { (st == FETCHING && SAMEGET(i) && RIGHT(i)) -> st = FILLING; wq = 0; pbuf = gv[i]; gt[i] = 0; gv[i] = 0; gs[i] = 0; i = 0 };
 refill:
                 if
                 :: atomic { pfetch && !pr -> pr = 1; mv = pbuf; pbuf = 0 };
@@ -572,7 +611,7 @@ refill:
                     late = PROVED(slot);
 #endif
                     if :: st == CACHED -> SPEND(nz,NZ) :: else fi; st = PUNCHING; cl = 0 }
-        :: atomic { (HREC && FEN && st == ZAPPED && !cl && (!pt[0] || !pt[1]) && ANYSLOT) ->
+        :: atomic { (HREC && FEN && st == ZAPPED && !cl && (!pt[0] || !pt[1]) && ANYSLOT && SEALABLE) ->
                     n = 0;
                     if :: USABLE(1) -> n = 1 :: USABLE(2) -> n = 2
 #if NS > 2
@@ -585,11 +624,32 @@ refill:
             :: n == 0
             :: n ->
                 atomic { pbuf = (pr -> mv : zf) };              /* pread */
+#ifdef SEAL
+#ifdef NO_SEAL_STORE
+                atomic { mver = LASTVER + 1 };
+#else
+                atomic { ver++ };                       /* stored */
+#endif
+                /* sealed: from here on it has been used */
+                atomic { assert(!used[LASTVER]); used[LASTVER] = 1; pver[i] = LASTVER };
+#endif
                 atomic { pt[i] = 1; ps[i] = n; pv[i] = pbuf; po[i] = 0; pbuf = 0; i = 0; n = 0 }
             fi
         /* ---- PUT ack: the commit ---- */
         :: atomic { (pt[0] == 2 && !po[0]) || (pt[1] == 2 && !po[1]) ->
                     i = ((pt[0] == 2 && !po[0]) -> 0 : 1);
+#if defined(SEAL) && !defined(TEXT_SEAL_LATE)
+                    /* the tag is stored, and then the word */
+                    if
+#ifdef NO_SEAL_STORE
+                    :: (st == EVICTING && SAME(i)) -> ver = pver[i]; tagv = ver
+#else
+                    :: (st == EVICTING && SAME(i)) -> assert(ver == pver[i]); tagv = ver
+#endif
+                    :: else
+                    fi };
+        atomic {
+#endif
                     if
 #if GONE > 0
 #ifdef NO_LOST_ACK      /* an ack counts although the slot is known to be gone */
@@ -603,7 +663,10 @@ refill:
                         st = PUNCHING; wq = 0; cl = 0; freeing = slot; slot = ps[i]
                     :: else
                     fi;
-                    pt[i] = 0; ps[i] = 0; pv[i] = 0; i = 0 };
+                    pt[i] = 0; ps[i] = 0; pv[i] = 0; CARRY(pver[i], 0); i = 0 };
+#ifdef TEXT_SEAL_LATE   /* the word, and then the tag */
+            atomic { tagv = ver };
+#endif
             atomic { if :: freeing -> frs[freeing] = 1; freeing = 0 :: else fi }
         /* ---- punch, verify, REMOTE ---- */
 #ifdef ASYNC_PUNCH
@@ -647,6 +710,12 @@ refill:
 #if GONE > 0
         prf = 0;
 #endif
+#ifdef SEAL
+        gver[0] = 0; gver[1] = 0;
+#ifdef NO_SEAL_STORE
+        mver = 0;
+#endif
+#endif
         parked = 0; pbuf = 0; pfetch = 0; freeing = 0; i = 0; w = 0; n = 0; sw = 0; sg = 0; hole = 0;
 #ifndef NO_R3PIDFD      /* proved dead: nothing of it still runs */
         if :: pop == 1 -> punch() :: pop == 1 -> skip :: else fi; pop = 0;
@@ -683,12 +752,17 @@ end:
     :: atomic { gt[0] == 1 && REFUSES(gs[0]) -> gt[0] = 3 }
     :: atomic { gt[1] == 1 && REFUSES(gs[1]) -> gt[1] = 3 }
 #endif
-    :: atomic { pt[0] == 1 && !REFUSES(ps[0]) -> assert(!LIVE(ps[0])); slv[ps[0]] = pv[0];
+    :: atomic { pt[0] == 1 && !REFUSES(ps[0]) -> assert(!LIVE(ps[0])); slv[ps[0]] = pv[0]; CARRY(slver[ps[0]], pver[0]);
                 if :: po[0] -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else -> pt[0] = 2; pv[0] = 0 fi }
-    :: atomic { pt[1] == 1 && !REFUSES(ps[1]) -> assert(!LIVE(ps[1])); slv[ps[1]] = pv[1];
+    :: atomic { pt[1] == 1 && !REFUSES(ps[1]) -> assert(!LIVE(ps[1])); slv[ps[1]] = pv[1]; CARRY(slver[ps[1]], pver[1]);
                 if :: po[1] -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else -> pt[1] = 2; pv[1] = 0 fi }
-    :: atomic { gt[0] == 1 && !REFUSES(gs[0]) -> gv[0] = slv[gs[0]]; gt[0] = 2 }
-    :: atomic { gt[1] == 1 && !REFUSES(gs[1]) -> gv[1] = slv[gs[1]]; gt[1] = 2 }
+    :: atomic { gt[0] == 1 && !REFUSES(gs[0]) -> gv[0] = slv[gs[0]]; CARRY(gver[0], slver[gs[0]]); gt[0] = 2 }
+    :: atomic { gt[1] == 1 && !REFUSES(gs[1]) -> gv[1] = slv[gs[1]]; CARRY(gver[1], slver[gs[1]]); gt[1] = 2 }
+#if REPLAY > 0
+    /* It answers with the page as it was: sealed as well, but not these bytes. */
+    :: atomic { gt[0] == 1 && slver[gs[0]] > 1 && BUDGET(nrp,REPLAY) -> SPEND(nrp,REPLAY); gv[0] = 0; gver[0] = slver[gs[0]] - 1; gt[0] = 2 }
+    :: atomic { gt[1] == 1 && slver[gs[1]] > 1 && BUDGET(nrp,REPLAY) -> SPEND(nrp,REPLAY); gv[1] = 0; gver[1] = slver[gs[1]] - 1; gt[1] = 2 }
+#endif
     :: atomic { frs[1] -> frs[1] = 0; slv[1] = 0 }
     :: atomic { frs[2] -> frs[2] = 0; slv[2] = 0 }
     :: atomic { fro[1] -> fro[1] = 0; slv[1] = 0 }
