@@ -62,7 +62,7 @@ typedef struct Zap {
  * struct Evictor - what is on its way out
  * @batch: PUTs
  * @zap: zaps
- * @stuck: of uint64_t, PUNCHING pages whose punch failed
+ * @stuck: of uint64_t, PUNCHING pages whose punch failed; punch.c's
  * @unreadable: pages that pread() refused, each told once, and zapped again
  *              no more than once a second
  * @zap_fruitless: words looked at since the last page to zap was found; set to
@@ -100,8 +100,5 @@ void evict_stored(Pager *p, unsigned i, bool ok);
  * that an answer to come would fit the next eviction of another page.
  */
 void evict_block_gone(Pager *p, uint64_t first, uint64_t end);
-
-/** evict_retry() - punch again what could not be punched */
-void evict_retry(Pager *p);
 
 #endif

@@ -175,7 +175,7 @@ static bool fault_once(Pager *p, uint64_t page, bool waited, uint64_t now)
         fetch_wanted(p, page, now);
         return true;
     case RCACHE_FILLING:
-    case RCACHE_PUNCHING:       /* evict_retry() wakes */
+    case RCACHE_PUNCHING:       /* punch_retry() wakes */
     case RCACHE_DISCARDING:     /* the VMM wakes */
         return true;
     case RCACHE_LOST:           /* waits for an operator */

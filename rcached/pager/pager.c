@@ -8,6 +8,7 @@
  * to do; everything that ends a wait is on the ring.
  */
 #include "rcached/pager/pager.h"
+#include "rcached/pager/punch.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -63,7 +64,7 @@ static void tick_done(RingOp *op, int res, bool more)
     p->evictor.zap_fruitless = 0;
     takeover_tick(p, now);
     unmanaged_watch(p, now);
-    evict_retry(p);
+    punch_retry(p);
     fault_retry(p, now);
     fetch_retry(p, now);
     location_hedge_tick(p);
