@@ -56,7 +56,7 @@ enum RcachePageState {
 /* --------------------------------------------------------- state memfd */
 
 #define RCACHE_STATE_MAGIC      0x65746174736372ull     /* "rcstate" */
-#define RCACHE_STATE_VERSION    2u
+#define RCACHE_STATE_VERSION    3u
 #define RCACHE_STATE_HEADER     4096u
 #define RCACHE_NR_LEASES        256u
 #define RCACHE_NR_SLABS         65536u
@@ -128,10 +128,29 @@ struct RcacheSlab {
     struct RcacheLocation location[RCACHE_LOCATIONS];
 };
 
+#define RCACHE_TAG_SIZE         16u
+#define RCACHE_PAGE_BITS        40u     /* of a nonce: the page's index */
+#define RCACHE_VERSION_BITS     56u     /* and its version */
+
 /* What a page that has been away needs beyond its word. */
 struct RcacheSide {
-    uint64_t sum;               /* XXH3-64 of its bytes */
-    uint64_t reserved[2];       /* 0 */
+    uint8_t tag[RCACHE_TAG_SIZE];
+    uint64_t version;           /* the last used: stored first, never lower */
+    uint64_t sum;               /* XXH3-64 of the bytes as they are stored */
+};
+
+/* ------------------------------------------------------------------ key */
+
+#define RCACHE_KEY_MAGIC        0x79656b6d766372ull     /* "rcvmkey" */
+#define RCACHE_KEY_VERSION      1u
+#define RCACHE_KEY_SIZE         32u
+
+/* At the beginning of the page that the key's descriptor holds. */
+struct RcacheKey {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t reserved;          /* 0 */
+    uint8_t key[RCACHE_KEY_SIZE];   /* AES-256, of this start of the VM */
 };
 
 /* ------------------------------------------------------------- messages */
@@ -139,7 +158,7 @@ struct RcacheSide {
 #define RCACHE_VMM_MAGIC        0x766d6372u             /* "rcmv" */
 #define RCACHE_VMM_VERSION      1u
 #define RCACHE_VMM_MSG_MAX      16384u  /* bytes, header included */
-#define RCACHE_VMM_FDS_MAX      3u
+#define RCACHE_VMM_FDS_MAX      4u
 #define RCACHE_ZAP_PAGES_MAX    512u    /* pages one ZAP may name */
 #define RCACHE_ZAP_RANGES_MAX   512u
 #define RCACHE_BLOCKS_MAX       64u
@@ -147,7 +166,7 @@ struct RcacheSide {
 enum RcacheVmmType {
     RCACHE_VMM_HELLO = 1,       /* VMM: who I am */
     RCACHE_VMM_HELLO_ACK = 2,   /* pager, or rcached when it refuses */
-    RCACHE_VMM_STATE = 3,       /* VMM, with 3 descriptors */
+    RCACHE_VMM_STATE = 3,       /* VMM, with 4 descriptors */
     RCACHE_VMM_BLOCK_ADD = 4,   /* VMM, with 1 descriptor */
     RCACHE_VMM_BLOCK_DEL = 5,   /* VMM */
     RCACHE_VMM_BLOCK_DEL_ACK = 6,
@@ -184,6 +203,7 @@ struct RcacheVmmHdr {
 #define RCACHE_VMM_F_AUTO       (1ull << 1)     /* local_max is the least */
 #define RCACHE_VMM_F_COMMANDS   (1ull << 2)     /* CANCEL, PROGRESS */
 #define RCACHE_VMM_F_COPIES     (1ull << 3)     /* copies may be 2 */
+#define RCACHE_VMM_F_SEAL       (1ull << 4)     /* a key comes with STATE */
 
 struct RcacheVmmHello {
     struct RcacheVmmHdr hdr;
@@ -196,7 +216,7 @@ struct RcacheVmmHello {
     uint64_t size;              /* most bytes that may be away */
     uint64_t local_max;         /* bytes */
     uint32_t copies;
-    uint32_t reserved;
+    uint32_t seal;              /* 1: pages are sealed; 0: authenticated */
     char name[64];              /* the VM's name, NUL-terminated */
 };
 
@@ -212,7 +232,7 @@ struct RcacheVmmHelloAck {
     char text[256];             /* why it was refused */
 };
 
-/* Descriptors: the userfaultfd, the state memfd, /proc/self/pagemap. */
+/* Descriptors: the userfaultfd, the state memfd, /proc/self/pagemap, the key */
 struct RcacheVmmState {
     struct RcacheVmmHdr hdr;
 };
@@ -428,7 +448,8 @@ RCACHE_LAYOUT(RcacheState, 208);
 RCACHE_LAYOUT(RcacheLease, 248);
 RCACHE_LAYOUT(RcacheLocation, 8);
 RCACHE_LAYOUT(RcacheSlab, 16);
-RCACHE_LAYOUT(RcacheSide, 24);
+RCACHE_LAYOUT(RcacheSide, 32);
+RCACHE_LAYOUT(RcacheKey, 48);
 RCACHE_LAYOUT(RcacheVmmHdr, 24);
 RCACHE_LAYOUT(RcacheVmmHello, 160);
 RCACHE_LAYOUT(RcacheVmmHelloAck, 296);

@@ -63,7 +63,7 @@ START_TEST(tables_are_where_the_head_says)
     ck_assert(taken());
     ck_assert_ptr_eq(guest_sides(&guest),
                      (char *)guest.state + head.sides_off);
-    guest_sides(&guest)[PAGES - 1].reserved[1] = 1;
+    guest_sides(&guest)[PAGES - 1].sum = 1;
 }
 END_TEST
 
@@ -72,7 +72,7 @@ START_TEST(an_older_layout_is_refused_with_the_remedy)
     head.version = RCACHE_STATE_VERSION - 1;
     ck_assert(!taken());
     ck_assert_ptr_null(guest.state);
-    ck_assert_ptr_nonnull(strstr(error->message, "layout version 1"));
+    ck_assert_ptr_nonnull(strstr(error->message, "layout version 2"));
     ck_assert_ptr_nonnull(strstr(error->message, "size=0"));
     ck_assert_ptr_nonnull(strstr(error->message, "start the VM anew"));
 }
