@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evict: pages go: zap, PUT, commit, punch.
+ * evict: pages go: zap, seal, PUT, commit, punch.
  *
  * The front hand zaps: HOT → ZAPPING, one message to the VMM, and with its
  * answer → ZAPPED (or HOT again, if the page is pinned for DMA).  From then
  * on every access of the guest comes as a fault, so the bytes stand still.
- * The back hand takes what is still ZAPPED later: → EVICTING, pread, PUT to
- * fresh slots.  With the ack, if it confirms the bytes that were sent: checksum
- * stored, → PUNCHING with the slot by one compare-and-swap (the commit), punch,
- * verify the hole, → REMOTE.  The last three happen in one piece, so that no
- * fault ever sees PUNCHING.
+ * The back hand takes what is still ZAPPED later: → EVICTING, pread, sealed,
+ * PUT to fresh slots.  With the ack, if it confirms the bytes that were sent:
+ * tag and checksum stored, → PUNCHING with the slot by one compare-and-swap
+ * (the commit), punch, verify the hole, → REMOTE.  The last three happen in one
+ * piece, so that no fault ever sees PUNCHING.
  *
  * A touch at any time before the commit calls the page's eviction off: the
  * word is not the one that this file made, and the slot is freed.  Zero pages
@@ -283,8 +283,25 @@ static unsigned batch_read(Pager *p, const uint64_t *page, unsigned n,
 }
 
 /*
+ * A page that is in @bytes is the batch's next, sealed in place.  One that
+ * cannot be sealed stays here.
+ */
+static void batch_seal(Pager *p, Batch *b, uint64_t page, uint64_t word,
+                       uint8_t *bytes)
+{
+    if (!seal_page(p->seal, page, &p->table.sides[page], bytes,
+                   &b->mark[b->n])) {
+        table_step(&p->table, page, word, page_to(word, RCACHE_HOT));
+        return;
+    }
+    b->sum[b->n] = wire_page_sum(bytes);
+    b->page[b->n] = page;
+    b->word[b->n++] = word;
+}
+
+/*
  * Take up to SLICE_PAGES of @page into the batch: zero pages are dealt with
- * at once, the others are moved together and summed.
+ * at once, the others are moved together and sealed.
  */
 static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
                              unsigned n)
@@ -311,9 +328,7 @@ static void batch_take_slice(Pager *p, Batch *b, const uint64_t *page,
         if (to != from) {
             memcpy(to, from, RCACHE_PAGE_SIZE);
         }
-        b->sum[b->n] = wire_page_sum(to);
-        b->page[b->n] = got[i];
-        b->word[b->n++] = word[i];
+        batch_seal(p, b, got[i], word[i], to);
     }
     if (zeros) {
         crash_point("zero-committed");
@@ -443,10 +458,13 @@ static bool batch_commit_page(Pager *p, const Batch *b, unsigned i)
         return false;
     }
     /*
-     * The sum is written before the word, whose store commits; but not over
+     * The record is written before the word, whose store commits; but not over
      * that of a later eviction of the same page.
      */
-    p->table.sides[page].sum = b->sum[i];
+    if (!seal_store(&p->table.sides[page], &b->mark[i], b->sum[i])) {
+        table_step(&p->table, page, word, page_to(word, RCACHE_ZAPPED));
+        return false;
+    }
     crash_point("sum-stored");
     return table_step(&p->table, page, word,
                       page_with_slot(page_to(word, RCACHE_PUNCHING),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evict: pages go: zap, PUT, commit, punch.
+ * evict: pages go: zap, seal, PUT, commit, punch.
  */
 #ifndef PAGER_EVICT_H
 #define PAGER_EVICT_H
@@ -14,6 +14,7 @@
 #include "rcached/pager/location.h"
 #include "rcached/pager/page-errors.h"
 #include "rcached/pager/progress.h"
+#include "rcached/pager/seal.h"
 
 typedef struct Pager Pager;
 
@@ -29,8 +30,9 @@ typedef struct Pager Pager;
  * @page: index of each
  * @word: EVICTING, as each page's word was stepped to
  * @slot: where each goes
- * @sum: checksum of each
- * @bytes: RCACHE_BATCH_PAGES pages; owned
+ * @mark: what each was sealed as
+ * @sum: checksum of each, as it is sealed
+ * @bytes: RCACHE_BATCH_PAGES pages, sealed; owned
  */
 typedef struct Batch {
     bool used;
@@ -38,6 +40,7 @@ typedef struct Batch {
     uint64_t page[RCACHE_BATCH_PAGES];
     uint64_t word[RCACHE_BATCH_PAGES];
     uint64_t slot[RCACHE_BATCH_PAGES];
+    SealMark mark[RCACHE_BATCH_PAGES];
     uint64_t sum[RCACHE_BATCH_PAGES];
     uint8_t *bytes;
 } Batch;

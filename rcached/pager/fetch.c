@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fetch: a page comes back: GET, checksum, COPY.
+ * fetch: a page comes back: GET, unseal, COPY.
  *
  * REMOTE → FETCHING (here, with a new generation) → location.c gets the bytes
- * → is the word still the one we made?  → checksum → FILLING → UFFDIO_COPY,
+ * → is the word still the one we made?  → its tag → FILLING → UFFDIO_COPY,
  * which is atomic and wakes → HOT, the slot is freed.
  *
  * Where the page is, and when that provider can be asked, is not known here:
@@ -14,7 +14,6 @@
 #include <errno.h>
 
 #include "common/crash-point.h"
-#include "common/wire-check.h"
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
@@ -174,16 +173,21 @@ static void fetch_wrong(Pager *p, Fetch *f, Remote *from)
 bool fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
 {
     Fetch *f = &p->fetches.entry[i];
+    const void *page;
 
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
-    } else if (wire_page_sum(bytes) != p->table.sides[f->page].sum) {
+        return true;
+    }
+    page = seal_open(p->seal, f->page, &p->table.sides[f->page], bytes);
+    if (!page) {
         fetch_wrong(p, f, from);
         return false;
-    } else if (table_step(&p->table, f->page, f->word,
-                          page_to(f->word, RCACHE_FILLING))) {
+    }
+    if (table_step(&p->table, f->page, f->word,
+                   page_to(f->word, RCACHE_FILLING))) {
         crash_point("filling");
-        fetch_fill(p, f, bytes);
+        fetch_fill(p, f, page);
     } else {
         fetch_end(p, f);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fetch: a page comes back: GET, checksum, COPY.
+ * fetch: a page comes back: GET, unseal, COPY.
  */
 #ifndef PAGER_FETCH_H
 #define PAGER_FETCH_H

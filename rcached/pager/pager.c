@@ -230,6 +230,7 @@ void pager_free(Pager *p)
     slots_deinit(&p->slots);
     table_deinit(&p->table);
     guest_deinit(&p->guest);
+    seal_free(p->seal);
     ring_free(p->ring);
     autofd_close(&p->pidfd);
     autofd_close(&p->uplink.words_fd);

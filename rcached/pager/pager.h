@@ -9,7 +9,7 @@
  *
  * This header is the top object: each part keeps its state in a struct of its
  * own, declared in its own header, which says who else may touch it.  The pure
- * parts (page, table, clock, slots, room-queue, fetch-queue, page-errors,
+ * parts (page, table, clock, slots, seal, room-queue, fetch-queue, page-errors,
  * demand, judge, avoid) and the plumbing (guest-memory, uffd, remote, seqsock)
  * do not see this header.
  *
@@ -19,6 +19,8 @@
  * - A word changes only by table_step(), a slot is taken before its PUT is
  *   sent, and given back only through location_free().
  * - The memfd is written by uffd_copy() and uffd_zeropage() only.
+ * - No page leaves but through seal_page(), and none comes back but through
+ *   seal_open().
  * - Nothing on a fault's way waits for the VMM or for rcached.
  */
 #ifndef PAGER_PAGER_H
@@ -55,6 +57,7 @@
 #include "rcached/pager/report-event.h"
 #include "rcached/pager/report.h"
 #include "rcached/pager/revoke.h"
+#include "rcached/pager/seal.h"
 #include "rcached/pager/slab-table.h"
 #include "rcached/pager/slots.h"
 #include "rcached/pager/table.h"
@@ -74,6 +77,7 @@
  * @done: leave the loop
  * @attached: READY has been sent: the tables below are there
  * @serial: of the request that was sent last, to whomever
+ * @seal: has the VM's key; NULL before STATE; evict.c and fetch.c use it
  */
 struct Pager {
     Ring *ring;
@@ -107,6 +111,7 @@ struct Pager {
     Slots slots;
 
     /* its memory's */
+    Seal *seal;
     Guest guest;
     Table table;
     Attach attach;

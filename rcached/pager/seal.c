@@ -8,6 +8,7 @@
 #include <gnutls/gnutls.h>
 #include <string.h>
 
+#include "common/crash-point.h"
 
 #define NONCE_SIZE      12u
 #define PAGE_MAX        ((UINT64_C(1) << RCACHE_PAGE_BITS) - 1)
@@ -118,6 +119,7 @@ bool seal_page(Seal *seal, uint64_t page, struct RcacheSide *side, void *bytes,
     if (!mark->version) {
         return false;
     }
+    crash_point("version-stored");
     nonce_make(nonce, page, mark->version);
     place = place_make(seal, page, mark->version);
     ret = gnutls_aead_cipher_encryptv2(seal->cipher, nonce, sizeof(nonce),

@@ -83,7 +83,7 @@ static unsigned take_fds(struct msghdr *msg, int *fds)
 /* One packet; false when there is none or the connection has ended. */
 static bool seqsock_take(SeqSock *s)
 {
-    int fds[SEQSOCK_FDS_MAX] = { -1, -1, -1 };
+    int fds[SEQSOCK_FDS_MAX] = { -1, -1, -1, -1 };
     struct iovec iov = { s->buf, sizeof(s->buf) };
     union Control control;
     struct msghdr msg = {

@@ -16,7 +16,7 @@
 #include "common/ring.h"
 
 #define SEQSOCK_MSG_MAX 16384u
-#define SEQSOCK_FDS_MAX 3
+#define SEQSOCK_FDS_MAX 4
 
 typedef struct SeqSock SeqSock;
 

@@ -12,6 +12,7 @@
 
 #include "common/crash-point.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/seal-key.h"
 
 static void vmm_bad(Pager *p, const char *what)
 {
@@ -53,7 +54,8 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
         .features = msg->features & (RCACHE_VMM_F_BALLOON |
                                      RCACHE_VMM_F_AUTO |
                                      RCACHE_VMM_F_COMMANDS |
-                                     RCACHE_VMM_F_COPIES),
+                                     RCACHE_VMM_F_COPIES |
+                                     RCACHE_VMM_F_SEAL),
     };
 
     if (p->self.incarnation) {
@@ -77,7 +79,16 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
         vmm_refuse_hello(p, -EINVAL, "local-max is below one page: raise it");
         return;
     }
+    if (!(msg->features & RCACHE_VMM_F_SEAL)) {
+        vmm_refuse_hello(p, -EPROTONOSUPPORT, "this VM's QEMU makes no key to "
+                         "seal its pages with: go back to the rcached it was "
+                         "started under, bring its memory home "
+                         "(remote-cache-resize with size=0), and start the VM "
+                         "anew with the QEMU of this release");
+        return;
+    }
     memcpy(p->self.vm, msg->uuid, sizeof(msg->uuid));
+    p->vmm.sealed = msg->seal;
     p->self.incarnation = msg->incarnation;
     p->vmm.features = ack.features;
     p->limits.local_max = msg->local_max / RCACHE_PAGE_SIZE;
@@ -93,19 +104,35 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
     seqsock_send(&p->vmm.sock, &ack, sizeof(ack), p->pidfd);
 }
 
+/* The VM's key, from its descriptor into the cipher. */
+static bool vmm_key(Pager *p, int fd, GError **errp)
+{
+    uint8_t key[RCACHE_KEY_SIZE];
+
+    if (!seal_key_read(fd, key, errp)) {
+        return false;
+    }
+    p->seal = seal_new(key, p->vmm.sealed, p->self.vm, p->self.incarnation,
+                       errp);
+    explicit_bzero(key, sizeof(key));
+    return p->seal;
+}
+
 static void vmm_state(Pager *p, int *fds, unsigned nr_fds)
 {
     g_autoptr(GError) error = NULL;
-    int state = nr_fds == 3 ? fds[1] : -1;
+    int state = nr_fds == RCACHE_VMM_FDS_MAX ? fds[1] : -1;
 
-    if (nr_fds != 3 || p->guest.state || !p->self.incarnation) {
-        vmm_bad(p, "STATE at the wrong time or without 3 descriptors");
+    if (nr_fds != RCACHE_VMM_FDS_MAX || p->guest.state ||
+        !p->self.incarnation) {
+        vmm_bad(p, "STATE at the wrong time or without 4 descriptors");
         return;
     }
     p->guest.uffd = fds[0];
     p->guest.pagemap_fd = fds[2];
     fds[0] = fds[1] = fds[2] = -1;      /* the guest's now */
-    if (!guest_map_state(&p->guest, state, &error)) {
+    if (!guest_map_state(&p->guest, state, &error) ||
+        !vmm_key(p, fds[3], &error)) {
         vmm_refuse_setup(p, error);
     } else if (memcmp(p->guest.state->uuid, p->self.vm, RCACHE_UUID_LEN) ||
                p->guest.state->incarnation != p->self.incarnation) {

@@ -15,6 +15,7 @@
  * @sock: its connection; whoever has something to tell the VMM sends there
  * @pidfd: its process, or -1
  * @features: RCACHE_VMM_F_*, that both sides have
+ * @sealed: pages are to be encrypted
  * @refused: it has been told why there will be no pager; START ends it
  * @gone: its memory has been torn down
  * @bye: it has said that it needs no remote memory any more, and none is away
@@ -23,6 +24,7 @@ typedef struct Vmm {
     SeqSock sock;
     int pidfd;
     uint64_t features;
+    bool sealed;
     bool refused;
     bool gone;
     bool bye;

@@ -25,6 +25,8 @@ static const struct {
     { "hugetlb", VMM_BAD_HUGETLB },
     { "words", VMM_BAD_WORDS },
     { "moved", VMM_BAD_MOVED },
+    { "keyless", VMM_BAD_KEYLESS },
+    { "key", VMM_BAD_KEY },
 };
 
 static unsigned bits_of(const char *text, const void *table, size_t n,
@@ -86,6 +88,8 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "zap-delay-us", 0, 0, G_OPTION_ARG_INT, &c->zap_delay_us, "", "N" },
         { "dma", 0, 0, G_OPTION_ARG_NONE, &c->dma, "", NULL },
         { "intruder", 0, 0, G_OPTION_ARG_NONE, &c->intruder, "", NULL },
+        { "no-seal", 0, 0, G_OPTION_ARG_NONE, &c->no_seal,
+          "pages are not encrypted", NULL },
         { "at-once", 0, 0, G_OPTION_ARG_NONE, &c->at_once,
           "no page is answered here between two pagers", NULL },
         { "break", 0, 0, G_OPTION_ARG_STRING, &c->breaks,
@@ -141,6 +145,7 @@ bool config_fill(VmmConfig *v, const CommandLine *c)
         .intruder = c->intruder, .hot = c->hot * MIB / RCACHE_PAGE_SIZE,
         .zap_delay_us = c->zap_delay_us,
         .until_evicted = c->until, .at_once = c->at_once,
+        .seal = !c->no_seal,
         .sweep = c->pattern && !strcmp(c->pattern, "sweep"),
         .rules_off = bits_of(c->breaks, rules, G_N_ELEMENTS(rules), &bad),
         .bad = bits_of(c->bads, bads, G_N_ELEMENTS(bads), &bad),

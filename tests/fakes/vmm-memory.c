@@ -11,11 +11,16 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tests/fakes/vmm.h"
+
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
 
 uint64_t vmm_now_ns(void)
 {
@@ -93,6 +98,33 @@ static bool state_init(Vmm *vmm, GError **error)
     if (vmm->config.bad & VMM_BAD_WORDS) {
         vmm->words[1] = 15;
     }
+    return true;
+}
+
+/* In memory that nobody sees who has not the descriptor, where there is any. */
+static bool key_init(Vmm *vmm, GError **error)
+{
+    struct RcacheKey key = { .magic = RCACHE_KEY_MAGIC,
+                             .version = RCACHE_KEY_VERSION };
+    void *map;
+
+    vmm->key_fd = syscall(SYS_memfd_secret, O_CLOEXEC);
+    if (vmm->key_fd < 0) {
+        vmm->key_fd = memfd_create("fake-key",
+                                   MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+    if (vmm->key_fd < 0 || ftruncate(vmm->key_fd, RCACHE_PAGE_SIZE) < 0) {
+        return failed(error, "memory for the key");
+    }
+    fcntl(vmm->key_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+    map = mmap(NULL, RCACHE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+               vmm->key_fd, 0);
+    if (map == MAP_FAILED ||
+        getrandom(key.key, sizeof(key.key), 0) != sizeof(key.key)) {
+        return failed(error, "making the key");
+    }
+    memcpy(map, &key, sizeof(key));
+    munmap(map, RCACHE_PAGE_SIZE);
     return true;
 }
 
@@ -200,8 +232,8 @@ bool vmm_memory_init(Vmm *vmm, GError **error)
 {
     uint64_t pages = vmm->config.pages;
 
-    if (!state_init(vmm, error) || !ram_init(vmm, error) ||
-        !uffd_init(vmm, error)) {
+    if (!state_init(vmm, error) || !key_init(vmm, error) ||
+        !ram_init(vmm, error) || !uffd_init(vmm, error)) {
         return false;
     }
     vmm->version = g_new0(uint32_t, pages);

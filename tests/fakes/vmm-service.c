@@ -32,7 +32,7 @@ typedef struct Service {
 } Service;
 
 union Control {
-    char bytes[CMSG_SPACE(3 * sizeof(int))];
+    char bytes[CMSG_SPACE(RCACHE_VMM_FDS_MAX * sizeof(int))];
     struct cmsghdr align;
 };
 
@@ -113,10 +113,14 @@ static bool send_hello(Service *s)
         .local_max = c->local_max * RCACHE_PAGE_SIZE,
         .copies = c->bad & VMM_BAD_COPIES ? RCACHE_LOCATIONS + 1
                                           : MAX(c->copies, 1),
+        .seal = c->seal,
     } };
     size_t len = sizeof(msg.hello);
 
     msg.hello.features |= RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES;
+    if (!(c->bad & VMM_BAD_KEYLESS)) {
+        msg.hello.features |= RCACHE_VMM_F_SEAL;
+    }
     if (c->automatic) {
         msg.hello.features |= RCACHE_VMM_F_AUTO;
     }
@@ -217,8 +221,12 @@ static bool send_memory(Service *s)
         .hdr = header(RCACHE_VMM_START, sizeof(start)),
     };
     int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    int fds[3] = { v->uffd, v->state_fd, pagemap };
-    bool good = send_message(s, &state, sizeof(state), fds, 3);
+    int fds[RCACHE_VMM_FDS_MAX] = {
+        v->uffd, v->state_fd, pagemap,
+        v->config.bad & VMM_BAD_KEY ? pagemap : v->key_fd,
+    };
+    bool good = send_message(s, &state, sizeof(state), fds,
+                             RCACHE_VMM_FDS_MAX);
 
     s->blocks_sent = 0;
     good = good && send_blocks(s);

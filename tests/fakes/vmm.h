@@ -50,6 +50,8 @@ enum VmmBad {
     VMM_BAD_HUGETLB = 1 << 7,
     VMM_BAD_MOVED = 1 << 9,             /* tables that move after a look */
     VMM_BAD_WORDS = 1 << 8,             /* words in states that do not exist */
+    VMM_BAD_KEYLESS = 1 << 10,          /* of a release without keys */
+    VMM_BAD_KEY = 1 << 11,              /* something else in its place */
 };
 
 typedef struct VmmConfig {
@@ -75,6 +77,7 @@ typedef struct VmmConfig {
     uint64_t hot;                       /* pages; 0: no hot set */
     unsigned zap_delay_us;              /* the zapper is slow, at random */
     bool at_once;                       /* connect at once, as QEMU does */
+    bool seal;                          /* pages are encrypted */
     unsigned rules_off;                 /* enum VmmBreak */
     unsigned bad;                       /* enum VmmBad */
 } VmmConfig;
@@ -87,6 +90,7 @@ typedef struct Vmm {
     unsigned nr_blocks;
     uint64_t block_pages;               /* the last block has the rest too */
     int state_fd;
+    int key_fd;
     int uffd;
     struct RcacheState *state;
     uint64_t *words;

@@ -152,7 +152,7 @@ static void step_kernel(void)
 static void step_good(void)
 {
     uint16_t type = take(1) % RCACHE_VMM_NR_TYPES;
-    unsigned fds = take(1) % 4;
+    unsigned fds = take(1) % 5;
 
     played_send_message(type, fds, take(1));
 }

@@ -18,6 +18,11 @@ uint64_t *played_words(void)
     return (uint64_t *)((char *)played.state + played.layout.words_off);
 }
 
+struct RcacheSide *played_sides(void)
+{
+    return (void *)((char *)played.state + played.layout.sides_off);
+}
+
 static void state_make(void)
 {
     struct RcacheState s = {
@@ -42,9 +47,22 @@ static void state_make(void)
     *played.state = played.layout = s;
 }
 
+/* The same for every pager and in every run. */
+static void key_make(void)
+{
+    struct RcacheKey key = { .magic = RCACHE_KEY_MAGIC,
+                             .version = RCACHE_KEY_VERSION, .key = { 1 } };
+
+    played.key_fd = memfd_create("key", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    g_assert(!ftruncate(played.key_fd, RCACHE_PAGE_SIZE));
+    g_assert(pwrite(played.key_fd, &key, sizeof(key), 0) == sizeof(key));
+    fcntl(played.key_fd, F_ADD_SEALS, F_SEAL_SHRINK);
+}
+
 void played_send(const void *msg, size_t len, unsigned n, unsigned which)
 {
-    const int all[] = { played.ram_fd, played.state_fd, played.uffd };
+    const int all[] = { played.ram_fd, played.state_fd, played.uffd,
+                        played.key_fd };
     union {
         char bytes[CMSG_SPACE(6 * sizeof(int))];
         struct cmsghdr align;
@@ -99,7 +117,9 @@ size_t played_message(uint16_t type, void *to)
         len = sizeof(*hello);
         *hello = (struct RcacheVmmHello) {
             .version = RCACHE_VMM_VERSION, .page_size = RCACHE_PAGE_SIZE,
-            .features = RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES,
+            .features = RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES |
+                        RCACHE_VMM_F_SEAL,
+            .seal = 1,
             .uuid = { 1 }, .incarnation = 1, .ram_bytes = block_size(),
             .size = played.size, .local_max = played.local_max,
             .copies = played.copies, .name = "fuzz",
@@ -207,7 +227,7 @@ void played_turns(unsigned n, bool served)
 void played_set_up(void)
 {
     played_send_message(RCACHE_VMM_HELLO, 0, 0);
-    played_send_message(RCACHE_VMM_STATE, 3, 2 + 1 * 4);
+    played_send_message(RCACHE_VMM_STATE, 4, 2 + 1 * 4 + 3 * 64);
     played_send_message(RCACHE_VMM_BLOCK_ADD, 1, 0);
     played_send_message(RCACHE_VMM_START, 0, 0);
     played_turns(2, true);
@@ -268,6 +288,7 @@ void played_begin(uint64_t pages, uint64_t local_max, unsigned copies)
     played.ram_fd = memfd_create("ram", MFD_CLOEXEC);
     g_assert(!ftruncate(played.ram_fd, block_size()));
     state_make();
+    key_make();
     played_pager_begin();
 }
 
@@ -278,5 +299,6 @@ void played_end(void)
     close(played.uffd);
     close(played.ram_fd);
     close(played.state_fd);
+    close(played.key_fd);
     g_assert(free_fd() == lowest_fd);
 }

@@ -37,7 +37,7 @@
  */
 typedef struct Played {
     Pager *p;
-    int sock, ram_fd, state_fd, uffd;
+    int sock, ram_fd, state_fd, key_fd, uffd;
     struct RcacheState *state;
     struct RcacheState layout;
     uint64_t pages, local_max, size;
@@ -74,6 +74,9 @@ void played_turns(unsigned n, bool served);
 
 /** played_words() - the words, as the VMM sees them */
 uint64_t *played_words(void);
+
+/** played_sides() - the side records */
+struct RcacheSide *played_sides(void);
 
 /** played_has_data() - is that page in the memfd? */
 bool played_has_data(uint64_t page);

@@ -270,6 +270,7 @@ POINTS = {
     "zap-marked": Point("pages"),
     "zap-sent": Point("pages"),
     "zap-answered": Point("pages"),
+    "version-stored": Point("pages"),
     "evicting": Point("pages"),
     "put-sent": Point("pages"),
     "put-acked": Point("pages"),

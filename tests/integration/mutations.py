@@ -1186,8 +1186,8 @@ MUTATIONS = {
         "rcached/pager/reconcile.c",
         "        return word == hot || table_step(r->table, page, word, hot);",
         "        return hot || !word;",
-        crash_points("zap-marked zap-sent zap-answered evicting put-sent "
-                     "copied zero-filled")),
+        crash_points("zap-marked zap-sent zap-answered version-stored "
+                     "evicting put-sent copied zero-filled")),
     "crash-taken-over-is-done": (
         "rcached/pager/reconcile.c",
         "        return word == hot || table_step(r->table, page, word, hot);",

@@ -416,8 +416,10 @@ def bad_set_up(build):
     """Each is refused with a reason, and rcached goes on."""
     answered = {"version": "version", "copies": "copies",
                 "limits": "local-max", "truncated": "", "oversized": "",
-                "layout": "", "unsealed": ""}
-    logged = ["layout version 1", "bring its memory home",
+                "keyless": "makes no key", "layout": "", "unsealed": "",
+                "key": ""}
+    logged = ["layout version 2", "bring its memory home",
+              "not in a page of memory that stays",
               "not a memfd sealed",
               "state that does not exist", "in pages of "]
     with Cluster(build, providers=1) as c:
@@ -430,7 +432,7 @@ def bad_set_up(build):
                                                                      result)
             # The VMM hears why, too, though it has been accepted before.
             if bad == "layout":
-                assert "layout version 1" in vm.last_words(), vm.last_words()
+                assert "layout version 2" in vm.last_words(), vm.last_words()
         # That page is lost, and no other.
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=0,
                 bad="words")

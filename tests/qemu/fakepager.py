@@ -37,9 +37,10 @@ VERSION = 1
 (HELLO, HELLO_ACK, STATE, BLOCK_ADD, BLOCK_DEL, BLOCK_DEL_ACK, START, READY,
  MANAGE, MANAGED, ZAP, ZAP_DONE, RESIZE, EVICT, RESULT, STATS, EVENT, BALLOON,
  BYE, CANCEL, PROGRESS) = range(1, 22)
-F_BALLOON, F_AUTO, F_COMMANDS, F_COPIES = 1, 2, 4, 8
+F_BALLOON, F_AUTO, F_COMMANDS, F_COPIES, F_SEAL = 1, 2, 4, 8, 16
 HDR = struct.Struct("=IHHIIQ")
 STATE_HEAD = struct.Struct("=QII16sQQQQQQQQII")
+KEY = struct.Struct("=QII32s")
 DISCARDS_AT = 104               # discard_seq, _resident, _remote
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -117,8 +118,9 @@ class Pager:
         if kind == HELLO:
             self.got_hello(body)
         elif kind == STATE:
-            self.uffd, state, self.pagemap = fds
+            self.uffd, state, self.pagemap, key = fds
             self.map_state(state)
+            self.map_key(key)
         elif kind == BLOCK_ADD:
             block = Block(body, fds[0])
             self.blocks[block.id] = block
@@ -166,7 +168,8 @@ class Pager:
         self.copies = self.hello[8]
         features = (F_BALLOON |
                     self.how.get("commands", self.hello[2] & F_COMMANDS) |
-                    self.how.get("copies", self.hello[2] & F_COPIES))
+                    self.how.get("copies", self.hello[2] & F_COPIES) |
+                    self.how.get("seal", self.hello[2] & F_SEAL))
         self.says_copies = bool(features & self.hello[2] & F_COPIES)
         self.send(HELLO_ACK, struct.pack("=IiQ256s", version, status, features,
                                          text),
@@ -187,11 +190,25 @@ class Pager:
         (magic, version, header, _, incarnation, self.nr_pages,
          self.frames_off, _, _, self.words_off, _, total, _,
          _) = STATE_HEAD.unpack_from(self.state)
-        assert magic == 0x65746174736372 and version == 2 and header == PAGE
+        assert magic == 0x65746174736372 and version == 3 and header == PAGE
         assert incarnation == self.hello[4] and total <= size
         # Words are aligned, and a store of 8 bytes through ctypes is one.
         self.words = (ctypes.c_uint64 * self.nr_pages).from_buffer(
             self.state, self.words_off)
+
+    def map_key(self, fd):
+        """It is in a page that cannot be read but through a mapping."""
+        assert os.fstat(fd).st_size == PAGE
+        with mmap.mmap(fd, PAGE, prot=mmap.PROT_READ) as page:
+            magic, version, zero, self.key = KEY.unpack_from(page)
+        assert (magic, version, zero) == (0x79656b6d766372, 1, 0)
+        assert len(set(self.key)) > 8, "that is no key"
+        try:
+            os.pread(fd, 48, 0)
+            self.key_is_secret = False
+        except OSError:
+            self.key_is_secret = True
+        os.close(fd)
 
     def word(self, page):
         return self.words[page]
@@ -418,6 +435,9 @@ class Pager:
 
     def do_count(self, state):
         return sum(w & 0xf == state for w in self.words)
+
+    def do_key(self):
+        return self.key, self.key_is_secret
 
     def do_hello(self):
         return self.hello[:-1] + (self.hello[-1].split(b"\0")[0].decode(),)

@@ -81,6 +81,21 @@ MUTATIONS = {
         "    return vm->copies == 1 || msg->features & RCACHE_VMM_F_COPIES;",
         "    return true;",
         ["test-object.py", "pager_of_one_copy"]),
+    "seal-is-not-told": (
+        OBJECT + "-link.c",
+        "        .seal = vm->seal,\n", "",
+        ["test-object.py", "sealed"]),
+    "sealed-by-any-pager": (
+        OBJECT + "-message.c",
+        "    } else if (!(msg->features & RCACHE_VMM_F_SEAL)) {",
+        "    } else if (false) {",
+        ["test-object.py", "pager_that_does_not_seal"]),
+    "another-key-for-each-pager": (
+        OBJECT + "-link.c",
+        "    link->answering = false;\n    link->given = true;\n",
+        "    link->answering = false;\n    link->given = true;\n"
+        "    rcache_key_deinit(vm);\n    rcache_key_init(vm, &error_abort);\n",
+        ["test-object.py", "sealed"]),
     "figures-of-another-pager": (
         OBJECT + "-message.c",
         "    vm->stats = (struct RcacheVmmStats) { 0 };\n", "",

@@ -41,8 +41,9 @@ def options_refused(folder):
                 ("copies=0", "copies must be 1 or 2"),
                 ("copies=3", "copies must be 1 or 2"),
                 ("copies=two", "copies"),
+                ("seal=maybe", "seal"),
                 # What does not work yet is not there.
-                ("seal=on", "seal"),
+                ("proactive=on", "proactive"),
                 ("size=16M", "is below the guest's memory"),
                 ("memdev=nope", "no memory backend that is the guest's"),
                 ("local-min=16M", "local-min is for local-max=auto only"),
@@ -887,6 +888,69 @@ def pager_of_one_copy(folder):
         vm.close()
 
 
+def memory_has(pid, what):
+    """Is it anywhere in what a process has mapped?"""
+    with open(f"/proc/{pid}/maps") as maps, \
+            open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            area, rights = line.split()[:2]
+            start, end = (int(at, 16) for at in area.split("-"))
+            if rights[0] != "r":
+                continue
+            try:
+                mem.seek(start)
+                if what in mem.read(end - start):
+                    return True
+            except (OSError, OverflowError):
+                pass                # such as [vvar]
+    return False
+
+
+@case
+def sealed(folder):
+    """Pages are sealed unless it says otherwise, under a key that each pager
+    gets, that is another for each VM, and that QEMU itself keeps nowhere."""
+    keys = []
+    for props, seal in (("local-max=32M", 1), ("local-max=32M,seal=off", 0)):
+        vm = Vm(folder, props=props)
+        try:
+            hello = vm.pager.do_hello()
+            assert hello[2] & fp.F_SEAL and hello[9] == seal, hello
+            assert vm.query()["seal"] == bool(seal)
+            text = vm.qmp.call("human-monitor-command",
+                               command_line="info remote-cache")
+            assert f"seal:        {'on' if seal else 'off'}" in text, text
+            assert vm.qmp.call("qom-get", path="/objects/rc0",
+                               property="seal") == bool(seal)
+            failed(vm.qmp, "cannot be set any more", "qom-set",
+                   path="/objects/rc0", property="seal", value=not seal)
+            key, is_secret = vm.pager.do_key()
+            if is_secret:
+                assert not memory_has(vm.process.pid, key)
+            vm.pager.kill()
+            vm.next_pager()
+            assert vm.pager.do_key()[0] == key
+            assert vm.pager.do_hello()[9] == seal
+            keys.append(key)
+        finally:
+            vm.close()
+    assert keys[0] != keys[1]
+
+
+@case
+def pager_that_does_not_seal(folder):
+    """It gets nothing, whatever the VM wants, and the reason is told."""
+    for props in ("local-max=32M", "local-max=32M,seal=off"):
+        vm = Vm(folder, how={"seal": 0}, props=props, start=False)
+        try:
+            vm.start(ready=False)
+            wait_for("the reason", lambda: "without sealing them" in
+                     vm.query().get("problem", ""))
+            assert not vm.query()["attached"]
+        finally:
+            vm.close()
+
+
 @case
 def figures_of_two_pagers(folder):
     """What one pager has said last is not shown for the next one's, which
@@ -907,7 +971,7 @@ def figures_of_two_pagers(folder):
 @case
 def setup_refused(folder):
     """Why a pager does not take a VM is told, and not only in its log."""
-    why = "the state memfd is of layout 1, and this pager's of layout 2"
+    why = "the state memfd is of layout 2, and this pager's of layout 3"
     vm = Vm(folder, how={"refuse_state": why}, start=False)
     try:
         vm.start(ready=False)

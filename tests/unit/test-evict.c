@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/wire-check.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
 
@@ -20,12 +21,15 @@ static Pager *p;
 static uint64_t words[PAGES];
 static struct RcacheSide sides[PAGES];
 static struct RcacheCounts counts;
+static const uint8_t key[RCACHE_KEY_SIZE] = { 1 }, vm[16] = { 2 };
 static uint64_t now;
 
 /* What the providers are said to do; and what was put and freed. */
 static bool coming;
 static uint64_t overdue;
 static unsigned nr_puts, nr_put, nr_freed, put_number;
+static uint64_t put_sum;                /* of the first page */
+static uint8_t put_page[RCACHE_PAGE_SIZE];
 
 /* What reading one page comes to: -errno, or the bytes there are; 0: works. */
 static uint64_t broken;
@@ -117,6 +121,8 @@ bool location_put(Pager *pager, unsigned i, const uint64_t *slot, unsigned n,
                   const uint64_t *sum, const void *bytes)
 {
     put_number = i;
+    put_sum = sum[0];
+    memcpy(put_page, bytes, sizeof(put_page));
     nr_put = n;
     nr_puts++;
     return true;
@@ -134,6 +140,8 @@ static void set_up(void)
 
     p = g_new0(Pager, 1);
     p->report.counts = &counts;
+    p->seal = seal_new(key, true, vm, 3, NULL);
+    memset(sides, 0, sizeof(sides));
     memset(&counts, 0, sizeof(counts));
     guest_init(&p->guest);
     b = &p->guest.block[0];
@@ -165,6 +173,7 @@ static void tear_down(void)
     room_queue_deinit(&p->faults.room);
     table_deinit(&p->table);
     guest_deinit(&p->guest);
+    seal_free(p->seal);
     g_free(p);
 }
 
@@ -204,6 +213,48 @@ START_TEST(a_put_of_pages_that_were_touched_is_no_progress)
     evict_stored(p, put_number, true);
     ck_assert_uint_ne(p->evictor.progress.at, now);
     ck_assert_uint_eq(counts.evicted, 0);
+}
+END_TEST
+
+/* What is sent is sealed, and its record says as what when the page is away. */
+START_TEST(pages_leave_sealed)
+{
+    const char plain[16] = "x";
+    const uint8_t *got;
+
+    evict_work(p, now);
+    ck_assert_uint_gt(nr_put, 0);
+    ck_assert_int_ne(memcmp(put_page, plain, sizeof(plain)), 0);
+    ck_assert_uint_eq(put_sum, wire_page_sum(put_page));
+    ck_assert_uint_eq(sides[0].version, 1);
+    evict_stored(p, put_number, true);
+    ck_assert_uint_eq(page_state(words[0]), RCACHE_REMOTE);
+    ck_assert_uint_eq(sides[0].sum, put_sum);
+    got = seal_open(p->seal, 0, &sides[0], put_page);
+    ck_assert_ptr_nonnull(got);
+    ck_assert_int_eq(memcmp(got, plain, sizeof(plain)), 0);
+}
+END_TEST
+
+/* The record is the one of the PUT that is out, or the page stays. */
+START_TEST(a_page_that_was_sealed_again_stays)
+{
+    evict_work(p, now);
+    sides[0].version++;
+    evict_stored(p, put_number, true);
+    ck_assert_uint_eq(page_state(words[0]), RCACHE_ZAPPED);
+    ck_assert_uint_eq(page_state(words[1]), RCACHE_REMOTE);
+    ck_assert_uint_eq(nr_freed, 1);
+}
+END_TEST
+
+START_TEST(a_page_that_cannot_be_sealed_stays)
+{
+    sides[0].version = UINT64_MAX;
+    evict_work(p, now);
+    ck_assert_uint_eq(page_state(words[0]), RCACHE_HOT);
+    ck_assert_uint_eq(page_state(words[1]), RCACHE_EVICTING);
+    ck_assert_uint_eq(sides[0].version, UINT64_MAX);
 }
 END_TEST
 
@@ -368,6 +419,9 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, only_pages_that_have_gone_are_progress);
     tcase_add_test(tc, a_put_of_pages_that_were_touched_is_no_progress);
+    tcase_add_test(tc, pages_leave_sealed);
+    tcase_add_test(tc, a_page_that_was_sealed_again_stays);
+    tcase_add_test(tc, a_page_that_cannot_be_sealed_stays);
     tcase_add_test(tc, zero_pages_that_go_are_progress);
     tcase_add_test(tc, each_hope_counts_once);
     tcase_add_test(tc, leases_that_take_nothing_count_a_few_times);

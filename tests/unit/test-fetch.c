@@ -7,7 +7,6 @@
 #include <check.h>
 #include <errno.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
@@ -21,6 +20,9 @@ static uint64_t words[PAGES];
 static struct RcacheSide sides[PAGES];
 static struct RcacheCounts counts;
 static Remote remote;
+static const uint8_t key[RCACHE_KEY_SIZE] = { 1 }, vm[16] = { 2 };
+/* The page, what is stored of it, and what is not. */
+static uint8_t plain[RCACHE_PAGE_SIZE];
 static uint8_t right[RCACHE_PAGE_SIZE], wrong[RCACHE_PAGE_SIZE];
 static uint64_t now;
 static unsigned nr_asked, nr_installed, nr_events, nr_forgotten;
@@ -84,7 +86,7 @@ int install_bytes(Guest *guest, uint64_t page, const void *bytes,
                   unsigned *intruders)
 {
     ck_assert_uint_eq(page, PAGE);
-    ck_assert_int_eq(memcmp(bytes, right, sizeof(right)), 0);
+    ck_assert_int_eq(memcmp(bytes, plain, sizeof(plain)), 0);
     ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FILLING);
     nr_installed++;
     return install_error;
@@ -106,17 +108,24 @@ bool arrival_failed(Pager *pager, uint64_t page, int err)
 
 static void set_up(void)
 {
+    SealMark mark;
+
     p = g_new0(Pager, 1);
     p->report.counts = &counts;
     page_errors_init(&p->errors);
     fetches_init(&p->fetches);
     memset(words, 0, sizeof(words));
     memset(&counts, 0, sizeof(counts));
-    memset(right, 0x5a, sizeof(right));
-    memset(wrong, 0xa5, sizeof(wrong));
+    memset(plain, 0x5a, sizeof(plain));
+    memcpy(right, plain, sizeof(right));
+    memset(sides, 0, sizeof(sides));
+    p->seal = seal_new(key, true, vm, 3, NULL);
+    ck_assert(seal_page(p->seal, PAGE, &sides[PAGE], right, &mark));
+    ck_assert(seal_store(&sides[PAGE], &mark, 0));
+    memcpy(wrong, right, sizeof(wrong));
+    wrong[77] ^= 4;
     for (unsigned i = 0; i < PAGES; i++) {
         words[i] = page_with_slot(RCACHE_REMOTE, 77);
-        sides[i].sum = XXH3_64bits(right, sizeof(right));
     }
     ck_assert_int_eq(table_init(&p->table, words, sides, PAGES), 0);
     now = 100 * NS_PER_SEC;
@@ -130,6 +139,7 @@ static void tear_down(void)
     fetches_deinit(&p->fetches);
     page_errors_deinit(&p->errors);
     table_deinit(&p->table);
+    seal_free(p->seal);
     g_free(p);
 }
 

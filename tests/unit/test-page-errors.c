@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/pager.h"
@@ -204,10 +203,14 @@ END_TEST
 
 START_TEST(a_page_that_comes_back)
 {
-    static const uint8_t bytes[RCACHE_PAGE_SIZE];
+    static const uint8_t key[RCACHE_KEY_SIZE] = { 1 }, vm[16] = { 2 };
+    uint8_t bytes[RCACHE_PAGE_SIZE] = { 0 };
+    SealMark mark;
 
     begin(page_with_slot(page_begin(0, RCACHE_REMOTE), SLOT), -EIO);
-    sides[PAGE].sum = XXH3_64bits(bytes, sizeof(bytes));
+    p->seal = seal_new(key, true, vm, 3, NULL);
+    ck_assert(seal_page(p->seal, PAGE, &sides[PAGE], bytes, &mark));
+    ck_assert(seal_store(&sides[PAGE], &mark, 0));
     fault_page(p, PAGE, now);
     ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FETCHING);
     location_forget(p, 0);
@@ -216,6 +219,7 @@ START_TEST(a_page_that_comes_back)
     expect_patience();
     expect_end();
     ck_assert_uint_eq(p->fetches.nr, 0);
+    seal_free(p->seal);
 }
 END_TEST
 
