@@ -2,6 +2,7 @@
 /* oracle: is a page what it must be?  See oracle.h. */
 #include "tests/fakes/oracle.h"
 
+#define HEAD    4u
 #define STEP    0x9e3779b97f4a7c15ull
 
 static uint64_t mix(uint64_t x)
@@ -18,7 +19,8 @@ void oracle_stamp(uint64_t *words, uint64_t page, uint32_t version)
     words[0] = page;
     words[1] = version;
     words[2] = seed;
-    for (unsigned i = 3; i < ORACLE_WORDS; i++) {
+    words[3] = ORACLE_MARKER;
+    for (unsigned i = HEAD; i < ORACLE_WORDS; i++) {
         words[i] = seed + i * STEP;
     }
 }
@@ -33,8 +35,9 @@ bool oracle_is_right(const uint64_t *words, uint64_t page, uint32_t version)
         }
         return !wrong;
     }
-    wrong = (words[0] ^ page) | (words[1] ^ version) | (words[2] ^ seed);
-    for (unsigned i = 3; i < ORACLE_WORDS; i++) {
+    wrong = (words[0] ^ page) | (words[1] ^ version) | (words[2] ^ seed) |
+            (words[3] ^ ORACLE_MARKER);
+    for (unsigned i = HEAD; i < ORACLE_WORDS; i++) {
         wrong |= words[i] ^ (seed + i * STEP);
     }
     return !wrong;

@@ -461,6 +461,25 @@ MUTATIONS = {
         "    if (data && page_state(word) == RCACHE_EVICTING) {\n"
         "        return true;\n    }\n"
         "    if (data) {\n        return word == hot ||", "unit-reconcile"),
+    "rule17-used-before-it-is-stored": (
+        "rcached/pager/seal.c",
+        "    __atomic_store_n(&side->version, ++version, __ATOMIC_SEQ_CST);\n"
+        "    return version;", "    return version + 1;",
+        "rcached/pager/seal.c",
+        "    return ret == 0 && tag_size",
+        "    side->version = mark->version;\n"
+        "    return ret == 0 && tag_size", "unit-seal"),
+    "rule17-any-page-is-right": (
+        "rcached/pager/seal.c",
+        "        return NULL;\n    }\n    return seal->encrypt ?",
+        "        return seal->encrypt ? seal->opened : stored;\n    }\n"
+        "    return seal->encrypt ?",
+        ["attack_change", "attack_swap", "attack_truncate", "attack_replay",
+         "attack_other_vm", "attack_unsealed"]),
+    "rule17-pages-leave-as-they-are": (
+        "rcached/pager/vmm-messages.c",
+        "    p->seal = seal_new(key, p->vmm.sealed,",
+        "    p->seal = seal_new(key, !p,", "nobody_reads"),
     "maxmem-is-touched": (
         "rcached/pager/table.c",
         "    return table->frames ? 0 : -ENOMEM;",

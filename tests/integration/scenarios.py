@@ -18,6 +18,7 @@ import sys
 import time
 
 import accounts
+import attacks
 import attaches
 import auto
 import bounds
@@ -44,7 +45,8 @@ import upgrades
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
-SCENARIOS = {**accounts.SCENARIOS, **attaches.SCENARIOS, **auto.SCENARIOS,
+SCENARIOS = {**accounts.SCENARIOS, **attacks.SCENARIOS,
+             **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
              **copies.SCENARIOS, **crash_arbiters.SCENARIOS,
              **crash_commands.SCENARIOS, **crash_points.SCENARIOS,

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/wire-check.h"
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
@@ -184,6 +185,17 @@ START_TEST(wrong_bytes_never_are)
 }
 END_TEST
 
+/* Anybody can make a page that has the sum of another one. */
+START_TEST(a_right_sum_is_not_enough)
+{
+    start();
+    sides[PAGE].sum = wire_page_sum(wrong);
+    ck_assert(!fetch_got(p, asked, &remote, wrong));
+    ck_assert_uint_eq(nr_installed, 0);
+    ck_assert_uint_eq(counts.checksum_errors, 1);
+}
+END_TEST
+
 START_TEST(no_bytes_are_asked_for_again_later)
 {
     start();
@@ -307,6 +319,7 @@ static Suite *fetch_suite(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, right_bytes_are_installed);
     tcase_add_test(t, wrong_bytes_never_are);
+    tcase_add_test(t, a_right_sum_is_not_enough);
     tcase_add_test(t, no_bytes_are_asked_for_again_later);
     tcase_add_test(t, a_page_that_was_discarded_is_left_alone);
     tcase_add_test(t, one_that_waits_and_is_discarded_is_forgotten);
