@@ -165,7 +165,7 @@ int main(int argc, char **argv)
 
     if (argc < 2 || argv[1][0] == '-' || local_max > mem) {
         fprintf(stderr, "usage: bench-vmm SOCKET [--mem=MIB] "
-                "[--local-max=MIB] [--maxmem=MIB] [--copies=1|2] "
+                "[--local-max=MIB] [--maxmem=MIB] [--copies=1|2] [--seal=1] "
                 "[--guest-cpu=N]\n");
         return 2;
     }
@@ -179,6 +179,7 @@ int main(int argc, char **argv)
         .size = mem * MIB / RCACHE_PAGE_SIZE,
         .copies = copies,
         .at_once = true,
+        .seal = measure_option(argc, argv, "seal", 0),
     };
     v->cancel_at = UINT64_MAX;
     pthread_mutex_init(&v->lock, NULL);

@@ -30,6 +30,7 @@ import givebackload  # noqa: E402
 import guestload  # noqa: E402
 import maxmemload  # noqa: E402
 import ownnet  # noqa: E402
+import variantload  # noqa: E402
 from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
 
 MIB = 1 << 20
@@ -41,6 +42,8 @@ TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.15),
            ("copies", "fault_p50"): ("ratio <=", 1.15),
            ("copies", "evict"): ("ratio >=", 0.45),
            ("idle", "cpu"): ("value <", 1.0),
+           ("variants", "seal_fault_p50"): ("ratio <=", 1.35),
+           ("variants", "seal_evict_rate"): ("ratio >=", 0.6),
            ("maxmem", "pager_memory"): ("ratio <=", 1.05),
            ("maxmem", "pager_locked"): ("ratio <=", 1.05),
            ("maxmem", "evict_cpu"): ("ratio <=", 1.05),
@@ -108,9 +111,10 @@ class Vmm:
 class Product:
     """An arbiter, a requester with a guest, and a provider for each copy."""
 
-    def __init__(self, bench, mem, local_max, maxmem=0, copies=1):
+    def __init__(self, bench, mem, local_max, maxmem=0, copies=1, seal=0):
         self.bench = bench
         self.copies = copies
+        self.seal = seal
         self.dir = tempfile.mkdtemp(prefix="rcached-bench-")
         self.processes = []
         self.vmm = None
@@ -180,7 +184,8 @@ class Product:
             self.bench.program("tests", "bench", "bench-vmm"),
             self.path("requester", "vmm.sock"), f"--mem={mem}",
             f"--local-max={local_max}", f"--maxmem={maxmem}",
-            f"--copies={self.copies}", f"--guest-cpu={cpus.guest}"],
+            f"--copies={self.copies}", f"--seal={self.seal}",
+            f"--guest-cpu={cpus.guest}"],
             self.path("vmm.log"))
         self.pager = wait_for("the pager", self.pager_pid)
 
@@ -415,6 +420,9 @@ class Bench:
         return {name: (cpu_seconds(pid) - before[name]) / took * 100
                 for name, pid in pids.items()}
 
+    def variants(self):
+        variantload.run(self, Product, cpu_seconds)
+
     def maxmem(self):
         maxmemload.run(self, Product, cpu_seconds)
 
@@ -485,6 +493,8 @@ class Bench:
                  ("scan", "back_hand"), ("idle", "cpu"),
                  ("giveback", "time"), ("copies", "fault_p50"),
                  ("copies", "evict"), ("idle", "pager_memory")}
+        want |= {("variants", f"{v}_{m}") for m in variantload.METRICS
+                 for v in variantload.VARIANTS if v != "plain"}
         want |= {("maxmem", m) for m in
                  ("pager_memory", "pager_locked", "evict_cpu", "fault_cpu")}
         want |= {("arbiter-load", m) for m in
@@ -519,6 +529,8 @@ class Bench:
                 problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "split" and r["ratio"] > 1:
                 problems.append(f"{name}: more is leased than is offered")
+            if r["bench"] == "variants" and not 0.05 < r["ratio"] < 20:
+                problems.append(f"{name}: {r['ratio']} of no protection")
             if r["bench"] == "maxmem" and r["ratio"] > (
                     1.1 if r["unit"] == "bytes" else 4):
                 problems.append(f"{name}: {r['ratio']} of a guest without "
@@ -549,7 +561,8 @@ def arguments():
     parser.add_argument("--sizes", type=sizes)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    known = ["fault-latency", "evict", "copies", "scan", "idle", "maxmem",
+    known = ["fault-latency", "evict", "copies", "variants", "scan", "idle",
+             "maxmem",
              "attach", "giveback", "guest-overhead", "arbiter-load",
              "arbiter-failover"]
     for name in args.names:
