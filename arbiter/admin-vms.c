@@ -210,6 +210,7 @@ static JsonObject *guest_object(const Look *look, const Host *host,
     json_set_seconds(o, "figures_age_seconds", g->figures_age_ms / 1e3);
     json_set_int(o, "pager_restarts", g->pager_restarts);
     trouble_set_sums(o, host->troubles, g->vm);
+    json_set_text(o, "seal", wire_beat_seal(g));
     copies_set(o, g);
     json_object_set_array_member(o, "providers",
                                  guest_providers(look, host, g->vm));

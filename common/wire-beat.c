@@ -140,6 +140,14 @@ bool wire_beat_guest(GByteArray *out, guint start, const WireBeatGuest *guest)
     return beat_append(out, start, RCACHE_SECTION_GUEST, &raw, sizeof(raw));
 }
 
+const char *wire_beat_seal(const WireBeatGuest *guest)
+{
+    if (guest->flags & RCACHE_GUEST_UNSEALED) {
+        return "off";
+    }
+    return guest->flags & RCACHE_GUEST_SEALED ? "on" : NULL;
+}
+
 static WireError beat_guest_decode(const uint8_t *bytes, size_t len,
                                    WireBeatGuest *out)
 {

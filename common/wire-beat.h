@@ -100,6 +100,9 @@ typedef struct WireBeatIter {
  * be reached" and the like; never NULL */
 const char *wire_cause_text(uint32_t cause);
 
+/** wire_beat_seal() - "on" or "off", as the VM's seal=; NULL: not known */
+const char *wire_beat_seal(const WireBeatGuest *guest);
+
 /*
  * A heartbeat is begun, given its sections, and ended.  The frame starts at
  * the array's length when it was begun: keep that as @start.

@@ -216,6 +216,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     json_set_seconds(o, "figures_age_seconds", g.figures_age_ms / 1e3);
     json_object_set_int_member(o, "pager_restarts", g.pager_restarts);
     trouble_set_sums(o, troubles, vm->uuid);
+    json_set_text(o, "seal", wire_beat_seal(&g));
     copies_set(o, &g);
     json_object_set_array_member(o, "providers", vm_providers(vm, troubles));
     return o;

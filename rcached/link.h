@@ -58,6 +58,13 @@ enum LinkType {
                          * After HELLO, and when its files have changed */
 };
 
+/* What is done to pages before they leave. */
+enum LinkSeal {
+    LINK_SEAL_UNKNOWN = 0,      /* not said */
+    LINK_SEAL_OFF = 1,          /* authenticated only */
+    LINK_SEAL_ON = 2            /* encrypted as well */
+};
+
 /* The tag of LINK_TLS: beyond loopback, too (tls=none). */
 #define LINK_TLS_PLAIN  1u
 
@@ -81,6 +88,8 @@ struct LinkHello {
     uint8_t build[BUILD_ID_LEN];
     uint16_t vmm_version;       /* what it has in common with its QEMU: */
     uint16_t state_version;     /* RCACHE_VMM_VERSION, RCACHE_STATE_VERSION */
+    uint32_t seal;              /* enum LinkSeal */
+    uint32_t reserved;          /* 0 */
 };
 
 #define LINK_HELLO_MIN  offsetof(struct LinkHello, build)

@@ -52,13 +52,20 @@ static uint64_t balloon_stat(const Vm *vm, enum RcacheBalloonTag tag)
     return balloon_has(b, tag) ? b->stat[tag] : 0;
 }
 
+static uint32_t guest_flags(const VmFigures *figures)
+{
+    return RCACHE_GUEST_MANAGED |
+           (figures->attached ? RCACHE_GUEST_PAGER : 0) |
+           (figures->seal == LINK_SEAL_ON ? RCACHE_GUEST_SEALED : 0) |
+           (figures->seal == LINK_SEAL_OFF ? RCACHE_GUEST_UNSEALED : 0);
+}
+
 void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
 {
     const struct RcacheVmmStats *s = &vm->figures.stats;
 
     *out = (WireBeatGuest) {
-        .flags = RCACHE_GUEST_MANAGED |
-                 (vm->figures.attached ? RCACHE_GUEST_PAGER : 0),
+        .flags = guest_flags(&vm->figures),
         .pager_restarts = vm_restarts(vm),
         .guest = s->guest,
         .resident = s->resident,

@@ -43,6 +43,7 @@ static VmBuild build_of(const struct LinkHello *hello)
 void vm_figures_hello(VmFigures *figures, const struct LinkHello *hello)
 {
     figures->build = build_of(hello);
+    figures->seal = hello->seal;
 }
 
 void vm_figures_detach(VmFigures *figures)

@@ -29,6 +29,7 @@ typedef enum VmBuild {
 
 typedef struct VmFigures {
     VmBuild build;
+    uint32_t seal;              /* enum LinkSeal */
     bool has_stats;             /* the next three hold */
     bool attached;              /* the guest runs with its pager */
     struct RcacheVmmStats stats;
@@ -47,7 +48,7 @@ void vm_figures_deinit(VmFigures *figures);
 /** vm_figures_clear() - they are of another start of the VM: there are none */
 void vm_figures_clear(VmFigures *figures);
 
-/** vm_figures_hello() - who the pager is */
+/** vm_figures_hello() - who the pager is, and whether it seals pages */
 void vm_figures_hello(VmFigures *figures, const struct LinkHello *hello);
 
 /** vm_figures_detach() - there is no pager that serves the guest */

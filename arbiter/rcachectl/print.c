@@ -156,6 +156,7 @@ char *print_vms(JsonNode *answer)
         { "P99", "fault_p99_seconds", CELL_SECONDS },
         { "STALL", "stall_seconds", CELL_SECONDS },
         { "RESTARTS", "pager_restarts", CELL_COUNT },
+        { "SEAL", "seal", CELL_TEXT },
         { "PROVIDERS", "providers", CELL_PROVIDERS },
     };
 

@@ -366,6 +366,9 @@ struct RcacheBeatHost {
 #define RCACHE_GUEST_MANAGED    (1u << 0)       /* has a remote-cache object */
 #define RCACHE_GUEST_BALLOON    (1u << 1)       /* the balloon figures hold */
 #define RCACHE_GUEST_PAGER      (1u << 2)       /* its pager is attached */
+/* Neither of the next: not known. */
+#define RCACHE_GUEST_SEALED     (1u << 3)       /* its pages are encrypted */
+#define RCACHE_GUEST_UNSEALED   (1u << 4)       /* they are not (seal=off) */
 
 /* A pager whose figures are older is stuck. */
 #define RCACHE_FIGURES_MAX_MS   5000u

@@ -27,6 +27,7 @@ static void uplink_hello(Pager *p)
         .session = p->guest.state ? p->guest.state->session : 0,
         .vmm_version = RCACHE_VMM_VERSION,
         .state_version = RCACHE_STATE_VERSION,
+        .seal = p->vmm.sealed ? LINK_SEAL_ON : LINK_SEAL_OFF,
     };
 
     memcpy(msg.uuid, p->self.vm, sizeof(msg.uuid));

@@ -214,6 +214,13 @@ def attack_unsealed(build):
 
 # ----------------------------------------------------------------- who reads
 
+def says_seal(c, seal):
+    """Both sockets do, of each VM."""
+    for name in ("admin.sock", "arbiter.sock"):
+        vms = c.call(c.requester.path(name), "vms")
+        assert vms and {vm["seal"] for vm in vms} == {seal}, vms
+
+
 def memory_has(pid, what):
     """Where it is in a process's memory, or in a memfd that it has."""
     with open(f"/proc/{pid}/maps") as maps, \
@@ -269,6 +276,7 @@ def nobody_reads(build):
         host, = c.providers
         vm = Vm(c.requester, mem=64, local_max=16, seconds=600, threads=2)
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 20000, 90)
+        says_seal(c, "on")
         assert sum(len(slab.used()) for slab in slabs(host)) > 1000
         for _ in range(3):      # while pages come and go
             where = daemons_have(c, MARKER)
@@ -294,6 +302,7 @@ def nothing_stays(build):
         vm = Vm(c.requester, mem=64, local_max=16, seconds=600, threads=2,
                 copies=2, no_seal=True)
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 20000, 90)
+        says_seal(c, "off")
         for host in c.providers:
             assert memory_has(host.processes["rcached"].pid, MARKER)
         expect_clean(vm.quit())

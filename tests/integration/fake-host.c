@@ -157,7 +157,7 @@ static void make_guest(WireBeatGuest *g)
     *g = (WireBeatGuest) {
         .vm = "the vm's uuid", .name = "vm",
         .flags = RCACHE_GUEST_MANAGED | RCACHE_GUEST_BALLOON |
-                 RCACHE_GUEST_PAGER,
+                 RCACHE_GUEST_PAGER | RCACHE_GUEST_UNSEALED,
         .guest = 512 * MIB, .resident = 128 * MIB, .remote = 300 * MIB,
         .zero = 84 * MIB, .local_max = 128 * MIB, .size = 384 * MIB,
         .balloon_free = 40 * MIB, .balloon_available = UINT64_MAX,

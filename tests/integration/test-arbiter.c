@@ -110,6 +110,7 @@ START_TEST(a_request_is_split)
     ck_assert(text_has("vms", "\"host\" : \"b\""));
     ck_assert(text_has("vms", "\"bytes\" : 201326592"));
     ck_assert(text_has("vms", "\"balloon_free_bytes\" : 41943040"));
+    ck_assert(text_has("vms", "\"seal\" : \"off\""));
     /* 2^64-1 means that the guest does not say. */
     ck_assert(text_has("vms", "\"balloon_available_bytes\" : null"));
 

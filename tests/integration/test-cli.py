@@ -277,6 +277,14 @@ class Rcachectl(Case):
         self.assertEqual(done.returncode, 3)
         self.assertIn('no answer in time', done.stderr)
 
+    def test_vms_that_are_not_sealed(self):
+        rows = [{'name': name, 'seal': seal} for name, seal in
+                (('web', 'on'), ('db', 'off'), ('old', None))]
+        done = self.answer(json.dumps({'return': rows}).encode() + b'\n')
+        head, *lines = [line.split() for line in done.stdout.splitlines()]
+        at = head.index('SEAL')
+        self.assertEqual({line[0]: line[at] for line in lines},
+                         {'web': 'on', 'db': 'off', 'old': '-'})
 
     def serve(self, answers):
         """A daemon; @answers: a function of command and how many before."""

@@ -153,6 +153,7 @@ static void link_start(FakePager *p)
         .version = is(p, "old") ? LINK_VERSION + 1 : LINK_VERSION,
         .pid = getpid(),
         .incarnation = p->incarnation,
+        .seal = LINK_SEAL_OFF,
     };
     struct LinkWant want = {
         .hdr = { .magic = LINK_MAGIC, .type = LINK_WANT,

@@ -124,7 +124,8 @@ START_TEST(a_vm_is_told_with_its_figures)
     ck_assert_str_eq(one.guest.name, "web");
     ck_assert_uint_eq(one.guest.vm[15], 5);
     ck_assert_uint_eq(one.guest.flags, RCACHE_GUEST_MANAGED |
-                      RCACHE_GUEST_BALLOON | RCACHE_GUEST_PAGER);
+                      RCACHE_GUEST_BALLOON | RCACHE_GUEST_PAGER |
+                      RCACHE_GUEST_UNSEALED);
     ck_assert_uint_eq(one.guest.guest, FAKE_GUEST);
     ck_assert_uint_eq(one.guest.resident, FAKE_RESIDENT);
     ck_assert_uint_eq(one.guest.remote, FAKE_REMOTE);

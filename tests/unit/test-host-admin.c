@@ -206,6 +206,7 @@ START_TEST(vms_are_listed_with_their_figures)
     ck_assert_int_eq(number(o, "vmm_pid"), getpid());
     ck_assert_int_eq(number(o, "vmm_uid"), geteuid());
     ck_assert(json_object_get_double_member(o, "vmm_bound_seconds") < 300);
+    ck_assert_str_eq(text(o, "seal"), "off");
     ck_assert_int_eq(number(o, "guest_bytes"), FAKE_GUEST);
     ck_assert_int_eq(number(o, "resident_bytes"), FAKE_RESIDENT);
     ck_assert_int_eq(number(o, "remote_bytes"), FAKE_REMOTE);

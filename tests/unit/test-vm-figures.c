@@ -76,8 +76,13 @@ START_TEST(another_start_has_no_figures_but_owes_them)
 {
     vm_figures_owed(&figures, 10 * SECOND);
     report(11 * SECOND);
+    vm_figures_hello(&figures, &(struct LinkHello) { .seal = LINK_SEAL_ON });
+    vm_figures_end(&figures);
+    ck_assert_uint_eq(figures.seal, LINK_SEAL_ON);
+    vm_figures_owed(&figures, 10 * SECOND);
     vm_figures_clear(&figures);
     ck_assert(!figures.has_stats && !figures.attached);
+    ck_assert_uint_eq(figures.seal, LINK_SEAL_UNKNOWN);
     ck_assert(vm_figures_stuck(&figures, 17 * SECOND));
 }
 END_TEST

@@ -174,6 +174,20 @@ START_TEST(beat_guest_copies)
 }
 END_TEST
 
+/* Where both are said it is the worse. */
+START_TEST(beat_guest_seal)
+{
+    WireBeatGuest guest = { .flags = RCACHE_GUEST_MANAGED |
+                                     RCACHE_GUEST_PAGER };
+
+    ck_assert_ptr_null(wire_beat_seal(&guest));
+    guest.flags |= RCACHE_GUEST_SEALED;
+    ck_assert_str_eq(wire_beat_seal(&guest), "on");
+    guest.flags |= RCACHE_GUEST_UNSEALED;
+    ck_assert_str_eq(wire_beat_seal(&guest), "off");
+}
+END_TEST
+
 /* What was added says which daemon it is; an earlier one does not. */
 START_TEST(beat_host_daemon)
 {
@@ -316,6 +330,7 @@ int main(void)
     tcase_add_test(tc, beat_round_trip);
     tcase_add_test(tc, beat_trouble_bytes);
     tcase_add_test(tc, beat_guest_copies);
+    tcase_add_test(tc, beat_guest_seal);
     tcase_add_test(tc, beat_host_daemon);
     tcase_add_test(tc, beat_lease_sole);
     tcase_add_test(tc, beat_unknown_and_longer_sections);
