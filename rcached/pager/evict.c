@@ -292,6 +292,11 @@ static void batch_seal(Pager *p, Batch *b, uint64_t page, uint64_t word,
     if (!seal_page(p->seal, page, &p->table.sides[page], bytes,
                    &b->mark[b->n])) {
         table_step(&p->table, page, word, page_to(word, RCACHE_HOT));
+        if (!p->evictor.unsealed_told) {
+            p->evictor.unsealed_told = true;
+            g_warning("vm %s: page %" G_GUINT64_FORMAT " cannot be sealed, so "
+                      "it stays on this host, as others may", p->name, page);
+        }
         return;
     }
     b->sum[b->n] = wire_page_sum(bytes);

@@ -68,6 +68,7 @@ typedef struct Zap {
  * @stuck: of uint64_t, PUNCHING pages whose punch failed; punch.c's
  * @unreadable: pages that pread() refused, each told once, and zapped again
  *              no more than once a second
+ * @unsealed_told: that a page could not be sealed
  * @zap_fruitless: words looked at since the last page to zap was found; set to
  *                 0 by pager.c at each tick and by command.c
  * @progress: of evictions; those that make room tell it too, and fault.c reads
@@ -79,6 +80,7 @@ typedef struct Evictor {
     Zap zap[ZAP_MAX];
     GArray *stuck;
     PageErrors unreadable;
+    bool unsealed_told;
     uint64_t zap_fruitless;
     Progress progress;
     uint64_t zap_seq;
