@@ -9,7 +9,8 @@
  * Where the page is, and when that provider can be asked, is not known here:
  * the guest waits until its bytes come, never for made-up ones.
  * Wrong bytes are asked for again, at once a few times and then every second,
- * and never installed.
+ * and never installed.  Who waits for a page of which there have been no others
+ * for as long as a provider may be away waits without hope (report.c).
  */
 #include <errno.h>
 
@@ -198,6 +199,9 @@ void fetch_missing(Pager *p, unsigned i)
 {
     Fetch *f = &p->fetches.entry[i];
 
+    if (f->wrong && !f->wrong_since) {
+        f->wrong_since = pager_now();
+    }
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
     } else if (f->wrong && f->tries < WRONG_TRIES) {

@@ -22,6 +22,7 @@ typedef struct Pager Pager;
  * @demand: a guest waits for the page
  * @wrong: bytes that came were wrong, since it was last asked for
  * @tries: times it was asked for again for that
+ * @wrong_since: ns, nobody had right bytes, though somebody had any; or 0
  * @page: index of the page
  * @word: FETCHING, as the page's word was stepped to
  * @started: ns, the fault was read
@@ -36,6 +37,7 @@ typedef struct Fetch {
     uint64_t page;
     uint64_t word;
     uint64_t started;
+    uint64_t wrong_since;
     uint64_t retry_at;
     void *bytes;
 } Fetch;

@@ -89,7 +89,9 @@ static void waits_fetches(Pager *p, Waits *w, uint64_t now)
         if (!f->used || !f->demand || page_errors_has(&p->errors, f->page)) {
             continue;
         }
-        hopeless = location_is_given_up(p, slot, now);
+        hopeless = location_is_given_up(p, slot, now) ||
+                   (f->wrong_since &&
+                    now >= f->wrong_since + p->copies.give_up_ns);
         w->s->waiting_pages++;
         w->s->hopeless += hopeless;
         waits_consider(w, f->page, now - f->started, location_host(p, slot),

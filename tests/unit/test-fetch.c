@@ -178,6 +178,7 @@ START_TEST(wrong_bytes_never_are)
         ck_assert_uint_eq(nr_asked, before + 1);
     }
     ck_assert_uint_eq(nr_installed, 0);
+    ck_assert_uint_eq(p->fetches.entry[asked].wrong_since, 100 * NS_PER_SEC);
     ck_assert_uint_eq(counts.checksum_errors, 10);
     ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FETCHING);
     fetch_got(p, asked, &remote, right);

@@ -127,6 +127,19 @@ START_TEST(the_worst_counts)
 }
 END_TEST
 
+/* Bytes come, but none that are the page. */
+START_TEST(wrong_bytes_for_too_long_are_no_better_than_none)
+{
+    p->copies.give_up_ns = 10 * NS_PER_SEC;
+    fetch(SLOW, 30);
+    expect(SLOW, 30, 1, 0);
+    p->fetches.entry[0].wrong_since = now - 9 * NS_PER_SEC;
+    expect(SLOW, 30, 1, 0);
+    p->fetches.entry[0].wrong_since = now - 10 * NS_PER_SEC;
+    expect(SLOW, 30, 1, 1);
+}
+END_TEST
+
 START_TEST(of_those_as_bad_the_oldest)
 {
     room_queue_add(&p->faults.room, ROOM, now - 1 * NS_PER_SEC);
@@ -159,6 +172,7 @@ static Suite *report_suite(void)
     tcase_add_test(t, nobody_waits);
     tcase_add_test(t, the_worst_counts);
     tcase_add_test(t, of_those_as_bad_the_oldest);
+    tcase_add_test(t, wrong_bytes_for_too_long_are_no_better_than_none);
     tcase_add_test(t, a_page_whose_turn_has_not_come_is_told);
     suite_add_tcase(s, t);
     return s;
