@@ -18,6 +18,7 @@
 #define DATA_CONN_USER_TIMEOUT_MS 10000
 
 typedef struct OutFrame {
+    uint64_t tag;
     const void *data;
     size_t data_len;
     size_t sent;
@@ -73,6 +74,23 @@ static void data_conn_connect_done(RingOp *op, int res, bool more)
 }
 
 /*
+ * Is there a request with that tag whose bytes have not all been sent?  Whoever
+ * gets its answer takes the buffer for his again, and what he puts there would
+ * go out as the rest of it.
+ */
+static bool data_conn_still_reads(const DataConn *conn, uint64_t tag)
+{
+    for (const GList *l = conn->out.head; l && tag; l = l->next) {
+        const OutFrame *f = l->data;
+
+        if (f->data && f->tag == tag) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
  * Hand over what lies in the buffer whole.  False if the connection ended on
  * the way.
  */
@@ -89,6 +107,11 @@ static bool data_conn_take_frames(DataConn *conn)
         }
         if (conn->in_end - conn->in_start < WIRE_HEAD_LEN + head.length) {
             break;
+        }
+        if (data_conn_still_reads(conn, head.tag)) {
+            data_conn_close(conn, "it answered a request before it had all of "
+                            "it");
+            return false;
         }
         conn->in_start += WIRE_HEAD_LEN + head.length;
         conn->ops->frame(conn, &head, at + WIRE_HEAD_LEN);
@@ -441,7 +464,7 @@ void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
         return;                 /* closed() tells the sender */
     }
     f = g_malloc(sizeof(*f) + WIRE_HEAD_LEN + slots_len);
-    *f = (OutFrame) { .data = data, .data_len = len,
+    *f = (OutFrame) { .tag = head->tag, .data = data, .data_len = len,
                       .head_len = WIRE_HEAD_LEN + slots_len };
     head->length = slots_len + len;
     wire_head_encode(f->head, head);

@@ -120,6 +120,9 @@ static inline bool data_conn_idle(const DataConn *conn)
  * @slots: @head->count of them, or NULL
  * @data: bytes that follow, or NULL; stays the caller's, untouched until the
  *        frame's answer or closed()
+ *
+ * An answer with the tag of a frame whose bytes are still being sent ends the
+ * connection instead; one with a tag of 0 does not.
  */
 void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
                     const void *data, size_t len);

@@ -62,7 +62,7 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
                             const void *payload)
 {
     Pager *p = remote->owner;
-    bool known = true;
+    bool known = true, here = bulk != (head->type == RCACHE_GET_REPLY);
 
     if (p->done && head->type != RCACHE_RELEASE_ACK) {
         return;
@@ -71,8 +71,12 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     case RCACHE_GET_REPLY:
     case RCACHE_PUT_ACK:
     case RCACHE_FREE_ACK:
-        known = probe_answer(p, remote, head, payload) ||
-                location_answer(p, remote, head, payload);
+        /*
+         * On the connection that was asked: it alone knows whether a PUT's
+         * bytes are still being sent.
+         */
+        known = here && (probe_answer(p, remote, head, payload) ||
+                         location_answer(p, remote, head, payload));
         move_answered(p);
         break;
     case RCACHE_REVOKE:

@@ -461,6 +461,19 @@ MUTATIONS = {
         "    if (data && page_state(word) == RCACHE_EVICTING) {\n"
         "        return true;\n    }\n"
         "    if (data) {\n        return word == hot ||", "unit-reconcile"),
+    "answers-before-all-was-sent": (
+        "common/data-conn.c",
+        "        if (data_conn_still_reads(conn, head.tag)) {",
+        "        if (0 && data_conn_still_reads(conn, head.tag)) {",
+        "unit-data-conn"),
+    "answers-on-any-connection": (
+        "rcached/pager/provider-messages.c",
+        "        known = here && (", "        known = (here || p) && (",
+        "unit-remote"),
+    "wrong-bytes-are-hoped-about": (
+        "rcached/pager/report.c",
+        "                   (f->wrong_since &&",
+        "                   (0 && f->wrong_since &&", "unit-report"),
     "rule17-used-before-it-is-stored": (
         "rcached/pager/seal.c",
         "    __atomic_store_n(&side->version, ++version, __ATOMIC_SEQ_CST);\n"

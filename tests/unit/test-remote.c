@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "rcached/pager/copies.h"
-#include "rcached/pager/remote.h"
+#include "rcached/pager/pager.h"
+#include "rcached/pager/provider-messages.h"
+#include "rcached/pager/tag.h"
 
 #define S       UINT64_C(1000000000)
 
@@ -149,6 +151,31 @@ START_TEST(a_session_without_tls_does_not_outlive_it)
 }
 END_TEST
 
+/*
+ * Whether the bytes of a PUT are still being sent is known to the connection
+ * that they go over: an answer on the other one would give their buffer free.
+ */
+START_TEST(an_answer_comes_where_the_request_went)
+{
+    static const uint64_t slot = 1;
+    Pager *p = g_new0(Pager, 1);
+    Remote remote = {
+        .state = REMOTE_UP, .owner = p, .fault.fd = -1, .bulk.fd = -1,
+    };
+    Put *put = &p->locations.puts.put[0];
+    WireHead head = { .type = RCACHE_PUT_ACK, .status = RCACHE_E_BUSY,
+                      .tag = tag_encode(TAG_PUT, 0, 1) };
+
+    put->slot = &slot;
+    put->serial = 1;
+    put->at[0].remote = &remote;
+    provider_ops.answer(&remote, false, &head, NULL);
+    ck_assert_int_eq(remote.state, REMOTE_CLOSING);
+    ck_assert_ptr_eq(put->at[0].remote, &remote);
+    g_free(p);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("remote");
@@ -164,6 +191,7 @@ int main(void)
     tcase_add_test(tc, a_handshake_has_an_end);
     tcase_add_test(tc, a_session_without_tls_does_not_outlive_it);
     tcase_add_test(tc, without_tls_no_other_host_is_spoken_to);
+    tcase_add_test(tc, an_answer_comes_where_the_request_went);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
