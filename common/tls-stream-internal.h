@@ -34,6 +34,8 @@ struct TlsStream {
     size_t in_size, in_start, in_end;
     TlsRecord coming;           /* the last of what is there */
     size_t in_want;             /* twice as much whenever it was all used */
+    gnutls_packet_t record;     /* a decrypted one; NULL: there is none */
+    size_t taken;               /* of .record */
     GByteArray *out, *flying;   /* NULL: empty */
     size_t sent;                /* of .flying */
     TlsIdentity *peer;          /* as soon as its certificate is judged */

@@ -122,11 +122,25 @@ static void bytes_clear(GByteArray **bytes)
     g_clear_pointer(bytes, g_byte_array_unref);
 }
 
+/* GnuTLS frees the memory as it is, with a peer's pages in it. */
+static void record_forget(TlsStream *s)
+{
+    gnutls_datum_t bytes;
+
+    if (s->record) {
+        gnutls_packet_get(s->record, &bytes, NULL);
+        gnutls_memset(bytes.data, 0, bytes.size);
+        gnutls_packet_deinit(s->record);
+        s->record = NULL;
+    }
+}
+
 void tls_stream_free(TlsStream *s)
 {
     if (!s) {
         return;
     }
+    record_forget(s);
     if (s->session) {
         gnutls_deinit(s->session);
     }
@@ -328,6 +342,36 @@ const char *tls_stream_ended(const TlsStream *s)
 
 /* ------------------------------------------------------------------ bytes */
 
+/* Up to @size bytes of the record. */
+static ssize_t record_take(TlsStream *s, void *buf, size_t size)
+{
+    gnutls_datum_t bytes;
+
+    gnutls_packet_get(s->record, &bytes, NULL);
+    size = MIN(size, bytes.size - s->taken);
+    memcpy(buf, bytes.data + s->taken, size);
+    s->taken += size;
+    if (s->taken == bytes.size) {
+        record_forget(s);
+    }
+    return size;
+}
+
+/* As gnutls_record_recv(); the record is .record's. */
+static ssize_t record_receive(TlsStream *s, void *buf, size_t size)
+{
+    ssize_t n;
+
+    if (!s->record) {
+        n = gnutls_record_recv_packet(s->session, &s->record);
+        if (n <= 0) {
+            return n;
+        }
+        s->taken = 0;
+    }
+    return record_take(s, buf, size);
+}
+
 ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
 {
     size_t from;
@@ -338,7 +382,7 @@ ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
     }
     do {
         from = s->in_start;
-        n = gnutls_record_recv(s->session, buf, size);
+        n = record_receive(s, buf, size);
     } while (n == GNUTLS_E_INTERRUPTED ||
              n == GNUTLS_E_WARNING_ALERT_RECEIVED ||
              (n == GNUTLS_E_AGAIN && sees_more(s, from)));

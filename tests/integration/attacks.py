@@ -292,13 +292,8 @@ def nobody_reads(build):
         c.shut_down()
 
 
-@scenario
-def nothing_stays(build):
-    """
-    Unsealed pages are there to be read, but not once the lease has ended: not
-    in the slabs, and not in any buffer that they went through.
-    """
-    with Cluster(build, providers=2) as c:
+def nothing_left(build, tls):
+    with Cluster(build, providers=2, tls=tls) as c:
         vm = Vm(c.requester, mem=64, local_max=16, seconds=600, threads=2,
                 copies=2, no_seal=True)
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 20000, 90)
@@ -311,3 +306,18 @@ def nothing_stays(build):
         wait_for("memory without a trace",
                  lambda: not daemons_have(c, MARKER), 20)
         c.shut_down()
+
+
+@scenario
+def nothing_stays(build):
+    """
+    Unsealed pages are there to be read, but not once the lease has ended: not
+    in the slabs, and not in any buffer that they went through.
+    """
+    nothing_left(build, False)
+
+
+@scenario
+def nothing_stays_of_tls(build):
+    """Nor in those that GnuTLS has them in."""
+    nothing_left(build, True)

@@ -461,6 +461,10 @@ MUTATIONS = {
         "    if (data && page_state(word) == RCACHE_EVICTING) {\n"
         "        return true;\n    }\n"
         "    if (data) {\n        return word == hot ||", "unit-reconcile"),
+    "records-stay-in-freed-memory": (
+        "common/tls-stream.c",
+        "        gnutls_memset(bytes.data, 0, bytes.size);\n", "",
+        "nothing_stays_of_tls"),
     "answers-before-all-was-sent": (
         "common/data-conn.c",
         "        if (data_conn_still_reads(conn, head.tag)) {",
