@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
@@ -31,7 +32,8 @@ import guestload  # noqa: E402
 import maxmemload  # noqa: E402
 import ownnet  # noqa: E402
 import variantload  # noqa: E402
-from lab import JsonSocket, LabError, Process, wait_for  # noqa: E402
+from lab import (Authority, JsonSocket, LabError, Process,  # noqa: E402
+                 wait_for)
 
 MIB = 1 << 20
 PAGE = 4096
@@ -42,8 +44,8 @@ TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.15),
            ("copies", "fault_p50"): ("ratio <=", 1.15),
            ("copies", "evict"): ("ratio >=", 0.45),
            ("idle", "cpu"): ("value <", 1.0),
-           ("variants", "seal_fault_p50"): ("ratio <=", 1.35),
-           ("variants", "seal_evict_rate"): ("ratio >=", 0.6),
+           ("variants", "tls_seal_fault_p50"): ("ratio <=", 1.35),
+           ("variants", "tls_seal_evict_rate"): ("ratio >=", 0.6),
            ("maxmem", "pager_memory"): ("ratio <=", 1.05),
            ("maxmem", "pager_locked"): ("ratio <=", 1.05),
            ("maxmem", "evict_cpu"): ("ratio <=", 1.05),
@@ -111,14 +113,18 @@ class Vmm:
 class Product:
     """An arbiter, a requester with a guest, and a provider for each copy."""
 
-    def __init__(self, bench, mem, local_max, maxmem=0, copies=1, seal=0):
+    def __init__(self, bench, mem, local_max, maxmem=0, copies=1, seal=0,
+                 tls=False):
         self.bench = bench
         self.copies = copies
         self.seal = seal
         self.dir = tempfile.mkdtemp(prefix="rcached-bench-")
         self.processes = []
         self.vmm = None
+        self.authority = None
         try:
+            if tls:
+                self.authority = Authority(self)
             self.start(mem, local_max, maxmem)
         except BaseException as error:
             if isinstance(error, LabError):
@@ -136,6 +142,18 @@ class Product:
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
+
+    def program(self, name):
+        """For Authority."""
+        return self.bench.program("arbiter", name)
+
+    def security(self, name, role):
+        """What a daemon is told about TLS."""
+        if not self.authority:
+            return ["--tls", "none"]
+        host = types.SimpleNamespace(
+            name=name, path=lambda folder: self.path(f"{name}-{folder}"))
+        return ["--tls-directory", self.authority.issue(host, role)]
 
     def show_logs(self):
         for process in self.processes:
@@ -162,7 +180,8 @@ class Product:
         return self.daemon(name, cpu, [
             self.bench.program("rcached", "rcached"), "--run-dir",
             self.path(name), "--host", name, "--arbiter", self.arbiter,
-            "--listen", f"127.0.0.1:{free_port()}", *options],
+            "--listen", f"127.0.0.1:{free_port()}",
+            *self.security(name, "host"), *options],
             self.path(name, "admin.sock"))
 
     def start(self, mem, local_max, maxmem):
@@ -171,6 +190,8 @@ class Product:
         self.daemon("arbiter", None, [
             self.bench.program("arbiter", "arbiter"), "--listen",
             self.arbiter, "--admin-socket", self.path("arbiter.sock"),
+            *self.security("arbiter", "arbiter"),
+            *(["--name", "arbiter"] if self.authority else []),
             "--heartbeat", "500"], self.path("arbiter.sock"))
         self.providers = [
             self.rcached(name, cpus.provider, "--lend", f"{mem + 256}M",

@@ -3,16 +3,18 @@
 
 One guest for each variant, with an arbiter, a provider and a pager of its own,
 all at once and measured by turns: scattered pages that come back, one at a
-time, and an eviction on command.  The floor is the variant "plain", whose
-pages are authenticated but not encrypted.  The pager's CPU time says more than
-the clock does where the machine has other things to do.
+time, and an eviction on command. The floor is the variant "plain": its pages
+are authenticated but not encrypted, its connections are without TLS. The
+pager's CPU time says more than the clock does where the machine has other
+things to do.
 """
 import contextlib
 import statistics
 
 MIB = 1 << 20
 # What each is started with: see Product.
-VARIANTS = {"plain": {"seal": 0}, "seal": {"seal": 1}}
+VARIANTS = {"plain": {"seal": 0}, "seal": {"seal": 1}, "tls": {"tls": True},
+            "tls_seal": {"seal": 1, "tls": True}}
 METRICS = {"fault_p50": "us", "fault_p99": "us", "fault_cpu": "ns/page",
            "evict_rate": "pages/s", "evict_cpu": "ns/page"}
 
