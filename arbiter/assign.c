@@ -248,7 +248,8 @@ bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
     }
     request.bytes = what.bytes;
     request.owner_bytes = owner_bytes(with, ask->requester);
-    /* What comes for what goes adds nothing to what its owner has. */
+    /* What comes for what goes, or for what a lost provider had, adds nothing
+     * to what its owner has. */
     request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
     if (request.few) {
         assign_place(with, ask, views, &request, false, now, &placement);

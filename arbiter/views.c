@@ -204,8 +204,12 @@ uint64_t views_leaving(const Views *views)
     uint64_t bytes = 0;
 
     for (unsigned i = 0; i < views->n; i++) {
-        bytes = saturating_add(bytes, views_wanted_back(views->of[i],
-                                                        &views->host[i]));
+        const PlacementHost *view = &views->host[i];
+        bool lost = !view->alive && !view->connected;
+
+        bytes = saturating_add(bytes, lost
+                               ? view->vm_bytes
+                               : views_wanted_back(views->of[i], view));
     }
     return bytes;
 }

@@ -48,7 +48,10 @@ Views *views_new_few(const Hosts *hosts, const Grants *grants,
  */
 uint64_t views_wanted_back(const Host *host, const PlacementHost *view);
 
-/** views_leaving() - bytes that the VM has where they are wanted back */
+/**
+ * views_leaving() - bytes that the VM has where they are wanted back, or where
+ * nobody is any more: what comes in their place is nothing more
+ */
 uint64_t views_leaving(const Views *views);
 
 void views_free(Views *views);

@@ -723,6 +723,10 @@ MUTATIONS = {
         "arbiter/whatif.c",
         "    return dead || *vm->elsewhere;",
         "    return false;", "unit-whatif"),
+    "lost-providers-use-up-the-quota": (
+        "arbiter/views.c",
+        "        bool lost = !view->alive && !view->connected;",
+        "        bool lost = false;", "unit-views"),
     "whatif-counts-what-leaves": (
         "arbiter/whatif.c",
         "        bytes -= MIN(bytes, views_wanted_back(search",

@@ -59,6 +59,24 @@ START_TEST(what_has_to_leave)
 }
 END_TEST
 
+/* A second copy comes for the one that a dead provider had. */
+START_TEST(what_was_at_a_lost_provider)
+{
+    g_autoptr(Views) views = NULL;
+    g_autoptr(Views) later = NULL;
+
+    hosts_fixture_lease(&said_a, "web", 1, "me", 128 * MIB, 0);
+    hosts_fixture_lease(&said_b, "web", 1, "me", 64 * MIB, 0);
+    ck_assert_uint_eq(leaving(), 0);
+    hosts_gone(&hosts, a);
+    views = views_new(&hosts, &grants, vm, 2000);
+    ck_assert_uint_eq(views_leaving(views), 0);         /* it may come back */
+    hosts_fixture_beat(&hosts, b, &said_b, 20000);
+    later = views_new(&hosts, &grants, vm, 20000);
+    ck_assert_uint_eq(views_leaving(later), 128 * MIB);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("views");
@@ -68,6 +86,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, what_has_to_leave);
+    tcase_add_test(tc, what_was_at_a_lost_provider);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
