@@ -2,7 +2,10 @@
 /* where-requests: see where-requests.h. */
 #include "rcached/agent/where-requests.h"
 
+#include <string.h>
+
 #define ANSWER_MS       2000u   /* they look it up in a table */
+#define KNOWN_MAX       16384u  /* hosts, as arbiters take by default */
 
 struct WhereRequests {
     const WhereRequestsOps *ops;
@@ -10,6 +13,7 @@ struct WhereRequests {
     unsigned nr_arbiters;
     uint64_t tags;
     GList *all;                 /* of Question */
+    GHashTable *known;          /* host -> address, as an arbiter said last */
 };
 
 typedef struct Question {
@@ -17,11 +21,43 @@ typedef struct Question {
     uint64_t tag;
     bool *waiting;              /* for arbiter @i */
     unsigned nr_waiting;
+    WireWhere what;
     WireWhere answer;           /* when nobody is waited for any more */
     guint timer;
     WhereReply *reply;
     void *opaque;
 } Question;
+
+static void remember(WhereRequests *requests, const WireWhere *found)
+{
+    if (!*found->host || !*found->address) {
+        return;
+    }
+    if (g_hash_table_size(requests->known) >= KNOWN_MAX) {
+        g_hash_table_remove_all(requests->known);
+    }
+    g_hash_table_replace(requests->known, g_strdup(found->host),
+                         g_strdup(found->address));
+}
+
+/* Nobody says anything now: what was the answer when somebody did? */
+static void recall(WhereRequests *requests, const WireWhere *what,
+                   WireWhere *found)
+{
+    GHashTableIter iter;
+    gpointer host, address;
+
+    g_hash_table_iter_init(&iter, requests->known);
+    while (g_hash_table_iter_next(&iter, &host, &address)) {
+        if (*what->host ? !strcmp(host, what->host)
+                        : !strcmp(address, what->address)) {
+            found->status = RCACHE_OK;
+            wire_text_copy(found->host, sizeof(found->host), host);
+            wire_text_copy(found->address, sizeof(found->address), address);
+            return;
+        }
+    }
+}
 
 static void question_answer(Question *q, const WireWhere *found)
 {
@@ -29,6 +65,11 @@ static void question_answer(Question *q, const WireWhere *found)
     WhereReply *reply = q->reply;
     void *opaque = q->opaque;
 
+    if (found->status == RCACHE_OK) {
+        remember(q->requests, found);
+    } else if (found->status == RCACHE_E_BUSY) {
+        recall(q->requests, &q->what, &copy);
+    }
     g_clear_handle_id(&q->timer, g_source_remove);
     q->requests->all = g_list_remove(q->requests->all, q);
     g_free(q->waiting);
@@ -70,17 +111,21 @@ WhereRequests *where_requests_new(unsigned n, const WhereRequestsOps *ops,
     requests->nr_arbiters = n;
     requests->ops = ops;
     requests->opaque = opaque;
+    requests->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                            g_free);
     return requests;
 }
 
 void where_requests_free(WhereRequests *requests)
 {
+    g_hash_table_remove_all(requests->known);
     while (requests->all) {
         Question *q = requests->all->data;
 
         q->answer.status = RCACHE_E_BUSY;
         question_answer(q, &q->answer);
     }
+    g_hash_table_unref(requests->known);
     g_free(requests);
 }
 
@@ -93,7 +138,7 @@ void where_requests_add(WhereRequests *requests, const WireWhere *what,
     q->requests = requests;
     q->tag = ++requests->tags;
     q->waiting = g_new0(bool, requests->nr_arbiters);
-    q->answer = *what;
+    q->what = q->answer = *what;
     q->reply = reply;
     q->opaque = opaque;
     requests->all = g_list_prepend(requests->all, q);

@@ -3,8 +3,10 @@
  * where-requests: questions to the arbiters where a provider is (WHERE).
  *
  * All arbiters that are connected are asked at once, and the first that knows
- * it is believed: a provider may have reached only one of them.  It knows
- * arbiters by their index only; the owner sends.
+ * it is believed: a provider may have reached only one of them.  Where nobody
+ * says anything, what was said last of that host holds, so that slabs move
+ * while all arbiters are away.  It knows arbiters by their index only; the
+ * owner sends.
  */
 #ifndef RCACHED_AGENT_WHERE_REQUESTS_H
 #define RCACHED_AGENT_WHERE_REQUESTS_H
@@ -18,7 +20,7 @@
 typedef struct WhereRequests WhereRequests;
 
 /* The answer is the caller's only while it is called.  RCACHE_E_REFUSED: none
- * knows of it; RCACHE_E_BUSY: nobody has said. */
+ * knows of it; RCACHE_E_BUSY: nobody has said, now or before. */
 typedef void WhereReply(const WireWhere *found, void *opaque);
 
 typedef struct WhereRequestsOps {

@@ -115,6 +115,10 @@ MUTATIONS = {
     "slabs-go-where-requesters-say": (
         "rcached/provider/push-begin.c",
         "    if (!config->where) {", "    if (1) {", "moves_to_anywhere"),
+    "no-arbiter-no-moves": (
+        "rcached/agent/where-requests.c",
+        "    } else if (found->status == RCACHE_E_BUSY) {",
+        "    } else if (0) {", "unit-where-requests"),
     "who-is-away-is-found": (
         "arbiter/hosts-where.c",
         "    if (!host || !host->conn ||", "    if (!host ||",

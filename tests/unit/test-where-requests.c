@@ -127,6 +127,36 @@ START_TEST(nobody_says)
 }
 END_TEST
 
+/* They said so once: slabs move while all arbiters are away. */
+START_TEST(what_was_said_is_remembered)
+{
+    static const WireWhere at = { .address = "a:1" }, other = { .host = "q" };
+
+    ask();
+    answered(2, RCACHE_OK);
+    ready[0] = ready[1] = ready[2] = false;
+    for (unsigned i = 0; i < 2; i++) {
+        answers = 0;
+        where_requests_add(requests, i ? &at : &(WireWhere) { .host = "p" },
+                           replied, NULL);
+        wait_for_answer();
+        ck_assert_uint_eq(answer.status, RCACHE_OK);
+        ck_assert_str_eq(answer.host, "p");
+        ck_assert_str_eq(answer.address, "a:1");
+    }
+    answers = 0;
+    where_requests_add(requests, &other, replied, NULL);
+    wait_for_answer();
+    ck_assert_uint_eq(answer.status, RCACHE_E_BUSY);
+    /* Who says that there is none is believed. */
+    ready[0] = true;
+    answers = 0;
+    ask();
+    answered(0, RCACHE_E_REFUSED);
+    ck_assert_uint_eq(answer.status, RCACHE_E_REFUSED);
+}
+END_TEST
+
 /* An older arbiter cannot be asked; one that can has the last word. */
 START_TEST(older_arbiters)
 {
@@ -157,6 +187,7 @@ int main(void)
     tcase_add_test(tc, the_first_that_knows_is_believed);
     tcase_add_test(tc, nobody_knows);
     tcase_add_test(tc, nobody_says);
+    tcase_add_test(tc, what_was_said_is_remembered);
     tcase_add_test(tc, older_arbiters);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
