@@ -3,6 +3,7 @@
 #include "arbiter/hosts-where.h"
 
 #include <gio/gio.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "common/address.h"
@@ -55,12 +56,31 @@ static bool is_loopback(const char *peer)
     return ip && g_inet_address_get_is_loopback(ip);
 }
 
+/* Who connects to "any address" comes to itself. */
+static bool is_any(const struct sockaddr_storage *addr)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
+    const struct in6_addr *v6 =
+        &((const struct sockaddr_in6 *)addr)->sin6_addr;
+    static const uint8_t zero[4];
+
+    if (addr->ss_family == AF_INET) {
+        return !v4->sin_addr.s_addr;
+    }
+    return IN6_IS_ADDR_UNSPECIFIED(v6) ||
+           (IN6_IS_ADDR_V4MAPPED(v6) &&
+            !memcmp(v6->s6_addr + 12, zero, sizeof(zero)));
+}
+
 bool hosts_can_reach(const char *address, const char *peer)
 {
     struct sockaddr_storage addr;
     socklen_t len;
 
-    return is_loopback(peer) ||
-           !address_parse(address, RCACHE_DEFAULT_PORT, &addr, &len, NULL) ||
-           !address_is_loopback(&addr);
+    if (!*address) {
+        return true;
+    }
+    return address_parse(address, RCACHE_DEFAULT_PORT, &addr, &len, NULL) &&
+           !is_any(&addr) &&
+           (is_loopback(peer) || !address_is_loopback(&addr));
 }

@@ -30,7 +30,8 @@ bool hosts_complete_address(char *out, const char *address, const char *peer);
  * @peer: the address its host connects from, without port or brackets
  *
  * One on the loopback interface is not, unless all are on this machine: others
- * would connect to themselves.
+ * would connect to themselves.  "Any address" in whatever form is the same, and
+ * a text that is no address is none.
  */
 bool hosts_can_reach(const char *address, const char *peer);
 

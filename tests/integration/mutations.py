@@ -119,13 +119,17 @@ MUTATIONS = {
         "rcached/agent/where-requests.c",
         "    } else if (found->status == RCACHE_E_BUSY) {",
         "    } else if (0) {", "unit-where-requests"),
+    "any-address-is-an-address": (
+        "arbiter/hosts-where.c", "           !is_any(&addr) &&",
+        "           (!is_any(&addr) || 1) &&", "unit-hosts-who"),
     "who-is-away-is-found": (
         "arbiter/hosts-where.c",
         "    if (!host || !host->conn ||", "    if (!host ||",
         "unit-hosts-who"),
     "loopback-is-for-everybody": (
         "arbiter/hosts-where.c",
-        "           !address_is_loopback(&addr);", "           true;",
+        "(is_loopback(peer) || !address_is_loopback(&addr));",
+        "(is_loopback(peer) || true);",
         "unit-hosts-who"),
     "made-up-leases-count": (
         "arbiter/hosts-lent.c",

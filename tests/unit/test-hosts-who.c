@@ -259,6 +259,12 @@ START_TEST(loopback_is_of_use_on_this_machine_only)
     ck_assert(!hosts_can_reach("[::1]:9470", "fd00::1"));
     ck_assert(!hosts_can_reach("[::ffff:127.0.0.1]:9470", "fd00::1"));
     ck_assert(hosts_can_reach("", "10.0.0.1"));
+    /* Nor what is another name of it; and what is no address is nowhere. */
+    ck_assert(!hosts_can_reach("[0::0]:9470", "10.0.0.1"));
+    ck_assert(!hosts_can_reach("[::0.0.0.0]:9470", "fd00::1"));
+    ck_assert(!hosts_can_reach("[::ffff:0.0.0.0]:9470", "10.0.0.1"));
+    ck_assert(!hosts_can_reach("localhost:9470", "10.0.0.1"));
+    ck_assert(!hosts_can_reach("h.example:9470", "10.0.0.1"));
 }
 END_TEST
 
