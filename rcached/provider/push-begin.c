@@ -6,7 +6,8 @@
  * A requester names the new provider's host, and arbiters say where that is:
  * this host connects to no address that only a requester has named.  They are
  * asked on another thread (ServerConfig.where); the answer comes through
- * ServerConfig.found.
+ * ServerConfig.found.  A push may be over before it comes, and another begin:
+ * so what is asked is bounded by itself.
  */
 #include "rcached/provider/push-begin.h"
 
@@ -93,6 +94,7 @@ static void push_ask(Push *push)
         return;
     }
     push->ticket = ++server->tickets;
+    server->asked++;
     config->where(push->ticket, push->move.host,
                   *push->move.host ? "" : push->move.address,
                   config->where_opaque);
@@ -120,6 +122,7 @@ void push_take_found(Server *server)
         GList *link = server->pushes.head;
 
         server_unlock(server);
+        server->asked -= MIN(server->asked, 1);
         while (link && ((Push *)link->data)->ticket != found->ticket) {
             link = link->next;
         }
@@ -166,7 +169,7 @@ const char *push_move(Peer *peer, const WireHead *head,
     slab = status ? NULL : store_slab(server->config.store, lease, move.slab);
     if (!status && (!slab || slab->expected)) {
         status = RCACHE_E_SLOT;
-    } else if (!status && (slab->putting ||
+    } else if (!status && (slab->putting || server->asked >= PUSHES_MAX ||
                            server->pushes.length >= PUSHES_MAX)) {
         status = RCACHE_E_BUSY;
     } else if (!status) {

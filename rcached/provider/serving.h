@@ -80,6 +80,7 @@ struct Server {
     GQueue closing;             /* Peer */
     GQueue pushes;              /* Push */
     uint64_t tickets;           /* that ServerConfig.where has been given */
+    unsigned asked;             /* of them, those not yet answered */
     uint64_t now;               /* ms, of this round */
     PeerLog log;
     PeerLog limits[NR_PEER_LIMITS];     /* who runs into one */

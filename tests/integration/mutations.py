@@ -122,6 +122,9 @@ MUTATIONS = {
     "any-address-is-an-address": (
         "arbiter/hosts-where.c", "           !is_any(&addr) &&",
         "           (!is_any(&addr) || 1) &&", "unit-hosts-who"),
+    "any-number-of-questions": (
+        "rcached/provider/push-begin.c",
+        "server->asked >= PUSHES_MAX ||", "0 ||", "unit-provider-move"),
     "who-is-away-is-found": (
         "arbiter/hosts-where.c",
         "    if (!host || !host->conn ||", "    if (!host ||",
@@ -799,10 +802,7 @@ MUTATIONS = {
         "unit-move"),
     "move-during-a-put": (
         "rcached/provider/push-begin.c",
-        "(slab->putting ||\n"
-        "                           server->pushes.length >= PUSHES_MAX)",
-        "(\n"
-        "                           server->pushes.length >= PUSHES_MAX)",
+        "(slab->putting || server->asked", "(server->asked",
         "unit-provider-spill-disk"),
     "a-bad-page-pauses-writing": (
         "rcached/provider/spill.c",

@@ -225,21 +225,59 @@ static uint16_t move_found(uint8_t token, uint16_t status, const char *host,
     return move_answer(RCACHE_MOVE_ACK, &moved);
 }
 
+/* Begin again, with arbiters that can be asked. */
+static void start_asking(void)
+{
+    client_close(&c);
+    provider_free(provider);
+    config.where = where;
+    fixture_start();
+    give(OLD, VM_A, 2);
+    give(NEW, VM_A, 2);
+    claim_both(1);
+    store_some(1);
+}
+
+/* Who begins again and again asks no more than who does not. */
+START_TEST(few_questions_are_out)
+{
+    enum { MOVES = 40, OUT = 16 };
+    const WireWhere busy = { .status = RCACHE_E_BUSY };
+    const char *address;
+
+    start_asking();
+    address = provider_address(provider);
+    send_move(9, 1);
+    for (unsigned i = 1; i <= MOVES; i++) {
+        g_autofree uint8_t *payload = NULL;
+        WireHead head;
+
+        /* It ends the one before, or is refused; and then the last one. */
+        if (i < MOVES) {
+            send_move(9, 1);
+        } else {
+            ck_assert_int_eq(g_atomic_int_get(&asked), OUT);
+            provider_found(provider, OUT, &busy);
+        }
+        ck_assert(client_try_recv(&c, &head, &payload));
+        ck_assert_uint_eq(head.status, RCACHE_E_BUSY);
+    }
+    for (unsigned i = 1; i < OUT; i++) {
+        provider_found(provider, i, &busy);
+    }
+    ck_assert_uint_eq(move_found(8, RCACHE_OK, "lender", address), RCACHE_OK);
+    config.where = NULL;
+}
+END_TEST
+
 /* Not where the requester does; and whoever is there has to be the one. */
 START_TEST(a_push_goes_where_arbiters_say)
 {
     const WireWhere late = { .status = RCACHE_OK };
     const char *address;
 
-    client_close(&c);
-    provider_free(provider);
-    config.where = where;
-    fixture_start();
+    start_asking();
     address = provider_address(provider);
-    give(OLD, VM_A, 2);
-    give(NEW, VM_A, 2);
-    claim_both(1);
-    store_some(1);
     to_host = "lender";
     ck_assert_uint_eq(move_found(9, RCACHE_E_REFUSED, "", ""),
                       RCACHE_E_REFUSED);
@@ -512,6 +550,7 @@ int main(void)
     tcase_add_test(tc, an_empty_slab_moves);
     tcase_add_test(tc, tokens_are_used_once);
     tcase_add_test(tc, a_push_goes_where_arbiters_say);
+    tcase_add_test(tc, few_questions_are_out);
     tcase_add_test(tc, a_wrong_digest_is_not_confirmed);
     tcase_add_test(tc, a_push_keeps_to_its_slab);
     tcase_add_test(tc, expecting_again_ends_a_push);
