@@ -155,9 +155,10 @@ const char *intake_confirm(Peer *peer, const WireHead *head,
 }
 
 /*
- * A push becomes a member of the session that its lease's owner has here.  Of
- * the owner it has said all but the host: what it said of that is its own name.
- * With the lock held.
+ * A push becomes a member of the session that its lease's owner has here, and
+ * stays one only if it shows a token that is expected there.  Of the owner it
+ * has said all but the host: what it said of that is its own name.  With the
+ * lock held.
  */
 static bool push_joins(Peer *peer, uint64_t id)
 {
@@ -198,6 +199,8 @@ const char *intake_push(Peer *peer, const WireHead *head,
         in->lease->refs++;
         claims_add(peer, in->lease);
         status = RCACHE_OK;
+    } else {
+        session_leave(peer->server->sessions, &peer->member);
     }
     server_unlock(peer->server);
     peer_reply(peer, head, RCACHE_PUSH_ACK, status);

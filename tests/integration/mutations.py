@@ -125,6 +125,10 @@ MUTATIONS = {
     "any-number-of-questions": (
         "rcached/provider/push-begin.c",
         "server->asked >= PUSHES_MAX ||", "0 ||", "unit-provider-move"),
+    "pushes-join-without-a-token": (
+        "rcached/provider/intake.c",
+        "        session_leave(peer->server->sessions, &peer->member);", "",
+        "unit-provider-move"),
     "who-is-away-is-found": (
         "arbiter/hosts-where.c",
         "    if (!host || !host->conn ||", "    if (!host ||",

@@ -338,6 +338,25 @@ static uint16_t pushed(Client *push, uint64_t pages, uint64_t digest)
     return client_answer(push, RCACHE_PUSHED_ACK, NULL, NULL);
 }
 
+/* Who knows all but the token takes no place from the requester. */
+START_TEST(a_push_without_a_token_is_no_member)
+{
+    enum { PUSHERS = 20 };
+    Client wrong[PUSHERS], same;
+
+    ck_assert_uint_eq(expect(new_slab, 9), RCACHE_OK);
+    for (unsigned i = 0; i < PUSHERS; i++) {
+        wrong[i] = pusher(1, 8, RCACHE_E_LEASE);
+    }
+    same = client_session(provider_address(provider), VM_A, 1);
+    ck_assert_uint_eq(client_claim(&same, NEW), RCACHE_OK);
+    client_close(&same);
+    for (unsigned i = 0; i < PUSHERS; i++) {
+        client_close(&wrong[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_wrong_digest_is_not_confirmed)
 {
     RcacheSlot slot = wire_slot(new_slab, 5);
@@ -551,6 +570,7 @@ int main(void)
     tcase_add_test(tc, tokens_are_used_once);
     tcase_add_test(tc, a_push_goes_where_arbiters_say);
     tcase_add_test(tc, few_questions_are_out);
+    tcase_add_test(tc, a_push_without_a_token_is_no_member);
     tcase_add_test(tc, a_wrong_digest_is_not_confirmed);
     tcase_add_test(tc, a_push_keeps_to_its_slab);
     tcase_add_test(tc, expecting_again_ends_a_push);
