@@ -140,6 +140,6 @@ void vmm_process_find(VmmProcess *p, pid_t pid, uint64_t mark, uid_t uid)
 
 bool vmm_process_is(const VmmProcess *a, const VmmProcess *b)
 {
-    return a->pid == b->pid && a->uid == b->uid && a->mark == b->mark &&
-           vmm_process_alive(b) != VMM_DEAD;
+    return a->pid == b->pid && a->mark == b->mark &&
+           (a->mark || a->uid == b->uid) && vmm_process_alive(b) != VMM_DEAD;
 }

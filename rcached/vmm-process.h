@@ -71,7 +71,8 @@ VmmAlive vmm_process_alive(const VmmProcess *p);
 /** vmm_process_start() - when it began, in clock ticks; 0: /proc hides it */
 uint64_t vmm_process_start(pid_t pid);
 
-/** vmm_process_is() - are both the same process? */
+/** vmm_process_is() - are both the same process?  Its user may have changed
+ * meanwhile, where it is known by its mark. */
 bool vmm_process_is(const VmmProcess *a, const VmmProcess *b);
 
 #endif

@@ -5,7 +5,8 @@
  * What happens to a HELLO that is in order:
  *
  *   the VM is over                        forget it, it is a new one
- *   it belongs to another user            refuse
+ *   it belongs to another user, and is
+ *     not the same process              refuse
  *   no pager of this uuid is alive        start one
  *   one is, of the same incarnation       the VMM has lost it, so it has lost
  *                                         the VMM and exits by itself: wait,
@@ -168,7 +169,8 @@ static const char *arrival_judge(const Vm *vm,
     bool other = vmm == VMM_ALIVE && !vmm_process_is(&vm->vmm, who);
 
     *may_kill = hello->incarnation == vm->incarnation || vmm == VMM_DEAD;
-    if (vm->vmm.uid != VMM_NO_UID && vm->vmm.uid != who->uid) {
+    if (vm->vmm.uid != VMM_NO_UID && vm->vmm.uid != who->uid &&
+        !vmm_process_is(&vm->vmm, who)) {
         return "this VM belongs to another user";
     }
     if (other && hello->incarnation == vm->incarnation) {

@@ -77,8 +77,8 @@ MUTATIONS = {
         "    if (0) {", "unit-vms-users"),
     "local-uuid-of-another-user": (
         "rcached/vms.c",
-        "    if (vm->vmm.uid != VMM_NO_UID && vm->vmm.uid != who->uid) {",
-        "    if (0) {", "unit-vms-users"),
+        "    if (vm->vmm.uid != VMM_NO_UID && vm->vmm.uid != who->uid &&\n",
+        "    if (0 &&\n", "unit-vms-users"),
     "local-owners-not-written-down": (
         "rcached/vms.c",
         "    rundir_scan_vms(config->dir, vms_noted, vms);\n",

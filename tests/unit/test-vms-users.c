@@ -92,6 +92,41 @@ START_TEST(a_vm_belongs_to_the_user_who_had_it_first)
 }
 END_TEST
 
+static bool alice_has_it(void *opaque)
+{
+    return the_vm()->vmm.uid == ALICE && the_vm()->pager;
+}
+
+/* QEMU starts as root and goes on as another (-runas), and its pager dies. */
+START_TEST(a_process_that_has_changed_its_user_is_the_same)
+{
+    int go[2];
+    pid_t pager, vmm;
+    char byte;
+
+    ck_assert_int_eq(pipe(go), 0);
+    vmm = fork();
+    if (!vmm) {
+        start(1, 42, "web");
+        if (read(go[0], &byte, 1) != 1 || setgid(ALICE) || setuid(ALICE)) {
+            _exit(1);
+        }
+        start(1, 42, "web");
+        pause();
+        _exit(0);
+    }
+    pager = wait_for_pager();
+    kill(pager, SIGKILL);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    ck_assert_int_eq(write(go[1], "x", 1), 1);
+    ck_assert(fake_pump(10000, alice_has_it, NULL));
+    ck_assert_uint_eq(the_vm()->refused.count, 0);
+    close(go[0]);
+    close(go[1]);
+    kill_vmm(vmm);
+}
+END_TEST
+
 /* Its VMM is dead, but what it had away is still there. */
 START_TEST(a_pager_that_is_left_is_no_other_users)
 {
@@ -181,6 +216,7 @@ int main(int argc, char **argv)
     tcase_add_checked_fixture(tc, set_up_users, tear_down);
     tcase_set_timeout(tc, 20);
     tcase_add_test(tc, a_vm_belongs_to_the_user_who_had_it_first);
+    tcase_add_test(tc, a_process_that_has_changed_its_user_is_the_same);
     tcase_add_test(tc, a_pager_that_is_left_is_no_other_users);
     tcase_add_test(tc, a_vm_that_is_over_is_anybodys);
     tcase_add_test(tc, one_users_flood_takes_no_place_from_others);
