@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,17 +22,20 @@ bool vmm_device_is(const struct RcacheVmmHdr *hdr, size_t len)
            hdr->type == RCACHE_VMM_DEVICE && hdr->size == len;
 }
 
-int vmm_device_answer(int fd)
+int vmm_device_answer(int fd, const char *refused)
 {
     struct RcacheVmmHelloAck ack = {
         .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_DEVICE_ACK,
                  .size = sizeof(ack) },
         .version = RCACHE_VMM_VERSION,
     };
-    autofd device = open(DEVICE, O_RDWR | O_CLOEXEC);
+    autofd device = refused ? -1 : open(DEVICE, O_RDWR | O_CLOEXEC);
     struct RcacheVmmHdr unread;
 
-    if (device < 0) {
+    if (refused) {
+        ack.status = -EBUSY;
+        wire_text_copy(ack.text, sizeof(ack.text), refused);
+    } else if (device < 0) {
         g_autofree char *why = NULL;
 
         ack.status = -errno;
@@ -41,6 +46,13 @@ int vmm_device_answer(int fd)
     /* As vmm_refuse(): what is in the queue would make an error of the end. */
     recv(fd, &unread, sizeof(unread), MSG_DONTWAIT);
     seq_send(fd, &ack, sizeof(ack), device);
-    close(fd);
+    shutdown(fd, SHUT_WR);
     return ack.status;
+}
+
+bool vmm_device_is_taken(int fd)
+{
+    int unread = 0;
+
+    return ioctl(fd, SIOCOUTQ, &unread) || !unread;
 }

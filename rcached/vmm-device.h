@@ -19,11 +19,15 @@
 bool vmm_device_is(const struct RcacheVmmHdr *hdr, size_t len);
 
 /**
- * vmm_device_answer() - answer it, and end the connection
- * @fd: closed
+ * vmm_device_answer() - answer it; nothing more is sent on the connection
+ * @fd: stays the caller's
+ * @refused: why it is not opened, or NULL
  *
- * Return: 0, or -errno if the device could not be opened
+ * Return: 0, or -errno if the device is not opened
  */
-int vmm_device_answer(int fd);
+int vmm_device_answer(int fd, const char *refused);
+
+/** vmm_device_is_taken() - has who asked read the answer, or gone? */
+bool vmm_device_is_taken(int fd);
 
 #endif

@@ -20,10 +20,18 @@
  */
 #define NEWCOMERS_MAX   256u
 #define NEWCOMERS_OF_USER 32u
+/*
+ * Descriptors of the device that are sent and not read count as this user's
+ * that runs the daemon, and beyond its limit of descriptors neither it nor a
+ * pager could send one: so who does not read gets no more.
+ */
+#define DEVICES_MAX     256u
+#define DEVICES_OF_USER 32u
 
 struct VmmListener {
     SeqListener *socket;
     GHashTable *newcomers;      /* of Newcomer, a set */
+    GHashTable *devices;        /* of Device, a set */
     uint64_t accepted;
     LogLimit log;
     unsigned hello_ms;
@@ -40,6 +48,64 @@ typedef struct Newcomer {
     guint watch;
     guint deadline;
 } Newcomer;
+
+/* A connection on which the device has been sent, until that is read. */
+typedef struct Device {
+    VmmListener *listener;
+    int fd;
+    uid_t uid;
+    guint watch;
+} Device;
+
+static void device_free(gpointer opaque)
+{
+    Device *device = opaque;
+
+    g_source_remove(device->watch);
+    close(device->fd);
+    g_free(device);
+}
+
+static gboolean device_over(gint fd, GIOCondition condition, gpointer opaque)
+{
+    Device *device = opaque;
+
+    g_hash_table_remove(device->listener->devices, device);
+    return G_SOURCE_CONTINUE;   /* removed with it */
+}
+
+static void device_wait(VmmListener *listener, int fd, uid_t uid)
+{
+    Device *device = g_new0(Device, 1);
+
+    device->listener = listener;
+    device->fd = fd;
+    device->uid = uid;
+    device->watch = g_unix_fd_add(fd, G_IO_HUP, device_over, device);
+    g_hash_table_add(listener->devices, device);
+}
+
+static gboolean device_is_taken(gpointer key, gpointer value, gpointer opaque)
+{
+    return vmm_device_is_taken(((const Device *)key)->fd);
+}
+
+/* Why this user gets no more now, or NULL. */
+static const char *devices_judge(VmmListener *listener, uid_t uid)
+{
+    GHashTableIter iter;
+    gpointer key;
+    unsigned own = 0;
+
+    g_hash_table_foreach_remove(listener->devices, device_is_taken, NULL);
+    g_hash_table_iter_init(&iter, listener->devices);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        own += ((const Device *)key)->uid == uid;
+    }
+    return own >= DEVICES_OF_USER ||
+           g_hash_table_size(listener->devices) >= DEVICES_MAX
+               ? "too many were sent that nobody has read" : NULL;
+}
 
 /* Also the set's destroy function; the connection ends if still here. */
 static void newcomer_free(gpointer opaque)
@@ -170,14 +236,22 @@ static void newcomer_hello(Newcomer *n, struct RcacheVmmHello *hello,
 static void newcomer_device(Newcomer *n)
 {
     VmmListener *listener = n->listener;
+    const char *refused = devices_judge(listener, n->who.uid);
     pid_t pid = n->who.pid;
+    uid_t uid = n->who.uid;
     int fd = fd_steal(&n->fd), err;
 
     g_hash_table_remove(listener->newcomers, n);
-    err = vmm_device_answer(fd);
-    if (err < 0 && may_log(listener)) {
-        g_message("vmm: process %d may not open /dev/userfaultfd, and neither "
-                  "may this daemon: %s", (int)pid, g_strerror(-err));
+    err = vmm_device_answer(fd, refused);
+    if (!err) {
+        device_wait(listener, fd, uid);
+        return;
+    }
+    close(fd);
+    if (may_log(listener)) {
+        g_message("vmm: process %d (user %u) is not given /dev/userfaultfd: %s",
+                  (int)pid, (unsigned)uid, refused ? refused
+                                                   : g_strerror(-err));
     }
 }
 
@@ -257,6 +331,7 @@ VmmListener *vmm_listener_new(const char *path, const SocketRights *rights,
 
     listener->newcomers = g_hash_table_new_full(NULL, NULL, newcomer_free,
                                                 NULL);
+    listener->devices = g_hash_table_new_full(NULL, NULL, device_free, NULL);
     listener->hello_ms = hello_ms;
     listener->arrived = arrived;
     listener->opaque = opaque;
@@ -274,6 +349,7 @@ void vmm_listener_free(VmmListener *listener)
     if (listener) {
         seq_listener_free(listener->socket);
         g_hash_table_destroy(listener->newcomers);
+        g_hash_table_destroy(listener->devices);
         g_free(listener);
     }
 }

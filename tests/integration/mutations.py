@@ -61,6 +61,9 @@ MUTATIONS = {
         "rcached/vmm-listener.c",
         "    if (len > 0 && vmm_device_is(&hello.hdr, len)) {",
         "    if (0) {", "unit-vms"),
+    "local-any-number-of-devices": (
+        "rcached/vmm-listener.c", "    return own >= DEVICES_OF_USER ||",
+        "    return own >= 100 * DEVICES_OF_USER ||", "unit-vms"),
     "local-vmm-sock-of-any-mode": (
         "rcached/seqpacket.c", "chmod(path, rights->mode)",
         "chmod(path, 0666)", "unit-socket-rights"),

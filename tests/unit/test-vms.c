@@ -430,6 +430,50 @@ START_TEST(who_may_not_open_the_device_is_given_it)
 }
 END_TEST
 
+/* The status of DEVICE, on a connection that is left as it is. */
+static int ask_and_leave(int *fd)
+{
+    struct RcacheVmmHdr ask = { .magic = RCACHE_VMM_MAGIC,
+                                .type = RCACHE_VMM_DEVICE,
+                                .size = sizeof(ask) };
+    struct RcacheVmmHelloAck ack;
+
+    *fd = fake_vmm_connect(fix.vmm_path);
+    ck_assert_int_eq(send(*fd, &ask, sizeof(ask), 0), sizeof(ask));
+    fake_pump(20, NULL, NULL);
+    ck_assert_int_eq(recv(*fd, &ack, sizeof(ack), MSG_PEEK), sizeof(ack));
+    return ack.status;
+}
+
+/* What is on its way is this user's who runs the daemon, and has a limit. */
+START_TEST(who_does_not_read_gets_no_more_devices)
+{
+    enum { MOST = 32 };
+    struct RcacheVmmHelloAck ack;
+    int fd[MOST], more;
+
+    if (access("/dev/userfaultfd", R_OK | W_OK)) {
+        return;
+    }
+    for (unsigned i = 0; i < MOST; i++) {
+        ck_assert_int_eq(ask_and_leave(&fd[i]), 0);
+    }
+    ck_assert_int_eq(ask_and_leave(&more), -EBUSY);
+    close(more);
+    /* Who has read it has it; and who has gone never will. */
+    ck_assert_int_eq(recv(fd[0], &ack, sizeof(ack), 0), sizeof(ack));
+    ck_assert_int_eq(ask_and_leave(&more), 0);
+    close(fd[0]);
+    close(fd[1]);
+    ck_assert_int_eq(ask_and_leave(&fd[0]), 0);
+    ck_assert_int_eq(ask_and_leave(&fd[1]), -EBUSY);
+    for (unsigned i = 0; i < MOST; i++) {
+        close(fd[i]);
+    }
+    close(more);
+}
+END_TEST
+
 static unsigned lines;
 
 static void count_line(const char *domain, GLogLevelFlags level,
@@ -491,6 +535,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, who_is_dead_when_the_connection_comes_has_no_vm);
     tcase_add_test(tc, a_host_that_cannot_manage_says_so);
     tcase_add_test(tc, who_may_not_open_the_device_is_given_it);
+    tcase_add_test(tc, who_does_not_read_gets_no_more_devices);
     tcase_add_loop_test(tc, there_are_no_more_vms_than_there_may_be, 0, 2);
     tcase_add_loop_test(tc, refusals_do_not_flood_the_log, 0, 2);
     suite_add_tcase(suite, tc);
