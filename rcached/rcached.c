@@ -506,7 +506,8 @@ Rcached *rcached_new(const Options *options, StoppingOver *over, void *opaque,
     }
     r->tls = tls_keeper_new(&options->tls, errp);
     r->dir = r->tls ? rundir_new(options->run_dir, errp) : NULL;
-    if (!r->dir || !start_memory(r, &total, errp) ||
+    if (!r->dir || !rundir_keep_name(r->dir, options->host, errp) ||
+        !start_memory(r, &total, errp) ||
         !start_provider(r, total, errp) || !start_vms(r, errp) ||
         !start_qmp(r, errp)) {
         return NULL;

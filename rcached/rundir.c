@@ -19,9 +19,11 @@
 #define VM_PREFIX "vm-"
 /* What it is called until it is whole. */
 #define VM_NEW  "new-vm"
+#define NAME_FILE "host-name"
 
 struct RunDir {
     char *path;
+    char *host;                 /* what this host is called, or NULL */
     int fd;
 };
 
@@ -51,6 +53,7 @@ void rundir_free(RunDir *dir)
     if (dir) {
         autofd_close(&dir->fd);
         g_free(dir->path);
+        g_free(dir->host);
         g_free(dir);
     }
 }
@@ -112,11 +115,28 @@ static int lock_file(RunDir *dir, const char *name, int flags)
     return fd_steal(&fd);
 }
 
+/* There is a pager: what its leases are under, rundir_keep_name() looks at. */
+static void note_name(RunDir *dir)
+{
+    g_autofree char *path = rundir_path(dir, NAME_FILE);
+    g_autoptr(GError) error = NULL;
+
+    if (dir->host && !g_file_test(path, G_FILE_TEST_EXISTS) &&
+        !g_file_set_contents(path, dir->host, -1, &error)) {
+        g_warning("%s: the next daemon may take another name, which gets no "
+                  "memory of VMs back", error->message);
+    }
+}
+
 int rundir_lock_pager(RunDir *dir, const uint8_t *uuid)
 {
     g_autofree char *name = pager_file(uuid);
+    int fd = lock_file(dir, name, O_CREAT);
 
-    return lock_file(dir, name, O_CREAT);
+    if (fd >= 0) {
+        note_name(dir);
+    }
+    return fd;
 }
 
 void rundir_note_pager(int fd, const RunDirPager *pager)
@@ -184,6 +204,38 @@ void rundir_scan(RunDir *dir, RunDirSeen *seen, void *opaque)
     while (files && (name = g_dir_read_name(files))) {
         scan_file(dir, name, seen, opaque);
     }
+}
+
+/* ----------------------------------------------------------------- name */
+
+static void is_alive(const RunDirPager *pager, void *opaque)
+{
+    bool *alive = opaque;
+
+    *alive = true;
+}
+
+bool rundir_keep_name(RunDir *dir, const char *name, GError **errp)
+{
+    g_autofree char *path = rundir_path(dir, NAME_FILE);
+    g_autofree char *was = NULL;
+    bool alive = false;
+
+    g_free(dir->host);
+    dir->host = g_strdup(name);
+    if (!g_file_get_contents(path, &was, NULL, NULL) || !strcmp(was, name)) {
+        return true;
+    }
+    rundir_scan(dir, is_alive, &alive);
+    if (alive) {
+        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_BUSY, "VMs run here whose "
+                    "leases belong to the host '%s', and '%s' gets none of "
+                    "their memory back: write name = %s in the section [host] "
+                    "until they have ended", was, name, was);
+        return false;
+    }
+    unlink(path);
+    return true;
 }
 
 /* ------------------------------------------------------------------ VMs */

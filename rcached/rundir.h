@@ -15,6 +15,9 @@
  * "PID MARK UID BOUND INCARNATION NAME".  It outlives the VM's pagers, and is
  * for the next daemon: nobody else is to come forward as this VM meanwhile.
  *
+ * <folder>/host-name is what the daemon called this host when it started the
+ * first of those pagers.
+ *
  * Beside them lie marks, empty files: what an operator has said and the next
  * daemon has to know.  They last until the host boots.
  */
@@ -82,6 +85,16 @@ void rundir_forget_pager(RunDir *dir, const uint8_t *uuid);
 
 /** rundir_scan() - report pagers that are alive, remove what others left */
 void rundir_scan(RunDir *dir, RunDirSeen *seen, void *opaque);
+
+/**
+ * rundir_keep_name() - may this host be called @name?
+ *
+ * Leases belong to a host by its name: while there are pagers it has to be that
+ * of the daemon that started them.
+ *
+ * Return: false with @errp set if it may not
+ */
+bool rundir_keep_name(RunDir *dir, const char *name, GError **errp);
 
 /** rundir_note_vm() - write down whose a VM is */
 void rundir_note_vm(RunDir *dir, const RunDirVm *vm);

@@ -87,6 +87,9 @@ MUTATIONS = {
         "    rundir_scan_vms(config->dir, vms_noted, vms);\n",
         "    (void)vms_noted;\n",
         "unit-vms-next"),
+    "a-host-changes-its-name": (
+        "rcached/rundir.c", "    if (alive) {", "    if (0) {",
+        "unit-vms-next"),
     "local-a-pid-is-enough": (
         "rcached/vmm-process.c", "    if (p->mark != mark) {",
         "    if (0) {", "unit-vmm-process"),

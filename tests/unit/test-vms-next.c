@@ -211,6 +211,26 @@ START_TEST(one_daemon_in_a_folder_and_no_socket_after_it)
 }
 END_TEST
 
+/* Its leases would be nobody's. */
+START_TEST(a_host_keeps_its_name_while_pagers_run)
+{
+    static const uint8_t uuid[RCACHE_UUID_LEN] = { 7 };
+    g_autoptr(GError) error = NULL;
+    RunDir *dir = fix.config.dir;
+    int lock;
+
+    ck_assert(rundir_keep_name(dir, "a", NULL));
+    ck_assert(rundir_keep_name(dir, "b", NULL));
+    lock = rundir_lock_pager(dir, uuid);
+    ck_assert_int_ge(lock, 0);
+    ck_assert(rundir_keep_name(dir, "b", NULL));
+    ck_assert(!rundir_keep_name(dir, "a", &error));
+    ck_assert_ptr_nonnull(strstr(error->message, "name = b"));
+    close(lock);
+    ck_assert(rundir_keep_name(dir, "a", NULL));
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("vms-next");
@@ -222,6 +242,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 20);
+    tcase_add_test(tc, a_host_keeps_its_name_while_pagers_run);
     tcase_add_test(tc, pagers_outlive_the_daemon_and_are_found);
     tcase_add_test(tc, an_unknown_vmm_of_a_found_pager_is_given_the_doubt);
     tcase_add_test(tc, what_dead_pagers_left_is_cleared_away);
