@@ -58,6 +58,9 @@ def signals_later():
 # more.  Who passes does not wait, so that this costs only failures.
 PATIENCE = 4
 FOLDER = "rcached-lab-"
+# An address that each host has for itself, as 127.0.0.1 is: a proxy is there
+# for another host.  Unlike loopback it is one that hosts may be told of.
+EACH_HOSTS = "192.0.2.1"
 
 
 def wait_for(what, check, seconds=10.0, pause=0.05):
@@ -415,6 +418,8 @@ class Lab:
             *(["nodad"] if self.ipv6 else []))
         run("ip", "-n", host.netns, "link", "set", "eth0", "up")
         run("ip", "-n", host.netns, "link", "set", "lo", "up")
+        run("ip", "-n", host.netns, "addr", "add", f"{EACH_HOSTS}/32", "dev",
+            "lo")
         return host
 
     def wait_socket(self, process, path):

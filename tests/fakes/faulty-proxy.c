@@ -498,11 +498,11 @@ static bool enter_netns(const char *name)
     return good;
 }
 
-static int listen_here(int port)
+static int listen_here(const char *address, int port)
 {
     struct sockaddr_in addr = { .sin_family = AF_INET,
                                 .sin_port = htons(port),
-                                .sin_addr = { htonl(INADDR_LOOPBACK) } };
+                                .sin_addr = { inet_addr(address) } };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -515,13 +515,15 @@ static int listen_here(int port)
 
 int main(int argc, char **argv)
 {
-    g_autofree char *netns = NULL;
+    g_autofree char *netns = NULL, *address = g_strdup("127.0.0.1");
     int port = 0, target = 0, seed = 1;
     const GOptionEntry entries[] = {
-        { "listen", 0, 0, G_OPTION_ARG_INT, &port, "on loopback", "PORT" },
-        { "connect", 0, 0, G_OPTION_ARG_INT, &target, "on loopback", "PORT" },
+        { "address", 0, 0, G_OPTION_ARG_STRING, &address,
+          "to listen on, and to connect to (127.0.0.1)", "ADDRESS" },
+        { "listen", 0, 0, G_OPTION_ARG_INT, &port, "", "PORT" },
+        { "connect", 0, 0, G_OPTION_ARG_INT, &target, "", "PORT" },
         { "connect-netns", 0, 0, G_OPTION_ARG_STRING, &netns,
-          "whose loopback", "NAME" },
+          "where to connect", "NAME" },
         { "seed", 0, 0, G_OPTION_ARG_INT, &seed, "", "N" },
         { 0 }
     };
@@ -539,9 +541,9 @@ int main(int argc, char **argv)
     r.random = 0x9e3779b97f4a7c15ull * (seed | 1);
     r.target = (struct sockaddr_in) {
         .sin_family = AF_INET, .sin_port = htons(target),
-        .sin_addr = { htonl(INADDR_LOOPBACK) },
+        .sin_addr = { inet_addr(address) },
     };
-    r.listener = listen_here(port);
+    r.listener = listen_here(address, port);
     if (r.listener < 0 || (netns && !enter_netns(netns))) {
         fprintf(stderr, "proxy: %s\n", g_strerror(errno));
         return 1;

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """relays: a cluster with a proxy before each provider.
 
-Each provider listens on its own loopback and says so; what answers at that
-address on the requester is a proxy, which connects to the provider inside its
-namespace and does to the bytes what a scenario tells it.  Providers reach one
-another only where a scenario asks for it: through proxies of their own, which
-do nothing to the bytes.
+Each provider listens on an address that all hosts have for themselves, and
+says so; what answers at that address on the requester is a proxy, which
+connects to the provider inside its namespace and does to the bytes what a
+scenario tells it. Providers reach one another only where a scenario asks for
+it: through proxies of their own, which do nothing to the bytes.
 """
 from cluster import Cluster
 from faulty_proxy import FaultyProxy  # after cluster: it is in lib
+from lab import EACH_HOSTS
 
 FIRST_PORT = 9480
 
@@ -30,20 +31,20 @@ class RelayCluster(Cluster):
         port = self.port_of(host)
         process = host.start("rcached", [
             self.program("rcached"), "--run-dir", host.run, "--host",
-            host.name, "--listen", f"127.0.0.1:{port}",
+            host.name, "--listen", f"{EACH_HOSTS}:{port}",
             *host.security("host"), "--slab-size", self.slab,
             "--reserve", "512M", "--enable-debug-commands", *self.arbiter])
         self.wait_socket(process, host.path("admin.sock"))
         self.proxies.append(FaultyProxy(
             self.build, port, port, self.requester.enter, host.netns,
-            seed=port))
+            seed=port, address=EACH_HOSTS))
         return process
 
     def start_requester(self):
         if self.among:
             self.between = [
                 FaultyProxy(self.build, self.port_of(to), self.port_of(to),
-                            at.enter, to.netns)
+                            at.enter, to.netns, address=EACH_HOSTS)
                 for at in self.providers for to in self.providers
                 if at is not to]
         return super().start_requester()

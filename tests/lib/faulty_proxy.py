@@ -45,12 +45,12 @@ class FaultyProxy:
     """A proxy process, told what to do on its stdin."""
 
     def __init__(self, build, listen, connect, enter=(), connect_netns=None,
-                 seed=1):
+                 seed=1, address="127.0.0.1"):
         """@enter: what a program is to be started with, to be where it is to
-        listen."""
+        listen; @address: where it listens and connects to."""
         argv = [*enter, os.path.join(build, "tests", "fakes", "faulty-proxy"),
                 f"--listen={listen}", f"--connect={connect}",
-                f"--seed={seed}"]
+                f"--seed={seed}", f"--address={address}"]
         if connect_netns:
             argv.append(f"--connect-netns={connect_netns}")
         self.popen = subprocess.Popen(

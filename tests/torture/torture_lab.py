@@ -23,8 +23,8 @@ from cgroup import Cgroup  # noqa: E402
 from cluster import Cluster, MIB  # noqa: E402
 from faulty_proxy import FaultyProxy  # noqa: E402
 from keeper import Keeper  # noqa: E402
-from lab import (JsonSocket, LabError, die_with_parent, run,  # noqa: E402
-                 wait_for)
+from lab import (EACH_HOSTS, JsonSocket, LabError,  # noqa: E402
+                 die_with_parent, run, wait_for)
 
 import tasks  # noqa: E402
 
@@ -117,13 +117,14 @@ class TortureCluster(Cluster):
         for host in self.providers:
             self.ways[host.name] = [
                 FaultyProxy(self.build, host.port, host.port, other.enter,
-                            host.netns, seed=host.port)
+                            host.netns, seed=host.port, address=EACH_HOSTS)
                 for other in (self.requester, *self.providers)
                 if other is not host]
         for i, site in enumerate(self.sites):
             self.ways[site.name] = [FaultyProxy(
                 self.build, FIRST_ARBITER_PORT + i, ARBITER_PORT,
-                self.requester.enter, site.netns, seed=i)]
+                self.requester.enter, site.netns, seed=i,
+                address=EACH_HOSTS)]
         self.bad = {name: {} for name in self.ways}
 
     def knows_all(self, site):
@@ -163,7 +164,7 @@ class TortureCluster(Cluster):
         disk = (self.disk_dir if host is self.providers[0] and self.disk
                 else self.build)
         return host.keeper.spawn(
-            "--config", self.conf(host), f"--listen=127.0.0.1:{host.port}",
+            "--config", self.conf(host), f"--listen={EACH_HOSTS}:{host.port}",
             "--slab-size", self.slab, "--reserve", str(RESERVE),
             "--memory-source", f"cgroup:{host.cgroup.path}",
             "--spill-dir", disk, "--spill-size", str(SPILL),
@@ -178,7 +179,7 @@ class TortureCluster(Cluster):
             host.program("rcached"), "--run-dir", host.run,
             "--host", host.name, "--config", self.conf(host),
             *host.security("host"), "--lend", "0", "--enable-debug-commands",
-            *(f"--arbiter=127.0.0.1:{FIRST_ARBITER_PORT + i}"
+            *(f"--arbiter={EACH_HOSTS}:{FIRST_ARBITER_PORT + i}"
               for i in range(ARBITERS))])
 
     def pids(self):
