@@ -6,6 +6,7 @@ providers and arbiters know of a VM but its tokens, and speaks the protocol
 byte by byte.  Guests, quotas and other hosts must not notice.
 """
 import glob
+import select
 import socket
 import ssl
 import struct
@@ -235,6 +236,10 @@ def lease_of(c, mallory, size, copies=1, vm=b"M" * 16):
     sock.sendall(beat(1, sections=guest(vm)))
     sock.sendall(frame(LEASE_REQUEST, struct.pack(
         "<16s64sQII", vm, b"of mallory", size, copies, 0), tag=7))
+    seq = 1                     # the arbiter ends who does not beat meanwhile
+    while not sock.pending() and not select.select([sock], [], [], 0.5)[0]:
+        seq += 1
+        sock.sendall(beat(seq, sections=guest(vm)))
     kind, _, payload = read(sock)
     assert kind == LEASE_REPLY, kind
     granted, = struct.unpack_from("<Q", payload)
