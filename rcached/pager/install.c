@@ -79,13 +79,18 @@ int install_wake(Guest *guest, uint64_t page)
     return b ? wake_at(guest, block_address(b, page)) : -ENOENT;
 }
 
+void install_wake_block(Guest *guest, unsigned block)
+{
+    const GuestBlock *b = &guest->block[block];
+
+    if (b->present) {
+        uffd_wake(guest->uffd, b->address, b->pages * RCACHE_PAGE_SIZE);
+    }
+}
+
 void install_wake_all(Guest *guest)
 {
     for (unsigned i = 0; i < guest->nr_blocks; i++) {
-        const GuestBlock *b = &guest->block[i];
-
-        if (b->present) {
-            uffd_wake(guest->uffd, b->address, b->pages * RCACHE_PAGE_SIZE);
-        }
+        install_wake_block(guest, i);
     }
 }

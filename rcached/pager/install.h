@@ -44,6 +44,9 @@ int install_present(Guest *guest, uint64_t page);
 /** install_wake() - let who waits for the page fault again */
 int install_wake(Guest *guest, uint64_t page);
 
+/** install_wake_block() - the same for a block's pages, if it is there */
+void install_wake_block(Guest *guest, unsigned block);
+
 /** install_wake_all() - the same for all pages */
 void install_wake_all(Guest *guest);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/crash-point.h"
+#include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/seal-key.h"
 
@@ -160,6 +161,8 @@ static void vmm_block_add(Pager *p, const struct RcacheVmmBlock *msg,
     if (p->attached) {
         p->takeover.managed = false;     /* there is more to take over */
         attach_block(p, msg->block);
+        /* A fault that came before this was nobody's. */
+        install_wake_block(&p->guest, msg->block);
     }
 }
 

@@ -5,6 +5,7 @@ As crash_points.py: the guest has its limits as before, who has asked is told
 that it has failed, and all figures agree.
 """
 import concurrent.futures
+import time
 
 from cluster import LabError, MIB, expect_clean, wait_for
 from crash_points import (CrashCluster, Point, check, die_at, nothing_left,
@@ -55,12 +56,20 @@ def unplug(c, vm):
     vm.call("unplug")
 
 
+def stands_still(vm):
+    before = vm.stats()["visits"]
+    time.sleep(0.1)
+    return vm.stats()["visits"] == before
+
+
 def plug(c, vm):
-    """At the same place; all of it is zeros now."""
+    """At the same place; all of it is zeros now.  The guest touches it before
+    the pager knows that it is there."""
     wait_for("the next pager to know all", lambda: vm.stats()["reconciled"],
              30)
-    vm.call("plug")
     vm.call("go")
+    wait_for("the guest to touch it", lambda: stands_still(vm), 20)
+    vm.call("plug")
     wait_for("memory to go there",
              lambda: vm.stats()["guest"] == 64 * MIB, 10)
 

@@ -575,6 +575,10 @@ MUTATIONS = {
         "                     .done = c->done, .from_link = true,\n"
         "                     .deadline = UINT64_MAX };",
         "evict_cancelled"),
+    "faults-before-their-block-are-lost": (
+        "rcached/pager/vmm-messages.c",
+        "        install_wake_block(&p->guest, msg->block);\n", "",
+        "crash_points_commands"),
     "size-is-overshot": (
         "rcached/pager/evict.c",
         "    return few && moving && !command_wants(p) ? 0 : may;",
