@@ -58,7 +58,9 @@ int gnutls_aead_cipher_encryptv2(gnutls_aead_cipher_hd_t handle,
                        size_t *);
     int ret;
 
-    real = real ? real : dlsym(RTLD_NEXT, "gnutls_aead_cipher_encryptv2");
+    if (!real) {
+        real = dlsym(RTLD_NEXT, "gnutls_aead_cipher_encryptv2");
+    }
     if (death == BEFORE_USE) {
         longjmp(dead, 1);
     }
