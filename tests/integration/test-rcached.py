@@ -19,6 +19,7 @@ import unittest
 RCACHED, ROOT = sys.argv[1:3]
 SOCKETS = ("vmm.sock", "pager.sock", "admin.sock")
 VMM_MAGIC, HELLO, HELLO_ACK = 0x766d6372, 1, 2
+F_SEAL = 1 << 4            # a key comes with STATE
 
 
 def run(*args):
@@ -56,7 +57,7 @@ def say_hello(folder, copies=1):
     vmm = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     vmm.settimeout(60)
     vmm.connect(os.path.join(folder, "vmm.sock"))
-    body = struct.pack("=IIQ16sQQQQII64s", 1, 4096, 0, b"v" * 16, 77,
+    body = struct.pack("=IIQ16sQQQQII64s", 1, 4096, F_SEAL, b"v" * 16, 77,
                        64 << 20, 32 << 20, 32 << 20, copies, 0, b"vm")
     head = struct.pack("=IHHIIQ", VMM_MAGIC, HELLO, 0, 24 + len(body), 0, 0)
     vmm.send(head + body)
