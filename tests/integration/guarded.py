@@ -4,7 +4,6 @@
 Scenarios for scenarios.py, which runs them.
 """
 import os
-import sys
 
 from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
 import machine  # after cluster, which knows where it is
@@ -41,10 +40,7 @@ class GuardedCluster(Cluster):
 
     def start_requester(self):
         host = self.requester
-        why = machine.why_not()
-        if why:
-            print(f"skipped: {why}")
-            sys.exit(77)
+        machine.skip_without()
         self.machine = machine.Machine(host, f"""
 [host]
 name = {host.name}

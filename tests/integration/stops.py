@@ -5,7 +5,6 @@ Scenarios for scenarios.py, which runs them.
 """
 import os
 import subprocess
-import sys
 import time
 
 from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
@@ -33,10 +32,7 @@ class MachineCluster(Cluster):
     def start_provider(self, host):
         if host is not self.providers[0]:
             return super().start_provider(host)
-        why = machine.why_not()
-        if why:
-            print(f"skipped: {why}")
-            sys.exit(77)
+        machine.skip_without()
         self.machine = machine.Machine(host, f"""
 [host]
 name = {host.name}

@@ -33,6 +33,14 @@ def why_not():
     return None
 
 
+def skip_without():
+    """End the test as skipped, with the reason, where none can be made."""
+    why = why_not()
+    if why:
+        print(f"skipped: {why}")
+        sys.exit(77)
+
+
 def cgroup2():
     """Where cgroups of version 2 are."""
     with open("/proc/mounts") as f:
