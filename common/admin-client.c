@@ -141,13 +141,22 @@ static bool client_receive(Client *client, GString *line, GError **errp)
     }
 }
 
+/* A member that is to be a text; else @instead. */
+static const char *text_of(JsonObject *object, const char *name,
+                           const char *instead)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    return node && JSON_NODE_HOLDS_VALUE(node) &&
+           json_node_get_value_type(node) == G_TYPE_STRING
+               ? json_node_get_string(node) : instead;
+}
+
 /* The daemon's error with the class it named. */
 static void take_error(JsonObject *object, GError **errp)
 {
-    const char *class = json_object_get_string_member_with_default(object,
-        "class", "");
-    const char *desc = json_object_get_string_member_with_default(object,
-        "desc", "an error without a text");
+    const char *class = text_of(object, "class", "");
+    const char *desc = text_of(object, "desc", "an error without a text");
 
     for (int code = 0; code < ADMIN_ERROR_MAX_; code++) {
         g_autoptr(GError) error = g_error_new_literal(ADMIN_ERROR, code,

@@ -107,6 +107,32 @@ char *cell_field(JsonObject *o, const char *field, CellKind kind)
     return cell_value(json_object_get_member(o, field), kind);
 }
 
+char *cell_words(JsonObject *o, const char *field)
+{
+    JsonNode *node = json_object_get_member(o, field);
+
+    return cell_text(cell_is_text(node) ? json_node_get_string(node) : "");
+}
+
+bool cell_whole(JsonObject *o, const char *field, int64_t *value)
+{
+    JsonNode *node = json_object_get_member(o, field);
+
+    *value = 0;
+    if (!cell_is_number(node)) {
+        return false;
+    }
+    if (json_node_get_value_type(node) == G_TYPE_INT64) {
+        *value = MAX(json_node_get_int(node), -INT64_MAX);
+    } else {
+        double number = json_node_get_double(node);
+
+        *value = number >= 0x1p63 ? INT64_MAX
+                 : number <= -0x1p63 ? -INT64_MAX : (int64_t)number;
+    }
+    return true;
+}
+
 static double number_of(JsonObject *o, const char *field)
 {
     JsonNode *node = json_object_get_member(o, field);

@@ -10,6 +10,7 @@
 
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef enum CellKind {
     CELL_TEXT,
@@ -44,6 +45,17 @@ char *cell_value(JsonNode *node, CellKind kind);
 
 /** cell_field() - a member of @o, which may be missing */
 char *cell_field(JsonObject *o, const char *field, CellKind kind);
+
+/** cell_words() - a member of @o that is a text; "" if there is none */
+char *cell_words(JsonObject *o, const char *field);
+
+/**
+ * cell_whole() - a member of @o that is a number, as a whole one
+ * @value: the nearest from -INT64_MAX to INT64_MAX; 0 if there is none
+ *
+ * Return: false: there is no such member, or it is no number
+ */
+bool cell_whole(JsonObject *o, const char *field, int64_t *value);
 
 /** cell_is_number(), cell_is_text() - NULL is neither */
 bool cell_is_number(JsonNode *node);

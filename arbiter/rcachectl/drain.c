@@ -42,19 +42,6 @@ typedef struct Drain {
     char *why;                  /* the last reason that was shown */
 } Drain;
 
-static uint64_t number(JsonObject *o, const char *name)
-{
-    JsonNode *node = json_object_get_member(o, name);
-
-    return node && JSON_NODE_HOLDS_VALUE(node)
-               ? MAX(json_node_get_int(node), 0) : 0;
-}
-
-static bool is_true(JsonObject *o, const char *name)
-{
-    return json_object_get_boolean_member_with_default(o, name, FALSE);
-}
-
 /* Is it the host's word of now?  Else false with @errp set. */
 static bool is_heard(const Drain *d, JsonObject *o, GError **errp)
 {
@@ -157,10 +144,18 @@ static void show_why(Drain *d)
 /* Return: whether it is empty, or has failed with @errp set. */
 static bool look_at(Drain *d, JsonObject *o, int64_t now, GError **errp)
 {
-    uint64_t leased = number(o, "leased_bytes");
+    uint64_t leased;
+    int64_t said;
 
+    if (!cell_whole(o, "leased_bytes", &said) || said < 0) {
+        g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED,
+                    "the arbiter does not say how much is left on host %s",
+                    d->host);
+        return true;
+    }
+    leased = said;
     d->answered = now;
-    if (!is_true(o, "draining")) {
+    if (!cell_is_true(o, "draining")) {
         if (d->seen || now - d->started > PATIENCE_US) {
             g_set_error(errp, ADMIN_ERROR, ADMIN_ERROR_FAILED, d->seen
                         ? "host %s is not being drained any more: it was "

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "arbiter/rcachectl/cell.h"
 #include "common/admin.h"
 
 static const struct {
@@ -42,9 +43,12 @@ static const char *text_of(JsonObject *o, const char *name)
 
 static int64_t bytes_of(JsonObject *o, const char *name)
 {
-    JsonNode *node = o ? json_object_get_member(o, name) : NULL;
+    int64_t bytes = 0;
 
-    return node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_int(node) : 0;
+    if (o) {
+        cell_whole(o, name, &bytes);
+    }
+    return bytes;
 }
 
 JsonNode *explain_find(JsonNode *answer, const char *host, GError **errp)

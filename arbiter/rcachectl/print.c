@@ -221,11 +221,12 @@ static char *format_object(JsonObject *o)
     g_autoptr(GList) names = json_object_get_members(o);
 
     for (GList *at = names; at; at = at->next) {
+        g_autofree char *name = cell_text(at->data);
         g_autofree char *value = format_any(at->data,
             json_object_get_member(o, at->data));
 
-        g_string_append_printf(out, "%s%s %s", out->len ? ", " : "",
-                               (const char *)at->data, value);
+        g_string_append_printf(out, "%s%s %s", out->len ? ", " : "", name,
+                               value);
     }
     return g_string_free(out, FALSE);
 }
@@ -357,8 +358,7 @@ char *print_ok_to_stop(JsonNode *answer)
 
 char *print_evict(JsonNode *answer)
 {
-    g_autofree char *vm = NULL, *bytes = NULL, *pages = NULL;
-    const char *why;
+    g_autofree char *vm = NULL, *bytes = NULL, *pages = NULL, *why = NULL;
     JsonObject *o;
 
     if (!JSON_NODE_HOLDS_OBJECT(answer)) {
@@ -368,7 +368,7 @@ char *print_evict(JsonNode *answer)
     vm = cell_field(o, "vm", CELL_TEXT);
     bytes = cell_field(o, "evicted_bytes", CELL_BYTES);
     pages = cell_field(o, "evicted_pages", CELL_COUNT);
-    why = json_object_get_string_member_with_default(o, "text", "");
+    why = cell_words(o, "text");
     return g_strdup_printf("%s: evicted %s (%s pages)%s%s\n", vm, bytes, pages,
                            *why ? "; " : "", why);
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "arbiter/rcachectl/cell.h"
 #include "common/admin-client.h"
 
 JsonObject *rcachectl_host_args(const char *host)
@@ -33,7 +34,10 @@ static int exit_status(const GError *error)
 
 int rcachectl_fail(const GError *error)
 {
-    g_printerr("rcachectl: %s\n", error->message);
+    /* A daemon's words, mostly, on our terminal. */
+    g_autofree char *text = cell_text(error->message);
+
+    g_printerr("rcachectl: %s\n", text);
     return exit_status(error);
 }
 

@@ -21,9 +21,9 @@
 
 static int64_t number(JsonObject *o, const char *name)
 {
-    JsonNode *member = o ? json_object_get_member(o, name) : NULL;
+    int64_t value;
 
-    return cell_is_number(member) ? json_node_get_int(member) : -1;
+    return cell_whole(o, name, &value) ? value : -1;
 }
 
 /* What is known of the host now; NULL: nobody answers, or nothing is. */

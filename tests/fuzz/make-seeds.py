@@ -459,6 +459,8 @@ ANSWERS = {
     'stop': '{"ok": false, "reasons": ["it has the only copy of 4096"]}',
     'evict': '{"evicted": 4096, "text": "size is reached"}',
     'whatif': '{"host": "a", "ok": false, "vms": [%s]}' % VM_JSON,
+    'terms': '{"terms": [{"name": "used", "bytes": -9223372036854775808}, '
+             '{"name": 5, "bytes": 1e300}, {"bytes": "x"}]}',
     'nonsense': '{"vms": {"a": [[[]]]}, "hosts": 1e308, "ok": "\\u0007"}',
 }
 

@@ -269,7 +269,11 @@ class Rcachectl(Case):
                 (b'nonsense\n', 1, 'the answer is malformed'),
                 (b'{"return"\n', 1, 'the answer is malformed'),
                 (b'{"error": {"class": "Refused", "desc": "no"}}\n', 4, 'no'),
-                (b'{"error": {"class": "Odd", "desc": "x"}}\n', 1, 'x')):
+                (b'{"error": {"class": "Odd", "desc": "x"}}\n', 1, 'x'),
+                (b'{"error": {"class": 4, "desc": "x"}}\n', 1, 'x'),
+                (b'{"error": {"class": "Refused", "desc": {}}}\n', 4,
+                 'an error without a text'),
+                (b'{"error": {"desc": "\\u001b[2J"}}\n', 1, ': ?[2J')):
             done = self.answer(sent)
             self.assertEqual((done.returncode, text in done.stderr),
                              (status, True), (sent, done.stderr))
@@ -382,6 +386,20 @@ class Rcachectl(Case):
         self.assertEqual(status, 1, text)
         self.assertIn('host h is dead, last heard 17', text)
         self.assertNotIn('is empty', text)
+
+    def test_drain_of_an_unknown_size(self):
+        # No number is not "nothing is left".
+        status, text = self.drain(lambda n: ('none', True), '--timeout=1s')
+        self.assertEqual(status, 1, text)
+        self.assertIn('does not say how much is left on host h', text)
+        self.assertNotIn('is empty', text)
+
+    def test_evict_without_a_text(self):
+        answer = {'return': {'vm': 'web', 'evicted_bytes': 1536, 'text': 2}}
+        done = self.answer(json.dumps(answer).encode() + b'\n',
+                           command=('evict', 'web', '1M'))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, 'web: evicted 1.5K (- pages)\n')
 
     def test_explain(self):
         terms = [('leased', 1 << 30), ('available', 4 << 30),

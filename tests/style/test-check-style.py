@@ -83,6 +83,8 @@ CASES = [
     ('is it two files', 'arbiter/a.c', SPDX + 'int a;\n' * 601),
     ('a function of', 'arbiter/a.c',
      SPDX + 'int f(void)\n{\n' + '    g();\n' * 71 + '}\n'),
+    ('to be of a type', 'common/admin-client.c',
+     SPDX + 'int n = json_object_get_int_member(o, "n");\n'),
     ('imports from tests', 'scripts/tool.py', SPDX.replace('/*', '#') +
      "import os\nimport sys\n\nsys.path.insert(0, os.path.join('..',\n"
      "                                'tests', 'lib'))\n"),
