@@ -13,7 +13,8 @@
  * - what is in the guest's memory is what the guest has stored there;
  * - a page is nowhere but at lenders only if its slot is taken, and each of its
  *   places that counts has confirmed these very bytes and has been sent nothing
- *   since that could change them.
+ *   since that could change them, unless a place that had confirmed them is
+ *   proved gone (docs/design.md, C2).
  * As long as no lender has lied (the second bit of the first byte: none does)
  * no page is lost, the pager asks for nothing that is not there, and at the
  * end, when all are well again, every page comes back.
@@ -148,7 +149,7 @@ static void check_bytes(uint64_t page, uint64_t word)
 static void check_away(uint64_t page, uint64_t word)
 {
     const Pager *p = played.p;
-    uint64_t slot = page_slot(word);
+    uint64_t slot = page_slot(word), sum = played_sides()[page].sum;
     const SlotSlab *s;
 
     if (!p->attached || (!attach_is_done(&p->attach) &&
@@ -161,10 +162,10 @@ static void check_away(uint64_t page, uint64_t word)
         const Lease *l = leases_of(&p->leases, s, i);
 
         if (l && slots_counts(s, i)) {
-            g_assert(lenders_confirmed(l->known.id,
-                                       wire_slot(s->place[i].number,
-                                                 slot_page(slot)),
-                                       played_sides()[page].sum));
+            RcacheSlot at = wire_slot(s->place[i].number, slot_page(slot));
+
+            g_assert(lenders_confirmed(l->known.id, at, sum) ||
+                     lenders_denied(sum));
         }
     }
 }

@@ -279,6 +279,18 @@ PAGES = {
     'lost': pages(1, [11, 0, 0, 0, 0], close(0), turns(63),
                   touch(0, *EVENS), turns(63), [11, 2, 0, 0, 0], close(1),
                   turns(63)),
+    # Slabs are written while a place of theirs is given up, and then the other
+    # one is gone: that one counts again.
+    'given-up-counts': pages(1, refuse(2, 1), close(2), refuse(1, 1), close(1),
+                             *[[15, 1, 255]] * 20, turns(63), [14, 1, 60],
+                             turns(63), turns(63), refuse(2, 0),
+                             [11, 0, 0, 0, 0], [11, 1, 0, 0, 0], close(0),
+                             close(0), turns(63), turns(63)),
+    # A CLAIM_ACK names a slab that is far from all others.
+    'slab-numbers': pages(1, [14, 1, 60], turns(63), turns(63), hold(1, 1),
+                          close(1), turns(63), turns(40),
+                          answer(1, WRONG, 88, 1), hold(1, 0),
+                          *[answer(1, 0)] * 4, turns(63), turns(63)),
     'spoiled': pages(1, *[[11, n % 3, n, n * 3 + 1, n] for n in range(30)],
                      touch(0, *EVENS), turns(63)),
     'wrong-acks': pages(0, HOLD_ALL, [14, 0, 30], turns(20),

@@ -11,9 +11,25 @@
 
 Lenders all;
 
+/*
+ * A lender that lies about its slabs gives them any numbers: none of those may
+ * look like another lease's.
+ */
+#define KEY_PAGE_BITS   16
+#define KEY_LEASE_SHIFT (KEY_PAGE_BITS + 32)
+
 static void *key(uint64_t lease, RcacheSlot slot)
 {
-    return GSIZE_TO_POINTER(lease << 56 ^ slot);
+    uint64_t number = slot >> 32, page = (uint32_t)slot;
+
+    g_assert(lease <= LEASES && page < 1u << KEY_PAGE_BITS);
+    return GSIZE_TO_POINTER(lease << KEY_LEASE_SHIFT |
+                            number << KEY_PAGE_BITS | page);
+}
+
+uint64_t key_lease(const void *key)
+{
+    return GPOINTER_TO_SIZE(key) >> KEY_LEASE_SHIFT;
 }
 
 static void way_free(void *opaque)
@@ -43,6 +59,7 @@ void lenders_begin(void)
     all.pages = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     all.confirmed = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     all.changed = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    all.gone = g_hash_table_new(NULL, NULL);
 }
 
 void lenders_end(void)
@@ -52,6 +69,7 @@ void lenders_end(void)
     g_hash_table_unref(all.pages);
     g_hash_table_unref(all.confirmed);
     g_hash_table_unref(all.changed);
+    g_hash_table_unref(all.gone);
 }
 
 bool lenders_lied(void)
@@ -151,6 +169,11 @@ bool lenders_confirmed(uint64_t lease, RcacheSlot slot, uint64_t sum)
                                               key(lease, slot));
 
     return has && *has == sum;
+}
+
+bool lenders_denied(uint64_t sum)
+{
+    return g_hash_table_contains(all.gone, GSIZE_TO_POINTER(sum));
 }
 
 /* ------------------------------------------------------------- it is done */
@@ -353,6 +376,27 @@ static void note_confirmed(uint64_t lease, RcacheSlot slot, uint64_t sum)
 {
     g_hash_table_replace(all.confirmed, key(lease, slot),
                          g_memdup2(&sum, sizeof(sum)));
+    if (all.denied[lease]) {
+        g_hash_table_add(all.gone, GSIZE_TO_POINTER(sum));
+    }
+}
+
+/* The lease is gone, and with it what it has confirmed, or yet will. */
+static void note_denied(uint64_t lease)
+{
+    GHashTableIter iter;
+    void *at, *sum;
+
+    if (!lease || lease > LEASES) {
+        return;
+    }
+    all.denied[lease] = true;
+    g_hash_table_iter_init(&iter, all.confirmed);
+    while (g_hash_table_iter_next(&iter, &at, &sum)) {
+        if (key_lease(at) == lease) {
+            g_hash_table_add(all.gone, GSIZE_TO_POINTER(*(uint64_t *)sum));
+        }
+    }
 }
 
 static void note_slab_changed(const Asked *asked, uint32_t number)
@@ -493,6 +537,10 @@ void note_answer(const Way *way, const WireHead *head, const uint8_t *payload)
 {
     WireMoved moved;
 
+    if (head->type == RCACHE_CLAIM_ACK && (head->status == RCACHE_E_LEASE ||
+                                           head->status == RCACHE_E_EPOCH)) {
+        note_denied(head->lease);
+    }
     if (head->status) {
         return;
     }

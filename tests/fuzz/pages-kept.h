@@ -78,11 +78,16 @@ typedef struct Lenders {
     GHashTable *pages;          /* of bytes, by lease and slot */
     GHashTable *confirmed;      /* of sums, by lease and slot */
     GHashTable *changed;        /* of the last Asked.serial, so */
+    GHashTable *gone;           /* sums that leases in @denied had confirmed */
+    bool denied[LEASES + 1];    /* the pager was told that it is not known */
     uint64_t nr_asked;
     bool lied;
 } Lenders;
 
 extern Lenders all;
+
+/** key_lease() - of a key of all.pages */
+uint64_t key_lease(const void *key);
 
 /** lease_of() - a lease that this lender knows, or NULL */
 Kept *lease_of(unsigned lender, uint64_t id);

@@ -524,9 +524,7 @@ void lender_spoil(unsigned lender, unsigned which, uint32_t arg)
     all.lied = true;
     g_hash_table_iter_init(&iter, all.pages);
     while (g_hash_table_iter_next(&iter, &at, &bytes)) {
-        uint64_t lease = GPOINTER_TO_SIZE(at) >> 56;
-
-        if (!lease_of(lender, lease)) {
+        if (!lease_of(lender, key_lease(at))) {
             continue;
         }
         if (!which--) {

@@ -106,4 +106,12 @@ void lender_say(unsigned lender, unsigned which, uint8_t type,
  */
 bool lenders_confirmed(uint64_t lease, RcacheSlot slot, uint64_t sum);
 
+/**
+ * lenders_denied() - was this page confirmed, and that lease denied since?
+ *
+ * That proves the place gone.  A place that had been given up before may be all
+ * that is left then, and counts again, without the page.
+ */
+bool lenders_denied(uint64_t sum);
+
 #endif
