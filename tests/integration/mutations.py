@@ -301,6 +301,15 @@ MUTATIONS = {
         "    if (!s->nr_used) {\n        location_clear(p, slab, which);",
         "    if (true) {\n        location_clear(p, slab, which);",
         "rot_is_not_copied"),
+    "C2-the-good-place-goes": (
+        "rcached/pager/move.c",
+        "    location_clear(p, m->slab, m->which);\n"
+        "    crash_point(\"stale-dropped\");",
+        "    location_clear(p, m->slab, !m->which);\n"
+        "    crash_point(\"stale-dropped\");", "unit-move"),
+    "C2-the-last-place-stays-stale": (
+        "rcached/pager/location.c",
+        "        other.stale = false;    ", "        ", "unit-location-two"),
     "granted-by-an-old-look": (
         "rcached/granter.c",
         "    job->grant.bytes = MIN(job->grant.bytes, room);\n", "",
