@@ -124,6 +124,7 @@ void own_disk_lease(OwnDisk *disk, const Vm *vm, uint64_t bytes,
     ask->opaque = opaque;
     ask->grant = (WireGrant) {
         .epoch = 1, .claim_ms = CLAIM_MS, .bytes = bytes,
+        .incarnation = vm->incarnation,
     };
     random_bytes(&ask->grant.lease, sizeof(ask->grant.lease));
     ask->grant.lease = MAX(ask->grant.lease & INT64_MAX, 1);

@@ -15,6 +15,7 @@
 #include "common/wire-control.h"
 #include "rcached/provider/provider-internal.h"
 #include "rcached/provider/provider-keep.h"
+#include "rcached/provider/store-look.h"
 
 /* Why not; NULL: it may be. */
 static const char *own_refusal(const Provider *provider)
@@ -140,4 +141,22 @@ void provider_grant_own(Provider *provider, const WireGrant *grant,
     if (lease) {
         keep_slabs(provider, lease, slabs, made);
     }
+}
+
+unsigned provider_end_own(Provider *provider, const uint8_t *vm,
+                          uint64_t incarnation)
+{
+    StoreLease *lease;
+    unsigned n = 0;
+
+    pthread_mutex_lock(&provider->lock);
+    while ((lease = store_find_own(provider->store, vm, incarnation))) {
+        store_end(provider->store, lease, NULL);
+        n++;
+    }
+    pthread_mutex_unlock(&provider->lock);
+    if (n) {
+        provider_wake(provider);
+    }
+    return n;
 }

@@ -52,6 +52,24 @@ uint64_t store_session(const Store *store, const SessionOwner *owner)
     return session;
 }
 
+StoreLease *store_find_own(const Store *store, const uint8_t *vm,
+                           uint64_t incarnation)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, store->leases);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        StoreLease *lease = value;
+
+        if (lease->own && lease->rec->incarnation == incarnation &&
+            !memcmp(lease->rec->vm, vm, sizeof(lease->rec->vm))) {
+            return lease;
+        }
+    }
+    return NULL;
+}
+
 bool store_has_slab(const Store *store, uint32_t number)
 {
     return number < store->slabs->len && store->slabs->pdata[number];

@@ -12,6 +12,11 @@ void store_list(const Store *store, uint64_t now, GArray *out);
  * leases, 0 if none did */
 uint64_t store_session(const Store *store, const SessionOwner *owner);
 
+/** store_find_own() - a lease of that start of a VM in the spill file; NULL: it
+ * has none there */
+StoreLease *store_find_own(const Store *store, const uint8_t *vm,
+                           uint64_t incarnation);
+
 /** store_has_slab() - is there a slab of that number? */
 bool store_has_slab(const Store *store, uint32_t number);
 

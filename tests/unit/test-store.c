@@ -328,6 +328,30 @@ START_TEST(memory_in_use_is_not_taken_away)
 }
 END_TEST
 
+START_TEST(what_one_start_has_on_the_own_disk)
+{
+    StoreLease *lease[3];
+    WireGrantAck ack;
+
+    ck_assert_int_eq(give(1, SLAB, &ack), RCACHE_OK);   /* lent to a host */
+    for (unsigned i = 0; i < G_N_ELEMENTS(lease); i++) {
+        WireGrant grant = grant_of(2 + i, SLAB);
+        Slab *slab;
+
+        grant.incarnation = i ? 1 : 2;
+        memcpy(grant.vm, i == 1 ? vm_b : vm_a, sizeof(grant.vm));
+        ck_assert_int_eq(slab_new(PAGES, SLAB_GUARD_NO_SWAP, &slab), 0);
+        lease[i] = store_add_own(store, &grant, &slab, 1, 0, &ack);
+        ck_assert_ptr_nonnull(lease[i]);
+    }
+    ck_assert_ptr_eq(store_find_own(store, vm_a, 1), lease[2]);
+    ck_assert_ptr_eq(store_find_own(store, vm_a, 2), lease[0]);
+    ck_assert_ptr_eq(store_find_own(store, vm_b, 1), lease[1]);
+    store_end(store, lease[2], NULL);
+    ck_assert_ptr_null(store_find_own(store, vm_a, 1));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store");
@@ -350,6 +374,7 @@ int main(void)
     tcase_add_test(tc, a_stored_page_can_be_found_to_spoil);
     tcase_add_test(tc, memory_comes_back_when_a_lease_ends);
     tcase_add_test(tc, memory_in_use_is_not_taken_away);
+    tcase_add_test(tc, what_one_start_has_on_the_own_disk);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
