@@ -84,8 +84,11 @@ JsonArray *host_json_leases(const Rcached *r)
 
 /* ------------------------------------------------------------------ VMs */
 
-static const char *vm_state(const WireBeatGuest *g)
+static const char *vm_state(const Vm *vm, const WireBeatGuest *g)
 {
+    if (vm_has_ended(vm)) {
+        return "ended";
+    }
     if (g->figures_age_ms >= RCACHE_FIGURES_MAX_MS) {
         return "stuck";
     }
@@ -199,7 +202,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     json_object_set_string_member(o, "name", vm->name);
     json_object_set_string_member(o, "uuid", vm->uuid_text);
     json_object_set_string_member(o, "host", host);
-    json_object_set_string_member(o, "state", vm_state(&g));
+    json_object_set_string_member(o, "state", vm_state(vm, &g));
     set_vmm(o, vm);
     json_object_set_int_member(o, "guest_bytes", g.guest);
     json_object_set_int_member(o, "resident_bytes", g.resident);
@@ -284,6 +287,16 @@ static void set_psi(JsonObject *o, const MemorySample *sample)
     }
 }
 
+static unsigned vms_running(const GPtrArray *vms)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < vms->len; i++) {
+        n += !vm_has_ended(vms->pdata[i]);
+    }
+    return n;
+}
+
 JsonObject *host_json_host(const Rcached *r)
 {
     const HostState *s = policy_state(r->policy);
@@ -311,7 +324,7 @@ JsonObject *host_json_host(const Rcached *r)
     json_object_set_int_member(o, "reserve_bytes", s->reserve);
     json_object_set_null_member(o, "pending_bytes");
     set_psi(o, &s->sample);
-    json_object_set_int_member(o, "vms", vms->len);
+    json_object_set_int_member(o, "vms", vms_running(vms));
     json_object_set_array_member(o, "terms", terms_json(&s->prediction));
     return o;
 }

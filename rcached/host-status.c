@@ -246,6 +246,11 @@ static void judge_vm(const Vm *vm, Verdict *verdict)
     if (judge_stuck(vm, verdict)) {
         return;
     }
+    if (vm_has_ended(vm)) {
+        verdict_add(verdict, VERDICT_NOTE, "vm %s has ended, and its pager "
+                    "gives its leases back", vm->name);
+        return;
+    }
     judge_refused(vm, verdict);
     judge_faults(vm, verdict);
     judge_troubles(vm, verdict);
@@ -260,10 +265,12 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
 {
     g_autoptr(GPtrArray) vms = vms_list(r->vms);
     struct RcacheVmmStats sum = { 0 };
+    unsigned n = 0;
 
     for (unsigned i = 0; i < vms->len; i++) {
         const Vm *vm = g_ptr_array_index(vms, i);
 
+        n += !vm_has_ended(vm);
         sum.guest += vm->figures.stats.guest;
         sum.resident += vm->figures.stats.resident;
         sum.remote += vm->figures.stats.remote;
@@ -272,7 +279,7 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
         sum.copying += vm->figures.stats.copying;
         judge_vm(vm, verdict);
     }
-    json_object_set_int_member(o, "vms", vms->len);
+    json_object_set_int_member(o, "vms", n);
     json_object_set_int_member(o, "pagers_to_replace",
                                pager_upgrade_left(vms));
     json_object_set_int_member(o, "guest_bytes", sum.guest);
@@ -281,7 +288,7 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
     json_object_set_int_member(o, "zero_bytes", sum.zero);
     json_object_set_int_member(o, "one_copy_bytes", sum.one_copy);
     json_object_set_int_member(o, "repairing_bytes", sum.copying);
-    return vms->len;
+    return n;
 }
 
 static void judge_limit(const VmLimit *limit, const char *key,

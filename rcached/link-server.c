@@ -254,6 +254,15 @@ bool link_send_tls(Link *link, int fd, bool plain)
     return send_with(link, &msg, sizeof(msg), fd);
 }
 
+bool link_send_leave(Link *link)
+{
+    const struct LinkHdr msg = {
+        .magic = LINK_MAGIC, .type = LINK_LEAVE, .size = sizeof(msg),
+    };
+
+    return link_send(link, &msg, sizeof(msg));
+}
+
 /* ---------------------------------------------------------------- server */
 
 static void link_accept(int fd, const struct ucred *peer, void *opaque)

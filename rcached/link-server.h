@@ -55,6 +55,9 @@ bool link_send(Link *link, const void *msg, size_t len);
  * @plain: without it, beyond loopback too */
 bool link_send_tls(Link *link, int fd, bool plain);
 
+/** link_send_leave() - LINK_LEAVE: somebody waits for the pager's place */
+bool link_send_leave(Link *link);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LinkServer, link_server_free)
 
 #endif

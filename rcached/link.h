@@ -52,10 +52,14 @@ enum LinkType {
     LINK_RESULT = 7,    /* pager: the answer to LINK_EVICT */
     LINK_AUTO = 8,      /* pager: say how much of the guest may be here */
     LINK_LIMIT = 9,     /* rcached: so much may, for a pager that said AUTO */
-    LINK_TLS = 10       /* rcached: only the head, and with it a memfd of what
+    LINK_TLS = 10,      /* rcached: only the head, and with it a memfd of what
                          * to connect to providers with; none: without TLS,
                          * by the tag.
                          * After HELLO, and when its files have changed */
+    LINK_LEAVE = 11     /* rcached: only the head: somebody wants the place of
+                         * a pager that may have stayed after its VMM's
+                         * connection (farewell.h).  One of an older build
+                         * does not know it, and does not stay for long */
 };
 
 /* What is done to pages before they leave. */
@@ -63,6 +67,13 @@ enum LinkSeal {
     LINK_SEAL_UNKNOWN = 0,      /* not said */
     LINK_SEAL_OFF = 1,          /* authenticated only */
     LINK_SEAL_ON = 2            /* encrypted as well */
+};
+
+enum LinkAttached {
+    LINK_APART = 0,             /* no guest is served */
+    LINK_ATTACHED = 1,          /* READY has been sent */
+    LINK_LEAVING = 2            /* the VMM is dead; leases that are held are
+                                 * given back, and nothing else is left */
 };
 
 /* The tag of LINK_TLS: beyond loopback, too (tls=none). */
@@ -118,7 +129,7 @@ struct LinkHeld {
 struct LinkStats {
     struct LinkHdr hdr;
     struct RcacheVmmStats stats;
-    uint32_t attached;          /* 1: READY has been sent */
+    uint32_t attached;          /* enum LinkAttached */
     uint32_t nr_held;           /* at most LINK_HELD_MAX */
     struct LinkHeld held[];
 };

@@ -24,7 +24,8 @@ static const Vm *find(const GPtrArray *vms, const char *uuid)
 /* Does another pager serve it than the one that was killed? */
 static bool vm_is_served_anew(const Vm *vm, pid_t was)
 {
-    return vm->pager && vm->link && vm->figures.attached &&
+    return vm->pager && vm->link &&
+           (vm->figures.attached || vm->figures.leaving) &&
            pager_process_pid(vm->pager) != was;
 }
 
@@ -61,7 +62,7 @@ const Vm *pager_upgrade_next(PagerUpgrade *upgrade, const GPtrArray *vms,
     for (guint i = 0; i < vms->len; i++) {
         const Vm *vm = vms->pdata[i];
 
-        if (vm->pager && vm->link && !vm->waiting &&
+        if (vm->pager && vm->link && !vm->waiting && !vm->figures.leaving &&
             vm->figures.build == VM_BUILD_OTHER) {
             g_strlcpy(upgrade->uuid, vm->uuid_text, sizeof(upgrade->uuid));
             upgrade->was = pager_process_pid(vm->pager);
@@ -80,7 +81,8 @@ unsigned pager_upgrade_left(const GPtrArray *vms)
         const Vm *vm = vms->pdata[i];
 
         /* One whose pager has not said yet of which build it is counts. */
-        n += vm->pager && (!vm->link || vm->figures.build == VM_BUILD_OTHER);
+        n += vm->pager && !vm->figures.leaving &&
+             (!vm->link || vm->figures.build == VM_BUILD_OTHER);
     }
     return n;
 }

@@ -22,6 +22,7 @@
 #include "rcached/host-admin.h"
 #include "rcached/unmanaged-vms.h"
 #include "rcached/pager-upgrade.h"
+#include "rcached/provider/provider-own.h"
 #include "rcached/probe.h"
 #include "rcached/report.h"
 
@@ -240,6 +241,9 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
     if (vm) {
         g_message("vm %s: pager %d has connected", vm->name, (int)pid);
         tell_tls(r, link, vm);
+        if (vm->waiting) {
+            link_send_leave(link);
+        }
     }
     return vm;
 }
@@ -415,6 +419,20 @@ static void start_watch(Rcached *r)
     }
 }
 
+/* Nobody else has to do with what it had on this host's disk. */
+static void rcached_vm_over(const uint8_t *uuid, uint64_t incarnation,
+                            const char *name, void *opaque)
+{
+    Rcached *r = opaque;
+    unsigned n = r->provider ? provider_end_own(r->provider, uuid, incarnation)
+                             : 0;
+
+    if (n) {
+        g_message("vm %s: it has ended, and %u lease%s on this host's own disk "
+                  "with it", name, n, n == 1 ? "" : "s");
+    }
+}
+
 static bool start_vms(Rcached *r, GError **errp)
 {
     g_autofree char *vmm = rundir_path(r->dir, "vmm.sock");
@@ -434,6 +452,8 @@ static bool start_vms(Rcached *r, GError **errp)
     config.pager = r->options->pager;
     config.tls_fd = tls_keeper_fd(r->tls);
     config.admit = probe_vms;
+    config.over = rcached_vm_over;
+    config.over_opaque = r;
     config.most = r->options->pagers_max;
     config.most_of_user = r->options->pagers_per_user_max;
     if (!socket_rights_init(&config.vmm_rights, r->options->vmm_owner,

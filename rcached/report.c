@@ -196,8 +196,10 @@ void report_predict_all(Vms *vms, GArray *out)
     for (unsigned i = 0; i < list->len; i++) {
         PredictGuest guest;
 
-        report_predict(g_ptr_array_index(list, i), now, &guest);
-        g_array_append_val(out, guest);
+        if (!vm_has_ended(list->pdata[i])) {
+            report_predict(list->pdata[i], now, &guest);
+            g_array_append_val(out, guest);
+        }
     }
 }
 
@@ -208,11 +210,15 @@ void report_beat_all(Vms *vms, GArray *guests, GArray *held,
     int64_t now = g_get_monotonic_time();
 
     for (unsigned i = 0; i < list->len; i++) {
+        const Vm *vm = list->pdata[i];
         WireBeatGuest guest;
 
-        report_guest(g_ptr_array_index(list, i), now, &guest);
+        report_held(vm, held);
+        if (vm_has_ended(vm)) {
+            continue;           /* its leases are all that there is of it */
+        }
+        report_guest(vm, now, &guest);
         g_array_append_val(guests, guest);
-        report_held(g_ptr_array_index(list, i), held);
-        report_troubles(g_ptr_array_index(list, i), troubles);
+        report_troubles(vm, troubles);
     }
 }

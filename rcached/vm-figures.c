@@ -48,7 +48,7 @@ void vm_figures_hello(VmFigures *figures, const struct LinkHello *hello)
 
 void vm_figures_detach(VmFigures *figures)
 {
-    figures->attached = false;
+    figures->attached = figures->leaving = false;
 }
 
 void vm_figures_owed(VmFigures *figures, int64_t now)
@@ -94,7 +94,8 @@ void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg,
     vm_figures_heard(figures, now);
     figures->stats = msg->stats;
     figures->has_stats = true;
-    figures->attached = msg->attached;
+    figures->attached = msg->attached == LINK_ATTACHED;
+    figures->leaving = msg->attached == LINK_LEAVING;
     g_array_set_size(figures->held, 0);
     g_array_append_vals(figures->held, msg->held, msg->nr_held);
 }

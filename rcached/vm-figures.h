@@ -32,6 +32,7 @@ typedef struct VmFigures {
     uint32_t seal;              /* enum LinkSeal */
     bool has_stats;             /* the next three hold */
     bool attached;              /* the guest runs with its pager */
+    bool leaving;               /* the pager only gives leases back */
     struct RcacheVmmStats stats;
     GArray *held;               /* of struct LinkHeld */
     bool has_balloon;

@@ -100,6 +100,7 @@ static void vm_bind(Vm *vm)
         vm->bound_ms = boottime_ms();
     }
     vmm_process_move(&vm->vmm, &vm->waiting->peer);
+    vm->vmm_incarnation = vm->incarnation;
     memcpy(note.uuid, vm->uuid, sizeof(note.uuid));
     note.pid = vm->vmm.pid;
     note.mark = vm->vmm.mark;
@@ -167,6 +168,9 @@ static void vm_start(Vm *vm)
         return;
     }
     lock = rundir_lock_pager(vm->pagers->dir, vm->uuid);
+    if (w->hello.incarnation != vm->incarnation) {
+        vm_tell_over(vm);
+    }
     vm_set_incarnation(vm, w->hello.incarnation);
     if (*w->hello.name) {
         wire_text_copy(vm->name, sizeof(vm->name), w->hello.name);
@@ -342,6 +346,24 @@ void vm_kill_silent(Vm *vm, int64_t now)
               (int)pager_process_pid(vm->pager), age / 1e3);
     pager_process_kill(vm->pager);
     vm_figures_owed(&vm->figures, now);
+}
+
+bool vm_has_ended(const Vm *vm)
+{
+    return vm->pager && vm->figures.leaving &&
+           vmm_process_alive(&vm->vmm) == VMM_DEAD;
+}
+
+void vm_tell_over(const Vm *vm)
+{
+    const VmPagers *pagers = vm->pagers;
+
+    if (pagers->over && (!vm->pager || vm->figures.leaving) &&
+        vm->vmm_incarnation == vm->incarnation &&
+        vmm_process_alive(&vm->vmm) == VMM_DEAD) {
+        pagers->over(vm->uuid, vm->incarnation, vm->name,
+                     pagers->over_opaque);
+    }
 }
 
 bool vm_is_over(const Vm *vm, unsigned forget_ms)

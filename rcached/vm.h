@@ -29,6 +29,13 @@
 
 typedef struct VmWaiting VmWaiting;
 
+/**
+ * VmOver - a start of a VM is over: its process is dead, for certain, and no
+ * pager of it moves a page any more.  May be called several times.
+ */
+typedef void VmOver(const uint8_t *uuid, uint64_t incarnation,
+                    const char *name, void *opaque);
+
 /* What pagers are started with; the same for all VMs, and outlives them. */
 typedef struct VmPagers {
     RunDir *dir;
@@ -38,6 +45,8 @@ typedef struct VmPagers {
     PagerConfig config;
     int tls_fd;                 /* of pagers that are started now; or -1 */
     unsigned exit_ms;           /* a pager that ought to end may take */
+    VmOver *over;               /* or NULL */
+    void *over_opaque;
 } VmPagers;
 
 /* Who else has come forward as a VM, the last time. */
@@ -56,6 +65,7 @@ typedef struct Vm {
     uint64_t incarnation;
     char name[RCACHE_NAME_MAX];
     VmmProcess vmm;             /* what has its pages, and whose it is */
+    uint64_t vmm_incarnation;   /* that .vmm is of */
     uint64_t bound_ms;          /* boottime_ms(): since when; 0: never */
     VmRefused refused;
     unsigned starts;            /* pagers started for this incarnation */
@@ -125,6 +135,17 @@ bool vm_kill_pager(const Vm *vm);
  * on from where it was.  Killed once, it has as long again to end.
  */
 void vm_kill_silent(Vm *vm, int64_t now);
+
+/**
+ * vm_has_ended() - is its process dead, with a pager that only gives back what
+ * the VM had?
+ *
+ * It is no VM any more, for who counts VMs; its leases still are leases.
+ */
+bool vm_has_ended(const Vm *vm);
+
+/** vm_tell_over() - call .over, if it is over, whatever its pager still does */
+void vm_tell_over(const Vm *vm);
 
 /**
  * vm_is_over() - may it be forgotten?

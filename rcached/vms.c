@@ -16,6 +16,9 @@
  *     that VMM is dead                    wait, kill, start, as above
  *     nobody knows                        wait; still alive: refuse
  *
+ * A pager may stay for a while after its VMM (pager/farewell.h);
+ * it ends at once when it is told that somebody waits for its place.
+ *
  * A VM is over when it has no pager and its VMM is dead, or when nobody knows
  * its VMM and nothing has come for a while.  Until then its memory may be away,
  * and it is its first user's.  A restarted daemon has that from the folder,
@@ -151,6 +154,7 @@ void vms_kill_silent(Vms *vms, int64_t now)
 /* It is over: whoever has it next is anybody. */
 static void vms_forget(Vms *vms, Vm *vm)
 {
+    vm_tell_over(vm);           /* first: the note is there until it is done */
     rundir_forget_vm(vms->pagers.dir, vm->uuid);
     g_hash_table_remove(vms->vms, vm->uuid);
 }
@@ -282,6 +286,9 @@ static void vms_arrived(int fd, const struct RcacheVmmHello *hello,
         refuse_other(vms, vm, fd, who, why);
     } else {
         vm_wait(vm, fd, hello, who, may_kill);
+        if (vm->waiting) {
+            link_send_leave(vm->link);
+        }
     }
 }
 
@@ -296,6 +303,10 @@ static void vms_noted(const RunDirVm *note, void *opaque)
 
     vmm_process_find(&who, note->pid, note->mark, note->uid);
     if (!vm && vmm_process_alive(&who) == VMM_DEAD) {
+        if (vms->pagers.over) {
+            vms->pagers.over(note->uuid, note->incarnation, note->name,
+                             vms->pagers.over_opaque);
+        }
         rundir_forget_vm(vms->pagers.dir, note->uuid);
         return;
     }
@@ -304,6 +315,7 @@ static void vms_noted(const RunDirVm *note, void *opaque)
     }
     if (vm->incarnation == note->incarnation) {
         vmm_process_move(&vm->vmm, &who);
+        vm->vmm_incarnation = note->incarnation;
         vm->bound_ms = note->bound_ms;
     }
     vmm_process_clear(&who);
@@ -370,6 +382,7 @@ static gboolean forget_if_over(gpointer key, gpointer value, gpointer opaque)
     const Vms *vms = opaque;
     const Vm *vm = value;
 
+    vm_tell_over(vm);
     if (!vm_is_over(vm, vms->forget_ms)) {
         return FALSE;
     }
@@ -398,6 +411,7 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
         .host = vms->host, .config = config->pager,
         .tls_fd = config->tls_fd,
         .exit_ms = config->pager_exit_ms,
+        .over = config->over, .over_opaque = config->over_opaque,
     };
     vms->forget_ms = config->forget_ms;
     vms->admit = config->admit;

@@ -33,6 +33,8 @@ typedef struct VmsConfig {
     unsigned forget_ms;         /* a VM without pager and known VMM is kept */
     unsigned most, most_of_user;        /* VMs, see vm-limits.h */
     bool (*admit)(GError **errp);       /* may a new VM come? or NULL */
+    VmOver *over;               /* or NULL; from within vms_new(), too */
+    void *over_opaque;
 } VmsConfig;
 
 /** vms_config_init() - the defaults of the times */

@@ -195,6 +195,22 @@ void guest_unmap(Guest *guest)
     }
 }
 
+static void close_it(int *fd)
+{
+    autofd_close(fd);
+    *fd = -1;
+}
+
+void guest_let_go(Guest *guest)
+{
+    guest_unmap(guest);
+    for (unsigned i = 0; i < guest->nr_blocks; i++) {
+        close_it(&guest->block[i].fd);
+    }
+    close_it(&guest->uffd);
+    close_it(&guest->pagemap_fd);
+}
+
 void guest_del_block(Guest *guest, uint32_t block)
 {
     block_unmap(&guest->block[block]);

@@ -159,6 +159,14 @@ int guest_keep(Guest *guest, uint64_t page, unsigned n);
  */
 int guest_present(Guest *guest, uint64_t page, unsigned n, uint8_t *has);
 
+/**
+ * guest_let_go() - of all that keeps the guest's RAM from being free
+ *
+ * The blocks stay known, but no call that reads or writes pages does anything
+ * any more; the state memfd stays.
+ */
+void guest_let_go(Guest *guest);
+
 /** guest_unmap() - nobody is going to call guest_present() for a while */
 void guest_unmap(Guest *guest);
 

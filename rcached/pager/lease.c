@@ -19,9 +19,8 @@
 /* A provider keeps a grant no longer either, if nobody claims it. */
 #define UNCLAIMED_NS    (30 * NS_PER_SEC)
 #define ABANDONED_NS    (600 * NS_PER_SEC)
-#define RELEASE_NS      (3 * NS_PER_SEC)
 
-static void lease_claim(Pager *p, Lease *l)
+void lease_claim(Pager *p, Lease *l)
 {
     uint64_t now = pager_now();
 
@@ -125,7 +124,7 @@ static void lease_leave_slabs(Pager *p, const Lease *l, bool all)
     }
 }
 
-static void lease_drop(Pager *p, Lease *l)
+void lease_drop(Pager *p, Lease *l)
 {
     move_lease_gone(p, l);
     probe_lease_gone(p, l);
@@ -218,7 +217,7 @@ static void claim_slabs(Pager *p, Lease *l, const WireClaimAck *ack,
  * may say is of the moment, and the claim is sent again; and so it is when
  * another host answers at the provider's address.
  */
-static bool claim_proves_loss(const Lease *l, uint16_t status)
+bool lease_refusal_is_loss(const Lease *l, uint16_t status)
 {
     const char *answers = l->remote->answers;
 
@@ -240,7 +239,7 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
     if (p->slots.partial) {
         return;                 /* asked again when we know what is there */
     }
-    if (!claim_proves_loss(l, status)) {
+    if (!lease_refusal_is_loss(l, status)) {
         if (l->refused != status && providers_may_tell(l->remote, p)) {
             g_warning("vm %s: provider %s, which calls itself %s, did not "
                       "accept the CLAIM of lease %016" G_GINT64_MODIFIER "x "
@@ -346,6 +345,24 @@ static void claim_answer(Pager *p, Lease *l, bool bulk, const WireHead *head,
     }
 }
 
+/* Whether it is gone, and what with it, the claim will tell. */
+static void claim_again(Pager *p, Lease *l)
+{
+    l->claimed[0] = l->claimed[1] = false;
+    lease_claim(p, l);
+}
+
+/* It is gone only if the provider says so: half a day is long otherwise. */
+static void lease_released(Pager *p, Lease *l, uint16_t status)
+{
+    if (status) {
+        l->releasing = false;
+        claim_again(p, l);
+    } else {
+        lease_drop(p, l);
+    }
+}
+
 void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
                   const void *payload)
 {
@@ -362,9 +379,7 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
     case RCACHE_RENEW_ACK:
         l->renewing = false;
         if (head->status) {
-            /* Whether it is gone, and what with it, the claim will tell. */
-            l->claimed[0] = l->claimed[1] = false;
-            lease_claim(p, l);
+            claim_again(p, l);
         } else if (!wire_renew_ack_decode(payload, head->length, &ttl)) {
             l->renew_at = l->renew_sent + ttl * NS_PER_MS / 3;
             lease_expires(l, l->renew_sent + ttl * NS_PER_MS);
@@ -372,7 +387,7 @@ void lease_answer(Pager *p, Remote *remote, bool bulk, const WireHead *head,
         break;
     case RCACHE_RELEASE_ACK:
         if (l->releasing) {
-            lease_drop(p, l);
+            lease_released(p, l, head->status);
         }
         break;
     default:
@@ -516,35 +531,5 @@ void lease_tick(Pager *p, uint64_t now)
         } else if (now >= l->renew_at && !l->renewing) {
             lease_renew(p, l, now);
         }
-    }
-}
-
-/* ------------------------------------------------------------------ end */
-
-static bool any_lease_to_release(const Pager *p)
-{
-    const Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        if (l->releasing && l->remote->state == REMOTE_UP) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void lease_release_all(Pager *p)
-{
-    uint64_t end = pager_now() + RELEASE_NS;
-    Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        if (l->remote->state == REMOTE_UP) {
-            lease_release(p, l);
-        }
-    }
-    while (any_lease_to_release(p) && pager_now() < end) {
-        pager_soon(p);
-        ring_run_once(p->ring, true);
     }
 }

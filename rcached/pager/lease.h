@@ -48,7 +48,16 @@ uint64_t lease_lost_pages(const Pager *p);
 /** lease_release() - give a lease back, whose provider is up */
 void lease_release(Pager *p, Lease *l);
 
-/** lease_release_all() - give everything back, waiting up to 3 s */
-void lease_release_all(Pager *p);
+/* ---- for farewell.c ---- */
+
+/** lease_claim() - claim a lease, whose provider is up, where it is not yet */
+void lease_claim(Pager *p, Lease *l);
+
+/** lease_refusal_is_loss() - does a refused CLAIM prove that there is no such
+ * lease any more? */
+bool lease_refusal_is_loss(const Lease *l, uint16_t status);
+
+/** lease_drop() - it is gone: forget it; @l is freed */
+void lease_drop(Pager *p, Lease *l);
 
 #endif

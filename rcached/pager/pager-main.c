@@ -3,7 +3,6 @@
 #include "rcached/pager/pager-main.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,10 +13,9 @@
 #include "common/secrecy.h"
 #include "common/vmm-refuse.h"
 #include "rcached/pager-config.h"
+#include "rcached/pager/pager-end.h"
 #include "rcached/pager/pager.h"
 
-/* A VMM that has died shows it within this time of its socket's end. */
-#define VMM_DEATH_MS    500
 /* LimitNICE= in rcached.service allows as much. */
 #define PAGER_NICE      (-10)
 
@@ -56,15 +54,6 @@ static void pager_give_up(int vmm_fd, int words_fd, const char *why)
         g_warning("pager: %s", why);    /* the daemon cannot say it */
     }
     vmm_refuse(vmm_fd, -ENOTSUP, text);
-}
-
-/* Is the VMM itself gone, not only its connection? */
-static bool vmm_is_dead(Pager *p)
-{
-    struct pollfd pfd = { .fd = p->vmm.pidfd, .events = POLLIN };
-
-    return p->vmm.gone ||
-           (p->vmm.pidfd >= 0 && poll(&pfd, 1, VMM_DEATH_MS) == 1);
 }
 
 /* What the daemon says on the command line, see link.h. */
@@ -160,9 +149,7 @@ static int pager_live(PagerArgs *args)
     while (!p->done) {
         pager_turn(p);
     }
-    if (p->attached && (p->vmm.bye || vmm_is_dead(p))) {
-        lease_release_all(p);
-    }
+    pager_end(p);
     pager_quiesce(p);
     pager_free(p);
     return 0;

@@ -4,7 +4,8 @@
 #define PAGER_PAGER_MAIN_H
 
 /**
- * pager_main() - be a pager until the VMM's connection ends
+ * pager_main() - be a pager until the VMM's connection has ended, and then for
+ * as long as farewell.h says
  * @argv: --pager --vmm-fd=N --link=PATH --host=NAME [--words-fd=N]
  *        [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
  *        [--moves-per-minute=N]

@@ -8,6 +8,7 @@
  * to do; everything that ends a wait is on the ring.
  */
 #include "rcached/pager/pager.h"
+#include "rcached/pager/pager-end.h"
 #include "rcached/pager/punch.h"
 
 #include <poll.h>
@@ -58,7 +59,11 @@ static void tick_done(RingOp *op, int res, bool more)
 
     ring_timeout(p->ring, &p->tick_op, TICK_NS);
     seqsock_flush(&p->vmm.sock);
-    if (!p->attached || p->done) {
+    if (p->done) {
+        pager_end_tick(p, now);
+        return;
+    }
+    if (!p->attached) {
         return;
     }
     p->evictor.zap_fruitless = 0;
@@ -86,6 +91,11 @@ static void tick_done(RingOp *op, int res, bool more)
     if (report_tick(p, now)) {
         command_progress(p);
     }
+}
+
+/* Whoever waits for it looks itself. */
+static void gone_done(RingOp *op, int res, bool more)
+{
 }
 
 static void faults_done(RingOp *op, int res, bool more)
@@ -186,6 +196,7 @@ Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     ring_op_init(&p->faults_op, faults_done);
     ring_op_init(&p->tick_op, tick_done);
     ring_op_init(&p->soon_op, soon_done);
+    ring_op_init(&p->gone_op, gone_done);
     seqsock_init(&p->vmm.sock, p->ring, &vmm_ops, p);
     seqsock_init(&p->uplink.sock, p->ring, &uplink_ops, p);
     providers_init(&p->providers, &provider_ops);
@@ -208,7 +219,9 @@ void pager_quiesce(Pager *p)
     providers_close_all(p);
     ring_cancel(p->ring, &p->faults_op);
     ring_cancel(p->ring, &p->soon_op);
+    ring_cancel(p->ring, &p->gone_op);
     while (ring_op_busy(&p->faults_op) || ring_op_busy(&p->soon_op) ||
+           ring_op_busy(&p->gone_op) ||
            p->vmm.sock.fd >= 0 || p->uplink.sock.fd >= 0) {
         ring_run_once(p->ring, true);
     }

@@ -36,6 +36,7 @@
 #include "rcached/pager/compare.h"
 #include "rcached/pager/copies.h"
 #include "rcached/pager/evict.h"
+#include "rcached/pager/farewell.h"
 #include "rcached/pager/fault.h"
 #include "rcached/pager/fetch.h"
 #include "rcached/pager/freeing.h"
@@ -74,6 +75,7 @@
  * @faults_op: poll on the userfaultfd
  * @tick_op: the timer of what is done ten times a second
  * @soon_op: a short timer for retries
+ * @gone_op: poll on the VMM's pidfd, when its connection has ended
  * @done: leave the loop
  * @attached: READY has been sent: the tables below are there
  * @serial: of the request that was sent last, to whomever
@@ -86,6 +88,7 @@ struct Pager {
     RingOp faults_op;
     RingOp tick_op;
     RingOp soon_op;
+    RingOp gone_op;
     bool done;
     bool attached;
     uint32_t serial;
@@ -97,6 +100,7 @@ struct Pager {
     Limits limits;
     Commands command;
     Report report;
+    Farewell farewell;
     Providers providers;
     Leases leases;
     LeaseWant want;

@@ -16,7 +16,11 @@ static void provider_up(Remote *remote)
                   "confirm what arrives: a page whose bits are changed on the "
                   "way is lost", p->name, remote->host);
     }
-    lease_remote_up(remote->owner, remote);
+    if (p->done) {
+        farewell_remote_up(remote->owner, remote);
+    } else {
+        lease_remote_up(remote->owner, remote);
+    }
 }
 
 static void provider_down(Remote *remote, const char *reason)
@@ -64,7 +68,8 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     Pager *p = remote->owner;
     bool known = true, here = bulk != (head->type == RCACHE_GET_REPLY);
 
-    if (p->done && head->type != RCACHE_RELEASE_ACK) {
+    if (p->done) {
+        farewell_answer(p, remote, bulk, head);
         return;
     }
     switch (head->type) {

@@ -97,6 +97,7 @@ static bool seqsock_take(SeqSock *s)
         return false;
     }
     if (len <= 0) {
+        s->by_peer |= !s->closing;
         seqsock_close(s, "%s", len ? g_strerror(errno) : "closed");
         return false;
     }
@@ -148,6 +149,7 @@ void seqsock_init(SeqSock *sock, Ring *ring, const SeqSockOps *ops,
 void seqsock_start(SeqSock *sock, int fd)
 {
     sock->fd = fd;
+    sock->by_peer = false;
     ring_poll_multishot(sock->ring, &sock->poll, fd, POLLIN);
 }
 
@@ -188,6 +190,12 @@ static int send_now(int to, const void *msg, size_t len, int fd)
     return sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+static void sending_failed(SeqSock *sock, int err)
+{
+    sock->by_peer |= err == -EPIPE || err == -ECONNRESET;
+    seqsock_close(sock, "send: %s", g_strerror(-err));
+}
+
 void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
 {
     int ret = -EAGAIN;
@@ -202,7 +210,7 @@ void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
         g_queue_get_length(&sock->out) < SEQSOCK_QUEUE_MAX) {
         g_queue_push_tail(&sock->out, g_bytes_new(msg, len));
     } else if (ret < 0) {
-        seqsock_close(sock, "send: %s", g_strerror(-ret));
+        sending_failed(sock, ret);
     }
 }
 
@@ -220,7 +228,7 @@ void seqsock_flush(SeqSock *sock)
             break;
         }
         if (ret < 0) {
-            seqsock_close(sock, "send: %s", g_strerror(-ret));
+            sending_failed(sock, ret);
             break;
         }
         g_bytes_unref(g_queue_pop_head(&sock->out));

@@ -33,6 +33,7 @@ struct SeqSock {
     void *owner;
     int fd;
     bool closing;
+    bool by_peer;               /* it was the peer who ended it */
     char reason[160];
     RingOp poll;
     RingOp end;

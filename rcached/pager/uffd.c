@@ -80,6 +80,16 @@ int uffd_continue(int fd, uint64_t addr)
     return uffd_ioctl(fd, UFFDIO_CONTINUE, &cont);
 }
 
+bool uffd_is_dead(int fd, uint64_t addr)
+{
+    /* Nothing is protected here, so that there is nothing to take back. */
+    struct uffdio_writeprotect none = {
+        .range = { .start = addr, .len = RCACHE_PAGE_SIZE },
+    };
+
+    return uffd_ioctl(fd, UFFDIO_WRITEPROTECT, &none) == -ESRCH;
+}
+
 int uffd_wake(int fd, uint64_t start, uint64_t len)
 {
     struct uffdio_range range = { .start = start, .len = len };

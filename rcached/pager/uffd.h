@@ -10,6 +10,7 @@
 #ifndef PAGER_UFFD_H
 #define PAGER_UFFD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UFFD_READ_MAX   64u     /* messages uffd_read() takes at once */
@@ -43,6 +44,12 @@ int uffd_zeropage(int fd, uint64_t addr);
  * Return: 0; -EEXIST: mapped already, nobody woken; -EFAULT: a hole
  */
 int uffd_continue(int fd, uint64_t addr);
+
+/**
+ * uffd_is_dead() - is the address space gone that @fd is about?
+ * @addr: of a page in it that is, or was, registered
+ */
+bool uffd_is_dead(int fd, uint64_t addr);
 
 /** uffd_wake() - let who waits in the range fault again */
 int uffd_wake(int fd, uint64_t start, uint64_t len);

@@ -2,6 +2,8 @@
 /* uplink-messages: what rcached says.  See uplink-messages.h. */
 #include "rcached/pager/uplink-messages.h"
 
+#include <errno.h>
+
 #include "rcached/pager/pager.h"
 
 /* The daemon has read its certificates, or is another daemon. */
@@ -12,6 +14,15 @@ static void uplink_tls(Pager *p, int fd, bool plain)
     if (!providers_set_tls(p, fd, plain, &error)) {
         g_warning("vm %s: %s: going on with what was there before", p->name,
                   error->message);
+    }
+}
+
+static void uplink_evict(Pager *p, const struct LinkEvict *msg)
+{
+    if (p->done) {
+        uplink_result(p, msg->hdr.tag, -ESHUTDOWN, 0, "the VM has ended");
+    } else {
+        command_evict(p, true, msg->hdr.tag, msg->what, msg->bytes);
     }
 }
 
@@ -28,11 +39,13 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
     } else if (hdr->type == LINK_GRANTS && len >= sizeof(struct LinkGrants)) {
         lease_demand_answer(p, msg);
     } else if (hdr->type == LINK_EVICT && len >= sizeof(*evict)) {
-        command_evict(p, true, hdr->tag, evict->what, evict->bytes);
-    } else if (hdr->type == LINK_LIMIT && len >= sizeof(*limit)) {
+        uplink_evict(p, evict);
+    } else if (hdr->type == LINK_LIMIT && !p->done && len >= sizeof(*limit)) {
         limit_told(p, limit->local_max);
     } else if (hdr->type == LINK_TLS) {
         uplink_tls(p, nr_fds ? fds[0] : -1, hdr->tag == LINK_TLS_PLAIN);
+    } else if (hdr->type == LINK_LEAVE) {
+        p->farewell.wanted_at = pager_now();
     }
 }
 

@@ -143,6 +143,12 @@ static void held_fill_lost(const Loss *loss, struct LinkHeld *h, uint64_t now)
 
 _Static_assert(LOSSES_MAX <= LINK_LOST_MAX, "each loss has its place");
 
+static enum LinkAttached attached(const Pager *p)
+{
+    return farewell_leaves(&p->farewell) ? LINK_LEAVING
+           : p->done ? LINK_APART : LINK_ATTACHED;
+}
+
 static void uplink_stats(Pager *p, uint64_t now)
 {
     struct {
@@ -150,15 +156,17 @@ static void uplink_stats(Pager *p, uint64_t now)
         struct LinkHeld held[LINK_HELD_MAX];
     } msg = { 0 };
     const Lease *l;
-    CopiesCount count;
+    CopiesCount count = { 0 };
     uint32_t n = 0;
     Loss loss;
 
-    report_stats(p, &msg.head.stats, now);
-    copies_count(p, &count);
-    for (unsigned i = 0; loss_by(p, i, &loss); i++) {
-        if (loss.pages) {
-            held_fill_lost(&loss, &msg.held[n++], now);
+    if (!farewell_leaves(&p->farewell)) {
+        report_stats(p, &msg.head.stats, now);
+        copies_count(p, &count);
+        for (unsigned i = 0; loss_by(p, i, &loss); i++) {
+            if (loss.pages) {
+                held_fill_lost(&loss, &msg.held[n++], now);
+            }
         }
     }
     LEASES_FOREACH(l, &p->leases) {
@@ -168,14 +176,14 @@ static void uplink_stats(Pager *p, uint64_t now)
         .magic = LINK_MAGIC, .type = LINK_STATS,
         .size = sizeof(msg.head) + n * sizeof(msg.held[0]),
     };
-    msg.head.attached = 1;
+    msg.head.attached = attached(p);
     msg.head.nr_held = n;
     seqsock_send(&p->uplink.sock, &msg, msg.head.hdr.size, -1);
 }
 
 void uplink_tick(Pager *p, uint64_t now)
 {
-    if (!p->attached) {
+    if (!p->attached && !farewell_leaves(&p->farewell)) {
         return;
     }
     if (p->uplink.sock.fd < 0) {

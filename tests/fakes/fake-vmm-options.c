@@ -86,6 +86,8 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "discard-permille", 0, 0, G_OPTION_ARG_INT, &c->discard_permille,
           "", "N" },
         { "zap-delay-us", 0, 0, G_OPTION_ARG_INT, &c->zap_delay_us, "", "N" },
+        { "linger", 0, 0, G_OPTION_ARG_INT, &c->linger_ms,
+          "live on when the connection has been closed, in the end", "MS" },
         { "dma", 0, 0, G_OPTION_ARG_NONE, &c->dma, "", NULL },
         { "intruder", 0, 0, G_OPTION_ARG_NONE, &c->intruder, "", NULL },
         { "no-seal", 0, 0, G_OPTION_ARG_NONE, &c->no_seal,

@@ -39,6 +39,7 @@ typedef struct Run {
     int seconds;
     int most_seconds;
     int until_evicted;
+    int linger_ms;
     const char *figures;        /* a file; NULL: none */
     uint64_t began;             /* ns */
     pthread_t guest[THREADS_MAX], dma, intruder, sampler;
@@ -509,6 +510,7 @@ static int run_all(Run *run)
     pthread_join(run->sampler, NULL);
     v->stop = true;
     pthread_join(v->service, NULL);
+    usleep(run->linger_ms * 1000);
     print_result(run, wrong);
     return v->mismatches != 0;
 }
@@ -547,6 +549,7 @@ int main(int argc, char **argv)
         run.most_seconds = line.most_seconds;
         run.until_evicted = line.until;
         run.figures = line.figures;
+        run.linger_ms = line.linger_ms;
         ret = run_vmm(vmm, &run);
     } else {
         fprintf(stderr, "fake-vmm: see --help\n");

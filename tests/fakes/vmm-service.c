@@ -341,6 +341,13 @@ static void do_progress(Service *s, const struct RcacheVmmProgress *msg)
     }
 }
 
+static void kill_pager(const Service *s)
+{
+    if (syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0) < 0) {
+        perror("pidfd_send_signal");
+    }
+}
+
 /* This pager is one of those that are not to live long. */
 static void do_kill(Service *s)
 {
@@ -350,9 +357,7 @@ static void do_kill(Service *s)
         usleep(rand() % v->kill_delay_us);
     }
     v->kills--;
-    if (syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0) < 0) {
-        perror("pidfd_send_signal");
-    }
+    kill_pager(s);
 }
 
 static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
@@ -457,6 +462,10 @@ static void prove_dead(Service *s)
 {
     struct pollfd pfd = { .fd = s->pidfd, .events = POLLIN };
 
+    /* Who does not connect again would be waited for. */
+    if (s->pidfd >= 0 && s->vmm->detached) {
+        kill_pager(s);
+    }
     while (s->pidfd >= 0 && !s->vmm->stop) {
         if (poll(&pfd, 1, 100) == 1) {
             close(s->pidfd);

@@ -1246,9 +1246,56 @@ MUTATIONS = {
         "unit-lease"),
     "any-refusal-is-a-loss": (
         "rcached/pager/lease.c",
-        "    if (!claim_proves_loss(l, status)) {",
-        "    if (0 && !claim_proves_loss(l, status)) {",
+        "    if (!lease_refusal_is_loss(l, status)) {",
+        "    if (0 && !lease_refusal_is_loss(l, status)) {",
         "unit-lease"),
+    "a-refused-release-is-an-end": (
+        "rcached/pager/lease.c",
+        "            lease_released(p, l, head->status);",
+        "            lease_released(p, l, 0);", "unit-lease"),
+    "farewell-a-refused-release-is-an-end": (
+        "rcached/pager/farewell.c",
+        "    if (!status) {\n        lease_drop(p, l);\n        return;",
+        "    if (1) {\n        lease_drop(p, l);\n        return;",
+        "unit-farewell"),
+    "farewell-pagers-do-not-wait-for-a-death": (
+        "rcached/pager/pager-end.c",
+        "        .alone = !p->vmm.sock.by_peer ||",
+        "        .alone = true ||", "vmm_takes_its_time"),
+    "farewell-the-living-are-taken-for-dead": (
+        "rcached/pager/farewell.c",
+        "    if (seen->dead || seen->bye) {", "    if (1) {",
+        ["vmm_takes_its_time", "unit-farewell"]),
+    "farewell-who-is-away-is-left-alone": (
+        "rcached/pager/pager-end.c",
+        "        providers_tick(p, now);\n", "",
+        "provider_away_at_the_end"),
+    "farewell-memory-of-the-dead-is-kept": (
+        "rcached/pager/pager-end.c",
+        "    guest_let_go(&p->guest);\n", "", "provider_away_at_the_end"),
+    "farewell-nobody-is-told-to-leave": (
+        "rcached/vms.c",
+        "            link_send_leave(vm->link);\n", "            ;\n",
+        ["started_again_at_once", "unit-leaving"]),
+    "farewell-nobody-leaves-when-told": (
+        "rcached/pager/uplink-messages.c",
+        "        p->farewell.wanted_at = pager_now();\n", "        ;\n",
+        "started_again_at_once"),
+    "the-ended-are-vms": (
+        "rcached/vm.c",
+        "    return vm->pager && vm->figures.leaving &&",
+        "    return 0 && vm->pager && vm->figures.leaving &&",
+        ["provider_away_at_the_end", "unit-leaving"]),
+    "the-own-disk-waits-for-pagers": (
+        "rcached/rcached.c",
+        "    unsigned n = r->provider ? provider_end_own(",
+        "    unsigned n = 0 ? provider_end_own(", "own_disk_ends_with_its_vm"),
+    "the-own-disk-ends-with-a-pager": (
+        "rcached/vm.c",
+        "        vm->vmm_incarnation == vm->incarnation &&\n"
+        "        vmm_process_alive(&vm->vmm) == VMM_DEAD) {",
+        "        vm->vmm_incarnation == vm->incarnation) {",
+        ["own_disk_ends_with_its_vm", "unit-vms-next"]),
     "grants-without-an-entry-are-kept": (
         "rcached/pager/lease.c",
         "        lease_decline(p, g);\n",

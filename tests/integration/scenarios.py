@@ -31,6 +31,7 @@ import crash_points
 import crash_providers
 import ends
 import failover
+import farewells
 import giveback
 import guarded
 import intruders
@@ -49,6 +50,7 @@ SCENARIOS = {**accounts.SCENARIOS, **attacks.SCENARIOS,
              **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
              **copies.SCENARIOS, **crash_arbiters.SCENARIOS,
+             **farewells.SCENARIOS,
              **crash_commands.SCENARIOS, **crash_points.SCENARIOS,
              **crash_providers.SCENARIOS, **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS, **guarded.SCENARIOS,

@@ -28,6 +28,7 @@ typedef struct FakePager {
     uint64_t incarnation;
     const char *link_path;
     int link;
+    bool parting;               /* the VMM has gone, and it has not */
 } FakePager;
 
 static int connect_to(const char *path)
@@ -112,7 +113,7 @@ static void link_stats(const FakePager *p)
                        .local_max = FAKE_GUEST / 4,
                        .size = FAKE_GUEST, .faults_remote = 5,
                        .faults_minor = 7, .fault_p50 = 40000 },
-            .attached = 1,
+            .attached = p->parting ? LINK_LEAVING : LINK_ATTACHED,
             .nr_held = is(p, "bad") ? 2 : nr,
         },
     };
@@ -217,9 +218,21 @@ static void link_message(FakePager *p)
                                msg.grants.grant[0].host,
                                msg.grants.label[0], msg.grants.text);
         tell_vmm(text);
+    } else if (msg.hdr.type == LINK_LEAVE && p->parting) {
+        _exit(0);
     } else if (msg.hdr.type == LINK_EVICT) {
         link_evict(p, &msg.evict);
     }
+}
+
+/* Its VMM's connection has ended. */
+static void fake_part(FakePager *p)
+{
+    if (!is(p, "parting")) {
+        _exit(0);
+    }
+    p->parting = true;
+    link_stats(p);
 }
 
 static void fake_loop(FakePager *p)
@@ -228,7 +241,8 @@ static void fake_loop(FakePager *p)
 
     for (;;) {
         struct pollfd pfd[2] = {
-            { .fd = is(p, "stubborn") ? -1 : VMM_FD, .events = POLLIN },
+            { .fd = is(p, "stubborn") || p->parting ? -1 : VMM_FD,
+              .events = POLLIN },
             { .fd = p->link, .events = POLLIN },
         };
 
@@ -245,7 +259,7 @@ static void fake_loop(FakePager *p)
             char byte;
 
             if (recv(VMM_FD, &byte, 1, MSG_DONTWAIT) <= 0) {
-                _exit(0);
+                fake_part(p);
             }
         }
         if (pfd[1].revents) {

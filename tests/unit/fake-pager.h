@@ -13,6 +13,7 @@
  *   "brief..."     is READY, then exits with status 3
  *   "cannot..."    says that it cannot start, and why, and exits with status 1
  *   "stubborn..."  does not end when the VMM's connection does
+ *   "parting..."   so, too, and says that it leaves; ends at LINK_LEAVE
  *   "mute..."      answers no LINK_EVICT
  *   "dumb..."      reports once and not again
  *   "old..."       speaks another version of the link

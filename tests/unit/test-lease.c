@@ -36,6 +36,22 @@ START_TEST(claimed_renewed_released)
 }
 END_TEST
 
+/* The provider may only not know that this session has claimed it. */
+START_TEST(a_refused_release_is_no_end)
+{
+    Lease *l = ready(LEASE);
+
+    lease_release(&p, l);
+    nr_sent = 0;
+    answer(l, true, RCACHE_RELEASE_ACK, RCACHE_E_LEASE);
+    ck_assert_ptr_eq(p.leases.entry[0], l);
+    ck_assert(!lease_ready(l));
+    ck_assert_uint_eq(was_sent(RCACHE_CLAIM, LEASE), 2);
+    answer(l, true, RCACHE_CLAIM_ACK, RCACHE_E_LEASE);
+    ck_assert_ptr_null(p.leases.entry[0]);
+}
+END_TEST
+
 /* Whenever it comes, nothing is made of it. */
 START_TEST(more_slabs_than_were_granted)
 {
@@ -138,6 +154,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, claimed_renewed_released);
+    tcase_add_test(tc, a_refused_release_is_no_end);
     tcase_add_test(tc, more_slabs_than_were_granted);
     tcase_add_test(tc, only_one_refusal_is_a_loss);
     tcase_add_test(tc, another_hosts_refusal_is_no_loss);

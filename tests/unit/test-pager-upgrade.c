@@ -110,6 +110,22 @@ START_TEST(a_vm_that_is_gone_holds_up_nobody)
 }
 END_TEST
 
+/* What would be gained?  Its leases would be lost. */
+START_TEST(who_leaves_is_not_replaced)
+{
+    vms[0].figures.leaving = true;
+    vms[0].figures.attached = false;
+    ck_assert_uint_eq(pager_upgrade_left(list), NR - 1);
+    ck_assert_ptr_eq(next(S), &vms[1]);
+    /* Its VM ends before the next pager has been seen to serve it. */
+    dies(1);
+    follows(1);
+    vms[1].figures.leaving = true;
+    ck_assert_ptr_null(next(2 * S));
+    ck_assert_ptr_eq(next(4 * S), &vms[2]);
+}
+END_TEST
+
 START_TEST(only_who_can_be_replaced)
 {
     vms[0].figures.build = VM_BUILD_STRANGE;
@@ -137,6 +153,7 @@ int main(void)
     tcase_add_test(tc, one_by_one);
     tcase_add_test(tc, not_past_one_that_does_not_serve);
     tcase_add_test(tc, a_vm_that_is_gone_holds_up_nobody);
+    tcase_add_test(tc, who_leaves_is_not_replaced);
     tcase_add_test(tc, only_who_can_be_replaced);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

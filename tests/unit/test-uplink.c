@@ -46,6 +46,11 @@ void copies_count(const Pager *pager, CopiesCount *out)
     memset(out, 0, sizeof(*out));
 }
 
+bool farewell_leaves(const Farewell *f)
+{
+    return f->state == FAREWELL_RELEASING;
+}
+
 /* As many have lost a page as can be told of. */
 bool loss_by(const Pager *pager, unsigned i, Loss *out)
 {
@@ -89,6 +94,23 @@ START_TEST(all_leases_are_told)
 }
 END_TEST
 
+/* Of a VM that has ended there are only leases left. */
+START_TEST(who_leaves_says_so)
+{
+    uplink_tick(&p, NS_PER_SEC);
+    ck_assert_uint_eq(sent.stats.attached, LINK_ATTACHED);
+    p.done = true;
+    uplink_tick(&p, 3 * NS_PER_SEC);
+    ck_assert_uint_eq(sent.stats.attached, LINK_APART);
+    ck_assert_uint_eq(sent.stats.nr_held, RCACHE_NR_LEASES + LOSSES_MAX);
+    p.farewell.state = FAREWELL_RELEASING;
+    p.attached = false;
+    uplink_tick(&p, 5 * NS_PER_SEC);
+    ck_assert_uint_eq(sent.stats.attached, LINK_LEAVING);
+    ck_assert_uint_eq(sent.stats.nr_held, RCACHE_NR_LEASES);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("uplink");
@@ -98,6 +120,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, all_leases_are_told);
+    tcase_add_test(tc, who_leaves_says_so);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

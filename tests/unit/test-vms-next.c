@@ -231,6 +231,60 @@ START_TEST(a_host_keeps_its_name_while_pagers_run)
 }
 END_TEST
 
+typedef struct Over {
+    unsigned n;
+    uint8_t uuid[RCACHE_UUID_LEN];
+    uint64_t incarnation;
+} Over;
+
+static void note_over(const uint8_t *uuid, uint64_t incarnation,
+                      const char *name, void *opaque)
+{
+    Over *over = opaque;
+
+    over->n++;
+    memcpy(over->uuid, uuid, sizeof(over->uuid));
+    over->incarnation = incarnation;
+}
+
+static void expect_over(const Over *over)
+{
+    ck_assert_uint_ge(over->n, 1);
+    ck_assert_uint_eq(over->uuid[0], 1);
+    ck_assert_uint_eq(over->incarnation, 42);
+}
+
+/* Pages of one that lives may be away, whatever its pagers do. */
+START_TEST(a_vm_is_over_when_its_process_is_dead)
+{
+    Over over = { 0 };
+    pid_t vmm, pager;
+
+    fix.config.over = note_over;
+    fix.config.over_opaque = &over;
+    next_daemon();
+    vmm = other_vmm(1, 42, "web");
+    pager = wait_for_pager();
+    kill(pager, SIGKILL);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    fake_pump(fix.config.forget_ms + 1200, NULL, NULL);
+    ck_assert_uint_eq(over.n, 0);
+    kill_vmm(vmm);
+    ck_assert(fake_pump(5000, no_vm, NULL));
+    expect_over(&over);
+    /* Between two daemons. */
+    over.n = 0;
+    vmm = other_vmm(1, 42, "web");
+    pager = wait_for_pager();
+    vms_free(fix.vms);
+    kill(pager, SIGKILL);
+    waitpid(pager, NULL, 0);
+    kill_vmm(vmm);
+    fix.vms = vms_new(&fix.config, NULL);
+    expect_over(&over);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("vms-next");
@@ -252,6 +306,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_vmm_that_died_meanwhile_is_dead);
     tcase_add_test(tc, a_file_without_its_lock_proves_nothing);
     tcase_add_test(tc, a_link_adopts_only_the_holder_of_the_lock);
+    tcase_add_test(tc, a_vm_is_over_when_its_process_is_dead);
     tcase_add_test(tc, one_daemon_in_a_folder_and_no_socket_after_it);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

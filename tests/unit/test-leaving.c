@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A pager that stays when its VM has ended: it is no VM to anybody, and gives
+ * its place to who wants it.
+ */
+#include <check.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rcached/report.h"
+#include "tests/unit/daemon-fixture.h"
+
+#define UUID    5
+/* Sooner than a pager that does not end is killed. */
+#define SOON_US (4 * G_USEC_PER_SEC)
+
+static Daemon daemon_;
+
+static void set_up(void)
+{
+    daemon_start(&daemon_, (const char *[]) { "--lend", "0", NULL });
+}
+
+static void tear_down(void)
+{
+    daemon_stop(&daemon_);
+}
+
+static const Vm *the_vm(void)
+{
+    return vms_find(daemon_.rcached->vms, "parting");
+}
+
+static bool is_leaving(void *opaque)
+{
+    return the_vm() && the_vm()->figures.leaving;
+}
+
+static bool has_ended(void *opaque)
+{
+    return the_vm() && vm_has_ended(the_vm());
+}
+
+/* Another process, so that it can die; its pager has connected. */
+static pid_t vmm_of_another_process(void)
+{
+    int said[2];
+    pid_t pid;
+    char byte;
+
+    ck_assert_int_eq(pipe(said), 0);
+    pid = fork();
+    if (!pid) {
+        g_autofree char *path = rundir_path(daemon_.rcached->dir, "vmm.sock");
+        struct RcacheVmmHello hello = fake_vmm_hello(UUID, 42, "parting");
+        int fd = fake_vmm_connect(path);
+
+        ck_assert_int_eq(send(fd, &hello, sizeof(hello), 0), sizeof(hello));
+        ck_assert_int_eq(write(said[1], "x", 1), 1);
+        pause();
+        _exit(0);
+    }
+    ck_assert_int_eq(read(said[0], &byte, 1), 1);
+    close(said[0]);
+    close(said[1]);
+    return pid;
+}
+
+static bool has_stats(void *opaque)
+{
+    return the_vm() && the_vm()->figures.attached;
+}
+
+START_TEST(who_has_ended_is_no_vm)
+{
+    g_autoptr(GArray) guests = g_array_new(FALSE, FALSE,
+                                           sizeof(WireBeatGuest));
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE,
+                                         sizeof(WireBeatLease));
+    g_autoptr(GArray) troubles = g_array_new(FALSE, FALSE,
+                                             sizeof(WireBeatTrouble));
+    g_autoptr(GArray) predicted = g_array_new(FALSE, FALSE,
+                                              sizeof(PredictGuest));
+    g_autoptr(JsonObject) vm = NULL, status = NULL;
+    pid_t vmm = vmm_of_another_process();
+
+    ck_assert(fake_pump(5000, has_stats, NULL));
+    kill(vmm, SIGKILL);
+    waitpid(vmm, NULL, 0);
+    ck_assert(fake_pump(5000, has_ended, NULL));
+    report_beat_all(daemon_.rcached->vms, guests, held, troubles);
+    ck_assert_uint_eq(guests->len, 0);
+    ck_assert_uint_eq(held->len, 1);
+    report_predict_all(daemon_.rcached->vms, predicted);
+    ck_assert_uint_eq(predicted->len, 0);
+    vm = daemon_first(&daemon_, "vms");
+    ck_assert_str_eq(json_object_get_string_member(vm, "state"), "ended");
+    status = daemon_ask_object(&daemon_, "status");
+    ck_assert_int_eq(json_object_get_int_member(status, "vms"), 0);
+    ck_assert_ptr_nonnull(the_vm());    /* and so it stays */
+}
+END_TEST
+
+/* It may have lost its VMM's connection alone: that lives, and waits. */
+START_TEST(the_place_is_given_to_who_wants_it)
+{
+    int64_t began;
+    pid_t first;
+    int fd = daemon_vm(&daemon_, UUID, "parting"), again;
+
+    ck_assert(fake_pump(5000, has_stats, NULL));
+    first = pager_process_pid(the_vm()->pager);
+    close(fd);
+    ck_assert(fake_pump(5000, is_leaving, NULL));
+    ck_assert(!vm_has_ended(the_vm()));
+    began = g_get_monotonic_time();
+    again = daemon_vm(&daemon_, UUID, "parting");
+    ck_assert_int_ne(pager_process_pid(the_vm()->pager), first);
+    ck_assert_int_lt(g_get_monotonic_time() - began, SOON_US);
+    close(again);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("leaving");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    fake_pager_main(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, who_has_ended_is_no_vm);
+    tcase_add_test(tc, the_place_is_given_to_who_wants_it);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
