@@ -20,7 +20,7 @@ static void uplink_tls(Pager *p, int fd, bool plain)
 static void uplink_evict(Pager *p, const struct LinkEvict *msg)
 {
     if (p->done) {
-        uplink_result(p, msg->hdr.tag, -ESHUTDOWN, 0, "the VM has ended");
+        uplink_result(p, msg->hdr.tag, -ESHUTDOWN, 0, "its QEMU has left");
     } else {
         command_evict(p, true, msg->hdr.tag, msg->what, msg->bytes);
     }

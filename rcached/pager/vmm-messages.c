@@ -252,7 +252,7 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
         break;
     case RCACHE_VMM_BYE:
         attach_finish(p);       /* nobody waits any more */
-        p->vmm.bye = !table_away(&p->table);
+        p->vmm.bye = p->attached && !table_away(&p->table);
         pager_quit(p, "the VMM needs no remote memory any more");
         break;
     case RCACHE_VMM_BALLOON:
