@@ -1265,7 +1265,7 @@ MUTATIONS = {
     "farewell-the-living-are-taken-for-dead": (
         "rcached/pager/farewell.c",
         "    if (seen->dead || seen->bye) {", "    if (1) {",
-        ["vmm_takes_its_time", "unit-farewell"]),
+        "unit-farewell"),
     "farewell-who-is-away-is-left-alone": (
         "rcached/pager/pager-end.c",
         "        providers_tick(p, now);\n", "",
@@ -1276,7 +1276,7 @@ MUTATIONS = {
     "farewell-nobody-is-told-to-leave": (
         "rcached/vms.c",
         "            link_send_leave(vm->link);\n", "            ;\n",
-        ["started_again_at_once", "unit-leaving"]),
+        "started_again_at_once"),
     "farewell-nobody-leaves-when-told": (
         "rcached/pager/uplink-messages.c",
         "        p->farewell.wanted_at = pager_now();\n", "        ;\n",
@@ -1285,7 +1285,7 @@ MUTATIONS = {
         "rcached/vm.c",
         "    return vm->pager && vm->figures.leaving &&",
         "    return 0 && vm->pager && vm->figures.leaving &&",
-        ["provider_away_at_the_end", "unit-leaving"]),
+        "unit-leaving"),
     "the-own-disk-waits-for-pagers": (
         "rcached/rcached.c",
         "    unsigned n = r->provider ? provider_end_own(",
@@ -1295,7 +1295,7 @@ MUTATIONS = {
         "        vm->vmm_incarnation == vm->incarnation &&\n"
         "        vmm_process_alive(&vm->vmm) == VMM_DEAD) {",
         "        vm->vmm_incarnation == vm->incarnation) {",
-        ["own_disk_ends_with_its_vm", "unit-vms-next"]),
+        "unit-vms-next"),
     "grants-without-an-entry-are-kept": (
         "rcached/pager/lease.c",
         "        lease_decline(p, g);\n",
