@@ -20,10 +20,12 @@
 /* What it is called until it is whole. */
 #define VM_NEW  "new-vm"
 #define NAME_FILE "host-name"
+#define FIRST_FILE "pid-1"
 
 struct RunDir {
     char *path;
     char *host;                 /* what this host is called, or NULL */
+    uint64_t first;             /* rundir_check_pids() */
     int fd;
 };
 
@@ -254,11 +256,19 @@ static bool write_vm(RunDir *dir, const char *name, const RunDirVm *vm)
            !renameat(dir->fd, VM_NEW, dir->fd, name);
 }
 
+static bool write_first(const RunDir *dir)
+{
+    g_autofree char *path = rundir_path(dir, FIRST_FILE);
+    g_autofree char *text = g_strdup_printf("%" PRIu64 "\n", dir->first);
+
+    return g_file_set_contents(path, text, -1, NULL);
+}
+
 void rundir_note_vm(RunDir *dir, const RunDirVm *vm)
 {
     g_autofree char *name = file_of(VM_PREFIX, vm->uuid);
 
-    if (!write_vm(dir, name, vm)) {
+    if (!write_first(dir) || !write_vm(dir, name, vm)) {
         g_warning("vm %s: cannot record whose it is (%s): a restarted daemon "
                   "may take another process for this VM", vm->name,
                   g_strerror(errno));
@@ -308,5 +318,33 @@ void rundir_scan_vms(RunDir *dir, RunDirNoted *noted, void *opaque)
         } else {
             unlinkat(dir->fd, name, 0);
         }
+    }
+}
+
+static void forget_pid(const RunDirVm *note, void *opaque)
+{
+    g_autofree char *name = file_of(VM_PREFIX, note->uuid);
+    RunDir *dir = opaque;
+    RunDirVm vm = *note;
+
+    vm.pid = 0;
+    vm.mark = 0;
+    if (!write_vm(dir, name, &vm)) {
+        unlinkat(dir->fd, name, 0);
+    }
+}
+
+void rundir_check_pids(RunDir *dir, uint64_t first)
+{
+    g_autofree char *path = rundir_path(dir, FIRST_FILE);
+    g_autofree char *was = NULL;
+
+    dir->first = first;
+    if (g_file_get_contents(path, &was, NULL, NULL) &&
+        g_ascii_strtoull(was, NULL, 10) != first) {
+        g_message("rcached: the last daemon in %s ran in another pid "
+                  "namespace: which process a VM belongs to is not known until "
+                  "its VMM connects again", dir->path);
+        rundir_scan_vms(dir, forget_pid, dir);
     }
 }

@@ -15,6 +15,10 @@
  * "PID MARK UID BOUND INCARNATION NAME".  It outlives the VM's pagers, and is
  * for the next daemon: nobody else is to come forward as this VM meanwhile.
  *
+ * <folder>/pid-1 is the mark of process 1 as the daemon saw it that wrote those
+ * files.  Another one means another pid namespace (a container made anew), in
+ * which their pids name nobody.
+ *
  * <folder>/host-name is what the daemon called this host when it started the
  * first of those pagers.
  *
@@ -52,6 +56,15 @@ typedef struct RunDirVm {
     uint64_t incarnation;
     char name[RCACHE_NAME_MAX];
 } RunDirVm;
+
+/**
+ * rundir_check_pids() - forget the pids of VMs that are of another namespace
+ * @first: the mark of process 1 (vmm-process.h)
+ *
+ * Before rundir_scan_vms().  Whose those VMs are is not known any more, so that
+ * none of them is taken for dead.
+ */
+void rundir_check_pids(RunDir *dir, uint64_t first);
 
 /** RunDirSeen - one pager that is alive */
 typedef void RunDirSeen(const RunDirPager *pager, void *opaque);

@@ -98,6 +98,20 @@ static void set_mark(VmmProcess *p)
     }
 }
 
+uint64_t vmm_process_mark(pid_t pid)
+{
+    VmmProcess p;
+    uint64_t mark;
+
+    vmm_process_init(&p);
+    p.pid = pid;
+    p.pidfd = syscall(SYS_pidfd_open, pid, 0);
+    set_mark(&p);
+    mark = p.mark;
+    vmm_process_clear(&p);
+    return mark;
+}
+
 void vmm_process_of_peer(VmmProcess *p, int fd, const struct ucred *peer)
 {
     socklen_t len = sizeof(p->pidfd);

@@ -68,6 +68,9 @@ void vmm_process_find(VmmProcess *p, pid_t pid, uint64_t mark, uid_t uid);
 /** vmm_process_alive() - does it live? */
 VmmAlive vmm_process_alive(const VmmProcess *p);
 
+/** vmm_process_mark() - the mark of a process that lives; 0: there is none */
+uint64_t vmm_process_mark(pid_t pid);
+
 /** vmm_process_start() - when it began, in clock ticks; 0: /proc hides it */
 uint64_t vmm_process_start(pid_t pid);
 

@@ -86,3 +86,8 @@ int uffd_wake(int fd, uint64_t start, uint64_t len)
 {
     return 0;
 }
+
+bool uffd_is_dead(int fd, uint64_t addr)
+{
+    return false;
+}

@@ -88,6 +88,12 @@ void ring_poll_multishot(Ring *ring, RingOp *op, int fd, unsigned events)
     arm(ring, op, (Armed) { .kind = POLL, .fd = fd, .events = events });
 }
 
+/* Only a pager's end asks for it (pager-end.c), and no input has one. */
+void ring_poll(Ring *ring, RingOp *op, int fd, unsigned events)
+{
+    g_assert_not_reached();
+}
+
 void ring_connect(Ring *ring, RingOp *op, int fd, const struct sockaddr *addr,
                   socklen_t len)
 {

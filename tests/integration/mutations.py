@@ -1290,6 +1290,9 @@ MUTATIONS = {
         "rcached/rcached.c",
         "    unsigned n = r->provider ? provider_end_own(",
         "    unsigned n = 0 ? provider_end_own(", "own_disk_ends_with_its_vm"),
+    "pids-of-another-namespace": (
+        "rcached/rundir.c", "        rundir_scan_vms(dir, forget_pid, dir);\n",
+        "", "unit-vms-next"),
     "the-own-disk-ends-with-a-pager": (
         "rcached/vm.c",
         "        vm->vmm_incarnation == vm->incarnation &&\n"

@@ -241,7 +241,8 @@ class Program(unittest.TestCase):
         self.assertFalse(is_dead(fds[0]))
         uuid = "76767676-7676-7676-7676-767676767676"
         self.assertEqual(sorted(os.listdir(self.folder)),
-                         ["host-name", "pager-" + uuid, "vm-" + uuid])
+                         ["host-name", "pager-" + uuid, "pid-1",
+                          "vm-" + uuid])
 
         daemon = self.start()
         self.assertIn("taken over", daemon.said())

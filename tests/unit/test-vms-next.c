@@ -285,6 +285,30 @@ START_TEST(a_vm_is_over_when_its_process_is_dead)
 }
 END_TEST
 
+/* Its pid names nobody in the namespace of the daemon that comes next. */
+START_TEST(a_vm_of_another_pid_namespace_is_not_taken_for_dead)
+{
+    g_autofree char *first = rundir_path(fix.dir, "pid-1");
+    Over over = { 0 };
+    pid_t vmm, pager;
+
+    fix.config.over = note_over;
+    fix.config.over_opaque = &over;
+    next_daemon();
+    vmm = other_vmm(1, 42, "web");
+    pager = wait_for_pager();
+    vms_free(fix.vms);
+    kill(pager, SIGKILL);
+    waitpid(pager, NULL, 0);
+    kill_vmm(vmm);
+    ck_assert(g_file_set_contents(first, "1\n", -1, NULL));
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert_uint_eq(over.n, 0);
+    next_daemon();              /* nor by the one after that */
+    ck_assert_uint_eq(over.n, 0);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("vms-next");
@@ -307,6 +331,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_file_without_its_lock_proves_nothing);
     tcase_add_test(tc, a_link_adopts_only_the_holder_of_the_lock);
     tcase_add_test(tc, a_vm_is_over_when_its_process_is_dead);
+    tcase_add_test(tc, a_vm_of_another_pid_namespace_is_not_taken_for_dead);
     tcase_add_test(tc, one_daemon_in_a_folder_and_no_socket_after_it);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
