@@ -321,6 +321,9 @@ class Pager:
                 if 0 <= address - block.address < block.length:
                     self.fault(block.first +
                                (address - block.address) // PAGE)
+                    break
+            else:
+                self.tell("stray", address)     # of no block
 
     def fault(self, page):
         self.asked[page] = self.asked.get(page, 0) + 1
@@ -530,7 +533,8 @@ class Pager:
         guest = sum(b.length for b in self.blocks.values())
         here = counts[HOT] + counts[ZAPPING]
         body = struct.pack(
-            "=9Q", guest, guest - sum(counts[1:]), counts[UNTOUCHED], here,
+            "=9Q", guest, max(0, guest - sum(counts[1:])),
+            counts[UNTOUCHED], here,
             counts[ZAPPED] + counts[EVICTING], counts[CACHED],
             sum(counts[i] for i in (REMOTE, PUNCHING, FETCHING, FILLING)),
             counts[ZERO] + counts[DISCARDING], counts[LOST])

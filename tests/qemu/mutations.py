@@ -170,6 +170,13 @@ MUTATIONS = {
     "rule12-no-power-cut": (
         OBJECT + "-exit.c", "    _exit(EXIT_FAILURE);", "    return;",
         ["test-unresponsive.py", "disk_pager_dead"]),
+    "blocks-after-start": (
+        OBJECT + "-link.c",
+        "            if (vm->block[i].state != RCACHE_BLOCK_FREE) {\n"
+        "                link_block_add(vm, i);\n",
+        "            if (vm->block[i].state != RCACHE_BLOCK_FREE) {\n"
+        "                vm->block[i].state = RCACHE_BLOCK_NEW;\n",
+        ["test-shapes.py", "blocks_before_start"]),
     "no-back-off": (
         OBJECT + "-link.c", "MAX(link->backoff * 2, BACKOFF_MIN_MS)",
         "MAX(link->backoff, BACKOFF_MIN_MS)",

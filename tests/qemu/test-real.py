@@ -6,21 +6,26 @@ has been away.
 
     test-real.py [NAME...]     only the cases whose names contain NAME
 """
+import contextlib
+import fcntl
 import os
+import select
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fakepager as fp                                      # noqa: E402
 from outside import Reader                                  # noqa: E402
 from qemu_fakepager import failed, outl                     # noqa: E402
-from realvm import (MIB, PAGE, RealVm, content, main,       # noqa: E402
-                    wait_for)
+from realvm import (MIB, PAGE, RealVm, Stopped, content,    # noqa: E402
+                    files_of, main, wait_for)
 
 CASES = []
 AT = 16 * MIB
 SIZE = 12 * MIB                 # which is more than may be local
 DIMM_AT = 1 << 32
 DIMM = 16 * MIB
+SYS_PIDFD_GETFD = 438
 
 
 def case(function):
@@ -166,6 +171,66 @@ def dimm(stage):
             vm.verify()
         vm.evict_all()
         vm.verify()
+    finally:
+        vm.close()
+
+
+def dimm_address(pid):
+    """Where a DIMM's memory is in QEMU; None while there is none."""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as f:
+        for line in f:
+            first, last = (int(n, 16) for n in line.split()[0].split("-"))
+            if last - first == DIMM and "memfd:" in line:
+                return first
+    return None
+
+
+@contextlib.contextmanager
+def userfaultfd_of(pid):
+    """QEMU's, as its pager has it."""
+    path, = [path for path, where in files_of(pid)
+             if where == "anon_inode:[userfaultfd]"]
+    pidfd = os.pidfd_open(pid)
+    fd = fp.libc.syscall(SYS_PIDFD_GETFD, pidfd, int(path.split("/")[-1]), 0)
+    os.close(pidfd)
+    assert fd >= 0, "pidfd_getfd"
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@case
+def dimm_registered_early(stage):
+    """A pager that registers a DIMM's range when that has gone can hit what is
+    mapped there next, which it has not been told of: the fault that it reads
+    then is of no block, and is answered all the same when the block is known.
+    The pager stands still, and the test registers in its place."""
+    vm = RealVm(stage, memory=",slots=2,maxmem=256M")
+    vm.places.append((DIMM_AT, DIMM, 64 * MIB // PAGE))
+    pid = vm.process.pid
+    try:
+        plug(vm)
+        with userfaultfd_of(pid) as uffd:
+            with Stopped(vm.pager_pid()):
+                vm.qmp.call("device_del", id="dimm1")
+                eject(vm)
+                vm.qmp.call("object-del", id="m1")
+                wait_for("its memory to go", lambda: not dimm_address(pid))
+                vm.qmp.call("object-add", qom_type="memory-backend-ram",
+                            id="m2", size=DIMM)
+                vm.qmp.call("device_add", driver="pc-dimm", id="dimm2",
+                            memdev="m2")
+                at = dimm_address(pid)
+                fcntl.ioctl(uffd, fp.UFFDIO_REGISTER, bytearray(
+                    struct.pack("=4Q", at, DIMM, 5, 0)))
+                reader = Reader(pid, at)
+                assert select.select([uffd], [], [], 30)[0], "nobody waits"
+        reader.join(60)
+        assert reader.value == 0, reader.value
+        vm.places[1] = (DIMM_AT, DIMM, vm.places[1][2] + DIMM // PAGE)
+        vm.write_pages(DIMM_AT, SIZE, 1)
+        go_round(vm, 2)
     finally:
         vm.close()
 

@@ -209,6 +209,40 @@ def private_dimm(folder):
         vm.close()
 
 
+@case
+def blocks_before_start(folder):
+    """A pager that is told of RAM which the one before had registered hears of
+    all of it before its START: there are faults in it from the begin, and one
+    that is read while its block is not known would be nobody's."""
+    vm = Vm(folder, "-m", "64M,slots=2,maxmem=256M", how={"lost": True})
+    at, page = 0x100000000, RAM // fp.PAGE
+    try:
+        vm.qmp.call("object-add", qom_type="memory-backend-ram", id="m1",
+                    size=64 * MIB)
+        vm.qmp.call("device_add", driver="pc-dimm", id="dimm1", memdev="m1")
+        wait_for("the DIMM", lambda: [b[0] for b in vm.pager.do_blocks()] ==
+                 ["pc.ram", "m1"])
+        vm.pager.do_manage("m1")
+        vm.pager.wait("managed")
+        vm.write(at, 0x8800)
+        assert vm.pager.do_evict(page) == 1
+        assert vm.read(at, 0.5) is None
+        for _ in range(3):
+            vm.pager.kill()
+            pager = vm.next_pager()
+            names = [b[0] for b in pager.do_blocks()]
+            assert vm.ask("", 0.3) is None, "made up"
+            assert pager.do_asked()[0] >= 1, "nobody knows who waits"
+            assert names == ["pc.ram", "m1"], names
+            assert not pager.told, pager.told
+        vm.rcached.how = {}
+        vm.pager.kill()
+        vm.next_pager()
+        assert vm.read_late() == 0x8800
+    finally:
+        vm.close()
+
+
 def with_folios(folder, mode, size=""):
     """What to start QEMU with, for it to see a host whose shmem_enabled says
     @mode, that of folios of @size if given: the setting itself is
