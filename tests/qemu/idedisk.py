@@ -41,6 +41,7 @@ class IdeDisk:
         for reg, value in ((0x20, 0xc001), (0x04, 0x5)):
             ask(f"outl 0xcf8 {0x80000900 | reg:#x}")
             ask(f"outl 0xcfc {value:#x}")
+        ask("outb 0xc000 0x0")          # the end of the command before
         for i in range(2):              # 64 KiB each, written as 0
             last = 0x80000000 if i else 0
             ask(f"writel {TABLE + 8 * i:#x} {address + i * 65536:#x}")

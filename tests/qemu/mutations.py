@@ -177,6 +177,35 @@ MUTATIONS = {
         "            if (vm->block[i].state != RCACHE_BLOCK_FREE) {\n"
         "                vm->block[i].state = RCACHE_BLOCK_NEW;\n",
         ["test-shapes.py", "blocks_before_start"]),
+    "device-is-not-asked-for": (
+        OBJECT + "-vm.c",
+        "        int device = rcache_link_device(vm);",
+        "        int device = -1;",
+        ["test-device.py", "given", "given_later"]),
+    "device-is-not-asked-of-rcached": (
+        OBJECT + "-vm.c",
+        "        int device = rcache_link_device(vm);",
+        "        int device = -1;",
+        ["test-real-device.py"]),
+    "device-of-nothing": (
+        OBJECT + "-vm.c",
+        "        if (device >= 0) {", "        if (true) {",
+        ["test-device.py", "refused_by_rcached", "given_nothing",
+         "not_known"]),
+    "device-is-not-used": (
+        "util/userfaultfd.c",
+        "    uffd_dev = fd;\n    open_mode = UFFD_USE_DEV_PATH;\n",
+        "    uffd_dev = fd;\n",
+        ["test-device.py", "given", "given_later"]),
+    "device-of-who-says-no": (
+        OBJECT + "-link.c",
+        "ack.hdr.type != RCACHE_VMM_DEVICE_ACK || ack.status)) {",
+        "ack.hdr.type != RCACHE_VMM_DEVICE_ACK)) {",
+        ["test-device.py", "refused_and_given"]),
+    "device-is-waited-for": (
+        OBJECT + "-link.c",
+        "#define DEVICE_WAIT_MS  2000", "#define DEVICE_WAIT_MS  -1",
+        ["test-refused.py", "no_kernel_faults"]),
     "no-back-off": (
         OBJECT + "-link.c", "MAX(link->backoff * 2, BACKOFF_MIN_MS)",
         "MAX(link->backoff, BACKOFF_MIN_MS)",

@@ -247,13 +247,34 @@ def refused(folder, expect, *options, props="local-max=32M", m="64M",
     """QEMU must end at once, saying @expect."""
     props = f"remote-cache,id=rc0,{props}," if props else ""
     objects = ["-object", f"{props}socket={path or folder + '/vmm.sock'}"]
-    done = subprocess.run(
-        [*prefix, QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
-         "-accel", accel, "-display", "none", "-nodefaults", "-nic", "none",
-         "-m", m, *objects, *options], capture_output=True, text=True,
-        timeout=60, stdin=stdin, check=False)
+    try:
+        done = subprocess.run(
+            [*prefix, QEMU, "-L", "/usr/share/seabios", "-L",
+             "/usr/share/qemu", "-accel", accel, "-display", "none",
+             "-nodefaults", "-nic", "none", "-m", m, *objects, *options],
+            capture_output=True, text=True, timeout=60, stdin=stdin,
+            check=False)
+    except subprocess.TimeoutExpired as e:
+        raise AssertionError(f"QEMU runs on, and wanted was '{expect}': "
+                             f"{e.stderr}") from None
     assert done.returncode == 1, f"{done.returncode}: {done.stderr}"
     assert expect in done.stderr, f"wanted '{expect}', got: {done.stderr}"
+
+
+def unprivileged(folder):
+    """What to start QEMU with, for it to have no capability, and no access to
+    /dev/userfaultfd."""
+    with open("/proc/sys/vm/unprivileged_userfaultfd", encoding="ascii") as f:
+        if f.read().strip() != "0":
+            raise Skip("vm.unprivileged_userfaultfd is 1 here")
+    if os.geteuid():
+        return []
+    nothing = folder + "/nothing"
+    os.close(os.open(nothing, os.O_CREAT, 0))
+    script = 'exec setpriv --bounding-set=-all --inh-caps=-all "$@"'
+    if os.path.exists("/dev/userfaultfd"):
+        script = f'mount --bind "$0" /dev/userfaultfd && {script}'
+    return ["unshare", "--mount", "sh", "-c", script, nothing]
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ import traceback
 sys.path.insert(0, os.path.join(os.path.dirname(__file__),
                                 "..", "..", "scripts", "lib"))
 import fakepager as fp                                      # noqa: E402
-from qemu_fakepager import MIB, QEMU, Qmp, Vm                       # noqa: E402
+from qemu_fakepager import MIB, QEMU, Qmp, Skip, Vm         # noqa: E402
 from lab import Lab, LabError, files_of, wait_for           # noqa: E402
 
 PAGE = fp.PAGE
@@ -83,7 +83,8 @@ class RealVm(Vm):
     """One of a stage.  Its pages' versions are what the test wrote last."""
 
     def __init__(self, stage, *options, ram=64 * MIB,
-                 props="local-max=8M,copies=1", machine="pc", memory=""):
+                 props="local-max=8M,copies=1", machine="pc", memory="",
+                 prefix=()):
         self.stage = stage
         self.versions = {}
         self.places = [(0, ram, 0)]     # address, size, first word
@@ -93,7 +94,7 @@ class RealVm(Vm):
             if os.path.exists(host.path(name)):
                 os.unlink(host.path(name))
         self.child = host.start("qemu", [
-            QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
+            *prefix, QEMU, "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
             "-accel", "qtest", "-machine", machine, "-display", "none",
             "-nodefaults", "-nic", "none", "-m", f"{ram // MIB}M{memory}",
             "-name", "realvm", *((
@@ -283,7 +284,7 @@ def main(cases):
     if os.geteuid():
         print("skipped: needs root, for network namespaces")
         return 77
-    bad = 0
+    bad = skipped = 0
     with Lab(os.environ["RCACHED_BUILD"]) as lab:
         stage = Stage(lab)
         for case in cases:
@@ -294,6 +295,9 @@ def main(cases):
             result = "ok"
             try:
                 case(stage)
+            except Skip as e:
+                result = f"skipped: {e}"
+                skipped += 1
             except Exception:
                 traceback.print_exc()
                 for process in lab.processes:
@@ -302,4 +306,4 @@ def main(cases):
                 bad += 1
             print(f"{case.__name__}: {result} "
                   f"({time.monotonic() - begin:.1f} s)", flush=True)
-    return 1 if bad else 0
+    return 1 if bad else 77 if skipped else 0

@@ -21,7 +21,7 @@ from bare import need_kvm                                   # noqa: E402
 import virtio                                               # noqa: E402
 from qemu_fakepager import (MIB, QEMU, TEST_AT, Skip, Vm,  # noqa: E402
                     create_image, failed, fake_devices, hmp_says, in_thread,
-                    main, outl, page_of, refused, wait_for)
+                    main, outl, page_of, refused, unprivileged, wait_for)
 
 CASES = []
 PAGES = 16
@@ -564,22 +564,6 @@ def outgoing(folder):
 def only_migratable(folder):
     """A VM that must be able to migrate at any time."""
     both_settings(folder, "only-migratable", "-only-migratable")
-
-
-def unprivileged(folder):
-    """What to start QEMU with, for it to have no capability, and no access to
-    /dev/userfaultfd."""
-    with open("/proc/sys/vm/unprivileged_userfaultfd", encoding="ascii") as f:
-        if f.read().strip() != "0":
-            raise Skip("vm.unprivileged_userfaultfd is 1 here")
-    if os.geteuid():
-        return []
-    nothing = folder + "/nothing"
-    os.close(os.open(nothing, os.O_CREAT, 0))
-    script = 'exec setpriv --bounding-set=-all --inh-caps=-all "$@"'
-    if os.path.exists("/dev/userfaultfd"):
-        script = f'mount --bind "$0" /dev/userfaultfd && {script}'
-    return ["unshare", "--mount", "sh", "-c", script, nothing]
 
 
 @case
