@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tls-stream-internal: what tls-stream.c (bytes) and tls-peer.c (whose they
- * are) share.
+ * tls-stream-internal: what tls-stream.c (the buffers, the handshake),
+ * tls-data.c (what goes through) and tls-peer.c (whose it is) share.
  */
 #ifndef RCACHE_TLS_STREAM_INTERNAL_H
 #define RCACHE_TLS_STREAM_INTERNAL_H
@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "common/tls-bulk.h"
 #include "common/tls-record.h"
 #include "common/tls-stream.h"
 
@@ -35,7 +36,13 @@ struct TlsStream {
     TlsRecord coming;           /* the last of what is there */
     size_t in_want;             /* twice as much whenever it was all used */
     gnutls_packet_t record;     /* a decrypted one; NULL: there is none */
-    size_t taken;               /* of .record */
+    uint8_t *opened;            /* the same, if it was ours; or NULL */
+    size_t opened_len;
+    size_t taken;               /* of .record or .opened */
+    TlsBulk reads, writes;      /* since it is up */
+    bool lent;                  /* GnuTLS goes on with their records */
+    bool looks;                 /* it may have something to write first */
+    uint64_t rekey_at;          /* records under one key */
     GByteArray *out, *flying;   /* NULL: empty */
     size_t sent;                /* of .flying */
     TlsIdentity *peer;          /* as soon as its certificate is judged */

@@ -10,17 +10,16 @@
  * The room to receive into grows with what comes: most connections of a
  * provider see small requests only, and there may be thousands.
  *
- * Records are filled: the pieces of what is written are gathered into one of
- * the largest size, since each costs the same, however small it is.  Pieces
- * that are large themselves go without that copy.
+ * Once it is up, tls-data.c opens records straight from .in and makes them in
+ * .out.
  */
 #include "common/tls-stream.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "common/tls-data.h"
 #include "common/tls-peer.h"
-#include "common/tls-stream-internal.h"
 #include "rcache/proto.h"
 
 #define IN_FIRST        4096u   /* a handshake's messages come in pieces */
@@ -29,22 +28,6 @@
 /* Of a whole handshake: some certificates with long keys.  GnuTLS keeps 128 KiB
  * of each message, and a server has thousands whom it does not know yet. */
 #define HANDSHAKE_MAX   (32u * 1024u)
-#define RECORD          16384u  /* of TLS 1.3, less what is added to it */
-/* What GnuTLS has no reason of its own to send. */
-#define ALERT_TOO_MANY  GNUTLS_A_ACCESS_DENIED
-
-int tls_stream_fail(TlsStream *s, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (s->state != STREAM_FAILED) {
-        va_start(ap, fmt);
-        g_vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
-        va_end(ap);
-    }
-    s->state = STREAM_FAILED;
-    return -EPROTO;
-}
 
 /* ------------------------------------------------------------- to GnuTLS */
 
@@ -54,6 +37,11 @@ static ssize_t stream_push(gnutls_transport_ptr_t opaque, const giovec_t *iov,
     TlsStream *s = opaque;
     ssize_t total = 0;
 
+    if (s->writes.cipher && !s->lent) {
+        /* Our own mistake: it would take a number that has been used. */
+        gnutls_transport_set_errno(s->session, EIO);
+        return -1;
+    }
     if (!s->out) {
         s->out = g_byte_array_new();
     }
@@ -122,25 +110,12 @@ static void bytes_clear(GByteArray **bytes)
     g_clear_pointer(bytes, g_byte_array_unref);
 }
 
-/* GnuTLS frees the memory as it is, with a peer's pages in it. */
-static void record_forget(TlsStream *s)
-{
-    gnutls_datum_t bytes;
-
-    if (s->record) {
-        gnutls_packet_get(s->record, &bytes, NULL);
-        gnutls_memset(bytes.data, 0, bytes.size);
-        gnutls_packet_deinit(s->record);
-        s->record = NULL;
-    }
-}
-
 void tls_stream_free(TlsStream *s)
 {
     if (!s) {
         return;
     }
-    record_forget(s);
+    tls_data_end(s);
     if (s->session) {
         gnutls_deinit(s->session);
     }
@@ -211,24 +186,7 @@ bool tls_stream_is_cut(const TlsStream *s)
     return tls_record_is_cut(&s->coming);
 }
 
-/* The last alert of the peer's; GnuTLS knows no name of some. */
-static const char *alert_text(const TlsStream *s)
-{
-    gnutls_alert_description_t alert = gnutls_alert_get(s->session);
-    const char *name = gnutls_alert_get_name(alert);
-
-    return alert == ALERT_TOO_MANY ? "too many of them from this address"
-           : name ? name : "an unknown alert";
-}
-
 /* -------------------------------------------------------------- handshake */
-
-/* Let the peer's log say what ours does. */
-static int fail_with_alert(TlsStream *s, int ret)
-{
-    gnutls_alert_send_appropriate(s->session, ret);
-    return -EPROTO;
-}
 
 static int handshake_failed(TlsStream *s, int ret)
 {
@@ -237,7 +195,7 @@ static int handshake_failed(TlsStream *s, int ret)
     switch (ret) {
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
         return tls_stream_fail(s, "the peer has refused the TLS handshake: %s",
-                               alert_text(s));
+                               tls_data_alert(s));
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
     case GNUTLS_E_NO_CIPHER_SUITES:     /* what GnuTLS makes of TLS 1.2 */
         text = "the peer speaks no TLS 1.3, or has no cipher in common";
@@ -249,7 +207,7 @@ static int handshake_failed(TlsStream *s, int ret)
     }
     /* One that has a reason of its own, from tls-peer.c, keeps it. */
     tls_stream_fail(s, "the TLS handshake has failed: %s", text);
-    return fail_with_alert(s, ret);
+    return tls_data_fail(s, ret);
 }
 
 /* Has the peer begun, as it should?  Nothing has cost much before that. */
@@ -273,13 +231,6 @@ static int stream_begin(TlsStream *s)
     return 0;
 }
 
-/* GnuTLS stopped, as it does after a message that is none of ours (a new key,
- * a ticket), and has not seen all that has come. */
-static bool sees_more(const TlsStream *s, size_t from)
-{
-    return s->in_start > from && s->in_end > s->in_start;
-}
-
 int tls_stream_step(TlsStream *s)
 {
     size_t from;
@@ -296,7 +247,7 @@ int tls_stream_step(TlsStream *s)
         ret = gnutls_handshake(s->session);
     } while (ret == GNUTLS_E_INTERRUPTED ||
              ret == GNUTLS_E_WARNING_ALERT_RECEIVED ||
-             (ret == GNUTLS_E_AGAIN && sees_more(s, from)));
+             (ret == GNUTLS_E_AGAIN && tls_data_sees_more(s, from)));
     if (ret == GNUTLS_E_AGAIN && s->pulled <= HANDSHAKE_MAX) {
         return 0;
     }
@@ -307,12 +258,13 @@ int tls_stream_step(TlsStream *s)
         return handshake_failed(s, ret);
     }
     if (tls_peer_end(s)) {
-        return fail_with_alert(s, GNUTLS_E_CERTIFICATE_ERROR);
+        return tls_data_fail(s, GNUTLS_E_CERTIFICATE_ERROR);
     }
     if (gnutls_protocol_get_version(s->session) != GNUTLS_TLS1_3) {
         return tls_stream_fail(s, "TLS was agreed upon that is not ours");
     }
     s->state = STREAM_UP;
+    tls_data_begin(s);
     return 0;
 }
 
@@ -338,131 +290,6 @@ const char *tls_stream_ended(const TlsStream *s)
         ? NULL
         : "the peer closed the connection at the first bytes of TLS: does it "
           "speak without (tls=none)?";
-}
-
-/* ------------------------------------------------------------------ bytes */
-
-/* Up to @size bytes of the record. */
-static ssize_t record_take(TlsStream *s, void *buf, size_t size)
-{
-    gnutls_datum_t bytes;
-
-    gnutls_packet_get(s->record, &bytes, NULL);
-    size = MIN(size, bytes.size - s->taken);
-    memcpy(buf, bytes.data + s->taken, size);
-    s->taken += size;
-    if (s->taken == bytes.size) {
-        record_forget(s);
-    }
-    return size;
-}
-
-/* As gnutls_record_recv(); the record is .record's. */
-static ssize_t record_receive(TlsStream *s, void *buf, size_t size)
-{
-    ssize_t n;
-
-    if (!s->record) {
-        n = gnutls_record_recv_packet(s->session, &s->record);
-        if (n <= 0) {
-            return n;
-        }
-        s->taken = 0;
-    }
-    return record_take(s, buf, size);
-}
-
-ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
-{
-    size_t from;
-    ssize_t n;
-
-    if (s->state != STREAM_UP) {
-        return -EPROTO;
-    }
-    do {
-        from = s->in_start;
-        n = record_receive(s, buf, size);
-    } while (n == GNUTLS_E_INTERRUPTED ||
-             n == GNUTLS_E_WARNING_ALERT_RECEIVED ||
-             (n == GNUTLS_E_AGAIN && sees_more(s, from)));
-    if (n > 0) {
-        return n;
-    }
-    switch (n) {
-    case 0:
-        return -EPIPE;
-    case GNUTLS_E_AGAIN:
-        return 0;
-    case GNUTLS_E_FATAL_ALERT_RECEIVED:
-        return tls_stream_fail(s, "the peer has ended TLS: %s", alert_text(s));
-    default:
-        tls_stream_fail(s, "TLS: %s", gnutls_strerror(n));
-        return fail_with_alert(s, n);
-    }
-}
-
-static int send_record(TlsStream *s, const uint8_t *bytes, size_t len)
-{
-    while (len) {
-        ssize_t n = gnutls_record_send(s->session, bytes, len);
-
-        if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
-            continue;           /* the push function takes everything */
-        }
-        if (n < 0) {
-            return tls_stream_fail(s, "TLS: %s", gnutls_strerror(n));
-        }
-        bytes += n;
-        len -= n;
-    }
-    return 0;
-}
-
-int tls_stream_write(TlsStream *s, const struct iovec *iov, unsigned n)
-{
-    uint8_t record[RECORD];
-    size_t have = 0, used = 0;
-    int ret = 0;
-
-    if (s->state != STREAM_UP) {
-        return -EPROTO;
-    }
-    for (unsigned i = 0; i < n && !ret; i++) {
-        const uint8_t *at = iov[i].iov_base;
-        size_t len = iov[i].iov_len;
-
-        while (len && !ret) {
-            size_t part = MIN(len, RECORD - have);
-
-            if (!have && len >= RECORD) {
-                part = len - len % RECORD;
-                ret = send_record(s, at, part);
-            } else {
-                memcpy(record + have, at, part);
-                have += part;
-                used = MAX(used, have);
-            }
-            if (have == RECORD) {
-                ret = send_record(s, record, have);
-                have = 0;
-            }
-            at += part;
-            len -= part;
-        }
-    }
-    if (!ret) {
-        ret = send_record(s, record, have);
-    }
-    explicit_bzero(record, used);       /* pages of guests */
-    return ret;
-}
-
-void tls_stream_bye(TlsStream *s)
-{
-    if (s->state == STREAM_UP) {
-        gnutls_bye(s->session, GNUTLS_SHUT_WR);
-    }
 }
 
 /* -------------------------------------------------------------------- out */

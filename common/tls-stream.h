@@ -92,6 +92,8 @@ const char *tls_stream_ended(const TlsStream *stream);
 
 /**
  * tls_stream_read() - take bytes that have come
+ * @buf: what is behind the bytes that are returned is not kept: something may
+ *       be written there, up to @size
  *
  * Return: how many; 0: there are none yet; -EPIPE: the peer will send no more;
  * -EPROTO: failed

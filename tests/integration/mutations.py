@@ -245,9 +245,9 @@ MUTATIONS = {
         "    if (ret == GNUTLS_E_AGAIN && s->pulled <= HANDSHAKE_MAX) {",
         "    if (ret == GNUTLS_E_AGAIN) {", "unit-tls-stream"),
     "tls-messages-hold-pages-up": (
-        "common/tls-stream.c",
+        "common/tls-data.c",
         "    return s->in_start > from && s->in_end > s->in_start;",
-        "    return false;", "unit-tls-stream"),
+        "    return false;", "unit-tls-data"),
     "tls-whoever-has-the-address": (
         "rcached/pager/providers.c",
         "    return !p->self.tls || !*host || !strcmp(r->host, host);",
@@ -492,9 +492,30 @@ MUTATIONS = {
         "        return true;\n    }\n"
         "    if (data) {\n        return word == hot ||", "unit-reconcile"),
     "records-stay-in-freed-memory": (
-        "common/tls-stream.c",
-        "        gnutls_memset(bytes.data, 0, bytes.size);\n", "",
+        "common/tls-data.c",
+        "        explicit_bzero(s->opened, s->opened_len);\n", "",
         "nothing_stays_of_tls"),
+    "tls-numbers-are-used-twice": (
+        "common/tls-bulk.c",
+        "    return !bulk->cipher ||\n           !gnutls_record_set_state(",
+        "    return true || !bulk->cipher ||\n"
+        "           !gnutls_record_set_state(", "unit-tls-data"),
+    "tls-gnutls-writes-unasked": (
+        "common/tls-stream.c",
+        "    if (s->writes.cipher && !s->lent) {", "    if (0) {",
+        "unit-tls-data"),
+    "tls-asked-for-a-key-in-vain": (
+        "common/tls-data.c", "    s->looks = true;\n", "", "unit-tls-data"),
+    "tls-keys-for-ever": (
+        "common/tls-data.c",
+        "    if (!s->writes.cipher || s->writes.number < s->rekey_at) {",
+        "    if (true) {", "unit-tls-data"),
+    "tls-tags-are-not-looked-at": (
+        "common/tls-bulk.c", "    if (ret || n < 2 ||", "    if (n < 2 ||",
+        "unit-tls-data"),
+    "tls-refused-records-stay": (
+        "common/tls-bulk.c", "        gnutls_memset(out, 0, room);\n", "",
+        "unit-tls-data"),
     "answers-before-all-was-sent": (
         "common/data-conn.c",
         "        if (data_conn_still_reads(conn, head.tag)) {",
