@@ -21,6 +21,8 @@
     ":-GROUP-FFDHE4096:-GROUP-FFDHE6144:-GROUP-FFDHE8192"
 /* Keys are bound with SHA-256, which AES-256 does not go with. */
 #define ONLY_KEYS       ":-KX-ALL:+ECDHE-PSK:-AES-256-GCM"
+/* A page costs several times as much with it where the CPU has AES. */
+#define CHACHA_LAST     ":-CHACHA20-POLY1305:+CHACHA20-POLY1305"
 
 #define KEY_MIN         16u     /* bytes */
 
@@ -429,11 +431,36 @@ static bool load_keys(TlsCredentials *creds, const TlsMaterial *m,
 
 /* --------------------------------------------------------------------- all */
 
+/*
+ * Would AES be taken rather than ChaCha?  GnuTLS's own lists have AES-128
+ * behind that, which is what would be taken once AES-256 is off them.
+ */
+static bool prefers_aes(const char *text)
+{
+    const unsigned *ciphers;
+    gnutls_priority_t priority;
+    bool aes = false, chacha = false;
+    int n;
+
+    if (gnutls_priority_init(&priority, text, NULL) < 0) {
+        return false;           /* as whoever reads it next says */
+    }
+    n = gnutls_priority_cipher_list(priority, &ciphers);
+    for (int i = 0; i < n && !chacha; i++) {
+        chacha = ciphers[i] == GNUTLS_CIPHER_CHACHA20_POLY1305;
+        aes |= ciphers[i] == GNUTLS_CIPHER_AES_256_GCM ||
+               ciphers[i] == GNUTLS_CIPHER_AES_128_GCM;
+    }
+    gnutls_priority_deinit(priority);
+    return aes && chacha;
+}
+
 static bool load_priority(TlsCredentials *creds, const TlsMaterial *m,
                           GError **errp)
 {
-    g_autofree char *text = g_strconcat(m->priority, ONLY_TLS_1_3 ONLY_CHEAP,
-                                        m->psk ? ONLY_KEYS : NULL, NULL);
+    g_autofree char *text = g_strconcat(
+        m->priority, ONLY_TLS_1_3 ONLY_CHEAP, m->psk ? ONLY_KEYS : "",
+        m->psk && prefers_aes(m->priority) ? CHACHA_LAST : NULL, NULL);
     const char *at = text;
     int ret = gnutls_priority_init(&creds->priority, text, &at);
 

@@ -516,6 +516,10 @@ MUTATIONS = {
     "tls-refused-records-stay": (
         "common/tls-bulk.c", "        gnutls_memset(out, 0, room);\n", "",
         "unit-tls-data"),
+    "tls-keys-with-chacha": (
+        "common/tls-credentials.c",
+        "        m->psk && prefers_aes(m->priority) ?",
+        "        0 && m->psk && prefers_aes(m->priority) ?", "unit-tls-data"),
     "answers-before-all-was-sent": (
         "common/data-conn.c",
         "        if (data_conn_still_reads(conn, head.tag)) {",
