@@ -5,8 +5,9 @@ One guest for each variant, with an arbiter, a provider and a pager of its own,
 all at once and measured by turns: scattered pages that come back, one at a
 time, and an eviction on command. The floor is the variant "plain": its pages
 are authenticated but not encrypted, its connections are without TLS. The
-pager's CPU time says more than the clock does where the machine has other
-things to do.
+CPU time of the pager, and of the provider, says more than the clock does where
+the machine has other things to do; beside it stands what the cipher alone
+costs (floor-cipher.c), once for each end of TLS and once for the seal.
 """
 import contextlib
 import statistics
@@ -16,20 +17,29 @@ MIB = 1 << 20
 VARIANTS = {"plain": {"seal": 0}, "seal": {"seal": 1}, "tls": {"tls": True},
             "tls_seal": {"seal": 1, "tls": True}}
 METRICS = {"fault_p50": "us", "fault_p99": "us", "fault_cpu": "ns/page",
-           "evict_rate": "pages/s", "evict_cpu": "ns/page"}
+           "fault_provider_cpu": "ns/page", "evict_rate": "pages/s",
+           "evict_cpu": "ns/page", "evict_provider_cpu": "ns/page"}
 
 
 def one_round(bench, product, cpu_seconds, size, touches):
-    before = cpu_seconds(product.pager)
+    def spent():
+        return [cpu_seconds(pid)
+                for pid in (product.pager, product.providers[0].pid)]
+
+    before = spent()
     gone = product.vmm.ask(f"evict {size * MIB}")
-    between = cpu_seconds(product.pager)
+    between = spent()
     came = bench.touch(product, touches)
-    after = cpu_seconds(product.pager)
-    return {"fault_p50": came["p50_ns"] / 1e3,
+    after = spent()
+    pager, provider = ((b - a) / gone["pages"] * 1e9
+                       for a, b in zip(before, between))
+    got = {"evict_rate": gone["pages"] / gone["seconds"],
+           "evict_cpu": pager, "evict_provider_cpu": provider}
+    pager, provider = ((b - a) / came["touched"] * 1e9
+                       for a, b in zip(between, after))
+    return {**got, "fault_p50": came["p50_ns"] / 1e3,
             "fault_p99": came["p99_ns"] / 1e3,
-            "fault_cpu": (after - between) / came["touched"] * 1e9,
-            "evict_rate": gone["pages"] / gone["seconds"],
-            "evict_cpu": (between - before) / gone["pages"] * 1e9}
+            "fault_cpu": pager, "fault_provider_cpu": provider}
 
 
 def run(bench, product, cpu_seconds):
@@ -42,20 +52,24 @@ def run(bench, product, cpu_seconds):
         for guest in guests.values():
             guest.vmm.ask("fill")       # leases and management come with it
             guest.vmm.ask(f"evict {size * MIB}")
-        got = {name: [] for name in guests}
+        got, ciphers = {name: [] for name in guests}, []
         for n in range(rounds):
             bench.say(f"variants: round {n + 1} of {rounds}")
+            ciphers.append(bench.floor("floor-cipher"))
             for name in sorted(guests, reverse=n % 2):
                 got[name].append(one_round(bench, guests[name],
                                            cpu_seconds, size, touches))
+    cipher = bench.medians(ciphers, "ns_per_page")
     for name in VARIANTS:
         for metric, unit in METRICS.items():
             if name == "plain":
                 continue
             middle = {v: statistics.median(r[metric] for r in rounds)
                       for v, rounds in got.items()}
+            peers = {f"{v} {word}": of(r[metric] for r in got[v])
+                     for v in (name, "plain")
+                     for word, of in (("least", min), ("most", max))}
+            if unit == "ns/page":
+                peers.update(cipher)
             bench.add("variants", f"{name}_{metric}", unit, middle[name],
-                      middle["plain"],
-                      {f"{v} {word}": of(r[metric] for r in got[v])
-                       for v in (name, "plain")
-                       for word, of in (("least", min), ("most", max))})
+                      middle["plain"], peers)
