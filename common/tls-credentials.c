@@ -432,27 +432,29 @@ static bool load_keys(TlsCredentials *creds, const TlsMaterial *m,
 /* --------------------------------------------------------------------- all */
 
 /*
- * Would AES be taken rather than ChaCha?  GnuTLS's own lists have AES-128
- * behind that, which is what would be taken once AES-256 is off them.
+ * Would AES-GCM be taken rather than ChaCha, and is it still with AES-128?
+ * GnuTLS's own lists have that behind ChaCha, which is what would be taken once
+ * AES-256 is off them.
  */
 static bool prefers_aes(const char *text)
 {
     const unsigned *ciphers;
     gnutls_priority_t priority;
-    bool aes = false, chacha = false;
+    bool first = false, chacha = false, short_keys = false;
     int n;
 
     if (gnutls_priority_init(&priority, text, NULL) < 0) {
         return false;           /* as whoever reads it next says */
     }
     n = gnutls_priority_cipher_list(priority, &ciphers);
-    for (int i = 0; i < n && !chacha; i++) {
-        chacha = ciphers[i] == GNUTLS_CIPHER_CHACHA20_POLY1305;
-        aes |= ciphers[i] == GNUTLS_CIPHER_AES_256_GCM ||
-               ciphers[i] == GNUTLS_CIPHER_AES_128_GCM;
+    for (int i = 0; i < n; i++) {
+        chacha |= ciphers[i] == GNUTLS_CIPHER_CHACHA20_POLY1305;
+        short_keys |= ciphers[i] == GNUTLS_CIPHER_AES_128_GCM;
+        first |= !chacha && (ciphers[i] == GNUTLS_CIPHER_AES_256_GCM ||
+                             ciphers[i] == GNUTLS_CIPHER_AES_128_GCM);
     }
     gnutls_priority_deinit(priority);
-    return aes && chacha;
+    return first && chacha && short_keys;
 }
 
 static bool load_priority(TlsCredentials *creds, const TlsMaterial *m,

@@ -44,7 +44,7 @@ void tls_data_begin(TlsStream *s)
  */
 static bool lend(TlsStream *s)
 {
-    s->lent = tls_bulk_lend(&s->reads, s->session, true) &&
+    s->lent = !s->spoilt && tls_bulk_lend(&s->reads, s->session, true) &&
               tls_bulk_lend(&s->writes, s->session, false);
     return s->lent;
 }
@@ -223,12 +223,16 @@ ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
     if (s->state != STREAM_UP) {
         return -EPROTO;
     }
-    n = stream_receive(s, buf, size);
+    if (s->heard_bye) {
+        return -EPIPE;
+    }
+    n = size ? stream_receive(s, buf, size) : GNUTLS_E_AGAIN;
     if (n > 0) {
         return n;
     }
     switch (n) {
     case 0:
+        s->heard_bye = true;
         return -EPIPE;
     case GNUTLS_E_AGAIN:
         return 0;
@@ -355,7 +359,7 @@ int tls_stream_write(TlsStream *s, const struct iovec *iov, unsigned n)
     unsigned parts;
     int ret = 0;
 
-    if (s->state != STREAM_UP) {
+    if (s->state != STREAM_UP || s->said_bye) {
         return -EPROTO;
     }
     max = MIN(TLS_BULK_DATA, gnutls_record_get_max_size(s->session));
@@ -370,7 +374,8 @@ int tls_stream_write(TlsStream *s, const struct iovec *iov, unsigned n)
 
 void tls_stream_bye(TlsStream *s)
 {
-    if (s->state == STREAM_UP && lend(s)) {
+    if (s->state == STREAM_UP && !s->said_bye && lend(s)) {
+        s->said_bye = true;
         gnutls_bye(s->session, GNUTLS_SHUT_WR);
         take_back(s);
     }

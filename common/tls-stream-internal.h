@@ -42,6 +42,8 @@ struct TlsStream {
     TlsBulk reads, writes;      /* since it is up */
     bool lent;                  /* GnuTLS goes on with their records */
     bool looks;                 /* it may have something to write first */
+    bool spoilt;                /* it has a record that nobody may send */
+    bool said_bye, heard_bye;   /* no data may follow */
     uint64_t rekey_at;          /* records under one key */
     GByteArray *out, *flying;   /* NULL: empty */
     size_t sent;                /* of .flying */

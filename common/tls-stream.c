@@ -38,7 +38,12 @@ static ssize_t stream_push(gnutls_transport_ptr_t opaque, const giovec_t *iov,
     ssize_t total = 0;
 
     if (s->writes.cipher && !s->lent) {
-        /* Our own mistake: it would take a number that has been used. */
+        /*
+         * Our own mistake: the record has a number that has been used.  GnuTLS
+         * keeps it, and would send it before whatever comes next.
+         */
+        s->spoilt = true;
+        tls_stream_fail(s, "TLS: a record was made out of turn");
         gnutls_transport_set_errno(s->session, EIO);
         return -1;
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/tls-data.h"
 #include "common/tls-stream-internal.h"
 #include "tests/unit/tls-ends.h"
 #include "tests/unit/tls-fixture.h"
@@ -338,6 +339,47 @@ START_TEST(gnutls_writes_nothing_unasked)
     ends_try(&e, creds, creds, &tls_any_host);
     ck_assert_int_lt(gnutls_record_send(e.client->session, "a page", 6), 0);
     ck_assert_uint_eq(tls_stream_waiting(e.client), 0);
+    /* It has the record still, and would send it with the next. */
+    ck_assert_int_eq(tls_stream_write(e.client, &(struct iovec) { "x", 1 }, 1),
+                     -EPROTO);
+    tls_stream_bye(e.client);
+    tls_data_fail(e.client, GNUTLS_E_DECRYPTION_FAILED);
+    ck_assert_uint_eq(tls_stream_waiting(e.client), 0);
+    ends_close(&e);
+}
+END_TEST
+
+START_TEST(nothing_is_read_into_no_room)
+{
+    g_autoptr(TlsCredentials) creds = credentials_with("NORMAL");
+    char text[8];
+    Ends e;
+
+    ends_try(&e, creds, creds, &tls_any_host);
+    ends_write(e.client, "pages", 5);
+    ends_carry(e.client, e.server, WHOLE);
+    ck_assert_int_eq(tls_stream_read(e.server, text, 0), 0);
+    ck_assert_int_eq(tls_stream_read(e.server, text, sizeof(text)), 5);
+    ck_assert_mem_eq(text, "pages", 5);
+    ends_close(&e);
+}
+END_TEST
+
+START_TEST(nothing_follows_a_bye)
+{
+    g_autoptr(TlsCredentials) creds = credentials_with("NORMAL");
+    char text[8];
+    Ends e;
+
+    ends_try(&e, creds, creds, &tls_any_host);
+    tls_stream_bye(e.client);
+    ck_assert_int_eq(tls_stream_write(e.client, &(struct iovec) { "x", 1 }, 1),
+                     -EPROTO);
+    e.client->said_bye = false;         /* as a peer may that is not ours */
+    ends_write(e.client, "x", 1);
+    ends_carry(e.client, e.server, WHOLE);
+    ck_assert_int_eq(tls_stream_read(e.server, text, sizeof(text)), -EPIPE);
+    ck_assert_int_eq(tls_stream_read(e.server, text, sizeof(text)), -EPIPE);
     ends_close(&e);
 }
 END_TEST
@@ -360,6 +402,8 @@ int main(void)
     tcase_add_test(tc, a_record_counts_once);
     tcase_add_test(tc, a_record_that_is_too_long_is_refused);
     tcase_add_test(tc, gnutls_writes_nothing_unasked);
+    tcase_add_test(tc, nothing_is_read_into_no_room);
+    tcase_add_test(tc, nothing_follows_a_bye);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
