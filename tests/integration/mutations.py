@@ -1315,6 +1315,12 @@ MUTATIONS = {
         "rcached/rcached.c",
         "    unsigned n = r->provider ? provider_end_own(",
         "    unsigned n = 0 ? provider_end_own(", "own_disk_ends_with_its_vm"),
+    "tls-a-refused-record-goes-out": (
+        "common/tls-data.c", "    s->lent = !s->spoilt && ", "    s->lent = ",
+        "unit-tls-data"),
+    "tls-data-after-a-bye": (
+        "common/tls-data.c", "    if (s->heard_bye) {", "    if (0) {",
+        "unit-tls-data"),
     "pids-of-another-namespace": (
         "rcached/rundir.c", "        rundir_scan_vms(dir, forget_pid, dir);\n",
         "", "unit-vms-next"),
