@@ -289,7 +289,6 @@ MUTATIONS = {
     "C4-rot-copied-as-truth": (
         "rcached/pager/move.c",
         "    } else if (verdict == COMPARE_NOT_YET) {",
-        "    } else if (verdict == COMPARE_NOT_YET && !m->state) {",
         "    } else if (verdict == COMPARE_NOT_YET && m->state == MOVE_NONE) {",
         "rot_is_not_copied"),
     "C4-rot-waits-for-nobody": (
