@@ -52,16 +52,18 @@ class Vm:
         if self.host.cgroup:
             self.host.cgroup.join()
 
-    def line(self, seconds):
-        """The next object it prints; a busy machine gets more time."""
+    def line(self, seconds, to=""):
+        """The next object it prints, the answer to @to; a busy machine gets
+        more time."""
         seconds *= PATIENCE
         end = time.monotonic() + seconds
         out = self.popen.stdout
         while b"\n" not in self.rest:
             left = end - time.monotonic()
             if left <= 0 or not select.select([out], [], [], left)[0]:
-                raise LabError(f"the VM said nothing for {seconds} s; its "
-                               f"last stats: {self.last_words()}")
+                raise LabError(f"the VM said nothing for {seconds} s"
+                               f"{to and f' to {to}'}; its last words: "
+                               f"{self.last_words()}")
             data = os.read(out.fileno(), 65536)
             if not data:
                 raise LabError(f"the VM ended ({self.popen.wait()}): "
@@ -81,7 +83,7 @@ class Vm:
     def call(self, command, seconds=130):
         self.popen.stdin.write(command.encode() + b"\n")
         self.popen.stdin.flush()
-        return self.line(seconds)
+        return self.line(seconds, command)
 
     def stats(self):
         return self.call("stats", 30)
