@@ -243,6 +243,8 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
         tell_tls(r, link, vm);
         if (vm->waiting) {
             link_send_leave(link);
+        } else if (msg->version == LINK_VERSION) {
+            wants_hand_over(r->wants, vm, link, g_get_monotonic_time());
         }
     }
     return vm;
@@ -251,7 +253,10 @@ static Vm *rcached_link_hello(Link *link, const struct LinkHello *msg,
 static void rcached_link_stats(Vm *vm, const struct LinkStats *msg,
                                void *opaque)
 {
+    Rcached *r = opaque;
+
     vm_stats(vm, msg);
+    wants_held(r->wants, vm, msg, g_get_monotonic_time());
 }
 
 static void rcached_link_balloon(Vm *vm, const struct LinkBalloon *msg,

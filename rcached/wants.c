@@ -12,14 +12,25 @@
 /* VMs that were refused and have had nothing since; those of VMs that have
  * ended go when there are more. */
 #define REFUSED_MOST    1024u
+/* Providers keep a grant no longer, if nobody claims it. */
+#define GIVEN_MAX_US    (30 * G_USEC_PER_SEC)
 
 struct Wants {
     Vms *vms;
     ArbiterClients *arbiters;
     OwnDisk *disk;
     GQueue unmet;               /* of Want: no arbiter was there */
+    GQueue given;               /* of Given */
     GHashTable *refused;        /* of Told, by uuid; both owned */
 };
+
+/* Grants that no pager of that VM has said to hold yet. */
+typedef struct Given {
+    char uuid[UUID_TEXT_LEN];
+    uint64_t incarnation;
+    int64_t since;
+    struct LinkGrants msg;
+} Given;
 
 /* Who asked; by name, since it may be gone before the answer. */
 typedef struct Want {
@@ -46,6 +57,7 @@ void wants_free(Wants *wants)
 {
     if (wants) {
         g_queue_clear_full(&wants->unmet, g_free);
+        g_queue_clear_full(&wants->given, g_free);
         g_hash_table_destroy(wants->refused);
         g_free(wants);
     }
@@ -95,6 +107,85 @@ static void want_log(Wants *wants, const Vm *vm, const WireLeaseReply *reply)
               *reply->text ? ": " : "", reply->text);
 }
 
+/* ----------------------------------------------- what has been granted */
+
+static bool given_is_of(const Given *given, const Vm *vm)
+{
+    return given->incarnation == vm->incarnation &&
+           !strcmp(given->uuid, vm->uuid_text);
+}
+
+/* It may be told to a pager that is dying, or to none. */
+static void given_add(Wants *wants, const Vm *vm, const struct LinkGrants *msg)
+{
+    Given *given = g_new0(Given, 1);
+
+    g_strlcpy(given->uuid, vm->uuid_text, sizeof(given->uuid));
+    given->incarnation = vm->incarnation;
+    given->since = g_get_monotonic_time();
+    given->msg = *msg;
+    given->msg.hdr.tag = 0;     /* another pager has not asked for it */
+    g_queue_push_tail(&wants->given, given);
+}
+
+static bool held_has(const struct LinkStats *msg, uint64_t lease)
+{
+    for (unsigned i = 0; i < msg->nr_held; i++) {
+        if (msg->held[i].lease == lease) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Return: true if there are others left */
+static bool given_strike(Given *given, const struct LinkStats *msg)
+{
+    struct LinkGrants *grants = &given->msg;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < grants->nr_grants; i++) {
+        if (!held_has(msg, grants->grant[i].lease)) {
+            grants->grant[n] = grants->grant[i];
+            memmove(grants->label[n++], grants->label[i],
+                    sizeof(grants->label[i]));
+        }
+    }
+    grants->nr_grants = n;
+    return n > 0;
+}
+
+void wants_held(Wants *wants, const Vm *vm, const struct LinkStats *msg,
+                int64_t now)
+{
+    GList *at = wants->given.head;
+
+    while (at) {
+        GList *next = at->next;
+        Given *given = at->data;
+
+        if (now - given->since >= GIVEN_MAX_US ||
+            (given_is_of(given, vm) && !given_strike(given, msg))) {
+            g_queue_delete_link(&wants->given, at);
+            g_free(given);
+        }
+        at = next;
+    }
+}
+
+void wants_hand_over(Wants *wants, const Vm *vm, Link *link, int64_t now)
+{
+    for (GList *at = wants->given.head; at; at = at->next) {
+        const Given *given = at->data;
+
+        if (given_is_of(given, vm) && now - given->since < GIVEN_MAX_US) {
+            link_send(link, &given->msg, sizeof(given->msg));
+        }
+    }
+}
+
+/* ---------------------------------------------------------- the answers */
+
 static void want_tell(const Want *want, const Vm *vm,
                       const WireLeaseReply *reply)
 {
@@ -108,6 +199,9 @@ static void want_tell(const Want *want, const Vm *vm,
     grants_fill(reply, &msg);
     wire_text_copy(msg.text, sizeof(msg.text), reply->text);
     link_send(vm->link, &msg, sizeof(msg));
+    if (msg.nr_grants) {
+        given_add(want->wants, vm, &msg);
+    }
 }
 
 /* The VM that asked, or NULL: it is gone. */

@@ -84,17 +84,23 @@ static Lease *lease_add(Pager *p, uint32_t index)
     return l;
 }
 
+static bool lease_is_known(const Pager *p, uint64_t id)
+{
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->known.id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Is the copy of an entry one that a pager has made? The VMM can write it. */
 static bool lease_is_sane(const Pager *p, const Lease *l)
 {
-    const Lease *other;
-
-    LEASES_FOREACH(other, &p->leases) {
-        if (other->known.id == l->known.id) {
-            return false;
-        }
-    }
-    return l->known.id && l->known.slab_pages <= RCACHE_SLAB_PAGES_MAX &&
+    return l->known.id && !lease_is_known(p, l->known.id) &&
+           l->known.slab_pages <= RCACHE_SLAB_PAGES_MAX &&
            *l->known.provider && *l->known.address &&
            g_utf8_validate(l->known.provider, -1, NULL);
 }
@@ -440,6 +446,9 @@ bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g,
     uint32_t at = 0;
     Lease *l;
 
+    if (lease_is_known(p, g->lease)) {
+        return false;           /* handed over to us, as the entry was */
+    }
     while (at < RCACHE_NR_LEASES &&
            (leases_at(&p->leases, at) || leases[at].id)) {
         at++;

@@ -24,7 +24,8 @@ void lease_tick(Pager *p, uint64_t now);
  * lease_granted() - an arbiter has granted a lease
  * @label: the provider's failure domain, or ""
  *
- * Return: false: there is no room for it in the table, or it is none
+ * Return: false: it is known already, there is no room for it in the table, or
+ * it is none
  */
 bool lease_granted(Pager *p, const struct RcacheLeaseGrant *g,
                    const char *label);

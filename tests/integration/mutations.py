@@ -1341,6 +1341,28 @@ MUTATIONS = {
         "rcached/pager/lease.c",
         "        lease_decline(p, g);\n",
         "", "unit-lease"),
+    "held-and-handed-over": (
+        "rcached/wants.c",
+        "        if (!held_has(msg, grants->grant[i].lease)) {",
+        "        if (msg || !held_has(msg, grants->grant[i].lease)) {",
+        "unit-wants"),
+    "handed-over-for-ever": (
+        "rcached/wants.c",
+        "given_is_of(given, vm) && now - given->since < GIVEN_MAX_US",
+        "given_is_of(given, vm) && now", "unit-wants"),
+    "handed-over-to-the-next-start": (
+        "rcached/wants.c",
+        "    return given->incarnation == vm->incarnation &&\n",
+        "    return\n", "unit-wants"),
+    "a-lease-granted-twice": (
+        "rcached/pager/lease.c",
+        "    if (lease_is_known(p, g->lease)) {",
+        "    if (0 && lease_is_known(p, g->lease)) {", "unit-lease"),
+    "unclaimed-grants-kept": (
+        "rcached/provider/store.c",
+        "        return \"dropped: nobody claimed it in time\";",
+        "        rec->until = now + 1000000;\n        return NULL;",
+        "unit-store"),
     "crash-left-half-way": (
         "rcached/pager/reconcile.c",
         "        return word == hot || table_step(r->table, page, word, hot);",
@@ -1421,6 +1443,9 @@ MUTATIONS = {
         "        if (!leases[i].id) {\n            continue;",
         "        if (!leases[i].id || !leases[i].slab_pages) {\n"
         "            continue;",
+        "rcached/rcached.c",
+        "            wants_hand_over(r->wants, vm, link, "
+        "g_get_monotonic_time());\n", "",
         crash_points("claim-sent")),
     "crash-no-spares-found": (
         "rcached/pager/revoke.c",
@@ -1450,10 +1475,10 @@ MUTATIONS = {
         "            place[i] = (SlotPlace) { at.lease, at.number, at.stale };",
         "            place[i] = (SlotPlace) { at.lease, at.number, false };",
         crash_points("place-stale")),
-    "crash-unclaimed-grants-kept": (
-        "rcached/provider/store.c",
-        "        return \"dropped: nobody claimed it in time\";",
-        "        rec->until = now + 1000000;\n        return NULL;",
+    "crash-grants-not-handed-over": (
+        "rcached/rcached.c",
+        "            wants_hand_over(r->wants, vm, link, "
+        "g_get_monotonic_time());\n", "",
         crash_points("lease-noted")),
     "crash-half-granted-is-whole": (
         "rcached/provider/store-adopt.c",

@@ -127,6 +127,21 @@ START_TEST(without_an_entry)
 }
 END_TEST
 
+/* A daemon hands it over to a pager that has found it in the table. */
+START_TEST(granted_twice)
+{
+    struct RcacheLeaseGrant g = grant(LEASE);
+    Lease *l = granted(LEASE);
+
+    nr_sent = 0;
+    ck_assert(!lease_granted(&p, &g, ""));
+    ck_assert_uint_eq(nr_sent, 0);
+    ck_assert_ptr_eq(p.leases.entry[0], l);
+    ck_assert_ptr_null(p.leases.entry[1]);
+    ck_assert_uint_eq(table[1].id, 0);
+}
+END_TEST
+
 START_TEST(late_grants_and_pauses)
 {
     struct LinkGrants none = { 0 }, late = { .nr_grants = 1 };
@@ -159,6 +174,7 @@ int main(void)
     tcase_add_test(tc, only_one_refusal_is_a_loss);
     tcase_add_test(tc, another_hosts_refusal_is_no_loss);
     tcase_add_test(tc, without_an_entry);
+    tcase_add_test(tc, granted_twice);
     tcase_add_test(tc, late_grants_and_pauses);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
