@@ -6,10 +6,12 @@
  * been away and verified N times (at most --most-seconds).  The result is one
  * JSON object on stdout; commands come as lines on stdin while it runs:
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
- *   cancel-at BYTES | stats | least | hold | go | discard-all |
- *   attach-table | kill-ready N MOST_US | evict-early BYTES | plug | unplug |
- *   scribble MS SEED | crowd N | forgive | states | quit
- * each answered with one JSON object on a line.  cancel-at makes the next
+ *   cancel-at BYTES | stats | least | hold | stop | go | discard-all |
+ *   discard-half | attach-table | kill-ready N MOST_US | evict-early BYTES |
+ *   plug | unplug | scribble MS SEED | crowd N | forgive | states | quit
+ * each answered with one JSON object on a line.  hold waits until the guest
+ * stands still; stop does not, and a guest that waits for a page stands still
+ * when it has come.  cancel-at makes the next
  * command one that is cancelled when so much is told to be done.  kill-ready
  * kills the pager and so many after it, each at its READY or at most so long
  * after it.  evict-early asks the next pager for an eviction together with its
@@ -314,6 +316,28 @@ static void run_crowd(Run *run, unsigned long more)
     print_stats(run->vmm);
 }
 
+/* What the guest is to do; false: it is something else. */
+static bool run_guest(Vmm *v, const char *line)
+{
+    if (!strcmp(line, "hold")) {
+        vmm_guest_hold(v);
+        print_stats(v);
+    } else if (!strcmp(line, "stop")) {
+        v->hold = true;
+        print_stats(v);
+    } else if (!strcmp(line, "go")) {
+        v->hold = false;
+        print_stats(v);
+    } else if (!strcmp(line, "discard-all")) {
+        printf("{\"pages\": %lu}\n", vmm_discard_each(v, 1));
+    } else if (!strcmp(line, "discard-half")) {
+        printf("{\"pages\": %lu}\n", vmm_discard_each(v, 2));
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void run_command(Run *run, const char *line)
 {
     unsigned long a = 0, b = 0;
@@ -356,19 +380,11 @@ static void run_command(Run *run, const char *line)
         print_stats(run->vmm);
     } else if (!strcmp(line, "states")) {
         print_states(run->vmm);
-    } else if (!strcmp(line, "hold")) {
-        vmm_guest_hold(run->vmm);
-        print_stats(run->vmm);
-    } else if (!strcmp(line, "go")) {
-        run->vmm->hold = false;
-        print_stats(run->vmm);
     } else if (!strcmp(line, "attach-table")) {
         run_attach_table(run->vmm);
-    } else if (!strcmp(line, "discard-all")) {
-        printf("{\"pages\": %lu}\n", vmm_discard_all(run->vmm));
     } else if (!strcmp(line, "quit")) {
         run->quit = true;
-    } else {
+    } else if (!run_guest(run->vmm, line)) {
         printf("{\"status\": 1, \"text\": \"unknown command\"}\n");
     }
     fflush(stdout);

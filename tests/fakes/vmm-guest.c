@@ -370,11 +370,11 @@ uint64_t vmm_guest_forgive(Vmm *v)
     return forgiven;
 }
 
-uint64_t vmm_discard_all(Vmm *v)
+uint64_t vmm_discard_each(Vmm *v, unsigned step)
 {
     uint64_t discarded = 0;
 
-    for (uint64_t page = 0; page < v->config.pages; page++) {
+    for (uint64_t page = 0; page < v->config.pages; page += step) {
         pthread_mutex_t *lock = &v->page_lock[page % VMM_LOCKS];
 
         pthread_mutex_lock(lock);

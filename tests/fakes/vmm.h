@@ -271,7 +271,11 @@ void vmm_guest_hold(Vmm *vmm);
  */
 uint64_t vmm_guest_forgive(Vmm *vmm);
 
-/** vmm_discard_all() - as a balloon that takes everything; how many pages */
-uint64_t vmm_discard_all(Vmm *vmm);
+/**
+ * vmm_discard_each() - as a balloon that takes one page of @step; 1: everything
+ *
+ * Return: how many pages
+ */
+uint64_t vmm_discard_each(Vmm *vmm, unsigned step);
 
 #endif

@@ -6,7 +6,7 @@
  * and has a CrashOrder.  The test writes the name, then the number of times it
  * has to be passed; who counts it down to nothing dies there, and says so in
  * .died before.  With a second name it is the next process that says so, which
- * dies there while it takes over.
+ * dies there while it takes over.  The last one spins there if that is wanted.
  */
 #include "common/crash-point.h"
 
@@ -67,9 +67,9 @@ static void crash_now(CrashOrder *order)
         __atomic_store_n(&order->count, 1, __ATOMIC_SEQ_CST);
     } else {
         __atomic_store_n(&order->died, getpid(), __ATOMIC_SEQ_CST);
-    }
-    while (__atomic_load_n(&order->how, __ATOMIC_SEQ_CST) == CRASH_SPIN) {
-        /* for ever */
+        while (__atomic_load_n(&order->how, __ATOMIC_SEQ_CST) == CRASH_SPIN) {
+            /* for ever */
+        }
     }
     kill(getpid(), SIGKILL);
     pause();

@@ -9,7 +9,7 @@ import time
 
 from cluster import LabError, MIB, expect_clean, wait_for
 from crash_points import (CrashCluster, Point, check, die_at, nothing_left,
-                          under_load)
+                          settle, under_load)
 from lab import JsonSocket  # after cluster, which knows where it is
 
 SCENARIOS = {}
@@ -63,10 +63,10 @@ def stands_still(vm):
 
 
 def plug(c, vm):
-    """At the same place; all of it is zeros now.  The guest touches it before
-    the pager knows that it is there."""
-    wait_for("the next pager to know all", lambda: vm.stats()["reconciled"],
-             30)
+    """What was there is nowhere any more.  Then it comes back at the same
+    place; all of it is zeros now.  The guest touches it before the pager knows
+    that it is there."""
+    settle(c, vm)
     vm.call("go")
     wait_for("the guest to touch it", lambda: stands_still(vm), 20)
     vm.call("plug")

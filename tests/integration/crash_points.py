@@ -11,8 +11,10 @@ mutations.py takes it out: "crash_points:NAME" there is the test of one point.
 scripts/check-style sees to it that the points of the code, of this file and of
 HACKING.md are the same.
 """
+import contextlib
 import mmap
 import os
+import signal
 import struct
 
 import accounts
@@ -125,10 +127,9 @@ def unsettled(c, vm, copies, lent):
     return found and (found, stored, has, knows, states, stats)
 
 
-def check(c, vm, copies=1, seconds=20, lent=True):
-    """The guest goes on; then it stands still, and all figures agree; but a
-    provider waits half a minute for a grant to be claimed."""
-    goes_on(vm, 500, 30)
+def settle(c, vm, copies=1, seconds=20, lent=True):
+    """The guest stands still, and all figures agree; but a provider waits half
+    a minute for a grant to be claimed."""
     vm.call("hold", 30)
     last = [None]
 
@@ -139,6 +140,12 @@ def check(c, vm, copies=1, seconds=20, lent=True):
         wait_for("all to be as it has to be", settled, seconds, 0.1)
     except LabError as error:
         raise LabError(f"{error}: {last[0]}") from None
+
+
+def check(c, vm, copies=1, seconds=20, lent=True):
+    """The guest goes on, and then all is as it has to be."""
+    goes_on(vm, 500, 30)
+    settle(c, vm, copies, seconds, lent)
     vm.call("go")
 
 
@@ -152,6 +159,20 @@ def die_at(c, vm, name, count=1, bring=None, via=None):
     if vm:
         wait_for("the next pager", lambda: vm.stats()["attaches"] > before,
                  30, 0.01)
+
+
+def die_standing(c, vm, name, count=1, via=None):
+    """As die_at(), but the guest stands still from then on: what it sends away
+    under the next pager would go to slots that the one before has left full,
+    and nobody would see that they were."""
+    before = vm.stats()["attaches"]
+    c.order.arm(via or name, count, how=SPIN, then=name if via else "")
+    pid = wait_for(f"a pager to die at {name}", c.order.victim, 30, 0.01)
+    vm.call("stop")
+    with contextlib.suppress(ProcessLookupError):   # rcached was quicker
+        os.kill(pid, signal.SIGKILL)
+    wait_for("the next pager", lambda: vm.stats()["attaches"] > before, 30,
+             0.01)
 
 
 # ---------------------------------------------------------- how it comes there
@@ -251,11 +272,15 @@ def undrain(c, vm):
 
 class Point:
     """@count: times it is passed; @bring: what makes a pager pass it; @after:
-    what is done when it has died there; @via: where the one before has died."""
+    what is done when it has died there; @via: where the one before has died;
+    @full: it leaves slots full that nothing names: before the guest goes on
+    they have to be empty."""
 
-    def __init__(self, group, count=1, bring=None, after=None, via=None):
+    def __init__(self, group, count=1, bring=None, after=None, via=None,
+                 full=False):
         self.group = group
         self.via = via
+        self.full = full
         self.count = count
         self.bring = bring
         self.after = after
@@ -269,8 +294,8 @@ POINTS = {
     "version-stored": Point("pages"),
     "evicting": Point("pages"),
     "put-sent": Point("pages"),
-    "put-acked": Point("pages"),
-    "sum-stored": Point("pages", 20),
+    "put-acked": Point("pages", full=True),
+    "sum-stored": Point("pages", 20, full=True),
     "committed": Point("pages"),
     "punched": Point("pages"),
     "zero-committed": Point("pages"),
@@ -278,13 +303,13 @@ POINTS = {
     "get-sent": Point("pages"),
     "filling": Point("pages"),
     "copied": Point("pages", 50),
-    "arrived": Point("pages"),
+    "arrived": Point("pages", full=True),
     "faults-read": Point("pages"),
     "present": Point("pages"),
     "zero-filling": Point("pages"),
     "zero-filled": Point("pages"),
     "discards-seen": Point("pages", 1, discard_all, go),
-    "discard-slot-out": Point("pages", 1, discard_all, go),
+    "discard-slot-out": Point("pages", 1, discard_all, full=True),
     "free-sent": Point("pages"),
     "free-acked": Point("pages"),
     "release-sent": Point("pages", 1, bring_home),
@@ -304,7 +329,7 @@ POINTS = {
     "untouched": Point("begins", 3),
     "kept": Point("begins", 3),
     # Slabs get a second place.
-    "put-acked-one": Point("copies"),
+    "put-acked-one": Point("copies", full=True),
     "expect-sent": Point("copies", 1, copy_anew),
     "slab-unlisted": Point("copies", 1, copy_anew),
     "expected-empty": Point("copies", 1, copy_anew),
@@ -346,7 +371,13 @@ def each(c, vm, names, copies):
     """One pager after the other of one VM."""
     for name in names:
         point = POINTS[name]
-        die_at(c, vm, name, point.count, point.bring, point.via)
+        if point.full and not point.bring:
+            die_standing(c, vm, name, point.count, point.via)
+        else:
+            die_at(c, vm, name, point.count, point.bring, point.via)
+        if point.full:
+            settle(c, vm, copies)
+            vm.call("go")
         if point.after:
             point.after(c, vm)
         check(c, vm, copies)

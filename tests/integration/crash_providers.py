@@ -11,7 +11,7 @@ import re
 
 from cluster import LabError, MIB, Vm, expect_clean, goes_on, wait_for
 from crash_points import (Order, Point, check, lent_by, nothing_left,
-                          stored_by, under_load)
+                          settle, stored_by, under_load)
 from giveback import KeepingCluster, drain
 from spill import spilled
 
@@ -70,18 +70,20 @@ def nothing_kept_for_nobody(c):
              lambda: kept_slabs(host) * MIB == lent_by(c, host), 5)
 
 
-def die_at(c, name, count=1, bring=None, vm=None):
+def die_at(c, vm, name):
     """The first provider dies there, and the next one takes over."""
-    host = c.providers[0]
-    c.order.arm(name, count)
-    if bring:
+    host, point = c.providers[0], POINTS[name]
+    c.order.arm(name, point.count)
+    if point.bring:
         try:
-            bring(c, vm)
+            point.bring(c, vm)
         except LabError as error:
             # It may do what it was told, and die, before it has answered.
             print(f"{name}: {error}", flush=True)
     wait_for(f"a provider to die at {name}", c.order.victim, 30, 0.01)
     host.processes["rcached"].popen.wait()
+    if point.full:
+        vm.call("discard-half")
     c.start_provider(host)
 
 
@@ -114,6 +116,9 @@ def leave_the_first(c, vm):
 
 
 def leave_the_other(c, vm):
+    """The guest stands still: what has come would come again otherwise, over
+    what is left of it."""
+    vm.call("hold", 30)
     empty(c, c.providers[0])
     drain(c, c.providers[0], undo=True)
     drain(c, c.providers[1])
@@ -127,7 +132,9 @@ def first_is_left(c, vm):
 
 def other_is_left(c, vm):
     empty(c, c.providers[1])
+    settle(c, vm)
     drain(c, c.providers[1], undo=True)
+    vm.call("go")
 
 
 def to_the_file(c, vm):
@@ -190,6 +197,8 @@ def goes_on_from_the_file(c, vm):
 
 # --------------------------------------------------------------- the points
 
+# Those that leave slabs full that nothing names: half of what they have is of
+# no use any more when they are used again.
 POINTS = {
     # A daemon takes over what the last one left.
     "adopted": Point("adopts", 1, begin_again, goes_on_from_the_file),
@@ -214,9 +223,12 @@ POINTS = {
     "slab-disowned": Point("pushes", 3, leave_the_first, first_is_left),
     # ... and those in which the new one does.
     "slab-emptied": Point("intakes", 3, leave_the_other, other_is_left),
-    "page-taken": Point("intakes", 500, leave_the_other, other_is_left),
-    "slab-taken": Point("intakes", 3, leave_the_other, other_is_left),
-    "slab-confirmed": Point("intakes", 3, leave_the_other, other_is_left),
+    "page-taken": Point("intakes", 500, leave_the_other, other_is_left,
+                        full=True),
+    "slab-taken": Point("intakes", 3, leave_the_other, other_is_left,
+                        full=True),
+    "slab-confirmed": Point("intakes", 3, leave_the_other, other_is_left,
+                            full=True),
     # Slabs go to the disk, and come back.
     "spill-begun": Point("spills", 4, to_the_file, is_back),
     "chunk-written": Point("spills", 20, to_the_file, is_back),
@@ -234,7 +246,7 @@ POINTS = {
 def each(c, vm, names):
     for name in names:
         point = POINTS[name]
-        die_at(c, name, point.count, point.bring, vm)
+        die_at(c, vm, name)
         # Before slabs of the same names are lent again.
         nothing_kept_for_nobody(c)
         if point.after:
