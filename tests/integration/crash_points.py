@@ -319,7 +319,7 @@ POINTS = {
     "woken": Point("pages", 1, kill),
     "reconcile-punched": Point("pages", via="committed"),
     "frame-reconciled": Point("pages", 1, kill),
-    "sweep-begun": Point("pages", 1, kill),
+    "sweep-begun": Point("pages", via="put-acked", full=True),
     # A VM begins: leases come, memory comes under management.
     "lease-noted": Point("begins"),
     "claim-sent": Point("begins"),

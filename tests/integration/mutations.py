@@ -42,17 +42,24 @@ def crash_points(names):
     return [f"crash_points_{GROUPS[name]}:{name}" for name in names.split()]
 
 
-# Where the next one has nothing to do that could be taken out.  What was not
-# sent is sent by the next eviction, and what was is done by the provider; what
-# a FREE_ACK is about is free at both, as the next pager's map is made from the
-# words alone; limits stand with the VMM, which has not been told of others; a
-# reply that has gone out is the requester's; a command that an arbiter has
-# passed on is the host's, whose answer nobody waits for; and before and after
-# a provider lets go of what it has no use for, all the rest is kept.
-NEEDS_NOTHING = crash_points("sum-stored free-sent put-called-off free-acked "
-                             "resize-begun resize-reached reply-sent "
-                             "evict-passed-on upgrade-passed-on adopted "
-                             "adopted-kept")
+# Where the next one has nothing to do that could be taken out, and why.
+NEEDS_NOTHING = {test: why for names, why in (
+    ("free-sent", "the provider frees what it has been told to; what it has "
+     "not read when the next pager claims is fenced, which unit tests see to"),
+    ("free-acked", "the slots are free at both: the next pager makes its map "
+     "from the words, none of which names them"),
+    ("put-called-off", "the words say already that the pages are here, and "
+     "the map is made anew; if the provider had stored any of them before its "
+     "session ended, that is as at put-acked"),
+    ("resize-begun resize-reached", "limits stand with the VMM, which has not "
+     "been told of others, and fails the command by itself"),
+    ("reply-sent", "the reply has gone out, and is the requester's"),
+    ("evict-passed-on upgrade-passed-on", "the command is the host's, whose "
+     "answer nobody waits for any more; who asked sees the connection end"),
+    ("adopted", "nothing has been let go of, nor kept: all is as it was "
+     "before this daemon"),
+    ("adopted-kept", "what is in use is kept, and nothing else is"),
+) for test in crash_points(names)}
 
 # name: (file, what stands there, what stands there instead, scenario), or
 # several scenarios, each of which must fail; or the same in several files,
@@ -1384,9 +1391,15 @@ MUTATIONS = {
     "crash-punching-left": (
         "rcached/pager/reconcile.c",
         "    case RCACHE_PUNCHING:\n        if (page_slot(word) || data) {",
-        "    case RCACHE_PUNCHING:\n        if (word) {\n"
+        "    case RCACHE_PUNCHING:\n        if (data) {\n"
+        "            return true;\n        }\n        if (page_slot(word)) {",
+        crash_points("committed zero-committed")),
+    "crash-punched-left": (
+        "rcached/pager/reconcile.c",
+        "    case RCACHE_PUNCHING:\n        if (page_slot(word) || data) {",
+        "    case RCACHE_PUNCHING:\n        if (!data) {\n"
         "            return true;\n        }\n        if (data) {",
-        crash_points("committed punched zero-committed reconcile-punched")),
+        crash_points("punched reconcile-punched")),
     "crash-fetching-left": (
         "rcached/pager/reconcile.c",
         "    case RCACHE_REMOTE:\n    case RCACHE_FETCHING:\n"
@@ -1431,8 +1444,17 @@ MUTATIONS = {
     "crash-no-sweep": (
         "rcached/pager/lease.c",
         "        l->sweep = true;\n", "",
-        crash_points("put-acked put-acked-one arrived discard-slot-out "
-                     "sweep-begun block-page-gone block-gone")),
+        crash_points("sum-stored put-acked put-acked-one arrived "
+                     "discard-slot-out block-page-gone block-gone")),
+    "crash-begun-sweeps-are-done": (
+        "rcached/pager/freeing.c",
+        "            crash_point(\"sweep-begun\");\n",
+        "            p->guest.state->session |= 1ull << 40;\n"
+        "            crash_point(\"sweep-begun\");\n",
+        "rcached/pager/lease.c",
+        "        l->sweep = true;\n",
+        "        l->sweep = !(p->guest.state->session >> 40);\n",
+        crash_points("sweep-begun")),
     "crash-session-begins-anew": (
         "rcached/pager/provider-messages.c",
         "    uint64_t session = ++p->guest.state->session;",
@@ -1469,7 +1491,17 @@ MUTATIONS = {
         "rcached/pager/lease.c",
         "    return (status == RCACHE_E_LEASE || status == RCACHE_E_EPOCH) &&",
         "    return status == RCACHE_E_EPOCH &&",
-        crash_points("release-sent lease-left lost-marked place-cleared")),
+        crash_points("release-sent lease-left place-cleared")),
+    "crash-begun-losses-are-done": (
+        "rcached/pager/loss.c",
+        "    crash_point(\"lost-marked\");\n",
+        "    p->guest.state->session |= 1ull << 40;\n"
+        "    crash_point(\"lost-marked\");\n",
+        "rcached/pager/lease.c",
+        "    if (!claim_proves_loss(l, status)) {",
+        "    if (p->guest.state->session >> 40 ||\n"
+        "        !claim_proves_loss(l, status)) {",
+        crash_points("lost-marked")),
     "crash-stale-forgotten": (
         "rcached/pager/lease.c",
         "            place[i] = (SlotPlace) { at.lease, at.number, at.stale };",
