@@ -235,10 +235,16 @@ def take_back(c, vm):
 
 
 def give_up_and_take_back(c, vm):
-    end_provider(c)
-    wait_for("its places to be given up", lambda: vm.stats()["copying"], 30,
-             0.01)
-    c.start_provider(c.ended)
+    """Again, where all was copied to the third one before it was back."""
+    for _ in range(10):
+        end_provider(c)
+        wait_for("its places to be given up", lambda: vm.stats()["copying"],
+                 30, 0.01)
+        c.start_provider(c.ended)
+        wait_for("nothing to be left to copy", lambda: c.order.victim() or
+                 not vm.stats()["copying"], 30, 0.01)
+        if c.order.victim():
+            return
 
 
 def lose_provider(c, vm):
@@ -425,8 +431,9 @@ def all_claimed(c):
 
 
 def in_begins(build, names):
-    """One VM after the other."""
-    with CrashCluster(build) as c:
+    """One VM after the other; each lease has more slabs than are listed when a
+    pager dies."""
+    with CrashCluster(build, slab="1M") as c:
         for number, name in enumerate(names, 1):
             point = POINTS[name]
             c.order.arm(name, point.count)
