@@ -188,10 +188,6 @@ def discard_all(c, vm):
     vm.call("discard-all")
 
 
-def go(c, vm):
-    vm.call("go")
-
-
 def bring_home(c, vm):
     """Then all that is leased is given back."""
     vm.call("resize 0")
@@ -314,7 +310,7 @@ POINTS = {
     "present": Point("pages"),
     "zero-filling": Point("pages"),
     "zero-filled": Point("pages"),
-    "discards-seen": Point("pages", 1, discard_all, go),
+    "discards-seen": Point("pages", 1, discard_all, full=True),
     "discard-slot-out": Point("pages", 1, discard_all, full=True),
     "free-sent": Point("pages"),
     "free-acked": Point("pages"),
