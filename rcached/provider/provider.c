@@ -13,12 +13,9 @@
 #include <errno.h>
 #include <gio/gio.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/address.h"
@@ -30,16 +27,10 @@
 #include "rcached/provider/provider-adopt.h"
 #include "rcached/provider/provider-internal.h"
 #include "rcached/provider/provider-keep.h"
+#include "rcached/provider/provider-listen.h"
 #include "rcached/provider/store-look.h"
 #include "rcached/provider/store-revoke.h"
 #include "rcached/provider/store-spill.h"
-
-/*
- * The kernel takes an io_uring apart after its process is gone: the socket of
- * a daemon that was killed may listen on for a moment.
- */
-#define LISTEN_TRIES    40
-#define LISTEN_PAUSE_US 50000
 
 void provider_config_init(ProviderConfig *config)
 {
@@ -76,72 +67,6 @@ static bool config_check(const ProviderConfig *config, GError **errp)
         return false;
     }
     return true;
-}
-
-static int listen_socket(const struct sockaddr_storage *addr, socklen_t len)
-{
-    autofd fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int on = 1, off = 0;
-
-    if (fd < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-        (addr->ss_family == AF_INET6 &&
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) ||
-        bind(fd, (const struct sockaddr *)addr, len) || listen(fd, 1024)) {
-        return -errno;
-    }
-    return fd_steal(&fd);
-}
-
-static bool provider_listen(Provider *provider, const ProviderConfig *config,
-                            GError **errp)
-{
-    struct sockaddr_storage addr;
-    socklen_t len;
-    int tries = 0, fd;
-
-    if (!address_parse(config->listen, RCACHE_DEFAULT_PORT, &addr, &len,
-                       errp)) {
-        return false;
-    }
-    if (!address_is_loopback(&addr) && !config->tls && !config->tls_none) {
-        g_set_error(errp, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-                    "refusing to listen on %s without encryption: anyone who "
-                    "can reach it could take memory and read it; write "
-                    "tls=none to allow that", config->listen);
-        return false;
-    }
-    fd = listen_socket(&addr, len);
-    while (fd == -EADDRINUSE && tries++ < LISTEN_TRIES) {
-        g_usleep(LISTEN_PAUSE_US);
-        fd = listen_socket(&addr, len);
-    }
-    if (fd < 0) {
-        g_set_error(errp, G_IO_ERROR, g_io_error_from_errno(-fd),
-                    "cannot listen on %s: %s", config->listen,
-                    g_strerror(-fd));
-        return false;
-    }
-    provider->listen_fd = fd;
-    len = sizeof(addr);
-    if (!getsockname(fd, (struct sockaddr *)&addr, &len)) {
-        provider->address = address_format(&addr);
-    }
-    return true;
-}
-
-/* A slab needs a descriptor and a connection does; both can be thousands. */
-static void raise_nofile(void)
-{
-    struct rlimit limit;
-
-    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit)) {
-            g_warning("provider: cannot raise the limit of descriptors: %s",
-                      g_strerror(errno));
-        }
-    }
 }
 
 static gpointer provider_thread(gpointer opaque)
@@ -294,7 +219,7 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     if (!config_check(config, errp)) {
         return NULL;
     }
-    raise_nofile();
+    provider_raise_nofile();
     provider = g_new0(Provider, 1);
     pthread_mutex_init(&provider->lock, NULL);
     pthread_cond_init(&provider->started, NULL);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* peer-socket: a connection's socket when it has been accepted; for peer.c. */
+#ifndef RCACHED_PROVIDER_PEER_SOCKET_H
+#define RCACHED_PROVIDER_PEER_SOCKET_H
+
+#include "rcached/provider/peer.h"
+
+/** peer_set_address() - who it is from, and who gives way to it if there are
+ * too many of them */
+void peer_set_address(Peer *peer);
+
+/** peer_set_options() - how its kernel is to treat it */
+void peer_set_options(int fd);
+
+#endif
