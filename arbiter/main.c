@@ -8,6 +8,7 @@
 #include "arbiter/arbiter.h"
 #include "arbiter/descriptors.h"
 #include "arbiter/options.h"
+#include "common/log-pace.h"
 #include "common/secrecy.h"
 #include "common/service.h"
 
@@ -85,9 +86,11 @@ int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Options) options = NULL;
+    LogPace pace = { 0 };
 
     signal(SIGPIPE, SIG_IGN);
     g_log_writer_default_set_use_stderr(TRUE);
+    log_pace_start(&pace);
     options = options_new(argc, argv, &error);
     if (!options) {
         g_printerr("arbiter: %s\n", error->message);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/log-pace.h"
 #include "common/secrecy.h"
 #include "common/service.h"
 #include "rcached/options.h"
@@ -97,9 +98,12 @@ static int daemon_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    LogPace pace = { 0 };
+
     /* Pagers inherit it: their daemon may end, and the log's reader too. */
     signal(SIGPIPE, SIG_IGN);
     g_log_writer_default_set_use_stderr(TRUE);
+    log_pace_start(&pace);
     if (argc > 1 && !strcmp(argv[1], "--pager")) {
         return pager_main(argc, argv);
     }
