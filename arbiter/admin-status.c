@@ -107,6 +107,7 @@ JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
     g_autoptr(Views) views = views_new(&arbiter->hosts, &arbiter->grants, NULL,
                                        now);
     g_autoptr(Elsewhere) elsewhere = elsewhere_new(&arbiter->hosts, now);
+    JsonArray *limits = json_array_new();
     Sums sums = { 0 };
 
     for (guint i = 0; i < hosts->len; i++) {
@@ -114,6 +115,7 @@ JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
     }
     status_judge(&arbiter->hosts, &arbiter->shunned,
                  &arbiter->options->placement, sums.free, now, verdict);
+    control_limits_add(arbiter->control, limits, verdict);
     tls_keeper_set_status(arbiter->tls, g_get_real_time() / G_USEC_PER_SEC, o,
                           verdict);
     summary = status_summary(&sums);
@@ -129,5 +131,6 @@ JsonNode *admin_status_run(JsonObject *args, void *opaque, GError **errp)
                 arbiter->options->hosts.heartbeat_ms / 1000.0);
     json_set_int(o, "heartbeats", arbiter->beats);
     status_figures(o, &sums);
+    json_object_set_array_member(o, "limits", limits);
     return admin_node_new(o);
 }

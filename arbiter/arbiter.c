@@ -239,11 +239,11 @@ static void *on_hello(HostConn *conn, const WireHello *hello, char *text,
     wire_text_copy(host->peer, sizeof(host->peer), control_peer(conn));
     wire_text_copy(host->from, sizeof(host->from), from);
     if (hosts_twin(host, arbiter_now())) {
-        g_warning("host %s: more than one host has this name (%s): give each "
-                  "its own", host->name, host->twin);
+        host_say(host, "more than one host has this name (%s): give each its "
+                 "own", host->twin);
     }
-    g_message("host %s (%s): connected%s%s", host->name, host->peer,
-              *address ? ", its provider is at " : "", address);
+    host_say(host, "connected from %s%s%s", host->peer,
+             *address ? ", its provider is at " : "", address);
     return host;
 }
 
@@ -499,6 +499,7 @@ static bool start_control(Arbiter *arbiter, GError **errp)
     ControlConfig config = {
         .listen = o->listen,
         .conns_max = arbiter_conns_max(o),
+        .limits = o->limits,
         .heartbeat_ms = o->hosts.heartbeat_ms,
         .silence_ms = (o->hosts.dead_beats + 1) * o->hosts.heartbeat_ms,
         .tls = tls_keeper_credentials(arbiter->tls),

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "arbiter/refusal.h"
 #include "common/control-conn.h"
 #include "common/listener.h"
 #include "common/strangers.h"
@@ -13,19 +12,6 @@
 
 #define HELLO_MS        5000u
 #define HELLO_MAX       1024u   /* of payload, before it has come */
-#define STRANGERS_EACH  64u     /* of one address */
-/* TLS handshakes of one address: at once, for a thousand hosts behind one
- * prefix of IPv6, and then one each so many ms. */
-#define HANDSHAKES      1024u
-#define HANDSHAKE_MS    20u
-
-/* Much that is said of one does not hide the others. */
-typedef enum Strange {
-    STRANGE,                    /* it ended, for whatever reason */
-    STRANGE_MANY,               /* its address has too many like it */
-    STRANGE_FAST,               /* its address begins too many handshakes */
-    NR_STRANGE
-} Strange;
 
 struct Control {
     ControlConfig config;
@@ -34,9 +20,11 @@ struct Control {
     Listener *listener;
     Poller *poller;
     GQueue conns;               /* of HostConn, with HELLO */
-    Quiet quiet[NR_STRANGE];    /* what is logged of the latter: */
     GQueue strangers;           /* and without, the oldest first; */
     Strangers by_address;       /* the same */
+    LogLimit ended;             /* what is said of those that end */
+    LogLimit others;            /* and of hosts that do */
+    LimitHits hits;
 };
 
 struct HostConn {
@@ -44,10 +32,33 @@ struct HostConn {
     ControlConn *frames;
     GList link;                 /* in .conns or .strangers */
     Stranger stranger;          /* while it is one of these */
-    Strange strange;            /* if it ends */
+    StrangersVerdict handshake; /* whose limit of these it has run into */
     void *data;                 /* NULL until HELLO has been taken */
     char host[RCACHE_NAME_MAX]; /* for the log */
 };
+
+static uint64_t control_now(void)
+{
+    return g_get_monotonic_time() / 1000;
+}
+
+/* Somebody has run into a limit: told once, until it has not bitten for a
+ * while; status has the rest. */
+static void control_hit(Control *control, ControlLimit limit, const char *who)
+{
+    LimitName names[NR_CONTROL_LIMITS];
+    uint64_t now = control_now();
+    bool news = !limit_hits_bites(&control->hits, limit, now);
+
+    limit_hits_note(&control->hits, limit, who, now);
+    if (news) {
+        control_limits_names(&control->config.limits,
+                             control->config.conns_max, names);
+        g_warning("the limit [limits] %s = %" G_GUINT64_FORMAT " bites: %s %s; "
+                  "status says who runs into it", names[limit].key,
+                  names[limit].value, who, names[limit].what);
+    }
+}
 
 static GQueue *queue_of(HostConn *conn)
 {
@@ -117,12 +128,14 @@ static void take_hello(HostConn *conn, uint64_t tag, const WireHello *hello)
         refuse_hello(conn, tag, RCACHE_E_REFUSED, text);
         return;
     }
+    strangers_known(&control->by_address, &conn->stranger, control_now());
     strangers_remove(&control->by_address, &conn->stranger);
     g_queue_unlink(&control->strangers, &conn->link);
     conn->data = data;
     g_queue_push_tail_link(&control->conns, &conn->link);
     answer_hello(conn, tag, version, RCACHE_OK, "");
     control_conn_limit(conn->frames, 0);
+    control_conn_pace(conn->frames, control->config.limits.frames_host);
     control_conn_set_deadline(conn->frames, control->config.silence_ms);
 }
 
@@ -260,18 +273,25 @@ static void on_frame(ControlConn *frames, const WireHead *head,
 }
 
 /* Anybody can connect, and end it, as often as he likes. */
-static void say_stranger(Quiet *quiet, const char *peer, const char *reason)
+static void say_stranger(HostConn *conn, const char *reason)
 {
-    uint64_t now = g_get_monotonic_time() / 1000;
-    unsigned swallowed;
+    Control *control = conn->control;
 
-    if (quiet_say(quiet, now, &swallowed)) {
-        if (swallowed) {
-            g_warning("%u more connections without HELLO have ended",
-                      swallowed);
-        }
-        g_warning("%s: %s", peer, reason);
+    if (conn->handshake != STRANGERS_MAY) {
+        control_hit(control, conn->handshake == STRANGERS_ALL
+                    ? CONTROL_LIMIT_HANDSHAKES
+                    : CONTROL_LIMIT_HANDSHAKES_ADDRESS,
+                    control_conn_peer_host(conn->frames));
+    } else if (control_may_say(&control->ended, control_now())) {
+        g_warning("%s: %s", control_conn_peer(conn->frames), reason);
     }
+}
+
+static void on_paced(ControlConn *frames, void *opaque)
+{
+    HostConn *conn = opaque;
+
+    control_hit(conn->control, CONTROL_LIMIT_FRAMES_HOST, conn->host);
 }
 
 static void on_closed(ControlConn *frames, const char *reason, void *opaque)
@@ -280,12 +300,13 @@ static void on_closed(ControlConn *frames, const char *reason, void *opaque)
     Control *control = conn->control;
 
     if (conn->data) {
-        g_message("host %s (%s): %s", conn->host, control_conn_peer(frames),
-                  reason);
+        if (control_may_say(&control->others, control_now())) {
+            g_message("host %s (%s): %s", conn->host,
+                      control_conn_peer(frames), reason);
+        }
         control->ops->on_gone(conn, reason, control->opaque);
     } else {
-        say_stranger(&control->quiet[conn->strange], control_conn_peer(frames),
-                     reason);
+        say_stranger(conn, reason);
     }
     conn_free(conn);
 }
@@ -293,6 +314,7 @@ static void on_closed(ControlConn *frames, const char *reason, void *opaque)
 static const ControlConnOps control_conn_ops = {
     .on_frame = on_frame,
     .on_closed = on_closed,
+    .on_paced = on_paced,
 };
 
 /* ----------------------------------------------------------------- set-up */
@@ -334,9 +356,8 @@ static void add_stranger(Control *control, HostConn *conn,
     g_queue_push_tail_link(&control->strangers, &conn->link);
     other = strangers_add(&control->by_address, &conn->stranger, conn, &from);
     if (other) {
-        say_stranger(&control->quiet[STRANGE_MANY],
-                     control_conn_peer(other->frames),
-                     "no HELLO yet, and its address has too many connections");
+        control_hit(control, CONTROL_LIMIT_HELLOS_ADDRESS,
+                    control_conn_peer_host(other->frames));
         conn_free(other);
     }
 }
@@ -345,12 +366,20 @@ static bool may_begin(void *opaque)
 {
     HostConn *conn = opaque;
 
-    if (!strangers_may_begin(&conn->control->by_address, &conn->stranger,
-                             g_get_monotonic_time() / 1000)) {
-        conn->strange = STRANGE_FAST;
-        return false;
-    }
-    return true;
+    conn->handshake = strangers_may_begin(&conn->control->by_address,
+                                          &conn->stranger, control_now());
+    return conn->handshake == STRANGERS_MAY;
+}
+
+static void control_refused(Control *control, GSocketConnection *connection)
+{
+    g_autoptr(GSocketAddress) from =
+        g_socket_connection_get_remote_address(connection, NULL);
+    g_autofree char *text = from && G_IS_INET_SOCKET_ADDRESS(from)
+        ? g_inet_address_to_string(g_inet_socket_address_get_address(
+              G_INET_SOCKET_ADDRESS(from))) : g_strdup("");
+
+    control_hit(control, CONTROL_LIMIT_CONNS, text);
 }
 
 static void accepted(GSocketConnection *connection, void *opaque)
@@ -360,8 +389,7 @@ static void accepted(GSocketConnection *connection, void *opaque)
     HostConn *conn;
 
     if (!make_room(control)) {
-        g_warning("a connection is refused: there are %u already",
-                  control->conns.length);
+        control_refused(control, connection);
         return;
     }
     conn = g_new0(HostConn, 1);
@@ -380,10 +408,7 @@ static void accepted(GSocketConnection *connection, void *opaque)
 Control *control_new(const ControlConfig *config, const ControlOps *ops,
                      void *opaque, GError **errp)
 {
-    static const StrangersLimits limits = {
-        .most = G_MAXUINT, .each = STRANGERS_EACH,
-        .burst = HANDSHAKES, .pace_ms = HANDSHAKE_MS,
-    };
+    StrangersLimits limits;
     Control *control = g_new0(Control, 1);
 
     control->config = *config;
@@ -398,6 +423,7 @@ Control *control_new(const ControlConfig *config, const ControlOps *ops,
         g_free(control);
         return NULL;
     }
+    control_limits_strangers(&config->limits, &limits);
     strangers_init(&control->by_address, &limits);
     control->poller = poller_new();
     return control;
@@ -442,6 +468,17 @@ void control_set_tls(Control *control, TlsCredentials *creds)
 int64_t control_expires(const HostConn *conn)
 {
     return control_conn_expires(conn->frames);
+}
+
+void control_limits_add(const Control *control, JsonArray *list,
+                        Verdict *verdict)
+{
+    LimitName names[NR_CONTROL_LIMITS];
+
+    control_limits_names(&control->config.limits, control->config.conns_max,
+                         names);
+    limit_hits_add(&control->hits, names, NR_CONTROL_LIMITS, control_now(),
+                   list, verdict);
 }
 
 const char *control_address(const Control *control)
@@ -518,6 +555,8 @@ bool control_send_reply(HostConn *conn, uint64_t tag,
 
 void control_drop(HostConn *conn, const char *reason)
 {
-    g_message("host %s (%s): %s", conn->host, control_peer(conn), reason);
+    if (control_may_say(&conn->control->others, control_now())) {
+        g_message("host %s (%s): %s", conn->host, control_peer(conn), reason);
+    }
     conn_free(conn);
 }

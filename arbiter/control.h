@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arbiter/control-limits.h"
+#include "common/limit-json.h"
 #include "common/tls-credentials.h"
 #include "common/wire-control.h"
 #include "common/wire.h"
@@ -47,6 +49,7 @@ typedef struct ControlOps {
 typedef struct ControlConfig {
     const char *listen;
     unsigned conns_max;
+    ControlLimits limits;
     unsigned heartbeat_ms;      /* told to hosts */
     unsigned silence_ms;        /* a host that is silent for so long is out */
     uint8_t boot_id[RCACHE_UUID_LEN];
@@ -71,6 +74,10 @@ void control_set_tls(Control *control, TlsCredentials *creds);
 /** control_expires() - when the host's certificate does, in seconds since
  * 1970; 0: it has none */
 int64_t control_expires(const HostConn *conn);
+
+/** control_limits_add() - who has run into limits, see limit_hits_add() */
+void control_limits_add(const Control *control, JsonArray *list,
+                        Verdict *verdict);
 
 /** control_address() - where it listens */
 const char *control_address(const Control *control);

@@ -86,6 +86,25 @@ static const ConfigKey keys[] = {
       .fallback = "30s", .min = 1000, .max = 3600 * 1000,
       .doc = "How long a provider waits for a lease to be claimed; then it "
              "drops the lease." },
+    { .section = "limits", .key = "hellos-per-address", .type = CONFIG_INT,
+      .fallback = CONTROL_HELLOS_ADDRESS, .min = 4, .max = 100000,
+      .doc = "How many connections of one address may not have said HELLO yet. "
+             "The oldest gives way to the newest. Of IPv6 the first 64 bits "
+             "count." },
+    { .section = "limits", .key = "handshakes", .type = CONFIG_INT,
+      .fallback = CONTROL_HANDSHAKES, .min = 1, .max = 1000,
+      .doc = "How many TLS handshakes a second addresses may begin where "
+             "nobody has proved who he is for a day, and twenty seconds' worth "
+             "at once. One costs up to a millisecond." },
+    { .section = "limits", .key = "handshakes-per-address",
+      .type = CONFIG_INT,
+      .fallback = CONTROL_HANDSHAKES_ADDRESS, .min = 1, .max = 1000,
+      .doc = "The same for one address, known or not." },
+    { .section = "limits", .key = "frames-per-host", .type = CONFIG_INT,
+      .fallback = CONTROL_FRAMES_HOST, .min = 50, .max = 1000000,
+      .doc = "How many frames a second one host may send: heartbeats, requests "
+             "for leases and all others. It is not read meanwhile if it sends "
+             "more." },
     { .section = "admin", .key = "socket", .type = CONFIG_STRING,
       .fallback = "/run/rcached/arbiter.sock",
       .doc = "Where rcachectl connects." },
@@ -153,6 +172,13 @@ static void options_view(Options *o)
                                          "pressure-some-max"),
         .psi_full_max = 100 * config_int(c, "placement",
                                          "pressure-full-max"),
+    };
+    o->limits = (ControlLimits) {
+        .hellos_address = config_int(c, "limits", "hellos-per-address"),
+        .handshakes = config_int(c, "limits", "handshakes"),
+        .handshakes_address = config_int(c, "limits",
+                                         "handshakes-per-address"),
+        .frames_host = config_int(c, "limits", "frames-per-host"),
     };
     o->moves_per_minute = config_int(c, "placement", "moves-per-minute");
     o->grants = (GrantsConfig){

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "arbiter/hosts.h"
+#include "arbiter/control-limits.h"
 #include "arbiter/grants.h"
 #include "arbiter/placement.h"
 #include "common/command-line.h"
@@ -28,6 +29,7 @@ typedef struct Options {
     PlacementConfig placement;
     unsigned moves_per_minute;  /* 0: no limit */
     GrantsConfig grants;
+    ControlLimits limits;
 } Options;
 
 /* The command line, for command_line_answer(). */

@@ -72,6 +72,7 @@ static void end(ControlConn *f)
         return;
     }
     f->state = CONTROL_ENDED;
+    g_clear_handle_id(&f->resume, g_source_remove);
     poller_remove(&f->fd);
     g_socket_close(f->socket, NULL);
     f->end = g_idle_source_new();
@@ -96,7 +97,8 @@ void control_conn_fail(ControlConn *f, const char *fmt, ...)
 
 static void watch(ControlConn *f)
 {
-    poller_set_events(&f->fd, f->queue ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    poller_set_events(&f->fd, (f->queue ? EPOLLOUT : 0) |
+                              (f->resume ? 0 : EPOLLIN));
 }
 
 bool control_conn_flush(ControlConn *f)
@@ -187,6 +189,7 @@ static void take_frame(ControlConn *f, const WireHead *head,
 {
     bool empty = head->type == RCACHE_PING || head->type == RCACHE_PONG;
 
+    f->level -= 1000;
     /* An arbiter does not PING: it waits for what says something. */
     if (!empty || (f->side == WIRE_HOST && head->type == RCACHE_PONG)) {
         f->heard_us = g_get_monotonic_time();
@@ -283,6 +286,44 @@ static void receive(ControlConn *f)
     }
 }
 
+void control_conn_pace(ControlConn *f, unsigned pace)
+{
+    f->pace = pace;
+    f->level = (gint64)pace * 1000;
+    f->level_us = g_get_monotonic_time();
+}
+
+static gboolean resume(gpointer opaque)
+{
+    ControlConn *f = opaque;
+
+    f->resume = 0;
+    watch(f);
+    return G_SOURCE_REMOVE;
+}
+
+/* Has it sent more than it may?  Then it is not read until that is made up
+ * for. */
+static void look_at_pace(ControlConn *f)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (!f->pace || f->freed || f->state != CONTROL_OPEN) {
+        return;
+    }
+    f->level = MIN(f->level + (now - f->level_us) * f->pace / 1000,
+                   (gint64)f->pace * 1000);
+    f->level_us = now;
+    if (f->level >= 0 || f->resume) {
+        return;
+    }
+    f->resume = g_timeout_add(MIN(-f->level / f->pace, 1000) + 1, resume, f);
+    watch(f);
+    if (f->ops->on_paced) {
+        f->ops->on_paced(f, f->opaque);
+    }
+}
+
 static void on_ready(PollerFd *fd, uint32_t events)
 {
     ControlConn *f = fd_frames(fd);
@@ -294,6 +335,7 @@ static void on_ready(PollerFd *fd, uint32_t events)
     if (!f->freed && f->state != CONTROL_ENDED &&
         events & ~(uint32_t)EPOLLOUT) {
         receive(f);
+        look_at_pace(f);
     }
     control_conn_unref(f);
 }
@@ -440,6 +482,7 @@ void control_conn_free(ControlConn *f)
         return;
     }
     f->freed = true;
+    g_clear_handle_id(&f->resume, g_source_remove);
     poller_remove(&f->fd);
     if (f->end) {
         g_source_destroy(f->end);

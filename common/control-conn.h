@@ -38,6 +38,8 @@ typedef struct ControlConnOps {
                      const uint8_t *payload, void *opaque);
     /* The end; @reason in words, for the log. */
     void (*on_closed)(ControlConn *frames, const char *reason, void *opaque);
+    /* It sends too fast, and is not read for a moment; or NULL. */
+    void (*on_paced)(ControlConn *frames, void *opaque);
 } ControlConnOps;
 
 /**
@@ -64,6 +66,14 @@ ControlConn *control_conn_new_in(Poller *poller, GSocketConnection *conn,
  */
 void control_conn_start_tls(ControlConn *frames, TlsCredentials *creds,
                             TlsEnd end, const TlsWanted *wanted);
+
+/**
+ * control_conn_pace() - take so many frames a second, PINGs included, and a
+ * second's worth at once; 0: any number, as a new one does
+ *
+ * Who sends more is not read meanwhile, and TCP makes it wait.
+ */
+void control_conn_pace(ControlConn *frames, unsigned pace);
 
 /**
  * control_conn_is() - is @name one of the peer's, by its certificate?

@@ -14,6 +14,7 @@ struct StrangersOf {
     uint8_t address[IPV6_PART + 1];
     GQueue all;                 /* of Stranger, the oldest first */
     uint64_t full_ms;           /* when its bucket is full again */
+    uint64_t known_ms;          /* somebody there is known until then */
 };
 
 static guint of_hash(gconstpointer key)
@@ -108,36 +109,73 @@ void strangers_remove(Strangers *s, Stranger *one)
     }
     g_queue_unlink(&s->all, &one->link);
     g_queue_unlink(&of->all, &one->same);
-    if (!of->all.length && (!of->full_ms ||
+    if (!of->all.length && !of->known_ms && (!of->full_ms ||
         g_hash_table_size(s->by_address) > ADDRESSES_MAX)) {
         g_hash_table_remove(s->by_address, of);
     }
     one->of = NULL;
 }
 
-/* It has nothing here, and its bucket is as good as a new one. */
-static gboolean of_is_over(gpointer key, gpointer value, gpointer now_ms)
-{
-    const StrangersOf *of = key;
+typedef struct Sweep {
+    Strangers *s;
+    uint64_t now_ms;
+} Sweep;
 
-    return !of->all.length && of->full_ms <= *(uint64_t *)now_ms;
+/* It has nothing here, nobody knows it, and its bucket is as good as a new
+ * one. */
+static gboolean of_is_over(gpointer key, gpointer value, gpointer opaque)
+{
+    const Sweep *sweep = opaque;
+    StrangersOf *of = key;
+
+    if (of->known_ms && of->known_ms <= sweep->now_ms) {
+        of->known_ms = 0;
+        sweep->s->known--;
+    }
+    return !of->all.length && !of->known_ms && of->full_ms <= sweep->now_ms;
 }
 
-bool strangers_may_begin(Strangers *s, const Stranger *one, uint64_t now_ms)
+/* Take one out of a bucket.  Return: when it is full again; 0: it is empty. */
+static uint64_t bucket_take(uint64_t full_ms, uint64_t now_ms, uint64_t burst,
+                            uint64_t pace_ms)
 {
-    const uint64_t pace = s->limits.pace_ms, burst = s->limits.burst;
-    StrangersOf *of = one->of;
-    uint64_t full = MAX(of->full_ms, now_ms);
+    uint64_t full = MAX(full_ms, now_ms);
 
-    if (now_ms - s->swept_ms >= burst * pace) {
+    return full - now_ms > (burst - 1) * pace_ms ? 0 : full + pace_ms;
+}
+
+StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
+                                     uint64_t now_ms)
+{
+    const StrangersLimits *l = &s->limits;
+    Sweep sweep = { s, now_ms };
+    uint64_t own, all;
+
+    if (now_ms - s->swept_ms >= (uint64_t)l->burst * l->pace_ms) {
         s->swept_ms = now_ms;
-        g_hash_table_foreach_remove(s->by_address, of_is_over, &now_ms);
+        g_hash_table_foreach_remove(s->by_address, of_is_over, &sweep);
     }
-    if (full - now_ms > (burst - 1) * pace) {
-        return false;
+    own = bucket_take(one->of->full_ms, now_ms, l->burst, l->pace_ms);
+    if (!own) {
+        return STRANGERS_ADDRESS;
     }
-    of->full_ms = full + pace;
-    return true;
+    if (!one->of->known_ms) {
+        all = bucket_take(s->full_ms, now_ms, l->all_burst, l->all_pace_ms);
+        if (!all) {
+            return STRANGERS_ALL;
+        }
+        s->full_ms = all;
+    }
+    one->of->full_ms = own;
+    return STRANGERS_MAY;
+}
+
+void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms)
+{
+    if (one->of && (one->of->known_ms || s->known < ADDRESSES_MAX)) {
+        s->known += !one->of->known_ms;
+        one->of->known_ms = now_ms + STRANGERS_KNOWN_MS;
+    }
 }
 
 void *strangers_oldest(const Strangers *s)

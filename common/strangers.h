@@ -13,7 +13,10 @@
  * A handshake is what costs most of all that a stranger can ask for, so each
  * address has a bucket: so many handshakes at once, and then one for each time
  * that has passed.  It is remembered until it is full again, whether there are
- * connections or not.
+ * connections or not.  All addresses together have another bucket, so that who
+ * has many of them gains nothing; from that one an address takes nothing where
+ * somebody has proved who he is (strangers_known()), so that strangers do not
+ * keep the hosts of a cluster from coming back.
  *
  * Pure: a connection is what embeds a Stranger.
  */
@@ -24,6 +27,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+/* Hosts that have been away for a day may wait like everybody else. */
+#define STRANGERS_KNOWN_MS      (UINT64_C(24) * 3600 * 1000)
 
 typedef struct StrangersOf StrangersOf;
 
@@ -46,22 +52,36 @@ typedef struct Stranger {
  * @most: so many in all; @each: of one address
  * @burst: handshakes that one address may begin at once
  * @pace_ms: and then one each time that so much has passed
+ * @all_burst: handshakes that all unknown addresses may begin at once
+ * @all_pace_ms: and then one each time that so much has passed
  */
 typedef struct StrangersLimits {
     unsigned most, each;
     unsigned burst, pace_ms;
+    unsigned all_burst, all_pace_ms;
 } StrangersLimits;
+
+/* May a handshake begin, and if not, whose limit is it? */
+typedef enum StrangersVerdict {
+    STRANGERS_MAY,
+    STRANGERS_ADDRESS,          /* its address has begun too many */
+    STRANGERS_ALL               /* all unknown addresses together have */
+} StrangersVerdict;
 
 /**
  * struct Strangers - all of them
  * @all: of Stranger, the oldest first
  * @by_address: of StrangersOf
+ * @known: of these, those of which somebody has proved who he is
+ * @full_ms: when the bucket of all is full again
  * @swept_ms: when addresses were last forgotten
  */
 typedef struct Strangers {
     StrangersLimits limits;
     GQueue all;
     GHashTable *by_address;
+    unsigned known;
+    uint64_t full_ms;
     uint64_t swept_ms;
 } Strangers;
 
@@ -87,9 +107,17 @@ void strangers_remove(Strangers *s, Stranger *one);
 /**
  * strangers_may_begin() - one is about to begin a TLS handshake
  *
- * Return: false: its address has begun too many, and this one is not to
+ * Return: STRANGERS_MAY, or whose limit this one runs into
  */
-bool strangers_may_begin(Strangers *s, const Stranger *one, uint64_t now_ms);
+StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
+                                     uint64_t now_ms);
+
+/**
+ * strangers_known() - one has proved who it is, and is about to be removed
+ *
+ * Its address is known for STRANGERS_KNOWN_MS from now on.
+ */
+void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms);
 
 /** strangers_oldest() - of all, or NULL */
 void *strangers_oldest(const Strangers *s);

@@ -8,6 +8,7 @@
 #include "common/boot.h"
 #include "common/copies.h"
 #include "common/json-set.h"
+#include "common/limit-json.h"
 #include "common/trouble.h"
 #include "common/verdict.h"
 #include "common/wire-beat.h"
@@ -303,6 +304,47 @@ static void judge_limit(const VmLimit *limit, const char *key,
     }
 }
 
+/* A limit of VMs, in the form that the provider's have. */
+static void add_vm_limit(LimitHits *hits, unsigned nr, const VmLimit *limit,
+                         uint64_t now)
+{
+    uint64_t ago = (g_get_monotonic_time() - limit->at) / 1000;
+    LimitHitsOf *of = &hits->of[nr];
+
+    if (!limit->refused) {
+        return;
+    }
+    of->count = of->who[0].count = limit->refused;
+    of->last_ms = now - MIN(ago, now);
+    of->who[0].last_ms = of->who[0].since_ms = of->last_ms;
+    g_snprintf(of->who[0].who, sizeof(of->who[0].who), "user %u",
+               (unsigned)limit->uid);
+}
+
+/* All limits of the section [limits], and who runs into them. */
+static JsonArray *limits_json(const ProviderSnapshot *lent,
+                              const VmLimits *vms, Verdict *verdict)
+{
+    const LimitName of_vms[] = {
+        { "pagers", vms->all.max, "has VMs without a pager" },
+        { "pagers-per-user", vms->each.max, "has VMs without a pager" },
+    };
+    JsonArray *list = json_array_new();
+    g_autoptr(Verdict) told = verdict_new();    /* by judge_limit() */
+    LimitName names[NR_PEER_LIMITS];
+    LimitHits hits = { 0 };
+    uint64_t now = boottime_ms();
+
+    add_vm_limit(&hits, 0, &vms->all, now);
+    add_vm_limit(&hits, 1, &vms->each, now);
+    limit_hits_add(&hits, of_vms, G_N_ELEMENTS(of_vms), now, list, told);
+    if (lent->limits.conns) {   /* there is a provider */
+        provider_limits_names(&lent->limits, names);
+        limit_hits_add(&lent->hits, names, NR_PEER_LIMITS, now, list, verdict);
+    }
+    return list;
+}
+
 static void set_limits(JsonObject *o, const VmLimits *limits,
                        Verdict *verdict)
 {
@@ -378,6 +420,8 @@ JsonObject *host_status(const Rcached *r, int64_t started)
     host_json_set_lending(o, r, &lent);
     set_spill(o, &lent, verdict);
     set_limits(o, vms_limits(r->vms), verdict);
+    json_object_set_array_member(o, "limits", limits_json(
+        &lent, vms_limits(r->vms), verdict));
     summary = status_summary(r, &lent, set_vms(o, r, verdict));
     json_object_set_array_member(o, "other_vms", unmanaged_vms_json(r->qmp));
     judge_host(r, &lent, verdict);

@@ -127,6 +127,57 @@ static const ConfigKey keys[] = {
       .fallback = G_STRINGIFY(VM_LIMITS_EACH), .min = 1, .max = 65536,
       .doc = "How many of them one user may have. libvirt runs all its VMs as "
              "one user." },
+    { .section = "limits", .key = "connections", .type = CONFIG_INT,
+      .fallback = PROVIDER_CONNS, .min = 16, .max = 1000000,
+      .doc = "How many connections of requesters, which have said HELLO, "
+             "there may be at the provider here. Too many are not "
+             "refused: those give way that have no lease, of the host "
+             "that has most of them; such ones may have a quarter of "
+             "all." },
+    { .section = "limits", .key = "connections-per-host", .type = CONFIG_INT,
+      .fallback = PROVIDER_CONNS_HOST, .min = 4, .max = 1000000,
+      .doc = "How many of them one host may have. A VM has two with a "
+             "provider." },
+    { .section = "limits", .key = "idle-connections-per-host",
+      .type = CONFIG_INT, .fallback = PROVIDER_IDLE_HOST, .min = 2,
+      .max = 1000000,
+      .doc = "How many of these may have no lease. Its oldest gives way "
+             "to its newest." },
+    { .section = "limits", .key = "answers", .type = CONFIG_SIZE,
+      .fallback = PROVIDER_ANSWERS, .min = 1 << 20,
+      .doc = "How much memory answers may take that requesters have not "
+             "read. Beyond that nobody is read who has not read all of "
+             "them." },
+    { .section = "limits", .key = "answers-per-host", .type = CONFIG_SIZE,
+      .fallback = PROVIDER_ANSWERS_HOST, .min = 1 << 20,
+      .doc = "The same for one host." },
+    { .section = "limits", .key = "pages-per-host", .type = CONFIG_INT,
+      .fallback = PROVIDER_PAGES_HOST, .min = 1000, .max = 100000000,
+      .doc = "How many pages a second one host may send or ask for. It "
+             "is not read meanwhile if it goes on. However many it asks "
+             "for, hosts take turns." },
+    { .section = "limits", .key = "pings-per-host", .type = CONFIG_INT,
+      .fallback = PROVIDER_PINGS_HOST, .min = 100, .max = 1000000,
+      .doc = "How many requests a second one host may send that move no "
+             "page: PING, CLAIM, RENEW and what is refused. Each of its "
+             "VMs sends two PINGs a second." },
+    { .section = "limits", .key = "hellos", .type = CONFIG_INT,
+      .fallback = PROVIDER_HELLOS, .min = 16, .max = 100000,
+      .doc = "How many connections may not have said HELLO yet. The "
+             "oldest gives way to the newest." },
+    { .section = "limits", .key = "hellos-per-address", .type = CONFIG_INT,
+      .fallback = PROVIDER_HELLOS_ADDRESS, .min = 4, .max = 100000,
+      .doc = "How many of them may be of one address. Of IPv6 its first "
+             "64 bits count." },
+    { .section = "limits", .key = "handshakes", .type = CONFIG_INT,
+      .fallback = PROVIDER_HANDSHAKES, .min = 1, .max = 1000,
+      .doc = "How many TLS handshakes a second addresses may begin where "
+             "nobody has proved who he is for a day, and twenty seconds' "
+             "worth at once. One costs up to a millisecond." },
+    { .section = "limits", .key = "handshakes-per-address", .type = CONFIG_INT,
+      .fallback = PROVIDER_HANDSHAKES_ADDRESS, .min = 1, .max = 1000,
+      .doc = "The same for one address, known or not, and ten seconds' "
+             "worth at once." },
     { .section = "agent", .key = "memory-source", .type = CONFIG_STRING,
       .fallback = "host",
       .doc = "Whose memory is lent: \"host\", or \"cgroup:PATH\", a memory "
@@ -207,6 +258,21 @@ const CommandLine options_line = {
 
 /* ---------------------------------------------------------------- values */
 
+static void limits_view(const Config *c, ProviderLimits *l)
+{
+    l->conns = config_int(c, "limits", "connections");
+    l->conns_host = config_int(c, "limits", "connections-per-host");
+    l->idle_host = config_int(c, "limits", "idle-connections-per-host");
+    l->answers = config_size(c, "limits", "answers", 0);
+    l->answers_host = config_size(c, "limits", "answers-per-host", 0);
+    l->pages_host = config_int(c, "limits", "pages-per-host");
+    l->pings_host = config_int(c, "limits", "pings-per-host");
+    l->hellos = config_int(c, "limits", "hellos");
+    l->hellos_address = config_int(c, "limits", "hellos-per-address");
+    l->handshakes = config_int(c, "limits", "handshakes");
+    l->handshakes_address = config_int(c, "limits", "handshakes-per-address");
+}
+
 static void options_view(Options *o)
 {
     const Config *c = o->config;
@@ -239,6 +305,7 @@ static void options_view(Options *o)
     o->qmp_period_ms = config_time_ms(c, "agent", "qmp-period");
     o->growth_rate = config_size(c, "agent", "growth-rate", 0);
     o->arbiters = config_list(c, "agent", "arbiters");
+    limits_view(c, &o->limits);
     o->pagers_max = config_int(c, "limits", "pagers");
     o->pagers_per_user_max = config_int(c, "limits", "pagers-per-user");
     o->vmm_owner = config_string(c, "pager", "owner");

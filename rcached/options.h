@@ -13,6 +13,7 @@
 #include "common/config.h"
 #include "common/tls-config.h"
 #include "rcached/pager-config.h"
+#include "rcached/provider/provider-limits.h"
 
 typedef struct Options {
     CommandLineAction action;
@@ -43,6 +44,7 @@ typedef struct Options {
     const char *vmm_owner, *vmm_group, *vmm_mode;
     bool vmm_group_wished;      /* it is not written, only the default */
     unsigned pagers_max, pagers_per_user_max;
+    ProviderLimits limits;
     const char *admin_group;
     const char *admin_read_group;
 } Options;

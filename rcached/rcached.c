@@ -348,6 +348,7 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
         config.ttl_ms = o->ttl_ms;
         config.orphan_ms = o->orphan_ms;
         config.lock_memory = o->lock_memory;
+        config.limits = o->limits;
         config.spill_dir = o->spill_dir;
         config.spill_size = options_spill_size(o, total);
         config.keep = service_keeps() ? keep_fd : NULL;

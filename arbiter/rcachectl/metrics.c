@@ -177,6 +177,39 @@ static void append_table(GString *out, JsonObject *answers, const char *name,
     }
 }
 
+/* Of the daemon that was asked. */
+static void append_limits(GString *out, JsonObject *status)
+{
+    static const Metric hits = { "rcache_limit_hits_total", "hits",
+                                 "How often somebody has run into the limit.",
+                                 true };
+    static const Metric bites = { "rcache_limit_in_effect", "in_effect",
+                                  "Whether somebody runs into the limit now." };
+    const Metric *const metrics[] = { &hits, &bites };
+    JsonNode *node = json_object_get_member(status, "limits");
+
+    for (unsigned i = 0; node && JSON_NODE_HOLDS_ARRAY(node) &&
+                         i < G_N_ELEMENTS(metrics); i++) {
+        JsonArray *list = json_node_get_array(node);
+
+        append_head(out, metrics[i]);
+        for (guint j = 0; j < json_array_get_length(list); j++) {
+            JsonNode *limit = json_array_get_element(list, j);
+            double value;
+
+            if (JSON_NODE_HOLDS_OBJECT(limit) &&
+                value_of(json_node_get_object(limit), metrics[i]->field,
+                         &value)) {
+                g_string_append_printf(out, "%s{", metrics[i]->name);
+                append_label(out, "limit", json_node_get_object(limit),
+                             "limit");
+                g_string_append_c(out, '}');
+                append_value(out, value);
+            }
+        }
+    }
+}
+
 char *metrics_text(JsonNode *answers)
 {
     static const Metric ok = { "rcache_ok", "ok",
@@ -203,6 +236,9 @@ char *metrics_text(JsonNode *answers)
             g_string_append(out, of_status[i]->name);
             append_value(out, value);
         }
+    }
+    if (status && JSON_NODE_HOLDS_OBJECT(status)) {
+        append_limits(out, json_node_get_object(status));
     }
     append_table(out, o, "hosts", host_metrics, G_N_ELEMENTS(host_metrics),
                  false);

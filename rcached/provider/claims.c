@@ -36,6 +36,7 @@ bool claims_can_be_asked(const Peer *peer)
 void claims_add(Peer *peer, StoreLease *lease)
 {
     g_ptr_array_add(peer->claims, lease);
+    account_leased(&peer->server->account, &peer->account, true);
     if (claims_can_be_asked(peer)) {
         store_asker_comes(lease);
     }
@@ -71,4 +72,5 @@ void claims_prune(Peer *peer)
             i++;
         }
     }
+    account_leased(&peer->server->account, &peer->account, peer->claims->len);
 }

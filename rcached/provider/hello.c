@@ -9,6 +9,7 @@
 #include "common/wire-control.h"
 #include "common/wire-version.h"
 #include "rcached/provider/peer-out.h"
+#include "rcached/provider/server-limits.h"
 #include "rcached/provider/serving.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store-look.h"
@@ -60,6 +61,34 @@ static bool is_zero(const uint8_t *bytes, size_t n)
         n--;
     }
     return !n;
+}
+
+/* Its host has room for it, or somebody makes it; or say why not. */
+static bool hello_account(Peer *peer, const WireHello *hello)
+{
+    SessionOwner owner = session_owner(hello->host, hello->vm,
+                                       hello->incarnation);
+    /* Without TLS everybody is who he says he is: an address is one. */
+    const char *who = peer->tls ? hello->host : peer->address;
+    Server *server = peer->server;
+    AccountMember *victim;
+    PeerLimit limit;
+    bool entitled, may;
+
+    server_lock(server);
+    entitled = store_holds(server->config.store, &owner);
+    server_unlock(server);
+    may = account_enter(&server->account, &peer->account, who, peer, entitled,
+                        server->now, &limit, &victim);
+    if (victim) {
+        peer_close_over(victim->conn, limit);
+    } else if (!may) {
+        server_hit(server, limit, who);
+        hello_refuse(peer, RCACHE_E_REFUSED, "too many connections; [limits] "
+                     "in the provider's configuration says how many there "
+                     "may be");
+    }
+    return may;
 }
 
 /* Become a member of the session, or say why not. */
@@ -124,7 +153,9 @@ void hello_take(Peer *peer, const WireHead *head, const uint8_t *payload)
     }
     peer->role = hello.role;
     peer->features = hello.features & HELLO_FEATURES;
-    if (hello_enter(peer, &hello)) {
+    strangers_known(&peer->server->strangers, &peer->stranger,
+                    peer->server->now);
+    if (hello_account(peer, &hello) && hello_enter(peer, &hello)) {
         hello_answer(peer);
     }
 }

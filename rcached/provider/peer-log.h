@@ -9,14 +9,6 @@
 
 #include "common/log-limit.h"
 
-/* Limits of the server's that a peer may run into. */
-typedef enum PeerLimit {
-    PEER_LIMIT_CONNS,           /* connections, in all */
-    PEER_LIMIT_HELLOS,          /* those without HELLO */
-    PEER_LIMIT_HANDSHAKES,      /* of TLS */
-    NR_PEER_LIMITS
-} PeerLimit;
-
 typedef struct PeerLog {
     LogLimit limit;             /* of all peers together */
 } PeerLog;

@@ -19,6 +19,7 @@ unsigned iov_add(struct iovec *iov, unsigned nr, uint8_t *page)
 
 static void out_queue(Peer *peer, PeerOut *out)
 {
+    account_answers(&peer->server->account, &peer->account, out->cost);
     *peer->out_last = out;
     peer->out_last = &out->next;
     peer->nr_out++;
@@ -26,8 +27,9 @@ static void out_queue(Peer *peer, PeerOut *out)
 
 PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages)
 {
-    PeerOut *out = g_malloc(sizeof(*out) + (1 + pages) *
-                            sizeof(struct iovec) + pages * sizeof(Slab *));
+    size_t size = sizeof(PeerOut) + (1 + pages) * sizeof(struct iovec) +
+                  pages * sizeof(Slab *);
+    PeerOut *out = g_malloc(size);
 
     out->next = NULL;
     out->lease = NULL;
@@ -35,12 +37,21 @@ PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages)
     out->nr_slabs = 0;
     out->frame = NULL;
     out->secret = NULL;
+    out->cost = size;
     out->at = 0;
     out->nr = 1;
     wire_head_encode(out->head, head);
     out->iov[0] = (struct iovec) { out->head, sizeof(out->head) };
     out_queue(peer, out);
     return out;
+}
+
+void peer_out_secret(Peer *peer, PeerOut *out, void *buf, size_t bytes)
+{
+    out->secret = buf;
+    out->secret_bytes = bytes;
+    out->cost += bytes;
+    account_answers(&peer->server->account, &peer->account, bytes);
 }
 
 void peer_reply(Peer *peer, const WireHead *request, uint8_t type,
@@ -54,6 +65,11 @@ void peer_reply(Peer *peer, const WireHead *request, uint8_t type,
         .epoch = request->epoch,
     };
 
+    if (status != RCACHE_OK) {
+        /* Pages that it does not get it may not ask for without end. */
+        account_charge(&peer->server->account, &peer->account, 0, 1,
+                       peer->server->now);
+    }
     peer_out_new(peer, &head, 0);
 }
 
@@ -91,21 +107,27 @@ void peer_reply_frame(Peer *peer, GByteArray *frame)
     PeerOut *out = g_malloc0(sizeof(*out) + sizeof(struct iovec));
 
     out->frame = frame;
+    out->cost = sizeof(*out) + sizeof(struct iovec) + frame->len;
     out->nr = 1;
     out->iov[0] = (struct iovec) { frame->data, frame->len };
     out_queue(peer, out);
 }
 
-unsigned peer_out_gather(const Peer *peer, struct iovec *iov, unsigned max)
+unsigned peer_out_gather(const Peer *peer, struct iovec *iov, unsigned max,
+                         size_t most)
 {
     const PeerOut *out;
     unsigned nr = 0;
 
-    for (out = peer->out_first; out && nr < max; out = out->next) {
-        unsigned n = MIN(out->nr - out->at, max - nr);
-
-        memcpy(&iov[nr], &out->iov[out->at], n * sizeof(out->iov[0]));
-        nr += n;
+    for (out = peer->out_first; out; out = out->next) {
+        for (unsigned i = out->at; i < out->nr; i++) {
+            if (nr == max || !most) {
+                return nr;
+            }
+            iov[nr] = out->iov[i];
+            iov[nr].iov_len = MIN(iov[nr].iov_len, most);
+            most -= iov[nr++].iov_len;
+        }
     }
     return nr;
 }
@@ -123,10 +145,12 @@ unsigned iov_skip(struct iovec *iov, unsigned at, unsigned nr, size_t *n)
     return at;
 }
 
-static void out_free(Server *server, PeerOut *out)
+static void out_free(Peer *peer, PeerOut *out)
 {
+    Server *server = peer->server;
     unsigned i;
 
+    account_answers(&server->account, &peer->account, -(int64_t)out->cost);
     for (i = 0; i < out->nr_slabs; i++) {
         store_unuse_slab(out->slabs[i]);
     }
@@ -156,10 +180,10 @@ void peer_out_sent(Peer *peer, size_t n)
         peer->nr_out--;
         if (out->lease) {
             server_lock(peer->server);
-            out_free(peer->server, out);
+            out_free(peer, out);
             server_unlock(peer->server);
         } else {
-            out_free(peer->server, out);
+            out_free(peer, out);
         }
     }
 }
@@ -170,6 +194,6 @@ void peer_out_drop(Peer *peer)
         PeerOut *out = peer->out_first;
 
         peer->out_first = out->next;
-        out_free(peer->server, out);
+        out_free(peer, out);
     }
 }

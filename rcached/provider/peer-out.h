@@ -23,6 +23,7 @@ typedef struct PeerOut {
     GByteArray *frame;          /* its own bytes, if not only a head */
     void *secret;               /* pages that are not in a slab, or NULL */
     size_t secret_bytes;
+    size_t cost;                /* bytes of memory, in its host's account */
     Slab **slabs;               /* of each page, in use; behind iov */
     unsigned nr_slabs;
     unsigned at;                /* iovs sent */
@@ -52,13 +53,19 @@ void peer_reply_frame(Peer *peer, GByteArray *frame);
 /** peer_out_new() - queue an answer with room for @pages; add them next */
 PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages);
 
+/** peer_out_secret() - its pages are in @buf, of secret_alloc(), which becomes
+ * its own */
+void peer_out_secret(Peer *peer, PeerOut *out, void *buf, size_t bytes);
+
 /**
  * peer_out_gather() - what is to be sent next
  * @iov: room for @max entries
+ * @most: bytes
  *
  * Return: how many were filled in
  */
-unsigned peer_out_gather(const Peer *peer, struct iovec *iov, unsigned max);
+unsigned peer_out_gather(const Peer *peer, struct iovec *iov, unsigned max,
+                         size_t most);
 
 /** peer_out_sent() - @n bytes of the queue have been sent */
 void peer_out_sent(Peer *peer, size_t n);

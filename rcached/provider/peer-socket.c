@@ -17,28 +17,25 @@ static void peer_set_name(Peer *peer, const struct sockaddr_storage *addr,
     if (getnameinfo((const struct sockaddr *)addr, len, host, sizeof(host),
                     port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
         g_strlcpy(peer->name, "unknown", sizeof(peer->name));
+        g_strlcpy(peer->address, "unknown", sizeof(peer->address));
         return;
     }
+    g_strlcpy(peer->address, host, sizeof(peer->address));
     g_snprintf(peer->name, sizeof(peer->name),
                addr->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* Who it is from, and who gives way to it if there are too many. */
-void peer_set_address(Peer *peer)
+Peer *peer_set_address(Peer *peer)
 {
+    Strangers *strangers = &peer->server->strangers;
     struct sockaddr_storage addr = { 0 };
     socklen_t len = sizeof(addr);
-    Peer *other;
 
     if (getpeername(peer->fd, (struct sockaddr *)&addr, &len)) {
         len = 0;                /* it has ended already */
     }
     peer_set_name(peer, &addr, len);
-    other = strangers_add(&peer->server->strangers, &peer->stranger, peer,
-                          &addr);
-    if (other) {
-        peer_close_over(other, PEER_LIMIT_HELLOS, PEER_TOO_MANY);
-    }
+    return strangers_add(strangers, &peer->stranger, peer, &addr);
 }
 
 /* A peer that has vanished is noticed by the kernel, within a minute. */

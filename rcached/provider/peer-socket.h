@@ -5,9 +5,12 @@
 
 #include "rcached/provider/peer.h"
 
-/** peer_set_address() - who it is from, and who gives way to it if there are
- * too many of them */
-void peer_set_address(Peer *peer);
+/**
+ * peer_set_address() - who it is from; it is a stranger from now on
+ *
+ * Return: who has to give way to it, or NULL
+ */
+Peer *peer_set_address(Peer *peer);
 
 /** peer_set_options() - how its kernel is to treat it */
 void peer_set_options(int fd);

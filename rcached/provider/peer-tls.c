@@ -12,9 +12,9 @@ static bool may_begin(void *opaque)
 {
     Peer *peer = opaque;
 
-    peer->too_many = !strangers_may_begin(&peer->server->strangers,
+    peer->handshake = strangers_may_begin(&peer->server->strangers,
                                           &peer->stranger, peer->server->now);
-    return !peer->too_many;
+    return peer->handshake == STRANGERS_MAY;
 }
 
 void peer_tls_start(Peer *peer)
@@ -56,7 +56,7 @@ static bool encrypt(Peer *peer)
     if (!room || !peer->out_first || !tls_stream_up(peer->tls)) {
         return true;
     }
-    nr = peer_out_gather(peer, peer->tx_iov, PEER_TX_IOVS);
+    nr = peer_out_gather(peer, peer->tx_iov, PEER_TX_IOVS, room);
     for (unsigned i = 0; i < nr; i++) {
         peer->tx_iov[i].iov_len = MIN(peer->tx_iov[i].iov_len, room - len);
         len += peer->tx_iov[i].iov_len;

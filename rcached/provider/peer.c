@@ -20,11 +20,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/wire-check.h"
 #include "rcached/provider/claims.h"
+#include "rcached/provider/peer-frame.h"
 #include "rcached/provider/peer-out.h"
 #include "rcached/provider/peer-socket.h"
 #include "rcached/provider/peer-tls.h"
+#include "rcached/provider/server-limits.h"
 #include "rcached/provider/serving.h"
 
 static void peer_rx_done(RingOp *op, int res, bool more);
@@ -32,7 +33,8 @@ static void peer_tx_done(RingOp *op, int res, bool more);
 
 Peer *peer_new(Server *server, int fd, const PeerOps *ops)
 {
-    Peer *peer = g_new0(Peer, 1);
+    Strangers *strangers = &server->strangers;
+    Peer *peer = g_new0(Peer, 1), *other;
 
     peer->ops = ops;
     peer->server = server;
@@ -49,7 +51,11 @@ Peer *peer_new(Server *server, int fd, const PeerOps *ops)
     ring_op_init(&peer->tx, peer_tx_done);
     peer_set_options(fd);
     g_queue_push_tail_link(&server->hellos, &peer->link);
-    peer_set_address(peer);
+    other = peer_set_address(peer);
+    if (other) {
+        peer_close_over(other, strangers->all.length > strangers->limits.most
+                        ? PEER_LIMIT_HELLOS : PEER_LIMIT_HELLOS_ADDRESS);
+    }
     peer_tls_start(peer);
     return peer;
 }
@@ -59,6 +65,7 @@ void peer_set_state(Peer *peer, PeerState state)
     Server *server = peer->server;
 
     if (peer->state == PEER_HELLO && state != PEER_HELLO) {
+        turns_remove(&server->turns, &peer->turn);      /* a stranger's */
         strangers_remove(&server->strangers, &peer->stranger);
         g_queue_unlink(&server->hellos, &peer->link);
         g_queue_push_tail_link(&server->open, &peer->link);
@@ -92,6 +99,9 @@ void peer_close(Peer *peer, const char *why)
     if (why) {
         server_log_peer(server, peer->name, why);
     }
+    turns_remove(&server->turns, &peer->turn);
+    server_unpark(server, peer);
+    account_leave(&server->account, &peer->account);
     strangers_remove(&server->strangers, &peer->stranger);
     g_queue_unlink(peer->state == PEER_HELLO ? &server->hellos
                                              : &server->open, &peer->link);
@@ -103,10 +113,10 @@ void peer_close(Peer *peer, const char *why)
     ring_cancel(server->ring, &peer->tx);
 }
 
-void peer_close_over(Peer *peer, PeerLimit limit, const char *why)
+void peer_close_over(Peer *peer, PeerLimit limit)
 {
     if (peer->state != PEER_CLOSING) {
-        server_log_limit(peer->server, limit, peer->name, why);
+        server_hit(peer->server, limit, peer_who(peer));
         peer_close(peer, NULL);
     }
 }
@@ -157,12 +167,20 @@ bool peer_finish(Peer *peer)
 static void peer_tls_failed(Peer *peer)
 {
     peer_tls_last_words(peer);
-    if (peer->too_many) {
-        peer_close_over(peer, PEER_LIMIT_HANDSHAKES,
-                        tls_stream_reason(peer->tls));
+    if (peer->handshake != STRANGERS_MAY) {
+        peer_close_over(peer, peer->handshake == STRANGERS_ALL
+                        ? PEER_LIMIT_HANDSHAKES
+                        : PEER_LIMIT_HANDSHAKES_ADDRESS);
     } else {
         peer_close(peer, tls_stream_reason(peer->tls));
     }
+}
+
+/* Others' turns do not wait for the sending of a mebibyte. */
+static size_t peer_tx_most(const Peer *peer)
+{
+    return turns_compete(&peer->server->turns, peer->server->now)
+        ? PEER_TX_SHARED : SIZE_MAX;
 }
 
 /* Send what is queued, if nothing is being sent. */
@@ -179,7 +197,7 @@ static void peer_send(Peer *peer)
     if (ring_op_busy(&peer->tx) || !peer->out_first) {
         return;
     }
-    nr = peer_out_gather(peer, peer->tx_iov, PEER_TX_IOVS);
+    nr = peer_out_gather(peer, peer->tx_iov, PEER_TX_IOVS, peer_tx_most(peer));
     peer->tx_msg = (struct msghdr) {
         .msg_iov = peer->tx_iov, .msg_iovlen = nr,
     };
@@ -304,7 +322,7 @@ static bool peer_receive(Peer *peer)
     size_t size = PEER_BUF_SIZE;
     struct iovec to;
 
-    if (ring_op_busy(&peer->rx) || peer_is_full(peer)) {
+    if (ring_op_busy(&peer->rx) || peer_is_full(peer) || peer->held) {
         return false;
     }
     switch (peer->state) {
@@ -336,112 +354,24 @@ static bool peer_receive(Peer *peer)
     return peer_take_tls(peer, &to);
 }
 
-/* Copy what the buffer holds of a PUT's pages to where they belong. */
-static void peer_fill_put(Peer *peer)
+/* Take frames that are here, and answer.  Return: true if there may be more of
+ * them. */
+static bool peer_work(Peer *peer, unsigned *cost)
 {
-    PeerPut *put = &peer->put;
-    size_t n = MIN(put->left, peer->len - peer->at);
-
-    put->left -= n;
-    while (n) {
-        struct iovec *iov = &put->iov[put->at];
-        size_t part = n;
-
-        if (put->status == RCACHE_OK) {
-            part = MIN(n, iov->iov_len);
-            memcpy(iov->iov_base, peer->buf + peer->at, part);
-            n -= part;
-            peer->at += part;
-            put->at = iov_skip(put->iov, put->at, put->nr, &part);
-        } else {
-            peer->at += part;
-            n -= part;
-        }
-    }
-    if (!put->left) {
-        peer->ops->put_end(peer);
-    }
-}
-
-/* Bytes needed to handle the frame: all of it, but a PUT's pages. */
-static size_t frame_need(const WireHead *head)
-{
-    return WIRE_HEAD_LEN + (head->type == RCACHE_PUT ? 8u * head->count
-                                                     : head->length);
-}
-
-/* Is it what was sent?  Nothing is done of it before this is known. */
-static WireError frame_check(const Peer *peer, const WireHead *head,
-                             const uint8_t *bytes)
-{
-    if (head->type == RCACHE_HELLO ||
-        peer->features & RCACHE_FEATURE_DIGEST) {
-        return wire_check(bytes, frame_need(head));
-    }
-    return head->check ? WIRE_E_RESERVED : WIRE_OK;
-}
-
-/* Handle one frame; false: there is not enough of it, or no more to do. */
-static bool peer_frame(Peer *peer)
-{
-    const uint8_t *bytes = peer->buf + peer->at;
-    size_t have = peer->len - peer->at;
     const char *why = NULL;
-    WireHead head;
-    WireError err;
+    bool more = true;
 
-    if (have < WIRE_HEAD_LEN) {
-        return false;
-    }
-    err = wire_head_decode(bytes, WIRE_PROVIDER, &head);
-    if (!err && (head.type == RCACHE_HELLO) != (peer->state == PEER_HELLO)) {
-        err = WIRE_E_TYPE;
-    }
-    if (err == WIRE_E_VERSION && peer->state == PEER_HELLO) {
-        peer->hello = head;
-        peer->ops->refuse(peer, RCACHE_E_VERSION, wire_reason(err));
-        return false;
-    }
-    if (err) {
-        peer_close(peer, wire_reason(err));
-        return false;
-    }
-    if (have < frame_need(&head)) {
-        return false;
-    }
-    err = frame_check(peer, &head, bytes);
-    if (err) {
-        peer_close(peer, wire_reason(err));
-        return false;
-    }
-    head.check = 0;             /* it is the request's, not the answer's */
-    peer->at += frame_need(&head);
-    if (head.type == RCACHE_HELLO) {
-        peer->ops->hello(peer, &head, bytes + WIRE_HEAD_LEN);
-        return false;
-    }
-    if (head.type == RCACHE_PUT) {
-        peer->ops->put_begin(peer, &head, bytes + WIRE_HEAD_LEN);
-        peer_fill_put(peer);
-    } else {
-        why = peer->ops->frame(peer, &head, bytes + WIRE_HEAD_LEN);
+    while (more && *cost < TURNS_QUANTUM) {
+        more = (peer->state == PEER_OPEN || peer->state == PEER_HELLO) &&
+               !peer->put.active && !peer_is_full(peer) &&
+               !ring_op_busy(&peer->rx) && peer_may_ask(peer) &&
+               peer_frame(peer, cost, &why);
     }
     if (why) {
         peer_close(peer, why);
     }
-    return !why;
-}
-
-/* Take the frames that are here, and answer. */
-static void peer_work(Peer *peer)
-{
-    while ((peer->state == PEER_OPEN || peer->state == PEER_HELLO) &&
-           !peer->put.active && !peer_is_full(peer) &&
-           !ring_op_busy(&peer->rx) && peer_frame(peer)) {
-        /* one after the other */
-    }
     if (peer->state == PEER_CLOSING) {
-        return;
+        return false;
     }
     /* The answer first: it is what somebody waits for. */
     peer_send(peer);
@@ -449,13 +379,35 @@ static void peer_work(Peer *peer)
         !ring_op_busy(&peer->tx) && !peer_tls_waits(peer)) {
         shutdown(peer->fd, SHUT_WR);
     }
+    return more;
 }
 
 void peer_go(Peer *peer)
 {
+    Server *server = peer->server;
+
+    if (peer->state == PEER_CLOSING) {
+        return;
+    }
+    turns_add(&server->turns, &peer->turn,
+              peer->account.host ? &peer->account.host->turns
+                                 : &server->strangers_turns,
+              peer->account.host && peer->role == RCACHE_ROLE_FAULT
+                  ? TURN_FAULT : TURN_BULK);
+}
+
+unsigned peer_turn(Peer *peer)
+{
+    unsigned cost = 1;
+    bool more;
+
     do {
-        peer_work(peer);
-    } while (peer_receive(peer));
+        more = peer_work(peer, &cost) || peer_receive(peer);
+    } while (more && cost < TURNS_QUANTUM);
+    if (more) {
+        peer_go(peer);
+    }
+    return cost;
 }
 
 static const char *peer_end_reason(const Peer *peer, int res)

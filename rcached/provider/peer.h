@@ -23,7 +23,12 @@
  * queued by peer-out.c.
  *
  * What a connection may cost is bounded: its buffer, PEER_OUT_MAX answers,
- * and one PUT being received.  Nothing is read while the answers are stuck.
+ * and one PUT being received.  Nothing is read while the answers are stuck, nor
+ * while its host is over a limit (account.h); what has been asked for is
+ * answered all the same.
+ *
+ * Whatever a connection has to do it does in turns (turns.h): peer_go() says
+ * that there is something, peer_turn() does a little of it.
  */
 #ifndef RCACHED_PROVIDER_PEER_H
 #define RCACHED_PROVIDER_PEER_H
@@ -38,26 +43,22 @@
 #include "common/strangers.h"
 #include "common/tls-stream.h"
 #include "common/wire.h"
+#include "rcached/provider/account.h"
 #include "rcached/provider/peer-log.h"
+#include "rcached/provider/provider-limits.h"
 #include "rcached/provider/put.h"
 #include "rcached/provider/server.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
+#include "rcached/provider/turns.h"
 
 #define PEER_BUF_SIZE           16384u  /* any request but PUT fits */
 #define PEER_HELLO_SIZE         (WIRE_HEAD_LEN + 192u)
 #define PEER_OUT_MAX            128u    /* answers not yet sent */
 #define PEER_TX_IOVS            260u    /* in one send */
-/* That have not said HELLO yet: in all, and of one address.  A hundred VMs of
- * a host come back at once, with two connections each. */
-#define PEER_HELLOS_MAX         1024u
-#define PEER_HELLOS_EACH        256u
-/* TLS handshakes of one address: at once, and then one each so many ms.  So 250
- * VMs come back at once; and a flood costs less than a twentieth of a CPU. */
-#define PEER_HANDSHAKES         512u
-#define PEER_HANDSHAKE_MS       20u
 #define PEER_LINGER_MS          1000u
-#define PEER_TOO_MANY           "too many connections without a HELLO"
+/* Bytes in one send while other hosts wait for their turn. */
+#define PEER_TX_SHARED          (8u * WIRE_PAGE_SIZE)
 
 /* Head and slots of a full PUT: what is read behind the last page of one. */
 #define PEER_PUT_AHEAD          (WIRE_HEAD_LEN + 8u * RCACHE_BATCH_PAGES)
@@ -102,7 +103,12 @@ struct Peer {
     Server *server;
     GList link;                 /* of one of the server's queues */
     Stranger stranger;          /* before HELLO */
-    bool too_many;              /* its address has too many handshakes */
+    StrangersVerdict handshake; /* whose limit of these it has run into */
+    AccountMember account;      /* from HELLO on */
+    Turn turn;
+    GList parked;               /* of the server's, or data is NULL; */
+    uint64_t parked_ms;         /* until then */
+    bool held;                  /* nothing is read of it, by a limit */
     int fd;
     TlsStream *tls;             /* NULL: without */
     unsigned tls_age;           /* of what it was judged by, see serving.h */
@@ -137,7 +143,8 @@ struct Peer {
     unsigned spilling;          /* pages between it and the spill file */
     struct msghdr tx_msg;
     struct iovec tx_iov[PEER_TX_IOVS];
-    char name[64];
+    char name[64];              /* its address and port, */
+    char address[48];           /* and without */
     uint8_t hello_buf[PEER_HELLO_SIZE];
 };
 
@@ -147,14 +154,28 @@ Peer *peer_new(Server *server, int fd, const PeerOps *ops);
 /** peer_close() - begin to close; why: for the log, NULL to say nothing */
 void peer_close(Peer *peer, const char *why);
 
-/** peer_close_over() - the same, since it has run into a limit */
-void peer_close_over(Peer *peer, PeerLimit limit, const char *why);
+/** peer_close_over() - the same, since it or who is like it has run into a
+ * limit: for status, and not for the log */
+void peer_close_over(Peer *peer, PeerLimit limit);
+
+/** peer_who() - its host's name, as far as it is proved; else its address */
+static inline const char *peer_who(const Peer *peer)
+{
+    return peer->account.host ? peer->account.host->name : peer->address;
+}
 
 /** peer_finish() - if nothing is busy any more, free it and return true */
 bool peer_finish(Peer *peer);
 
-/** peer_go() - look at what is there, then send and receive */
+/** peer_go() - there is something to be done for it, in its turn */
 void peer_go(Peer *peer);
+
+/**
+ * peer_turn() - look at some of what is there, then send and receive
+ *
+ * Return: what it has cost, in pages
+ */
+unsigned peer_turn(Peer *peer);
 
 /** peer_set_state() - to any state but CLOSING */
 void peer_set_state(Peer *peer, PeerState state);

@@ -41,9 +41,9 @@ void provider_config_init(ProviderConfig *config)
         .claim_max_ms = 10 * 60 * 1000,
         .hello_ms = 5000,
         .stall_ms = 60 * 1000,
-        .conns_max = 4096,
         .spill_pause_ms = 10 * 1000,
     };
+    provider_limits_init(&config->limits);
 }
 
 /* --------------------------------------------------------------- set-up */
@@ -60,10 +60,9 @@ static bool config_check(const ProviderConfig *config, GError **errp)
         return false;
     }
     if (!config->ttl_ms || !config->claim_max_ms || !config->hello_ms ||
-        !config->stall_ms || !config->conns_max) {
+        !config->stall_ms || !provider_limits_check(&config->limits)) {
         g_set_error(errp, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                    "a provider's times and its number of connections "
-                    "must not be zero");
+                    "a provider's times and limits must not be zero");
         return false;
     }
     return true;
@@ -96,7 +95,7 @@ static bool provider_start(Provider *provider, const ProviderConfig *config,
         .poll_us = config->poll_us,
         .hello_ms = config->hello_ms,
         .stall_ms = config->stall_ms,
-        .conns_max = config->conns_max,
+        .limits = config->limits,
         .guard = provider->guard,
         .store = provider->store,
         .spill = provider->spill,
@@ -478,6 +477,8 @@ void provider_snapshot(Provider *provider, ProviderSnapshot *out)
     out->asked = store_asked(provider->store) * provider->slab_pages *
                  WIRE_PAGE_SIZE;
     server_counts(provider->server, &counts);
+    server_hits(provider->server, &out->hits);
+    out->limits = provider->server_config.limits;
     if (provider->spill) {
         snapshot_spill(provider->spill, out);
     } else {

@@ -17,6 +17,7 @@
 #include "common/tls-credentials.h"
 #include "common/wire-control.h"
 #include "common/wire.h"
+#include "rcached/provider/provider-limits.h"
 #include "rcached/provider/provider-where.h"
 
 typedef struct Provider Provider;
@@ -53,7 +54,7 @@ typedef struct ProviderConfig {
     uint32_t claim_max_ms;      /* no grant may wait longer than this */
     unsigned hello_ms;          /* a connection without HELLO may live */
     unsigned stall_ms;          /* one stuck in a frame may live */
-    unsigned conns_max;
+    ProviderLimits limits;
     bool lock_memory;           /* mlock even where there is no swap */
     const char *spill_dir;      /* for the spill file, or NULL or "": none */
     uint64_t spill_size;        /* bytes to set aside there */
@@ -97,6 +98,8 @@ typedef struct ProviderSnapshot {
     char spill_problem[320];    /* the last, or "" */
     uint64_t conns;             /* now */
     uint64_t conns_accepted;
+    ProviderLimits limits;
+    LimitHits hits;             /* who has run into one of them */
     GArray *leases;             /* of WireBeatLease, those of VMs here too */
 } ProviderSnapshot;
 

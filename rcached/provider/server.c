@@ -2,17 +2,17 @@
 /*
  * server: the thread that answers requesters.  See server.h.
  *
- * A round of the loop: let the ring run what has completed; finish the
- * connections that nothing is busy on any more, and answer the CLAIMs of new
- * sessions that waited for them; give back one piece of memory of leases that
- * have ended; judge the peer of one connection by certificates that are new;
- * move a piece of a slab to the spill file or back.  The ring sleeps only when
- * the last three of these have nothing to do.
+ * A round of the loop: let the ring run what has completed; give some of the
+ * connections for which there is something to do their turns (turns.h); finish
+ * the connections that nothing is busy on any more, and answer the CLAIMs of
+ * new sessions that waited for them; give back one piece of memory of leases
+ * that have ended; judge the peer of one connection by certificates that are
+ * new; move a piece of a slab to the spill file or back.  The ring sleeps only
+ * when nobody waits for a turn and the last three of these have nothing to do.
  *
- * Silent connections cost little and not for long: there are at most
- * PEER_HELLOS_MAX that have not said HELLO, and PEER_HELLOS_EACH of one
- * address; the oldest gives way to the newest (strangers.h), and none lives
- * longer than hello_ms.
+ * Silent connections cost little and not for long: there are at most so many
+ * that have not said HELLO, and so many of one address; the oldest gives way
+ * to the newest (strangers.h), and none lives longer than hello_ms.
  */
 #include "rcached/provider/server.h"
 
@@ -31,12 +31,14 @@
 #include "rcached/provider/push-begin.h"
 #include "rcached/provider/request.h"
 #include "rcached/provider/request-pages.h"
+#include "rcached/provider/server-limits.h"
 #include "rcached/provider/serving.h"
 #include "rcached/provider/spill-serve.h"
 
 #define RING_ENTRIES    512u
 #define TICK_NS         (UINT64_C(250) * 1000 * 1000)
 #define REAP_PAGES      64u     /* some 60 us of the thread's time */
+#define ROUND_PAGES     32u     /* of turns, before the ring is looked at */
 
 static bool server_stopping(const Server *server)
 {
@@ -84,25 +86,16 @@ static void close_oldest_hello(Server *server)
     Peer *peer = strangers_oldest(&server->strangers);
 
     if (peer) {
-        peer_close_over(peer, PEER_LIMIT_HELLOS, PEER_TOO_MANY);
+        peer_close_over(peer, PEER_LIMIT_HELLOS);
     }
 }
 
 static void accept_one(Server *server, int fd)
 {
-    bool full;
-
     server_lock(server);
-    full = server->counts.conns >= server->config.conns_max;
     server->counts.accepted++;
-    server->counts.conns += !full;
+    server->counts.conns++;
     server_unlock(server);
-    if (full) {
-        server_log_limit(server, PEER_LIMIT_CONNS, "a new connection",
-                         "there are too many");
-        close(fd);
-        return;
-    }
     peer_go(peer_new(server, fd, &peer_ops));
 }
 
@@ -227,6 +220,30 @@ static void server_take_tls(Server *server)
     }
 }
 
+/* Those whose time has come look again whether they may ask. */
+static void pace_done(RingOp *op, int res, bool more)
+{
+    Server *server = container_of(op, Server, pace);
+    GList *link = server->parked.head;
+
+    if (server_stopping(server)) {
+        return;
+    }
+    server->now = boottime_ms();
+    while (link) {
+        Peer *peer = link->data;
+
+        link = link->next;
+        if (peer->parked_ms <= server->now) {
+            server_unpark(server, peer);
+            peer_go(peer);
+        }
+    }
+    if (server->parked.head) {
+        ring_timeout(server->ring, &server->pace, SERVER_PACE_NS);
+    }
+}
+
 static void server_look(Server *server)
 {
     if (server->config.spill) {
@@ -245,9 +262,7 @@ static void tick_done(RingOp *op, int res, bool more)
     close_overdue(server, &server->hellos);
     close_overdue(server, &server->open);
     peer_log_tick(&server->log, server->now);
-    for (int i = 0; i < NR_PEER_LIMITS; i++) {
-        peer_log_tick(&server->limits[i], server->now);
-    }
+    account_tick(&server->account, server->now);
     push_tick(server);
     server_look(server);
     server_lock(server);
@@ -326,6 +341,22 @@ static bool reap(Server *server)
     return more;
 }
 
+/* Some turns.  Return: does anybody wait for one still? */
+static bool take_turns(Server *server)
+{
+    unsigned cost = 0;
+    TurnsLane *lane;
+    Turn *turn;
+
+    while (cost < ROUND_PAGES && (turn = turns_next(&server->turns, &lane))) {
+        unsigned pages = peer_turn(container_of(turn, Peer, turn));
+
+        turns_charge(&server->turns, lane, pages, server->now);
+        cost += pages;
+    }
+    return turns_wait(&server->turns);
+}
+
 /* A piece of whatever is done beside answering; return whether there is more
  * of it. */
 static bool work(Server *server)
@@ -346,6 +377,7 @@ static void server_stop(Server *server)
     }
     ring_cancel(server->ring, &server->accept);
     ring_cancel(server->ring, &server->tick);
+    ring_cancel(server->ring, &server->pace);
     ring_cancel(server->ring, &server->wake);
     if (server->config.spill) {
         spill_stop(server->config.spill);
@@ -373,8 +405,9 @@ void server_run(Server *server)
     while (!server_stopping(server) && ret >= 0) {
         server->now = boottime_ms();
         ret = ring_run_once(server->ring, !more);
+        more = take_turns(server);
         finish_closing(server);
-        more = work(server);
+        more |= work(server);
     }
     if (ret < 0) {
         g_critical("provider: the ring failed: %s", g_strerror(-ret));
@@ -384,9 +417,13 @@ void server_run(Server *server)
 
 Server *server_new(const ServerConfig *config, GError **errp)
 {
-    static const StrangersLimits limits = {
-        .most = PEER_HELLOS_MAX, .each = PEER_HELLOS_EACH,
-        .burst = PEER_HANDSHAKES, .pace_ms = PEER_HANDSHAKE_MS,
+    const ProviderLimits *l = &config->limits;
+    const StrangersLimits strangers = {
+        .most = l->hellos, .each = l->hellos_address,
+        .burst = l->handshakes_address * PROVIDER_HANDSHAKES_ADDRESS_S,
+        .pace_ms = MAX(1, 1000 / l->handshakes_address),
+        .all_burst = l->handshakes * PROVIDER_HANDSHAKES_S,
+        .all_pace_ms = MAX(1, 1000 / l->handshakes),
     };
     Server *server;
     Ring *ring;
@@ -406,13 +443,18 @@ Server *server_new(const ServerConfig *config, GError **errp)
     server_take_tls(server);
     server->now = boottime_ms();
     g_queue_init(&server->hellos);
-    strangers_init(&server->strangers, &limits);
+    strangers_init(&server->strangers, &strangers);
+    account_init(&server->account, l);
+    turns_init(&server->turns);
+    turns_host_init(&server->strangers_turns);
+    g_queue_init(&server->parked);
     g_queue_init(&server->open);
     g_queue_init(&server->closing);
     g_queue_init(&server->pushes);
     ring_op_init(&server->accept, accept_done);
     ring_op_init(&server->wake, wake_done);
     ring_op_init(&server->tick, tick_done);
+    ring_op_init(&server->pace, pace_done);
     ring_set_busy_poll(ring, config->poll_us);
     if (config->spill && !spill_attach(config->spill, server,
                                        spill_serve_waiting)) {
@@ -429,6 +471,8 @@ void server_free(Server *server)
     if (server) {
         session_table_free(server->sessions);
         strangers_deinit(&server->strangers);
+        account_deinit(&server->account);
+        turns_host_deinit(&server->strangers_turns);
         tls_credentials_unref(server->tls);
         ring_free(server->ring);
         g_free(server);
@@ -438,4 +482,9 @@ void server_free(Server *server)
 void server_counts(const Server *server, ServerCounts *out)
 {
     *out = server->counts;
+}
+
+void server_hits(const Server *server, LimitHits *out)
+{
+    *out = server->hits;
 }

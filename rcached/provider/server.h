@@ -32,4 +32,7 @@ void server_free(Server *server);
 /** server_counts() - with the store's lock held, from any thread */
 void server_counts(const Server *server, ServerCounts *out);
 
+/** server_hits() - who has run into limits; the same */
+void server_hits(const Server *server, LimitHits *out);
+
 #endif

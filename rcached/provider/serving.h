@@ -14,10 +14,13 @@
 #include "common/ring.h"
 #include "common/strangers.h"
 #include "common/tls-credentials.h"
+#include "rcached/provider/account.h"
 #include "rcached/provider/peer-log.h"
+#include "rcached/provider/provider-limits.h"
 #include "rcached/provider/provider-where.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
+#include "rcached/provider/turns.h"
 
 typedef struct Server Server;
 
@@ -35,7 +38,7 @@ typedef struct ServerConfig {
     unsigned poll_us;           /* spin for so long before sleeping */
     unsigned hello_ms;          /* a connection without HELLO may live */
     unsigned stall_ms;          /* one stuck in the middle of a frame may */
-    unsigned conns_max;
+    ProviderLimits limits;
     SlabGuard guard;
     Store *store;
     struct Spill *spill;        /* or NULL: no spill file */
@@ -74,6 +77,11 @@ struct Server {
     RingOp accept;
     RingOp wake;
     RingOp tick;
+    RingOp pace;                /* while .parked has any */
+    Turns turns;
+    TurnsHost strangers_turns;  /* those of all in .hellos */
+    Account account;
+    GQueue parked;              /* Peer, of hosts that ask too fast */
     GQueue hellos;              /* Peer, oldest first */
     Strangers strangers;        /* the same, by address */
     GQueue open;                /* Peer, every other state but CLOSING */
@@ -83,7 +91,7 @@ struct Server {
     unsigned asked;             /* of them, those not yet answered */
     uint64_t now;               /* ms, of this round */
     PeerLog log;
-    PeerLog limits[NR_PEER_LIMITS];     /* who runs into one */
+    LimitHits hits;             /* under the store's lock, and so is */
     ServerCounts counts;
 };
 
@@ -92,14 +100,6 @@ static inline void server_log_peer(Server *server, const char *name,
                                    const char *what)
 {
     peer_log(&server->log, server->now, name, what);
-}
-
-/** server_log_limit() - a peer has run into a limit: much that is said of other
- * things does not hide that */
-static inline void server_log_limit(Server *server, PeerLimit limit,
-                                    const char *name, const char *what)
-{
-    peer_log(&server->limits[limit], server->now, name, what);
 }
 
 /** server_lock() - the store's lock, for all that touches the store */

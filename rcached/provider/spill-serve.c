@@ -198,8 +198,7 @@ static void get_answer(SpillServe *serve)
 
     out->lease = serve->lease;
     out->nr_slabs = head->count;
-    out->secret = serve->buf;
-    out->secret_bytes = buf_bytes(head);
+    peer_out_secret(serve->peer, out, serve->buf, buf_bytes(head));
     for (unsigned i = 0; i < head->count; i++) {
         out->slabs[i] = serve->slabs[i];
         out->nr = iov_add(out->iov, out->nr, get_bytes(serve, i));

@@ -70,6 +70,24 @@ StoreLease *store_find_own(const Store *store, const uint8_t *vm,
     return NULL;
 }
 
+bool store_holds(const Store *store, const SessionOwner *owner)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, store->leases);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const StoreRecord *rec = ((StoreLease *)value)->rec;
+
+        if (rec->incarnation == owner->incarnation &&
+            !memcmp(rec->vm, owner->vm, sizeof(rec->vm)) &&
+            !strcmp(rec->host, owner->host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool store_has_slab(const Store *store, uint32_t number)
 {
     return number < store->slabs->len && store->slabs->pdata[number];

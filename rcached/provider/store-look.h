@@ -17,6 +17,9 @@ uint64_t store_session(const Store *store, const SessionOwner *owner);
 StoreLease *store_find_own(const Store *store, const uint8_t *vm,
                            uint64_t incarnation);
 
+/** store_holds() - has @owner a lease here? */
+bool store_holds(const Store *store, const SessionOwner *owner);
+
 /** store_has_slab() - is there a slab of that number? */
 bool store_has_slab(const Store *store, uint32_t number);
 

@@ -1011,7 +1011,7 @@ MUTATIONS = {
         "           (digest == at->digest || true);",
         "unit-location"),
     "changed-requests-are-done": (
-        "rcached/provider/peer.c",
+        "rcached/provider/peer-frame.c",
         "        return wire_check(bytes, frame_need(head));",
         "        return WIRE_OK;", "unit-provider-digest"),
     "given-up-is-hoped-for": (
@@ -1115,9 +1115,13 @@ MUTATIONS = {
         "    if (0 && of->all.length > s->limits.each) {", "unit-strangers"),
     "tls-handshakes-without-end": (
         "common/strangers.c",
-        "    if (full - now_ms > (burst - 1) * pace) {",
-        "    if (0 && full - now_ms > (burst - 1) * pace) {",
-        "unit-strangers"),
+        "    if (!own) {", "    if (0 && !own) {", "unit-strangers"),
+    "tls-handshakes-of-many-addresses": (
+        "common/strangers.c", "        if (!all) {",
+        "        if (0 && !all) {", "unit-strangers"),
+    "known-hosts-are-strangers": (
+        "common/strangers.c", "    if (!one->of->known_ms) {",
+        "    if (1) {", "unit-strangers"),
     "tls-handshakes-nobody-asks": (
         "rcached/provider/peer-tls.c", ".may_begin = may_begin,",
         ".may_begin = NULL,", "unit-provider-tls"),
@@ -1126,8 +1130,90 @@ MUTATIONS = {
         ".opaque = may_begin }", "handshakes_are_limited"),
     "tls-handshakes-are-forgotten": (
         "common/strangers.c",
-        "    if (!of->all.length && (!of->full_ms ||",
-        "    if (!of->all.length && (true ||", "unit-strangers"),
+        "    if (!of->all.length && !of->known_ms && (!of->full_ms ||",
+        "    if (!of->all.length && !of->known_ms && (true ||",
+        "unit-strangers"),
+    "floods-are-first": (
+        "rcached/provider/turns.c",
+        "    lane->credit -= pages;", "    lane->credit -= 0 * pages;",
+        "unit-turns"),
+    "faults-wait-like-others": (
+        "rcached/provider/turns.c",
+        "    for (int i = 0; i < NR_TURN_CLASSES && !turn; i++) {",
+        "    for (int i = 1; i >= 0 && !turn; i--) {", "unit-turns"),
+    "faults-stop-all-else": (
+        "rcached/provider/turns.c",
+        "    if (turns->faults >= TURNS_FAULTS) {",
+        "    if (0 && turns->faults >= TURNS_FAULTS) {", "unit-turns"),
+    "debts-are-forgotten": (
+        "rcached/provider/turns.c",
+        "        lane->credit = MIN(lane->credit, 0) + TURNS_QUANTUM;",
+        "        lane->credit = TURNS_QUANTUM;", "unit-turns"),
+    "few-hosts-take-all-places": (
+        "rcached/provider/account.c",
+        "    if (idle || !entitled) {", "    if (idle || true) {",
+        "unit-account"),
+    "idle-connections-take-all-places": (
+        "rcached/provider/account.c",
+        "    } else if (account->idle >= MAX(1, l->conns / "
+        "ACCOUNT_IDLE_PART)) {",
+        "    } else if (0 && account->idle >= MAX(1, l->conns / "
+        "ACCOUNT_IDLE_PART)) {",
+        "unit-provider-limits"),
+    "idle-for-ever": (
+        "rcached/provider/account.c",
+        "    } else if (host->idle.length >= l->idle_host) {",
+        "    } else if (0 && host->idle.length >= l->idle_host) {",
+        "idle_for_ever"),
+    "one-host-has-all-connections": (
+        "rcached/provider/account.c",
+        "    if (host_conns(host) >= l->conns_host) {",
+        "    if (0 && host_conns(host) >= l->conns_host) {",
+        "unit-account"),
+    "pings-without-end": (
+        "rcached/provider/peer-frame.c",
+        "        pings = 1;", "        pings = 0;",
+        "pings_without_end"),
+    "refused-requests-without-end": (
+        "rcached/provider/peer-out.c",
+        "        account_charge(&peer->server->account, &peer->account, 0, 1,",
+        "        account_charge(&peer->server->account, &peer->account, 0, 0,",
+        "unit-provider-limits"),
+    "pages-without-end": (
+        "rcached/provider/peer-frame.c",
+        "        pages = head->count;\n", "        pages = 0;\n",
+        "unit-provider-limits"),
+    "unread-answers-without-end": (
+        "rcached/provider/account.c",
+        "        member->host->answers += bytes;",
+        "        member->host->answers += 0 * bytes;",
+        "unit-provider-limits"),
+    "who-asks-too-fast-waits-for-ever": (
+        "rcached/provider/server.c",
+        "        if (peer->parked_ms <= server->now) {",
+        "        if (0 && peer->parked_ms <= server->now) {",
+        "unit-provider-limits"),
+    "frames-without-end-at-an-arbiter": (
+        "arbiter/control.c",
+        "    control_conn_pace(conn->frames, "
+        "control->config.limits.frames_host);\n", "",
+        "pings_without_end"),
+    "control-frames-without-end": (
+        "common/control-conn.c",
+        "    f->level -= 1000;", "    f->level -= 0;",
+        "unit-control-conn"),
+    "who-runs-into-limits-is-not-told": (
+        "rcached/provider/server-limits.c",
+        "    limit_hits_note(&server->hits, limit, who, server->now);\n", "",
+        "idle_for_ever"),
+    "the-log-takes-all-lines": (
+        "common/log-pace.c",
+        "    may = full - now_ms <= (LOG_PACE_BURST - 1) * PACE_MS;",
+        "    may = true;", "unit-log-pace"),
+    "strangers-fill-the-log": (
+        "arbiter/control.c",
+        "    } else if (control_may_say(&control->ended, control_now())) {",
+        "    } else {", "floods_of_strangers"),
     "copies-asked-of-one-provider": (
         "rcached/pager/lease-demand.c",
         "enough ? leased->at : NULL", "enough ? NULL : NULL",

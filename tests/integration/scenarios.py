@@ -34,6 +34,7 @@ import failover
 import farewells
 import giveback
 import guarded
+import floods
 import intruders
 import network
 import owndisk
@@ -54,7 +55,7 @@ SCENARIOS = {**accounts.SCENARIOS, **attacks.SCENARIOS,
              **crash_commands.SCENARIOS, **crash_points.SCENARIOS,
              **crash_providers.SCENARIOS, **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS, **guarded.SCENARIOS,
-             **intruders.SCENARIOS,
+             **floods.SCENARIOS, **intruders.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
              **secured.SCENARIOS, **spill.SCENARIOS, **stops.SCENARIOS,
              **told.SCENARIOS, **upgrades.SCENARIOS}

@@ -24,7 +24,9 @@ static void expect(const char *text, const char *line)
 START_TEST(figures_and_labels)
 {
     g_autofree char *text = text_of(
-        "{\"status\":{\"ok\":false,\"uptime_seconds\":1.5},\"hosts\":["
+        "{\"status\":{\"ok\":false,\"uptime_seconds\":1.5,\"limits\":["
+        "{\"limit\":\"pings-per-host\",\"value\":4000,\"hits\":12,"
+        "\"in_effect\":true,\"who\":[]}]},\"hosts\":["
         "{\"name\":\"a\",\"connected\":true,\"free_bytes\":1073741824,"
         "\"psi_some_percent\":null},{\"name\":\"b\",\"connected\":false,"
         "\"free_bytes\":0}],\"vms\":[{\"name\":\"w\\\"e\\\\b\\n1\","
@@ -36,6 +38,9 @@ START_TEST(figures_and_labels)
     expect(text, "# TYPE rcache_ok gauge");
     expect(text, "rcache_ok 0");
     expect(text, "rcache_uptime_seconds 1.5");
+    expect(text, "# TYPE rcache_limit_hits_total counter");
+    expect(text, "rcache_limit_hits_total{limit=\"pings-per-host\"} 12");
+    expect(text, "rcache_limit_in_effect{limit=\"pings-per-host\"} 1");
     expect(text, "rcache_host_connected{host=\"a\"} 1");
     expect(text, "rcache_host_connected{host=\"b\"} 0");
     expect(text, "rcache_host_free_bytes{host=\"a\"} 1073741824");
@@ -54,7 +59,8 @@ END_TEST
 START_TEST(odd_answers)
 {
     g_autofree char *none = text_of("{}");
-    g_autofree char *odd = text_of("{\"status\":7,\"hosts\":{},"
+    g_autofree char *odd = text_of("{\"status\":{\"limits\":[3,{}]},"
+                                   "\"hosts\":{},"
                                    "\"vms\":[7,{\"faults\":\"x\"}]}");
 
     ck_assert_str_eq(none, "");

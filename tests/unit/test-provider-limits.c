@@ -11,7 +11,7 @@
 
 #include "provider-fixture.h"
 
-#include "rcached/provider/peer.h"
+#include "rcached/provider/account.h"
 
 START_TEST(silent_connections_do_not_hurt)
 {
@@ -45,22 +45,23 @@ END_TEST
 /* Who floods takes places from itself, and not from other hosts. */
 START_TEST(silent_connections_give_way_to_their_own)
 {
-    enum { N = PEER_HELLOS_EACH + 10 };
+    enum { EACH = 20, N = EACH + 10 };
     Client silent[N], other;
     unsigned i;
     char byte;
 
     provider_free(provider);
     config.hello_ms = 60 * 60 * 1000;   /* nobody's time is up */
+    config.limits.hellos_address = EACH;
     fixture_start();
     other = client_connect_from(provider_address(provider), "127.0.0.2:0");
     for (i = 0; i < N; i++) {
         silent[i] = client_connect_plain(provider_address(provider));
     }
-    for (i = 0; i < N - PEER_HELLOS_EACH; i++) {
+    for (i = 0; i < N - EACH; i++) {
         ck_assert(client_ended(&silent[i]));
     }
-    WAIT_FOR(snapshot().conns == PEER_HELLOS_EACH + 1);
+    WAIT_FOR(snapshot().conns == EACH + 1);
     ck_assert_int_eq(recv(other.fd, &byte, 1, MSG_DONTWAIT), -1);
     ck_assert_int_eq(errno, EAGAIN);
     for (i = 0; i < N; i++) {
@@ -70,24 +71,206 @@ START_TEST(silent_connections_give_way_to_their_own)
 }
 END_TEST
 
+/* Who has a lease keeps his place; others give way to who comes after them. */
 START_TEST(connections_are_capped)
 {
-    Client c[6];
+    enum { MOST = 16, IDLE = MOST / ACCOUNT_IDLE_PART };
+    Client good, c[IDLE + 2];
     unsigned i;
 
     provider_free(provider);
-    config.conns_max = 5;
+    config.limits.conns = MOST;
     fixture_start();
-    for (i = 0; i < 5; i++) {
+    good = leased(1, 1);
+    for (i = 0; i < IDLE + 2; i++) {
+        c[i] = client_session(provider_address(provider), VM_B, i + 1);
+    }
+    ck_assert(client_ended(&c[0]));
+    ck_assert(client_ended(&c[1]));
+    WAIT_FOR(snapshot().conns == 1 + IDLE);
+    ck_assert_uint_eq(snapshot().hits.of[PEER_LIMIT_CONNS].count, 2);
+    ck_assert_str_eq(snapshot().hits.of[PEER_LIMIT_CONNS].who[0].who,
+                     "127.0.0.1");
+    ck_assert_uint_eq(client_bare(&good, RCACHE_PING), 0);
+    for (i = 2; i < IDLE + 2; i++) {
+        ck_assert_uint_eq(client_bare(&c[i], RCACHE_PING), 0);
+        client_close(&c[i]);
+    }
+    client_close(&good);
+}
+END_TEST
+
+START_TEST(connections_of_a_host_are_capped)
+{
+    Client c[4], other;
+    unsigned i;
+
+    provider_free(provider);
+    config.limits.idle_host = 3;
+    fixture_start();
+    other = client_connect_from(provider_address(provider), "127.0.0.2:0");
+    ck_assert_uint_eq(client_hello(&other, VM_B, 1), RCACHE_OK);
+    for (i = 0; i < 4; i++) {
         c[i] = client_session(provider_address(provider), VM_A, 1);
     }
-    c[5] = client_connect_plain(provider_address(provider));
-    ck_assert(client_ended(&c[5]));
-    client_close(&c[0]);
-    client_close(&c[5]);
-    WAIT_FOR(snapshot().conns == 4);
-    c[0] = client_session(provider_address(provider), VM_A, 1);
-    for (i = 0; i < 5; i++) {
+    ck_assert(client_ended(&c[0]));
+    ck_assert_uint_eq(client_bare(&other, RCACHE_PING), 0);
+    ck_assert_uint_eq(client_bare(&c[3], RCACHE_PING), 0);
+    ck_assert_uint_eq(snapshot().hits.of[PEER_LIMIT_IDLE_HOST].count, 1);
+    for (i = 1; i < 4; i++) {
+        client_close(&c[i]);
+    }
+    client_close(&other);
+}
+END_TEST
+
+static uint64_t pongs(Client *c, unsigned ms)
+{
+    int64_t end = g_get_monotonic_time() + ms * 1000;
+    struct pollfd pfd = { .fd = c->fd, .events = POLLIN };
+    uint64_t bytes = 0;
+    char buf[4096];
+
+    while (g_get_monotonic_time() < end) {
+        if (poll(&pfd, 1, 10) == 1) {
+            bytes += recv(c->fd, buf, sizeof(buf), 0);
+        }
+    }
+    return bytes / WIRE_HEAD_LEN;
+}
+
+/* Who asks for nothing but time gets so much of it, and TCP makes it wait; all
+ * that it has asked for is answered in the end, and others notice nothing. */
+START_TEST(a_flood_of_pings_is_paced)
+{
+    enum { PACE = 100, FLOOD = 1000 };
+    Client c, other;
+    uint64_t got;
+    unsigned i;
+
+    provider_free(provider);
+    config.limits.pings_host = PACE;
+    fixture_start();
+    c = client_session(provider_address(provider), VM_A, 1);
+    other = client_connect_from(provider_address(provider), "127.0.0.2:0");
+    ck_assert_uint_eq(client_hello(&other, VM_B, 1), RCACHE_OK);
+    for (i = 0; i < FLOOD; i++) {
+        WireHead ping = { .type = RCACHE_PING, .tag = i };
+
+        client_send_head(&c, &ping);
+    }
+    got = pongs(&c, 1000);
+    ck_assert_uint_ge(got, PACE * ACCOUNT_PINGS_S - 1);
+    ck_assert_uint_lt(got, FLOOD);
+    ck_assert_uint_ge(snapshot().hits.of[PEER_LIMIT_PINGS_HOST].count, 1);
+    for (i = 0; i < 20; i++) {
+        ck_assert_uint_eq(client_bare(&other, RCACHE_PING), 0);
+    }
+    while (got < FLOOD) {
+        got += pongs(&c, 100);
+    }
+    ck_assert_uint_eq(got, FLOOD);
+    client_close(&c);
+    client_close(&other);
+}
+END_TEST
+
+/* Nor is what it is not entitled to had for nothing. */
+START_TEST(refused_requests_are_paced)
+{
+    enum { PACE = 100 };
+    Client c;
+    RcacheSlot slot;
+    int64_t before;
+
+    provider_free(provider);
+    config.limits.pings_host = PACE;
+    fixture_start();
+    c = leased(1, 1);
+    slot = client_slot(&c, 1);
+    c.epoch = 77;
+    before = g_get_monotonic_time();
+    for (unsigned i = 0; i < PACE * (ACCOUNT_PINGS_S + 1); i++) {
+        ck_assert_uint_ne(client_free(&c, &slot, 1), RCACHE_OK);
+    }
+    ck_assert_int_gt(g_get_monotonic_time() - before, 500000);
+    ck_assert_uint_ge(snapshot().hits.of[PEER_LIMIT_PINGS_HOST].count, 1);
+    client_close(&c);
+}
+END_TEST
+
+START_TEST(pages_are_paced)
+{
+    enum { PACE = 2000 };
+    Client c;
+    RcacheSlot slots[RCACHE_BATCH_PAGES];
+    uint8_t pages[RCACHE_BATCH_PAGES * WIRE_PAGE_SIZE];
+    int64_t before;
+
+    provider_free(provider);
+    config.limits.pages_host = PACE;
+    fixture_start();
+    c = leased(1, 1);
+    for (unsigned i = 0; i < RCACHE_BATCH_PAGES; i++) {
+        slots[i] = client_slot(&c, i);
+    }
+    client_put(&c, slots, RCACHE_BATCH_PAGES, 1);
+    before = g_get_monotonic_time();
+    for (unsigned i = 0; i < 2 * PACE / RCACHE_BATCH_PAGES; i++) {
+        ck_assert_uint_eq(client_get(&c, slots, RCACHE_BATCH_PAGES, pages),
+                          RCACHE_OK);
+    }
+    ck_assert_int_gt(g_get_monotonic_time() - before, 800000);
+    ck_assert_uint_ge(snapshot().hits.of[PEER_LIMIT_PAGES_HOST].count, 1);
+    client_close(&c);
+}
+END_TEST
+
+/* On all its connections together a host that reads nothing has so much
+ * waiting for it; and one more answer on each. */
+START_TEST(unread_answers_of_a_host_are_bounded)
+{
+    enum { CONNS = 8, GETS = 4000 };
+    Client c[CONNS];
+    RcacheSlot slots[RCACHE_BATCH_PAGES];
+    uint64_t first, done = 0;
+    unsigned i, sent = 0;
+
+    provider_free(provider);
+    config.limits.answers_host = 1 << 15;
+    config.stall_ms = 60 * 1000;
+    fixture_start();
+    c[0] = leased(1, 1);
+    for (i = 1; i < CONNS; i++) {
+        c[i] = client_session(provider_address(provider), VM_A, 1);
+        ck_assert_uint_eq(client_claim(&c[i], 1), RCACHE_OK);
+    }
+    for (i = 0; i < RCACHE_BATCH_PAGES; i++) {
+        slots[i] = client_slot(&c[0], i);
+    }
+    client_put(&c[0], slots, RCACHE_BATCH_PAGES, 1);
+    first = c[CONNS - 1].tag + 1;
+    for (i = 0; i < GETS; i++) {
+        struct pollfd pfd = { .fd = c[i % CONNS].fd, .events = POLLOUT };
+
+        if (poll(&pfd, 1, 20) == 1) {
+            client_send_slots(&c[i % CONNS], RCACHE_GET, slots,
+                              RCACHE_BATCH_PAGES);
+            sent += i % CONNS == CONNS - 1;
+        }
+    }
+    WAIT_FOR(snapshot().hits.of[PEER_LIMIT_ANSWERS_HOST].count > 0);
+    /* One that reads goes on nevertheless, though the others do not. */
+    while (done < sent) {
+        g_autofree uint8_t *payload = NULL;
+        WireHead head;
+
+        ck_assert(client_try_recv(&c[CONNS - 1], &head, &payload));
+        ck_assert_uint_eq(head.tag, first + done);
+        ck_assert_uint_eq(head.status, RCACHE_OK);
+        done++;
+    }
+    for (i = 0; i < CONNS; i++) {
         client_close(&c[i]);
     }
 }
@@ -134,12 +317,16 @@ static long resident_kib(void)
 START_TEST(a_slow_reader_is_bounded)
 {
     enum { GETS = 4000 };
-    Client c = leased(1, 1);
+    Client c;
     RcacheSlot slots[RCACHE_BATCH_PAGES];
     long before;
     uint64_t first, done = 0;
     unsigned i, sent = 0;
 
+    provider_free(provider);
+    config.stall_ms = 60 * 1000;        /* this test may be slow as well */
+    fixture_start();
+    c = leased(1, 1);
     for (i = 0; i < RCACHE_BATCH_PAGES; i++) {
         slots[i] = client_slot(&c, i);
     }
@@ -197,6 +384,11 @@ int main(void)
     tcase_add_test(tc, silent_connections_do_not_hurt);
     tcase_add_test(tc, silent_connections_give_way_to_their_own);
     tcase_add_test(tc, connections_are_capped);
+    tcase_add_test(tc, connections_of_a_host_are_capped);
+    tcase_add_test(tc, a_flood_of_pings_is_paced);
+    tcase_add_test(tc, refused_requests_are_paced);
+    tcase_add_test(tc, pages_are_paced);
+    tcase_add_test(tc, unread_answers_of_a_host_are_bounded);
     tcase_add_test(tc, one_session_has_few_connections);
     tcase_add_test(tc, a_slow_reader_is_bounded);
     tcase_add_test(tc, stuck_connections_are_closed);

@@ -208,7 +208,8 @@ START_TEST(handshakes_of_an_address_are_limited)
     Client c = connect_tls(req);
 
     ck_assert_uint_eq(client_hello(&c, VM_A, 1), RCACHE_OK);
-    flood(PEER_HANDSHAKES);
+    flood(config.limits.handshakes_address *
+          PROVIDER_HANDSHAKES_ADDRESS_S);
     for (int i = 0; taken(NULL); i++) {
         ck_assert_int_lt(i, 200);       /* what was slow had time for more */
         flood(100);

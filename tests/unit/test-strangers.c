@@ -38,9 +38,16 @@ static void *add(unsigned i, const char *text)
     return strangers_add(&s, &one[i], &one[i], &addr);
 }
 
+static StrangersVerdict may(const Stranger *who, uint64_t now)
+{
+    return strangers_may_begin(&s, who, now);
+}
+
 static void set_up(void)
 {
-    static const StrangersLimits limits = { MOST, EACH, BURST, PACE };
+    static const StrangersLimits limits = {
+        MOST, EACH, BURST, PACE, .all_burst = 100000, .all_pace_ms = 1,
+    };
 
     strangers_init(&s, &limits);
     memset(one, 0, sizeof(one));
@@ -120,24 +127,24 @@ START_TEST(handshakes)
     add(1, "192.0.2.1");
     add(2, "192.0.2.2");
     for (unsigned i = 0; i < BURST; i++) {
-        ck_assert(strangers_may_begin(&s, &one[i % 2], now));
+        ck_assert_int_eq(may(&one[i % 2], now), STRANGERS_MAY);
     }
-    ck_assert(!strangers_may_begin(&s, &one[0], now));
-    ck_assert(strangers_may_begin(&s, &one[2], now));
+    ck_assert_int_eq(may(&one[0], now), STRANGERS_ADDRESS);
+    ck_assert_int_eq(may(&one[2], now), STRANGERS_MAY);
     /* Who hangs up and comes again has not become another one. */
     strangers_remove(&s, &one[0]);
     strangers_remove(&s, &one[1]);
     add(0, "192.0.2.1");
-    ck_assert(!strangers_may_begin(&s, &one[0], now + PACE - 1));
-    ck_assert(strangers_may_begin(&s, &one[0], now + PACE));
-    ck_assert(!strangers_may_begin(&s, &one[0], now + PACE));
-    ck_assert(strangers_may_begin(&s, &one[0], now + 2 * PACE));
+    ck_assert_int_eq(may(&one[0], now + PACE - 1), STRANGERS_ADDRESS);
+    ck_assert_int_eq(may(&one[0], now + PACE), STRANGERS_MAY);
+    ck_assert_int_eq(may(&one[0], now + PACE), STRANGERS_ADDRESS);
+    ck_assert_int_eq(may(&one[0], now + 2 * PACE), STRANGERS_MAY);
     /* What waits for longer than all of it has no more. */
     now += 100 * BURST * PACE;
     for (unsigned i = 0; i < BURST; i++) {
-        ck_assert(strangers_may_begin(&s, &one[0], now));
+        ck_assert_int_eq(may(&one[0], now), STRANGERS_MAY);
     }
-    ck_assert(!strangers_may_begin(&s, &one[0], now));
+    ck_assert_int_eq(may(&one[0], now), STRANGERS_ADDRESS);
 }
 END_TEST
 
@@ -149,23 +156,64 @@ START_TEST(addresses_are_forgotten)
     for (unsigned i = 0; i < 60; i++) {
         g_snprintf(text, sizeof(text), "192.0.2.%u", i);
         add(i, text);
-        ck_assert(strangers_may_begin(&s, &one[i], now));
+        ck_assert_int_eq(may(&one[i], now), STRANGERS_MAY);
         strangers_remove(&s, &one[i]);
     }
     ck_assert_uint_eq(g_hash_table_size(s.by_address), 60);
     now += BURST * PACE;
     add(0, "192.0.2.0");
-    ck_assert(strangers_may_begin(&s, &one[0], now));
+    ck_assert_int_eq(may(&one[0], now), STRANGERS_MAY);
     ck_assert_uint_eq(g_hash_table_size(s.by_address), 1);
     /* Nor are there ever more than so many that have gone. */
     for (unsigned i = 0; i < 10000; i++) {
         g_snprintf(text, sizeof(text), "198.51.%u.%u", i / 256, i % 256);
         add(1, text);
-        ck_assert(strangers_may_begin(&s, &one[1], now));
+        ck_assert_int_eq(may(&one[1], now), STRANGERS_MAY);
         strangers_remove(&s, &one[1]);
     }
     ck_assert_uint_lt(g_hash_table_size(s.by_address), 5000);
     ck_assert_ptr_eq(strangers_oldest(&s), &one[0]);
+}
+END_TEST
+
+/* Many addresses are no more than so many; hosts that are known come back. */
+START_TEST(handshakes_in_all)
+{
+    uint64_t now = 1000000;
+    char text[32];
+
+    s.limits.all_burst = 6;
+    s.limits.all_pace_ms = 10;
+    add(0, "192.0.2.1");
+    ck_assert_int_eq(may(&one[0], now), STRANGERS_MAY);
+    strangers_known(&s, &one[0], now);
+    strangers_remove(&s, &one[0]);
+    for (unsigned i = 1; i < 60; i++) {
+        g_snprintf(text, sizeof(text), "198.51.100.%u", i);
+        add(i, text);
+        ck_assert_int_eq(may(&one[i], now), i < 6 ? STRANGERS_MAY
+                                                  : STRANGERS_ALL);
+    }
+    ck_assert_int_eq(may(&one[20], now + 9), STRANGERS_ALL);
+    ck_assert_int_eq(may(&one[20], now + 10), STRANGERS_MAY);
+    ck_assert_int_eq(may(&one[21], now + 10), STRANGERS_ALL);
+    /* Its own limit it has, and that of the strangers' it leaves alone. */
+    add(0, "192.0.2.1");
+    for (unsigned i = 0; i < BURST; i++) {
+        ck_assert_int_eq(may(&one[0], now + 90), STRANGERS_MAY);
+    }
+    ck_assert_int_eq(may(&one[0], now + 90), STRANGERS_ADDRESS);
+    ck_assert_int_eq(may(&one[22], now + 90), STRANGERS_MAY);
+    /* Who has not been here for a day is as good as new. */
+    strangers_remove(&s, &one[0]);
+    now += STRANGERS_KNOWN_MS + 1;
+    ck_assert_int_eq(may(&one[1], now), STRANGERS_MAY);
+    ck_assert_uint_eq(s.known, 0);
+    for (unsigned i = 2; i < 7; i++) {
+        ck_assert_int_eq(may(&one[i], now), STRANGERS_MAY);
+    }
+    add(0, "192.0.2.1");
+    ck_assert_int_eq(may(&one[0], now), STRANGERS_ALL);
 }
 END_TEST
 
@@ -181,6 +229,7 @@ int main(void)
     tcase_add_test(tc, in_all);
     tcase_add_test(tc, what_an_address_is);
     tcase_add_test(tc, handshakes);
+    tcase_add_test(tc, handshakes_in_all);
     tcase_add_test(tc, addresses_are_forgotten);
     suite_add_tcase(suite, tc);
     srunner_run_all(r, CK_NORMAL);

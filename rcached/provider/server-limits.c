@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* server-limits: see server-limits.h. */
+#include "rcached/provider/server-limits.h"
+
+#include <inttypes.h>
+
+#include "rcached/provider/peer.h"
+#include "rcached/provider/serving.h"
+
+void server_hit(Server *server, PeerLimit limit, const char *who)
+{
+    LimitName names[NR_PEER_LIMITS];
+    bool news;
+
+    server_lock(server);
+    news = !limit_hits_bites(&server->hits, limit, server->now);
+    limit_hits_note(&server->hits, limit, who, server->now);
+    server_unlock(server);
+    if (news) {
+        provider_limits_names(&server->config.limits, names);
+        g_message("provider: the limit [limits] %s = %" PRIu64 " bites: %s %s; "
+                  "status says who runs into it", names[limit].key,
+                  names[limit].value, who, names[limit].what);
+    }
+}
+
+void server_park(Server *server, Peer *peer, unsigned ms)
+{
+    if (!peer->parked.data) {
+        peer->parked.data = peer;
+        g_queue_push_tail_link(&server->parked, &peer->parked);
+    }
+    peer->parked_ms = server->now + ms;
+    if (!ring_op_busy(&server->pace)) {
+        ring_timeout(server->ring, &server->pace, SERVER_PACE_NS);
+    }
+}
+
+void server_unpark(Server *server, Peer *peer)
+{
+    if (peer->parked.data) {
+        g_queue_unlink(&server->parked, &peer->parked);
+        peer->parked.data = NULL;
+    }
+}

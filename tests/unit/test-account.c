@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What each host has of a provider. */
+#include <check.h>
+#include <string.h>
+
+#include "rcached/provider/account.h"
+
+#define NOW     UINT64_C(1000000)
+
+static Account a;
+static AccountMember m[64];
+static PeerLimit limit;
+
+static void set_up(void)
+{
+    const ProviderLimits limits = {
+        .conns = 24, .conns_host = 10, .idle_host = 4,
+        .answers = 1000, .answers_host = 400,
+        .pages_host = 1000, .pings_host = 100,
+    };
+
+    account_init(&a, &limits);
+    memset(m, 0, sizeof(m));
+}
+
+static void tear_down(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(m); i++) {
+        account_leave(&a, &m[i]);
+    }
+    account_deinit(&a);
+}
+
+/* One comes, and whoever gives way goes: its number, -1: nobody, -2: it is
+ * refused. */
+static int enter(unsigned i, const char *host, bool entitled)
+{
+    AccountMember *victim;
+    int nr;
+
+    if (!account_enter(&a, &m[i], host, &m[i], entitled, NOW, &limit,
+                       &victim)) {
+        ck_assert_ptr_null(m[i].host);
+        return -2;
+    }
+    nr = victim ? (int)((AccountMember *)victim->conn - m) : -1;
+    if (victim) {
+        account_leave(&a, victim);
+    }
+    return nr;
+}
+
+static void enter_leased(unsigned i, const char *host)
+{
+    ck_assert_int_eq(enter(i, host, true), -1);
+    account_leased(&a, &m[i], true);
+}
+
+/* A host's oldest without a lease gives way to its newest, and to nobody
+ * else's. */
+START_TEST(connections_of_a_host)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_int_eq(enter(i, "one", false), -1);
+        ck_assert_int_eq(limit, NR_PEER_LIMITS);
+    }
+    ck_assert_int_eq(enter(4, "one", false), 0);
+    ck_assert_int_eq(limit, PEER_LIMIT_IDLE_HOST);
+    ck_assert_int_eq(enter(5, "other", false), -1);
+    /* With a lease it does not give way, and makes room for others. */
+    account_leased(&a, &m[1], true);
+    ck_assert_int_eq(enter(6, "one", false), -1);
+    ck_assert_int_eq(enter(7, "one", false), 2);
+    for (unsigned i = 3; i < 8; i++) {
+        account_leased(&a, &m[i], true);
+    }
+    for (unsigned i = 8; i < 13; i++) {
+        enter_leased(i, "one");
+    }
+    ck_assert_int_eq(enter(13, "one", true), -2);
+    ck_assert_int_eq(limit, PEER_LIMIT_CONNS_HOST);
+    /* And whose lease is gone is one without. */
+    account_leased(&a, &m[9], false);
+    ck_assert_int_eq(enter(13, "one", true), 9);
+    ck_assert_int_eq(limit, PEER_LIMIT_CONNS_HOST);
+}
+END_TEST
+
+/* Those without a lease have a part of all places, and the host that has most
+ * of them makes room. */
+START_TEST(idle_connections_in_all)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_int_eq(enter(i, "one", false), -1);
+    }
+    ck_assert_int_eq(enter(4, "two", false), -1);
+    ck_assert_int_eq(enter(5, "two", false), -1);
+    ck_assert_int_eq(enter(6, "three", false), 0);
+    ck_assert_int_eq(limit, PEER_LIMIT_CONNS);
+    ck_assert_int_eq(enter(7, "three", false), 1);
+    ck_assert_uint_eq(a.conns, 6);
+    ck_assert_uint_eq(a.idle, 6);
+}
+END_TEST
+
+/* Few hosts cannot fill all places: who has a lease gets his part. */
+START_TEST(places_for_who_has_a_lease)
+{
+    for (unsigned i = 0; i < 24; i++) {
+        enter_leased(i, i < 9 ? "one" : i < 17 ? "two" : "three");
+    }
+    ck_assert_int_eq(enter(30, "four", false), -2);
+    ck_assert_int_eq(limit, PEER_LIMIT_CONNS);
+    ck_assert_int_eq(enter(30, "four", true), 8);
+    account_leased(&a, &m[30], true);
+    for (unsigned i = 31; i < 36; i++) {
+        ck_assert_int_ge(enter(i, "four", true), 0);
+        account_leased(&a, &m[i], true);
+    }
+    /* Each has six now, and takes none from the others. */
+    ck_assert_int_eq(enter(36, "four", true), -2);
+    ck_assert_int_eq(enter(36, "one", true), -2);
+    /* A new one takes one from somebody who has most. */
+    ck_assert_int_ge(enter(37, "five", true), 0);
+    ck_assert_uint_eq(a.conns, 24);
+}
+END_TEST
+
+START_TEST(answers)
+{
+    enter_leased(0, "one");
+    enter_leased(1, "one");
+    enter_leased(2, "two");
+    enter_leased(3, "three");
+    account_answers(&a, &m[0], 400);
+    ck_assert(!account_full(&a, &m[0], &limit));
+    account_answers(&a, &m[1], 1);
+    ck_assert(account_full(&a, &m[0], &limit));
+    ck_assert_int_eq(limit, PEER_LIMIT_ANSWERS_HOST);
+    ck_assert(account_full(&a, &m[1], &limit));
+    ck_assert(!account_full(&a, &m[2], &limit));
+    account_answers(&a, &m[1], -1);
+    ck_assert(!account_full(&a, &m[0], &limit));
+    account_answers(&a, &m[2], 400);
+    account_answers(&a, &m[3], 201);
+    ck_assert(account_full(&a, &m[3], &limit));
+    ck_assert_int_eq(limit, PEER_LIMIT_ANSWERS);
+    /* Who leaves takes his with him; what is told of them later is nothing. */
+    account_leave(&a, &m[2]);
+    ck_assert(!account_full(&a, &m[3], &limit));
+    account_answers(&a, &m[2], -400);
+    ck_assert_uint_eq(a.answers, 601);
+}
+END_TEST
+
+START_TEST(paces)
+{
+    enter_leased(0, "one");
+    enter_leased(1, "one");
+    enter_leased(2, "two");
+    account_charge(&a, &m[0], 1000, 400, NOW);
+    ck_assert_uint_eq(account_wait(&a, &m[0], NOW, &limit), 0);
+    /* All connections of a host are one. */
+    account_charge(&a, &m[1], 100, 0, NOW);
+    ck_assert_uint_eq(account_wait(&a, &m[0], NOW, &limit), 100);
+    ck_assert_int_eq(limit, PEER_LIMIT_PAGES_HOST);
+    ck_assert_uint_eq(account_wait(&a, &m[2], NOW, &limit), 0);
+    ck_assert_uint_eq(account_wait(&a, &m[0], NOW + 99, &limit), 1);
+    ck_assert_uint_eq(account_wait(&a, &m[0], NOW + 100, &limit), 0);
+    account_charge(&a, &m[0], 0, 60, NOW + 100);
+    ck_assert_uint_eq(account_wait(&a, &m[0], NOW + 100, &limit), 500);
+    ck_assert_int_eq(limit, PEER_LIMIT_PINGS_HOST);
+    ck_assert_uint_eq(account_wait(&a, &m[0], NOW + 600, &limit), 0);
+    /* Nor is there more in it after a day. */
+    account_charge(&a, &m[0], 1001, 0, NOW + 86400000);
+    ck_assert_uint_eq(account_wait(&a, &m[0], NOW + 86400000, &limit), 1);
+}
+END_TEST
+
+/* Who hangs up and comes again has not become another one. */
+START_TEST(hosts_are_remembered)
+{
+    enter_leased(0, "one");
+    account_charge(&a, &m[0], 0, 500, NOW);
+    account_leave(&a, &m[0]);
+    account_tick(&a, NOW);
+    enter_leased(0, "one");
+    ck_assert_uint_eq(account_wait(&a, &m[0], NOW, &limit), 1000);
+    account_leave(&a, &m[0]);
+    account_tick(&a, NOW + 60000);
+    ck_assert_uint_eq(g_hash_table_size(a.hosts), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("account");
+    TCase *tc = tcase_create("account");
+    SRunner *r = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, connections_of_a_host);
+    tcase_add_test(tc, idle_connections_in_all);
+    tcase_add_test(tc, places_for_who_has_a_lease);
+    tcase_add_test(tc, answers);
+    tcase_add_test(tc, paces);
+    tcase_add_test(tc, hosts_are_remembered);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

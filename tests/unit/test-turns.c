@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whose turn it is on the provider's thread. */
+#include <check.h>
+
+#include "rcached/provider/turns.h"
+
+#define NOW     UINT64_C(1000)
+
+static Turns turns;
+static TurnsHost flooder, vm, third;
+static Turn floods[40], fault, bulk, other;
+
+static void set_up(void)
+{
+    turns_init(&turns);
+    turns_host_init(&flooder);
+    turns_host_init(&vm);
+    turns_host_init(&third);
+}
+
+static void tear_down(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(floods); i++) {
+        turns_remove(&turns, &floods[i]);
+    }
+    turns_remove(&turns, &fault);
+    turns_remove(&turns, &bulk);
+    turns_remove(&turns, &other);
+    turns_host_deinit(&flooder);
+    turns_host_deinit(&vm);
+    turns_host_deinit(&third);
+}
+
+/* One turn; the pages it costs. */
+static Turn *take(unsigned pages)
+{
+    TurnsLane *lane;
+    Turn *turn = turns_next(&turns, &lane);
+
+    if (turn) {
+        turns_charge(&turns, lane, pages, NOW);
+    }
+    return turn;
+}
+
+static bool is_flood(const Turn *turn)
+{
+    return turn >= floods && turn < floods + G_N_ELEMENTS(floods);
+}
+
+START_TEST(one_after_the_other)
+{
+    ck_assert(!turns_wait(&turns));
+    ck_assert_ptr_null(take(1));
+    turns_add(&turns, &fault, &vm, TURN_FAULT);
+    turns_add(&turns, &fault, &vm, TURN_FAULT);
+    turns_add(&turns, &bulk, &vm, TURN_BULK);
+    ck_assert(turns_wait(&turns));
+    ck_assert_ptr_eq(take(1), &fault);
+    ck_assert_ptr_eq(take(1), &bulk);
+    ck_assert(!turns_wait(&turns));
+    ck_assert_ptr_null(take(1));
+    /* Who is removed is not called. */
+    turns_add(&turns, &fault, &vm, TURN_FAULT);
+    turns_remove(&turns, &fault);
+    turns_remove(&turns, &fault);
+    ck_assert(!turns_wait(&turns));
+    ck_assert_ptr_null(take(1));
+    ck_assert(!turns_compete(&turns, NOW));
+}
+END_TEST
+
+/* However many connections have something to do, what a VM waits for is next:
+ * it asks for less than its part. */
+START_TEST(a_fault_is_next)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(floods); i++) {
+        turns_add(&turns, &floods[i], &flooder, TURN_FAULT);
+    }
+    for (unsigned round = 0; round < 200; round++) {
+        Turn *turn = take(64);
+
+        ck_assert(is_flood(turn));
+        turns_add(&turns, turn, &flooder, TURN_FAULT);
+        turns_add(&turns, &fault, &vm, TURN_FAULT);
+        turn = take(1);
+        if (is_flood(turn)) {
+            /* It was served just now, and stands behind one other at most. */
+            turns_add(&turns, turn, &flooder, TURN_FAULT);
+            turn = take(1);
+        }
+        ck_assert_ptr_eq(turn, &fault);
+    }
+    ck_assert(turns_compete(&turns, NOW));
+    ck_assert(!turns_compete(&turns, NOW + TURNS_TOGETHER));
+}
+END_TEST
+
+/* Two that ask without end have the same part, by what they cost and not by
+ * how many connections they have. */
+START_TEST(parts_are_equal)
+{
+    unsigned of_flooder = 0, of_vm = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(floods); i++) {
+        turns_add(&turns, &floods[i], &flooder, TURN_BULK);
+    }
+    turns_add(&turns, &bulk, &vm, TURN_BULK);
+    for (unsigned i = 0; i < 10000; i++) {
+        TurnsLane *lane;
+        Turn *turn = turns_next(&turns, &lane);
+        bool flood = is_flood(turn);
+
+        turns_charge(&turns, lane, flood ? 65 : 9, NOW);
+        *(flood ? &of_flooder : &of_vm) += flood ? 65 : 9;
+        turns_add(&turns, turn, flood ? &flooder : &vm, TURN_BULK);
+    }
+    ck_assert_uint_gt(of_flooder, of_vm / 10 * 9);
+    ck_assert_uint_lt(of_flooder, of_vm / 10 * 11);
+}
+END_TEST
+
+/* What somebody waits for comes first, and yet others go on. */
+START_TEST(faults_before_others)
+{
+    unsigned faults = 0, others = 0;
+
+    turns_add(&turns, &other, &third, TURN_BULK);
+    for (unsigned i = 0; i < 1000; i++) {
+        Turn *turn;
+
+        turns_add(&turns, &fault, &vm, TURN_FAULT);
+        turns_add(&turns, &other, &third, TURN_BULK);
+        turn = take(1);
+        faults += turn == &fault;
+        others += turn == &other;
+    }
+    ck_assert_uint_gt(faults, others * (TURNS_FAULTS - 2));
+    ck_assert_uint_gt(others, 10);
+}
+END_TEST
+
+/* What somebody owes is not forgotten for a moment without anything to do. */
+START_TEST(debts_stay)
+{
+    unsigned of_vm = 0;
+
+    turns_add(&turns, &floods[0], &flooder, TURN_BULK);
+    ck_assert(is_flood(take(1000)));
+    ck_assert_ptr_null(take(1));
+    turns_add(&turns, &floods[0], &flooder, TURN_BULK);
+    turns_add(&turns, &bulk, &vm, TURN_BULK);
+    while (take(TURNS_QUANTUM) == &bulk) {
+        of_vm++;
+        turns_add(&turns, &bulk, &vm, TURN_BULK);
+    }
+    ck_assert_uint_gt(of_vm, 1000 / TURNS_QUANTUM - 5);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("turns");
+    TCase *tc = tcase_create("turns");
+    SRunner *r = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, one_after_the_other);
+    tcase_add_test(tc, a_fault_is_next);
+    tcase_add_test(tc, parts_are_equal);
+    tcase_add_test(tc, faults_before_others);
+    tcase_add_test(tc, debts_stay);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
