@@ -8,6 +8,7 @@
 #define IPV6_PART       8u      /* bytes that one site has for its own */
 /* Who has more addresses than this is not held up by a limit for each. */
 #define ADDRESSES_MAX   4096u
+#define REFUSED_MS      1000u
 
 /* The key, and those that have it. */
 struct StrangersOf {
@@ -15,6 +16,8 @@ struct StrangersOf {
     GQueue all;                 /* of Stranger, the oldest first */
     uint64_t full_ms;           /* when its bucket is full again */
     uint64_t known_ms;          /* somebody there is known until then */
+    uint64_t refused_ms;        /* so many have been refused since then */
+    unsigned refused;
 };
 
 static guint of_hash(gconstpointer key)
@@ -144,6 +147,28 @@ static uint64_t bucket_take(uint64_t full_ms, uint64_t now_ms, uint64_t burst,
     return full - now_ms > (burst - 1) * pace_ms ? 0 : full + pace_ms;
 }
 
+static void of_refused(StrangersOf *of, uint64_t now_ms)
+{
+    if (now_ms - of->refused_ms >= REFUSED_MS) {
+        of->refused_ms = now_ms;
+        of->refused = 0;
+    }
+    of->refused++;
+}
+
+bool strangers_unwelcome(const Strangers *s,
+                         const struct sockaddr_storage *from,
+                         uint64_t now_ms)
+{
+    StrangersOf key;
+    const StrangersOf *of;
+
+    of_address(&key, from);
+    of = g_hash_table_lookup(s->by_address, &key);
+    return of && of->refused >= STRANGERS_REFUSED &&
+           now_ms - of->refused_ms < REFUSED_MS;
+}
+
 StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
                                      uint64_t now_ms)
 {
@@ -157,6 +182,7 @@ StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
     }
     own = bucket_take(one->of->full_ms, now_ms, l->burst, l->pace_ms);
     if (!own) {
+        of_refused(one->of, now_ms);
         return STRANGERS_ADDRESS;
     }
     if (!one->of->known_ms) {
@@ -168,6 +194,12 @@ StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
     }
     one->of->full_ms = own;
     return STRANGERS_MAY;
+}
+
+bool strangers_busy(const Strangers *s, const Stranger *one, uint64_t now_ms)
+{
+    return one->of && one->of->full_ms > now_ms &&
+           one->of->full_ms - now_ms > STRANGERS_FEW * s->limits.pace_ms;
 }
 
 void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms)

@@ -31,6 +31,10 @@
 /* Hosts that have been away for a day may wait like everybody else. */
 #define STRANGERS_KNOWN_MS      (UINT64_C(24) * 3600 * 1000)
 
+#define STRANGERS_REFUSED       16u
+/* So many at once are nothing unusual. */
+#define STRANGERS_FEW           64u
+
 typedef struct StrangersOf StrangersOf;
 
 /**
@@ -111,6 +115,20 @@ void strangers_remove(Strangers *s, Stranger *one);
  */
 StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
                                      uint64_t now_ms);
+
+/**
+ * strangers_unwelcome() - is one of that address not worth a handshake?
+ *
+ * So it is while STRANGERS_REFUSED of its address have been refused within a
+ * second: a connection costs as much as a refusal does, and they come by
+ * thousands.
+ */
+bool strangers_unwelcome(const Strangers *s,
+                         const struct sockaddr_storage *from,
+                         uint64_t now_ms);
+
+/** strangers_busy() - has its address begun many handshakes lately? */
+bool strangers_busy(const Strangers *s, const Stranger *one, uint64_t now_ms);
 
 /**
  * strangers_known() - one has proved who it is, and is about to be removed

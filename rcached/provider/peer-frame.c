@@ -57,10 +57,12 @@ static WireError frame_check(const Peer *peer, const WireHead *head,
 /* Say what a request costs; return it. */
 static unsigned frame_charge(Peer *peer, const WireHead *head)
 {
-    unsigned pages = 0, pings = 0;
+    unsigned pages = 0, pings = 0, later = 0;
 
     switch (head->type) {
     case RCACHE_GET:
+        pages = later = head->count;    /* when they are sent: peer_send() */
+        break;
     case RCACHE_PUT:
     case RCACHE_SUMS:
         pages = head->count;
@@ -73,7 +75,7 @@ static unsigned frame_charge(Peer *peer, const WireHead *head)
     }
     account_charge(&peer->server->account, &peer->account, pages, pings,
                    peer->server->now);
-    return 1 + pages;
+    return 1 + pages - later;
 }
 
 bool peer_frame(Peer *peer, unsigned *cost, const char **why)

@@ -47,10 +47,10 @@ void peer_tls_receive(Peer *peer)
 }
 
 /* Return: false: TLS has failed. */
-static bool encrypt(Peer *peer)
+static bool encrypt(Peer *peer, size_t most)
 {
     size_t waiting = tls_stream_waiting(peer->tls), len = 0;
-    size_t room = TLS_OUT_MAX - MIN(waiting, TLS_OUT_MAX);
+    size_t room = MIN(TLS_OUT_MAX - MIN(waiting, TLS_OUT_MAX), most);
     unsigned nr;
 
     if (!room || !peer->out_first || !tls_stream_up(peer->tls)) {
@@ -68,7 +68,7 @@ static bool encrypt(Peer *peer)
     return true;
 }
 
-bool peer_tls_send(Peer *peer)
+bool peer_tls_send(Peer *peer, size_t most)
 {
     const void *bytes;
     size_t len;
@@ -76,7 +76,7 @@ bool peer_tls_send(Peer *peer)
     if (ring_op_busy(&peer->tx)) {
         return true;
     }
-    if (!encrypt(peer)) {
+    if (!encrypt(peer, most)) {
         return false;
     }
     bytes = tls_stream_out(peer->tls, &len);

@@ -26,9 +26,9 @@ ssize_t peer_tls_take(Peer *peer, const struct iovec *to);
 /** peer_tls_receive() - have the kernel receive more */
 void peer_tls_receive(Peer *peer);
 
-/** peer_tls_send() - encrypt of what is queued as much as is sent at once, if
- * nothing is being sent; false: TLS has failed */
-bool peer_tls_send(Peer *peer);
+/** peer_tls_send() - encrypt of what is queued as much as is sent at once, and
+ * @most bytes, if nothing is being sent; false: TLS has failed */
+bool peer_tls_send(Peer *peer, size_t most);
 
 /** peer_tls_last_words() - TLS has failed: the requester's log is to say why,
  * too.  What does not go at once is lost. */

@@ -179,29 +179,40 @@ static void peer_tls_failed(Peer *peer)
 /* Others' turns do not wait for the sending of a mebibyte. */
 static size_t peer_tx_most(const Peer *peer)
 {
-    return turns_compete(&peer->server->turns, peer->server->now)
+    const TurnsHost *host = peer->account.host ? &peer->account.host->turns
+                                               : NULL;
+
+    return turns_compete(&peer->server->turns, host, g_get_monotonic_time())
         ? PEER_TX_SHARED : SIZE_MAX;
 }
 
-/* Send what is queued, if nothing is being sent. */
-static void peer_send(Peer *peer)
+/* Send what is queued, if nothing is being sent.  Return: bytes */
+static size_t peer_send(Peer *peer)
 {
+    size_t bytes = 0;
     unsigned nr;
 
     if (peer->tls) {
-        if (!peer_tls_send(peer)) {
+        bytes = tls_stream_waiting(peer->tls);
+        if (!peer_tls_send(peer, peer_tx_most(peer))) {
             peer_tls_failed(peer);
+            return 0;
         }
-        return;
+        return tls_stream_waiting(peer->tls) - MIN(
+            bytes, tls_stream_waiting(peer->tls));
     }
     if (ring_op_busy(&peer->tx) || !peer->out_first) {
-        return;
+        return 0;
     }
     nr = peer_out_gather(peer, peer->tx_iov, PEER_TX_IOVS, peer_tx_most(peer));
     peer->tx_msg = (struct msghdr) {
         .msg_iov = peer->tx_iov, .msg_iovlen = nr,
     };
     ring_sendmsg(peer->server->ring, &peer->tx, peer->fd, &peer->tx_msg, 0);
+    for (unsigned i = 0; i < nr; i++) {
+        bytes += peer->tx_iov[i].iov_len;
+    }
+    return bytes;
 }
 
 static void peer_tx_done(RingOp *op, int res, bool more)
@@ -374,7 +385,7 @@ static bool peer_work(Peer *peer, unsigned *cost)
         return false;
     }
     /* The answer first: it is what somebody waits for. */
-    peer_send(peer);
+    *cost += peer_send(peer) / WIRE_PAGE_SIZE;
     if (peer->state == PEER_REFUSED && !peer->out_first &&
         !ring_op_busy(&peer->tx) && !peer_tls_waits(peer)) {
         shutdown(peer->fd, SHUT_WR);
@@ -393,19 +404,28 @@ void peer_go(Peer *peer)
               peer->account.host ? &peer->account.host->turns
                                  : &server->strangers_turns,
               peer->account.host && peer->role == RCACHE_ROLE_FAULT
-                  ? TURN_FAULT : TURN_BULK);
+                  ? TURN_FAULT : TURN_BULK, g_get_monotonic_time());
 }
 
 unsigned peer_turn(Peer *peer)
 {
+    bool shakes = peer->tls && peer->state == PEER_HELLO;
+    int64_t began = shakes ? g_get_monotonic_time() : 0;
     unsigned cost = 1;
     bool more;
 
+    if (shakes && !server_shakes(peer->server, peer)) {
+        return cost;
+    }
     do {
         more = peer_work(peer, &cost) || peer_receive(peer);
     } while (more && cost < TURNS_QUANTUM);
     if (more) {
         peer_go(peer);
+    }
+    if (shakes) {
+        server_shook(peer->server, peer, began);
+        cost += PEER_HANDSHAKE_COST;
     }
     return cost;
 }

@@ -57,8 +57,10 @@
 #define PEER_OUT_MAX            128u    /* answers not yet sent */
 #define PEER_TX_IOVS            260u    /* in one send */
 #define PEER_LINGER_MS          1000u
+/* Pages that could be sent in the time of a step of a handshake. */
+#define PEER_HANDSHAKE_COST     32u
 /* Bytes in one send while other hosts wait for their turn. */
-#define PEER_TX_SHARED          (8u * WIRE_PAGE_SIZE)
+#define PEER_TX_SHARED          (4u * WIRE_PAGE_SIZE)
 
 /* Head and slots of a full PUT: what is read behind the last page of one. */
 #define PEER_PUT_AHEAD          (WIRE_HEAD_LEN + 8u * RCACHE_BATCH_PAGES)

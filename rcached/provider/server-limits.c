@@ -7,6 +7,10 @@
 #include "rcached/provider/peer.h"
 #include "rcached/provider/serving.h"
 
+/* Of the time, handshakes have one part of so many. */
+#define SHAKE_PART      10
+#define SHAKE_MS        5u      /* until one that waits is looked at again */
+
 void server_hit(Server *server, PeerLimit limit, const char *who)
 {
     LimitName names[NR_PEER_LIMITS];
@@ -41,5 +45,27 @@ void server_unpark(Server *server, Peer *peer)
     if (peer->parked.data) {
         g_queue_unlink(&server->parked, &peer->parked);
         peer->parked.data = NULL;
+    }
+}
+
+bool server_shakes(Server *server, Peer *peer)
+{
+    if (!ring_op_busy(&server->shy) ||
+        !strangers_busy(&server->strangers, &peer->stranger, server->now)) {
+        return true;
+    }
+    server_park(server, peer, SHAKE_MS);
+    return false;
+}
+
+void server_shook(Server *server, const Peer *peer, int64_t began)
+{
+    int64_t took = g_get_monotonic_time() - began;
+
+    if (!ring_op_busy(&server->shy) &&
+        turns_compete(&server->turns, NULL, began) &&
+        strangers_busy(&server->strangers, &peer->stranger, server->now)) {
+        ring_timeout(server->ring, &server->shy,
+                     MAX(took, 1) * (SHAKE_PART - 1) * 1000);
     }
 }

@@ -19,6 +19,17 @@
  */
 void server_hit(Server *server, PeerLimit limit, const char *who);
 
+/**
+ * server_shakes() - may a step of a handshake be done now?
+ *
+ * While hosts compete those of an address that begins many have a tenth of the
+ * time: nobody can be served during one.  If not, it is parked.
+ */
+bool server_shakes(Server *server, Peer *peer);
+
+/** server_shook() - that has been done, since @began of GLib's clock */
+void server_shook(Server *server, const Peer *peer, int64_t began);
+
 /** server_park() - nothing is to be read of a connection for so many ms */
 void server_park(Server *server, Peer *peer, unsigned ms);
 

@@ -21,6 +21,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/boot.h"
@@ -38,7 +39,10 @@
 #define RING_ENTRIES    512u
 #define TICK_NS         (UINT64_C(250) * 1000 * 1000)
 #define REAP_PAGES      64u     /* some 60 us of the thread's time */
-#define ROUND_PAGES     32u     /* of turns, before the ring is looked at */
+#define ROUND_PAGES     8u      /* of turns, before the ring is looked at */
+/* While a guest waits for page after page, other hosts that ask for much have
+ * this part of the time: its faults would else find the thread busy. */
+#define MUCH_PART       4u
 
 static bool server_stopping(const Server *server)
 {
@@ -92,6 +96,14 @@ static void close_oldest_hello(Server *server)
 
 static void accept_one(Server *server, int fd)
 {
+    struct sockaddr_storage from = { 0 };
+    socklen_t len = sizeof(from);
+
+    if (server->tls && !getpeername(fd, (struct sockaddr *)&from, &len) &&
+        strangers_unwelcome(&server->strangers, &from, server->now)) {
+        close(fd);              /* its address is told of as it is */
+        return;
+    }
     server_lock(server);
     server->counts.accepted++;
     server->counts.conns++;
@@ -341,20 +353,41 @@ static bool reap(Server *server)
     return more;
 }
 
-/* Some turns.  Return: does anybody wait for one still? */
+static void rest_done(RingOp *op, int res, bool more)
+{
+    /* The loop goes on. */
+}
+
+/* One that asks for much has had a turn, of so many us with what it sends. */
+static void rest(Server *server, int64_t began)
+{
+    ring_submit(server->ring);
+    ring_timeout(server->ring, &server->rest,
+                 (g_get_monotonic_time() - began) * (MUCH_PART - 1) * 1000);
+}
+
+/* Some turns.  Return: is somebody to have one still? */
 static bool take_turns(Server *server)
 {
     unsigned cost = 0;
     TurnsLane *lane;
     Turn *turn;
 
-    while (cost < ROUND_PAGES && (turn = turns_next(&server->turns, &lane))) {
+    while (cost < ROUND_PAGES &&
+           (turn = turns_next(&server->turns, &lane,
+                              ring_op_busy(&server->rest)))) {
+        int64_t began = g_get_monotonic_time();
+        bool much = turns_asks_much(lane) &&
+                    turns_compete(&server->turns, lane->host, began);
         unsigned pages = peer_turn(container_of(turn, Peer, turn));
 
-        turns_charge(&server->turns, lane, pages, server->now);
+        turns_charge(&server->turns, lane, pages, g_get_monotonic_time());
         cost += pages;
+        if (much && !ring_op_busy(&server->rest)) {
+            rest(server, began);
+        }
     }
-    return turns_wait(&server->turns);
+    return turns_wait(&server->turns) && !ring_op_busy(&server->rest);
 }
 
 /* A piece of whatever is done beside answering; return whether there is more
@@ -378,6 +411,8 @@ static void server_stop(Server *server)
     ring_cancel(server->ring, &server->accept);
     ring_cancel(server->ring, &server->tick);
     ring_cancel(server->ring, &server->pace);
+    ring_cancel(server->ring, &server->rest);
+    ring_cancel(server->ring, &server->shy);
     ring_cancel(server->ring, &server->wake);
     if (server->config.spill) {
         spill_stop(server->config.spill);
@@ -455,6 +490,8 @@ Server *server_new(const ServerConfig *config, GError **errp)
     ring_op_init(&server->wake, wake_done);
     ring_op_init(&server->tick, tick_done);
     ring_op_init(&server->pace, pace_done);
+    ring_op_init(&server->rest, rest_done);
+    ring_op_init(&server->shy, rest_done);
     ring_set_busy_poll(ring, config->poll_us);
     if (config->spill && !spill_attach(config->spill, server,
                                        spill_serve_waiting)) {

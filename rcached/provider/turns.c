@@ -39,7 +39,8 @@ void turns_host_deinit(TurnsHost *host)
     }
 }
 
-void turns_add(Turns *turns, Turn *turn, TurnsHost *host, TurnClass which)
+void turns_add(Turns *turns, Turn *turn, TurnsHost *host, TurnClass which,
+               int64_t now_us)
 {
     TurnsLane *lane = &host->lane[which];
 
@@ -50,9 +51,12 @@ void turns_add(Turns *turns, Turn *turn, TurnsHost *host, TurnClass which)
     turn->lane = lane;
     g_queue_push_tail_link(&lane->ready, &turn->link);
     turns->waiting[which]++;
+    lane->fresh = &turns->fresh[which];
     if (!lane->in) {
-        /* What it owes it still owes. */
-        lane->credit = MIN(lane->credit, 0) + TURNS_QUANTUM;
+        /* What it owes it still owes, but for the time it asked for nothing:
+         * one that always asks is not new each time. */
+        lane->credit += MIN((now_us - lane->idle_us) / TURNS_PAUSE,
+                            TURNS_QUANTUM - lane->credit);
         lane_move(lane, lane->credit > 0 ? &turns->fresh[which]
                                          : &turns->others[which]);
     }
@@ -73,21 +77,11 @@ void turns_remove(Turns *turns, Turn *turn)
     }
 }
 
-/* Who has nothing more to be done goes behind the others first: else it would
- * be as good as new the next time, and so at once. */
-static void lane_is_empty(Turns *turns, TurnsLane *lane, int which)
-{
-    bool was_fresh = lane->in == &turns->fresh[which];
-
-    lane_move(lane, was_fresh && turns->others[which].length
-              ? &turns->others[which] : NULL);
-}
-
-static Turn *next_of(Turns *turns, int which, TurnsLane **out)
+static Turn *next_of(Turns *turns, int which, bool few, TurnsLane **out)
 {
     GQueue *fresh = &turns->fresh[which], *others = &turns->others[which];
 
-    while (turns->waiting[which]) {
+    while (turns->waiting[which] && (fresh->head || !few)) {
         TurnsLane *lane = (fresh->head ? fresh->head : others->head)->data;
         GList *link;
 
@@ -105,27 +99,40 @@ static Turn *next_of(Turns *turns, int which, TurnsLane **out)
             *out = lane;
             return turn;
         }
-        lane_is_empty(turns, lane, which);
+        lane_move(lane, NULL);  /* it has nothing more to be done */
     }
     return NULL;
 }
 
-Turn *turns_next(Turns *turns, TurnsLane **lane)
+Turn *turns_next(Turns *turns, TurnsLane **lane, bool few)
 {
     Turn *turn = NULL;
 
     if (turns->faults >= TURNS_FAULTS) {
         turns->faults = 0;
-        turn = next_of(turns, TURN_BULK, lane);
+        turn = next_of(turns, TURN_BULK, few, lane);
     }
     for (int i = 0; i < NR_TURN_CLASSES && !turn; i++) {
-        turn = next_of(turns, i, lane);
+        turn = next_of(turns, i, few, lane);
     }
     return turn;
 }
 
+/* A turn for a fault, of a host that asks for little. */
+static void note_fault(Turns *turns, const TurnsHost *host, int64_t now_us)
+{
+    if (now_us - turns->window_us >= TURNS_DENSE_US) {
+        turns->dense = turns->few >= TURNS_DENSE &&
+                       now_us - turns->window_us < 2 * TURNS_DENSE_US;
+        turns->few = 0;
+        turns->window_us = now_us;
+    }
+    turns->few++;
+    turns->host = host;
+}
+
 void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages,
-                  uint64_t now_ms)
+                  int64_t now_us)
 {
     lane->credit -= pages;
     if (lane_class(lane) == TURN_BULK) {
@@ -133,10 +140,13 @@ void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages,
     } else if (turns->waiting[TURN_BULK]) {
         turns->faults += pages;
     }
-    if (turns->last && turns->last != lane->host) {
-        turns->together_ms = now_ms;
+    if (lane_class(lane) == TURN_FAULT && !turns_asks_much(lane)) {
+        note_fault(turns, lane->host, now_us);
     }
-    turns->last = lane->host;
+    if (!lane->ready.length) {
+        lane->idle_us = now_us;
+        lane_move(lane, NULL);  /* it has nothing more to be done */
+    }
 }
 
 bool turns_wait(const Turns *turns)
@@ -144,7 +154,8 @@ bool turns_wait(const Turns *turns)
     return turns->waiting[TURN_FAULT] || turns->waiting[TURN_BULK];
 }
 
-bool turns_compete(const Turns *turns, uint64_t now_ms)
+bool turns_compete(const Turns *turns, const TurnsHost *host, int64_t now_us)
 {
-    return turns->together_ms && now_ms - turns->together_ms < TURNS_TOGETHER;
+    return turns->dense && turns->host != host &&
+           now_us - turns->window_us < 2 * TURNS_DENSE_US;
 }

@@ -25,8 +25,12 @@
 
 #define TURNS_QUANTUM   16
 #define TURNS_FAULTS    64u
-/* Hosts compete if two of them have had turns within so many ms. */
-#define TURNS_TOGETHER  20u
+/* A guest waits for page after page: so many turns for faults of hosts that ask
+ * for little, within so many us. */
+#define TURNS_DENSE     20u
+#define TURNS_DENSE_US  20000
+/* A pause of so many us is worth a page. */
+#define TURNS_PAUSE     4
 
 typedef enum TurnClass {
     TURN_FAULT,
@@ -41,8 +45,10 @@ typedef struct TurnsLane {
     TurnsHost *host;
     GList link;                 /* in .fresh or .others, */
     GQueue *in;                 /* whichever that is, or NULL */
+    const GQueue *fresh;
     GQueue ready;               /* of Turn */
     int credit;                 /* pages */
+    int64_t idle_us;            /* nothing to be done since then */
 } TurnsLane;
 
 struct TurnsHost {
@@ -60,8 +66,10 @@ typedef struct Turns {
     GQueue others[NR_TURN_CLASSES];
     unsigned waiting[NR_TURN_CLASSES];  /* connections */
     unsigned faults;            /* pages, while others wait */
-    const TurnsHost *last;
-    uint64_t together_ms;       /* when two hosts were last served in turn */
+    const TurnsHost *host;      /* whose fault was served last */
+    int64_t window_us;          /* since then so many turns for faults, */
+    unsigned few;
+    bool dense;                 /* and in the window before it enough */
 } Turns;
 
 void turns_init(Turns *turns);
@@ -71,23 +79,33 @@ void turns_host_init(TurnsHost *host);
 void turns_host_deinit(TurnsHost *host);
 
 /** turns_add() - a connection has something to be done; it may wait already */
-void turns_add(Turns *turns, Turn *turn, TurnsHost *host, TurnClass which);
+void turns_add(Turns *turns, Turn *turn, TurnsHost *host, TurnClass which,
+               int64_t now_us);
 
 /** turns_remove() - it has not, or ends */
 void turns_remove(Turns *turns, Turn *turn);
 
-/** turns_next() - whose turn it is: removed, or NULL if nobody waits
- * @lane: for turns_charge() */
-Turn *turns_next(Turns *turns, TurnsLane **lane);
+/**
+ * turns_next() - whose turn it is: removed, or NULL if nobody waits
+ * @lane: for turns_charge()
+ * @few: only of those that ask for little
+ */
+Turn *turns_next(Turns *turns, TurnsLane **lane, bool few);
+
+/** turns_asks_much() - has it used more than a quantum without a pause? */
+static inline bool turns_asks_much(const TurnsLane *lane)
+{
+    return lane->in && lane->in != lane->fresh;
+}
 
 /** turns_charge() - that turn has cost so many @pages */
 void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages,
-                  uint64_t now_ms);
+                  int64_t now_us);
 
 /** turns_wait() - does anybody wait? */
 bool turns_wait(const Turns *turns);
 
-/** turns_compete() - has more than one host something to be done these days? */
-bool turns_compete(const Turns *turns, uint64_t now_ms);
+/** turns_compete() - does a guest of another host wait for page after page? */
+bool turns_compete(const Turns *turns, const TurnsHost *host, int64_t now_us);
 
 #endif

@@ -1147,8 +1147,12 @@ MUTATIONS = {
         "    if (0 && turns->faults >= TURNS_FAULTS) {", "unit-turns"),
     "debts-are-forgotten": (
         "rcached/provider/turns.c",
-        "        lane->credit = MIN(lane->credit, 0) + TURNS_QUANTUM;",
-        "        lane->credit = TURNS_QUANTUM;", "unit-turns"),
+        "        lane->credit += MIN((now_us - lane->idle_us) / TURNS_PAUSE,",
+        "        lane->credit = MIN(TURNS_QUANTUM,", "unit-turns"),
+    "pings-hold-up-evictions": (
+        "rcached/provider/turns.c",
+        "    return turns->dense && turns->host != host &&",
+        "    return turns->dense &&", "unit-turns"),
     "few-hosts-take-all-places": (
         "rcached/provider/account.c",
         "    if (idle || !entitled) {", "    if (idle || true) {",

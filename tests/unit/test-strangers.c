@@ -217,6 +217,45 @@ START_TEST(handshakes_in_all)
 }
 END_TEST
 
+START_TEST(busy)
+{
+    uint64_t now = 1000000;
+
+    s.limits.burst = 2 * STRANGERS_FEW;
+    add(0, "192.0.2.1");
+    add(1, "192.0.2.2");
+    for (unsigned i = 0; i < STRANGERS_FEW; i++) {
+        ck_assert(!strangers_busy(&s, &one[0], now));
+        may(&one[0], now);
+    }
+    may(&one[0], now);
+    ck_assert(strangers_busy(&s, &one[0], now));
+    ck_assert(!strangers_busy(&s, &one[1], now));
+    ck_assert(!strangers_busy(&s, &one[0], now + PACE));
+}
+END_TEST
+
+/* Who is refused again and again is not listened to any more, for a second. */
+START_TEST(unwelcome)
+{
+    struct sockaddr_storage bad = from("192.0.2.1"), good = from("192.0.2.2");
+    uint64_t now = 1000000;
+
+    add(0, "192.0.2.1");
+    for (unsigned i = 0; i < BURST; i++) {
+        may(&one[0], now);
+    }
+    for (unsigned i = 0; i < STRANGERS_REFUSED; i++) {
+        ck_assert(!strangers_unwelcome(&s, &bad, now));
+        ck_assert_int_eq(may(&one[0], now), STRANGERS_ADDRESS);
+    }
+    ck_assert(strangers_unwelcome(&s, &bad, now));
+    ck_assert(strangers_unwelcome(&s, &bad, now + 999));
+    ck_assert(!strangers_unwelcome(&s, &good, now));
+    ck_assert(!strangers_unwelcome(&s, &bad, now + 1000));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("strangers");
@@ -230,6 +269,8 @@ int main(void)
     tcase_add_test(tc, what_an_address_is);
     tcase_add_test(tc, handshakes);
     tcase_add_test(tc, handshakes_in_all);
+    tcase_add_test(tc, busy);
+    tcase_add_test(tc, unwelcome);
     tcase_add_test(tc, addresses_are_forgotten);
     suite_add_tcase(suite, tc);
     srunner_run_all(r, CK_NORMAL);

@@ -4,14 +4,14 @@
 
 #include "rcached/provider/turns.h"
 
-#define NOW     UINT64_C(1000)
-
 static Turns turns;
+static int64_t now;
 static TurnsHost flooder, vm, third;
 static Turn floods[40], fault, bulk, other;
 
 static void set_up(void)
 {
+    now = 1000000;
     turns_init(&turns);
     turns_host_init(&flooder);
     turns_host_init(&vm);
@@ -35,10 +35,10 @@ static void tear_down(void)
 static Turn *take(unsigned pages)
 {
     TurnsLane *lane;
-    Turn *turn = turns_next(&turns, &lane);
+    Turn *turn = turns_next(&turns, &lane, false);
 
     if (turn) {
-        turns_charge(&turns, lane, pages, NOW);
+        turns_charge(&turns, lane, pages, now);
     }
     return turn;
 }
@@ -52,21 +52,21 @@ START_TEST(one_after_the_other)
 {
     ck_assert(!turns_wait(&turns));
     ck_assert_ptr_null(take(1));
-    turns_add(&turns, &fault, &vm, TURN_FAULT);
-    turns_add(&turns, &fault, &vm, TURN_FAULT);
-    turns_add(&turns, &bulk, &vm, TURN_BULK);
+    turns_add(&turns, &fault, &vm, TURN_FAULT, now);
+    turns_add(&turns, &fault, &vm, TURN_FAULT, now);
+    turns_add(&turns, &bulk, &vm, TURN_BULK, now);
     ck_assert(turns_wait(&turns));
     ck_assert_ptr_eq(take(1), &fault);
     ck_assert_ptr_eq(take(1), &bulk);
     ck_assert(!turns_wait(&turns));
     ck_assert_ptr_null(take(1));
     /* Who is removed is not called. */
-    turns_add(&turns, &fault, &vm, TURN_FAULT);
+    turns_add(&turns, &fault, &vm, TURN_FAULT, now);
     turns_remove(&turns, &fault);
     turns_remove(&turns, &fault);
     ck_assert(!turns_wait(&turns));
     ck_assert_ptr_null(take(1));
-    ck_assert(!turns_compete(&turns, NOW));
+    ck_assert(!turns_compete(&turns, &vm, now));
 }
 END_TEST
 
@@ -75,24 +75,27 @@ END_TEST
 START_TEST(a_fault_is_next)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(floods); i++) {
-        turns_add(&turns, &floods[i], &flooder, TURN_FAULT);
+        turns_add(&turns, &floods[i], &flooder, TURN_FAULT, now);
     }
-    for (unsigned round = 0; round < 200; round++) {
+    for (unsigned round = 0; round < 500; round++) {
         Turn *turn = take(64);
 
         ck_assert(is_flood(turn));
-        turns_add(&turns, turn, &flooder, TURN_FAULT);
-        turns_add(&turns, &fault, &vm, TURN_FAULT);
+        turns_add(&turns, turn, &flooder, TURN_FAULT, now);
+        now += 100;             /* a guest that has one page asks again */
+        turns_add(&turns, &fault, &vm, TURN_FAULT, now);
         turn = take(1);
         if (is_flood(turn)) {
             /* It was served just now, and stands behind one other at most. */
-            turns_add(&turns, turn, &flooder, TURN_FAULT);
+            turns_add(&turns, turn, &flooder, TURN_FAULT, now);
             turn = take(1);
         }
         ck_assert_ptr_eq(turn, &fault);
     }
-    ck_assert(turns_compete(&turns, NOW));
-    ck_assert(!turns_compete(&turns, NOW + TURNS_TOGETHER));
+    /* It waits for page after page; and is not in its own way. */
+    ck_assert(turns_compete(&turns, &flooder, now));
+    ck_assert(!turns_compete(&turns, &vm, now));
+    ck_assert(!turns_compete(&turns, &flooder, now + 2 * TURNS_DENSE_US));
 }
 END_TEST
 
@@ -103,17 +106,17 @@ START_TEST(parts_are_equal)
     unsigned of_flooder = 0, of_vm = 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(floods); i++) {
-        turns_add(&turns, &floods[i], &flooder, TURN_BULK);
+        turns_add(&turns, &floods[i], &flooder, TURN_BULK, now);
     }
-    turns_add(&turns, &bulk, &vm, TURN_BULK);
+    turns_add(&turns, &bulk, &vm, TURN_BULK, now);
     for (unsigned i = 0; i < 10000; i++) {
         TurnsLane *lane;
-        Turn *turn = turns_next(&turns, &lane);
+        Turn *turn = turns_next(&turns, &lane, false);
         bool flood = is_flood(turn);
 
-        turns_charge(&turns, lane, flood ? 65 : 9, NOW);
+        turns_add(&turns, turn, flood ? &flooder : &vm, TURN_BULK, now);
+        turns_charge(&turns, lane, flood ? 65 : 9, now);
         *(flood ? &of_flooder : &of_vm) += flood ? 65 : 9;
-        turns_add(&turns, turn, flood ? &flooder : &vm, TURN_BULK);
     }
     ck_assert_uint_gt(of_flooder, of_vm / 10 * 9);
     ck_assert_uint_lt(of_flooder, of_vm / 10 * 11);
@@ -125,12 +128,12 @@ START_TEST(faults_before_others)
 {
     unsigned faults = 0, others = 0;
 
-    turns_add(&turns, &other, &third, TURN_BULK);
+    turns_add(&turns, &other, &third, TURN_BULK, now);
     for (unsigned i = 0; i < 1000; i++) {
         Turn *turn;
 
-        turns_add(&turns, &fault, &vm, TURN_FAULT);
-        turns_add(&turns, &other, &third, TURN_BULK);
+        turns_add(&turns, &fault, &vm, TURN_FAULT, now);
+        turns_add(&turns, &other, &third, TURN_BULK, now);
         turn = take(1);
         faults += turn == &fault;
         others += turn == &other;
@@ -143,18 +146,51 @@ END_TEST
 /* What somebody owes is not forgotten for a moment without anything to do. */
 START_TEST(debts_stay)
 {
+    TurnsLane *lane;
     unsigned of_vm = 0;
 
-    turns_add(&turns, &floods[0], &flooder, TURN_BULK);
+    turns_add(&turns, &floods[0], &flooder, TURN_BULK, now);
     ck_assert(is_flood(take(1000)));
     ck_assert_ptr_null(take(1));
-    turns_add(&turns, &floods[0], &flooder, TURN_BULK);
-    turns_add(&turns, &bulk, &vm, TURN_BULK);
-    while (take(TURNS_QUANTUM) == &bulk) {
+    turns_add(&turns, &floods[0], &flooder, TURN_BULK, now);
+    turns_add(&turns, &bulk, &vm, TURN_BULK, now);
+    while (turns_next(&turns, &lane, false) == &bulk) {
         of_vm++;
-        turns_add(&turns, &bulk, &vm, TURN_BULK);
+        turns_add(&turns, &bulk, &vm, TURN_BULK, now);
+        turns_charge(&turns, lane, TURNS_QUANTUM, now);
     }
     ck_assert_uint_gt(of_vm, 1000 / TURNS_QUANTUM - 5);
+}
+END_TEST
+
+/* Who asks for much can be left out for a while, and others cannot. */
+START_TEST(who_asks_for_much)
+{
+    TurnsLane *lane;
+    Turn *turn;
+
+    turns_add(&turns, &floods[0], &flooder, TURN_FAULT, now);
+    ck_assert_ptr_eq(turns_next(&turns, &lane, true), &floods[0]);
+    ck_assert(!turns_asks_much(lane));
+    turns_charge(&turns, lane, 100, now);
+    turns_add(&turns, &floods[0], &flooder, TURN_FAULT, now);
+    turns_add(&turns, &floods[1], &flooder, TURN_FAULT, now);
+    ck_assert_ptr_null(turns_next(&turns, &lane, true));
+    ck_assert(turns_wait(&turns));
+    for (unsigned i = 0; i < 100; i++) {
+        now += 100;
+        turns_add(&turns, &fault, &vm, TURN_FAULT, now);
+        turn = turns_next(&turns, &lane, true);
+        ck_assert_ptr_eq(turn, &fault);
+        ck_assert(!turns_asks_much(lane));
+        turns_charge(&turns, lane, 3, now);
+        if (i % 2) {            /* the loop does not always ask again */
+            ck_assert_ptr_null(turns_next(&turns, &lane, true));
+        }
+    }
+    turn = turns_next(&turns, &lane, false);
+    ck_assert(is_flood(turn));
+    ck_assert(turns_asks_much(lane));
 }
 END_TEST
 
@@ -171,6 +207,7 @@ int main(void)
     tcase_add_test(tc, parts_are_equal);
     tcase_add_test(tc, faults_before_others);
     tcase_add_test(tc, debts_stay);
+    tcase_add_test(tc, who_asks_for_much);
     suite_add_tcase(suite, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
