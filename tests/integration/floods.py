@@ -20,7 +20,7 @@ from secured import ROLE_BULK, Secured
 
 SCENARIOS = {}
 MIB = 1 << 20
-PING = 3
+PING, RELEASE, RELEASE_ACK = 3, 26, 27
 LIMITS = """[limits]
 connections = 64
 connections-per-host = 40
@@ -247,6 +247,12 @@ def requests_without_end(build):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         for thread in threads:
             thread.join(30)
+        # A provider that stops waits for what stands there.
+        sock, _ = session(mallory, provider)
+        sock.sendall(frame(CLAIM, token, lease=number, epoch=1))
+        assert read(sock)[:2] == (CLAIM_ACK, 0)
+        sock.sendall(frame(RELEASE, lease=number, epoch=1))
+        assert read(sock)[:2] == (RELEASE_ACK, 0)
         control.close()
         mallory.close()
         expect_clean(vm.quit())
