@@ -1185,7 +1185,7 @@ MUTATIONS = {
         "unit-provider-limits"),
     "pages-without-end": (
         "rcached/provider/peer-frame.c",
-        "        pages = head->count;\n", "        pages = 0;\n",
+        "        pages = later = head->count;", "        pages = later = 0;",
         "unit-provider-limits"),
     "unread-answers-without-end": (
         "rcached/provider/account.c",
