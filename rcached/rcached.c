@@ -430,12 +430,9 @@ static void rcached_vm_over(const uint8_t *uuid, uint64_t incarnation,
                             const char *name, void *opaque)
 {
     Rcached *r = opaque;
-    unsigned n = r->provider ? provider_end_own(r->provider, uuid, incarnation)
-                             : 0;
 
-    if (n) {
-        g_message("vm %s: it has ended, and %u lease%s on this host's own disk "
-                  "with it", name, n, n == 1 ? "" : "s");
+    if (r->provider) {
+        provider_end_own(r->provider, uuid, incarnation, name);
     }
 }
 

@@ -143,8 +143,8 @@ void provider_grant_own(Provider *provider, const WireGrant *grant,
     }
 }
 
-unsigned provider_end_own(Provider *provider, const uint8_t *vm,
-                          uint64_t incarnation)
+void provider_end_own(Provider *provider, const uint8_t *vm,
+                      uint64_t incarnation, const char *name)
 {
     StoreLease *lease;
     unsigned n = 0;
@@ -156,7 +156,8 @@ unsigned provider_end_own(Provider *provider, const uint8_t *vm,
     }
     pthread_mutex_unlock(&provider->lock);
     if (n) {
+        g_message("vm %s: it has ended, and %u lease%s on this host's own disk "
+                  "with it", name, n, n == 1 ? "" : "s");
         provider_wake(provider);
     }
-    return n;
 }

@@ -24,10 +24,8 @@ void provider_grant_own(Provider *provider, const WireGrant *grant,
  * Nobody has any use for it, so that it must not stay for the orphan time, and
  * no end of this daemon wait for it.  What was granted and not claimed goes as
  * any such lease.
- *
- * Return: how many leases have ended
  */
-unsigned provider_end_own(Provider *provider, const uint8_t *vm,
-                          uint64_t incarnation);
+void provider_end_own(Provider *provider, const uint8_t *vm,
+                      uint64_t incarnation, const char *name);
 
 #endif

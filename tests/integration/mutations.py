@@ -1588,9 +1588,9 @@ MUTATIONS = {
         "    p->guest.state->session |= 1ull << 40;\n"
         "    crash_point(\"lost-marked\");\n",
         "rcached/pager/lease.c",
-        "    if (!claim_proves_loss(l, status)) {",
+        "    if (!lease_refusal_is_loss(l, status)) {",
         "    if (p->guest.state->session >> 40 ||\n"
-        "        !claim_proves_loss(l, status)) {",
+        "        !lease_refusal_is_loss(l, status)) {",
         crash_points("lost-marked")),
     "crash-stale-forgotten": (
         "rcached/pager/lease.c",
