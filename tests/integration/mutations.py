@@ -1417,8 +1417,8 @@ MUTATIONS = {
         "unit-leaving"),
     "the-own-disk-waits-for-pagers": (
         "rcached/rcached.c",
-        "    unsigned n = r->provider ? provider_end_own(",
-        "    unsigned n = 0 ? provider_end_own(", "own_disk_ends_with_its_vm"),
+        "    if (r->provider) {\n        provider_end_own(",
+        "    if (0) {\n        provider_end_own(", "own_disk_ends_with_its_vm"),
     "tls-a-refused-record-goes-out": (
         "common/tls-data.c", "    s->lent = !s->spoilt && ", "    s->lent = ",
         "unit-tls-data"),

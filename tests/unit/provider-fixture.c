@@ -9,6 +9,8 @@
 Provider *provider;
 ProviderConfig config;
 
+static TlsCredentials *others;  /* NULL: without TLS */
+
 /* The same tests once more, all of their connections with TLS. */
 static void speak_tls(void)
 {
@@ -19,6 +21,7 @@ static void speak_tls(void)
 
         ours = tls_fixture_credentials(ca, "lender", NULL);
         theirs = tls_fixture_credentials(ca, "req", NULL);
+        others = tls_fixture_credentials(ca, "other", NULL);
     }
     config.tls = ours;
     client_default_tls(theirs);
@@ -55,6 +58,21 @@ void fixture_set_up(void)
 void fixture_tear_down(void)
 {
     provider_free(provider);
+}
+
+/* Without TLS a host is its address. */
+Client as_other_host(void)
+{
+    Client c = client_connect_from(provider_address(provider), "127.0.0.2:0");
+
+    ck_assert(!others || client_try_tls(&c, others));
+    c.host = "other";
+    return c;
+}
+
+const char *our_host(void)
+{
+    return others ? "req" : "127.0.0.1";
 }
 
 WireGrantAck give(uint64_t id, uint8_t vm, uint64_t slabs)

@@ -31,6 +31,12 @@ WireGrantAck give(uint64_t id, uint8_t vm, uint64_t slabs);
 /** leased() - a session of VM_A that has claimed lease 1, of @slabs slabs */
 Client leased(uint64_t session, uint64_t slabs);
 
+/** as_other_host() - connect as a host other than that of all else */
+Client as_other_host(void);
+
+/** our_host() - what the provider takes that one for */
+const char *our_host(void);
+
 /** still_serves() - another connection finds that all is well */
 void still_serves(void);
 
