@@ -186,10 +186,15 @@ static size_t peer_tx_most(const Peer *peer)
         ? PEER_TX_SHARED : SIZE_MAX;
 }
 
-/* Send what is queued, if nothing is being sent.  Return: bytes */
+/*
+ * Send what is queued, if nothing is being sent.
+ *
+ * Return: how many bytes of it nobody has been charged for; what the network
+ * did not take at once is sent again.
+ */
 static size_t peer_send(Peer *peer)
 {
-    size_t bytes = 0;
+    size_t bytes = 0, fresh;
     unsigned nr;
 
     if (peer->tls) {
@@ -212,7 +217,9 @@ static size_t peer_send(Peer *peer)
     for (unsigned i = 0; i < nr; i++) {
         bytes += peer->tx_iov[i].iov_len;
     }
-    return bytes;
+    fresh = bytes - MIN(bytes, peer->tx_charged);
+    peer->tx_charged = MAX(bytes, peer->tx_charged);
+    return fresh;
 }
 
 static void peer_tx_done(RingOp *op, int res, bool more)
@@ -233,6 +240,7 @@ static void peer_tx_done(RingOp *op, int res, bool more)
             tls_stream_sent(peer->tls, res);
         } else {
             peer_out_sent(peer, res);
+            peer->tx_charged -= MIN(peer->tx_charged, (size_t)res);
         }
     }
     peer_go(peer);

@@ -144,6 +144,7 @@ struct Peer {
     unsigned nr_out;
     unsigned spilling;          /* pages between it and the spill file */
     struct msghdr tx_msg;
+    size_t tx_charged;          /* bytes of what is queued first */
     struct iovec tx_iov[PEER_TX_IOVS];
     char name[64];              /* its address and port, */
     char address[48];           /* and without */

@@ -40,9 +40,7 @@
 #define TICK_NS         (UINT64_C(250) * 1000 * 1000)
 #define REAP_PAGES      64u     /* some 60 us of the thread's time */
 #define ROUND_PAGES     8u      /* of turns, before the ring is looked at */
-/* While a guest waits for page after page, other hosts that ask for much have
- * this part of the time: its faults would else find the thread busy. */
-#define MUCH_PART       4u
+#define WORK_ROUNDS     8u      /* of turns, for a piece of what can wait */
 
 static bool server_stopping(const Server *server)
 {
@@ -353,17 +351,9 @@ static bool reap(Server *server)
     return more;
 }
 
-static void rest_done(RingOp *op, int res, bool more)
+static void shy_done(RingOp *op, int res, bool more)
 {
     /* The loop goes on. */
-}
-
-/* One that asks for much has had a turn, of so many us with what it sends. */
-static void rest(Server *server, int64_t began)
-{
-    ring_submit(server->ring);
-    ring_timeout(server->ring, &server->rest,
-                 (g_get_monotonic_time() - began) * (MUCH_PART - 1) * 1000);
 }
 
 /* Some turns.  Return: is somebody to have one still? */
@@ -374,20 +364,13 @@ static bool take_turns(Server *server)
     Turn *turn;
 
     while (cost < ROUND_PAGES &&
-           (turn = turns_next(&server->turns, &lane,
-                              ring_op_busy(&server->rest)))) {
-        int64_t began = g_get_monotonic_time();
-        bool much = turns_asks_much(lane) &&
-                    turns_compete(&server->turns, lane->host, began);
+           (turn = turns_next(&server->turns, &lane))) {
         unsigned pages = peer_turn(container_of(turn, Peer, turn));
 
         turns_charge(&server->turns, lane, pages, g_get_monotonic_time());
         cost += pages;
-        if (much && !ring_op_busy(&server->rest)) {
-            rest(server, began);
-        }
     }
-    return turns_wait(&server->turns) && !ring_op_busy(&server->rest);
+    return turns_wait(&server->turns);
 }
 
 /* A piece of whatever is done beside answering; return whether there is more
@@ -411,7 +394,6 @@ static void server_stop(Server *server)
     ring_cancel(server->ring, &server->accept);
     ring_cancel(server->ring, &server->tick);
     ring_cancel(server->ring, &server->pace);
-    ring_cancel(server->ring, &server->rest);
     ring_cancel(server->ring, &server->shy);
     ring_cancel(server->ring, &server->wake);
     if (server->config.spill) {
@@ -431,7 +413,8 @@ static void server_stop(Server *server)
 
 void server_run(Server *server)
 {
-    bool more = false;
+    bool more = false, due;
+    unsigned rounds = 0;
     int ret = 0;
 
     server_accept(server);
@@ -440,9 +423,11 @@ void server_run(Server *server)
     while (!server_stopping(server) && ret >= 0) {
         server->now = boottime_ms();
         ret = ring_run_once(server->ring, !more);
-        more = take_turns(server);
         finish_closing(server);
-        more |= work(server);
+        due = !turns_wait(&server->turns) || ++rounds >= WORK_ROUNDS;
+        more = !due || work(server);
+        rounds = due ? 0 : rounds;
+        more |= take_turns(server);     /* last: the others give turns, too */
     }
     if (ret < 0) {
         g_critical("provider: the ring failed: %s", g_strerror(-ret));
@@ -490,8 +475,7 @@ Server *server_new(const ServerConfig *config, GError **errp)
     ring_op_init(&server->wake, wake_done);
     ring_op_init(&server->tick, tick_done);
     ring_op_init(&server->pace, pace_done);
-    ring_op_init(&server->rest, rest_done);
-    ring_op_init(&server->shy, rest_done);
+    ring_op_init(&server->shy, shy_done);
     ring_set_busy_poll(ring, config->poll_us);
     if (config->spill && !spill_attach(config->spill, server,
                                        spill_serve_waiting)) {

@@ -78,8 +78,8 @@ struct Server {
     RingOp wake;
     RingOp tick;
     RingOp pace;                /* while .parked has any */
-    RingOp rest;                /* who asks for much waits meanwhile, */
-    RingOp shy;                 /* and whose address begins many handshakes */
+    RingOp shy;                 /* meanwhile addresses that begin many
+                                 * handshakes wait */
     Turns turns;
     TurnsHost strangers_turns;  /* those of all in .hellos */
     Account account;

@@ -77,11 +77,11 @@ void turns_remove(Turns *turns, Turn *turn)
     }
 }
 
-static Turn *next_of(Turns *turns, int which, bool few, TurnsLane **out)
+static Turn *next_of(Turns *turns, int which, TurnsLane **out)
 {
     GQueue *fresh = &turns->fresh[which], *others = &turns->others[which];
 
-    while (turns->waiting[which] && (fresh->head || !few)) {
+    while (turns->waiting[which]) {
         TurnsLane *lane = (fresh->head ? fresh->head : others->head)->data;
         GList *link;
 
@@ -104,18 +104,23 @@ static Turn *next_of(Turns *turns, int which, bool few, TurnsLane **out)
     return NULL;
 }
 
-Turn *turns_next(Turns *turns, TurnsLane **lane, bool few)
+Turn *turns_next(Turns *turns, TurnsLane **lane)
 {
     Turn *turn = NULL;
 
     if (turns->faults >= TURNS_FAULTS) {
-        turns->faults = 0;
-        turn = next_of(turns, TURN_BULK, few, lane);
+        turn = next_of(turns, TURN_BULK, lane);
     }
     for (int i = 0; i < NR_TURN_CLASSES && !turn; i++) {
-        turn = next_of(turns, i, few, lane);
+        turn = next_of(turns, i, lane);
     }
     return turn;
+}
+
+/* Has it used more than a quantum without a pause? */
+static bool asks_much(const TurnsLane *lane)
+{
+    return lane->in && lane->in != lane->fresh;
 }
 
 /* A turn for a fault, of a host that asks for little. */
@@ -140,7 +145,7 @@ void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages,
     } else if (turns->waiting[TURN_BULK]) {
         turns->faults += pages;
     }
-    if (lane_class(lane) == TURN_FAULT && !turns_asks_much(lane)) {
+    if (lane_class(lane) == TURN_FAULT && !asks_much(lane)) {
         note_fault(turns, lane->host, now_us);
     }
     if (!lane->ready.length) {

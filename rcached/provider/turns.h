@@ -88,15 +88,8 @@ void turns_remove(Turns *turns, Turn *turn);
 /**
  * turns_next() - whose turn it is: removed, or NULL if nobody waits
  * @lane: for turns_charge()
- * @few: only of those that ask for little
  */
-Turn *turns_next(Turns *turns, TurnsLane **lane, bool few);
-
-/** turns_asks_much() - has it used more than a quantum without a pause? */
-static inline bool turns_asks_much(const TurnsLane *lane)
-{
-    return lane->in && lane->in != lane->fresh;
-}
+Turn *turns_next(Turns *turns, TurnsLane **lane);
 
 /** turns_charge() - that turn has cost so many @pages */
 void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages,

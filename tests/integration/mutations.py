@@ -1145,6 +1145,10 @@ MUTATIONS = {
         "rcached/provider/turns.c",
         "    if (turns->faults >= TURNS_FAULTS) {",
         "    if (0 && turns->faults >= TURNS_FAULTS) {", "unit-turns"),
+    "bulk-waits-for-room-that-never-comes": (
+        "rcached/provider/turns.c",
+        "        turn = next_of(turns, TURN_BULK, lane);",
+        "        turns->faults = 0;", "unit-turns"),
     "debts-are-forgotten": (
         "rcached/provider/turns.c",
         "        lane->credit += MIN((now_us - lane->idle_us) / TURNS_PAUSE,",

@@ -94,6 +94,8 @@ START_TEST(connections_are_capped)
     ck_assert_uint_eq(client_bare(&good, RCACHE_PING), 0);
     for (i = 2; i < IDLE + 2; i++) {
         ck_assert_uint_eq(client_bare(&c[i], RCACHE_PING), 0);
+    }
+    for (i = 0; i < IDLE + 2; i++) {
         client_close(&c[i]);
     }
     client_close(&good);
@@ -117,7 +119,7 @@ START_TEST(connections_of_a_host_are_capped)
     ck_assert_uint_eq(client_bare(&other, RCACHE_PING), 0);
     ck_assert_uint_eq(client_bare(&c[3], RCACHE_PING), 0);
     ck_assert_uint_eq(snapshot().hits.of[PEER_LIMIT_IDLE_HOST].count, 1);
-    for (i = 1; i < 4; i++) {
+    for (i = 0; i < 4; i++) {
         client_close(&c[i]);
     }
     client_close(&other);
