@@ -77,7 +77,7 @@ def die_at(c, vm, name):
     if point.bring:
         try:
             point.bring(c, vm)
-        except LabError as error:
+        except (LabError, ConnectionError) as error:
             # It may do what it was told, and die, before it has answered.
             print(f"{name}: {error}", flush=True)
     wait_for(f"a provider to die at {name}", c.order.victim, 30, 0.01)
