@@ -179,24 +179,28 @@ bool account_enter(Account *account, AccountMember *member, const char *name,
     if (host_conns(host) >= l->conns_host) {
         *limit = PEER_LIMIT_CONNS_HOST;
         *victim = oldest_idle(host);
-    } else if (host->idle.length >= l->idle_host) {
+    } else if (!entitled && host->idle.length >= l->idle_host) {
         *limit = PEER_LIMIT_IDLE_HOST;
         *victim = oldest_idle(host);
     } else if (account->conns >= l->conns) {
         *limit = PEER_LIMIT_CONNS;
         *victim = victim_of_all(account, host, entitled);
-    } else if (account->idle >= MAX(1, l->conns / ACCOUNT_IDLE_PART)) {
+    } else if (!entitled &&
+               account->idle >= MAX(1, l->conns / ACCOUNT_IDLE_PART)) {
         *limit = PEER_LIMIT_CONNS;
         *victim = oldest_idle(host_with_most(account, true));
     }
     if (*limit != NR_PEER_LIMITS && !*victim) {
         return false;
     }
-    *member = (AccountMember) { .host = host, .conn = conn };
+    /* Who has leases must not lose it again before its CLAIM is read. */
+    *member = (AccountMember) { .host = host, .conn = conn,
+                                .leased = entitled };
     member->link.data = member;
-    g_queue_push_tail_link(&host->idle, &member->link);
+    g_queue_push_tail_link(entitled ? &host->leased : &host->idle,
+                           &member->link);
     account->conns++;
-    account->idle++;
+    account->idle += !entitled;
     return true;
 }
 

@@ -74,7 +74,7 @@ void account_deinit(Account *account);
 /**
  * account_enter() - a connection has said who it is
  * @conn: what is returned of it when it has to give way
- * @entitled: its VM has a lease here
+ * @entitled: its VM has a lease here: it counts as one with a lease at once
  * @limit: which one has been run into, if one has; else NR_PEER_LIMITS
  * @victim: who has to give way, and counts until account_leave(), or NULL
  *

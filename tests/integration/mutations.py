@@ -1163,16 +1163,25 @@ MUTATIONS = {
         "unit-account"),
     "idle-connections-take-all-places": (
         "rcached/provider/account.c",
-        "    } else if (account->idle >= MAX(1, l->conns / "
+        "               account->idle >= MAX(1, l->conns / "
         "ACCOUNT_IDLE_PART)) {",
-        "    } else if (0 && account->idle >= MAX(1, l->conns / "
-        "ACCOUNT_IDLE_PART)) {",
+        "               account->idle >= G_MAXUINT) {",
         "unit-provider-limits"),
     "idle-for-ever": (
         "rcached/provider/account.c",
-        "    } else if (host->idle.length >= l->idle_host) {",
+        "    } else if (!entitled && host->idle.length >= l->idle_host) {",
         "    } else if (0 && host->idle.length >= l->idle_host) {",
         "idle_for_ever"),
+    "who-has-leases-loses-his-place-before-claim": (
+        "rcached/provider/account.c",
+        "    g_queue_push_tail_link(entitled ? &host->leased : &host->idle,\n"
+        "                           &member->link);\n"
+        "    account->conns++;\n"
+        "    account->idle += !entitled;\n",
+        "    member->leased = false;\n"
+        "    g_queue_push_tail_link(&host->idle, &member->link);\n"
+        "    account->conns++;\n"
+        "    account->idle++;\n", "unit-account"),
     "one-host-has-all-connections": (
         "rcached/provider/account.c",
         "    if (host_conns(host) >= l->conns_host) {",

@@ -53,7 +53,6 @@ static int enter(unsigned i, const char *host, bool entitled)
 static void enter_leased(unsigned i, const char *host)
 {
     ck_assert_int_eq(enter(i, host, true), -1);
-    account_leased(&a, &m[i], true);
 }
 
 /* A host's oldest without a lease gives way to its newest, and to nobody
@@ -112,10 +111,8 @@ START_TEST(places_for_who_has_a_lease)
     ck_assert_int_eq(enter(30, "four", false), -2);
     ck_assert_int_eq(limit, PEER_LIMIT_CONNS);
     ck_assert_int_eq(enter(30, "four", true), 8);
-    account_leased(&a, &m[30], true);
     for (unsigned i = 31; i < 36; i++) {
         ck_assert_int_ge(enter(i, "four", true), 0);
-        account_leased(&a, &m[i], true);
     }
     /* Each has six now, and takes none from the others. */
     ck_assert_int_eq(enter(36, "four", true), -2);
@@ -123,6 +120,20 @@ START_TEST(places_for_who_has_a_lease)
     /* A new one takes one from somebody who has most. */
     ck_assert_int_ge(enter(37, "five", true), 0);
     ck_assert_uint_eq(a.conns, 24);
+}
+END_TEST
+
+/* All sessions come back at once, and none has claimed anything yet: nobody
+ * gives way to somebody who has no more right to the place. */
+START_TEST(who_has_a_lease_may_claim_late)
+{
+    for (unsigned i = 0; i < 24; i++) {
+        enter_leased(i, i < 8 ? "one" : i < 16 ? "two" : "three");
+        ck_assert_int_eq(limit, NR_PEER_LIMITS);
+    }
+    ck_assert_uint_eq(a.idle, 0);
+    ck_assert_int_eq(enter(30, "four", false), -2);
+    ck_assert_int_eq(enter(30, "three", true), -2);
 }
 END_TEST
 
@@ -203,6 +214,7 @@ int main(void)
     tcase_add_test(tc, connections_of_a_host);
     tcase_add_test(tc, idle_connections_in_all);
     tcase_add_test(tc, places_for_who_has_a_lease);
+    tcase_add_test(tc, who_has_a_lease_may_claim_late);
     tcase_add_test(tc, answers);
     tcase_add_test(tc, paces);
     tcase_add_test(tc, hosts_are_remembered);
