@@ -152,6 +152,14 @@ static AccountMember *oldest_idle(const AccountHost *host)
     return host && host->idle.head ? host->idle.head->data : NULL;
 }
 
+/* Has that host so much more that one with a lease gives way? */
+static bool has_much_more(const AccountHost *most, const AccountHost *host)
+{
+    unsigned n = host_conns(host);
+
+    return host_conns(most) > n + MAX(ACCOUNT_MARGIN, n / ACCOUNT_MARGIN_PART);
+}
+
 /* There are too many in all: who gives way, or NULL. */
 static AccountMember *victim_of_all(const Account *account,
                                     const AccountHost *host, bool entitled)
@@ -163,8 +171,7 @@ static AccountMember *victim_of_all(const Account *account,
         return idle;
     }
     most = host_with_most(account, false);
-    return host_conns(most) > host_conns(host) + 1 ? most->leased.tail->data
-                                                   : NULL;
+    return has_much_more(most, host) ? most->leased.tail->data : NULL;
 }
 
 bool account_enter(Account *account, AccountMember *member, const char *name,

@@ -9,8 +9,9 @@
  * way: those without a lease first, the oldest of the host that has most of
  * them. They may have a part of all places only (ACCOUNT_IDLE_PART), so some
  * are left for who has leases; and when these are all taken, the newest gives
- * way of the host that has most, to one with a lease whose host has less.  So
- * no few hosts take all.
+ * way of the host that has most, to one with a lease whose host has much less.
+ * So no few hosts take all.  Hosts that have about the same take nothing from
+ * each other: what has lost its place comes again, and would take another's.
  *
  * What a host asks for is measured by two buckets, one for pages and one for
  * what moves none.  One that is overdrawn is not refused: nothing is read of
@@ -30,6 +31,11 @@
 
 /* Of all connections, those without a lease: one of so many. */
 #define ACCOUNT_IDLE_PART       4u
+/* More than a host has itself, the one that it takes a place from has so many,
+ * or a part of its own: far more than the connections of one session, which
+ * all come again where one of them is closed. */
+#define ACCOUNT_MARGIN          16u
+#define ACCOUNT_MARGIN_PART     8u
 /* So many seconds' worth may be asked for at once: of pages; and of others, for
  * when all VMs of a host come back and claim. */
 #define ACCOUNT_PAGES_S         1u

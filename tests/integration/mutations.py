@@ -1161,6 +1161,11 @@ MUTATIONS = {
         "rcached/provider/account.c",
         "    if (idle || !entitled) {", "    if (idle || true) {",
         "unit-account"),
+    "sessions-chase-each-other": (
+        "rcached/provider/account.c",
+        "    return host_conns(most) > n + MAX(ACCOUNT_MARGIN, "
+        "n / ACCOUNT_MARGIN_PART);",
+        "    return host_conns(most) > n + 1;", "unit-account"),
     "idle-connections-take-all-places": (
         "rcached/provider/account.c",
         "               account->idle >= MAX(1, l->conns / "

@@ -8,7 +8,7 @@
 #define NOW     UINT64_C(1000000)
 
 static Account a;
-static AccountMember m[64];
+static AccountMember m[80];
 static PeerLimit limit;
 
 static void set_up(void)
@@ -105,21 +105,50 @@ END_TEST
 /* Few hosts cannot fill all places: who has a lease gets his part. */
 START_TEST(places_for_who_has_a_lease)
 {
-    for (unsigned i = 0; i < 24; i++) {
-        enter_leased(i, i < 9 ? "one" : i < 17 ? "two" : "three");
+    a.limits.conns = 60;
+    a.limits.conns_host = 40;
+    for (unsigned i = 0; i < 60; i++) {
+        enter_leased(i, i < 34 ? "one" : i < 48 ? "two" : "three");
     }
-    ck_assert_int_eq(enter(30, "four", false), -2);
+    ck_assert_int_eq(enter(60, "four", false), -2);
     ck_assert_int_eq(limit, PEER_LIMIT_CONNS);
-    ck_assert_int_eq(enter(30, "four", true), 8);
-    for (unsigned i = 31; i < 36; i++) {
-        ck_assert_int_ge(enter(i, "four", true), 0);
+    for (unsigned i = 0; i < 9; i++) {
+        ck_assert_int_eq(enter(60 + i, "four", true), 33 - i);
     }
-    /* Each has six now, and takes none from the others. */
-    ck_assert_int_eq(enter(36, "four", true), -2);
-    ck_assert_int_eq(enter(36, "one", true), -2);
-    /* A new one takes one from somebody who has most. */
-    ck_assert_int_ge(enter(37, "five", true), 0);
-    ck_assert_uint_eq(a.conns, 24);
+    /* It has not much less any more, and who has most takes nothing. */
+    ck_assert_int_eq(enter(69, "four", true), -2);
+    ck_assert_int_eq(enter(69, "one", true), -2);
+    ck_assert_int_eq(enter(69, "five", true), 24);
+    ck_assert_uint_eq(a.conns, 60);
+}
+END_TEST
+
+/* The other connection of @i's session, which ends with it. */
+static unsigned other_of(unsigned i)
+{
+    return i ^ 1;
+}
+
+/* There are more sessions than places, each of two connections; and whoever
+ * has lost one comes again with both.  That has to end. */
+START_TEST(sessions_do_not_chase_each_other)
+{
+    static const char *const hosts[] = { "one", "two", "three" };
+    unsigned closed = 0;
+
+    a.limits.conns = 58;
+    a.limits.conns_host = 40;
+    for (unsigned round = 0; round < 50; round++) {
+        for (unsigned i = 0; i < 64; i++) {
+            int victim = m[i].host ? -1 : enter(i, hosts[i / 2 % 3], true);
+
+            if (victim >= 0) {
+                account_leave(&a, &m[other_of(victim)]);
+                closed++;
+            }
+        }
+    }
+    ck_assert_msg(!closed, "%u have been closed", closed);
 }
 END_TEST
 
@@ -214,6 +243,7 @@ int main(void)
     tcase_add_test(tc, connections_of_a_host);
     tcase_add_test(tc, idle_connections_in_all);
     tcase_add_test(tc, places_for_who_has_a_lease);
+    tcase_add_test(tc, sessions_do_not_chase_each_other);
     tcase_add_test(tc, who_has_a_lease_may_claim_late);
     tcase_add_test(tc, answers);
     tcase_add_test(tc, paces);
