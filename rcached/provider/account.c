@@ -203,6 +203,7 @@ bool account_enter(Account *account, AccountMember *member, const char *name,
     /* Who has leases must not lose it again before its CLAIM is read. */
     *member = (AccountMember) { .host = host, .conn = conn,
                                 .leased = entitled };
+    member->entitled_ms = entitled ? now_ms + ACCOUNT_CLAIM_MS : 0;
     member->link.data = member;
     g_queue_push_tail_link(entitled ? &host->leased : &host->idle,
                            &member->link);
@@ -226,10 +227,13 @@ void account_leave(Account *account, AccountMember *member)
     member->host = NULL;
 }
 
-void account_leased(Account *account, AccountMember *member, bool leased)
+void account_claims(Account *account, AccountMember *member, bool claims,
+                    uint64_t now_ms)
 {
+    bool leased = claims || now_ms < member->entitled_ms;
     AccountHost *host = member->host;
 
+    member->entitled_ms = claims ? 0 : member->entitled_ms;
     if (!host || member->leased == leased) {
         return;
     }

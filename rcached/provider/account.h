@@ -36,6 +36,8 @@
  * all come again where one of them is closed. */
 #define ACCOUNT_MARGIN          16u
 #define ACCOUNT_MARGIN_PART     8u
+/* After HELLO, CLAIM may wait for so long behind those of all other VMs. */
+#define ACCOUNT_CLAIM_MS        30000u
 /* So many seconds' worth may be asked for at once: of pages; and of others, for
  * when all VMs of a host come back and claim. */
 #define ACCOUNT_PAGES_S         1u
@@ -62,6 +64,7 @@ typedef struct AccountMember {
     GList link;
     void *conn;                 /* the caller's */
     bool leased;
+    uint64_t entitled_ms;       /* until then it has to have claimed one */
     uint64_t answers;           /* bytes, of the host's */
 } AccountMember;
 
@@ -80,7 +83,8 @@ void account_deinit(Account *account);
 /**
  * account_enter() - a connection has said who it is
  * @conn: what is returned of it when it has to give way
- * @entitled: its VM has a lease here: it counts as one with a lease at once
+ * @entitled: its VM has a lease here: it counts as one with a lease at once,
+ *            and has ACCOUNT_CLAIM_MS to claim it
  * @limit: which one has been run into, if one has; else NR_PEER_LIMITS
  * @victim: who has to give way, and counts until account_leave(), or NULL
  *
@@ -93,8 +97,14 @@ bool account_enter(Account *account, AccountMember *member, const char *host,
 /** account_leave() - it ends, and its answers with it; or never was one */
 void account_leave(Account *account, AccountMember *member);
 
-/** account_leased() - it has claimed a lease, or has none any more */
-void account_leased(Account *account, AccountMember *member, bool leased);
+/**
+ * account_claims() - has it a claimed lease that has not ended?
+ *
+ * Without, it counts as one with a lease as long as it may still be about to
+ * claim one.
+ */
+void account_claims(Account *account, AccountMember *member, bool claims,
+                    uint64_t now_ms);
 
 /** account_answers() - its answers take @bytes more of memory, or less */
 void account_answers(Account *account, AccountMember *member, int64_t bytes);

@@ -36,7 +36,8 @@ bool claims_can_be_asked(const Peer *peer)
 void claims_add(Peer *peer, StoreLease *lease)
 {
     g_ptr_array_add(peer->claims, lease);
-    account_leased(&peer->server->account, &peer->account, true);
+    account_claims(&peer->server->account, &peer->account, true,
+                   peer->server->now);
     if (claims_can_be_asked(peer)) {
         store_asker_comes(lease);
     }
@@ -72,5 +73,16 @@ void claims_prune(Peer *peer)
             i++;
         }
     }
-    account_leased(&peer->server->account, &peer->account, peer->claims->len);
+    claims_count(peer);
+}
+
+void claims_count(Peer *peer)
+{
+    bool any = false;
+
+    for (guint i = 0; i < peer->claims->len && !any; i++) {
+        any = !((StoreLease *)peer->claims->pdata[i])->ending;
+    }
+    account_claims(&peer->server->account, &peer->account, any,
+                   peer->server->now);
 }

@@ -35,4 +35,8 @@ void claims_drop(Peer *peer);
  * not pile up */
 void claims_prune(Peer *peer);
 
+/** claims_count() - tell its host's account whether it has a lease still, as
+ * leases end by themselves, too; they are not forgotten by this */
+void claims_count(Peer *peer);
+
 #endif

@@ -79,6 +79,7 @@ void request_tell_revoked(Peer *peer)
 {
     guint i;
 
+    claims_count(peer);
     if (peer->state != PEER_OPEN || !claims_can_be_asked(peer)) {
         return;
     }

@@ -1161,6 +1161,13 @@ MUTATIONS = {
         "rcached/provider/account.c",
         "    if (idle || !entitled) {", "    if (idle || true) {",
         "unit-account"),
+    "who-never-claims-keeps-his-place": (
+        "rcached/provider/account.c",
+        "    bool leased = claims || now_ms < member->entitled_ms;",
+        "    bool leased = claims || member->entitled_ms;", "unit-account"),
+    "whose-lease-has-ended-keeps-his-place": (
+        "rcached/provider/request.c",
+        "    claims_count(peer);\n", "", "unit-provider-limits"),
     "sessions-chase-each-other": (
         "rcached/provider/account.c",
         "    return host_conns(most) > n + MAX(ACCOUNT_MARGIN, "

@@ -67,11 +67,11 @@ START_TEST(connections_of_a_host)
     ck_assert_int_eq(limit, PEER_LIMIT_IDLE_HOST);
     ck_assert_int_eq(enter(5, "other", false), -1);
     /* With a lease it does not give way, and makes room for others. */
-    account_leased(&a, &m[1], true);
+    account_claims(&a, &m[1], true, NOW);
     ck_assert_int_eq(enter(6, "one", false), -1);
     ck_assert_int_eq(enter(7, "one", false), 2);
     for (unsigned i = 3; i < 8; i++) {
-        account_leased(&a, &m[i], true);
+        account_claims(&a, &m[i], true, NOW);
     }
     for (unsigned i = 8; i < 13; i++) {
         enter_leased(i, "one");
@@ -79,7 +79,7 @@ START_TEST(connections_of_a_host)
     ck_assert_int_eq(enter(13, "one", true), -2);
     ck_assert_int_eq(limit, PEER_LIMIT_CONNS_HOST);
     /* And whose lease is gone is one without. */
-    account_leased(&a, &m[9], false);
+    account_claims(&a, &m[9], false, NOW + ACCOUNT_CLAIM_MS);
     ck_assert_int_eq(enter(13, "one", true), 9);
     ck_assert_int_eq(limit, PEER_LIMIT_CONNS_HOST);
 }
@@ -166,6 +166,28 @@ START_TEST(who_has_a_lease_may_claim_late)
 }
 END_TEST
 
+/* But has to, in the end: else it is one of those without. */
+START_TEST(who_does_not_claim_has_no_lease)
+{
+    enter_leased(0, "one");
+    enter_leased(1, "one");
+    account_claims(&a, &m[0], false, NOW + ACCOUNT_CLAIM_MS - 1);
+    ck_assert_uint_eq(a.idle, 0);
+    account_claims(&a, &m[0], false, NOW + ACCOUNT_CLAIM_MS);
+    account_claims(&a, &m[1], true, NOW + ACCOUNT_CLAIM_MS);
+    ck_assert_uint_eq(a.idle, 1);
+    ck_assert(!m[0].leased && m[1].leased);
+    ck_assert_int_eq(enter(2, "one", false), -1);
+    account_claims(&a, &m[2], false, NOW);
+    ck_assert_uint_eq(a.idle, 2);
+    /* Who has claimed one and has lost it has none at once. */
+    enter_leased(3, "one");
+    account_claims(&a, &m[3], true, NOW);
+    account_claims(&a, &m[3], false, NOW);
+    ck_assert_uint_eq(a.idle, 3);
+}
+END_TEST
+
 START_TEST(answers)
 {
     enter_leased(0, "one");
@@ -245,6 +267,7 @@ int main(void)
     tcase_add_test(tc, places_for_who_has_a_lease);
     tcase_add_test(tc, sessions_do_not_chase_each_other);
     tcase_add_test(tc, who_has_a_lease_may_claim_late);
+    tcase_add_test(tc, who_does_not_claim_has_no_lease);
     tcase_add_test(tc, answers);
     tcase_add_test(tc, paces);
     tcase_add_test(tc, hosts_are_remembered);

@@ -126,6 +126,44 @@ START_TEST(connections_of_a_host_are_capped)
 }
 END_TEST
 
+static bool is_open(const Client *c)
+{
+    struct pollfd pfd = { .fd = c->fd, .events = POLLRDHUP };
+
+    return !poll(&pfd, 1, 0);
+}
+
+/* One lease, claimed on many connections and released on one, does not keep
+ * the places of the others. */
+START_TEST(whose_lease_has_ended_has_none)
+{
+    enum { IDLE = 3, N = 4 };
+    int64_t end = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
+    Client c[N];
+    unsigned i;
+
+    provider_free(provider);
+    config.limits.idle_host = IDLE;
+    fixture_start();
+    c[0] = leased(1, 1);
+    for (i = 1; i < N; i++) {
+        c[i] = client_session(provider_address(provider), VM_A, 1);
+        ck_assert_uint_eq(client_claim(&c[i], 1), RCACHE_OK);
+    }
+    ck_assert_uint_eq(client_bare(&c[N - 1], RCACHE_RELEASE), RCACHE_OK);
+    while (is_open(&c[0])) {
+        Client other = client_session(provider_address(provider), VM_B, 1);
+
+        ck_assert_int_lt(g_get_monotonic_time(), end);
+        client_close(&other);
+        g_usleep(10000);
+    }
+    for (i = 0; i < N; i++) {
+        client_close(&c[i]);
+    }
+}
+END_TEST
+
 static uint64_t pongs(Client *c, unsigned ms)
 {
     int64_t end = g_get_monotonic_time() + ms * 1000;
@@ -387,6 +425,7 @@ int main(void)
     tcase_add_test(tc, silent_connections_give_way_to_their_own);
     tcase_add_test(tc, connections_are_capped);
     tcase_add_test(tc, connections_of_a_host_are_capped);
+    tcase_add_test(tc, whose_lease_has_ended_has_none);
     if (!g_getenv("RCACHED_TEST_TLS")) {    /* it counts bytes on the socket */
         tcase_add_test(tc, a_flood_of_pings_is_paced);
     }
