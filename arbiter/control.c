@@ -24,6 +24,7 @@ struct Control {
     Strangers by_address;       /* the same */
     LogLimit ended;             /* what is said of those that end */
     LogLimit others;            /* and of hosts that do */
+    FramePaces paces;           /* of hosts that are not connected */
     LimitHits hits;
 };
 
@@ -67,6 +68,11 @@ static GQueue *queue_of(HostConn *conn)
 
 static void conn_free(HostConn *conn)
 {
+    if (conn->data) {
+        frame_paces_keep(&conn->control->paces, conn->host,
+                         control_conn_paced(conn->frames),
+                         g_get_monotonic_time());
+    }
     strangers_remove(&conn->control->by_address, &conn->stranger);
     g_queue_unlink(queue_of(conn), &conn->link);
     control_conn_free(conn->frames);
@@ -105,6 +111,7 @@ static void take_hello(HostConn *conn, uint64_t tag, const WireHello *hello)
 {
     Control *control = conn->control;
     uint16_t version = wire_version_choose(hello);
+    FramePace pace;
     char text[128] = "";
     void *data;
 
@@ -135,7 +142,10 @@ static void take_hello(HostConn *conn, uint64_t tag, const WireHello *hello)
     g_queue_push_tail_link(&control->conns, &conn->link);
     answer_hello(conn, tag, version, RCACHE_OK, "");
     control_conn_limit(conn->frames, 0);
-    control_conn_pace(conn->frames, control->config.limits.frames_host);
+    frame_paces_take(&control->paces, conn->host,
+                     control->config.limits.frames_host,
+                     g_get_monotonic_time(), &pace);
+    control_conn_pace(conn->frames, &pace);
     control_conn_set_deadline(conn->frames, control->config.silence_ms);
 }
 
@@ -442,6 +452,7 @@ void control_free(Control *control)
         conn_free(control->strangers.head->data);
     }
     strangers_deinit(&control->by_address);
+    frame_paces_clear(&control->paces);
     poller_unref(control->poller);
     tls_credentials_unref(control->config.tls);
     g_free(control);

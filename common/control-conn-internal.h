@@ -33,9 +33,7 @@ struct ControlConn {
     uint32_t length_max;        /* 0: what the codec takes */
     unsigned deadline_ms;
     gint64 heard_us;
-    unsigned pace;              /* frames a second; 0: any number */
-    gint64 level;               /* 1/1000 frames that it may send now, */
-    gint64 level_us;            /* as of then */
+    FramePace pace;
     guint resume;               /* not read until then; 0: it is */
     char *reason;
     char *peer, *peer_host;

@@ -31,6 +31,7 @@
 #include "common/control-tls.h"
 
 #define CLOSING_MS      2000u
+#define UNREAD_MS       1000u
 
 static ControlConn *fd_frames(PollerFd *fd)
 {
@@ -189,7 +190,7 @@ static void take_frame(ControlConn *f, const WireHead *head,
 {
     bool empty = head->type == RCACHE_PING || head->type == RCACHE_PONG;
 
-    f->level -= 1000;
+    frame_pace_take(&f->pace);
     /* An arbiter does not PING: it waits for what says something. */
     if (!empty || (f->side == WIRE_HOST && head->type == RCACHE_PONG)) {
         f->heard_us = g_get_monotonic_time();
@@ -286,11 +287,19 @@ static void receive(ControlConn *f)
     }
 }
 
-void control_conn_pace(ControlConn *f, unsigned pace)
+void control_conn_pace(ControlConn *f, const FramePace *pace)
 {
-    f->pace = pace;
-    f->level = (gint64)pace * 1000;
-    f->level_us = g_get_monotonic_time();
+    f->pace = *pace;
+}
+
+const FramePace *control_conn_paced(const ControlConn *f)
+{
+    return &f->pace;
+}
+
+static void due_in(ControlConn *f, gint64 ms)
+{
+    poller_set_due(&f->fd, g_get_monotonic_time() + ms * 1000);
 }
 
 static gboolean resume(gpointer opaque)
@@ -299,25 +308,26 @@ static gboolean resume(gpointer opaque)
 
     f->resume = 0;
     watch(f);
+    if (f->deadline_ms && f->state == CONTROL_OPEN) {
+        due_in(f, UNREAD_MS);
+    }
     return G_SOURCE_REMOVE;
 }
 
-/* Has it sent more than it may?  Then it is not read until that is made up
- * for. */
+/* Has it sent more than it may?  Then it is not read until all of that is made
+ * up for. */
 static void look_at_pace(ControlConn *f)
 {
-    gint64 now = g_get_monotonic_time();
+    unsigned ms;
 
-    if (!f->pace || f->freed || f->state != CONTROL_OPEN) {
+    if (f->freed || f->resume || f->state != CONTROL_OPEN) {
         return;
     }
-    f->level = MIN(f->level + (now - f->level_us) * f->pace / 1000,
-                   (gint64)f->pace * 1000);
-    f->level_us = now;
-    if (f->level >= 0 || f->resume) {
+    ms = frame_pace_wait(&f->pace, g_get_monotonic_time());
+    if (!ms) {
         return;
     }
-    f->resume = g_timeout_add(MIN(-f->level / f->pace, 1000) + 1, resume, f);
+    f->resume = g_timeout_add(ms, resume, f);
     watch(f);
     if (f->ops->on_paced) {
         f->ops->on_paced(f, f->opaque);
@@ -342,11 +352,6 @@ static void on_ready(PollerFd *fd, uint32_t events)
 
 /* ------------------------------------------------------------------ times */
 
-static void due_in(ControlConn *f, gint64 ms)
-{
-    poller_set_due(&f->fd, g_get_monotonic_time() + ms * 1000);
-}
-
 static void on_late(PollerFd *fd)
 {
     ControlConn *f = fd_frames(fd);
@@ -354,6 +359,8 @@ static void on_late(PollerFd *fd)
 
     if (f->state == CONTROL_CLOSING) {
         end(f);
+    } else if (f->resume) {
+        due_in(f, UNREAD_MS);   /* it may have said something */
     } else if (silent_ms >= f->deadline_ms) {
         control_conn_fail(f, "nothing heard for %.1f s", silent_ms / 1000.0);
     } else {

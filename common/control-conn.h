@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/frame-pace.h"
 #include "common/poller.h"
 #include "common/tls-stream.h"
 #include "common/wire.h"
@@ -68,12 +69,15 @@ void control_conn_start_tls(ControlConn *frames, TlsCredentials *creds,
                             TlsEnd end, const TlsWanted *wanted);
 
 /**
- * control_conn_pace() - take so many frames a second, PINGs included, and a
- * second's worth at once; 0: any number, as a new one does
+ * control_conn_pace() - take so many frames, PINGs included; a new one takes
+ * any number
  *
  * Who sends more is not read meanwhile, and TCP makes it wait.
  */
-void control_conn_pace(ControlConn *frames, unsigned pace);
+void control_conn_pace(ControlConn *frames, const FramePace *pace);
+
+/** control_conn_paced() - how far that is by now */
+const FramePace *control_conn_paced(const ControlConn *frames);
 
 /**
  * control_conn_is() - is @name one of the peer's, by its certificate?

@@ -1224,12 +1224,28 @@ MUTATIONS = {
         "unit-provider-limits"),
     "frames-without-end-at-an-arbiter": (
         "arbiter/control.c",
-        "    control_conn_pace(conn->frames, "
-        "control->config.limits.frames_host);\n", "",
+        "    control_conn_pace(conn->frames, &pace);\n", "",
         "pings_without_end"),
+    "who-comes-again-at-an-arbiter-owes-nothing": (
+        "arbiter/control.c",
+        "                         control_conn_paced(conn->frames),\n",
+        "                         &(FramePace) { 0 },\n",
+        "unit-control"),
+    "frame-debts-are-forgotten": (
+        "common/frame-pace.c",
+        "        *p = *kept;\n", "", "unit-frame-pace"),
+    "frame-debts-without-end": (
+        "common/frame-pace.c",
+        "MAX(p->level - 1000, -most(p) * FRAME_PACE_DEBT_S)",
+        "p->level - 1000", "unit-frame-pace"),
     "control-frames-without-end": (
         "common/control-conn.c",
-        "    f->level -= 1000;", "    f->level -= 0;",
+        "    frame_pace_take(&f->pace);\n", "",
+        "unit-control-conn"),
+    "frame-debts-of-a-second-at-most": (
+        "common/control-conn.c",
+        "    f->resume = g_timeout_add(ms, resume, f);\n",
+        "    f->resume = g_timeout_add(MIN(ms, 1000), resume, f);\n",
         "unit-control-conn"),
     "who-runs-into-limits-is-not-told": (
         "rcached/provider/server-limits.c",
