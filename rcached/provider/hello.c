@@ -63,13 +63,24 @@ static bool is_zero(const uint8_t *bytes, size_t n)
     return !n;
 }
 
+/*
+ * Whose account it is: however many names a certificate has, it is one host's.
+ * Without TLS everybody is who he says he is: an address is one.
+ */
+static const char *hello_who(const Peer *peer)
+{
+    const TlsIdentity *identity = peer->tls ? tls_stream_peer(peer->tls)
+                                            : NULL;
+
+    return identity && *identity->names ? *identity->names : peer->address;
+}
+
 /* Its host has room for it, or somebody makes it; or say why not. */
 static bool hello_account(Peer *peer, const WireHello *hello)
 {
     SessionOwner owner = session_owner(hello->host, hello->vm,
                                        hello->incarnation);
-    /* Without TLS everybody is who he says he is: an address is one. */
-    const char *who = peer->tls ? hello->host : peer->address;
+    const char *who = hello_who(peer);
     Server *server = peer->server;
     AccountMember *victim;
     PeerLimit limit;

@@ -1168,6 +1168,12 @@ MUTATIONS = {
     "whose-lease-has-ended-keeps-his-place": (
         "rcached/provider/request.c",
         "    claims_count(peer);\n", "", "unit-provider-limits"),
+    "each-name-has-an-account": (
+        "rcached/provider/hello.c",
+        "    const char *who = hello_who(peer);\n",
+        "    const char *who = peer->tls ? hello->host : peer->address;\n"
+        "    (void)hello_who;\n",
+        "unit-provider-tls"),
     "sessions-chase-each-other": (
         "rcached/provider/account.c",
         "    return host_conns(most) > n + MAX(ACCOUNT_MARGIN, "

@@ -85,6 +85,38 @@ START_TEST(the_name_is_the_certificates)
 }
 END_TEST
 
+/* A certificate with many names is one host's, under the first of them. */
+START_TEST(many_names_are_one_account)
+{
+    enum { IDLE = 2, N = 2 };
+    static const char *const names[N] = { "req", "req.example.org" };
+    g_autoptr(TlsCredentials) creds = NULL;
+    PkiRequest request = tls_fixture_request("req");
+    Client c[N], last;
+
+    request.others = (const char *[]) { "req.example.org", NULL };
+    creds = tls_fixture_credentials(ca, "req", &request);
+    provider_free(provider);
+    config.limits.idle_host = IDLE;
+    fixture_start();
+    for (unsigned i = 0; i < N; i++) {
+        c[i] = connect_tls(creds);
+        c[i].host = names[i];
+        ck_assert_uint_eq(client_hello(&c[i], VM_A, 1), RCACHE_OK);
+    }
+    last = connect_tls(creds);
+    last.host = names[1];
+    ck_assert_uint_eq(client_hello(&last, VM_A, 1), RCACHE_OK);
+    ck_assert(client_ended(&c[0]));
+    ck_assert_str_eq(snapshot().hits.of[PEER_LIMIT_IDLE_HOST].who[0].who,
+                     "req");
+    for (unsigned i = 0; i < N; i++) {
+        client_close(&c[i]);
+    }
+    client_close(&last);
+}
+END_TEST
+
 static void assert_not_taken(TlsCredentials *creds)
 {
     Client c = client_connect_plain(provider_address(provider));
@@ -443,6 +475,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, pages_come_back);
     tcase_add_test(tc, the_name_is_the_certificates);
+    tcase_add_test(tc, many_names_are_one_account);
     tcase_add_test(tc, strangers_are_not_taken);
     tcase_add_test(tc, a_client_without_tls_is_not_taken);
     tcase_add_test(tc, all_memory_is_locked_where_slabs_are);
