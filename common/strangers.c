@@ -2,6 +2,7 @@
 /* strangers: connections that have not said who they are.  See strangers.h. */
 #include "common/strangers.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -56,6 +57,24 @@ static void of_address(StrangersOf *of, const struct sockaddr_storage *from)
         of->address[0] = 6;
         memcpy(of->address + 1, &v6->sin6_addr, IPV6_PART);
     }
+}
+
+bool strangers_text(const struct sockaddr_storage *from, char *text,
+                    size_t size)
+{
+    struct in6_addr v6 = { 0 };
+    char address[INET6_ADDRSTRLEN] = "";
+    StrangersOf of;
+
+    of_address(&of, from);
+    if (of.address[0] == 4) {
+        inet_ntop(AF_INET, of.address + 1, address, sizeof(address));
+    } else if (of.address[0] == 6) {
+        memcpy(&v6, of.address + 1, IPV6_PART);
+        inet_ntop(AF_INET6, &v6, address, sizeof(address));
+    }
+    g_snprintf(text, size, of.address[0] == 6 ? "%s/64" : "%s", address);
+    return *address;
 }
 
 void strangers_init(Strangers *s, const StrangersLimits *limits)

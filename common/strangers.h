@@ -137,6 +137,15 @@ bool strangers_busy(const Strangers *s, const Stranger *one, uint64_t now_ms);
  */
 void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms);
 
+/**
+ * strangers_text() - all that counts as one address: "192.0.2.1",
+ * "2001:db8::/64"
+ *
+ * Return: false: it is none
+ */
+bool strangers_text(const struct sockaddr_storage *from, char *text,
+                    size_t size);
+
 /** strangers_oldest() - of all, or NULL */
 void *strangers_oldest(const Strangers *s);
 

@@ -20,7 +20,10 @@ static void peer_set_name(Peer *peer, const struct sockaddr_storage *addr,
         g_strlcpy(peer->address, "unknown", sizeof(peer->address));
         return;
     }
-    g_strlcpy(peer->address, host, sizeof(peer->address));
+    /* Who has one of a site's addresses has them all. */
+    if (!strangers_text(addr, peer->address, sizeof(peer->address))) {
+        g_strlcpy(peer->address, host, sizeof(peer->address));
+    }
     g_snprintf(peer->name, sizeof(peer->name),
                addr->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }

@@ -1168,6 +1168,12 @@ MUTATIONS = {
     "whose-lease-has-ended-keeps-his-place": (
         "rcached/provider/request.c",
         "    claims_count(peer);\n", "", "unit-provider-limits"),
+    "each-ipv6-address-has-an-account": (
+        "common/strangers.c",
+        "        memcpy(&v6, of.address + 1, IPV6_PART);\n",
+        "        memcpy(&v6, &((const struct sockaddr_in6 *)(const void *)\n"
+        "                      from)->sin6_addr, sizeof(v6));\n",
+        "unit-strangers"),
     "each-name-has-an-account": (
         "rcached/provider/hello.c",
         "    const char *who = hello_who(peer);\n",

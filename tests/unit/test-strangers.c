@@ -256,6 +256,28 @@ START_TEST(unwelcome)
 }
 END_TEST
 
+/* As it is told of, and as accounts are kept of it. */
+START_TEST(addresses_are_told)
+{
+    static const char *const texts[][2] = {
+        { "192.0.2.1", "192.0.2.1" },
+        { "::ffff:192.0.2.1", "192.0.2.1" },
+        { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64" },
+        { "::1", "::/64" },
+    };
+    struct sockaddr_storage none = { 0 };
+    char text[48];
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
+        struct sockaddr_storage addr = from(texts[i][0]);
+
+        ck_assert(strangers_text(&addr, text, sizeof(text)));
+        ck_assert_str_eq(text, texts[i][1]);
+    }
+    ck_assert(!strangers_text(&none, text, sizeof(text)));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("strangers");
@@ -264,6 +286,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, addresses_are_told);
     tcase_add_test(tc, of_one_address);
     tcase_add_test(tc, in_all);
     tcase_add_test(tc, what_an_address_is);
