@@ -23,6 +23,8 @@
 #define SILENT_MS       4000u
 /* One that has not begun to report waits for its VMM, too. */
 #define BEGINS_MS       30000u
+/* Nobody waits for one that leaves; its end waits until its memory is free. */
+#define LEAVES_MS       120000u
 
 /* A VMM's connection, held back until the old pager is dead. */
 struct VmWaiting {
@@ -337,8 +339,10 @@ void vm_kill_silent(Vm *vm, int64_t now)
     uint64_t age = vm_figures_age_ms(&vm->figures, now);
     bool reports = vm->pager &&
                    (vm->link || pager_process_adopted(vm->pager));
+    uint64_t most = vm->figures.leaving ? LEAVES_MS
+                    : reports ? SILENT_MS : BEGINS_MS;
 
-    if (!vm->pager || age < (reports ? SILENT_MS : BEGINS_MS)) {
+    if (!vm->pager || age < most) {
         return;
     }
     g_warning("vm %s: pager %d has said nothing for %.1f s: it is killed, and "

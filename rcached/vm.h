@@ -132,7 +132,8 @@ bool vm_kill_pager(const Vm *vm);
  *
  * A pager reports every second.  One that does not is stopped, or spins, and
  * its guest stands still at the next page that is not here; the next one goes
- * on from where it was.  Killed once, it has as long again to end.
+ * on from where it was.  Killed once, it has as long again to end.  Where the
+ * VM has ended no guest waits, and it has longer.
  */
 void vm_kill_silent(Vm *vm, int64_t now);
 

@@ -201,11 +201,34 @@ static void close_it(int *fd)
     *fd = -1;
 }
 
+/* The last to close a memfd frees its memory: seconds, for tens of GiB. */
+static void *close_all(void *opaque)
+{
+    g_autoptr(GArray) fds = opaque;
+
+    for (guint i = 0; i < fds->len; i++) {
+        close(g_array_index(fds, int, i));
+    }
+    return NULL;
+}
+
 void guest_let_go(Guest *guest)
 {
+    GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));
+    GThread *thread;
+
     guest_unmap(guest);
     for (unsigned i = 0; i < guest->nr_blocks; i++) {
-        close_it(&guest->block[i].fd);
+        if (guest->block[i].fd >= 0) {
+            g_array_append_val(fds, guest->block[i].fd);
+            guest->block[i].fd = -1;
+        }
+    }
+    thread = g_thread_try_new("let-go", close_all, fds, NULL);
+    if (thread) {
+        g_thread_unref(thread);
+    } else {
+        close_all(fds);         /* slow, but else it is kept for longer yet */
     }
     close_it(&guest->uffd);
     close_it(&guest->pagemap_fd);

@@ -163,7 +163,8 @@ int guest_present(Guest *guest, uint64_t page, unsigned n, uint8_t *has);
  * guest_let_go() - of all that keeps the guest's RAM from being free
  *
  * The blocks stay known, but no call that reads or writes pages does anything
- * any more; the state memfd stays.
+ * any more; the state memfd stays.  Freeing takes its time, in a thread of its
+ * own: the caller has others to answer meanwhile.
  */
 void guest_let_go(Guest *guest);
 

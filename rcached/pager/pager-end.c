@@ -96,12 +96,17 @@ static void let_go(Pager *p)
     guest_let_go(&p->guest);
 }
 
+/*
+ * Whoever has lent memory, and the daemon, hear of the end before anything that
+ * could take long.
+ */
 static void releasing_begins(Pager *p)
 {
     load_leases(p);
-    let_go(p);
     farewell_release(p, pager_now());
+    p->uplink.stats_at = 0;
     uplink_tick(p, pager_now());
+    let_go(p);
 }
 
 /* ------------------------------------------------------------------ life */

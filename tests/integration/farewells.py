@@ -53,6 +53,19 @@ def vms(c):
     return c.call(c.requester.path("admin.sock"), "vms")
 
 
+def open_files(pid):
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            yield os.readlink(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:
+            pass                # closed meanwhile
+
+
+def holds_memory(pid):
+    return [name for name in open_files(pid)
+            if "userfaultfd" in name or "ram" in name]
+
+
 @scenario
 def vmm_takes_its_time(build):
     """A VMM closes its socket and dies seconds later: its leases are given back
@@ -82,10 +95,8 @@ def provider_away_at_the_end(build):
         wait_for("the VM to have ended",
                  lambda: [v["state"] for v in vms(c)] == ["ended"], 20)
         pager = pager_of(c.requester)
-        open_files = [os.readlink(f"/proc/{pager}/fd/{fd}")
-                      for fd in os.listdir(f"/proc/{pager}/fd")]
-        assert not any("userfaultfd" in name or "ram" in name
-                       for name in open_files), open_files
+        wait_for("the pager to let go of its memory",
+                 lambda: not holds_memory(pager), 20)
         status = c.status(c.requester)
         assert status["vms"] == 0, status
         assert status["resident_bytes"] == status["remote_bytes"] == 0, status

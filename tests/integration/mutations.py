@@ -1455,6 +1455,13 @@ MUTATIONS = {
     "farewell-memory-of-the-dead-is-kept": (
         "rcached/pager/pager-end.c",
         "    guest_let_go(&p->guest);\n", "", "provider_away_at_the_end"),
+    "farewell-memory-is-waited-for": (
+        "rcached/pager/guest-memory.c",
+        "    thread = g_thread_try_new(\"let-go\", close_all, fds, NULL);\n",
+        "    thread = NULL;\n", "unit-guest-memory"),
+    "farewell-who-leaves-is-killed-for-silence": (
+        "rcached/vm.c", "    uint64_t most = vm->figures.leaving ? LEAVES_MS",
+        "    uint64_t most = 0 ? LEAVES_MS", "unit-leaving"),
     "farewell-nobody-is-told-to-leave": (
         "rcached/vms.c",
         "            link_send_leave(vm->link);\n", "            ;\n",

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which state memfds a pager takes, and what it says about those it does not */
+/*
+ * Which state memfds a pager takes, and what it says about those it does not;
+ * how it lets go of the guest's memory.
+ */
 #include <check.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "rcached/pager/guest-memory.h"
@@ -93,16 +98,63 @@ START_TEST(a_slab_table_of_single_locations_does_not_fit)
 }
 END_TEST
 
+/* The time that close(2) of it takes, if the peer reads nothing. */
+#define LINGER_S    4
+
+/* A connection with more to send than the peer, *@peer, has room for. */
+static int slow_to_close(int *peer)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET,
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const struct linger linger = { .l_onoff = 1, .l_linger = LINGER_S };
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    static const char zeros[65536];
+    socklen_t len = sizeof(at);
+
+    ck_assert_int_eq(bind(server, (void *)&at, len), 0);
+    ck_assert_int_eq(getsockname(server, (void *)&at, &len), 0);
+    ck_assert_int_eq(listen(server, 1), 0);
+    ck_assert_int_eq(connect(fd, (void *)&at, len), 0);
+    *peer = accept(server, NULL, NULL);
+    ck_assert_int_ge(*peer, 0);
+    close(server);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger,
+                                sizeof(linger)), 0);
+    while (send(fd, zeros, sizeof(zeros), MSG_DONTWAIT) > 0) {
+    }
+    return fd;
+}
+
+/* The last one that closes tens of GiB waits for seconds until it is free. */
+START_TEST(nobody_waits_until_memory_is_free)
+{
+    int64_t began;
+    int peer;
+
+    guest.nr_blocks = 1;
+    guest.block[0].fd = slow_to_close(&peer);
+    began = g_get_monotonic_time();
+    guest_let_go(&guest);
+    ck_assert_int_lt(g_get_monotonic_time() - began,
+                     LINGER_S * G_USEC_PER_SEC / 2);
+    ck_assert_int_eq(guest.block[0].fd, -1);
+    close(peer);
+}
+END_TEST
+
 static Suite *guest_memory_suite(void)
 {
     Suite *s = suite_create("guest-memory");
     TCase *t = tcase_create("core");
 
     tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_set_timeout(t, 20);
     tcase_add_test(t, tables_are_where_the_head_says);
     tcase_add_test(t, an_older_layout_is_refused_with_the_remedy);
     tcase_add_test(t, side_records_must_fit);
     tcase_add_test(t, a_slab_table_of_single_locations_does_not_fit);
+    tcase_add_test(t, nobody_waits_until_memory_is_free);
     suite_add_tcase(s, t);
     return s;
 }

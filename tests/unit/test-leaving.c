@@ -124,6 +124,25 @@ START_TEST(the_place_is_given_to_who_wants_it)
 }
 END_TEST
 
+/* It says nothing until all the memory is free, and no guest waits for it. */
+START_TEST(who_leaves_may_be_silent_for_longer)
+{
+    int fd = daemon_vm(&daemon_, UUID, "parting");
+    int64_t since;
+    Vm *vm;
+
+    ck_assert(fake_pump(5000, has_stats, NULL));
+    close(fd);
+    ck_assert(fake_pump(5000, is_leaving, NULL));
+    vm = (Vm *)the_vm();
+    since = vm->figures.owed_since;
+    vm_kill_silent(vm, since + 100 * G_USEC_PER_SEC);
+    ck_assert_int_eq(vm->figures.owed_since, since);
+    vm_kill_silent(vm, since + 120 * G_USEC_PER_SEC);
+    ck_assert_int_gt(vm->figures.owed_since, since);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("leaving");
@@ -137,6 +156,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, who_has_ended_is_no_vm);
     tcase_add_test(tc, the_place_is_given_to_who_wants_it);
+    tcase_add_test(tc, who_leaves_may_be_silent_for_longer);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
