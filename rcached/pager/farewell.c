@@ -43,7 +43,8 @@ static FarewellState after_doubt(const Farewell *f, const FarewellSeen *seen,
 static FarewellState after_releasing(const Farewell *f,
                                      const FarewellSeen *seen, uint64_t now)
 {
-    uint64_t most = seen->dead ? FAREWELL_RELEASING_NS : FAREWELL_BYE_NS;
+    uint64_t most = seen->dead ? FAREWELL_RELEASING_NS
+                    : seen->reached ? FAREWELL_BYE_NS : FAREWELL_LAST_NS;
 
     if (!seen->held || now - f->since >= most ||
         (is_wanted(f) &&

@@ -21,7 +21,8 @@
  *      |       where that has to be, and released until its provider says that
  *      |       it is gone, or has never heard of it.  Providers that are away
  *      |       are connected to, for FAREWELL_RELEASING_NS; for less, if
- *      |       somebody wants the place or the VMM lives and waits for us.
+ *      |       somebody wants the place or the VMM lives and waits for us: then
+ *      |       hardly at all for providers that are away.
  *      |
  *   OVER       leave; leases that are left are named in the log
  *
@@ -39,9 +40,15 @@
 
 #define FAREWELL_ALONE_NS       (UINT64_C(500) * 1000 * 1000)
 #define FAREWELL_RELEASING_NS   (UINT64_C(60) * 1000 * 1000 * 1000)
-/* A VMM that has said BYE waits for the end of its pager. */
+/*
+ * A VMM that has said BYE waits for the end of its pager, and its guest stands
+ * still: only providers that are there are waited for.
+ */
 #define FAREWELL_BYE_NS         (UINT64_C(3) * 1000 * 1000 * 1000)
-/* For the answers to what is out, when somebody wants the place. */
+/*
+ * For the answers to what is out, when somebody wants the place; and for
+ * providers that are away, when the VMM waits.
+ */
 #define FAREWELL_LAST_NS        (UINT64_C(300) * 1000 * 1000)
 /* Who wants the place may have said so before we saw the connection's end. */
 #define FAREWELL_WANTED_NS      (UINT64_C(10) * 1000 * 1000 * 1000)
@@ -63,9 +70,10 @@ typedef enum FarewellState {
  * @alone: nobody could tell us that the place is wanted
  * @waits: the guest waits for a page
  * @held: there are leases that are not known to be gone
+ * @reached: one of them is at a provider that is there
  */
 typedef struct FarewellSeen {
-    bool dead, bye, alone, waits, held;
+    bool dead, bye, alone, waits, held, reached;
 } FarewellSeen;
 
 /**

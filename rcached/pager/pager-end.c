@@ -57,6 +57,18 @@ static bool any_lease(const Pager *p)
     return false;
 }
 
+static bool any_reached(const Pager *p)
+{
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote->state == REMOTE_UP) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static FarewellState look(Pager *p)
 {
     const FarewellSeen seen = {
@@ -64,7 +76,7 @@ static FarewellState look(Pager *p)
         .alone = !p->vmm.sock.by_peer || p->uplink.sock.fd < 0 ||
                  p->uplink.sock.closing,
         .waits = p->attached && guest_waits(p),
-        .held = any_lease(p),
+        .held = any_lease(p), .reached = any_reached(p),
     };
 
     return farewell_look(&p->farewell, &seen, pager_now());

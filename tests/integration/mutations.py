@@ -1462,6 +1462,10 @@ MUTATIONS = {
     "farewell-who-leaves-is-killed-for-silence": (
         "rcached/vm.c", "    uint64_t most = vm->figures.leaving ? LEAVES_MS",
         "    uint64_t most = 0 ? LEAVES_MS", "unit-leaving"),
+    "farewell-guests-stand-still-for-who-is-away": (
+        "rcached/pager/farewell.c",
+        "seen->reached ? FAREWELL_BYE_NS : FAREWELL_LAST_NS",
+        "1 ? FAREWELL_BYE_NS : FAREWELL_LAST_NS", "unit-farewell"),
     "farewell-nobody-is-told-to-leave": (
         "rcached/vms.c",
         "            link_send_leave(vm->link);\n", "            ;\n",

@@ -98,10 +98,21 @@ END_TEST
 START_TEST(who_lives_waits_for_us)
 {
     farewell_begin(f, now);
-    seen.bye = true;
+    seen.bye = seen.reached = true;
     ck_assert_int_eq(look(), FAREWELL_RELEASING);
     ck_assert(!farewell_leaves(f));
     ck_assert_int_eq(after(FAREWELL_BYE_NS - 1), FAREWELL_RELEASING);
+    ck_assert_int_eq(after(1), FAREWELL_OVER);
+}
+END_TEST
+
+/* Its guest stands still meanwhile. */
+START_TEST(who_lives_does_not_wait_for_providers_that_are_away)
+{
+    farewell_begin(f, now);
+    seen.bye = true;
+    ck_assert_int_eq(look(), FAREWELL_RELEASING);
+    ck_assert_int_eq(after(FAREWELL_LAST_NS - 1), FAREWELL_RELEASING);
     ck_assert_int_eq(after(1), FAREWELL_OVER);
 }
 END_TEST
@@ -263,6 +274,7 @@ int main(void)
     tcase_add_test(tc, who_is_wanted_away_goes_at_once);
     tcase_add_test(tc, the_dead_have_a_minute);
     tcase_add_test(tc, who_lives_waits_for_us);
+    tcase_add_test(tc, who_lives_does_not_wait_for_providers_that_are_away);
     tcase_add_test(tc, what_is_out_may_be_answered);
     tcase_add_test(tc, over_when_nothing_is_held);
     tcase_add_test(tc, a_claimed_lease_is_released);
