@@ -358,12 +358,16 @@ static void claim_again(Pager *p, Lease *l)
     lease_claim(p, l);
 }
 
-/* It is gone only if the provider says so: half a day is long otherwise. */
+/*
+ * It is gone only if the provider says so: half a day is long otherwise.  One
+ * that was refused is claimed again to find out, after a pause: a provider that
+ * takes each CLAIM and refuses each RELEASE would have us go in a circle.
+ */
 static void lease_released(Pager *p, Lease *l, uint16_t status)
 {
     if (status) {
-        l->releasing = false;
-        claim_again(p, l);
+        l->releasing = l->claimed[0] = l->claimed[1] = false;
+        l->retry_at = pager_now() + CLAIM_RETRY_NS;
     } else {
         lease_drop(p, l);
     }

@@ -1435,6 +1435,10 @@ MUTATIONS = {
         "rcached/pager/lease.c",
         "            lease_released(p, l, head->status);",
         "            lease_released(p, l, 0);", "unit-lease"),
+    "refused-releases-go-in-a-circle": (
+        "rcached/pager/lease.c",
+        "        l->retry_at = pager_now() + CLAIM_RETRY_NS;\n    } else {",
+        "        claim_again(p, l);\n    } else {", "unit-lease"),
     "farewell-a-refused-release-is-an-end": (
         "rcached/pager/farewell.c",
         "    if (!status) {\n        lease_drop(p, l);\n        return;",

@@ -46,9 +46,29 @@ START_TEST(a_refused_release_is_no_end)
     answer(l, true, RCACHE_RELEASE_ACK, RCACHE_E_LEASE);
     ck_assert_ptr_eq(p.leases.entry[0], l);
     ck_assert(!lease_ready(l));
+    lease_tick(&p, now += 5 * NS_PER_SEC);
     ck_assert_uint_eq(was_sent(RCACHE_CLAIM, LEASE), 2);
     answer(l, true, RCACHE_CLAIM_ACK, RCACHE_E_LEASE);
     ck_assert_ptr_null(p.leases.entry[0]);
+}
+END_TEST
+
+/* A provider that takes each CLAIM is not asked as fast as it answers. */
+START_TEST(refused_releases_do_not_go_in_a_circle)
+{
+    Lease *l = granted(LEASE);
+
+    lease_tick(&p, now += 31 * NS_PER_SEC);
+    ck_assert(l->abandoned);
+    nr_sent = 0;
+    answer(l, false, RCACHE_CLAIM_ACK, 0);
+    answer(l, true, RCACHE_CLAIM_ACK, 0);
+    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE), 1);
+    answer(l, true, RCACHE_RELEASE_ACK, RCACHE_E_BUSY);
+    lease_tick(&p, now += 4 * NS_PER_SEC);
+    ck_assert_uint_eq(was_sent(RCACHE_CLAIM, LEASE), 0);
+    lease_tick(&p, now += NS_PER_SEC);
+    ck_assert_uint_eq(was_sent(RCACHE_CLAIM, LEASE), 2);
 }
 END_TEST
 
@@ -170,6 +190,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, claimed_renewed_released);
     tcase_add_test(tc, a_refused_release_is_no_end);
+    tcase_add_test(tc, refused_releases_do_not_go_in_a_circle);
     tcase_add_test(tc, more_slabs_than_were_granted);
     tcase_add_test(tc, only_one_refusal_is_a_loss);
     tcase_add_test(tc, another_hosts_refusal_is_no_loss);
