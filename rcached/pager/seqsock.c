@@ -96,6 +96,10 @@ static bool seqsock_take(SeqSock *s)
     if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
+    if (len < 0 && errno == ECONNRESET && !s->broken) {
+        s->broken = s->by_peer = true;  /* said once; its last words follow */
+        return true;
+    }
     if (len <= 0) {
         s->by_peer |= !s->closing;
         seqsock_close(s, "%s", len ? g_strerror(errno) : "closed");
@@ -126,6 +130,9 @@ static void seqsock_poll_done(RingOp *op, int res, bool more)
     }
     while (seqsock_take(s)) {
     }
+    if (s->broken) {
+        seqsock_close(s, "closed");
+    }
     if (s->closing) {
         seqsock_end_maybe(s);
     } else if (!more) {
@@ -149,7 +156,7 @@ void seqsock_init(SeqSock *sock, Ring *ring, const SeqSockOps *ops,
 void seqsock_start(SeqSock *sock, int fd)
 {
     sock->fd = fd;
-    sock->by_peer = false;
+    sock->by_peer = sock->broken = false;
     ring_poll_multishot(sock->ring, &sock->poll, fd, POLLIN);
 }
 
@@ -190,17 +197,25 @@ static int send_now(int to, const void *msg, size_t len, int fd)
     return sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/*
+ * A peer that has gone may have said something that is not read yet: the loop
+ * reads it, and closes then.
+ */
 static void sending_failed(SeqSock *sock, int err)
 {
-    sock->by_peer |= err == -EPIPE || err == -ECONNRESET;
-    seqsock_close(sock, "send: %s", g_strerror(-err));
+    if (err == -EPIPE || err == -ECONNRESET) {
+        sock->by_peer = sock->broken = true;
+        ring_cancel(sock->ring, &sock->poll);
+    } else {
+        seqsock_close(sock, "send: %s", g_strerror(-err));
+    }
 }
 
 void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
 {
     int ret = -EAGAIN;
 
-    if (sock->fd < 0 || sock->closing) {
+    if (sock->fd < 0 || sock->closing || sock->broken) {
         return;
     }
     if (g_queue_is_empty(&sock->out)) {
@@ -218,7 +233,7 @@ void seqsock_flush(SeqSock *sock)
 {
     GBytes *b;
 
-    while (sock->fd >= 0 && !sock->closing &&
+    while (sock->fd >= 0 && !sock->closing && !sock->broken &&
            (b = g_queue_peek_head(&sock->out))) {
         gsize len;
         const void *msg = g_bytes_get_data(b, &len);

@@ -5,7 +5,8 @@
  *
  * One packet is one message.  What cannot be sent at once is queued and sent
  * when the socket takes it again; a peer that lets the queue grow past its
- * bound is treated as gone.  closed() is called once, from the loop.
+ * bound is treated as gone.  closed() is called once, from the loop, and after
+ * all that a peer had said that is gone.
  */
 #ifndef PAGER_SEQSOCK_H
 #define PAGER_SEQSOCK_H
@@ -34,6 +35,7 @@ struct SeqSock {
     int fd;
     bool closing;
     bool by_peer;               /* it was the peer who ended it */
+    bool broken;                /* nothing can be sent; to be read up */
     char reason[160];
     RingOp poll;
     RingOp end;

@@ -934,6 +934,14 @@ MUTATIONS = {
         "rcached/pager/seqsock.c",
         "    seqsock_discard(s->fd);\n", "    (void)seqsock_discard;\n",
         "unit-seqsock"),
+    "last-words-are-lost-where-sending-fails": (
+        "rcached/pager/seqsock.c",
+        "    if (err == -EPIPE || err == -ECONNRESET) {",
+        "    if (0) {", "unit-seqsock"),
+    "last-words-are-lost-with-a-reset": (
+        "rcached/pager/seqsock.c",
+        "errno == ECONNRESET && !s->broken) {",
+        "errno == ECONNRESET && 0) {", "unit-seqsock"),
     "more-descriptors-than-room": (
         "rcached/pager/seqsock.c",
         "    } else if (n > SEQSOCK_FDS_MAX) {",

@@ -62,7 +62,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    close(peer);
+    if (peer >= 0) {
+        close(peer);
+    }
     while (!closed) {
         ring_run_once(ring, true);
     }
@@ -127,6 +129,43 @@ START_TEST(the_last_words_arrive)
 }
 END_TEST
 
+/* A peer that has gone is seen by what we send first, and its last word by us;
+ * with @_i it has not read what was sent to it. */
+START_TEST(the_last_words_of_who_has_gone_are_heard)
+{
+    if (_i) {
+        seqsock_send(&sock, "unread", 7, -1);
+    }
+    send_fds(0);
+    close(peer);
+    peer = -1;
+    for (int i = 0; i < 3; i++) {
+        seqsock_send(&sock, "to nobody", 10, -1);
+    }
+    ck_assert(!closed);
+    while (!closed) {
+        ring_run_once(ring, true);
+    }
+    ck_assert_uint_eq(messages, 1);
+    ck_assert(sock.by_peer);
+}
+END_TEST
+
+/* The same where nothing is sent. */
+START_TEST(a_reset_hides_no_words)
+{
+    seqsock_send(&sock, "unread", 7, -1);
+    send_fds(0);
+    close(peer);
+    peer = -1;
+    while (!closed) {
+        ring_run_once(ring, true);
+    }
+    ck_assert_uint_eq(messages, 1);
+    ck_assert(sock.by_peer);
+}
+END_TEST
+
 START_TEST(more_end_the_connection)
 {
     unsigned before = open_fds();
@@ -153,6 +192,8 @@ int main(void)
     tcase_add_loop_test(tcase, as_many_as_there_is_room_for, 0,
                         SEQSOCK_FDS_MAX + 1);
     tcase_add_test(tcase, the_last_words_arrive);
+    tcase_add_loop_test(tcase, the_last_words_of_who_has_gone_are_heard, 0, 2);
+    tcase_add_test(tcase, a_reset_hides_no_words);
     tcase_add_loop_test(tcase, more_end_the_connection, SEQSOCK_FDS_MAX + 1,
                         SEQSOCK_FDS_MAX + 4);
     suite_add_tcase(suite, tcase);
