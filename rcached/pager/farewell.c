@@ -33,8 +33,10 @@ static FarewellState after_doubt(const Farewell *f, const FarewellSeen *seen,
     if (seen->dead || seen->bye) {
         return FAREWELL_RELEASING;
     }
-    if (is_wanted(f) || ((seen->alone || seen->waits) &&
-                         now - f->since >= FAREWELL_ALONE_NS)) {
+    if (is_wanted(f) ||
+        (seen->home && now - f->since >= FAREWELL_HOME_NS) ||
+        ((seen->alone || seen->waits) &&
+         now - f->since >= FAREWELL_ALONE_NS)) {
         return FAREWELL_OVER;
     }
     return FAREWELL_DOUBT;

@@ -14,7 +14,9 @@
  *      |       for certain: RELEASING; or somebody wants the place (the daemon
  *      |       says so, link.h): OVER.  Where nobody could say that, or the
  *      |       guest waits for a page (which its VMM answers, if it can, once
- *      |       we are gone), not for longer than FAREWELL_ALONE_NS.
+ *      |       we are gone), not for longer than FAREWELL_ALONE_NS.  Where all
+ *      |       of the guest is here, its VMM may be one that waits for our end
+ *      |       and whose BYE was lost: not for longer than FAREWELL_HOME_NS.
  *      |
  *   RELEASING  it is dead, or needs no remote memory any more (BYE).  What is
  *      |       here of its memory has been let go of; each lease is claimed
@@ -39,6 +41,8 @@
 #include "rcached/pager/remote.h"
 
 #define FAREWELL_ALONE_NS       (UINT64_C(500) * 1000 * 1000)
+/* QEMU waits 5 s for the end of its pager (object-del). */
+#define FAREWELL_HOME_NS        (UINT64_C(2) * 1000 * 1000 * 1000)
 #define FAREWELL_RELEASING_NS   (UINT64_C(60) * 1000 * 1000 * 1000)
 /*
  * A VMM that has said BYE waits for the end of its pager, and its guest stands
@@ -69,11 +73,12 @@ typedef enum FarewellState {
  * @bye: it needs no remote memory any more
  * @alone: nobody could tell us that the place is wanted
  * @waits: the guest waits for a page
+ * @home: no page of the guest is away
  * @held: there are leases that are not known to be gone
  * @reached: one of them is at a provider that is there
  */
 typedef struct FarewellSeen {
-    bool dead, bye, alone, waits, held, reached;
+    bool dead, bye, alone, waits, home, held, reached;
 } FarewellSeen;
 
 /**

@@ -76,6 +76,8 @@ static FarewellState look(Pager *p)
         .alone = !p->vmm.sock.by_peer || p->uplink.sock.fd < 0 ||
                  p->uplink.sock.closing,
         .waits = p->attached && guest_waits(p),
+        .home = p->attached && attach_is_done(&p->attach) &&
+                !table_away(&p->table),
         .held = any_lease(p), .reached = any_reached(p),
     };
 

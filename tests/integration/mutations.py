@@ -1478,6 +1478,9 @@ MUTATIONS = {
         "rcached/pager/farewell.c",
         "seen->reached ? FAREWELL_BYE_NS : FAREWELL_LAST_NS",
         "1 ? FAREWELL_BYE_NS : FAREWELL_LAST_NS", "unit-farewell"),
+    "farewell-a-lost-bye-is-waited-for": (
+        "rcached/pager/farewell.c", "        (seen->home &&",
+        "        (0 && seen->home &&", "unit-farewell"),
     "farewell-nobody-is-told-to-leave": (
         "rcached/vms.c",
         "            link_send_leave(vm->link);\n", "            ;\n",

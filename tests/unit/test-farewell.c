@@ -69,6 +69,16 @@ START_TEST(who_is_waited_for_does_not_stay)
 }
 END_TEST
 
+/* A VMM that wants no remote memory any more may have said so in vain. */
+START_TEST(a_doubt_ends_where_nothing_is_away)
+{
+    seen.home = true;
+    farewell_begin(f, now);
+    ck_assert_int_eq(after(FAREWELL_HOME_NS - 1), FAREWELL_DOUBT);
+    ck_assert_int_eq(after(1), FAREWELL_OVER);
+}
+END_TEST
+
 START_TEST(who_is_wanted_away_goes_at_once)
 {
     farewell_begin(f, now);
@@ -271,6 +281,7 @@ int main(void)
     tcase_add_test(tc, nothing_before_it_begins);
     tcase_add_test(tc, a_doubt_has_no_end_of_its_own);
     tcase_add_test(tc, who_is_waited_for_does_not_stay);
+    tcase_add_test(tc, a_doubt_ends_where_nothing_is_away);
     tcase_add_test(tc, who_is_wanted_away_goes_at_once);
     tcase_add_test(tc, the_dead_have_a_minute);
     tcase_add_test(tc, who_lives_waits_for_us);
