@@ -324,6 +324,9 @@ static void vmm_message(SeqSock *sock, const void *msg, size_t len, int *fds,
     const struct RcacheVmmZapDone *done = msg;
     size_t min;
 
+    if (p->done) {
+        return;                 /* the conversation has ended */
+    }
     if (len < sizeof(*hdr) || hdr->magic != RCACHE_VMM_MAGIC ||
         hdr->size != len) {
         vmm_bad(p, "a message with a malformed header");
