@@ -26,6 +26,7 @@ struct RunDir {
     char *path;
     char *host;                 /* what this host is called, or NULL */
     uint64_t first;             /* rundir_check_pids() */
+    bool strange;               /* pids here are of another namespace */
     int fd;
 };
 
@@ -178,6 +179,15 @@ static void read_pager(RunDir *dir, const char *name, RunDirPager *out)
     }
 }
 
+/* The lock still says that there is one. */
+static void forget_pager_pid(RunDir *dir, const char *name, RunDirPager *pager)
+{
+    autofd fd = openat(dir->fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    pager->pid = 0;
+    rundir_note_pager(fd, pager);
+}
+
 static void scan_file(RunDir *dir, const char *name, RunDirSeen *seen,
                       void *opaque)
 {
@@ -191,6 +201,9 @@ static void scan_file(RunDir *dir, const char *name, RunDirSeen *seen,
     fd = lock_file(dir, name, 0);
     if (fd == -EWOULDBLOCK) {
         read_pager(dir, name, &pager);
+        if (dir->strange) {
+            forget_pager_pid(dir, name, &pager);
+        }
         seen(&pager, opaque);
     } else if (fd >= 0) {
         unlinkat(dir->fd, name, 0);
@@ -340,11 +353,13 @@ void rundir_check_pids(RunDir *dir, uint64_t first)
     g_autofree char *was = NULL;
 
     dir->first = first;
+    dir->strange = false;
     if (g_file_get_contents(path, &was, NULL, NULL) &&
         g_ascii_strtoull(was, NULL, 10) != first) {
         g_message("rcached: the last daemon in %s ran in another pid "
                   "namespace: which process a VM belongs to is not known until "
                   "its VMM connects again", dir->path);
+        dir->strange = true;
         rundir_scan_vms(dir, forget_pid, dir);
     }
 }

@@ -58,11 +58,12 @@ typedef struct RunDirVm {
 } RunDirVm;
 
 /**
- * rundir_check_pids() - forget the pids of VMs that are of another namespace
+ * rundir_check_pids() - forget the pids that are of another namespace
  * @first: the mark of process 1 (vmm-process.h)
  *
- * Before rundir_scan_vms().  Whose those VMs are is not known any more, so that
- * none of them is taken for dead.
+ * Before rundir_scan() and rundir_scan_vms().  Whose those VMs are is not known
+ * any more, so that none of them is taken for dead; nor is another process
+ * taken for a pager, which may be killed.
  */
 void rundir_check_pids(RunDir *dir, uint64_t first);
 

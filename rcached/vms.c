@@ -418,8 +418,8 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
     vm_limits_init(&vms->limits, config->most, config->most_of_user);
     vms->vms = g_hash_table_new_full(uuid_hash, uuid_equal, NULL,
                                      free_vm);
-    rundir_scan(config->dir, vms_seen, vms);
     rundir_check_pids(config->dir, vmm_process_mark(1));
+    rundir_scan(config->dir, vms_seen, vms);
     rundir_scan_vms(config->dir, vms_noted, vms);
     vms->listener = vmm_listener_new(config->vmm_path, &config->vmm_rights,
                                      config->hello_ms, vms_arrived, vms, errp);

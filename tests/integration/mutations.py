@@ -1507,6 +1507,12 @@ MUTATIONS = {
     "pids-of-another-namespace": (
         "rcached/rundir.c", "        rundir_scan_vms(dir, forget_pid, dir);\n",
         "", "unit-vms-next"),
+    "a-stranger-is-taken-for-a-pager": (
+        "rcached/rundir.c", "        dir->strange = true;\n", "",
+        "unit-vms-next"),
+    "strangers-are-pagers-for-the-next-daemon": (
+        "rcached/rundir.c", "    rundir_note_pager(fd, pager);\n}",
+        "    (void)fd;\n}", "unit-vms-next"),
     "the-own-disk-ends-with-a-pager": (
         "rcached/vm.c",
         "        vm->vmm_incarnation == vm->incarnation &&\n"

@@ -309,6 +309,32 @@ START_TEST(a_vm_of_another_pid_namespace_is_not_taken_for_dead)
 }
 END_TEST
 
+/* A pid of another namespace is a stranger's here, who would be killed. */
+START_TEST(a_pager_of_another_pid_namespace_is_known_by_its_link)
+{
+    struct LinkHello hello = { .incarnation = 42, .name = "web" };
+    g_autofree char *first = rundir_path(fix.dir, "pid-1");
+    int fd = start(1, 42, "web");
+    pid_t pager = pager_of(fd);
+    const Vm *vm;
+
+    vms_free(fix.vms);
+    ck_assert(g_file_set_contents(first, "1\n", -1, NULL));
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert_ptr_null(the_vm()->pager);
+    start(2, 42, "mail");       /* which makes the namespace this one */
+    fake_pump(100, NULL, NULL);
+    next_daemon();
+    memset(hello.uuid, 1, sizeof(hello.uuid));
+    vm = vms_find(fix.vms, "web");
+    ck_assert_ptr_nonnull(vm);
+    ck_assert_ptr_null(vm->pager);
+    ck_assert_ptr_eq(vms_link_hello(fix.vms, &hello, pager, NULL), vm);
+    ck_assert_int_eq(pager_process_pid(vm->pager), pager);
+    close(fd);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("vms-next");
@@ -332,6 +358,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_link_adopts_only_the_holder_of_the_lock);
     tcase_add_test(tc, a_vm_is_over_when_its_process_is_dead);
     tcase_add_test(tc, a_vm_of_another_pid_namespace_is_not_taken_for_dead);
+    tcase_add_test(tc, a_pager_of_another_pid_namespace_is_known_by_its_link);
     tcase_add_test(tc, one_daemon_in_a_folder_and_no_socket_after_it);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
