@@ -26,6 +26,7 @@ struct RunDir {
     char *path;
     char *host;                 /* what this host is called, or NULL */
     uint64_t first;             /* rundir_check_pids() */
+    bool first_noted;           /* by this daemon */
     bool strange;               /* pids here are of another namespace */
     int fd;
 };
@@ -269,19 +270,29 @@ static bool write_vm(RunDir *dir, const char *name, const RunDirVm *vm)
            !renameat(dir->fd, VM_NEW, dir->fd, name);
 }
 
-static bool write_first(const RunDir *dir)
+/* Once is enough: this daemon's namespace does not change. */
+static void write_first(RunDir *dir)
 {
     g_autofree char *path = rundir_path(dir, FIRST_FILE);
     g_autofree char *text = g_strdup_printf("%" PRIu64 "\n", dir->first);
+    g_autoptr(GError) error = NULL;
 
-    return g_file_set_contents(path, text, -1, NULL);
+    if (dir->first_noted) {
+        return;
+    }
+    dir->first_noted = g_file_set_contents(path, text, -1, &error);
+    if (!dir->first_noted) {
+        g_warning("rcached: %s: a restarted daemon may not know which process "
+                  "a VM belongs to", error->message);
+    }
 }
 
 void rundir_note_vm(RunDir *dir, const RunDirVm *vm)
 {
     g_autofree char *name = file_of(VM_PREFIX, vm->uuid);
 
-    if (!write_first(dir) || !write_vm(dir, name, vm)) {
+    write_first(dir);
+    if (!write_vm(dir, name, vm)) {
         g_warning("vm %s: cannot record whose it is (%s): a restarted daemon "
                   "may take another process for this VM", vm->name,
                   g_strerror(errno));
@@ -353,7 +364,7 @@ void rundir_check_pids(RunDir *dir, uint64_t first)
     g_autofree char *was = NULL;
 
     dir->first = first;
-    dir->strange = false;
+    dir->first_noted = dir->strange = false;
     if (g_file_get_contents(path, &was, NULL, NULL) &&
         g_ascii_strtoull(was, NULL, 10) != first) {
         g_message("rcached: the last daemon in %s ran in another pid "

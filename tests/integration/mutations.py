@@ -1513,6 +1513,11 @@ MUTATIONS = {
     "strangers-are-pagers-for-the-next-daemon": (
         "rcached/rundir.c", "    rundir_note_pager(fd, pager);\n}",
         "    (void)fd;\n}", "unit-vms-next"),
+    "a-vm-is-not-noted-if-the-namespace-is-not": (
+        "rcached/rundir.c",
+        "    if (!write_vm(dir, name, vm)) {\n        g_warning",
+        "    if (!dir->first_noted || !write_vm(dir, name, vm)) {\n"
+        "        g_warning", "unit-vms-next"),
     "the-own-disk-ends-with-a-pager": (
         "rcached/vm.c",
         "        vm->vmm_incarnation == vm->incarnation &&\n"

@@ -335,6 +335,27 @@ START_TEST(a_pager_of_another_pid_namespace_is_known_by_its_link)
 }
 END_TEST
 
+/* As where there is no room for a file more: whose a VM is, is known at least. */
+START_TEST(a_vm_is_noted_whatever_else_cannot_be)
+{
+    g_autofree char *first = rundir_path(fix.dir, "pid-1");
+    g_autofree char *file = vm_file();
+    int fd;
+
+    g_unlink(first);
+    ck_assert_int_eq(g_mkdir(first, 0700), 0);
+    fd = start(1, 42, "web");
+    pager_of(fd);
+    ck_assert(g_file_test(file, G_FILE_TEST_EXISTS));
+    /* And that one is written by the next who comes, when it can be. */
+    ck_assert_int_eq(g_rmdir(first), 0);
+    start(2, 42, "mail");
+    fake_pump(100, NULL, NULL);
+    ck_assert(g_file_test(first, G_FILE_TEST_EXISTS));
+    close(fd);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("vms-next");
@@ -359,6 +380,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_vm_is_over_when_its_process_is_dead);
     tcase_add_test(tc, a_vm_of_another_pid_namespace_is_not_taken_for_dead);
     tcase_add_test(tc, a_pager_of_another_pid_namespace_is_known_by_its_link);
+    tcase_add_test(tc, a_vm_is_noted_whatever_else_cannot_be);
     tcase_add_test(tc, one_daemon_in_a_folder_and_no_socket_after_it);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
