@@ -358,19 +358,22 @@ static void forget_pid(const RunDirVm *note, void *opaque)
     }
 }
 
-void rundir_check_pids(RunDir *dir, uint64_t first)
+bool rundir_check_pids(RunDir *dir, uint64_t first)
 {
     g_autofree char *path = rundir_path(dir, FIRST_FILE);
     g_autofree char *was = NULL;
 
     dir->first = first;
     dir->first_noted = dir->strange = false;
-    if (g_file_get_contents(path, &was, NULL, NULL) &&
-        g_ascii_strtoull(was, NULL, 10) != first) {
+    if (!g_file_get_contents(path, &was, NULL, NULL)) {
+        return false;
+    }
+    if (g_ascii_strtoull(was, NULL, 10) != first) {
         g_message("rcached: the last daemon in %s ran in another pid "
                   "namespace: which process a VM belongs to is not known until "
                   "its VMM connects again", dir->path);
         dir->strange = true;
         rundir_scan_vms(dir, forget_pid, dir);
     }
+    return true;
 }

@@ -64,8 +64,11 @@ typedef struct RunDirVm {
  * Before rundir_scan() and rundir_scan_vms().  Whose those VMs are is not known
  * any more, so that none of them is taken for dead; nor is another process
  * taken for a pager, which may be killed.
+ *
+ * Return: false: it is not known of which one they are, as an older daemon has
+ * written them
  */
-void rundir_check_pids(RunDir *dir, uint64_t first);
+bool rundir_check_pids(RunDir *dir, uint64_t first);
 
 /** RunDirSeen - one pager that is alive */
 typedef void RunDirSeen(const RunDirPager *pager, void *opaque);

@@ -47,6 +47,7 @@ struct Vms {
     LogLimit log;               /* of what is refused */
     VmLimits limits;
     GHashTable *vms;            /* uuid (in the Vm) to Vm */
+    bool pids_known;            /* rundir_check_pids() */
     guint sweep;
 };
 
@@ -303,7 +304,7 @@ static void vms_noted(const RunDirVm *note, void *opaque)
 
     vmm_process_find(&who, note->pid, note->mark, note->uid);
     if (!vm && vmm_process_alive(&who) == VMM_DEAD) {
-        if (vms->pagers.over) {
+        if (vms->pagers.over && vms->pids_known) {
             vms->pagers.over(note->uuid, note->incarnation, note->name,
                              vms->pagers.over_opaque);
         }
@@ -315,7 +316,9 @@ static void vms_noted(const RunDirVm *note, void *opaque)
     }
     if (vm->incarnation == note->incarnation) {
         vmm_process_move(&vm->vmm, &who);
-        vm->vmm_incarnation = note->incarnation;
+        if (vms->pids_known || vmm_process_alive(&vm->vmm) == VMM_ALIVE) {
+            vm->vmm_incarnation = note->incarnation;
+        }
         vm->bound_ms = note->bound_ms;
     }
     vmm_process_clear(&who);
@@ -418,7 +421,7 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
     vm_limits_init(&vms->limits, config->most, config->most_of_user);
     vms->vms = g_hash_table_new_full(uuid_hash, uuid_equal, NULL,
                                      free_vm);
-    rundir_check_pids(config->dir, vmm_process_mark(1));
+    vms->pids_known = rundir_check_pids(config->dir, vmm_process_mark(1));
     rundir_scan(config->dir, vms_seen, vms);
     rundir_scan_vms(config->dir, vms_noted, vms);
     vms->listener = vmm_listener_new(config->vmm_path, &config->vmm_rights,

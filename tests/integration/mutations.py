@@ -1518,6 +1518,12 @@ MUTATIONS = {
         "    if (!write_vm(dir, name, vm)) {\n        g_warning",
         "    if (!dir->first_noted || !write_vm(dir, name, vm)) {\n"
         "        g_warning", "unit-vms-next"),
+    "over-by-a-pid-of-no-namespace": (
+        "rcached/vms.c", "    if (vms->pids_known || vmm_process_alive",
+        "    if (1 || vmm_process_alive", "unit-vms-next"),
+    "forgotten-by-a-pid-of-no-namespace": (
+        "rcached/vms.c", "        if (vms->pagers.over && vms->pids_known) {",
+        "        if (vms->pagers.over) {", "unit-vms-next"),
     "the-own-disk-ends-with-a-pager": (
         "rcached/vm.c",
         "        vm->vmm_incarnation == vm->incarnation &&\n"

@@ -335,6 +335,35 @@ START_TEST(a_pager_of_another_pid_namespace_is_known_by_its_link)
 }
 END_TEST
 
+/* An older daemon has not said of which namespace its pids are. */
+START_TEST(nothing_is_over_where_the_namespace_is_not_known)
+{
+    g_autofree char *first = rundir_path(fix.dir, "pid-1");
+    bool killed_pager = _i;
+    Over over = { 0 };
+    pid_t vmm, pager;
+
+    fix.config.over = note_over;
+    fix.config.over_opaque = &over;
+    next_daemon();
+    vmm = other_vmm(1, 42, "stubborn");
+    pager = wait_for_pager();
+    vms_free(fix.vms);
+    kill_vmm(vmm);
+    if (killed_pager) {
+        kill(pager, SIGKILL);
+        waitpid(pager, NULL, 0);
+    }
+    ck_assert_int_eq(g_unlink(first), 0);
+    fix.vms = vms_new(&fix.config, NULL);
+    if (!killed_pager) {
+        kill(pager, SIGKILL);
+    }
+    ck_assert(fake_pump(5000, no_vm, NULL));
+    ck_assert_uint_eq(over.n, 0);
+}
+END_TEST
+
 /* As where there is no room for a file more: whose a VM is, is known at least. */
 START_TEST(a_vm_is_noted_whatever_else_cannot_be)
 {
@@ -380,6 +409,8 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_vm_is_over_when_its_process_is_dead);
     tcase_add_test(tc, a_vm_of_another_pid_namespace_is_not_taken_for_dead);
     tcase_add_test(tc, a_pager_of_another_pid_namespace_is_known_by_its_link);
+    tcase_add_loop_test(tc, nothing_is_over_where_the_namespace_is_not_known,
+                        0, 2);
     tcase_add_test(tc, a_vm_is_noted_whatever_else_cannot_be);
     tcase_add_test(tc, one_daemon_in_a_folder_and_no_socket_after_it);
     suite_add_tcase(suite, tc);
