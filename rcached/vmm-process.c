@@ -54,7 +54,8 @@ VmmAlive vmm_process_alive(const VmmProcess *p)
     if (p->pidfd < 0) {
         return VMM_NOT_KNOWN;
     }
-    return poll(&pfd, 1, 0) == 1 ? VMM_DEAD : VMM_ALIVE;
+    return poll(&pfd, 1, 0) == 1 && pfd.revents & POLLIN ? VMM_DEAD
+                                                         : VMM_ALIVE;
 }
 
 /* The name, the second field, may have blanks and parentheses in it. */

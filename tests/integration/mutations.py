@@ -1524,6 +1524,9 @@ MUTATIONS = {
     "forgotten-by-a-pid-of-no-namespace": (
         "rcached/vms.c", "        if (vms->pagers.over && vms->pids_known) {",
         "        if (vms->pagers.over) {", "unit-vms-next"),
+    "any-word-of-poll-is-a-death": (
+        "rcached/vmm-process.c", "== 1 && pfd.revents & POLLIN ?",
+        "== 1 ?", "unit-vmm-process"),
     "the-own-disk-ends-with-a-pager": (
         "rcached/vm.c",
         "        vm->vmm_incarnation == vm->incarnation &&\n"

@@ -51,6 +51,19 @@ START_TEST(a_process_is_found_again)
 }
 END_TEST
 
+/* Whatever else poll(2) may say of it. */
+START_TEST(only_a_pidfd_says_that_one_is_dead)
+{
+    VmmProcess p;
+    int fd = dup(0);
+
+    vmm_process_init(&p);
+    p.pidfd = fd;
+    close(fd);
+    ck_assert_int_eq(vmm_process_alive(&p), VMM_ALIVE);
+}
+END_TEST
+
 START_TEST(one_that_has_its_pid_now_is_another)
 {
     VmmProcess us, before;
@@ -131,6 +144,7 @@ int main(void)
     SRunner *runner;
     int failed;
 
+    tcase_add_test(tc, only_a_pidfd_says_that_one_is_dead);
     tcase_add_test(tc, a_process_is_found_again);
     tcase_add_test(tc, one_that_has_its_pid_now_is_another);
     tcase_add_test(tc, without_its_mark_nothing_is_known);
