@@ -27,16 +27,20 @@ static bool is_wanted(const Farewell *f)
     return f->wanted_at && f->wanted_at + FAREWELL_WANTED_NS >= f->began;
 }
 
-static FarewellState after_doubt(const Farewell *f, const FarewellSeen *seen,
+static FarewellState after_doubt(Farewell *f, const FarewellSeen *seen,
                                  uint64_t now)
 {
+    if (!seen->alone && !seen->waits) {
+        f->alone_since = 0;
+    } else if (!f->alone_since) {
+        f->alone_since = now;
+    }
     if (seen->dead || seen->bye) {
         return FAREWELL_RELEASING;
     }
     if (is_wanted(f) ||
         (seen->home && now - f->since >= FAREWELL_HOME_NS) ||
-        ((seen->alone || seen->waits) &&
-         now - f->since >= FAREWELL_ALONE_NS)) {
+        (f->alone_since && now - f->alone_since >= FAREWELL_ALONE_NS)) {
         return FAREWELL_OVER;
     }
     return FAREWELL_DOUBT;

@@ -85,13 +85,14 @@ typedef struct FarewellSeen {
  * struct Farewell - written by farewell.c; .wanted_at by uplink-messages.c
  * @began: ns, the VMM's connection ended
  * @since: ns, the state is what it is
+ * @alone_since: ns, nobody could tell us, or the guest waits; 0: not so
  * @wanted_at: ns, the daemon said that somebody wants the place; 0: never
  * @dead: the VMM is, as was seen last
  */
 typedef struct Farewell {
     FarewellState state;
     uint64_t began, since;
-    uint64_t wanted_at;
+    uint64_t alone_since, wanted_at;
     bool dead;
 } Farewell;
 

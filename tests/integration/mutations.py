@@ -1481,6 +1481,10 @@ MUTATIONS = {
     "farewell-a-lost-bye-is-waited-for": (
         "rcached/pager/farewell.c", "        (seen->home &&",
         "        (0 && seen->home &&", "unit-farewell"),
+    "farewell-who-is-alone-late-has-no-time": (
+        "rcached/pager/farewell.c",
+        "now - f->alone_since >= FAREWELL_ALONE_NS",
+        "now - f->since >= FAREWELL_ALONE_NS", "unit-farewell"),
     "farewell-nobody-is-told-to-leave": (
         "rcached/vms.c",
         "            link_send_leave(vm->link);\n", "            ;\n",

@@ -61,11 +61,30 @@ START_TEST(who_is_waited_for_does_not_stay)
         seen = (FarewellSeen) { .held = true };
         *why[i] = true;
         farewell_begin(f, now);
+        ck_assert_int_eq(look(), FAREWELL_DOUBT);
         ck_assert_int_eq(after(FAREWELL_ALONE_NS - 1), FAREWELL_DOUBT);
         ck_assert_int_eq(after(1), FAREWELL_OVER);
         seen.dead = true;
         ck_assert_int_eq(look(), FAREWELL_OVER);
     }
+}
+END_TEST
+
+/* A daemon that is started anew is away for a moment only. */
+START_TEST(who_becomes_alone_late_has_as_long)
+{
+    farewell_begin(f, now);
+    ck_assert_int_eq(after(HOUR_NS), FAREWELL_DOUBT);
+    for (int i = 0; i < 3; i++) {
+        seen.alone = true;
+        ck_assert_int_eq(look(), FAREWELL_DOUBT);
+        ck_assert_int_eq(after(FAREWELL_ALONE_NS - 1), FAREWELL_DOUBT);
+        seen.alone = false;
+        ck_assert_int_eq(after(1), FAREWELL_DOUBT);
+    }
+    seen.alone = true;
+    look();
+    ck_assert_int_eq(after(FAREWELL_ALONE_NS), FAREWELL_OVER);
 }
 END_TEST
 
@@ -281,6 +300,7 @@ int main(void)
     tcase_add_test(tc, nothing_before_it_begins);
     tcase_add_test(tc, a_doubt_has_no_end_of_its_own);
     tcase_add_test(tc, who_is_waited_for_does_not_stay);
+    tcase_add_test(tc, who_becomes_alone_late_has_as_long);
     tcase_add_test(tc, a_doubt_ends_where_nothing_is_away);
     tcase_add_test(tc, who_is_wanted_away_goes_at_once);
     tcase_add_test(tc, the_dead_have_a_minute);
