@@ -35,16 +35,23 @@ static bool vmm_is_dead(Pager *p)
     return p->vmm.gone;
 }
 
-/* Is there anybody who had to wait for this pager's end? */
+/*
+ * Is there anybody who had to wait for this pager's end?  All that report.c
+ * counts as waiting, and faults that nobody has read.
+ */
 static bool guest_waits(const Pager *p)
 {
+    uint64_t page, since;
+
     for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr; i++) {
         if (p->fetches.entry[i].used && p->fetches.entry[i].demand) {
             return true;
         }
     }
     return is_readable(p->guest.uffd) ||
-           room_queue_len(&p->faults.room) || room_queue_len(&p->faults.retry);
+           room_queue_len(&p->faults.room) ||
+           room_queue_len(&p->faults.retry) || p->faults.fetch.len ||
+           p->faults.lost.nr || page_errors_oldest(&p->errors, &page, &since);
 }
 
 static bool any_lease(const Pager *p)
