@@ -364,7 +364,7 @@ START_TEST(nothing_is_over_where_the_namespace_is_not_known)
 }
 END_TEST
 
-/* As where there is no room for a file more: whose a VM is, is known at least. */
+/* As where there is no room for one file more: whose a VM is, is known. */
 START_TEST(a_vm_is_noted_whatever_else_cannot_be)
 {
     g_autofree char *first = rundir_path(fix.dir, "pid-1");
