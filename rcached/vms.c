@@ -225,18 +225,29 @@ static void refuse_new(Vms *vms, int fd, const struct RcacheVmmHello *hello,
     vmm_refuse(fd, status, why);
 }
 
-/* With those that are over and have not been swept away yet. */
-static unsigned vms_of(const Vms *vms, uid_t uid)
+/*
+ * How many VMs, with those that are over and have not been swept away yet; of
+ * one user, or with VMM_NO_UID of all.  Those that have ended keep no place
+ * from who starts again.  But their pagers are processes for a minute: as many
+ * as there may be VMs, @most, are not counted.
+ */
+static unsigned vms_of(const Vms *vms, uid_t uid, unsigned most)
 {
+    unsigned n = 0, ended = 0;
     GHashTableIter iter;
     gpointer value;
-    unsigned n = 0;
 
     g_hash_table_iter_init(&iter, vms->vms);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        n += ((const Vm *)value)->vmm.uid == uid;
+        const Vm *vm = value;
+        bool is_ended = vm_has_ended(vm);
+
+        if (uid == VMM_NO_UID || vm->vmm.uid == uid) {
+            n += !is_ended;
+            ended += is_ended;
+        }
     }
-    return n;
+    return n + ended - MIN(ended, most);
 }
 
 /* A VM that is not known: its entry, or NULL if it may not come. */
@@ -250,9 +261,10 @@ static Vm *arrival_new(Vms *vms, int fd, const struct RcacheVmmHello *hello,
         refuse_new(vms, fd, hello, who, -ENOTSUP, error->message);
         return NULL;
     }
-    many = vm_limits_judge(&vms->limits, g_hash_table_size(vms->vms),
-                           vms_of(vms, who->uid), who->uid,
-                           g_get_monotonic_time());
+    many = vm_limits_judge(&vms->limits,
+                           vms_of(vms, VMM_NO_UID, vms->limits.all.max),
+                           vms_of(vms, who->uid, vms->limits.each.max),
+                           who->uid, g_get_monotonic_time());
     if (many) {
         refuse_new(vms, fd, hello, who, -EDQUOT, many);
         return NULL;

@@ -1493,6 +1493,9 @@ MUTATIONS = {
         "rcached/pager/uplink-messages.c",
         "        p->farewell.wanted_at = pager_now();\n", "        ;\n",
         "started_again_at_once"),
+    "the-ended-keep-their-place": (
+        "rcached/vms.c", "    return n + ended - MIN(ended, most);",
+        "    return n + ended;", "unit-leaving"),
     "the-ended-are-vms": (
         "rcached/vm.c",
         "    return vm->pager && vm->figures.leaving &&",

@@ -124,6 +124,34 @@ START_TEST(the_place_is_given_to_who_wants_it)
 }
 END_TEST
 
+/* Who has ended takes no place; one more of them than there may be does. */
+START_TEST(who_has_ended_does_not_count)
+{
+    g_autofree char *path = rundir_path(daemon_.rcached->dir, "vmm.sock");
+    struct RcacheVmmHello hello = fake_vmm_hello(UUID + 2, 42, "mail");
+    VmLimits *limits = (VmLimits *)vms_limits(daemon_.rcached->vms);
+    char answer[RCACHE_VMM_MSG_MAX];
+    pid_t vmm = vmm_of_another_process();
+    int fd, refused;
+
+    *(_i ? &limits->all.max : &limits->each.max) = 1;
+    ck_assert(fake_pump(5000, has_stats, NULL));
+    kill(vmm, SIGKILL);
+    waitpid(vmm, NULL, 0);
+    ck_assert(fake_pump(5000, has_ended, NULL));
+    fd = daemon_vm(&daemon_, UUID + 1, "web");
+    ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "web"));
+    ck_assert_uint_eq(limits->all.refused + limits->each.refused, 0);
+    refused = fake_vmm_connect(path);
+    ck_assert_int_eq(send(refused, &hello, sizeof(hello), 0), sizeof(hello));
+    ck_assert_int_gt(fake_vmm_recv(refused, answer), 0);
+    ck_assert_ptr_null(vms_find(daemon_.rcached->vms, "mail"));
+    ck_assert_uint_eq(limits->all.refused + limits->each.refused, 1);
+    close(refused);
+    close(fd);
+}
+END_TEST
+
 /* It says nothing until all the memory is free, and no guest waits for it. */
 START_TEST(who_leaves_may_be_silent_for_longer)
 {
@@ -156,6 +184,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, who_has_ended_is_no_vm);
     tcase_add_test(tc, the_place_is_given_to_who_wants_it);
+    tcase_add_loop_test(tc, who_has_ended_does_not_count, 0, 2);
     tcase_add_test(tc, who_leaves_may_be_silent_for_longer);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
