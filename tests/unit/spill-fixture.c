@@ -31,6 +31,7 @@ void spill_set_up(void)
 {
     fixture_set_up();
     provider_free(provider);
+    config.stall_ms = 60 * 1000;        /* a request may wait for the disk */
     kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     config.keep = keep;
     config.spill_dir = ".";
