@@ -203,15 +203,16 @@ FLOOD = '''
 import socket, sys
 for i in range(100000):
     c = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-    c.sendall(b"\\x16")
-    if i % 100 == 99:
-        c.settimeout(0.5)
-        try:
-            # A fatal alert: access_denied.
-            if c.recv(7)[-2:] == bytes((2, 49)):
-                sys.exit(0)
-        except socket.timeout:
-            pass
+    c.settimeout(0.5)
+    try:
+        c.sendall(b"\\x16")
+        # A fatal alert: access_denied.
+        if i % 100 == 99 and c.recv(7)[-2:] == bytes((2, 49)):
+            sys.exit(0)
+    except socket.timeout:
+        pass
+    except ConnectionError:     # it is not even listened to any more
+        sys.exit(0)
     c.close()
 sys.exit("nothing has ended it")
 '''
