@@ -153,11 +153,12 @@ def found_out(vm):
 
 def attacked(build, attack, vms=1, later=False, **options):
     """
-    Two copies of each page, one of some at provider0, which attacks.  With
-    @later it keeps what it has, and attacks when that is not what was stored
-    last.
+    Two copies of each page, one of them at provider0, which attacks; the last
+    provider takes none before.  With @later it keeps what it has, and attacks
+    when that is not what was stored last.
     """
     with Cluster(build, providers=3) as c:
+        drain(c, c.providers[2])
         guests = [Vm(c.requester, number=n + 1, mem=64, local_max=24,
                      seconds=600, threads=4, write_percent=30, copies=2,
                      **options) for n in range(vms)]
@@ -166,8 +167,10 @@ def attacked(build, attack, vms=1, later=False, **options):
                      lambda vm=vm: vm.stats()["evicted_pages"] > 20000, 90)
         for vm in guests:
             two_everywhere(c, vm)
+        drain(c, c.providers[2], undo=True)
         evil = slabs(c.providers[0])
-        assert sum(len(slab.used()) for slab in evil) > 1000
+        used = sum(len(slab.used()) for slab in evil)
+        assert used > 1000, used
         if later:
             attack = attack(evil)
             for vm in guests:
@@ -180,7 +183,9 @@ def attacked(build, attack, vms=1, later=False, **options):
         told(c)
         for vm in guests:
             goes_on(vm)
-            assert "provider provider0 returned wrong bytes" in vm.said()
+            wait_for("its VMM to say so",
+                     lambda vm=vm: "provider provider0 returned wrong bytes" in
+                     vm.said(), 30)
         for vm in guests:
             result = vm.quit()
             expect_clean(result)
