@@ -2,13 +2,14 @@
 /*
  * server: the thread that answers requesters.  See server.h.
  *
- * A round of the loop: let the ring run what has completed; give some of the
- * connections for which there is something to do their turns (turns.h); finish
- * the connections that nothing is busy on any more, and answer the CLAIMs of
- * new sessions that waited for them; give back one piece of memory of leases
- * that have ended; judge the peer of one connection by certificates that are
- * new; move a piece of a slab to the spill file or back.  The ring sleeps only
- * when nobody waits for a turn and the last three of these have nothing to do.
+ * A round of the loop: let the ring run what has completed; finish the
+ * connections that nothing is busy on any more, and answer the CLAIMs of new
+ * sessions that waited for them; where nobody waits for a turn, or has waited
+ * for WORK_ROUNDS rounds: give back one piece of memory of leases that have
+ * ended, judge the peer of one connection by certificates that are new, and
+ * move a piece of a slab to the spill file or back; last, since all of these
+ * give turns, let some of the connections that wait have theirs (turns.h).
+ * The ring sleeps only when nobody waits and nothing of the rest is left.
  *
  * Silent connections cost little and not for long: there are at most so many
  * that have not said HELLO, and so many of one address; the oldest gives way
