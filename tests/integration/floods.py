@@ -218,6 +218,7 @@ def requests_without_end(build):
                 while not over.is_set():
                     served[0] += len(sock.recv(1 << 18))
 
+        flood = []
         for i in range(6):
             sock = mallory.connect(provider, 9470)
             sock.sendall(hello("mallory", ROLE_FAULT if i % 2 else ROLE_BULK,
@@ -233,6 +234,9 @@ def requests_without_end(build):
                                epoch=1, count=64))
             assert read(sock)[:2] == (17, 0)
             get = frame(18, slots, lease=number, epoch=1, count=64) * 8
+            flood.append((sock, get))
+        # Only now: what it still has to be told would be behind its own flood.
+        for sock, get in flood:
             for thread in (threading.Thread(target=ask, args=(sock, get)),
                            threading.Thread(target=take, args=(sock,))):
                 thread.daemon = True

@@ -172,9 +172,9 @@ def own_disk_for_a_copy(build):
         lender, other = c.providers
         drain(c, other)
         vm = guest(c, copies=2)
-        wait_on_disk(c, 32 * MIB)
+        wait_on_disk(c, 48 * MIB)
         wait_for("all to have two copies",
-                 lambda: c.status(lender)["stored_bytes"] > 32 * MIB and
+                 lambda: c.status(lender)["stored_bytes"] > 48 * MIB and
                  not one_copy(c), 60)
         lender.processes["rcached"].popen.kill()
         lender.processes["rcached"].popen.wait()

@@ -8,7 +8,8 @@ import socket
 import struct
 import subprocess
 
-from cluster import Cluster, Vm, expect_clean, goes_on, wait_for
+from cluster import (Cluster, Vm, expect_clean, goes_on, pagers_of,
+                     wait_for)
 from crash_points import SPIN, CrashCluster, check, under_load
 
 SCENARIOS = {}
@@ -17,21 +18,6 @@ SCENARIOS = {}
 def scenario(function):
     SCENARIOS[function.__name__] = function
     return function
-
-
-def pagers_of(host):
-    """The pids of all pagers on @host."""
-    link = f"--link={host.path('pager.sock')}".encode()
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                argv = f.read().split(b"\0")
-        except OSError:
-            continue
-        if b"--pager" in argv and link in argv:
-            found.append(int(pid))
-    return found
 
 
 def pager_of(host):
