@@ -3,6 +3,7 @@
 #include "rcached/pager/own-disk.h"
 
 #include "rcached/pager/pager.h"
+#include "rcached/pager/places.h"
 #include "rcached/pager/put-choice.h"
 #include "rcached/pager/wanting.h"
 
@@ -69,8 +70,8 @@ static uint32_t slabs_elsewhere(const Pager *p, const Lease *disk,
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (!l->remote->own && revoke_can_take(p, l, disk, now)) {
-            slabs += revoke_unused(p, l);
+        if (!l->remote->own && places_can_take(p, l, disk, now)) {
+            slabs += places_unused(p, l);
         }
     }
     return slabs;

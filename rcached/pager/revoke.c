@@ -19,6 +19,7 @@
 #include "common/wire-move.h"
 #include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/places.h"
 #include "rcached/pager/tag.h"
 
 /*
@@ -30,97 +31,13 @@
 
 /* ------------------------------------------------------ what is to be left */
 
-static uint32_t lease_keep(const Lease *l)
-{
-    return l->ceding ? MIN(l->keep, l->cede_to) : l->keep;
-}
-
-/* Does it lose slabs for being slow only? */
-static bool lease_only_cedes(const Lease *l)
-{
-    return l->ceding && l->keep >= l->nr_slabs;
-}
-
-/* Slabs that a lease has to lose and that no DROP is out for. */
-static uint32_t lease_excess(const Lease *l)
-{
-    uint32_t has = l->nr_slabs - MIN(l->drops->len, l->nr_slabs);
-
-    return l->releasing || has <= lease_keep(l) ? 0 : has - lease_keep(l);
-}
-
-static bool lease_can_take(const Pager *p, const Lease *l,
-                           const Lease *from, uint64_t now)
-{
-    return l != from && lease_ready(l) && !l->releasing && !l->lost &&
-           !l->sweep && lease_keep(l) >= l->nr_slabs &&
-           l->remote->features & RCACHE_FEATURE_MOVE &&
-           !passage_is_suspect(&l->remote->passage) && !l->abandoned &&
-           (!from || (l->remote != from->remote &&
-                      !(lease_only_cedes(from) && l->remote->judge.slow) &&
-                      !health_shuns(&p->health, l->remote, now) &&
-                      !avoid_is(p->moves.avoid, from->remote, l->remote, now) &&
-                      l->slab_pages == from->slab_pages));
-}
-
-/*
- * This host's own disk takes what has nowhere else to go, and only where the
- * other provider can reach it.
- */
-static bool disk_can_take(const Lease *disk, const Lease *from)
-{
-    return !lease_only_cedes(from) && (!remote_is_loopback(disk->remote) ||
-                                       remote_is_loopback(from->remote));
-}
-
-bool revoke_can_take(const Pager *p, const Lease *l, const Lease *from,
-                     uint64_t now)
-{
-    return lease_can_take(p, l, from, now) &&
-           (!from || !l->remote->own || disk_can_take(l, from));
-}
-
-static bool slab_is_empty(const Pager *p, uint32_t i, const Lease *l)
-{
-    const SlotSlab *s = &p->slots.slabs[i];
-
-    return slots_is_at(s, l->index) && !s->nr_used && !s->frozen;
-}
-
-/* Is @l the only place of an empty slab, so that it can be used for another? */
-static bool slab_is_unused(const Pager *p, uint32_t i, const Lease *l)
-{
-    const SlotSlab *s = &p->slots.slabs[i];
-
-    return slab_is_empty(p, i, l) &&
-           s->place[!slots_which(s, l->index)].lease == SLOTS_NO_LEASE;
-}
-
 uint64_t revoke_keeps(const Pager *p, const Lease *l)
 {
     uint64_t listed = p->slots.pages[l->index];
     uint64_t slab_pages = l->slab_pages;
 
     return MIN(MAX(listed, l->nr_slabs * slab_pages),
-               lease_keep(l) * slab_pages);
-}
-
-/*
- * Can a slab be moved from @l?  A stale place may lack pages: what is copied
- * from it must not count as whole.  It goes by itself (copies.c), unless there
- * is no other.
- */
-static bool slab_can_leave(const Pager *p, uint32_t i, const Lease *l)
-{
-    const SlotSlab *s = &p->slots.slabs[i];
-
-    return slots_is_at(s, l->index) && !s->frozen &&
-           (slots_counts(s, slots_which(s, l->index)) || !slots_copies(s));
-}
-
-uint32_t revoke_unused(const Pager *p, const Lease *l)
-{
-    return l->spare->len + p->slots.alone[l->index];
+               places_kept(l) * slab_pages);
 }
 
 static unsigned moves_from(const Pager *p, const Lease *l)
@@ -133,67 +50,27 @@ static unsigned moves_from(const Pager *p, const Lease *l)
     return n;
 }
 
-/* Slabs that moves out of @from may go to, by lease. */
-static void room_count(const Pager *p, const Lease *from,
-                       uint32_t room[RCACHE_NR_LEASES])
+/* Slabs that are to leave @l and that no move is under way for. */
+static uint32_t slabs_to_move(const Pager *p, const Lease *l)
 {
-    uint64_t now = pager_now();
-    const Lease *l;
+    uint32_t excess = places_excess(l), moving = moves_from(p, l);
 
-    LEASES_FOREACH(l, &p->leases) {
-        room[l->index] = revoke_can_take(p, l, from, now)
-                             ? revoke_unused(p, l) : 0;
-    }
-}
-
-/* A lease with room for a slab that leaves @from, or NULL. */
-static const Lease *room_find(const Pager *p, uint32_t slab, const Lease *from,
-                              const uint32_t room[RCACHE_NR_LEASES])
-{
-    const Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        if (room[l->index] && apart_may_be_at(p, slab, from, l)) {
-            return l;
-        }
-    }
-    return NULL;
-}
-
-/* Slabs of @l, with something stored in them, that find no place. */
-static uint32_t slabs_lacking(const Pager *p, const Lease *l)
-{
-    uint32_t excess = lease_excess(l), filled = 0, found = 0;
-    uint32_t room[RCACHE_NR_LEASES];
-
-    if (!excess) {
-        return 0;
-    }
-    excess -= MIN(excess, moves_from(p, l));
-    room_count(p, l, room);
-    for (uint32_t i = 0; i < p->slots.nr && found < excess; i++) {
-        const Lease *to;
-
-        if (!slab_can_leave(p, i, l) || !p->slots.slabs[i].nr_used) {
-            continue;
-        }
-        filled++;
-        to = room_find(p, i, l, room);
-        if (to) {
-            room[to->index]--;
-            found++;
-        }
-    }
-    return MIN(excess, filled) - found;
+    return excess - MIN(excess, moving);
 }
 
 uint64_t revoke_lacking(const Pager *p)
 {
-    uint64_t lacking = 0;
+    uint64_t lacking = 0, now = pager_now();
+    Places taken = { 0 };
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        lacking += slabs_lacking(p, l) * (uint64_t)l->slab_pages;
+        uint32_t most = slabs_to_move(p, l), filled, found;
+
+        if (most) {
+            found = places_find(p, l, most, &taken, &filled, now);
+            lacking += (MIN(most, filled) - found) * (uint64_t)l->slab_pages;
+        }
     }
     return MIN(lacking, STEP_PAGES);
 }
@@ -205,7 +82,7 @@ static bool is_out_of_reach(const Pager *p, const Remote *to, bool any,
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if ((any || lease_excess(l)) &&
+        if ((any || places_excess(l)) &&
             avoid_is(p->moves.avoid, l->remote, to, now)) {
             return true;
         }
@@ -240,7 +117,7 @@ bool revoke_pending(const Pager *p)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (lease_excess(l)) {
+        if (places_excess(l)) {
             return true;
         }
     }
@@ -409,7 +286,7 @@ bool revoke_take_unused(Pager *p, Lease *l, uint32_t not, uint32_t *number)
         }
     }
     for (uint32_t i = 0; p->slots.alone[l->index] && i < p->slots.nr; i++) {
-        if (i != not && slab_is_unused(p, i, l)) {
+        if (i != not && places_is_unused(p, i, l)) {
             const SlotSlab *s = &p->slots.slabs[i];
 
             *number = s->place[slots_which(s, l->index)].number;
@@ -429,7 +306,7 @@ static bool lease_part_with_empty(Pager *p, Lease *l, uint32_t *number)
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        if (slab_is_empty(p, i, l)) {
+        if (places_is_empty(p, i, l)) {
             int which = slots_which(s, l->index);
 
             *number = s->place[which].number;
@@ -450,16 +327,16 @@ static uint32_t lease_least_used(const Pager *p, const Lease *l)
 {
     uint32_t best = RCACHE_NR_SLABS, least = UINT32_MAX;
     uint64_t now = pager_now();
-    uint32_t room[RCACHE_NR_LEASES];
+    Places places;
 
-    room_count(p, l, room);
+    places_count(p, l, NULL, now, &places);
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        if (slab_can_leave(p, i, l) && s->nr_used < least &&
+        if (places_can_leave(p, i, l) && s->nr_used < least &&
             !compare_keeps_off(p, i) &&
             !moves_is_put_off(&p->moves, i, now) &&
-            room_find(p, i, l, room)) {
+            places_for(p, i, l, &places)) {
             best = i;
             least = s->nr_used;
         }
@@ -474,7 +351,7 @@ static Lease *find_place(Pager *p, uint32_t slab, const Lease *leaves,
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (l->remote->own == own && revoke_can_take(p, l, from, now) &&
+        if (l->remote->own == own && places_can_take(p, l, from, now) &&
             apart_may_be_at(p, slab, leaves, l) &&
             revoke_take_unused(p, l, slab, number)) {
             return l;
@@ -513,11 +390,11 @@ static void lease_leave(Pager *p, Lease *l, uint64_t now)
 {
     uint32_t number;
 
-    while (lease_excess(l) && now >= l->drop_at &&
+    while (places_excess(l) && now >= l->drop_at &&
            lease_part_with_empty(p, l, &number)) {
         lease_drop_slab(p, l, number);
     }
-    while (lease_excess(l) > moves_from(p, l) && now >= l->move_at &&
+    while (places_excess(l) > moves_from(p, l) && now >= l->move_at &&
            p->moves.nr < MOVES_MAX && lease_move_one(p, l)) {
         /* the next one */
     }
@@ -531,7 +408,7 @@ uint64_t revoke_give_back(Pager *p, uint64_t pages)
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (!revoke_can_take(p, l, NULL, 0) || l->to_free->len ||
+        if (!places_can_take(p, l, NULL, 0) || l->to_free->len ||
             l->remote->own) {
             continue;
         }
@@ -569,13 +446,13 @@ void revoke_tick(Pager *p, uint64_t now)
     }
     move_retry(p, now);
     LEASES_FOREACH(l, &p->leases) {
-        if (lease_ready(l) && lease_excess(l) && !l->sweep) {
+        if (lease_ready(l) && places_excess(l) && !l->sweep) {
             lease_leave(p, l, now);
         }
-        leaving |= lease_excess(l);
+        leaving |= places_excess(l);
     }
     LEASES_FOREACH(l, &p->leases) {
-        if (!leaving && revoke_can_take(p, l, NULL, now)) {
+        if (!leaving && places_can_take(p, l, NULL, now)) {
             lease_list_spares(p, l);
         }
     }

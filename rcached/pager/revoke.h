@@ -73,16 +73,6 @@ unsigned revoke_avoids(const Pager *p, bool copying,
 uint64_t revoke_give_back(Pager *p, uint64_t pages);
 
 /**
- * revoke_can_take() - may a slab go to @l?
- * @from: the lease its bytes are at; NULL: none
- */
-bool revoke_can_take(const Pager *p, const Lease *l, const Lease *from,
-                     uint64_t now);
-
-/** revoke_unused() - slabs of @l that nothing uses */
-uint32_t revoke_unused(const Pager *p, const Lease *l);
-
-/**
  * revoke_take_unused() - take a slab of @l that nothing uses for another
  * @not: of the slab table, but not this one
  * @number: the provider's

@@ -4,6 +4,7 @@
 
 #include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/places.h"
 
 #define WANTING_MAX     (8 * RCACHE_SLAB_PAGES_MAX)
 
@@ -15,8 +16,8 @@ static uint32_t unused_count(const Pager *p, uint64_t now,
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        unused[l->index] = revoke_can_take(p, l, NULL, now)
-                               ? revoke_unused(p, l) : 0;
+        unused[l->index] = places_can_take(p, l, NULL, now)
+                               ? places_unused(p, l) : 0;
         all += unused[l->index];
     }
     return all;
@@ -59,7 +60,7 @@ static bool slab_finds_place(const Pager *p, uint32_t slab, const Lease *from,
 
     LEASES_FOREACH(l, &p->leases) {
         if (unused[l->index] && !(leaves && l->remote->own) &&
-            revoke_can_take(p, l, from, now) &&
+            places_can_take(p, l, from, now) &&
             apart_may_be_at(p, slab, leaves, l)) {
             unused[l->index]--;
             return true;

@@ -1316,12 +1316,12 @@ MUTATIONS = {
         "            l->slab_pages", "unit-apart"),
     "one-slab-keeps-all-from-leaving": (
         "rcached/pager/revoke.c",
-        "            room_find(p, i, l, room)) {", "            now) {",
+        "            places_for(p, i, l, &places)) {", "            now) {",
         "unit-revoke"),
     "room-beside-the-other-copy": (
-        "rcached/pager/revoke.c",
-        "        if (room[l->index] && apart_may_be_at(p, slab, from, l)) {\n",
-        "        if (room[l->index] && slab < RCACHE_NR_SLABS) {\n",
+        "rcached/pager/places.c",
+        "places->nr[l->index] && apart_may_be_at(p, slab, from, l)",
+        "places->nr[l->index] && slab < RCACHE_NR_SLABS",
         "unit-revoke"),
     "copied-wrong-again-and-again": (
         "rcached/pager/move.c",
@@ -1367,7 +1367,7 @@ MUTATIONS = {
         "rcached/pager/lease-demand.c",
         "health_shuns(&p->health, r, now) || ", "", "unit-lease-demand"),
     "moved-to-one-that-is-shunned": (
-        "rcached/pager/revoke.c",
+        "rcached/pager/places.c",
         "                      !health_shuns(&p->health, l->remote, now) &&\n",
         "", "unit-revoke"),
     "leases-of-one-that-is-shunned": (

@@ -8,6 +8,7 @@
 
 #include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/places.h"
 #include "rcached/pager/put-choice.h"
 
 #define PAGES   64u             /* of a slab */
@@ -29,12 +30,12 @@ uint64_t pager_now(void)
     return now;
 }
 
-uint32_t revoke_unused(const Pager *pager, const Lease *l)
+uint32_t places_unused(const Pager *pager, const Lease *l)
 {
     return unused[l->index];
 }
 
-bool revoke_can_take(const Pager *pager, const Lease *l, const Lease *from,
+bool places_can_take(const Pager *pager, const Lease *l, const Lease *from,
                      uint64_t at)
 {
     return l != from;

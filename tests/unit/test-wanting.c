@@ -8,6 +8,7 @@
 
 #include "rcached/pager/apart.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/places.h"
 #include "rcached/pager/wanting.h"
 
 #define PAGES   64u             /* of a slab */
@@ -20,12 +21,12 @@ static uint32_t unused[4];
 static Wanting w;
 static const Lease *away;
 
-uint32_t revoke_unused(const Pager *pager, const Lease *l)
+uint32_t places_unused(const Pager *pager, const Lease *l)
 {
     return unused[l->index];
 }
 
-bool revoke_can_take(const Pager *pager, const Lease *l, const Lease *from,
+bool places_can_take(const Pager *pager, const Lease *l, const Lease *from,
                      uint64_t now)
 {
     return l != from && l != away;
