@@ -62,22 +62,7 @@ void own_disk_answer(Pager *p, bool used)
     p->disk.at = used ? 0 : pager_now() + REFUSED_NS;
 }
 
-/* Slabs of other hosts that one of @disk could go to. */
-static uint32_t slabs_elsewhere(const Pager *p, const Lease *disk,
-                                uint64_t now)
-{
-    uint32_t slabs = 0;
-    const Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        if (!l->remote->own && places_can_take(p, l, disk, now)) {
-            slabs += places_unused(p, l);
-        }
-    }
-    return slabs;
-}
-
-/* Those that are on their way to one. */
+/* Slabs of @disk that are on their way to another host. */
 static uint32_t slabs_moving(const Pager *p, const Lease *disk)
 {
     uint32_t slabs = 0;
@@ -101,21 +86,75 @@ static bool disk_is_unused(OwnDisk *disk, uint64_t stored, uint64_t keep_ns,
 }
 
 /*
- * No more slabs leave than others can take, so that there is still room here
- * for pages that find none there.
- * @taken: slabs elsewhere that other leases here are to go to
+ * Unused slabs at other hosts that pages can be put to without the disk: where
+ * there are to be two copies, those that find a second place.
  */
-static void disk_leave(Pager *p, Lease *l, bool unused, uint32_t *taken,
-                       uint64_t now)
+static uint32_t slabs_elsewhere(const Pager *p, const Places *taken,
+                                uint64_t now)
 {
-    uint32_t others = slabs_elsewhere(p, l, now), go;
+    uint32_t nr[RCACHE_NR_LEASES] = { 0 }, all = 0, most = 0;
+    const Lease *l, *other;
 
-    others -= MIN(others, *taken);
-    go = unused ? l->nr_slabs
-                : MIN(others + slabs_moving(p, l), l->nr_slabs);
-    *taken += MIN(others, go);
+    LEASES_FOREACH(l, &p->leases) {
+        if (!l->remote->own && places_can_take(p, l, NULL, now)) {
+            nr[l->index] = places_unused(p, l);
+            nr[l->index] -= MIN(nr[l->index], taken->nr[l->index]);
+            all += nr[l->index];
+        }
+    }
+    if (p->locations.copies < 2) {
+        return all;
+    }
+    LEASES_FOREACH(l, &p->leases) {
+        uint32_t there = 0;
+
+        LEASES_FOREACH(other, &p->leases) {
+            there += other->remote == l->remote ? nr[other->index] : 0;
+        }
+        most = MAX(most, there);
+    }
+    return MIN(all / 2, all - most);
+}
+
+/*
+ * As many slabs leave as find a place elsewhere: of those with pages in them
+ * each has to find its own, since its other copy may be where all the room is.
+ * Empty ones go while others have room for the pages that they are kept for.
+ * @found: of those with pages in them, how many find a place
+ * @room: slabs elsewhere that are of use without the disk
+ */
+static void disk_leave(Pager *p, Lease *l, bool unused, uint32_t found,
+                       uint32_t *room)
+{
+    uint32_t go = MIN(found + slabs_moving(p, l), l->nr_slabs);
+    uint32_t empty = MIN(*room, l->nr_slabs - go);
+
+    *room -= empty;
+    go = unused ? l->nr_slabs : go + empty;
     l->ceding = go > 0;
     l->cede_to = l->nr_slabs - go;
+}
+
+static void disks_leave(Pager *p, bool unused, uint64_t now)
+{
+    uint32_t found[RCACHE_NR_LEASES] = { 0 }, room;
+    Places taken = { 0 };
+    Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote->own && lease_ready(l)) {
+            l->ceding = true;   /* or more would find a place than may go */
+            l->cede_to = l->nr_slabs;
+            found[l->index] = places_find(p, l, l->nr_slabs, &taken, NULL,
+                                          now);
+        }
+    }
+    room = slabs_elsewhere(p, &taken, now);
+    LEASES_FOREACH(l, &p->leases) {
+        if (l->remote->own && lease_ready(l)) {
+            disk_leave(p, l, unused, found[l->index], &room);
+        }
+    }
 }
 
 /* Not again for pages that come home and go there again. */
@@ -138,7 +177,6 @@ void own_disk_tick(Pager *p, uint64_t now)
 {
     uint64_t stored = 0, free = 0;
     unsigned leases = 0;
-    uint32_t taken = 0;
     bool unused;
     Lease *l;
 
@@ -158,10 +196,8 @@ void own_disk_tick(Pager *p, uint64_t now)
     }
     disk_tell(&p->disk, p, leases, stored);
     unused = disk_is_unused(&p->disk, stored, p->want.demand.keep_ns, now);
-    LEASES_FOREACH(l, &p->leases) {
-        if (l->remote->own && lease_ready(l)) {
-            disk_leave(p, l, unused, &taken, now);
-        }
+    if (leases) {
+        disks_leave(p, unused, now);
     }
     disk_ask(p, free, now);
 }

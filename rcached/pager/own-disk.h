@@ -9,8 +9,9 @@
  *
  *   nothing --an arbiter has refused, and pages have nowhere to go--> leased
  *   leased: PUTs go there only while no other host has room (put-choice.c)
- *   leased --another host has empty slabs--> as many slabs leave, by the way a
- *           REVOKE takes (revoke.c): empty ones are given back, others move
+ *   leased --other hosts have unused slabs--> those slabs leave that find a
+ *           place there (places.c), by the way a REVOKE takes (revoke.c): empty
+ *           ones are given back, others move
  *
  * It never counts as memory that is leased, so that arbiters are asked for
  * more for as long as anything is there (lease-demand.c).

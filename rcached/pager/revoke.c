@@ -422,10 +422,10 @@ uint64_t revoke_give_back(Pager *p, uint64_t pages)
     return gone;
 }
 
-/* Put spare slabs that no move needs to use. */
-static void lease_list_spares(Pager *p, Lease *l)
+/* Put spare slabs to use, but for @kept, which moves need. */
+static void lease_list_spares(Pager *p, Lease *l, uint32_t kept)
 {
-    while (l->spare->len && p->moves.nr < MOVES_MAX) {
+    while (l->spare->len > kept && p->moves.nr < MOVES_MAX) {
         Spare s = g_array_index(l->spare, Spare, l->spare->len - 1);
 
         if (s.was && location_is_read(p, l->remote, s.was - 1)) {
@@ -436,9 +436,27 @@ static void lease_list_spares(Pager *p, Lease *l)
     }
 }
 
+/*
+ * Unused slabs are kept for those that leave and can go there, and for no more:
+ * one that finds no place may stay for as long as a drain lasts, and a guest
+ * that needs room is not to wait for that.
+ */
+static void places_keep(const Pager *p, uint64_t now, Places *kept)
+{
+    const Lease *l;
+
+    LEASES_FOREACH(l, &p->leases) {
+        uint32_t most = slabs_to_move(p, l);
+
+        if (most && lease_ready(l) && !l->sweep) {
+            places_find(p, l, most, kept, NULL, now);
+        }
+    }
+}
+
 void revoke_tick(Pager *p, uint64_t now)
 {
-    bool leaving = false;
+    Places kept = { 0 };
     Lease *l;
 
     if (p->slots.partial) {
@@ -449,11 +467,11 @@ void revoke_tick(Pager *p, uint64_t now)
         if (lease_ready(l) && places_excess(l) && !l->sweep) {
             lease_leave(p, l, now);
         }
-        leaving |= places_excess(l);
     }
+    places_keep(p, now, &kept);
     LEASES_FOREACH(l, &p->leases) {
-        if (!leaving && places_can_take(p, l, NULL, now)) {
-            lease_list_spares(p, l);
+        if (places_can_take(p, l, NULL, now)) {
+            lease_list_spares(p, l, kept.nr[l->index]);
         }
     }
 }

@@ -1314,6 +1314,29 @@ MUTATIONS = {
         "rcached/pager/apart.c",
         "            l->keep >= l->nr_slabs && l->slab_pages",
         "            l->slab_pages", "unit-apart"),
+    "the-disk-leaves-for-nowhere": (
+        "rcached/pager/own-disk.c",
+        "            found[l->index] = places_find(p, l, l->nr_slabs, &taken, "
+        "NULL,\n                                          now);\n",
+        "            found[l->index] = l->nr_slabs;\n", "unit-own-disk"),
+    "empty-ones-leave-for-one-host": (
+        "rcached/pager/own-disk.c",
+        "    return MIN(all / 2, all - most);", "    return all + 0 * most;",
+        "unit-own-disk"),
+    "all-spares-wait-for-one-slab": (
+        "rcached/pager/revoke.c",
+        "            lease_list_spares(p, l, kept.nr[l->index]);",
+        "            lease_list_spares(p, l, revoke_pending(p) ? 99\n"
+        "                                        : kept.nr[l->index]);",
+        "unit-revoke"),
+    "no-spare-is-kept-for-moves": (
+        "rcached/pager/revoke.c",
+        "            lease_list_spares(p, l, kept.nr[l->index]);",
+        "            lease_list_spares(p, l, 0 * kept.nr[l->index]);",
+        "unit-revoke"),
+    "one-place-for-two-slabs": (
+        "rcached/pager/places.c", "            taken->nr[to->index]++;\n", "",
+        "unit-revoke"),
     "one-slab-keeps-all-from-leaving": (
         "rcached/pager/revoke.c",
         "            places_for(p, i, l, &places)) {", "            now) {",

@@ -20,7 +20,7 @@ static uint64_t now;
 
 /* What was sent and begun. */
 static WireHead sent;
-static unsigned nr_sent, nr_moves, nr_told;
+static unsigned nr_sent, nr_moves, nr_told, nr_wipes;
 static RcacheSlot sent_slot;
 static const Lease *moved_to;
 
@@ -47,6 +47,13 @@ void move_begin(Pager *pager, Lease *from, uint32_t slab, Lease *to,
 
 void move_wipe(Pager *pager, Lease *l, uint32_t number)
 {
+    uint32_t slab = 64;
+
+    while (pager->slots.slabs[slab].used) {
+        slab++;
+    }
+    slots_add(&pager->slots, slab, l->index, number, PAGES);
+    nr_wipes++;
 }
 
 void location_clear(Pager *pager, uint32_t slab, unsigned which)
@@ -140,7 +147,7 @@ static void set_up(void)
     p.moves.avoid = avoid_new();
     slots_init(&p.slots);
     now = 1000 * NS_PER_SEC;
-    nr_sent = nr_moves = 0;
+    nr_sent = nr_moves = nr_wipes = 0;
     moved_to = NULL;
 }
 
@@ -334,6 +341,48 @@ START_TEST(another_slab_while_one_cannot_go)
 }
 END_TEST
 
+/*
+ * A slab may not be able to leave for as long as a drain lasts, and a guest
+ * needs room: what that slab cannot go to is put to use.  The rest is kept.
+ */
+START_TEST(only_what_can_be_gone_to_is_kept)
+{
+    add_lease(0, 2, 0);
+    add_lease(1, 0, 3);
+    slots_set_place(&p.slots, 0, 1, (SlotPlace) { 1, 5, false });
+    slots_set_place(&p.slots, 1, 1, (SlotPlace) { 1, 6, false });
+    lease[0]->keep = 0;
+    p.moves.nr = MOVES_MAX;                     /* none can begin */
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_wipes, 0);
+    p.moves.nr = 0;
+    lease[0]->move_at = UINT64_MAX;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_wipes, 3);
+    ck_assert_uint_eq(revoke_lacking(&p), 2 * PAGES);
+
+    add_lease(2, 0, 3);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_wipes, 4);             /* two are kept */
+    ck_assert_uint_eq(lease[2]->spare->len, 2);
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
+    remote[0].state = REMOTE_DOWN;              /* none can leave now */
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_wipes, 6);
+}
+END_TEST
+
+/* Two that leave do not find the same one. */
+START_TEST(one_place_is_for_one_slab)
+{
+    add_lease(0, 1, 0);
+    add_lease(1, 1, 0);
+    add_lease(2, 0, 1);
+    lease[0]->keep = lease[1]->keep = 0;
+    ck_assert_uint_eq(revoke_lacking(&p), PAGES);
+}
+END_TEST
+
 /* What is put at one of them arrives changed: nothing is moved there. */
 START_TEST(another_target_while_one_changes_bytes)
 {
@@ -457,6 +506,8 @@ int main(void)
     tcase_add_test(tc, another_target_while_one_is_out_of_reach);
     tcase_add_test(tc, what_has_failed_is_tried_last);
     tcase_add_test(tc, another_slab_while_one_cannot_go);
+    tcase_add_test(tc, only_what_can_be_gone_to_is_kept);
+    tcase_add_test(tc, one_place_is_for_one_slab);
     tcase_add_test(tc, another_target_while_one_changes_bytes);
     tcase_add_test(tc, a_slab_that_cannot_be_read_holds_no_other_up);
     tcase_add_test(tc, nothing_moves_from_a_stale_place);
