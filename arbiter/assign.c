@@ -81,11 +81,11 @@ static void mark_avoided(const Assigner *with, const LeaseAsk *ask,
 
 /* Who has refused this request, or is to be avoided, is not asked for it. */
 static void mark_refusals(const Assigner *with, const LeaseAsk *ask,
-                          Views *views, bool forgiving, uint64_t now)
+                          Views *views, ShunnedWhat shun, uint64_t now)
 {
     for (unsigned i = 0; i < views->n; i++) {
         views->host[i].avoided |= shunned_from(with->shunned, views->of[i],
-                                               ask->requester, forgiving,
+                                               ask->requester, shun,
                                                now);
     }
     for (guint i = 0; i < ask->grants->len; i++) {
@@ -147,14 +147,14 @@ static uint64_t owner_bytes(const Assigner *with, const char *requester)
 
 static void assign_place(const Assigner *with, const LeaseAsk *ask,
                          Views *views, PlacementRequest *request,
-                         bool forgiving, uint64_t now, Placement *out)
+                         ShunnedWhat shun, uint64_t now, Placement *out)
 {
     const Host *requester = hosts_find(with->hosts, ask->requester);
 
     request->requester = views_find(views, requester);
     request->domain = requester ? requester->domain : 0;
     mark_avoided(with, ask, views, request->balance != PLACEMENT_NO_BALANCE);
-    mark_refusals(with, ask, views, forgiving, now);
+    mark_refusals(with, ask, views, shun, now);
     placement_choose(with->placement, views->host, views->n,
                      request, random_id(), out);
 }
@@ -188,24 +188,28 @@ static PlacementBalance balance_of(const LeaseAsk *ask,
 }
 
 /*
- * Of all hosts; and where that is too little for a VM with two copies, of
- * those too that were in trouble lately: better there than one copy.
+ * Of all hosts; and where that is nothing, or too little for a VM with two
+ * copies, of those too that were in trouble lately: better there than nowhere,
+ * or than one copy.
  */
 static Views *assign_of_all(const Assigner *with, const LeaseAsk *ask,
                             PlacementRequest *request, uint64_t now,
                             Placement *out)
 {
+    bool copies = request->balance != PLACEMENT_NO_BALANCE;
     g_autoptr(Views) views = views_new(with->hosts, with->grants,
                                        ask->wire.vm, now);
     g_autoptr(Views) more = NULL;
     Placement placement;
 
-    assign_place(with, ask, views, request, false, now, out);
-    if (!*out->text || request->balance == PLACEMENT_NO_BALANCE) {
+    assign_place(with, ask, views, request, SHUNNED_ALL, now, out);
+    if (copies ? !*out->text : out->nr_parts) {
         return g_steal_pointer(&views);
     }
     more = views_new(with->hosts, with->grants, ask->wire.vm, now);
-    assign_place(with, ask, more, request, true, now, &placement);
+    assign_place(with, ask, more, request,
+                 copies ? SHUNNED_BUT_WRONG : SHUNNED_PRESENT, now,
+                 &placement);
     if (placement.bytes <= out->bytes) {
         return g_steal_pointer(&views);
     }
@@ -252,7 +256,8 @@ bool assign(const Assigner *with, LeaseAsk *ask, AssignWhat what,
      * to what its owner has. */
     request.owner_bytes -= MIN(views_leaving(views), request.owner_bytes);
     if (request.few) {
-        assign_place(with, ask, views, &request, false, now, &placement);
+        assign_place(with, ask, views, &request, SHUNNED_ALL, now,
+                     &placement);
     }
     if (what.whole && !placement.nr_parts) {
         return false;

@@ -14,6 +14,7 @@ typedef struct Word {
     uint32_t cause;             /* enum RcacheCause */
     uint64_t since_ms;
     uint64_t told_ms;           /* last */
+    bool still;                 /* its last heartbeat has said so */
 } Word;
 
 static void array_free(void *array)
@@ -44,12 +45,15 @@ static bool word_holds(const Word *word, uint64_t now)
     return now - MIN(word->told_ms, now) <= SHUNNED_MS;
 }
 
-static bool word_counts(const Word *word, bool forgiving, uint64_t now)
+static bool word_counts(const Word *word, ShunnedWhat what, uint64_t now)
 {
-    return word_holds(word, now) &&
-           (!forgiving ||
-            (word->cause != RCACHE_CAUSE_WRONG &&
-             now - MIN(word->told_ms, now) <= SHUNNED_FRESH_MS));
+    if (!word_holds(word, now) || what == SHUNNED_ALL) {
+        return word_holds(word, now);
+    }
+    if (word->cause == RCACHE_CAUSE_WRONG) {
+        return what == SHUNNED_PRESENT;
+    }
+    return word->still && now - MIN(word->told_ms, now) <= SHUNNED_FRESH_MS;
 }
 
 static Word *word_of(GArray *words, const char *requester)
@@ -68,29 +72,54 @@ static Word *word_of(GArray *words, const char *requester)
     return &g_array_index(words, Word, words->len - 1);
 }
 
+/* What @requester has said before is not said any more, unless it is again. */
+static void words_of_before(const Shunned *shunned, const char *requester)
+{
+    GHashTableIter iter;
+    void *value;
+
+    g_hash_table_iter_init(&iter, shunned->providers);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        GArray *words = value;
+
+        for (guint i = 0; i < words->len; i++) {
+            Word *word = &g_array_index(words, Word, i);
+
+            word->still &= strcmp(word->requester, requester) != 0;
+        }
+    }
+}
+
+static void shunned_say(Shunned *shunned, const char *requester,
+                        const WireBeatTrouble *t, uint64_t now)
+{
+    GArray *words = g_hash_table_lookup(shunned->providers, t->host);
+    Word *word;
+
+    if (!words) {
+        words = g_array_new(FALSE, FALSE, sizeof(Word));
+        g_hash_table_insert(shunned->providers, g_strdup(t->host), words);
+    }
+    word = word_of(words, requester);
+    if (word->cause != t->cause) {
+        word->cause = t->cause;
+        word->since_ms = now - MIN(t->since_s * UINT64_C(1000), now);
+    }
+    word->told_ms = now;
+    word->still = true;
+}
+
 void shunned_beat(Shunned *shunned, const Hosts *hosts,
                   const Host *requester, uint64_t now)
 {
+    words_of_before(shunned, requester->name);
     for (guint i = 0; i < requester->troubles->len; i++) {
         const WireBeatTrouble *t = &g_array_index(requester->troubles,
                                                   WireBeatTrouble, i);
-        GArray *words;
-        Word *word;
 
-        if (!cause_counts(t->cause) || !hosts_find(hosts, t->host)) {
-            continue;
+        if (cause_counts(t->cause) && hosts_find(hosts, t->host)) {
+            shunned_say(shunned, requester->name, t, now);
         }
-        words = g_hash_table_lookup(shunned->providers, t->host);
-        if (!words) {
-            words = g_array_new(FALSE, FALSE, sizeof(Word));
-            g_hash_table_insert(shunned->providers, g_strdup(t->host), words);
-        }
-        word = word_of(words, requester->name);
-        if (word->cause != t->cause) {
-            word->cause = t->cause;
-            word->since_ms = now - MIN(t->since_s * UINT64_C(1000), now);
-        }
-        word->told_ms = now;
     }
 }
 
@@ -131,27 +160,27 @@ static unsigned users_of(const Host *provider)
     return g_hash_table_size(seen);
 }
 
-static unsigned words_counting(const GArray *words, bool forgiving,
+static unsigned words_counting(const GArray *words, ShunnedWhat what,
                                uint64_t now)
 {
     unsigned n = 0;
 
     for (guint i = 0; i < words->len; i++) {
-        n += word_counts(&g_array_index(words, Word, i), forgiving, now);
+        n += word_counts(&g_array_index(words, Word, i), what, now);
     }
     return n;
 }
 
 static bool shunned_by_all(const GArray *words, const Host *provider,
-                           bool forgiving, uint64_t now)
+                           ShunnedWhat what, uint64_t now)
 {
-    unsigned n = words_counting(words, forgiving, now);
+    unsigned n = words_counting(words, what, now);
 
     return n >= SHUNNED_MANY && 2 * n > users_of(provider);
 }
 
 bool shunned_from(const Shunned *shunned, const Host *provider,
-                  const char *requester, bool forgiving, uint64_t now)
+                  const char *requester, ShunnedWhat what, uint64_t now)
 {
     const GArray *words = g_hash_table_lookup(shunned->providers,
                                               provider->name);
@@ -160,11 +189,11 @@ bool shunned_from(const Shunned *shunned, const Host *provider,
         const Word *word = &g_array_index(words, Word, i);
 
         if (!strcmp(word->requester, requester) &&
-            word_counts(word, forgiving, now)) {
+            word_counts(word, what, now)) {
             return true;
         }
     }
-    return words && shunned_by_all(words, provider, forgiving, now);
+    return words && shunned_by_all(words, provider, what, now);
 }
 
 /* The names of those that say it, a few of them, and the worst of it. */
@@ -211,6 +240,6 @@ char *shunned_text(const Shunned *shunned, const Host *provider,
                            "of it for %s", wire_cause_text(cause),
                            names->str,
                            (now - MIN(since_ms, now)) / 1000.0,
-                           shunned_by_all(words, provider, false, now)
+                           shunned_by_all(words, provider, SHUNNED_ALL, now)
                                ? "anybody" : "those hosts");
 }

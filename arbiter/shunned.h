@@ -14,10 +14,11 @@
  * provider's side then.  Where fewer do, it may as well be on theirs, and two
  * hosts behind a broken switch must not keep all others from all memory.
  *
- * That is for a choice.  Where there is none, pages with one copy are worse off
- * than with a second one at a provider that was away a moment ago, or on whose
- * way a bit was flipped: what is not said any more, and words about wrong
- * bytes, can be forgiven.
+ * That is for a choice.  Where there is none, a guest that needs room is worse
+ * off without it than with a provider that was away a moment ago: what its
+ * requester does not say any more is forgiven.  And pages with one copy are
+ * worse off than with a second one where a bit was flipped on the way: for
+ * second copies wrong bytes are forgiven, too.
  */
 #ifndef ARBITER_SHUNNED_H
 #define ARBITER_SHUNNED_H
@@ -29,8 +30,15 @@
 #include "arbiter/hosts.h"
 
 #define SHUNNED_MS      60000u
-#define SHUNNED_FRESH_MS 5000u  /* still said: heartbeats come in a second */
+#define SHUNNED_FRESH_MS 5000u  /* still said, if no heartbeat came since */
 #define SHUNNED_MANY    2u      /* requesters, at the least, for everybody */
+
+/* Which words count. */
+typedef enum ShunnedWhat {
+    SHUNNED_ALL,                /* all that hold */
+    SHUNNED_PRESENT,            /* what is still said, and wrong bytes */
+    SHUNNED_BUT_WRONG           /* what is still said, but not wrong bytes */
+} ShunnedWhat;
 
 typedef struct Shunned {
     GHashTable *providers;      /* name -> its GArray of words, owned */
@@ -54,10 +62,10 @@ void shunned_expire(Shunned *shunned, uint64_t now);
 
 /**
  * shunned_from() - is @provider no choice for this requester?
- * @forgiving: only by what is said now, and not for wrong bytes
+ * @what: by which words
  */
 bool shunned_from(const Shunned *shunned, const Host *provider,
-                  const char *requester, bool forgiving, uint64_t now);
+                  const char *requester, ShunnedWhat what, uint64_t now);
 
 /**
  * shunned_text() - who cannot make use of a provider, why, and since when

@@ -95,9 +95,11 @@ def bring_home(c, vm):
 
 
 def send_away(c, vm):
-    """To the first one, though it has only just come back."""
+    """To the first one, though it has only just come back: a resize that finds
+    nobody with room yet ends as it began."""
     drain(c, c.providers[1])
-    vm.call(f"resize {40 * MIB} {24 * MIB}")
+    wait_for("the guest to get smaller", lambda: vm.call(
+        f"resize {40 * MIB} {24 * MIB}")["status"] == 0, 30)
     wait_for("pages to be away again",
              lambda: stored_by(c, c.providers[0]) > 4 * MIB, 30)
     drain(c, c.providers[1], undo=True)

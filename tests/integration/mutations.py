@@ -768,8 +768,13 @@ MUTATIONS = {
         "unit-placement-copies"),
     "nothing-is-forgiven": (
         "arbiter/shunned.c",
-        "           (!forgiving ||\n", "           (forgiving != 2 ||\n",
+        "    if (!word_holds(word, now) || what == SHUNNED_ALL) {\n",
+        "    if (!word_holds(word, now) || what < 9) {\n",
         "unit-shunned"),
+    "what-is-over-is-still-said": (
+        "arbiter/shunned.c",
+        "            word->still &= strcmp(word->requester, requester) != 0;\n",
+        "            word->still &= *word->requester;\n", "unit-shunned"),
     "silence-is-no-only-copy": (
         "arbiter/whatif.c",
         "        vm->sole = vm->doubt ? vm->stored : vm->sole;\n", "",

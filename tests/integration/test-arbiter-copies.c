@@ -8,6 +8,8 @@
 
 #define MIB     (1ull << 20)
 #define HOSTS   4u
+/* For a second the same is refused again: arbiter/refusal.h. */
+#define REFUSED_US  1100000
 
 static ArbiterProcess arbiter;
 static FakeHost me, host[HOSTS];        /* two racks of two */
@@ -175,6 +177,30 @@ START_TEST(a_copy_where_there_was_trouble)
 }
 END_TEST
 
+/*
+ * With one copy, too: better where there was trouble than nowhere.  But not
+ * while it is said, and what would be the only copy not where bytes were wrong.
+ */
+START_TEST(the_only_copy_where_there_was_trouble)
+{
+    gint64 refused;
+
+    me.copies = 1;
+    host[0].offered = host[1].offered = host[3].offered = 0;
+    join_all();
+    say_trouble("b1", RCACHE_CAUSE_UNREACHABLE);
+    ck_assert_uint_eq(granted_now(1, 1), 0);
+    say_trouble("", RCACHE_CAUSE_NONE);
+    refused = g_get_monotonic_time();
+    fake_wait(g_get_monotonic_time() > refused + REFUSED_US);
+    ck_assert_uint_eq(granted_now(2, 1), 64 * MIB);
+    ck_assert_uint_eq(granted(NULL, "b1"), 64 * MIB);
+    say_trouble("b1", RCACHE_CAUSE_WRONG);
+    say_trouble("", RCACHE_CAUSE_NONE);
+    ck_assert_uint_eq(granted_now(3, 1), 0);
+}
+END_TEST
+
 /* And as long as others have room they are taken. */
 START_TEST(trouble_is_kept_away_from)
 {
@@ -206,6 +232,7 @@ int main(void)
     tcase_add_test(tc, what_one_refuses_the_rack_gives);
     tcase_add_test(tc, one_copy_beside_none_that_is_left);
     tcase_add_test(tc, a_copy_where_there_was_trouble);
+    tcase_add_test(tc, the_only_copy_where_there_was_trouble);
     tcase_add_test(tc, trouble_is_kept_away_from);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);

@@ -46,15 +46,15 @@ START_TEST(one_requester_says_so)
     g_autofree char *text = NULL;
 
     say(a, "p", RCACHE_CAUSE_UNREACHABLE, 10000);
-    ck_assert(shunned_from(&shunned, p, "a", false, 10000));
-    ck_assert(!shunned_from(&shunned, p, "b", false, 10000));
+    ck_assert(shunned_from(&shunned, p, "a", SHUNNED_ALL, 10000));
+    ck_assert(!shunned_from(&shunned, p, "b", SHUNNED_ALL, 10000));
     text = shunned_text(&shunned, p, 12000);
     ck_assert_str_eq(text, "cannot be reached, as a found 6 s ago: nothing "
                      "new is asked of it for those hosts");
     /* For a minute after it was last told, and then no more. */
     say(a, "p", RCACHE_CAUSE_UNREACHABLE, 20000);
-    ck_assert(shunned_from(&shunned, p, "a", false, 20000 + SHUNNED_MS));
-    ck_assert(!shunned_from(&shunned, p, "a", false, 20001 + SHUNNED_MS));
+    ck_assert(shunned_from(&shunned, p, "a", SHUNNED_ALL, 20000 + SHUNNED_MS));
+    ck_assert(!shunned_from(&shunned, p, "a", SHUNNED_ALL, 20001 + SHUNNED_MS));
     ck_assert_ptr_null(shunned_text(&shunned, p, 20001 + SHUNNED_MS));
     shunned_expire(&shunned, 20001 + SHUNNED_MS);
     ck_assert_uint_eq(g_hash_table_size(shunned.providers), 0);
@@ -66,15 +66,15 @@ START_TEST(causes_that_do_not_count)
     say(a, "p", RCACHE_CAUSE_SLOW, 1000);
     say(a, "p", RCACHE_CAUSE_LOST, 1000);
     say(a, "p", RCACHE_CAUSE_NONE, 1000);
-    ck_assert(!shunned_from(&shunned, p, "a", false, 1000));
+    ck_assert(!shunned_from(&shunned, p, "a", SHUNNED_ALL, 1000));
     /* Names that were made up are not kept. */
     say(a, "nobody", RCACHE_CAUSE_HUNG, 1000);
     ck_assert_uint_eq(g_hash_table_size(shunned.providers), 0);
     /* What a later version means by this, it is nothing good. */
     say(a, "p", 77, 1000);
-    ck_assert(shunned_from(&shunned, p, "a", false, 1000));
+    ck_assert(shunned_from(&shunned, p, "a", SHUNNED_ALL, 1000));
     shunned_forget(&shunned, "p");
-    ck_assert(!shunned_from(&shunned, p, "a", false, 1000));
+    ck_assert(!shunned_from(&shunned, p, "a", SHUNNED_ALL, 1000));
 }
 END_TEST
 
@@ -84,13 +84,13 @@ START_TEST(several_say_so)
 
     say(a, "p", RCACHE_CAUSE_NO_PAGES, 1000);
     say(b, "p", RCACHE_CAUSE_HUNG, 31000);
-    ck_assert(shunned_from(&shunned, p, "c", false, 31000));
+    ck_assert(shunned_from(&shunned, p, "c", SHUNNED_ALL, 31000));
     text = shunned_text(&shunned, p, 31000);
     ck_assert_ptr_nonnull(strstr(text, "does not answer, as a, b found"));
     ck_assert_ptr_nonnull(strstr(text, "for anybody"));
     /* It fades: one alone is not enough for all. */
-    ck_assert(!shunned_from(&shunned, p, "c", false, 1001 + SHUNNED_MS));
-    ck_assert(shunned_from(&shunned, p, "b", false, 1001 + SHUNNED_MS));
+    ck_assert(!shunned_from(&shunned, p, "c", SHUNNED_ALL, 1001 + SHUNNED_MS));
+    ck_assert(shunned_from(&shunned, p, "b", SHUNNED_ALL, 1001 + SHUNNED_MS));
 }
 END_TEST
 
@@ -104,31 +104,62 @@ START_TEST(most_of_its_users_are_content)
     hosts_fixture_beat(&hosts, p, &said_p, 1000);
     say(a, "p", RCACHE_CAUSE_UNREACHABLE, 1000);
     say(b, "p", RCACHE_CAUSE_UNREACHABLE, 1000);
-    ck_assert(shunned_from(&shunned, p, "b", false, 1000));
-    ck_assert(!shunned_from(&shunned, p, "d", false, 1000));
+    ck_assert(shunned_from(&shunned, p, "b", SHUNNED_ALL, 1000));
+    ck_assert(!shunned_from(&shunned, p, "d", SHUNNED_ALL, 1000));
     say(c, "p", RCACHE_CAUSE_UNREACHABLE, 1000);
-    ck_assert(shunned_from(&shunned, p, "d", false, 1000));
+    ck_assert(shunned_from(&shunned, p, "d", SHUNNED_ALL, 1000));
 }
 END_TEST
 
-/* What is not said any more, and wrong bytes, if there is nothing better. */
-START_TEST(some_can_be_forgiven)
+/* A requester's next heartbeat, in which all is well. */
+static void say_nothing(Host *host, uint64_t now)
+{
+    said.nr_troubles = 0;
+    hosts_fixture_beat(&hosts, host, &said, now);
+    shunned_beat(&shunned, &hosts, host, now);
+}
+
+static bool counts(const char *requester, ShunnedWhat what, uint64_t now)
+{
+    return shunned_from(&shunned, p, requester, what, now);
+}
+
+/* What is not said any more, if there is nothing better. */
+START_TEST(what_was_can_be_forgiven)
 {
     say(a, "p", RCACHE_CAUSE_UNREACHABLE, 10000);
-    ck_assert(shunned_from(&shunned, p, "a", true, 10000 + SHUNNED_FRESH_MS));
-    ck_assert(!shunned_from(&shunned, p, "a", true,
-                            10001 + SHUNNED_FRESH_MS));
-    ck_assert(shunned_from(&shunned, p, "a", false,
-                           10001 + SHUNNED_FRESH_MS));
+    for (ShunnedWhat what = SHUNNED_PRESENT; what <= SHUNNED_BUT_WRONG;
+         what++) {
+        ck_assert(counts("a", what, 10000 + SHUNNED_FRESH_MS));
+        ck_assert(!counts("a", what, 10001 + SHUNNED_FRESH_MS));
+    }
+    ck_assert(counts("a", SHUNNED_ALL, 10001 + SHUNNED_FRESH_MS));
+
+    /* What others say is theirs. */
+    say_nothing(b, 10500);
+    ck_assert(counts("a", SHUNNED_PRESENT, 10600));
+    say_nothing(a, 11000);
+    ck_assert(!counts("a", SHUNNED_PRESENT, 11000));
+    ck_assert(counts("a", SHUNNED_ALL, 11000));
+    say(a, "p", RCACHE_CAUSE_UNREACHABLE, 12000);
+    ck_assert(counts("a", SHUNNED_PRESENT, 12000));
+}
+END_TEST
+
+/* Wrong bytes are no reason to have one copy; but where there is to be one,
+ * it is not kept there. */
+START_TEST(wrong_bytes_can_be_forgiven_for_a_copy)
+{
     say(a, "p", RCACHE_CAUSE_WRONG, 20000);
-    ck_assert(shunned_from(&shunned, p, "a", false, 20000));
-    ck_assert(!shunned_from(&shunned, p, "a", true, 20000));
+    ck_assert(counts("a", SHUNNED_ALL, 20000));
+    ck_assert(!counts("a", SHUNNED_BUT_WRONG, 20000));
+    say_nothing(a, 21000);
+    ck_assert(counts("a", SHUNNED_PRESENT, 20000 + SHUNNED_MS));
     /* Those that others say count the same way. */
-    say(b, "p", RCACHE_CAUSE_HUNG, 20000);
-    say(c, "p", RCACHE_CAUSE_HUNG, 20000);
-    ck_assert(shunned_from(&shunned, p, "d", true, 20000));
-    ck_assert(!shunned_from(&shunned, p, "d", true,
-                            20001 + SHUNNED_FRESH_MS));
+    say(b, "p", RCACHE_CAUSE_HUNG, 22000);
+    say(c, "p", RCACHE_CAUSE_HUNG, 22000);
+    ck_assert(counts("d", SHUNNED_BUT_WRONG, 22000));
+    ck_assert(!counts("d", SHUNNED_BUT_WRONG, 22001 + SHUNNED_FRESH_MS));
 }
 END_TEST
 
@@ -144,7 +175,8 @@ int main(void)
     tcase_add_test(tc, causes_that_do_not_count);
     tcase_add_test(tc, several_say_so);
     tcase_add_test(tc, most_of_its_users_are_content);
-    tcase_add_test(tc, some_can_be_forgiven);
+    tcase_add_test(tc, what_was_can_be_forgiven);
+    tcase_add_test(tc, wrong_bytes_can_be_forgiven_for_a_copy);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
