@@ -257,29 +257,29 @@ static uint64_t leased_in_all(const Pager *p)
 
 /*
  * Not on and on, where something keeps pages from what has been leased.
+ * @what: what it is for
+ * @lacking: pages of it
  * @most: pages there may be in all
  * @copies: at so many hosts
  * @at: but not there, since the other copy is there; or NULL
- * @copying: for slabs that are copied there from other providers
  */
-static void want_more(Pager *p, uint64_t lacking, uint64_t most,
-                      unsigned copies, const Remote *at, bool copying,
-                      uint64_t now)
+static void want_more(Pager *p, WantFor what, uint64_t lacking, uint64_t most,
+                      unsigned copies, const Remote *at, uint64_t now)
 {
     uint64_t step = most / WANT_STEPS;
     const char *avoid[RCACHE_AVOID_MAX];
     unsigned n;
 
-    if (!p->takeover.managing || now < p->want.at || !lacking ||
-        claims_pending(p, now) || !has_room_for_grants(p) ||
-        leased_in_all(p) >= WANT_MOST * most) {
+    if (!p->takeover.managing || now < p->want.at ||
+        now < p->want.next_at[what] || !lacking || claims_pending(p, now) ||
+        !has_room_for_grants(p) || leased_in_all(p) >= WANT_MOST * most) {
         return;
     }
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
     lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));
     p->want.at = now + WANT_ANSWER_NS;
-    p->want.for_slabs = copying;
-    n = revoke_avoids(p, copying, avoid);
+    p->want.what = what;
+    n = revoke_avoids(p, what, avoid);
     if (at && !at->own) {
         n = MIN(n, RCACHE_AVOID_MAX - 1);
         avoid[n++] = at->host;
@@ -294,23 +294,26 @@ static void want_more(Pager *p, uint64_t lacking, uint64_t most,
  * Slabs that have to go somewhere come first, and may go beyond the limit: a
  * slab goes as a whole, however few pages are in it.  While nobody has room
  * for those, what pages need is asked for all the same: where one provider is
- * all there is, no slab ever finds a second place.
+ * all there is, no slab ever finds a second place; and where the one that is
+ * drained cannot reach the other, none finds another.
  */
 static void want_what(Pager *p, const DemandOutput *out, const Leased *leased,
                       const Wanting *wanting, uint64_t most, uint64_t now)
 {
     uint64_t revoked = revoke_lacking(p);
     bool enough = leased->most && leased->most >= out->target / 2;
+    unsigned copies = enough ? 1 : p->locations.copies;
+    const Remote *at = enough ? leased->at : NULL;
 
-    if (wanting->pages > revoked && now >= p->want.slabs_at) {
+    if (wanting->pages > revoked && now >= p->want.next_at[WANT_SLABS]) {
         if (!lease_is_coming(p)) {
-            want_more(p, wanting->pages, most, 1, wanting->beside, true, now);
+            want_more(p, WANT_SLABS, wanting->pages, most, 1, wanting->beside,
+                      now);
         }
-    } else {
-        want_more(p, revoked ? revoked : out->ask, most,
-                  enough ? 1 : p->locations.copies,
-                  enough ? leased->at : NULL, false, now);
+        return;
     }
+    want_more(p, WANT_MOVES, revoked, most, copies, at, now);
+    want_more(p, WANT_PAGES, out->ask, most, copies, at, now);
 }
 
 /* Whole leases that are empty, as long as @pages is not gone beyond. */
@@ -388,31 +391,20 @@ void lease_demand_tick(Pager *p, uint64_t now)
     }
 }
 
-/* Nothing was to be had: how long until it is asked for again, from @pause. */
-static uint64_t want_refused(uint64_t *pause)
-{
-    *pause = CLAMP(2 * *pause, WANT_RETRY_NS, WANT_RETRY_MOST);
-    return *pause;
-}
-
 static void want_answered(Pager *p, bool used, uint64_t now)
 {
     LeaseWant *want = &p->want;
+    uint64_t *pause = &want->pause[want->what];
 
-    want->at = now;
-    if (want->for_slabs) {
-        want->slabs_at = now;
-        if (used) {
-            want->slabs_pause = 0;
-        } else {
-            want->slabs_at += want_refused(&want->slabs_pause);
-        }
-    } else if (used) {
-        want->pause = 0;
+    if (used) {
+        *pause = 0;
+    } else if (want->what == WANT_MOVES) {
+        *pause = MOVE_RETRY_NS;
     } else {
-        want_refused(&want->pause);
-        want->at += revoke_lacking(p) ? MOVE_RETRY_NS : want->pause;
+        *pause = CLAMP(2 * *pause, WANT_RETRY_NS, WANT_RETRY_MOST);
     }
+    want->at = now;
+    want->next_at[want->what] = now + *pause;
 }
 
 void lease_demand_answer(Pager *p, const struct LinkGrants *msg)

@@ -26,8 +26,11 @@ static uint64_t disk_lacking(const Pager *p, uint64_t free, uint64_t now)
 
     wanting_look(p, false, now, &copies);
     lacking = copies.pages;
-    if (p->want.pause) {
-        lacking += (excess > room ? excess - room : 0) + revoke_lacking(p);
+    if (p->want.pause[WANT_PAGES]) {
+        lacking += excess > room ? excess - room : 0;
+    }
+    if (p->want.pause[WANT_MOVES]) {
+        lacking += revoke_lacking(p);
     }
     return lacking > free ? lacking - free : 0;
 }
@@ -35,7 +38,12 @@ static uint64_t disk_lacking(const Pager *p, uint64_t free, uint64_t now)
 /* Have the arbiters been asked in vain? */
 static bool others_refused(const Pager *p)
 {
-    return (p->want.pause || p->want.slabs_pause) && !lease_is_coming(p);
+    bool refused = false;
+
+    for (unsigned i = 0; i < WANT_FORS; i++) {
+        refused |= p->want.pause[i];
+    }
+    return refused && !lease_is_coming(p);
 }
 
 /* @free: pages that there is room for in the leases there are. */

@@ -75,14 +75,17 @@ uint64_t revoke_lacking(const Pager *p)
     return MIN(lacking, STEP_PAGES);
 }
 
-/* Can some provider not push to @to: one that is to be left, or any? */
-static bool is_out_of_reach(const Pager *p, const Remote *to, bool any,
+/*
+ * Can some provider not push to @to?  It has to for slabs that it wants back,
+ * and any may have to for copies.  Pages that are put come from here.
+ */
+static bool is_out_of_reach(const Pager *p, const Remote *to, WantFor what,
                             uint64_t now)
 {
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if ((any || places_excess(l)) &&
+        if ((what == WANT_SLABS || (what == WANT_MOVES && places_excess(l))) &&
             avoid_is(p->moves.avoid, l->remote, to, now)) {
             return true;
         }
@@ -90,7 +93,7 @@ static bool is_out_of_reach(const Pager *p, const Remote *to, bool any,
     return false;
 }
 
-unsigned revoke_avoids(const Pager *p, bool copying,
+unsigned revoke_avoids(const Pager *p, WantFor what,
                        const char *names[RCACHE_AVOID_MAX])
 {
     const GPtrArray *remotes = p->providers.remotes;
@@ -105,7 +108,7 @@ unsigned revoke_avoids(const Pager *p, bool copying,
         if (*remote->host && !remote->own &&
             (bad || remote_trouble(remote, now, &since) ||
              providers_is_silent(p, remote, now) ||
-             is_out_of_reach(p, remote, copying, now))) {
+             is_out_of_reach(p, remote, what, now))) {
             names[n++] = remote->host;
         }
     }
@@ -192,9 +195,7 @@ void revoke_received(Pager *p, Remote *remote, const WireHead *head,
                       revoke.deadline_ms / 1000);
         }
         l->keep = revoke.keep;
-        if (!p->want.tag) {
-            p->want.at = 0;     /* there is a deadline */
-        }
+        want_hurry(&p->want, WANT_MOVES);       /* there is a deadline */
         revoke_tick(p, pager_now());
     }
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rcached/pager/lease-demand.h"
 #include "rcached/pager/lease.h"
 
 /**
@@ -55,13 +56,13 @@ void revoke_tick(Pager *p, uint64_t now);
 uint64_t revoke_lacking(const Pager *p);
 
 /**
- * revoke_avoids() - providers whose memory would be of no use for that
- * @copying: nor for copies that any of the others makes
+ * revoke_avoids() - providers whose memory would be of no use
+ * @what: for that
  * @names: theirs, for as long as the remotes live
  *
  * Return: how many
  */
-unsigned revoke_avoids(const Pager *p, bool copying,
+unsigned revoke_avoids(const Pager *p, WantFor what,
                        const char *names[RCACHE_AVOID_MAX]);
 
 /**

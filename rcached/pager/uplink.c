@@ -77,6 +77,7 @@ static void uplink_connect(Pager *p)
     p->want.tag = 0;            /* whatever was asked is forgotten there */
     p->disk.asked = false;
     p->want.at = 0;
+    memset(p->want.next_at, 0, sizeof(p->want.next_at));
     uplink_hello(p);
     uplink_auto(p);
 }

@@ -1414,8 +1414,20 @@ MUTATIONS = {
         "    elsewhere = false;", "unit-wanting"),
     "slabs-in-vain-keep-pages-from-room": (
         "rcached/pager/lease-demand.c",
-        "wanting->pages > revoked && now >= p->want.slabs_at",
-        "wanting->pages > revoked", "unit-lease-demand"),
+        "wanting->pages > revoked && now >= p->want.next_at[WANT_SLABS]) {",
+        "wanting->pages > revoked) {", "unit-lease-demand"),
+    "stuck-slabs-keep-pages-from-room": (
+        "rcached/pager/lease-demand.c",
+        "    want_more(p, WANT_PAGES, out->ask, most, copies, at, now);\n",
+        "    if (!revoked) {\n"
+        "        want_more(p, WANT_PAGES, out->ask, most, copies, at, now);\n"
+        "    }\n", "unit-lease-demand"),
+    "out-of-reach-of-another-for-pages": (
+        "rcached/pager/revoke.c",
+        "        if ((what == WANT_SLABS || (what == WANT_MOVES && "
+        "places_excess(l))) &&\n",
+        "        if ((what == WANT_SLABS || places_excess(l)) &&\n",
+        "unit-revoke"),
     "the-worse-copy-stays": (
         "rcached/pager/copies.c",
         "(lease_is_bad(l[0], now) && !lease_is_bad(l[1], now))", "false",

@@ -21,7 +21,8 @@ uint32_t kept;
 const Remote *beside;
 unsigned wanted_copies;
 const char *avoided;
-bool for_copying;
+WantFor wanted_for;
+uint64_t revoked;
 
 uint64_t pager_now(void)
 {
@@ -129,7 +130,7 @@ void probe_lease_gone(Pager *pager, const Lease *l)
 
 uint64_t revoke_lacking(const Pager *pager)
 {
-    return 0;
+    return revoked;
 }
 
 void revoke_claimed(Pager *pager, Lease *l, const WireClaimAck *ack,
@@ -152,10 +153,10 @@ bool revoke_pending(const Pager *pager)
     return false;
 }
 
-unsigned revoke_avoids(const Pager *pager, bool copying,
+unsigned revoke_avoids(const Pager *pager, WantFor what,
                        const char *names[RCACHE_AVOID_MAX])
 {
-    for_copying = copying;
+    wanted_for = what;
     return 0;
 }
 
@@ -203,7 +204,7 @@ void set_up(void)
     p.providers.remotes = g_ptr_array_new();
     g_ptr_array_add(p.providers.remotes, &remote);
     p.locations.copies = 1;
-    wanting = kept = 0;
+    wanting = kept = revoked = 0;
     beside = NULL;
     resident = 2048;
     slots_init(&p.slots);

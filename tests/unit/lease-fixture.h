@@ -27,7 +27,10 @@ extern unsigned nr_sent, nr_events;
 extern unsigned nr_wants, wanted_copies;
 extern uint64_t wanted;
 extern const char *avoided;
-extern bool for_copying;
+extern WantFor wanted_for;
+
+/* What providers want back and nobody has room for: pages. */
+extern uint64_t revoked;
 
 /* What slabs want, as wanting_look() says it. */
 extern uint64_t wanting;

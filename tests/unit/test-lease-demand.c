@@ -4,6 +4,13 @@
 
 #include <check.h>
 
+/* As if nothing had been asked for. */
+static void again(void)
+{
+    p.want.tag = p.want.at = 0;
+    memset(p.want.next_at, 0, sizeof(p.want.next_at));
+}
+
 /* What one provider has beyond half of it all is of no use for two copies. */
 START_TEST(the_other_copy_is_asked_of_others)
 {
@@ -23,7 +30,7 @@ START_TEST(the_other_copy_is_asked_of_others)
         ck_assert_uint_eq(slots_take(&p.slots, l->index, &slot, 1), 1);
     }
     now += 10 * NS_PER_SEC;
-    p.want.tag = p.want.at = 0;
+    again();
     p.want.demand = (Demand) { .assign_ns = NS_PER_SEC };
     lease_demand_tick(&p, now);
     ck_assert_uint_eq(nr_wants, 2);
@@ -44,19 +51,19 @@ START_TEST(slabs_want_places)
     wanting = 5000;
     for (unsigned i = 0; i < 3; i++) {
         beside = i == 0 ? NULL : i == 1 ? &remote : &own;
-        p.want.tag = p.want.at = 0;
+        again();
         now += 10 * NS_PER_SEC;
         lease_demand_tick(&p, now);
         ck_assert_uint_eq(nr_wants, i + 1);
         ck_assert_uint_eq(wanted, 5000 * RCACHE_PAGE_SIZE);
         ck_assert_uint_eq(wanted_copies, 1);
         ck_assert_int_eq(!!avoided, i == 1);
-        ck_assert(for_copying);
+        ck_assert_int_eq(wanted_for, WANT_SLABS);
     }
     ck_assert_uint_gt(wanting, 2 * p.limits.size + 2 * 1024 + 2);
     /* No lease is larger than the VM: the next pager would not take it. */
     wanting = 20000;
-    p.want.tag = p.want.at = 0;
+    again();
     lease_demand_tick(&p, now);
     ck_assert_uint_eq(wanted, 8192 * RCACHE_PAGE_SIZE);
 }
@@ -82,14 +89,43 @@ START_TEST(slabs_in_vain_do_not_keep_pages_from_room)
         nr_wants = 0;
         lease_demand_tick(&p, now);
         ck_assert_uint_eq(nr_wants, 1);
-        ck_assert(for_copying);
+        ck_assert_int_eq(wanted_for, WANT_SLABS);
         refused();
         ck_assert_uint_eq(nr_wants, 2);
-        ck_assert(!for_copying);
+        ck_assert_int_eq(wanted_for, WANT_PAGES);
         ck_assert_uint_eq(wanted_copies, 2);
         ck_assert_ptr_null(avoided);
         refused();
         ck_assert_uint_eq(nr_wants, 2);     /* both are asked for again later */
+    }
+}
+END_TEST
+
+/*
+ * A provider wants slabs back, and nobody takes them: where it cannot reach the
+ * only other one, for as long as it is drained.  The guest's pages can go there
+ * all the same.
+ */
+START_TEST(slabs_that_are_stuck_do_not_keep_pages_from_room)
+{
+    revoked = 300;
+    for (unsigned i = 0; i < 3; i++) {
+        now += 10 * NS_PER_SEC;
+        nr_wants = 0;
+        lease_demand_tick(&p, now);
+        ck_assert_uint_eq(nr_wants, 1);
+        ck_assert_int_eq(wanted_for, WANT_MOVES);
+        refused();
+        ck_assert_uint_eq(nr_wants, 2);
+        ck_assert_int_eq(wanted_for, WANT_PAGES);
+        refused();
+        ck_assert_uint_eq(nr_wants, 2);
+        now += 500 * NS_PER_MS;         /* these have a deadline */
+        lease_demand_tick(&p, now);
+        ck_assert_uint_eq(nr_wants, 3);
+        ck_assert_int_eq(wanted_for, WANT_MOVES);
+        refused();
+        ck_assert_uint_eq(nr_wants, 3);
     }
 }
 END_TEST
@@ -102,14 +138,14 @@ START_TEST(not_on_and_on)
 
     wanting = PAGES;
     p.locations.copies = 2;
-    p.want.at = 0;
+    again();
     now += 2 * NS_PER_SEC;      /* longer than claims are waited for */
     lease_demand_tick(&p, now);
     ck_assert_uint_eq(nr_wants, 0);
     answer(l, false, RCACHE_CLAIM_ACK, 0);
     answer(l, true, RCACHE_CLAIM_ACK, 0);
     for (i = 0; i < 1000; i++) {
-        p.want.tag = p.want.at = 0;
+        again();
         nr_wants = 0;
         lease_demand_tick(&p, now);
         if (!nr_wants) {
@@ -232,7 +268,7 @@ START_TEST(what_is_free_at_one_that_changes_bytes_is_no_room)
     ck_assert_uint_eq(nr_wants, 1);
     none.hdr.tag = p.want.tag;
     lease_demand_answer(&p, &none);
-    p.want.at = 0;
+    again();
     p.health.bad_taken_until = now + 1;
     lease_demand_tick(&p, now);
     ck_assert_uint_eq(nr_wants, 1);
@@ -265,7 +301,8 @@ START_TEST(what_is_free_where_the_claim_is_in_vain_is_no_room)
     lease_demand_tick(&p, now);
     ck_assert_uint_eq(nr_wants, 1);
 
-    p.want.tag = p.want.at = nr_wants = 0;
+    again();
+    nr_wants = 0;
     lease_remote_down(&p, &remote);
     lease_remote_up(&p, &remote);
     ck_assert(lease_is_coming(&p));
@@ -373,6 +410,7 @@ int main(void)
     tcase_add_test(tc, the_other_copy_is_asked_of_others);
     tcase_add_test(tc, slabs_want_places);
     tcase_add_test(tc, slabs_in_vain_do_not_keep_pages_from_room);
+    tcase_add_test(tc, slabs_that_are_stuck_do_not_keep_pages_from_room);
     tcase_add_test(tc, not_on_and_on);
     tcase_add_test(tc, what_is_kept_for_a_slab_stays);
     tcase_add_test(tc, what_would_be_asked_for_again_stays);

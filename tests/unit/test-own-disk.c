@@ -239,7 +239,7 @@ START_TEST(it_is_asked_for_what_has_nowhere_to_go)
     room = 2 * PAGES;
     own_disk_tick(&p, now);
     ck_assert_uint_eq(asked, 0);
-    p.want.pause = NS_PER_SEC;
+    p.want.pause[WANT_PAGES] = NS_PER_SEC;
     own_disk_tick(&p, now);
     ck_assert_uint_eq(asked, 8 * PAGES);
     p.want.tag = 0;

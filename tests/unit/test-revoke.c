@@ -275,22 +275,24 @@ START_TEST(another_target_while_one_is_out_of_reach)
     add_lease(1, 1, 4);
     lease[0]->keep = 0;
     ck_assert_uint_eq(revoke_lacking(&p), 0);
-    ck_assert_uint_eq(revoke_avoids(&p, false, names), 0);
+    ck_assert_uint_eq(revoke_avoids(&p, WANT_MOVES, names), 0);
 
     /* Once is chance. */
     avoid_failed(p.moves.avoid, &remote[0], &remote[1], now);
-    ck_assert_uint_eq(revoke_avoids(&p, false, names), 0);
+    ck_assert_uint_eq(revoke_avoids(&p, WANT_MOVES, names), 0);
     avoid_failed(p.moves.avoid, &remote[0], &remote[1], now);
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_moves, 0);
     ck_assert_uint_eq(revoke_lacking(&p), PAGES);
-    ck_assert_uint_eq(revoke_avoids(&p, false, names), 1);
+    ck_assert_uint_eq(revoke_avoids(&p, WANT_MOVES, names), 1);
     ck_assert_str_eq(names[0], "near");
+    /* What is put there comes from here. */
+    ck_assert_uint_eq(revoke_avoids(&p, WANT_PAGES, names), 0);
 
     /* It may stay; but copies from there do not come about either. */
     lease[0]->keep = 1;
-    ck_assert_uint_eq(revoke_avoids(&p, false, names), 0);
-    ck_assert_uint_eq(revoke_avoids(&p, true, names), 1);
+    ck_assert_uint_eq(revoke_avoids(&p, WANT_MOVES, names), 0);
+    ck_assert_uint_eq(revoke_avoids(&p, WANT_SLABS, names), 1);
     lease[0]->keep = 0;
 
     add_lease(2, 1, 1);
@@ -396,11 +398,11 @@ START_TEST(another_target_while_one_changes_bytes)
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_moves, 0);
     ck_assert_uint_eq(revoke_lacking(&p), 2 * PAGES);
-    ck_assert_uint_eq(revoke_avoids(&p, false, names), 1);
+    ck_assert_uint_eq(revoke_avoids(&p, WANT_MOVES, names), 1);
     ck_assert_str_eq(names[0], "near");
 
     p.health.bad_taken_until = now + 1;         /* nobody else has room */
-    ck_assert_uint_eq(revoke_avoids(&p, false, names), 0);
+    ck_assert_uint_eq(revoke_avoids(&p, WANT_MOVES, names), 0);
     ck_assert_uint_eq(revoke_lacking(&p), 0);
     revoke_tick(&p, now);
     ck_assert_uint_eq(nr_moves, 2);
