@@ -326,7 +326,7 @@ static bool run_guest(Vmm *v, const char *line)
         v->hold = true;
         print_stats(v);
     } else if (!strcmp(line, "go")) {
-        v->hold = false;
+        vmm_guest_go(v);
         print_stats(v);
     } else if (!strcmp(line, "discard-all")) {
         printf("{\"pages\": %lu}\n", vmm_discard_each(v, 1));
@@ -470,7 +470,7 @@ static void run_stop_guest(Run *run)
     Vmm *v = run->vmm;
 
     v->guest_stop = true;
-    v->hold = false;
+    vmm_guest_go(v);
     for (unsigned i = 0; i < v->config.threads; i++) {
         pthread_join(run->guest[i], NULL);
     }
@@ -538,6 +538,8 @@ static int run_vmm(Vmm *vmm, Run *run)
 
     pthread_mutex_init(&vmm->lock, NULL);
     pthread_cond_init(&vmm->changed, NULL);
+    pthread_mutex_init(&vmm->hold_lock, NULL);
+    pthread_cond_init(&vmm->hold_ends, NULL);
     g_queue_init(&vmm->requests);
     vmm->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (vmm_memory_init(vmm, &error)) {

@@ -82,6 +82,16 @@ static bool page_is_written(Vmm *v, uint64_t page, uint64_t random)
            !page_stays_zero(v, page);
 }
 
+/* A held guest may have a thousand threads: it leaves the CPU to others. */
+static void hold_wait(Vmm *v)
+{
+    pthread_mutex_lock(&v->hold_lock);
+    while (v->hold) {
+        pthread_cond_wait(&v->hold_ends, &v->hold_lock);
+    }
+    pthread_mutex_unlock(&v->hold_lock);
+}
+
 static void page_visit(Vmm *v, uint64_t page, uint64_t random)
 {
     pthread_mutex_t *lock = &v->page_lock[page % VMM_LOCKS];
@@ -92,7 +102,8 @@ static void page_visit(Vmm *v, uint64_t page, uint64_t random)
     }
     if (v->hold || v->version[page] == VMM_VERSION_LOST) {
         pthread_mutex_unlock(lock);
-        usleep(v->hold ? 1000 : 0);
+        hold_wait(v);
+        usleep(0);
         return;
     }
     page_count_return(v, page);
@@ -353,6 +364,14 @@ void vmm_guest_hold(Vmm *v)
         pthread_mutex_lock(&v->page_lock[i]);
         pthread_mutex_unlock(&v->page_lock[i]);
     }
+}
+
+void vmm_guest_go(Vmm *v)
+{
+    pthread_mutex_lock(&v->hold_lock);
+    v->hold = false;
+    pthread_cond_broadcast(&v->hold_ends);
+    pthread_mutex_unlock(&v->hold_lock);
 }
 
 uint64_t vmm_guest_forgive(Vmm *v)

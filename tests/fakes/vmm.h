@@ -104,6 +104,8 @@ typedef struct Vmm {
     _Atomic bool stop;                  /* the service ends */
     _Atomic bool guest_stop;            /* the guest does, before it */
     _Atomic bool hold;                  /* the guest stands still */
+    pthread_mutex_t hold_lock;
+    pthread_cond_t hold_ends;           /* its threads wait for that */
     _Atomic bool detached;              /* go without a pager ... */
     _Atomic bool alone;                 /* ... and there is none any more */
     uint64_t filled_alone;              /* bytes, since the last pager died */
@@ -260,6 +262,9 @@ uint64_t vmm_verify_all(Vmm *vmm);
 
 /** vmm_guest_hold() - no thread touches a page from here on till hold falls */
 void vmm_guest_hold(Vmm *vmm);
+
+/** vmm_guest_go() - hold falls */
+void vmm_guest_go(Vmm *vmm);
 
 /**
  * vmm_guest_forgive() - do without the pages that are lost by now
