@@ -648,6 +648,7 @@ def noticed(build, broken, kills=0, **options):
                 seen = kill_working_pager(c, vm, seen)
             text = vm.said()
             if "MISMATCH" in text or "memory is gone" in text:
+                c.break_off()
                 return
         raise AssertionError(f"nobody noticed {broken}")
 
