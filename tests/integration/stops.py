@@ -240,6 +240,8 @@ def told_to_end_in_vain(build):
             assert process.popen.wait(60) == 1, process.tail()
             said = process.tail(20)
             assert "of vm vm1 on host requester are lost" in said, said
+            # The VM's pager would wait a minute for it to take leases back.
+            c.start_provider(old)
             vm.popen.kill()
             vm.popen.wait()
             c.shut_down()
