@@ -310,13 +310,13 @@ class Host:
             self.lab.authority().issue(self, role)
         return ["--tls-directory", folder]
 
-    def start_arbiter(self, heartbeat_ms=500):
+    def start_arbiter(self, *options, heartbeat_ms=500):
         process = self.start("arbiter", [
             self.program("arbiter"), "--listen", self.at(9471),
             *(["--name", self.name] if self.lab.tls else []),
             *self.security("arbiter"),
             "--admin-socket", self.path("arbiter.sock"),
-            "--heartbeat", str(heartbeat_ms)])
+            "--heartbeat", str(heartbeat_ms), *options])
         self.lab.wait_socket(process, self.path("arbiter.sock"))
         return process
 

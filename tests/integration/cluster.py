@@ -118,6 +118,8 @@ def pagers_of(host):
 class Cluster(Lab):
     """An arbiter, a requester, and providers (two if not told otherwise)."""
 
+    arbiter_options = ()
+
     def __init__(self, build, providers=2, arbiter=True, slab="4M",
                  requester=(), provider=(), ipv6=False, heartbeat_ms=200,
                  tls=None):
@@ -146,7 +148,8 @@ class Cluster(Lab):
                           for i in range(self.nr_providers)]
         self.arbiter = []
         if self.with_arbiter:
-            self.requester.start_arbiter(heartbeat_ms=self.heartbeat_ms)
+            self.requester.start_arbiter(*self.arbiter_options,
+                                         heartbeat_ms=self.heartbeat_ms)
             self.arbiter = ["--arbiter", self.requester.at(9471)]
         for host in self.providers:
             self.start_provider(host)

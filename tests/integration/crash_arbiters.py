@@ -7,7 +7,7 @@ asked is served by the next one, and nothing stays lent that nobody knows of.
 import os
 
 from cluster import Cluster, LabError, MIB, Vm, expect_clean, wait_for
-from crash_points import Order, check, nothing_left
+from crash_points import Order, check, nothing_left, settle
 
 SCENARIOS = {}
 # What the host itself says of an upgrade here: it cannot be started again.
@@ -81,7 +81,12 @@ def command(c, vm, name):
 def told(c, number, name):
     """An operator's command: the answer dies, what was begun goes on."""
     vm = begin(c, number)
-    wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000, 30)
+    # Then no grant is under way that dies with the arbiter: its provider would
+    # wait half a minute for somebody to claim it.
+    wait_for("all of it to be touched, and most to be away",
+             lambda: vm.stats()["remote"] > 28 * MIB, 60)
+    settle(c, vm)
+    vm.call("go")
     c.order.arm(name)
     told_so = command(c, vm, name)
     assert told_so is not True and REFUSED not in told_so, told_so
