@@ -4,44 +4,51 @@
 
 #include <stdbool.h>
 
-static int64_t most(const FramePace *p)
+static BucketRate rate_of(const FramePace *p)
 {
-    return (int64_t)p->pace * 1000;
+    return (BucketRate) { p->pace, p->pace };
 }
 
 void frame_pace_init(FramePace *p, unsigned pace, int64_t now_us)
 {
-    *p = (FramePace) { pace, (int64_t)pace * 1000, now_us };
+    *p = (FramePace) { pace, { .at_us = now_us } };
+}
+
+static void come_to(FramePace *p, int64_t now_us)
+{
+    BucketRate rate = rate_of(p);
+
+    bucket_take(&p->bucket, &rate, 0, now_us);
 }
 
 void frame_pace_take(FramePace *p)
 {
-    p->level = MAX(p->level - 1000, -most(p) * FRAME_PACE_DEBT_S);
-}
+    BucketRate rate = rate_of(p);
 
-/* From the deepest debt it is full again long before. */
-static void come_to(FramePace *p, int64_t now_us)
-{
-    int64_t passed = CLAMP(now_us - p->at_us, 0,
-                           (FRAME_PACE_DEBT_S + 1) * G_USEC_PER_SEC);
-
-    p->level = MIN(p->level + passed * p->pace / 1000, most(p));
-    p->at_us = now_us;
+    if (p->pace) {
+        bucket_take(&p->bucket, &rate, 1, p->bucket.at_us);
+        bucket_forgive(&p->bucket, &rate, p->pace * FRAME_PACE_DEBT_S);
+    }
 }
 
 unsigned frame_pace_wait(FramePace *p, int64_t now_us)
 {
+    BucketRate rate = rate_of(p);
+    int64_t us;
+
     if (!p->pace) {
         return 0;
     }
     come_to(p, now_us);
-    return p->level >= 0 ? 0 : -p->level / p->pace + 1;
+    us = bucket_wait(&p->bucket, &rate, now_us);
+    return us ? us / 1000 + 1 : 0;
 }
 
-static bool is_full(FramePace *p, int64_t now_us)
+static bool is_full(const FramePace *p, int64_t now_us)
 {
-    come_to(p, now_us);
-    return p->level == most(p);
+    BucketRate rate = rate_of(p);
+
+    return !p->pace || !bucket_missing(&p->bucket, &rate, now_us);
 }
 
 static gboolean is_over(gpointer key, gpointer value, gpointer opaque)
@@ -57,9 +64,7 @@ void frame_paces_clear(FramePaces *all)
 void frame_paces_keep(FramePaces *all, const char *name, const FramePace *p,
                       int64_t now_us)
 {
-    FramePace kept = *p;
-
-    if (is_full(&kept, now_us)) {
+    if (is_full(p, now_us)) {
         return;
     }
     if (!all->by_name) {
@@ -71,7 +76,7 @@ void frame_paces_keep(FramePaces *all, const char *name, const FramePace *p,
         g_hash_table_foreach_remove(all->by_name, is_over, &now_us);
     }
     g_hash_table_insert(all->by_name, g_strdup(name),
-                        g_memdup2(&kept, sizeof(kept)));
+                        g_memdup2(p, sizeof(*p)));
 }
 
 void frame_paces_take(FramePaces *all, const char *name, unsigned pace,

@@ -14,17 +14,18 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "common/bucket.h"
+
 #define FRAME_PACE_DEBT_S   10
 
 /**
  * struct FramePace - all zero: any number
  * @pace: frames a second; 0: any number
- * @level: 1/1000 frames that it may send, as of @at_us; below 0: it owes them
+ * @bucket: of frames that it may send
  */
 typedef struct FramePace {
     unsigned pace;
-    int64_t level;
-    int64_t at_us;
+    Bucket bucket;
 } FramePace;
 
 /** frame_pace_init() - nothing has been sent */

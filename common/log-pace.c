@@ -4,18 +4,17 @@
 
 #include <stdio.h>
 
-#define PACE_MS (1000u / LOG_PACE_LINES)
+static const BucketRate rate = { LOG_PACE_LINES, LOG_PACE_BURST };
 
 bool log_pace_take(LogPace *pace, uint64_t now_ms, uint64_t *left_out)
 {
-    uint64_t full;
+    int64_t now_us = now_ms * 1000;
     bool may;
 
     g_mutex_lock(&pace->lock);
-    full = MAX(pace->full_ms, now_ms);
-    may = full - now_ms <= (LOG_PACE_BURST - 1) * PACE_MS;
+    may = bucket_has(&pace->lines, &rate, 1, now_us);
     if (may) {
-        pace->full_ms = full + PACE_MS;
+        bucket_take(&pace->lines, &rate, 1, now_us);
         *left_out = pace->left_out;
         pace->left_out = 0;
     } else {

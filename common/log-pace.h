@@ -15,18 +15,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/bucket.h"
+
 #define LOG_PACE_LINES  10u
 #define LOG_PACE_BURST  100u
 
 /**
  * struct LogPace - all zero is a new one
  * @lock: lines come from any thread
- * @full_ms: when LOG_PACE_BURST may be written at once again
+ * @lines: that may be written
  * @left_out: lines, since the last that was written
  */
 typedef struct LogPace {
     GMutex lock;
-    uint64_t full_ms;
+    Bucket lines;
     uint64_t left_out;
 } LogPace;
 

@@ -32,45 +32,37 @@ void account_deinit(Account *account)
 
 /* -------------------------------------------------------------- buckets */
 
-static int64_t bucket_most(unsigned pace, unsigned seconds)
+static BucketRate pages_rate(const Account *account)
 {
-    return (int64_t)pace * seconds * 1000;
+    unsigned pace = account->limits.pages_host;
+
+    return (BucketRate) { pace, pace * ACCOUNT_PAGES_S };
 }
 
-/* What is in it now. */
-static int64_t bucket_level(const Bucket *bucket, unsigned pace,
-                            unsigned seconds, uint64_t now_ms)
+static BucketRate pings_rate(const Account *account)
 {
-    int64_t most = bucket_most(pace, seconds);
-    /* From the deepest debt it is full again long before. */
-    uint64_t passed = MIN(now_ms - bucket->at_ms, UINT64_C(1000) * 3600);
+    unsigned pace = account->limits.pings_host;
 
-    return MIN(bucket->level + (int64_t)(passed * pace), most);
+    return (BucketRate) { pace, pace * ACCOUNT_PINGS_S };
 }
 
-static void bucket_take(Bucket *bucket, unsigned pace, unsigned seconds,
-                        unsigned n, uint64_t now_ms)
+static int64_t to_us(uint64_t ms)
 {
-    bucket->level = bucket_level(bucket, pace, seconds, now_ms) -
-                    (int64_t)n * 1000;
-    bucket->at_ms = now_ms;
+    return ms * 1000;
 }
 
-/* Return: ms until it is not overdrawn. */
-static unsigned bucket_wait(const Bucket *bucket, unsigned pace,
-                            unsigned seconds, uint64_t now_ms)
+/* Return: ms until it is not overdrawn, or until that is looked at again. */
+static unsigned wait_ms(const Bucket *bucket, BucketRate rate, uint64_t now_ms)
 {
-    int64_t level = bucket_level(bucket, pace, seconds, now_ms);
+    int64_t us = bucket_wait(bucket, &rate, to_us(now_ms));
 
-    return level >= 0 ? 0 : MAX(1, (unsigned)MIN(-level / pace, 1000));
+    return us ? CLAMP(us / 1000, 1, 1000) : 0;
 }
 
 /* ---------------------------------------------------------------- hosts */
 
-static AccountHost *host_of(Account *account, const char *name,
-                            uint64_t now_ms)
+static AccountHost *host_of(Account *account, const char *name)
 {
-    const ProviderLimits *l = &account->limits;
     char key[LIMIT_HITS_NAME];
     AccountHost *host;
 
@@ -82,10 +74,6 @@ static AccountHost *host_of(Account *account, const char *name,
         turns_host_init(&host->turns);
         g_queue_init(&host->idle);
         g_queue_init(&host->leased);
-        host->pages = (Bucket) { bucket_most(l->pages_host, ACCOUNT_PAGES_S),
-                                 now_ms };
-        host->pings = (Bucket) { bucket_most(l->pings_host, ACCOUNT_PINGS_S),
-                                 now_ms };
         g_hash_table_insert(account->hosts, host->name, host);
     }
     return host;
@@ -105,15 +93,13 @@ static gboolean host_is_over(gpointer key, gpointer value, gpointer opaque)
 {
     const AccountHost *host = value;
     const Sweep *sweep = opaque;
-    const ProviderLimits *l = &sweep->account->limits;
+    BucketRate pages = pages_rate(sweep->account);
+    BucketRate pings = pings_rate(sweep->account);
+    int64_t now_us = to_us(sweep->now_ms);
 
     return !host_conns(host) && !host->answers &&
-           bucket_level(&host->pages, l->pages_host, ACCOUNT_PAGES_S,
-                        sweep->now_ms) ==
-               bucket_most(l->pages_host, ACCOUNT_PAGES_S) &&
-           bucket_level(&host->pings, l->pings_host, ACCOUNT_PINGS_S,
-                        sweep->now_ms) ==
-               bucket_most(l->pings_host, ACCOUNT_PINGS_S);
+           !bucket_missing(&host->pages, &pages, now_us) &&
+           !bucket_missing(&host->pings, &pings, now_us);
 }
 
 void account_tick(Account *account, uint64_t now_ms)
@@ -179,7 +165,7 @@ bool account_enter(Account *account, AccountMember *member, const char *name,
                    PeerLimit *limit, AccountMember **victim)
 {
     const ProviderLimits *l = &account->limits;
-    AccountHost *host = host_of(account, name, now_ms);
+    AccountHost *host = host_of(account, name);
 
     *limit = NR_PEER_LIMITS;
     *victim = NULL;
@@ -274,29 +260,24 @@ bool account_full(const Account *account, const AccountMember *member,
 void account_charge(Account *account, AccountMember *member, unsigned pages,
                     unsigned pings, uint64_t now_ms)
 {
-    const ProviderLimits *l = &account->limits;
+    BucketRate of_pages = pages_rate(account), of_pings = pings_rate(account);
 
     if (member->host) {
-        bucket_take(&member->host->pages, l->pages_host, ACCOUNT_PAGES_S,
-                    pages, now_ms);
-        bucket_take(&member->host->pings, l->pings_host, ACCOUNT_PINGS_S,
-                    pings, now_ms);
+        bucket_take(&member->host->pages, &of_pages, pages, to_us(now_ms));
+        bucket_take(&member->host->pings, &of_pings, pings, to_us(now_ms));
     }
 }
 
 unsigned account_wait(const Account *account, const AccountMember *member,
                       uint64_t now_ms, PeerLimit *limit)
 {
-    const ProviderLimits *l = &account->limits;
     unsigned pages, pings;
 
     if (!member->host) {
         return 0;
     }
-    pages = bucket_wait(&member->host->pages, l->pages_host, ACCOUNT_PAGES_S,
-                        now_ms);
-    pings = bucket_wait(&member->host->pings, l->pings_host, ACCOUNT_PINGS_S,
-                        now_ms);
+    pages = wait_ms(&member->host->pages, pages_rate(account), now_ms);
+    pings = wait_ms(&member->host->pings, pings_rate(account), now_ms);
     *limit = pings > pages ? PEER_LIMIT_PINGS_HOST : PEER_LIMIT_PAGES_HOST;
     return MAX(pages, pings);
 }

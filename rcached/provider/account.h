@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/bucket.h"
 #include "rcached/provider/provider-limits.h"
 #include "rcached/provider/turns.h"
 
@@ -42,12 +43,6 @@
  * when all VMs of a host come back and claim. */
 #define ACCOUNT_PAGES_S         1u
 #define ACCOUNT_PINGS_S         4u
-
-/* What fills at a pace; 1000 parts are one request. */
-typedef struct Bucket {
-    int64_t level;
-    uint64_t at_ms;
-} Bucket;
 
 typedef struct AccountHost {
     char name[LIMIT_HITS_NAME];

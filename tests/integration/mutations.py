@@ -1261,8 +1261,12 @@ MUTATIONS = {
         "        *p = *kept;\n", "", "unit-frame-pace"),
     "frame-debts-without-end": (
         "common/frame-pace.c",
-        "MAX(p->level - 1000, -most(p) * FRAME_PACE_DEBT_S)",
-        "p->level - 1000", "unit-frame-pace"),
+        "        bucket_forgive(&p->bucket, &rate, p->pace * "
+        "FRAME_PACE_DEBT_S);\n", "", "unit-frame-pace"),
+    "buckets-without-an-end": (
+        "common/bucket.c",
+        "        ? 0 : bucket->missing",
+        "        ? -passed : bucket->missing", "unit-bucket"),
     "control-frames-without-end": (
         "common/control-conn.c",
         "    frame_pace_take(&f->pace);\n", "",
@@ -1278,7 +1282,7 @@ MUTATIONS = {
         "idle_for_ever"),
     "the-log-takes-all-lines": (
         "common/log-pace.c",
-        "    may = full - now_ms <= (LOG_PACE_BURST - 1) * PACE_MS;",
+        "    may = bucket_has(&pace->lines, &rate, 1, now_us);",
         "    may = true;", "unit-log-pace"),
     "strangers-fill-the-log": (
         "arbiter/control.c",
