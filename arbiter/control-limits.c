@@ -8,10 +8,9 @@ void control_limits_strangers(const ControlLimits *l, StrangersLimits *out)
 {
     *out = (StrangersLimits) {
         .most = G_MAXUINT, .each = l->hellos_address,
-        .burst = l->handshakes_address * CONTROL_HANDSHAKES_S,
-        .pace_ms = MAX(1, 1000 / l->handshakes_address),
-        .all_burst = l->handshakes * CONTROL_HANDSHAKES_S,
-        .all_pace_ms = MAX(1, 1000 / l->handshakes),
+        .own = { l->handshakes_address,
+                 l->handshakes_address * CONTROL_HANDSHAKES_S },
+        .all = { l->handshakes, l->handshakes * CONTROL_HANDSHAKES_S },
     };
 }
 

@@ -4,8 +4,6 @@
 
 #include <glib.h>
 
-#define ONE INT64_C(1000000)
-
 int64_t bucket_missing(const Bucket *bucket, const BucketRate *rate,
                        int64_t now_us)
 {
@@ -18,25 +16,28 @@ int64_t bucket_missing(const Bucket *bucket, const BucketRate *rate,
 bool bucket_has(const Bucket *bucket, const BucketRate *rate, unsigned n,
                 int64_t now_us)
 {
-    return bucket_missing(bucket, rate, now_us) + n * ONE <= rate->most * ONE;
+    return bucket_missing(bucket, rate, now_us) + n * BUCKET_ONE <=
+           rate->most * BUCKET_ONE;
 }
 
 void bucket_take(Bucket *bucket, const BucketRate *rate, unsigned n,
                  int64_t now_us)
 {
-    bucket->missing = bucket_missing(bucket, rate, now_us) + n * ONE;
+    bucket->missing = bucket_missing(bucket, rate, now_us) + n * BUCKET_ONE;
     bucket->at_us = now_us;
 }
 
 void bucket_forgive(Bucket *bucket, const BucketRate *rate, unsigned n)
 {
-    bucket->missing = MIN(bucket->missing, (rate->most + (int64_t)n) * ONE);
+    bucket->missing = MIN(bucket->missing,
+                          rate->most * BUCKET_ONE + n * BUCKET_ONE);
 }
 
 int64_t bucket_wait(const Bucket *bucket, const BucketRate *rate,
                     int64_t now_us)
 {
-    int64_t owed = bucket_missing(bucket, rate, now_us) - rate->most * ONE;
+    int64_t owed = bucket_missing(bucket, rate, now_us) -
+                   rate->most * BUCKET_ONE;
 
     return owed <= 0 ? 0 : (owed + rate->pace - 1) / rate->pace;
 }

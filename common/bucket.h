@@ -17,6 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What one is of those millionths. */
+#define BUCKET_ONE  INT64_C(1000000)
+
 /**
  * struct BucketRate - how it fills; the owner's, as many have the same
  * @pace: so many a second; not 0
@@ -29,14 +32,15 @@ typedef struct BucketRate {
 
 /**
  * struct Bucket - all zeros: full
- * @missing: 1/1000000, as of @at_us; more than all of it: so much is owed
+ * @missing: BUCKET_ONE for each that is not in it, as of @at_us; what is more
+ *           than .most of them is owed
  */
 typedef struct Bucket {
     int64_t missing;
     int64_t at_us;
 } Bucket;
 
-/** bucket_missing() - Return: 1/1000000 that are missing now; 0: it is full */
+/** bucket_missing() - Return: what is missing now; 0: it is full */
 int64_t bucket_missing(const Bucket *bucket, const BucketRate *rate,
                        int64_t now_us);
 

@@ -15,7 +15,7 @@
 struct StrangersOf {
     uint8_t address[IPV6_PART + 1];
     GQueue all;                 /* of Stranger, the oldest first */
-    uint64_t full_ms;           /* when its bucket is full again */
+    Bucket shakes;              /* handshakes that it may begin */
     uint64_t known_ms;          /* somebody there is known until then */
     uint64_t refused_ms;        /* so many have been refused since then */
     unsigned refused;
@@ -131,7 +131,7 @@ void strangers_remove(Strangers *s, Stranger *one)
     }
     g_queue_unlink(&s->all, &one->link);
     g_queue_unlink(&of->all, &one->same);
-    if (!of->all.length && !of->known_ms && (!of->full_ms ||
+    if (!of->all.length && !of->known_ms && (!of->shakes.missing ||
         g_hash_table_size(s->by_address) > ADDRESSES_MAX)) {
         g_hash_table_remove(s->by_address, of);
     }
@@ -142,6 +142,11 @@ typedef struct Sweep {
     Strangers *s;
     uint64_t now_ms;
 } Sweep;
+
+static int64_t to_us(uint64_t ms)
+{
+    return ms * 1000;
+}
 
 /* It has nothing here, nobody knows it, and its bucket is as good as a new
  * one. */
@@ -154,16 +159,21 @@ static gboolean of_is_over(gpointer key, gpointer value, gpointer opaque)
         of->known_ms = 0;
         sweep->s->known--;
     }
-    return !of->all.length && !of->known_ms && of->full_ms <= sweep->now_ms;
+    return !of->all.length && !of->known_ms &&
+           !bucket_missing(&of->shakes, &sweep->s->limits.own,
+                           to_us(sweep->now_ms));
 }
 
-/* Take one out of a bucket.  Return: when it is full again; 0: it is empty. */
-static uint64_t bucket_take(uint64_t full_ms, uint64_t now_ms, uint64_t burst,
-                            uint64_t pace_ms)
+/* Forget who has to be remembered no longer, as often as a bucket fills. */
+static void sweep(Strangers *s, uint64_t now_ms)
 {
-    uint64_t full = MAX(full_ms, now_ms);
+    const BucketRate *own = &s->limits.own;
+    Sweep sweep = { s, now_ms };
 
-    return full - now_ms > (burst - 1) * pace_ms ? 0 : full + pace_ms;
+    if ((now_ms - s->swept_ms) * own->pace >= UINT64_C(1000) * own->most) {
+        s->swept_ms = now_ms;
+        g_hash_table_foreach_remove(s->by_address, of_is_over, &sweep);
+    }
 }
 
 static void of_refused(StrangersOf *of, uint64_t now_ms)
@@ -192,33 +202,29 @@ StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
                                      uint64_t now_ms)
 {
     const StrangersLimits *l = &s->limits;
-    Sweep sweep = { s, now_ms };
-    uint64_t own, all;
+    int64_t now_us = to_us(now_ms);
+    StrangersOf *of = one->of;
 
-    if (now_ms - s->swept_ms >= (uint64_t)l->burst * l->pace_ms) {
-        s->swept_ms = now_ms;
-        g_hash_table_foreach_remove(s->by_address, of_is_over, &sweep);
-    }
-    own = bucket_take(one->of->full_ms, now_ms, l->burst, l->pace_ms);
-    if (!own) {
-        of_refused(one->of, now_ms);
+    sweep(s, now_ms);
+    if (!bucket_has(&of->shakes, &l->own, 1, now_us)) {
+        of_refused(of, now_ms);
         return STRANGERS_ADDRESS;
     }
-    if (!one->of->known_ms) {
-        all = bucket_take(s->full_ms, now_ms, l->all_burst, l->all_pace_ms);
-        if (!all) {
+    if (!of->known_ms) {
+        if (!bucket_has(&s->shakes, &l->all, 1, now_us)) {
             return STRANGERS_ALL;
         }
-        s->full_ms = all;
+        bucket_take(&s->shakes, &l->all, 1, now_us);
     }
-    one->of->full_ms = own;
+    bucket_take(&of->shakes, &l->own, 1, now_us);
     return STRANGERS_MAY;
 }
 
 bool strangers_busy(const Strangers *s, const Stranger *one, uint64_t now_ms)
 {
-    return one->of && one->of->full_ms > now_ms &&
-           one->of->full_ms - now_ms > STRANGERS_FEW * s->limits.pace_ms;
+    return one->of && bucket_missing(&one->of->shakes, &s->limits.own,
+                                     to_us(now_ms)) >
+                          STRANGERS_FEW * BUCKET_ONE;
 }
 
 void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms)

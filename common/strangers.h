@@ -11,12 +11,12 @@
  * has one of these has them all.
  *
  * A handshake is what costs most of all that a stranger can ask for, so each
- * address has a bucket: so many handshakes at once, and then one for each time
- * that has passed.  It is remembered until it is full again, whether there are
- * connections or not.  All addresses together have another bucket, so that who
- * has many of them gains nothing; from that one an address takes nothing where
- * somebody has proved who he is (strangers_known()), so that strangers do not
- * keep the hosts of a cluster from coming back.
+ * address has a bucket: so many handshakes at once, and then so many a second.
+ * It is remembered until it is full again, whether there are connections or
+ * not.  All addresses together have another bucket, so that who has many of
+ * them gains nothing; from that one an address takes nothing where somebody has
+ * proved who he is (strangers_known()), so that strangers do not keep the hosts
+ * of a cluster from coming back.
  *
  * Pure: a connection is what embeds a Stranger.
  */
@@ -27,6 +27,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+#include "common/bucket.h"
 
 /* Hosts that have been away for a day may wait like everybody else. */
 #define STRANGERS_KNOWN_MS      (UINT64_C(24) * 3600 * 1000)
@@ -54,15 +56,12 @@ typedef struct Stranger {
 /**
  * struct StrangersLimits - what they may take
  * @most: so many in all; @each: of one address
- * @burst: handshakes that one address may begin at once
- * @pace_ms: and then one each time that so much has passed
- * @all_burst: handshakes that all unknown addresses may begin at once
- * @all_pace_ms: and then one each time that so much has passed
+ * @own: handshakes that one address may begin
+ * @all: handshakes that all unknown addresses may begin
  */
 typedef struct StrangersLimits {
     unsigned most, each;
-    unsigned burst, pace_ms;
-    unsigned all_burst, all_pace_ms;
+    BucketRate own, all;
 } StrangersLimits;
 
 /* May a handshake begin, and if not, whose limit is it? */
@@ -77,7 +76,7 @@ typedef enum StrangersVerdict {
  * @all: of Stranger, the oldest first
  * @by_address: of StrangersOf
  * @known: of these, those of which somebody has proved who he is
- * @full_ms: when the bucket of all is full again
+ * @shakes: handshakes that may be begun of all that are not
  * @swept_ms: when addresses were last forgotten
  */
 typedef struct Strangers {
@@ -85,7 +84,7 @@ typedef struct Strangers {
     GQueue all;
     GHashTable *by_address;
     unsigned known;
-    uint64_t full_ms;
+    Bucket shakes;
     uint64_t swept_ms;
 } Strangers;
 

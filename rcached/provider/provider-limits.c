@@ -38,6 +38,16 @@ bool provider_limits_check(const ProviderLimits *l)
            l->hellos_address && l->handshakes && l->handshakes_address;
 }
 
+void provider_limits_strangers(const ProviderLimits *l, StrangersLimits *out)
+{
+    *out = (StrangersLimits) {
+        .most = l->hellos, .each = l->hellos_address,
+        .own = { l->handshakes_address,
+                 l->handshakes_address * PROVIDER_HANDSHAKES_ADDRESS_S },
+        .all = { l->handshakes, l->handshakes * PROVIDER_HANDSHAKES_S },
+    };
+}
+
 void provider_limits_names(const ProviderLimits *l, LimitName *names)
 {
     const LimitName all[] = {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/limit-hits.h"
+#include "common/strangers.h"
 
 /* Each of them is counted and told apart (limit-hits.h). */
 typedef enum PeerLimit {
@@ -72,6 +73,10 @@ void provider_limits_init(ProviderLimits *limits);
 
 /** provider_limits_check() - is none of them zero? */
 bool provider_limits_check(const ProviderLimits *limits);
+
+/** provider_limits_strangers() - for strangers_init() */
+void provider_limits_strangers(const ProviderLimits *limits,
+                               StrangersLimits *out);
 
 /** provider_limits_names() - what they are called, NR_PEER_LIMITS of them */
 void provider_limits_names(const ProviderLimits *limits, LimitName *names);

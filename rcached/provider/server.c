@@ -439,13 +439,7 @@ void server_run(Server *server)
 Server *server_new(const ServerConfig *config, GError **errp)
 {
     const ProviderLimits *l = &config->limits;
-    const StrangersLimits strangers = {
-        .most = l->hellos, .each = l->hellos_address,
-        .burst = l->handshakes_address * PROVIDER_HANDSHAKES_ADDRESS_S,
-        .pace_ms = MAX(1, 1000 / l->handshakes_address),
-        .all_burst = l->handshakes * PROVIDER_HANDSHAKES_S,
-        .all_pace_ms = MAX(1, 1000 / l->handshakes),
-    };
+    StrangersLimits strangers;
     Server *server;
     Ring *ring;
     int err = 0;
@@ -464,6 +458,7 @@ Server *server_new(const ServerConfig *config, GError **errp)
     server_take_tls(server);
     server->now = boottime_ms();
     g_queue_init(&server->hellos);
+    provider_limits_strangers(l, &strangers);
     strangers_init(&server->strangers, &strangers);
     account_init(&server->account, l);
     turns_init(&server->turns);

@@ -1128,12 +1128,19 @@ MUTATIONS = {
         "    if (0 && of->all.length > s->limits.each) {", "unit-strangers"),
     "tls-handshakes-without-end": (
         "common/strangers.c",
-        "    if (!own) {", "    if (0 && !own) {", "unit-strangers"),
+        "    if (!bucket_has(&of->shakes, &l->own, 1, now_us)) {",
+        "    if (0) {", "unit-strangers"),
     "tls-handshakes-of-many-addresses": (
-        "common/strangers.c", "        if (!all) {",
-        "        if (0 && !all) {", "unit-strangers"),
+        "common/strangers.c",
+        "        if (!bucket_has(&s->shakes, &l->all, 1, now_us)) {",
+        "        if (0) {", "unit-strangers"),
+    "tls-handshakes-of-a-round-number": (
+        "rcached/provider/provider-limits.c",
+        "        .own = { l->handshakes_address,",
+        "        .own = { 1000 / (1000 / l->handshakes_address),",
+        "unit-account"),
     "known-hosts-are-strangers": (
-        "common/strangers.c", "    if (!one->of->known_ms) {",
+        "common/strangers.c", "    if (!of->known_ms) {",
         "    if (1) {", "unit-strangers"),
     "tls-handshakes-nobody-asks": (
         "rcached/provider/peer-tls.c", ".may_begin = may_begin,",
@@ -1143,7 +1150,7 @@ MUTATIONS = {
         ".opaque = may_begin }", "handshakes_are_limited"),
     "tls-handshakes-are-forgotten": (
         "common/strangers.c",
-        "    if (!of->all.length && !of->known_ms && (!of->full_ms ||",
+        "    if (!of->all.length && !of->known_ms && (!of->shakes.missing ||",
         "    if (!of->all.length && !of->known_ms && (true ||",
         "unit-strangers"),
     "floods-are-first": (

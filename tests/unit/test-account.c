@@ -254,6 +254,42 @@ START_TEST(hosts_are_remembered)
 }
 END_TEST
 
+/* How many handshakes may begin in the second from @now on. */
+static unsigned begun_in_a_second(Strangers *s, Stranger *one, uint64_t now)
+{
+    unsigned begun = 0;
+
+    for (unsigned ms = 1; ms <= 1000; ms++) {
+        while (strangers_may_begin(s, one, now + ms) == STRANGERS_MAY) {
+            begun++;
+        }
+    }
+    return begun;
+}
+
+/* An address may begin as many as are written, and not a round number. */
+START_TEST(handshakes_as_configured)
+{
+    struct sockaddr_storage from = { .ss_family = AF_INET };
+    StrangersLimits shakes;
+    ProviderLimits limits;
+    Stranger one = { 0 };
+    Strangers s;
+
+    provider_limits_init(&limits);
+    limits.handshakes_address = 600;
+    limits.handshakes = 1000;
+    provider_limits_strangers(&limits, &shakes);
+    strangers_init(&s, &shakes);
+    strangers_add(&s, &one, &one, &from);
+    ck_assert_uint_eq(begun_in_a_second(&s, &one, NOW),
+                      600 * (PROVIDER_HANDSHAKES_ADDRESS_S + 1) - 1);
+    ck_assert_uint_eq(begun_in_a_second(&s, &one, NOW + 1000), 600);
+    strangers_remove(&s, &one);
+    strangers_deinit(&s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("account");
@@ -271,6 +307,7 @@ int main(void)
     tcase_add_test(tc, answers);
     tcase_add_test(tc, paces);
     tcase_add_test(tc, hosts_are_remembered);
+    tcase_add_test(tc, handshakes_as_configured);
     suite_add_tcase(suite, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -132,6 +132,20 @@ START_TEST(who_comes_again_owes_what_it_owed)
 }
 END_TEST
 
+START_TEST(handshakes_as_configured)
+{
+    const ControlLimits limits = { .handshakes = 999,
+                                   .handshakes_address = 600 };
+    StrangersLimits shakes;
+
+    control_limits_strangers(&limits, &shakes);
+    ck_assert_uint_eq(shakes.own.pace, 600);
+    ck_assert_uint_eq(shakes.own.most, 600 * CONTROL_HANDSHAKES_S);
+    ck_assert_uint_eq(shakes.all.pace, 999);
+    ck_assert_uint_eq(shakes.all.most, 999 * CONTROL_HANDSHAKES_S);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("control");
@@ -142,6 +156,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, who_comes_again_owes_what_it_owed);
+    tcase_add_test(tc, handshakes_as_configured);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -10,7 +10,7 @@
 #define MOST    20u
 #define EACH    5u
 #define BURST   4u
-#define PACE    20u
+#define PACE    20u     /* ms */
 
 static Strangers s;
 static Stranger one[64];
@@ -46,7 +46,7 @@ static StrangersVerdict may(const Stranger *who, uint64_t now)
 static void set_up(void)
 {
     static const StrangersLimits limits = {
-        MOST, EACH, BURST, PACE, .all_burst = 100000, .all_pace_ms = 1,
+        MOST, EACH, .own = { 1000 / PACE, BURST }, .all = { 1000, 100000 },
     };
 
     strangers_init(&s, &limits);
@@ -182,8 +182,7 @@ START_TEST(handshakes_in_all)
     uint64_t now = 1000000;
     char text[32];
 
-    s.limits.all_burst = 6;
-    s.limits.all_pace_ms = 10;
+    s.limits.all = (BucketRate) { 100, 6 };
     add(0, "192.0.2.1");
     ck_assert_int_eq(may(&one[0], now), STRANGERS_MAY);
     strangers_known(&s, &one[0], now);
@@ -221,7 +220,7 @@ START_TEST(busy)
 {
     uint64_t now = 1000000;
 
-    s.limits.burst = 2 * STRANGERS_FEW;
+    s.limits.own.most = 2 * STRANGERS_FEW;
     add(0, "192.0.2.1");
     add(1, "192.0.2.2");
     for (unsigned i = 0; i < STRANGERS_FEW; i++) {
