@@ -62,6 +62,7 @@ static unsigned frame_charge(Peer *peer, const WireHead *head)
     switch (head->type) {
     case RCACHE_GET:
         pages = later = head->count;    /* when they are sent: peer_send() */
+        peer->faults |= peer->role == RCACHE_ROLE_FAULT;
         break;
     case RCACHE_PUT:
     case RCACHE_SUMS:

@@ -415,19 +415,21 @@ void peer_go(Peer *peer)
                   ? TURN_FAULT : TURN_BULK, g_get_monotonic_time());
 }
 
-unsigned peer_turn(Peer *peer)
+unsigned peer_turn(Peer *peer, bool *fault)
 {
     bool shakes = peer->tls && peer->state == PEER_HELLO;
     int64_t began = shakes ? g_get_monotonic_time() : 0;
     unsigned cost = 1;
     bool more;
 
+    *fault = peer->faults = false;
     if (shakes && !server_shakes(peer->server, peer)) {
         return cost;
     }
     do {
         more = peer_work(peer, &cost) || peer_receive(peer);
     } while (more && cost < TURNS_QUANTUM);
+    *fault = peer->faults;
     if (more) {
         peer_go(peer);
     }

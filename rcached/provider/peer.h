@@ -111,6 +111,7 @@ struct Peer {
     GList parked;               /* of the server's, or data is NULL; */
     uint64_t parked_ms;         /* until then */
     bool held;                  /* nothing is read of it, by a limit */
+    bool faults;                /* in this turn: a guest waits for a page */
     int fd;
     TlsStream *tls;             /* NULL: without */
     unsigned tls_age;           /* of what it was judged by, see serving.h */
@@ -175,10 +176,11 @@ void peer_go(Peer *peer);
 
 /**
  * peer_turn() - look at some of what is there, then send and receive
+ * @fault: was a page asked for that a guest waits for?
  *
  * Return: what it has cost, in pages
  */
-unsigned peer_turn(Peer *peer);
+unsigned peer_turn(Peer *peer, bool *fault);
 
 /** peer_set_state() - to any state but CLOSING */
 void peer_set_state(Peer *peer, PeerState state);

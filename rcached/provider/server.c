@@ -366,9 +366,12 @@ static bool take_turns(Server *server)
 
     while (cost < ROUND_PAGES &&
            (turn = turns_next(&server->turns, &lane))) {
-        unsigned pages = peer_turn(container_of(turn, Peer, turn));
+        Peer *peer = container_of(turn, Peer, turn);
+        bool fault;
+        unsigned pages = peer_turn(peer, &fault);
 
-        turns_charge(&server->turns, lane, pages, g_get_monotonic_time());
+        turns_charge(&server->turns, lane, pages, fault,
+                     g_get_monotonic_time());
         cost += pages;
     }
     return turns_wait(&server->turns);

@@ -136,7 +136,7 @@ static void note_fault(Turns *turns, const TurnsHost *host, int64_t now_us)
     turns->host = host;
 }
 
-void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages,
+void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages, bool fault,
                   int64_t now_us)
 {
     lane->credit -= pages;
@@ -145,7 +145,7 @@ void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages,
     } else if (turns->waiting[TURN_BULK]) {
         turns->faults += pages;
     }
-    if (lane_class(lane) == TURN_FAULT && !asks_much(lane)) {
+    if (fault && !asks_much(lane)) {
         note_fault(turns, lane->host, now_us);
     }
     if (!lane->ready.length) {

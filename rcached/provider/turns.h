@@ -25,9 +25,10 @@
 
 #define TURNS_QUANTUM   16
 #define TURNS_FAULTS    64u
-/* A guest waits for page after page: so many turns for faults of hosts that ask
- * for little, within so many us. */
-#define TURNS_DENSE     20u
+/* A guest waits for page after page: so many turns in which a page was asked
+ * for that a guest waits for, of hosts that ask for little, within so many us.
+ */
+#define TURNS_DENSE     10u
 #define TURNS_DENSE_US  20000
 /* A pause of so many us is worth a page. */
 #define TURNS_PAUSE     4
@@ -67,7 +68,7 @@ typedef struct Turns {
     unsigned waiting[NR_TURN_CLASSES];  /* connections */
     unsigned faults;            /* pages, while others wait */
     const TurnsHost *host;      /* whose fault was served last */
-    int64_t window_us;          /* since then so many turns for faults, */
+    int64_t window_us;          /* since then so many turns of faults, */
     unsigned few;
     bool dense;                 /* and in the window before it enough */
 } Turns;
@@ -91,8 +92,12 @@ void turns_remove(Turns *turns, Turn *turn);
  */
 Turn *turns_next(Turns *turns, TurnsLane **lane);
 
-/** turns_charge() - that turn has cost so many @pages */
-void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages,
+/**
+ * turns_charge() - that turn has cost so many @pages
+ * @fault: a guest waits for one of them; what else is asked where faults are
+ *         (PINGs above all: each VM sends some) is nothing to make room for
+ */
+void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages, bool fault,
                   int64_t now_us);
 
 /** turns_wait() - does anybody wait? */

@@ -1177,6 +1177,11 @@ MUTATIONS = {
         "rcached/provider/turns.c",
         "    return turns->dense && turns->host != host &&",
         "    return turns->dense &&", "unit-turns"),
+    "pings-are-faults": (
+        "rcached/provider/turns.c",
+        "    if (fault && !asks_much(lane)) {",
+        "    if (lane_class(lane) == TURN_FAULT && !asks_much(lane)) {",
+        "unit-turns"),
     "few-hosts-take-all-places": (
         "rcached/provider/account.c",
         "    if (idle || !entitled) {", "    if (idle || true) {",

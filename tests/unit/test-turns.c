@@ -38,7 +38,7 @@ static Turn *take(unsigned pages)
     Turn *turn = turns_next(&turns, &lane);
 
     if (turn) {
-        turns_charge(&turns, lane, pages, now);
+        turns_charge(&turns, lane, pages, lane->host == &vm, now);
     }
     return turn;
 }
@@ -99,6 +99,30 @@ START_TEST(a_fault_is_next)
 }
 END_TEST
 
+/* PINGs of a thousand VMs are no guest that waits: nobody makes room for them,
+ * however many they are. */
+START_TEST(pings_are_no_faults)
+{
+    TurnsLane *lane;
+
+    for (unsigned i = 0; i < 1000; i++) {
+        now += TURNS_DENSE_US / 100;
+        turns_add(&turns, &fault, &third, TURN_FAULT, now);
+        ck_assert_ptr_eq(turns_next(&turns, &lane), &fault);
+        turns_charge(&turns, lane, 1, false, now);
+        ck_assert(!turns_compete(&turns, &vm, now));
+    }
+    /* Whose answers are sent is none either, but what was asked for is. */
+    for (unsigned i = 0; i < 100; i++) {
+        now += TURNS_DENSE_US / TURNS_DENSE / 2;
+        turns_add(&turns, &fault, &third, TURN_FAULT, now);
+        ck_assert_ptr_eq(turns_next(&turns, &lane), &fault);
+        turns_charge(&turns, lane, 1, i % 2, now);
+    }
+    ck_assert(turns_compete(&turns, &vm, now));
+}
+END_TEST
+
 /* Two that ask without end have the same part, by what they cost and not by
  * how many connections they have. */
 START_TEST(parts_are_equal)
@@ -115,7 +139,7 @@ START_TEST(parts_are_equal)
         bool flood = is_flood(turn);
 
         turns_add(&turns, turn, flood ? &flooder : &vm, TURN_BULK, now);
-        turns_charge(&turns, lane, flood ? 65 : 9, now);
+        turns_charge(&turns, lane, flood ? 65 : 9, false, now);
         *(flood ? &of_flooder : &of_vm) += flood ? 65 : 9;
     }
     ck_assert_uint_gt(of_flooder, of_vm / 10 * 9);
@@ -157,7 +181,7 @@ START_TEST(debts_stay)
     while (turns_next(&turns, &lane) == &bulk) {
         of_vm++;
         turns_add(&turns, &bulk, &vm, TURN_BULK, now);
-        turns_charge(&turns, lane, TURNS_QUANTUM, now);
+        turns_charge(&turns, lane, TURNS_QUANTUM, false, now);
     }
     ck_assert_uint_gt(of_vm, 1000 / TURNS_QUANTUM - 5);
 }
@@ -199,6 +223,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, one_after_the_other);
     tcase_add_test(tc, a_fault_is_next);
+    tcase_add_test(tc, pings_are_no_faults);
     tcase_add_test(tc, parts_are_equal);
     tcase_add_test(tc, faults_before_others);
     tcase_add_test(tc, debts_stay);
