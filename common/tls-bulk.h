@@ -6,8 +6,8 @@
  * way in and once on the way out, and a page costs half as much again for it.
  * So once a handshake is over, whole records of data are opened and made here,
  * with the keys and the cipher that GnuTLS has for them; everything else is
- * GnuTLS's: handshake, alerts, new keys, ciphers other than AES-GCM, and
- * whatever is not as it should be.
+ * GnuTLS's: handshake, alerts, new keys, ciphers other than AES-GCM, a record
+ * larger than those before, and whatever is not as it should be.
  *
  * GnuTLS is told how far the numbers of records have come before it reads or
  * writes anything (tls_bulk_lend()), and asked afterwards (tls_bulk_load()):

@@ -7,6 +7,8 @@
 
 /* AES-GCM under one key is good for 2^24.5 full records; RFC 8446, 5.5. */
 #define RECORDS_A_KEY   (UINT64_C(1) << 24)
+/* Data that no peer may ask to have less of in a record; RFC 8449, 4. */
+#define RECORD_LEAST    63u
 
 int tls_stream_fail(TlsStream *s, const char *fmt, ...)
 {
@@ -36,6 +38,8 @@ void tls_data_begin(TlsStream *s)
     tls_bulk_load(&s->reads, s->session, true);
     tls_bulk_load(&s->writes, s->session, false);
     s->rekey_at = RECORDS_A_KEY;
+    s->out_max = TLS_BULK_DATA;
+    s->out_fits = RECORD_LEAST;
 }
 
 /*
@@ -247,6 +251,19 @@ ssize_t tls_stream_read(TlsStream *s, void *buf, size_t size)
 
 /* -------------------------------------------------------------------- out */
 
+/*
+ * A peer may have asked for smaller records (RFC 8449, RFC 6066), and GnuTLS
+ * does not say: gnutls_record_get_max_size() is of those that we receive.  But
+ * it makes one record of what it is given, with as much in it as that may have.
+ */
+static void note_size(TlsStream *s, size_t len, size_t n)
+{
+    if (n < len) {
+        s->out_max = n;
+    }
+    s->out_fits = MAX(s->out_fits, n);
+}
+
 static int others_write(TlsStream *s, const uint8_t *bytes, size_t len)
 {
     while (len) {
@@ -258,6 +275,7 @@ static int others_write(TlsStream *s, const uint8_t *bytes, size_t len)
         if (n < 0) {
             return tls_stream_fail(s, "TLS: %s", gnutls_strerror(n));
         }
+        note_size(s, len, n);
         bytes += n;
         len -= n;
     }
@@ -283,13 +301,14 @@ static int record_gather(TlsStream *s, const struct iovec *iov, unsigned n)
     return ret;
 }
 
-/* A record of these; @len: of all of them. */
+/* A record of these; @len: of all of them.  One that is larger than any before
+ * is GnuTLS's, which knows whether it is too large. */
 static int record_write(TlsStream *s, const struct iovec *iov, unsigned n,
                         size_t len)
 {
     size_t at = s->out ? s->out->len : 0;
 
-    if (!s->writes.cipher || s->looks) {
+    if (!s->writes.cipher || s->looks || len > s->out_fits) {
         return record_gather(s, iov, n);
     }
     if (!s->out) {
@@ -355,15 +374,14 @@ int tls_stream_write(TlsStream *s, const struct iovec *iov, unsigned n)
 {
     struct iovec part[TLS_BULK_IOVS];
     Pieces pieces = { iov, n, 0 };
-    size_t max, len;
     unsigned parts;
+    size_t len;
     int ret = 0;
 
     if (s->state != STREAM_UP || s->said_bye) {
         return -EPROTO;
     }
-    max = MIN(TLS_BULK_DATA, gnutls_record_get_max_size(s->session));
-    while (!ret && (len = pieces_take(&pieces, max, part, &parts))) {
+    while (!ret && (len = pieces_take(&pieces, s->out_max, part, &parts))) {
         ret = stream_rekey(s);
         if (!ret) {
             ret = record_write(s, part, parts, len);

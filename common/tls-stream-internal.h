@@ -45,6 +45,8 @@ struct TlsStream {
     bool spoilt;                /* it has a record that nobody may send */
     bool said_bye, heard_bye;   /* no data may follow */
     uint64_t rekey_at;          /* records under one key */
+    size_t out_max;             /* bytes of data in a record to the peer, and */
+    size_t out_fits;            /* so many it has been seen to take */
     GByteArray *out, *flying;   /* NULL: empty */
     size_t sent;                /* of .flying */
     TlsIdentity *peer;          /* as soon as its certificate is judged */

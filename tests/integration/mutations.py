@@ -255,6 +255,13 @@ MUTATIONS = {
     "tls-costly-key-exchanges": (
         "common/tls-credentials.c", "ONLY_TLS_1_3 ONLY_CHEAP,",
         "ONLY_TLS_1_3,", "unit-tls-cost"),
+    "tls-records-of-any-size": (
+        "common/tls-data.c", "|| len > s->out_fits) {", ") {",
+        "unit-tls-data"),
+    "tls-records-of-the-size-that-we-read": (
+        "common/tls-data.c", "        s->out_max = n;\n",
+        "        s->out_max = gnutls_record_get_max_size(s->session);\n",
+        "unit-tls-data"),
     "tls-long-handshakes": (
         "common/tls-stream.c",
         "    if (ret == GNUTLS_E_AGAIN && s->pulled <= HANDSHAKE_MAX) {",

@@ -96,12 +96,16 @@ typedef struct Pair {
     uint8_t bytes[SIZE], got[SIZE];
 } Pair;
 
-static Pair *pair_new(TlsCredentials *creds, unsigned seed)
+/* @most: bytes of data in a record to the other one; 0: it does not say */
+static Pair *pair_new_small(TlsCredentials *creds, unsigned seed, size_t most)
 {
     Pair *p = g_new0(Pair, 1);
 
     p->s = tls_stream_new(creds, TLS_SERVER, &tls_any_host);
     ck_assert_int_eq(tls_credentials_session(creds, TLS_CLIENT, &p->other), 0);
+    if (most) {
+        ck_assert_int_eq(gnutls_record_set_max_recv_size(p->other, most), 0);
+    }
     ends_join(p->other, p->s);
     for (int i = 0; i < 4 && !tls_stream_up(p->s); i++) {
         gnutls_handshake(p->other);
@@ -113,6 +117,11 @@ static Pair *pair_new(TlsCredentials *creds, unsigned seed)
         p->bytes[i] = g_rand_int(p->rand);
     }
     return p;
+}
+
+static Pair *pair_new(TlsCredentials *creds, unsigned seed)
+{
+    return pair_new_small(creds, seed, 0);
 }
 
 static void pair_free(Pair *p)
@@ -226,6 +235,51 @@ START_TEST(keys_change_in_between)
                          ciphers[_i].ours && i % 2);
     }
     pair_free(p);
+}
+END_TEST
+
+/* The most data that is in a record of what we are about to send. */
+static size_t largest(TlsStream *s)
+{
+    const uint8_t *at;
+    size_t len, most = 0;
+
+    for (at = tls_stream_out(s, &len); at && len;) {
+        size_t record = tls_bulk_length(at);
+
+        ck_assert_uint_le(record, len);
+        most = MAX(most, record - TLS_BULK_MORE);
+        at += record;
+        len -= record;
+    }
+    return most;
+}
+
+/* Who asks for small records gets no larger one, ours or GnuTLS's; and all of
+ * those that are no larger than one before are ours. */
+START_TEST(a_small_record_was_asked_for)
+{
+    static const size_t sizes[] = { 512, 1000, 4096, 16383 };
+    g_autoptr(TlsCredentials) creds = credentials_nr(_i);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        Pair *p = pair_new_small(creds, 400 + i, sizes[i]);
+
+        ends_write(p->s, p->bytes, 40000);
+        ck_assert_uint_eq(largest(p->s), sizes[i]);
+        pair_free(p);
+        p = pair_new_small(creds, 400 + i, sizes[i]);
+        we_write(p);
+        we_read(p);
+        we_write(p);
+        if (ciphers[_i].ours) {
+            ends_write(p->s, "x", 1);   /* GnuTLS has read, and goes first */
+            p->s->spoilt = true;        /* and would not do anything now */
+        }
+        ends_write(p->s, p->bytes, 40000);
+        ck_assert_uint_eq(largest(p->s), sizes[i]);
+        pair_free(p);
+    }
 }
 END_TEST
 
@@ -397,6 +451,8 @@ int main(void)
     tcase_add_loop_test(tc, gnutls_reads_what_we_write, 0,
                         G_N_ELEMENTS(ciphers));
     tcase_add_loop_test(tc, keys_change_in_between, 0, G_N_ELEMENTS(ciphers));
+    tcase_add_loop_test(tc, a_small_record_was_asked_for, 0,
+                        G_N_ELEMENTS(ciphers));
     tcase_add_test(tc, keys_are_not_used_for_ever);
     tcase_add_test(tc, any_changed_byte_is_found);
     tcase_add_test(tc, a_record_counts_once);
