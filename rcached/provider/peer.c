@@ -103,6 +103,7 @@ void peer_close(Peer *peer, const char *why)
     server_unpark(server, peer);
     account_leave(&server->account, &peer->account);
     strangers_remove(&server->strangers, &peer->stranger);
+    recheck_remove(&server->recheck, &peer->recheck);
     g_queue_unlink(peer->state == PEER_HELLO ? &server->hellos
                                              : &server->open, &peer->link);
     g_queue_push_tail_link(&server->closing, &peer->link);

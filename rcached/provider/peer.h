@@ -47,6 +47,7 @@
 #include "rcached/provider/peer-log.h"
 #include "rcached/provider/provider-limits.h"
 #include "rcached/provider/put.h"
+#include "rcached/provider/recheck.h"
 #include "rcached/provider/server.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
@@ -114,7 +115,7 @@ struct Peer {
     bool faults;                /* in this turn: a guest waits for a page */
     int fd;
     TlsStream *tls;             /* NULL: without */
-    unsigned tls_age;           /* of what it was judged by, see serving.h */
+    RecheckMember recheck;
     PeerState state;
     RingOp rx;
     RingOp tx;

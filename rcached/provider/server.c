@@ -186,33 +186,17 @@ static void tell_revoked(Server *server)
     }
 }
 
-/* Look at one that has not been; return whether there was any. */
-static bool recheck_one(GQueue *conns, unsigned age)
-{
-    char why[320];
-
-    for (GList *link = conns->head; link; link = link->next) {
-        Peer *peer = link->data;
-
-        if (peer->tls_age == age) {
-            continue;
-        }
-        peer->tls_age = age;
-        if (!peer_tls_still_good(peer, why, sizeof(why))) {
-            peer_close(peer, why);
-        }
-        return true;
-    }
-    return false;
-}
-
-/* Each costs as much as some pages, and there may be thousands of them. */
+/* Judge one: it costs as much as some pages, and there may be thousands of
+ * them.  Return: there may be more. */
 static bool recheck(Server *server)
 {
-    server->rechecks = server->rechecks &&
-                       (recheck_one(&server->open, server->tls_age) ||
-                        recheck_one(&server->hellos, server->tls_age));
-    return server->rechecks;
+    Peer *peer = recheck_next(&server->recheck);
+    char why[320];
+
+    if (peer && !peer_tls_still_good(peer, why, sizeof(why))) {
+        peer_close(peer, why);
+    }
+    return peer;
 }
 
 /* Others may have been read: who is not taken any more has to go. */
@@ -225,8 +209,7 @@ static void server_take_tls(Server *server)
     server_unlock(server);
     tls_credentials_unref(old);
     if (server->tls != old) {
-        server->tls_age++;
-        server->rechecks = true;
+        recheck_begin(&server->recheck);
         push_recheck(server);
     }
 }
@@ -458,6 +441,7 @@ Server *server_new(const ServerConfig *config, GError **errp)
     server->config = *config;
     server->ring = ring;
     server->sessions = session_table_new();
+    recheck_init(&server->recheck);
     server_take_tls(server);
     server->now = boottime_ms();
     g_queue_init(&server->hellos);

@@ -18,6 +18,7 @@
 #include "rcached/provider/peer-log.h"
 #include "rcached/provider/provider-limits.h"
 #include "rcached/provider/provider-where.h"
+#include "rcached/provider/recheck.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
 #include "rcached/provider/turns.h"
@@ -71,8 +72,7 @@ struct Server {
     ServerConfig config;
     Ring *ring;
     TlsCredentials *tls;        /* of new connections; NULL: without TLS */
-    unsigned tls_age;           /* how often there were others, */
-    bool rechecks;              /* and connections may be of an earlier age */
+    Recheck recheck;            /* of Peer, all but those in .closing */
     SessionTable *sessions;
     RingOp accept;
     RingOp wake;

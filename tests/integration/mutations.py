@@ -215,6 +215,16 @@ MUTATIONS = {
         "rcached/provider/server.c",
         "    if (server->tls != old) {", "    if (0) {",
         "unit-provider-tls"),
+    "tls-who-is-judged-is-judged-again": (
+        "rcached/provider/recheck.c",
+        "    append(r, member);\n    return",
+        "    g_queue_push_tail_link(&r->all, &member->link);\n    return",
+        "unit-recheck"),
+    "tls-who-comes-is-the-first": (
+        "rcached/provider/recheck.c",
+        "    g_queue_push_tail_link(&r->all, &member->link);",
+        "    g_queue_push_head_link(&r->all, &member->link);",
+        "unit-recheck"),
     "tls-all-are-judged-at-once": (
         "rcached/provider/server.c",
         "    more |= recheck(server);\n",
