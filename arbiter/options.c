@@ -9,6 +9,7 @@
 
 #include "common/address.h"
 #include "common/config-parse.h"
+#include "common/strangers-config.h"
 #include "common/wire-control.h"
 
 static const ConfigKey keys[] = {
@@ -86,20 +87,9 @@ static const ConfigKey keys[] = {
       .fallback = "30s", .min = 1000, .max = 3600 * 1000,
       .doc = "How long a provider waits for a lease to be claimed; then it "
              "drops the lease." },
-    { .section = "limits", .key = "hellos-per-address", .type = CONFIG_INT,
-      .fallback = CONTROL_HELLOS_ADDRESS, .min = 4, .max = 100000,
-      .doc = "How many connections of one address may not have said HELLO yet. "
-             "The oldest gives way to the newest. Of IPv6 the first 64 bits "
-             "count." },
-    { .section = "limits", .key = "handshakes", .type = CONFIG_INT,
-      .fallback = CONTROL_HANDSHAKES, .min = 1, .max = 1000,
-      .doc = "How many TLS handshakes a second addresses may begin where "
-             "nobody has proved who he is for a day, and twenty seconds' worth "
-             "at once. One costs up to a millisecond." },
-    { .section = "limits", .key = "handshakes-per-address",
-      .type = CONFIG_INT,
-      .fallback = CONTROL_HANDSHAKES_ADDRESS, .min = 1, .max = 1000,
-      .doc = "The same for one address, known or not." },
+    STRANGERS_CONFIG_KEYS(CONTROL_HELLOS_ADDRESS, CONTROL_HANDSHAKES,
+                          CONTROL_HANDSHAKES_ADDRESS,
+                          "twenty seconds' worth"),
     { .section = "limits", .key = "frames-per-host", .type = CONFIG_INT,
       .fallback = CONTROL_FRAMES_HOST, .min = 50, .max = 1000000,
       .doc = "How many frames a second one host may send: heartbeats, requests "

@@ -12,6 +12,7 @@
 
 #include "common/address.h"
 #include "common/config-parse.h"
+#include "common/strangers-config.h"
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
 #include "rcached/socket-rights.h"
@@ -165,19 +166,9 @@ static const ConfigKey keys[] = {
       .fallback = PROVIDER_HELLOS, .min = 16, .max = 100000,
       .doc = "How many connections may not have said HELLO yet. The "
              "oldest gives way to the newest." },
-    { .section = "limits", .key = "hellos-per-address", .type = CONFIG_INT,
-      .fallback = PROVIDER_HELLOS_ADDRESS, .min = 4, .max = 100000,
-      .doc = "How many of them may be of one address. Of IPv6 its first "
-             "64 bits count." },
-    { .section = "limits", .key = "handshakes", .type = CONFIG_INT,
-      .fallback = PROVIDER_HANDSHAKES, .min = 1, .max = 1000,
-      .doc = "How many TLS handshakes a second addresses may begin where "
-             "nobody has proved who he is for a day, and twenty seconds' "
-             "worth at once. One costs up to a millisecond." },
-    { .section = "limits", .key = "handshakes-per-address", .type = CONFIG_INT,
-      .fallback = PROVIDER_HANDSHAKES_ADDRESS, .min = 1, .max = 1000,
-      .doc = "The same for one address, known or not, and ten seconds' "
-             "worth at once." },
+    STRANGERS_CONFIG_KEYS(PROVIDER_HELLOS_ADDRESS, PROVIDER_HANDSHAKES,
+                          PROVIDER_HANDSHAKES_ADDRESS,
+                          "ten seconds' worth"),
     { .section = "agent", .key = "memory-source", .type = CONFIG_STRING,
       .fallback = "host",
       .doc = "Whose memory is lent: \"host\", or \"cgroup:PATH\", a memory "
