@@ -23,7 +23,6 @@ void peer_tls_start(Peer *peer)
         .role = TLS_ROLE_HOST, .may_begin = may_begin, .opaque = peer,
     };
 
-    recheck_add(&peer->server->recheck, &peer->recheck, peer);
     if (peer->server->tls) {
         peer->tls = tls_stream_new(peer->server->tls, TLS_SERVER, &wanted);
     }

@@ -51,6 +51,8 @@ Peer *peer_new(Server *server, int fd, const PeerOps *ops)
     ring_op_init(&peer->tx, peer_tx_done);
     peer_set_options(fd);
     g_queue_push_tail_link(&server->hellos, &peer->link);
+    patrol_add(&server->checks, &peer->check, peer);
+    patrol_add(&server->rounds, &peer->round, peer);
     other = peer_set_address(peer);
     if (other) {
         peer_close_over(other, strangers->all.length > strangers->limits.most
@@ -70,6 +72,8 @@ void peer_set_state(Peer *peer, PeerState state)
         g_queue_unlink(&server->hellos, &peer->link);
         g_queue_push_tail_link(&server->open, &peer->link);
     }
+    server->fencing += (state == PEER_FENCING) -
+                       (peer->state == PEER_FENCING);
     peer->state = state;
     peer->since = server->now;
 }
@@ -103,7 +107,9 @@ void peer_close(Peer *peer, const char *why)
     server_unpark(server, peer);
     account_leave(&server->account, &peer->account);
     strangers_remove(&server->strangers, &peer->stranger);
-    recheck_remove(&server->recheck, &peer->recheck);
+    patrol_remove(&server->checks, &peer->check);
+    patrol_remove(&server->rounds, &peer->round);
+    server->fencing -= peer->state == PEER_FENCING;
     g_queue_unlink(peer->state == PEER_HELLO ? &server->hellos
                                              : &server->open, &peer->link);
     g_queue_push_tail_link(&server->closing, &peer->link);

@@ -44,10 +44,10 @@
 #include "common/tls-stream.h"
 #include "common/wire.h"
 #include "rcached/provider/account.h"
+#include "rcached/provider/patrol.h"
 #include "rcached/provider/peer-log.h"
 #include "rcached/provider/provider-limits.h"
 #include "rcached/provider/put.h"
-#include "rcached/provider/recheck.h"
 #include "rcached/provider/server.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
@@ -115,7 +115,7 @@ struct Peer {
     bool faults;                /* in this turn: a guest waits for a page */
     int fd;
     TlsStream *tls;             /* NULL: without */
-    RecheckMember recheck;
+    PatrolMember check, round;  /* of the server's .checks and .rounds */
     PeerState state;
     RingOp rx;
     RingOp tx;

@@ -6,9 +6,10 @@
  * connections that nothing is busy on any more, and answer the CLAIMs of new
  * sessions that waited for them; where nobody waits for a turn, or has waited
  * for WORK_ROUNDS rounds: give back one piece of memory of leases that have
- * ended, judge the peer of one connection by certificates that are new, and
- * move a piece of a slab to the spill file or back; last, since all of these
- * give turns, let some of the connections that wait have theirs (turns.h).
+ * ended, look after some of the connections, whose time may be up, judge the
+ * peer of one of them by certificates that are new (patrol.h), and move a piece
+ * of a slab to the spill file or back; last, since all of these give turns, let
+ * some of the connections that wait have theirs (turns.h).
  * The ring sleeps only when nobody waits and nothing of the rest is left.
  *
  * Silent connections cost little and not for long: there are at most so many
@@ -41,6 +42,7 @@
 #define TICK_NS         (UINT64_C(250) * 1000 * 1000)
 #define REAP_PAGES      64u     /* some 60 us of the thread's time */
 #define ROUND_PAGES     8u      /* of turns, before the ring is looked at */
+#define ROUND_CONNS     64u     /* to be looked after: some 30 us */
 #define WORK_ROUNDS     8u      /* of turns, for a piece of what can wait */
 
 static bool server_stopping(const Server *server)
@@ -153,30 +155,14 @@ static const char *peer_overdue(const Peer *peer, const ServerConfig *config,
     }
 }
 
-static void close_overdue(Server *server, GQueue *conns)
+/* Is its time up; has it to be told that slabs have been asked back? */
+static void look_after(Server *server, Peer *peer)
 {
-    GList *link = conns->head;
+    const char *why = peer_overdue(peer, &server->config, server->now);
 
-    while (link) {
-        Peer *peer = link->data;
-        const char *why = peer_overdue(peer, &server->config, server->now);
-
-        link = link->next;
-        if (why) {
-            peer_close(peer, why);
-        }
-    }
-}
-
-/* Slabs have been asked back, or no longer: say so where it matters. */
-static void tell_revoked(Server *server)
-{
-    GList *link = server->open.head;
-
-    while (link) {
-        Peer *peer = link->data;
-
-        link = link->next;
+    if (why) {
+        peer_close(peer, why);
+    } else if (peer->state != PEER_HELLO) {
         server_lock(server);
         request_tell_revoked(peer);
         server_unlock(server);
@@ -186,11 +172,23 @@ static void tell_revoked(Server *server)
     }
 }
 
+/* Some of those that have to be.  Return: there may be more. */
+static bool go_round(Server *server)
+{
+    Peer *peer = NULL;
+
+    for (unsigned i = 0; i < ROUND_CONNS &&
+         (peer = patrol_next(&server->rounds)); i++) {
+        look_after(server, peer);
+    }
+    return peer;
+}
+
 /* Judge one: it costs as much as some pages, and there may be thousands of
  * them.  Return: there may be more. */
 static bool recheck(Server *server)
 {
-    Peer *peer = recheck_next(&server->recheck);
+    Peer *peer = patrol_next(&server->checks);
     char why[320];
 
     if (peer && !peer_tls_still_good(peer, why, sizeof(why))) {
@@ -209,7 +207,7 @@ static void server_take_tls(Server *server)
     server_unlock(server);
     tls_credentials_unref(old);
     if (server->tls != old) {
-        recheck_begin(&server->recheck);
+        patrol_begin(&server->checks);
         push_recheck(server);
     }
 }
@@ -253,8 +251,6 @@ static void tick_done(RingOp *op, int res, bool more)
         return;
     }
     server->now = boottime_ms();
-    close_overdue(server, &server->hellos);
-    close_overdue(server, &server->open);
     peer_log_tick(&server->log, server->now);
     account_tick(&server->account, server->now);
     push_tick(server);
@@ -262,7 +258,7 @@ static void tick_done(RingOp *op, int res, bool more)
     server_lock(server);
     store_tick(server->config.store, server->now, lease_told, NULL);
     server_unlock(server);
-    tell_revoked(server);
+    patrol_begin(&server->rounds);
     server_accept(server);
     ring_timeout(server->ring, &server->tick, TICK_NS);
 }
@@ -275,7 +271,7 @@ static void wake_done(RingOp *op, int res, bool more)
 
     if (!server_stopping(server)) {
         (void)!read(server->config.wake_fd, &n, sizeof(n));
-        tell_revoked(server);
+        patrol_begin(&server->rounds);
         server_take_tls(server);
         push_take_found(server);
         server_look(server);
@@ -289,7 +285,7 @@ static void wake_done(RingOp *op, int res, bool more)
 /* Answer the CLAIMs that wait for older sessions, where these have left. */
 static void answer_fencing(Server *server)
 {
-    GList *link = server->open.head;
+    GList *link = server->fencing ? server->open.head : NULL;
 
     while (link) {
         Peer *peer = link->data;
@@ -366,6 +362,7 @@ static bool work(Server *server)
 {
     bool more = reap(server);
 
+    more |= go_round(server);
     more |= recheck(server);
     return (server->config.spill && spill_step(server->config.spill)) || more;
 }
@@ -441,7 +438,8 @@ Server *server_new(const ServerConfig *config, GError **errp)
     server->config = *config;
     server->ring = ring;
     server->sessions = session_table_new();
-    recheck_init(&server->recheck);
+    patrol_init(&server->checks);
+    patrol_init(&server->rounds);
     server_take_tls(server);
     server->now = boottime_ms();
     g_queue_init(&server->hellos);

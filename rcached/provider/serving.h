@@ -15,10 +15,10 @@
 #include "common/strangers.h"
 #include "common/tls-credentials.h"
 #include "rcached/provider/account.h"
+#include "rcached/provider/patrol.h"
 #include "rcached/provider/peer-log.h"
 #include "rcached/provider/provider-limits.h"
 #include "rcached/provider/provider-where.h"
-#include "rcached/provider/recheck.h"
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
 #include "rcached/provider/turns.h"
@@ -72,7 +72,8 @@ struct Server {
     ServerConfig config;
     Ring *ring;
     TlsCredentials *tls;        /* of new connections; NULL: without TLS */
-    Recheck recheck;            /* of Peer, all but those in .closing */
+    Patrol checks;              /* by new certificates, of each Peer; */
+    Patrol rounds;              /* and for time that passes */
     SessionTable *sessions;
     RingOp accept;
     RingOp wake;
@@ -86,7 +87,8 @@ struct Server {
     GQueue parked;              /* Peer, of hosts that ask too fast */
     GQueue hellos;              /* Peer, oldest first */
     Strangers strangers;        /* the same, by address */
-    GQueue open;                /* Peer, every other state but CLOSING */
+    GQueue open;                /* Peer, every other state but CLOSING, */
+    unsigned fencing;           /* and so many of them are FENCING */
     GQueue closing;             /* Peer */
     GQueue pushes;              /* Push */
     uint64_t tickets;           /* that ServerConfig.where has been given */

@@ -216,15 +216,20 @@ MUTATIONS = {
         "    if (server->tls != old) {", "    if (0) {",
         "unit-provider-tls"),
     "tls-who-is-judged-is-judged-again": (
-        "rcached/provider/recheck.c",
-        "    append(r, member);\n    return",
-        "    g_queue_push_tail_link(&r->all, &member->link);\n    return",
-        "unit-recheck"),
+        "rcached/provider/patrol.c",
+        "    append(p, member);\n    return",
+        "    g_queue_push_tail_link(&p->all, &member->link);\n    return",
+        "unit-patrol"),
+    "who-is-stuck-is-never-looked-at": (
+        "rcached/provider/server.c",
+        "    patrol_begin(&server->rounds);\n    server_accept",
+        "    server_accept",
+        "unit-provider-limits"),
     "tls-who-comes-is-the-first": (
-        "rcached/provider/recheck.c",
-        "    g_queue_push_tail_link(&r->all, &member->link);",
-        "    g_queue_push_head_link(&r->all, &member->link);",
-        "unit-recheck"),
+        "rcached/provider/patrol.c",
+        "    g_queue_push_tail_link(&p->all, &member->link);",
+        "    g_queue_push_head_link(&p->all, &member->link);",
+        "unit-patrol"),
     "tls-all-are-judged-at-once": (
         "rcached/provider/server.c",
         "    more |= recheck(server);\n",
