@@ -87,7 +87,7 @@ void strangers_init(Strangers *s, const StrangersLimits *limits)
 
 void strangers_deinit(Strangers *s)
 {
-    g_assert(!s->all.length);
+    g_assert(!s->all.length && !s->begun.length);
     g_hash_table_destroy(s->by_address);
     s->by_address = NULL;
 }
@@ -111,6 +111,7 @@ void *strangers_add(Strangers *s, Stranger *one, void *conn,
                     const struct sockaddr_storage *from)
 {
     StrangersOf *of = strangers_of(s, from);
+    void *oldest = strangers_oldest(s);         /* not this one */
 
     *one = (Stranger) { .link.data = one, .same.data = one, .of = of,
                         .conn = conn };
@@ -119,7 +120,7 @@ void *strangers_add(Strangers *s, Stranger *one, void *conn,
     if (of->all.length > s->limits.each) {
         return ((Stranger *)of->all.head->data)->conn;
     }
-    return s->all.length > s->limits.most ? strangers_oldest(s) : NULL;
+    return strangers_many(s) ? oldest : NULL;
 }
 
 void strangers_remove(Strangers *s, Stranger *one)
@@ -129,7 +130,7 @@ void strangers_remove(Strangers *s, Stranger *one)
     if (!of) {
         return;
     }
-    g_queue_unlink(&s->all, &one->link);
+    g_queue_unlink(one->begun ? &s->begun : &s->all, &one->link);
     g_queue_unlink(&of->all, &one->same);
     if (!of->all.length && !of->known_ms && (!of->shakes.missing ||
         g_hash_table_size(s->by_address) > ADDRESSES_MAX)) {
@@ -198,7 +199,17 @@ bool strangers_unwelcome(const Strangers *s,
            now_ms - of->refused_ms < REFUSED_MS;
 }
 
-StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
+/* What has cost something is not to be given up for who may say nothing. */
+static void begin(Strangers *s, Stranger *one)
+{
+    g_queue_unlink(one->begun ? &s->begun : &s->all, &one->link);
+    g_queue_push_tail_link(&s->begun, &one->link);
+    g_queue_unlink(&one->of->all, &one->same);
+    g_queue_push_tail_link(&one->of->all, &one->same);
+    one->begun = true;
+}
+
+StrangersVerdict strangers_may_begin(Strangers *s, Stranger *one,
                                      uint64_t now_ms)
 {
     const StrangersLimits *l = &s->limits;
@@ -217,6 +228,7 @@ StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
         bucket_take(&s->shakes, &l->all, 1, now_us);
     }
     bucket_take(&of->shakes, &l->own, 1, now_us);
+    begin(s, one);
     return STRANGERS_MAY;
 }
 
@@ -237,5 +249,12 @@ void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms)
 
 void *strangers_oldest(const Strangers *s)
 {
-    return s->all.head ? ((Stranger *)s->all.head->data)->conn : NULL;
+    const GList *oldest = s->all.head ? s->all.head : s->begun.head;
+
+    return oldest ? ((Stranger *)oldest->data)->conn : NULL;
+}
+
+bool strangers_many(const Strangers *s)
+{
+    return s->all.length + s->begun.length > s->limits.most;
 }

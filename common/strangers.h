@@ -7,8 +7,10 @@
  * says nothing cannot be told from a host that is slow.  So the oldest gives
  * way to the newest; and the oldest of an address as soon as that address has
  * more than its part, so that one host that floods takes no place from the
- * others.  An address is all of IPv4's, and the first 64 bits of IPv6's: who
- * has one of these has them all.
+ * others.  One whose handshake has begun gives way after all those whose has
+ * not: when a whole cluster comes back at once each would be given up, else,
+ * before it is done, and nobody came in.  An address is all of IPv4's, and the
+ * first 64 bits of IPv6's: who has one of these has them all.
  *
  * A handshake is what costs most of all that a stranger can ask for, so each
  * address has a bucket: so many handshakes at once, and then so many a second.
@@ -41,7 +43,7 @@ typedef struct StrangersOf StrangersOf;
 
 /**
  * struct Stranger - one connection; all zeros while it is none of them
- * @link: in Strangers.all
+ * @link: in Strangers.all or .begun
  * @same: among those of its address
  * @of: those
  * @conn: the caller's
@@ -51,6 +53,7 @@ typedef struct Stranger {
     GList same;
     StrangersOf *of;
     void *conn;
+    bool begun;
 } Stranger;
 
 /**
@@ -73,7 +76,8 @@ typedef enum StrangersVerdict {
 
 /**
  * struct Strangers - all of them
- * @all: of Stranger, the oldest first
+ * @all: of Stranger, the oldest first, but those that
+ * @begun: have begun a handshake, by when they have
  * @by_address: of StrangersOf
  * @known: of these, those of which somebody has proved who he is
  * @shakes: handshakes that may be begun of all that are not
@@ -81,7 +85,7 @@ typedef enum StrangersVerdict {
  */
 typedef struct Strangers {
     StrangersLimits limits;
-    GQueue all;
+    GQueue all, begun;
     GHashTable *by_address;
     unsigned known;
     Bucket shakes;
@@ -112,7 +116,7 @@ void strangers_remove(Strangers *s, Stranger *one);
  *
  * Return: STRANGERS_MAY, or whose limit this one runs into
  */
-StrangersVerdict strangers_may_begin(Strangers *s, const Stranger *one,
+StrangersVerdict strangers_may_begin(Strangers *s, Stranger *one,
                                      uint64_t now_ms);
 
 /**
@@ -145,7 +149,10 @@ void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms);
 bool strangers_text(const struct sockaddr_storage *from, char *text,
                     size_t size);
 
-/** strangers_oldest() - of all, or NULL */
+/** strangers_oldest() - who gives way first of all, or NULL */
 void *strangers_oldest(const Strangers *s);
+
+/** strangers_many() - are there more than there may be in all? */
+bool strangers_many(const Strangers *s);
 
 #endif

@@ -33,7 +33,6 @@ static void peer_tx_done(RingOp *op, int res, bool more);
 
 Peer *peer_new(Server *server, int fd, const PeerOps *ops)
 {
-    Strangers *strangers = &server->strangers;
     Peer *peer = g_new0(Peer, 1), *other;
 
     peer->ops = ops;
@@ -55,7 +54,7 @@ Peer *peer_new(Server *server, int fd, const PeerOps *ops)
     patrol_add(&server->rounds, &peer->round, peer);
     other = peer_set_address(peer);
     if (other) {
-        peer_close_over(other, strangers->all.length > strangers->limits.most
+        peer_close_over(other, strangers_many(&server->strangers)
                         ? PEER_LIMIT_HELLOS : PEER_LIMIT_HELLOS_ADDRESS);
     }
     peer_tls_start(peer);

@@ -14,7 +14,8 @@
  *
  * Silent connections cost little and not for long: there are at most so many
  * that have not said HELLO, and so many of one address; the oldest gives way
- * to the newest (strangers.h), and none lives longer than hello_ms.
+ * to the newest (strangers.h), and none lives longer than hello_ms.  No more
+ * are let in while those that do say something wait for the thread.
  */
 #include "rcached/provider/server.h"
 
@@ -43,6 +44,7 @@
 #define REAP_PAGES      64u     /* some 60 us of the thread's time */
 #define ROUND_PAGES     8u      /* of turns, before the ring is looked at */
 #define ROUND_CONNS     64u     /* to be looked after: some 30 us */
+#define DOOR_CONNS      64u     /* that wait for their turn before HELLO */
 #define WORK_ROUNDS     8u      /* of turns, for a piece of what can wait */
 
 static bool server_stopping(const Server *server)
@@ -79,9 +81,22 @@ static const PeerOps peer_ops = {
 
 /* --------------------------------------------------------------- accept */
 
+/*
+ * Is nobody to come in until some of those have had their turn who have not
+ * said HELLO?  Each needs more than one, and it takes longer than to accept
+ * another: when all come back at once everybody would wait behind all others,
+ * and give way before it is his turn again.  The kernel lets the rest wait.
+ */
+static bool door_is_full(const Server *server)
+{
+    return turns_of(&server->strangers_turns) >=
+           CLAMP(server->config.limits.hellos / 4, 1, DOOR_CONNS);
+}
+
 static void server_accept(Server *server)
 {
-    if (!ring_op_busy(&server->accept) && !server_stopping(server)) {
+    if (!ring_op_busy(&server->accept) && !server_stopping(server) &&
+        !server->no_accept && !door_is_full(server)) {
         ring_accept(server->ring, &server->accept, server->config.listen_fd);
     }
 }
@@ -123,9 +138,8 @@ static void accept_done(RingOp *op, int res, bool more)
         /* The tick tries again; until then the silent ones make room. */
         close_oldest_hello(server);
         server_log_peer(server, "a new connection", g_strerror(-res));
-        return;
+        server->no_accept = true;
     }
-    server_accept(server);
 }
 
 /* ----------------------------------------------------------------- time */
@@ -259,7 +273,7 @@ static void tick_done(RingOp *op, int res, bool more)
     store_tick(server->config.store, server->now, lease_told, NULL);
     server_unlock(server);
     patrol_begin(&server->rounds);
-    server_accept(server);
+    server->no_accept = false;
     ring_timeout(server->ring, &server->tick, TICK_NS);
 }
 
@@ -401,11 +415,11 @@ void server_run(Server *server)
     unsigned rounds = 0;
     int ret = 0;
 
-    server_accept(server);
     ring_poll(server->ring, &server->wake, server->config.wake_fd, POLLIN);
     ring_timeout(server->ring, &server->tick, TICK_NS);
     while (!server_stopping(server) && ret >= 0) {
         server->now = boottime_ms();
+        server_accept(server);
         ret = ring_run_once(server->ring, !more);
         finish_closing(server);
         due = !turns_wait(&server->turns) || ++rounds >= WORK_ROUNDS;

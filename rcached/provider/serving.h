@@ -76,6 +76,7 @@ struct Server {
     Patrol rounds;              /* and for time that passes */
     SessionTable *sessions;
     RingOp accept;
+    bool no_accept;             /* until the next tick */
     RingOp wake;
     RingOp tick;
     RingOp pace;                /* while .parked has any */

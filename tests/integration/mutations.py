@@ -222,8 +222,8 @@ MUTATIONS = {
         "unit-patrol"),
     "who-is-stuck-is-never-looked-at": (
         "rcached/provider/server.c",
-        "    patrol_begin(&server->rounds);\n    server_accept",
-        "    server_accept",
+        "    patrol_begin(&server->rounds);\n    server->no_accept",
+        "    server->no_accept",
         "unit-provider-limits"),
     "tls-who-comes-is-the-first": (
         "rcached/provider/patrol.c",
@@ -1148,6 +1148,9 @@ MUTATIONS = {
         "common/strangers.c",
         "    if (of->all.length > s->limits.each) {",
         "    if (0 && of->all.length > s->limits.each) {", "unit-strangers"),
+    "who-has-begun-gives-way-to-the-silent": (
+        "common/strangers.c", "    begin(s, one);\n", "    (void)begin;\n",
+        "unit-strangers"),
     "tls-handshakes-without-end": (
         "common/strangers.c",
         "    if (!bucket_has(&of->shakes, &l->own, 1, now_us)) {",

@@ -38,7 +38,7 @@ static void *add(unsigned i, const char *text)
     return strangers_add(&s, &one[i], &one[i], &addr);
 }
 
-static StrangersVerdict may(const Stranger *who, uint64_t now)
+static StrangersVerdict may(Stranger *who, uint64_t now)
 {
     return strangers_may_begin(&s, who, now);
 }
@@ -98,6 +98,41 @@ START_TEST(in_all)
     ck_assert_ptr_eq(add(MOST, "198.51.100.1"), &one[0]);
     strangers_remove(&s, &one[0]);
     ck_assert_ptr_eq(add(0, "198.51.100.2"), &one[1]);
+}
+END_TEST
+
+/* What has been begun is not given up for what may never begin, and what has
+ * begun last is given up last. */
+START_TEST(who_has_begun_stays)
+{
+    char text[32];
+
+    for (unsigned i = 0; i < MOST; i++) {
+        g_snprintf(text, sizeof(text), "192.0.2.%u", i);
+        ck_assert_ptr_null(add(i, text));
+    }
+    ck_assert_int_eq(may(&one[1], 1000), STRANGERS_MAY);
+    ck_assert_int_eq(may(&one[0], 1000), STRANGERS_MAY);
+    for (unsigned i = 2; i < MOST; i++) {
+        ck_assert_ptr_eq(add(MOST + i, "198.51.100.1"), &one[i]);
+        strangers_remove(&s, &one[i]);
+        strangers_remove(&s, &one[MOST + i]);
+        g_snprintf(text, sizeof(text), "203.0.113.%u", i);
+        ck_assert_ptr_null(add(i, text));
+        ck_assert_int_eq(may(&one[i], 1000), STRANGERS_MAY);
+    }
+    /* Nobody keeps others out with handshakes that do not end. */
+    ck_assert_ptr_eq(add(60, "198.51.100.1"), &one[1]);
+    strangers_remove(&s, &one[1]);
+    /* So it is among those of one address. */
+    for (unsigned i = 2; i < MOST; i++) {
+        strangers_remove(&s, &one[i]);
+    }
+    for (unsigned i = 2; i < 2 + EACH; i++) {
+        ck_assert_ptr_null(add(i, "198.51.100.2"));
+    }
+    ck_assert_int_eq(may(&one[2], 1000), STRANGERS_MAY);
+    ck_assert_ptr_eq(add(2 + EACH, "198.51.100.2"), &one[3]);
 }
 END_TEST
 
@@ -291,6 +326,7 @@ int main(void)
     tcase_add_test(tc, addresses_are_told);
     tcase_add_test(tc, of_one_address);
     tcase_add_test(tc, in_all);
+    tcase_add_test(tc, who_has_begun_stays);
     tcase_add_test(tc, what_an_address_is);
     tcase_add_test(tc, handshakes);
     tcase_add_test(tc, handshakes_in_all);
