@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib-unix.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -14,10 +15,11 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/uuid.h"
 #include "rcached/link.h"
 
 /* The pager's descriptors beside the standard ones. */
-#define PAGER_VMM_FD    3
+#define PAGER_FIRST_FD  3       /* the VMM's, or the state memfd */
 #define PAGER_LOCK_FD   4
 #define PAGER_WORDS_FD  5
 #define PAGER_TLS_FD    6
@@ -101,29 +103,40 @@ static PagerProcess *proc_new(pid_t pid, int pidfd, bool adopted,
     return proc;
 }
 
+/* -1 stays -1. */
+static int out_of_the_way(int fd)
+{
+    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
+}
+
 /*
  * The descriptors are first moved out of the way of the numbers they are to
  * get, so that giving one its number never overwrites the other.
  */
 static int spawn(const PagerSpawn *s, int words_fd, char **argv, pid_t *pid)
 {
-    autofd vmm = fcntl(s->vmm_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
-    autofd lock = fcntl(s->lock_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
-    autofd words = fcntl(words_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
-    autofd tls = s->tls_fd < 0
-        ? -1 : fcntl(s->tls_fd, F_DUPFD_CLOEXEC, PAGER_FIRST_FREE_FD);
+    int first_fd = s->farewell ? s->farewell->state_fd : s->vmm_fd;
+    autofd first = out_of_the_way(first_fd);
+    autofd lock = out_of_the_way(s->lock_fd);
+    autofd words = out_of_the_way(words_fd);
+    autofd tls = out_of_the_way(s->tls_fd);
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t none;
     int ret;
 
-    if (vmm < 0 || lock < 0 || words < 0 || (s->tls_fd >= 0 && tls < 0)) {
+    if (first < 0 || words < 0 || (s->lock_fd >= 0 && lock < 0) ||
+        (s->tls_fd >= 0 && tls < 0)) {
         return errno;
     }
     sigemptyset(&none);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, vmm, PAGER_VMM_FD);
-    posix_spawn_file_actions_adddup2(&files, lock, PAGER_LOCK_FD);
+    posix_spawn_file_actions_adddup2(&files, first, PAGER_FIRST_FD);
+    if (lock >= 0) {
+        posix_spawn_file_actions_adddup2(&files, lock, PAGER_LOCK_FD);
+    } else {
+        posix_spawn_file_actions_addclose(&files, PAGER_LOCK_FD);
+    }
     posix_spawn_file_actions_adddup2(&files, words, PAGER_WORDS_FD);
     if (tls >= 0) {
         posix_spawn_file_actions_adddup2(&files, tls, PAGER_TLS_FD);
@@ -141,39 +154,76 @@ static int spawn(const PagerSpawn *s, int words_fd, char **argv, pid_t *pid)
     return ret;
 }
 
+/* "--NAME=VALUE" */
+static void add(GStrvBuilder *argv, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+static void add(GStrvBuilder *argv, const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    g_strv_builder_add(argv, text);
+}
+
+static void add_farewell(GStrvBuilder *argv, const PagerFarewell *farewell)
+{
+    char uuid[UUID_TEXT_LEN];
+
+    uuid_format(farewell->uuid, uuid);
+    add(argv, "--state-fd=%d", PAGER_FIRST_FD);
+    add(argv, "--vm=%s", uuid);
+    add(argv, "--incarnation=%" PRIx64, farewell->incarnation);
+    add(argv, "--name=%s", farewell->name);
+}
+
+static void add_vmm(GStrvBuilder *argv, const PagerSpawn *s)
+{
+    const PagerConfig *config = s->config;
+
+    add(argv, "--vmm-fd=%d", PAGER_FIRST_FD);
+    add(argv, "--link=%s", s->link);
+    add(argv, "--poll-us=%u", config->poll_us);
+    add(argv, "--keep-unused-ms=%u", config->keep_unused_ms);
+    add(argv, "--slow-window-ms=%u", config->slow_window_ms);
+    add(argv, "--moves-per-minute=%u", config->moves_per_minute);
+    add(argv, "--repair-kib=%u", config->repair_kib);
+    add(argv, "--give-up-ms=%u", config->give_up_ms);
+}
+
+/* What it is to be, see link.h. */
+static char **make_argv(const PagerSpawn *s)
+{
+    g_autoptr(GStrvBuilder) argv = g_strv_builder_new();
+
+    g_strv_builder_add_many(argv, "rcached", "--pager", NULL);
+    add(argv, "--host=%s", s->host);
+    add(argv, "--words-fd=%d", PAGER_WORDS_FD);
+    if (s->farewell) {
+        add_farewell(argv, s->farewell);
+    } else {
+        add_vmm(argv, s);
+    }
+    if (s->tls_fd >= 0) {
+        add(argv, "--tls-fd=%d", PAGER_TLS_FD);
+    }
+    if (s->config->plain) {
+        g_strv_builder_add(argv, "--plain");
+    }
+    return g_strv_builder_end(argv);
+}
+
 PagerProcess *pager_process_spawn(const PagerSpawn *s, PagerEnded *ended,
                                   void *opaque, GError **errp)
 {
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    g_auto(GStrv) argv = NULL;
-    g_autofree char *link = g_strdup_printf("--link=%s", s->link);
-    g_autofree char *host = g_strdup_printf("--host=%s", s->host);
-    g_autofree char *poll = g_strdup_printf("--poll-us=%u", s->config->poll_us);
-    g_autofree char *keep = g_strdup_printf("--keep-unused-ms=%u",
-                                            s->config->keep_unused_ms);
-    g_autofree char *window = g_strdup_printf("--slow-window-ms=%u",
-                                              s->config->slow_window_ms);
-    g_autofree char *moves = g_strdup_printf("--moves-per-minute=%u",
-                                             s->config->moves_per_minute);
-    g_autofree char *repair = g_strdup_printf("--repair-kib=%u",
-                                              s->config->repair_kib);
-    g_autofree char *give_up = g_strdup_printf("--give-up-ms=%u",
-                                               s->config->give_up_ms);
+    g_auto(GStrv) argv = make_argv(s);
     autofd words_in = -1, words_out = -1;
     int words[2], err, pidfd;
     PagerProcess *proc;
     pid_t pid;
 
-    g_strv_builder_add_many(builder, "rcached", "--pager", "--vmm-fd=3",
-                            "--words-fd=5", link, host, poll, keep, window,
-                            moves, repair, give_up, NULL);
-    if (s->tls_fd >= 0) {
-        g_strv_builder_add(builder, "--tls-fd=6");
-    }
-    if (s->config->plain) {
-        g_strv_builder_add(builder, "--plain");
-    }
-    argv = g_strv_builder_end(builder);
     err = pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : 0;
     if (!err) {
         words_in = words[0];

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "rcached/pager-config.h"
@@ -36,12 +37,21 @@ typedef struct PagerEnd {
 typedef void PagerEnded(PagerProcess *proc, const PagerEnd *end,
                         void *opaque);
 
+/* A VM that has ended, see farewells.h. */
+typedef struct PagerFarewell {
+    const uint8_t *uuid;
+    uint64_t incarnation;
+    const char *name;
+    int state_fd;               /* its state memfd; the caller's */
+} PagerFarewell;
+
 typedef struct PagerSpawn {
     const char *exe;            /* the program to be */
-    const char *link;           /* path of the link's socket */
     const char *host;
     const PagerConfig *config;
-    int vmm_fd;                 /* both stay the caller's */
+    const PagerFarewell *farewell;      /* only that; or NULL, and then: */
+    const char *link;           /* path of the link's socket */
+    int vmm_fd;                 /* both stay the caller's; else -1 */
     int lock_fd;                /* held open by the pager, see rundir.h */
     int tls_fd;                 /* see link.h; the caller's; -1: none */
 } PagerSpawn;

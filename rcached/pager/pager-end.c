@@ -154,6 +154,20 @@ static bool step(Pager *p)
     return state != FAREWELL_OVER;
 }
 
+bool pager_end_alone(Pager *p, const uint8_t *vm, uint64_t incarnation,
+                     const char *name, int state_fd, GError **errp)
+{
+    memcpy(p->self.vm, vm, sizeof(p->self.vm));
+    p->self.incarnation = incarnation;
+    wire_text_copy(p->name, sizeof(p->name), name);
+    if (!guest_map_state(&p->guest, state_fd, errp)) {
+        return false;
+    }
+    p->vmm.gone = p->done = true;
+    pager_end(p);
+    return true;
+}
+
 void pager_end(Pager *p)
 {
     bool more;

@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/secrecy.h"
+#include "common/uuid.h"
 #include "common/vmm-refuse.h"
 #include "rcached/pager-config.h"
 #include "rcached/pager/pager-end.h"
@@ -53,15 +54,51 @@ static void pager_give_up(int vmm_fd, int words_fd, const char *why)
     if (words_fd >= 0 && write(words_fd, why, strlen(why)) < 0) {
         g_warning("pager: %s", why);    /* the daemon cannot say it */
     }
-    vmm_refuse(vmm_fd, -ENOTSUP, text);
+    if (vmm_fd >= 0) {
+        vmm_refuse(vmm_fd, -ENOTSUP, text);
+    }
 }
 
 /* What the daemon says on the command line, see link.h. */
 typedef struct PagerArgs {
     char *link, *host;
     int vmm_fd, words_fd, tls_fd;
+    /* Of a VM that has ended, and then no .vmm_fd and no .link. */
+    int state_fd;
+    char *vm, *incarnation, *name;
     PagerConfig config;
 } PagerArgs;
+
+static bool args_name_vmm(const PagerArgs *args)
+{
+    return args->vmm_fd >= 0 && args->link && args->state_fd < 0;
+}
+
+static bool args_name_vm(const PagerArgs *args)
+{
+    uint8_t uuid[RCACHE_UUID_LEN];
+
+    return args->state_fd >= 0 && args->vmm_fd < 0 && !args->link &&
+           args->vm && uuid_parse(args->vm, uuid) && args->incarnation &&
+           args->name;
+}
+
+static void add_vm_options(GOptionContext *context, PagerArgs *args)
+{
+    const GOptionEntry options[] = {
+        { "state-fd", 0, 0, G_OPTION_ARG_INT, &args->state_fd,
+          "instead of --vmm-fd: the state memfd of a VM that has ended", "N" },
+        { "vm", 0, 0, G_OPTION_ARG_STRING, &args->vm,
+          "with --state-fd: which VM", "UUID" },
+        { "incarnation", 0, 0, G_OPTION_ARG_STRING, &args->incarnation,
+          "with --state-fd: which start of it", "HEX" },
+        { "name", 0, 0, G_OPTION_ARG_STRING, &args->name,
+          "with --state-fd: its name", "NAME" },
+        { 0 }
+    };
+
+    g_option_context_add_main_entries(context, options, NULL);
+}
 
 static bool args_parse(PagerArgs *args, int argc, char **argv)
 {
@@ -106,12 +143,14 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     g_option_context_add_main_entries(context, options, NULL);
+    add_vm_options(context, args);
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
-        args->vmm_fd < 0 || !args->link || !args->host || poll_us < 0 ||
-        keep_ms <= 0 || window_ms <= 0 || moves < 0 || repair_kib < 0 ||
-        give_up_ms <= 0) {
+        !args->host || !(args_name_vmm(args) || args_name_vm(args)) ||
+        poll_us < 0 || keep_ms <= 0 || window_ms <= 0 || moves < 0 ||
+        repair_kib < 0 || give_up_ms <= 0) {
         g_printerr("rcached --pager: %s\n", error ? error->message :
-                   "--vmm-fd, --link and --host are needed");
+                   "--host is needed, and --vmm-fd with --link, or --state-fd "
+                   "with --vm, --incarnation and --name");
         return false;
     }
     args->config = (PagerConfig) {
@@ -121,6 +160,25 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
         .plain = plain,
     };
     return true;
+}
+
+/* What the VM had is given back, and nothing else. */
+static int pager_part(Pager *p, PagerArgs *args)
+{
+    uint64_t incarnation = g_ascii_strtoull(args->incarnation, NULL, 16);
+    uint8_t uuid[RCACHE_UUID_LEN];
+    g_autoptr(GError) error = NULL;
+    bool done;
+
+    uuid_parse(args->vm, uuid);
+    done = pager_end_alone(p, uuid, incarnation, args->name,
+                           fd_steal(&args->state_fd), &error);
+    if (!done) {
+        pager_give_up(-1, args->words_fd, error->message);
+    }
+    pager_quiesce(p);
+    pager_free(p);
+    return !done;
 }
 
 static int pager_live(PagerArgs *args)
@@ -139,6 +197,9 @@ static int pager_live(PagerArgs *args)
         return 1;
     }
     autofd_close(&args->tls_fd);        /* nobody needs the key in it again */
+    if (args->state_fd >= 0) {
+        return pager_part(p, args);
+    }
     pager_be_prompt();
     p->uplink.words_fd = args->words_fd;
     demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);
@@ -158,7 +219,7 @@ static int pager_live(PagerArgs *args)
 int pager_main(int argc, char **argv)
 {
     PagerArgs args = {
-        .vmm_fd = -1, .words_fd = -1, .tls_fd = -1,
+        .vmm_fd = -1, .words_fd = -1, .tls_fd = -1, .state_fd = -1,
         .config = PAGER_CONFIG_DEFAULT,
     };
     int status;
@@ -168,5 +229,8 @@ int pager_main(int argc, char **argv)
     status = args_parse(&args, argc, argv) ? pager_live(&args) : 2;
     g_free(args.link);
     g_free(args.host);
+    g_free(args.vm);
+    g_free(args.incarnation);
+    g_free(args.name);
     return status;
 }

@@ -189,7 +189,7 @@ Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     p->uplink.path = link_path;
     p->uplink.words_fd = -1;
     p->pidfd = syscall(SYS_pidfd_open, getpid(), 0);
-    p->vmm.pidfd = vmm_process(vmm_fd);
+    p->vmm.pidfd = vmm_fd < 0 ? -1 : vmm_process(vmm_fd);
     wire_text_copy(p->self.host, sizeof(p->self.host), host);
     boot_id_read(p->self.boot_id, NULL);
     guest_init(&p->guest);
@@ -207,7 +207,9 @@ Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     fetches_init(&p->fetches);
     page_errors_init(&p->errors);
     evictor_init(&p->evictor);
-    seqsock_start(&p->vmm.sock, vmm_fd);
+    if (vmm_fd >= 0) {
+        seqsock_start(&p->vmm.sock, vmm_fd);
+    }
     ring_timeout(p->ring, &p->tick_op, 0);
     return p;
 }

@@ -129,8 +129,8 @@ struct Pager {
 
 /**
  * pager_new() - a pager that has not heard of its VMM yet
- * @vmm_fd: the VMM's connection; the pager's from now on
- * @link_path: rcached's socket; kept, not copied
+ * @vmm_fd: the VMM's connection; the pager's from now on; -1: the VM has ended
+ * @link_path: rcached's socket; kept, not copied; NULL: nothing is told
  * @host: this host's name
  * @poll_us: spin for so long before sleeping
  * @why: set on failure: for the log and the VMM; owned by the caller

@@ -33,7 +33,7 @@ static void uplink_hello(Pager *p)
     memcpy(msg.uuid, p->self.vm, sizeof(msg.uuid));
     memcpy(msg.name, p->name, sizeof(msg.name));
     build_id_read(msg.build);
-    seqsock_send(&p->uplink.sock, &msg, sizeof(msg), -1);
+    seqsock_send(&p->uplink.sock, &msg, sizeof(msg), p->guest.state_fd);
 }
 
 void uplink_ready(Pager *p)
@@ -184,7 +184,8 @@ static void uplink_stats(Pager *p, uint64_t now)
 
 void uplink_tick(Pager *p, uint64_t now)
 {
-    if (!p->attached && !farewell_leaves(&p->farewell)) {
+    if (!p->uplink.path ||
+        (!p->attached && !farewell_leaves(&p->farewell))) {
         return;
     }
     if (p->uplink.sock.fd < 0) {

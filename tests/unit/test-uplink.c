@@ -68,6 +68,7 @@ static void set_up(void)
 {
     memset(&p, 0, sizeof(p));
     p.attached = true;
+    p.uplink.path = "pager.sock";
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         table[i].id = LEASE + i;
         p.leases.entry[i] = lease_new(i, &table[i], &remote, 0);
@@ -111,6 +112,16 @@ START_TEST(who_leaves_says_so)
 }
 END_TEST
 
+/* Another process says farewell in its place, see farewells.h. */
+START_TEST(who_has_no_daemon_looks_for_none)
+{
+    p.uplink.path = NULL;
+    p.uplink.sock.fd = -1;
+    uplink_tick(&p, 1000 * NS_PER_SEC);
+    ck_assert_uint_eq(p.uplink.connect_at, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("uplink");
@@ -121,6 +132,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, all_leases_are_told);
     tcase_add_test(tc, who_leaves_says_so);
+    tcase_add_test(tc, who_has_no_daemon_looks_for_none);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
