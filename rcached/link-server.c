@@ -112,7 +112,7 @@ static void text_clean(char *text, size_t size)
     }
 }
 
-static void link_hello(Link *link, struct LinkHello *hello)
+static void link_hello(Link *link, struct LinkHello *hello, int *state)
 {
     g_autoptr(GError) error = NULL;
     LinkServer *server = link->server;
@@ -133,6 +133,9 @@ static void link_hello(Link *link, struct LinkHello *hello)
     }
     link->vm = vm;
     vm_linked(vm, link);
+    if (*state >= 0) {
+        vm_keep_state(vm, fd_steal(state));
+    }
     if (hello->version != LINK_VERSION) {
         g_warning("vm %s: pager %d speaks version %u of the link, not %u: it "
                   "gets no new leases until it is restarted", link->vm->name,
@@ -155,7 +158,8 @@ static void link_stats(Link *link, struct LinkStats *msg)
     link->server->ops->stats(link->vm, msg, link->server->opaque);
 }
 
-static void link_dispatch(Link *link, void *msg)
+/* @pass: the descriptor that came with it, or -1; it may be taken */
+static void link_dispatch(Link *link, void *msg, int *pass)
 {
     const LinkOps *ops = link->server->ops;
     void *opaque = link->server->opaque;
@@ -164,7 +168,7 @@ static void link_dispatch(Link *link, void *msg)
 
     if (hdr->type == LINK_HELLO || !link->vm) {
         if (hdr->type == LINK_HELLO && !link->vm) {
-            link_hello(link, msg);
+            link_hello(link, msg, pass);
         } else {
             link_end(link, "HELLO has to be the first message, and may come "
                      "only once");
@@ -195,15 +199,15 @@ static void link_dispatch(Link *link, void *msg)
 static gboolean link_ready(gint fd, GIOCondition condition, gpointer opaque)
 {
     Link *link = opaque;
-    ssize_t len = recv(fd, link->message, sizeof(link->message),
-                       MSG_DONTWAIT | MSG_TRUNC);
+    autofd pass = -1;
+    ssize_t len = seq_recv(fd, link->message, sizeof(link->message), &pass);
     const char *why;
 
-    if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (len == -EAGAIN || len == -EINTR) {
         return G_SOURCE_CONTINUE;
     }
     if (len <= 0) {
-        link_end(link, len ? g_strerror(errno) : "closed");
+        link_end(link, len ? g_strerror(-len) : "closed");
     } else if (link->foreign) {
         vm_heard(link->vm);
     } else {
@@ -211,7 +215,7 @@ static gboolean link_ready(gint fd, GIOCondition condition, gpointer opaque)
         if (why) {
             link_end(link, why);
         } else {
-            link_dispatch(link, link->message);
+            link_dispatch(link, link->message, &pass);
         }
     }
     return G_SOURCE_CONTINUE;   /* removed with the link, if at all */

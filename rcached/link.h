@@ -24,6 +24,11 @@
  * Descriptor 6 is the memfd of LINK_TLS; without it the pager speaks without
  * TLS, with --plain (tls=none) beyond this host's loopback addresses too.
  * The pager never waits for rcached on the fault path.
+ *
+ * For a VM that has ended without a pager (farewells.h) it is
+ *     rcached --pager --state-fd=3 --vm=UUID --incarnation=HEX --name=NAME
+ *             --host=NAME --words-fd=5 [--tls-fd=6] [--plain]
+ * with the VM's state memfd as descriptor 3: that process has no link.
  */
 #ifndef RCACHED_LINK_H
 #define RCACHED_LINK_H
@@ -43,7 +48,9 @@
 #define LINK_READY      '\0'    /* alone in the pipe; no text begins with it */
 
 enum LinkType {
-    LINK_HELLO = 1,     /* pager: first message */
+    LINK_HELLO = 1,     /* pager: first message, and with it the VM's state
+                         * memfd, which says what leases it has (farewells.h);
+                         * not of every build */
     LINK_STATS = 2,     /* pager, once a second and after HELLO */
     LINK_BALLOON = 3,   /* pager, as the VMM sent it */
     LINK_WANT = 4,      /* pager: lease this much more */

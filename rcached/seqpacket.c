@@ -118,12 +118,15 @@ void seq_listener_free(SeqListener *listener)
     }
 }
 
+/* Room for the one that is taken; the kernel may use what that rounds up to. */
+union Control {
+    char bytes[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+};
+
 int seq_send(int fd, const void *msg, size_t len, int pass)
 {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = { 0 };
+    union Control control = { 0 };
     struct iovec iov = { (void *)msg, len };
     struct msghdr packet = { .msg_iov = &iov, .msg_iovlen = 1 };
     struct cmsghdr *cmsg;
@@ -142,4 +145,41 @@ int seq_send(int fd, const void *msg, size_t len, int pass)
         sent = sendmsg(fd, &packet, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : 0;
+}
+
+/* The first of those that came, or -1; any others are closed. */
+static int take_one(struct msghdr *packet)
+{
+    int taken = -1, fd;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(packet); c;
+         c = CMSG_NXTHDR(packet, c)) {
+        size_t len = c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS
+                         ? c->cmsg_len - CMSG_LEN(0) : 0;
+
+        for (size_t at = 0; at + sizeof(fd) <= len; at += sizeof(fd)) {
+            memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+            if (taken < 0) {
+                taken = fd;
+            } else {
+                close(fd);
+            }
+        }
+    }
+    return taken;
+}
+
+ssize_t seq_recv(int fd, void *buf, size_t size, int *pass)
+{
+    union Control control;
+    struct iovec iov = { buf, size };
+    struct msghdr packet = {
+        .msg_iov = &iov, .msg_iovlen = 1,
+        .msg_control = &control, .msg_controllen = sizeof(control),
+    };
+    ssize_t len = recvmsg(fd, &packet, MSG_DONTWAIT | MSG_TRUNC |
+                                       MSG_CMSG_CLOEXEC);
+
+    *pass = len < 0 ? -1 : take_one(&packet);
+    return len < 0 ? -errno : len;
 }

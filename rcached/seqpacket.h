@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "rcached/socket-rights.h"
 
@@ -40,6 +41,14 @@ void seq_listener_free(SeqListener *listener);
  * Return: 0 or -errno (-EAGAIN: the peer does not read)
  */
 int seq_send(int fd, const void *msg, size_t len, int pass);
+
+/**
+ * seq_recv() - take one message, if there is one
+ * @pass: set to the descriptor that came with it, the caller's; or to -1
+ *
+ * Return: its length, which may be more than @size; 0 at the end; or -errno
+ */
+ssize_t seq_recv(int fd, void *buf, size_t size, int *pass);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SeqListener, seq_listener_free)
 

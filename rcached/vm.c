@@ -18,6 +18,7 @@
 #include "common/uuid.h"
 #include "common/vmm-refuse.h"
 #include "common/wire.h"
+#include "rcached/vm-state.h"
 
 /* So long a pager may say nothing: with the ticks it is noticed within 5 s. */
 #define SILENT_MS       4000u
@@ -60,6 +61,7 @@ void vm_free(Vm *vm)
     vm_end_wait(vm);
     pager_process_free(vm->pager);
     vmm_process_clear(&vm->vmm);
+    vm_state_close(&vm->state_fd);
     vm_figures_deinit(&vm->figures);
     vm_retry_reset(&vm->retry);
     g_free(vm);
@@ -76,6 +78,7 @@ Vm *vm_new(const VmPagers *pagers, const uint8_t *uuid, uint64_t incarnation,
     vm->incarnation = incarnation;
     wire_text_copy(vm->name, sizeof(vm->name), *name ? name : vm->uuid_text);
     vmm_process_init(&vm->vmm);
+    vm->state_fd = -1;
     vm->pagerless_since = g_get_monotonic_time();
     vm_figures_init(&vm->figures);
     return vm;
@@ -86,6 +89,7 @@ void vm_set_incarnation(Vm *vm, uint64_t incarnation)
     if (vm->incarnation != incarnation) {
         vm->incarnation = incarnation;
         vm->starts = 0;
+        vm_state_close(&vm->state_fd);
         vm_retry_reset(&vm->retry);
         vm_figures_clear(&vm->figures);
     }
@@ -195,6 +199,17 @@ static void vm_start(Vm *vm)
     vm_end_wait(vm);
 }
 
+/*
+ * Did the pager that has ended give back what there was, as far as it could
+ * be?  Not one that had to leave, or was killed; nor, as far as is known, one
+ * that was not started by us.
+ */
+static bool vm_has_parted(const Vm *vm, const PagerEnd *end)
+{
+    return vm->figures.leaving && !vm->waiting && !end->failed &&
+           !pager_process_adopted(vm->pager);
+}
+
 static void vm_pager_ended(PagerProcess *proc, const PagerEnd *end,
                            void *opaque)
 {
@@ -204,6 +219,9 @@ static void vm_pager_ended(PagerProcess *proc, const PagerEnd *end,
                                     : G_LOG_LEVEL_MESSAGE,
           "vm %s: pager %d ended: %s", vm->name, (int)pager_process_pid(proc),
           end->how);
+    if (vm_has_parted(vm, end) || !vm_state_leases(vm->state_fd)) {
+        vm_state_close(&vm->state_fd);
+    }
     pager_process_free(proc);
     vm->pager = NULL;
     vm_retry_ended(&vm->retry, end, g_get_monotonic_time());
@@ -303,6 +321,12 @@ void vm_linked(Vm *vm, struct Link *link)
     }
 }
 
+void vm_keep_state(Vm *vm, int fd)
+{
+    vm_state_close(&vm->state_fd);
+    vm->state_fd = fd;
+}
+
 void vm_stats(Vm *vm, const struct LinkStats *msg)
 {
     vm_figures_stats(&vm->figures, msg, g_get_monotonic_time());
@@ -358,15 +382,22 @@ bool vm_has_ended(const Vm *vm)
            vmm_process_alive(&vm->vmm) == VMM_DEAD;
 }
 
-void vm_tell_over(const Vm *vm)
+void vm_tell_over(Vm *vm)
 {
     const VmPagers *pagers = vm->pagers;
 
-    if (pagers->over && (!vm->pager || vm->figures.leaving) &&
-        vm->vmm_incarnation == vm->incarnation &&
-        vmm_process_alive(&vm->vmm) == VMM_DEAD) {
+    if ((vm->pager && !vm->figures.leaving) ||
+        vm->vmm_incarnation != vm->incarnation ||
+        vmm_process_alive(&vm->vmm) != VMM_DEAD) {
+        return;
+    }
+    if (pagers->over) {
         pagers->over(vm->uuid, vm->incarnation, vm->name,
                      pagers->over_opaque);
+    }
+    if (!vm->pager && vm->state_fd >= 0) {
+        farewells_bid(pagers->farewells, vm->uuid, vm->incarnation, vm->name,
+                      fd_steal(&vm->state_fd));
     }
 }
 

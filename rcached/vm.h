@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "rcache/vmm.h"
+#include "rcached/farewells.h"
 #include "rcached/link.h"
 #include "rcached/pager-config.h"
 #include "rcached/pager-process.h"
@@ -47,6 +48,7 @@ typedef struct VmPagers {
     unsigned exit_ms;           /* a pager that ought to end may take */
     VmOver *over;               /* or NULL */
     void *over_opaque;
+    Farewells *farewells;       /* of VMs that are over and have no pager */
 } VmPagers;
 
 /* Who else has come forward as a VM, the last time. */
@@ -76,6 +78,8 @@ typedef struct Vm {
     VmWaiting *waiting;         /* a connection that waits for its pager */
 
     struct Link *link;          /* the pager's link, or NULL */
+    int state_fd;               /* of vm-state.h; -1: none, or no lease of it
+                                 * is left to be given back */
     VmFigures figures;
 } Vm;
 
@@ -115,6 +119,9 @@ bool vm_adopt(Vm *vm, pid_t pid, GError **errp);
 /** vm_linked() - the link of its pager is up; NULL: the link has ended */
 void vm_linked(Vm *vm, struct Link *link);
 
+/** vm_keep_state() - the pager has sent the VM's state memfd; taken over */
+void vm_keep_state(Vm *vm, int fd);
+
 /** vm_heard() - the pager has said something, whatever it was */
 void vm_heard(Vm *vm);
 
@@ -145,8 +152,12 @@ void vm_kill_silent(Vm *vm, int64_t now);
  */
 bool vm_has_ended(const Vm *vm);
 
-/** vm_tell_over() - call .over, if it is over, whatever its pager still does */
-void vm_tell_over(const Vm *vm);
+/**
+ * vm_tell_over() - call .over, if it is over, whatever its pager still does
+ *
+ * If it has no pager, what it has at other hosts is given back by .farewells.
+ */
+void vm_tell_over(Vm *vm);
 
 /**
  * vm_is_over() - may it be forgotten?

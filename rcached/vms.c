@@ -384,6 +384,7 @@ void vms_set_tls(Vms *vms, int fd)
     void *vm;
 
     vms->pagers.tls_fd = fd;
+    farewells_set_tls(vms->pagers.farewells, fd);
     g_hash_table_iter_init(&iter, vms->vms);
     while (g_hash_table_iter_next(&iter, NULL, &vm)) {
         link_send_tls(((const Vm *)vm)->link, fd, vms->pagers.config.plain);
@@ -395,7 +396,7 @@ void vms_set_tls(Vms *vms, int fd)
 static gboolean forget_if_over(gpointer key, gpointer value, gpointer opaque)
 {
     const Vms *vms = opaque;
-    const Vm *vm = value;
+    Vm *vm = value;
 
     vm_tell_over(vm);
     if (!vm_is_over(vm, vms->forget_ms)) {
@@ -428,6 +429,9 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
         .exit_ms = config->pager_exit_ms,
         .over = config->over, .over_opaque = config->over_opaque,
     };
+    vms->pagers.farewells = farewells_new(vms->exe, vms->host,
+                                          &vms->pagers.config);
+    farewells_set_tls(vms->pagers.farewells, config->tls_fd);
     vms->forget_ms = config->forget_ms;
     vms->admit = config->admit;
     vm_limits_init(&vms->limits, config->most, config->most_of_user);
@@ -452,6 +456,7 @@ void vms_free(Vms *vms)
         g_clear_handle_id(&vms->sweep, g_source_remove);
         vmm_listener_free(vms->listener);
         g_hash_table_destroy(vms->vms);
+        farewells_free(vms->pagers.farewells);
         g_free(vms->exe);
         g_free(vms->link_path);
         g_free(vms->host);

@@ -177,8 +177,19 @@ static const char *what_is_wrong(const Remote *r)
            : *r->why ? r->why : "it could not be reached";
 }
 
+/* Of leases that are left. */
+static const char *what_becomes(const Pager *p)
+{
+    return !p->vmm.gone ? "that is done when its process has ended"
+           : is_wanted(&p->farewell) ? "another process goes on with that"
+           : "the memory stays lent there until the provider's orphan time "
+             "ends (orphan-time)";
+}
+
 void farewell_tell(const Pager *p)
 {
+    bool lost = p->vmm.gone && !is_wanted(&p->farewell);
+
     for (guint i = 0; i < p->providers.remotes->len; i++) {
         const Remote *r = p->providers.remotes->pdata[i];
         unsigned n = 0;
@@ -188,10 +199,11 @@ void farewell_tell(const Pager *p)
             n += l->remote == r;
         }
         if (n) {
-            g_warning("vm %s: %u lease%s at provider %s could not be given "
-                      "back (%s): the memory stays lent there until the "
-                      "provider's orphan time ends (orphan-time)", p->name, n,
-                      n == 1 ? "" : "s", r->host, what_is_wrong(r));
+            g_log(G_LOG_DOMAIN, lost ? G_LOG_LEVEL_WARNING
+                                     : G_LOG_LEVEL_MESSAGE,
+                  "vm %s: %u lease%s at provider %s could not be given back "
+                  "(%s): %s", p->name, n, n == 1 ? "" : "s", r->host,
+                  what_is_wrong(r), what_becomes(p));
         }
     }
 }

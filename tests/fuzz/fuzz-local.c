@@ -70,6 +70,19 @@ int seq_send(int fd, const void *msg, size_t len, int pass)
     return send(fd, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+ssize_t seq_recv(int fd, void *buf, size_t size, int *pass)
+{
+    ssize_t len = recv(fd, buf, size, MSG_DONTWAIT | MSG_TRUNC);
+
+    *pass = -1;
+    return len < 0 ? -errno : len;
+}
+
+void vm_keep_state(Vm *v, int fd)
+{
+    close(fd);
+}
+
 void vm_linked(Vm *v, struct Link *link)
 {
     v->link = link;

@@ -8,7 +8,8 @@ import os
 import signal
 import time
 
-from cluster import PATIENCE, Cluster, MIB, Vm, expect_clean, wait_for
+from cluster import (PATIENCE, Cluster, MIB, Vm, expect_clean, goes_on,
+                     wait_for)
 from giveback import KeepingCluster, leased
 from owndisk import OwnDisk, wait_on_disk
 from pagers import pager_of
@@ -113,9 +114,58 @@ def provider_away_at_the_end(build):
 
 
 @scenario
+def nothing_away_takes_its_time(build):
+    """A VMM of which nothing is away closes its socket and dies seconds later,
+    when its pager has left: its leases are given back when it is dead."""
+    with Cluster(build) as c:
+        vm = guest(c, linger=5000)
+        answer = vm.call(f"resize {96 * MIB} {96 * MIB}")
+        assert answer["status"] == 0, answer
+        wait_for("all of it to be here", lambda: not vm.stats()["remote"], 60)
+        assert all(leased(c, h) for h in c.providers)
+        vm.popen.stdin.write(b"quit\n")
+        vm.popen.stdin.flush()
+        wait_for("the pager to be gone",
+                 lambda: [v["state"] for v in vms(c)] == ["no pager"], 60)
+        assert vm.popen.poll() is None
+        assert all(leased(c, h) for h in c.providers)
+        expect_clean(vm.result())
+        all_given_back(c)
+        c.shut_down()
+
+
+@scenario
+def killed_with_its_pager(build):
+    """A VM and its pager are killed: its leases are given back all the same.
+    A VM that only has no pager keeps them."""
+    with Cluster(build) as c:
+        vm = guest(c)
+        vm.popen.send_signal(signal.SIGSTOP)
+        os.kill(pager_of(c.requester), signal.SIGKILL)
+        wait_for("the pager to be gone",
+                 lambda: [v["state"] for v in vms(c)] == ["no pager"], 20)
+        time.sleep(3)           # as often as VMs are looked at, and more
+        held = [leased(c, h) for h in c.providers]
+        assert all(held), held
+        vm.popen.send_signal(signal.SIGCONT)
+        wait_for("the next pager", lambda: vm.stats()["attaches"] > 1, 20)
+        goes_on(vm)
+        os.kill(pager_of(c.requester), signal.SIGSTOP)
+        pager = pager_of(c.requester)
+        die(vm)
+        os.kill(pager, signal.SIGKILL)
+        all_given_back(c)
+        wait_for("the daemon to say so",
+                 lambda: "all it had at other hosts is given back" in
+                 c.log(c.requester), 20)
+        c.shut_down()
+
+
+@scenario
 def started_again_at_once(build):
     """A VM is started again while its pager of before still waits for a
-    provider: it gets its pager as fast as ever."""
+    provider: it gets its pager as fast as ever, and the provider its memory
+    back when it is there."""
     with KeepingCluster(build) as c:
         away, _ = c.providers
         vm = guest(c)
@@ -132,15 +182,17 @@ def started_again_at_once(build):
         assert "does not end: killing it" not in log, log[-2000:]
         assert "could not be given back" in log, log[-2000:]
         expect_clean(again.quit())
-        away.keeper.forget()    # the provider's end would wait for those
-        c.start_provider(away)
+        c.restart_provider(away)
+        assert leased(c, away), c.status(away)
+        all_given_back(c)
         c.shut_down()
 
 
 @scenario
 def own_disk_ends_with_its_vm(build):
-    """A VM and its pager die at a time: what the VM had on its host's own disk
-    ends with it.  A VM that only has no pager keeps what it has there."""
+    """A VM, its pager and the daemon die at a time: what the VM had on its
+    host's own disk ends with it.  A VM that only has no pager keeps what it has
+    there."""
     with OwnDisk(build, slab="1M", providers=0, arbiter=False) as c:
         vm = Vm(c.requester, mem=96, local_max=24, seconds=600, threads=2,
                 pattern="sweep")
@@ -154,6 +206,8 @@ def own_disk_ends_with_its_vm(build):
                  lambda: [v["state"] for v in vms(c)] == ["no pager"], 20)
         time.sleep(3)           # as often as VMs are looked at, and more
         assert c.leased_own() == held, c.status(c.requester)
+        c.kill_requester()
         die(vm)
+        c.start_requester()
         wait_for("the disk to be given back", lambda: not c.leased_own(), 20)
         c.shut_down()

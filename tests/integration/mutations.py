@@ -1582,6 +1582,48 @@ MUTATIONS = {
         "    return vm->pager && vm->figures.leaving &&",
         "    return 0 && vm->pager && vm->figures.leaving &&",
         "unit-leaving"),
+    "the-ended-without-a-pager-keep-their-leases": (
+        "rcached/vm.c",
+        "    if (!vm->pager && vm->state_fd >= 0) {\n",
+        "    if (0 && vm->state_fd >= 0) {\n",
+        ("killed_with_its_pager", "nothing_away_takes_its_time",
+         "started_again_at_once", "unit-farewells")),
+    "leases-of-who-may-live-are-given-back": (
+        "rcached/vm.c",
+        "        vmm_process_alive(&vm->vmm) != VMM_DEAD) {\n        return;",
+        "        vmm_process_alive(&vm->vmm) == VMM_ALIVE) {\n"
+        "        return;", "unit-farewells"),
+    "leases-of-the-living-are-given-back": (
+        "rcached/vm.c",
+        "        vm->vmm_incarnation != vm->incarnation ||\n"
+        "        vmm_process_alive(&vm->vmm) != VMM_DEAD) {\n",
+        "        vm->vmm_incarnation != vm->incarnation) {\n",
+        ("killed_with_its_pager", "unit-farewells", "unit-vms-next")),
+    "leases-of-whose-pager-lives-are-given-back": (
+        "rcached/vm.c",
+        "    if (!vm->pager && vm->state_fd >= 0) {\n",
+        "    if (vm->state_fd >= 0) {\n", "unit-farewells"),
+    "who-said-farewell-is-followed": (
+        "rcached/vm.c", "    if (vm_has_parted(vm, end) || ",
+        "    if ((void)vm_has_parted, ", "unit-farewells"),
+    "who-died-in-the-farewell-is-not-followed": (
+        "rcached/vm.c", "!vm->waiting && !end->failed &&\n",
+        "!vm->waiting &&\n", "unit-farewells"),
+    "state-without-leases-is-kept": (
+        "rcached/vm.c", " || !vm_state_leases(vm->state_fd)) {", ") {",
+        "unit-farewells"),
+    "farewells-are-tried-for-ever": (
+        "rcached/farewells.c", " && f->starts < STARTS_MAX", "",
+        "unit-farewells"),
+    "no-state-comes-with-a-pager": (
+        "rcached/link-server.c",
+        "        vm_keep_state(vm, fd_steal(state));\n", "        ;\n",
+        ("killed_with_its_pager", "unit-leaving")),
+    "descriptors-that-are-not-taken-stay-open": (
+        "rcached/seqpacket.c",
+        "                close(fd);\n            }\n        }\n    }\n",
+        "                ;\n            }\n        }\n    }\n",
+        "unit-farewells"),
     "the-own-disk-waits-for-pagers": (
         "rcached/rcached.c",
         "    if (r->provider) {\n        provider_end_own(",
@@ -1615,12 +1657,6 @@ MUTATIONS = {
     "any-word-of-poll-is-a-death": (
         "rcached/vmm-process.c", "== 1 && pfd.revents & POLLIN ?",
         "== 1 ?", "unit-vmm-process"),
-    "the-own-disk-ends-with-a-pager": (
-        "rcached/vm.c",
-        "        vm->vmm_incarnation == vm->incarnation &&\n"
-        "        vmm_process_alive(&vm->vmm) == VMM_DEAD) {",
-        "        vm->vmm_incarnation == vm->incarnation) {",
-        "unit-vms-next"),
     "grants-without-an-entry-are-kept": (
         "rcached/pager/lease.c",
         "        lease_decline(p, g);\n",

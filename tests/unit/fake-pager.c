@@ -4,18 +4,26 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
+#include "common/uuid.h"
 #include "rcached/link.h"
+#include "rcached/seqpacket.h"
 
 #define VMM_FD          3
+#define STATE_FD        3
+#define LOCK_FD         4
 #define WORDS_FD        5
 #define LIFE_SECONDS    120
 /* A condition that holds soon on a quiet machine may take so many times as
@@ -146,6 +154,71 @@ static void link_balloon(const FakePager *p)
     send(p->link, &msg, sizeof(msg), MSG_NOSIGNAL);
 }
 
+int fake_state(uint8_t uuid, uint64_t incarnation)
+{
+    struct RcacheState head = {
+        .magic = RCACHE_STATE_MAGIC, .version = RCACHE_STATE_VERSION,
+        .leases_off = RCACHE_STATE_HEADER, .incarnation = incarnation,
+    };
+    struct RcacheLease leases[RCACHE_NR_LEASES] = { 0 };
+    int fd = memfd_create("state", MFD_CLOEXEC);
+
+    memset(head.uuid, uuid, sizeof(head.uuid));
+    leases[0].id = leases[RCACHE_NR_LEASES - 1].id = FAKE_LEASE;
+    if (pwrite(fd, &head, sizeof(head), 0) != sizeof(head) ||
+        pwrite(fd, leases, sizeof(leases), head.leases_off) !=
+        sizeof(leases)) {
+        abort();
+    }
+    return fd;
+}
+
+/* "1" of "--NAME=1"; NULL: there is none. */
+static const char *arg(char **argv, const char *name)
+{
+    for (; *argv; argv++) {
+        if (g_str_has_prefix(*argv, name)) {
+            return *argv + strlen(name);
+        }
+    }
+    return NULL;
+}
+
+/* Give the leases back, or die over it; each start of it is counted. */
+static void fake_farewell(char **argv)
+{
+    static const struct RcacheLease none[RCACHE_NR_LEASES];
+    uint64_t incarnation = strtoull(arg(argv, "--incarnation="), NULL, 16);
+    uint8_t uuid[RCACHE_UUID_LEN];
+    struct RcacheState head;
+
+    if (fcntl(LOCK_FD, F_GETFD) >= 0 || arg(argv, "--link=") ||
+        !uuid_parse(arg(argv, "--vm="), uuid) ||
+        pread(STATE_FD, &head, sizeof(head), 0) != sizeof(head) ||
+        memcmp(head.uuid, uuid, sizeof(uuid)) ||
+        head.incarnation != incarnation) {
+        _exit(9);
+    }
+    head.session++;
+    if (pwrite(STATE_FD, &head, sizeof(head), 0) != sizeof(head)) {
+        _exit(9);
+    }
+    if (!strcmp(arg(argv, "--name="), "doomed")) {
+        raise(SIGKILL);
+    }
+    _exit(pwrite(STATE_FD, none, sizeof(none), head.leases_off) !=
+          sizeof(none));
+}
+
+/* With the state memfd, if the VM has one. */
+static void link_hello(const FakePager *p, const struct LinkHello *hello)
+{
+    autofd state = is(p, "indebted")
+                       ? fake_state(p->uuid[0], p->incarnation) : -1;
+
+    seq_send(p->link, hello, sizeof(*hello), state);
+}
+
 static void link_start(FakePager *p)
 {
     struct LinkHello hello = {
@@ -169,7 +242,7 @@ static void link_start(FakePager *p)
     }
     memcpy(hello.uuid, p->uuid, sizeof(hello.uuid));
     memcpy(hello.name, p->name, sizeof(hello.name));
-    send(p->link, &hello, sizeof(hello), MSG_NOSIGNAL);
+    link_hello(p, &hello);
     link_stats(p);
     link_balloon(p);
     send(p->link, &want, sizeof(want), MSG_NOSIGNAL);
@@ -277,11 +350,10 @@ void fake_pager_main(int argc, char **argv)
         return;
     }
     alarm(LIFE_SECONDS);
-    for (int i = 2; i < argc; i++) {
-        if (g_str_has_prefix(argv[i], "--link=")) {
-            p.link_path = argv[i] + strlen("--link=");
-        }
+    if (arg(argv, "--state-fd=3")) {
+        fake_farewell(argv);
     }
+    p.link_path = arg(argv, "--link=");
     fake_hello(&p);
     if (is(&p, "cannot")) {
         _exit(write(WORDS_FD, "no luck today", 13) == 13);

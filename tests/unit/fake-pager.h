@@ -46,6 +46,15 @@
 /** fake_pager_main() - be one, if that is what argv asks for; then exit */
 void fake_pager_main(int argc, char **argv);
 
+/**
+ * fake_state() - a state memfd with two leases, for VM number @uuid
+ *
+ * The pager of a VM that is called "indebted" sends one along.  A process that
+ * is to give leases back empties the table, but that of a VM called "doomed" is
+ * killed; .session of its head counts them.
+ */
+int fake_state(uint8_t uuid, uint64_t incarnation);
+
 /** fake_vmm_hello() - a HELLO that is in order, for VM number @uuid */
 struct RcacheVmmHello fake_vmm_hello(uint8_t uuid, uint64_t incarnation,
                                      const char *name);

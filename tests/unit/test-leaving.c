@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "rcached/report.h"
+#include "rcached/vm-state.h"
 #include "tests/unit/daemon-fixture.h"
 
 #define UUID    5
@@ -171,6 +172,23 @@ START_TEST(who_leaves_may_be_silent_for_longer)
 }
 END_TEST
 
+static bool is_indebted(void *opaque)
+{
+    const Vm *vm = vms_find(daemon_.rcached->vms, "indebted");
+
+    return vm && vm_state_leases(vm->state_fd) == 2;
+}
+
+/* If the pager dies with its VM, that says what is to be given back. */
+START_TEST(a_pager_hands_the_state_over)
+{
+    int fd = daemon_vm(&daemon_, UUID, "indebted");
+
+    ck_assert(fake_pump(5000, is_indebted, NULL));
+    close(fd);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("leaving");
@@ -186,6 +204,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, the_place_is_given_to_who_wants_it);
     tcase_add_loop_test(tc, who_has_ended_does_not_count, 0, 2);
     tcase_add_test(tc, who_leaves_may_be_silent_for_longer);
+    tcase_add_test(tc, a_pager_hands_the_state_over);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

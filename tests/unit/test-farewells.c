@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a VM had at other hosts, when no pager is left to give it back: who does
+ * it then, and when nobody may.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "rcached/seqpacket.h"
+#include "rcached/vm-state.h"
+#include "tests/unit/vms-fixture.h"
+
+static int state = -1;
+
+static bool all_given_back(void *opaque)
+{
+    return !vm_state_leases(state);
+}
+
+static unsigned starts(void)
+{
+    struct RcacheState head;
+
+    ck_assert_int_eq(pread(state, &head, sizeof(head), 0), sizeof(head));
+    return head.session;
+}
+
+static void begin(void)
+{
+    set_up();
+    state = fake_state(1, 42);
+    ck_assert_uint_eq(vm_state_leases(state), 2);
+}
+
+static void end(void)
+{
+    tear_down();
+    close(fd_steal(&state));
+}
+
+/* A VMM of another process, and its pager, which has sent its state memfd. */
+static pid_t vm_in_debt(const char *name, pid_t *pager)
+{
+    pid_t vmm = other_vmm(1, 42, name);
+
+    *pager = wait_for_pager();
+    vm_keep_state((Vm *)the_vm(), dup(state));
+    return vmm;
+}
+
+static void kill_pager(pid_t pager)
+{
+    kill(pager, SIGKILL);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+}
+
+/* Long enough for all that is done once a second, or to a VM of nobody. */
+static void let_time_pass(void)
+{
+    fake_pump(fix.config.forget_ms + 2200, NULL, NULL);
+}
+
+START_TEST(a_vm_that_dies_without_a_pager_owes_nothing)
+{
+    pid_t pager, vmm = vm_in_debt("web", &pager);
+
+    kill_pager(pager);
+    let_time_pass();            /* it lives: its pages are at those leases */
+    ck_assert_uint_eq(starts(), 0);
+    kill_vmm(vmm);
+    ck_assert(fake_pump(5000, no_vm, NULL));
+    ck_assert(fake_pump(5000, all_given_back, NULL));
+    ck_assert_uint_eq(starts(), 1);
+}
+END_TEST
+
+/* As one does of whose VM nothing is away. */
+START_TEST(a_pager_that_left_before_leaves_its_debts)
+{
+    pid_t pager, vmm = vm_in_debt("web", &pager);
+
+    kill(pager, SIGKILL);
+    kill_vmm(vmm);
+    ck_assert(fake_pump(5000, all_given_back, NULL));
+    ck_assert_uint_eq(starts(), 1);
+}
+END_TEST
+
+/* Another start of the VM is another owner, and does not wait for that. */
+START_TEST(who_starts_again_is_not_in_debt)
+{
+    pid_t pager, vmm = vm_in_debt("stubborn", &pager);
+    int fd;
+
+    kill_vmm(vmm);
+    fd = start(1, 43, "web");
+    pager_of(fd);
+    ck_assert_int_eq(the_vm()->state_fd, -1);
+    ck_assert(fake_pump(5000, all_given_back, NULL));
+    close(fd);
+}
+END_TEST
+
+/* The pager has done what can be done, also where some lease is left. */
+START_TEST(a_pager_that_said_farewell_is_not_followed)
+{
+    struct LinkStats leaving = { .attached = LINK_LEAVING };
+    pid_t pager, vmm = vm_in_debt("web", &pager);
+
+    vm_stats((Vm *)the_vm(), &leaving);
+    kill_vmm(vmm);
+    ck_assert(fake_pump(5000, no_vm, NULL));
+    let_time_pass();
+    ck_assert_uint_eq(starts(), 0);
+}
+END_TEST
+
+/* But not one that was killed over it. */
+START_TEST(a_pager_that_died_in_its_farewell_is_followed)
+{
+    struct LinkStats leaving = { .attached = LINK_LEAVING };
+    pid_t pager, vmm = vm_in_debt("stubborn", &pager);
+
+    vm_stats((Vm *)the_vm(), &leaving);
+    kill_vmm(vmm);
+    let_time_pass();
+    ck_assert_uint_eq(starts(), 0);
+    kill(pager, SIGKILL);
+    ck_assert(fake_pump(5000, all_given_back, NULL));
+}
+END_TEST
+
+static bool tried_thrice(void *opaque)
+{
+    return starts() == 3;
+}
+
+START_TEST(who_cannot_is_not_asked_for_ever)
+{
+    pid_t pager, vmm = vm_in_debt("doomed", &pager);
+
+    kill_pager(pager);
+    kill_vmm(vmm);
+    ck_assert(fake_pump(10000, tried_thrice, NULL));
+    let_time_pass();
+    ck_assert_uint_eq(starts(), 3);
+    ck_assert_uint_eq(vm_state_leases(state), 2);
+}
+END_TEST
+
+/* Nobody knows the process of this VM: it may live. */
+START_TEST(who_may_live_is_left_alone)
+{
+    g_autofree char *first = rundir_path(fix.dir, "pid-1");
+    struct LinkHello hello = { .incarnation = 42, .name = "web" };
+    pid_t pager, vmm = vm_in_debt("web", &pager);
+    Vm *vm;
+
+    vms_free(fix.vms);
+    ck_assert(g_file_set_contents(first, "1\n", -1, NULL));
+    fix.vms = vms_new(&fix.config, NULL);
+    memset(hello.uuid, 1, sizeof(hello.uuid));
+    vm = vms_link_hello(fix.vms, &hello, pager, NULL);
+    ck_assert_ptr_nonnull(vm);
+    vm_keep_state(vm, dup(state));
+    kill_vmm(vmm);
+    kill(pager, SIGKILL);
+    ck_assert(fake_pump(5000, no_vm, NULL));
+    let_time_pass();
+    ck_assert_uint_eq(starts(), 0);
+}
+END_TEST
+
+/* All of it would be kept for nothing, for as long as the VM lives. */
+START_TEST(without_leases_nothing_is_kept)
+{
+    pid_t pager, vmm = vm_in_debt("web", &pager);
+    static const struct RcacheLease none[RCACHE_NR_LEASES];
+
+    ck_assert_int_eq(pwrite(state, none, sizeof(none), RCACHE_STATE_HEADER),
+                     sizeof(none));
+    kill_pager(pager);
+    ck_assert_int_eq(the_vm()->state_fd, -1);
+    kill_vmm(vmm);
+}
+END_TEST
+
+START_TEST(what_is_no_state_memfd_has_no_leases)
+{
+    int zero = open("/dev/zero", O_RDONLY), empty = fake_state(1, 42);
+
+    ck_assert_uint_eq(vm_state_leases(zero), 0);
+    ck_assert_uint_eq(vm_state_leases(-1), 0);
+    ck_assert_int_eq(ftruncate(empty, RCACHE_STATE_HEADER), 0);
+    ck_assert_uint_eq(vm_state_leases(empty), 0);
+    vm_state_close(&zero);
+    vm_state_close(&empty);
+    ck_assert_int_eq(zero, -1);
+    vm_state_close(&zero);
+}
+END_TEST
+
+/* A message that takes one descriptor comes with two: none may stay open. */
+START_TEST(one_descriptor_comes_and_no_more)
+{
+    int pair[2], ends[2], pass;
+    union {
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+        struct cmsghdr align;
+    } control = { 0 };
+    struct iovec iov = { "x", 1 };
+    struct msghdr packet = { .msg_iov = &iov, .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control) };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&packet);
+    char byte;
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    ck_assert_int_eq(pipe(ends), 0);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    memcpy(CMSG_DATA(c), (int[]) { ends[0], ends[1] }, 2 * sizeof(int));
+    ck_assert_int_eq(sendmsg(pair[0], &packet, 0), 1);
+    close(ends[1]);
+    ck_assert_int_eq(seq_recv(pair[1], &byte, 1, &pass), 1);
+    ck_assert_int_ge(pass, 0);
+    /* Nobody has the end that is written to any more. */
+    ck_assert_int_eq(read(pass, &byte, 1), 0);
+    close(pass);
+    ck_assert_int_eq(seq_recv(pair[1], &byte, 1, &pass), -EAGAIN);
+    ck_assert_int_eq(pass, -1);
+    close(pair[0]);
+    ck_assert_int_eq(seq_recv(pair[1], &byte, 1, &pass), 0);
+    close(pair[1]);
+    close(ends[0]);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("farewells");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    fake_pager_main(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
+    tcase_add_checked_fixture(tc, begin, end);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, a_vm_that_dies_without_a_pager_owes_nothing);
+    tcase_add_test(tc, a_pager_that_left_before_leaves_its_debts);
+    tcase_add_test(tc, who_starts_again_is_not_in_debt);
+    tcase_add_test(tc, a_pager_that_said_farewell_is_not_followed);
+    tcase_add_test(tc, a_pager_that_died_in_its_farewell_is_followed);
+    tcase_add_test(tc, who_cannot_is_not_asked_for_ever);
+    tcase_add_test(tc, who_may_live_is_left_alone);
+    tcase_add_test(tc, without_leases_nothing_is_kept);
+    tcase_add_test(tc, what_is_no_state_memfd_has_no_leases);
+    tcase_add_test(tc, one_descriptor_comes_and_no_more);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
