@@ -1951,8 +1951,10 @@ MUTATIONS = {
 }
 
 
-def build(tree, folder, test):
-    """What @test needs, and no more."""
+def needed(test):
+    """The programs of a test."""
+    if test.startswith("unit-"):
+        return ["tests/unit/" + test.replace("unit-", "test-")]
     targets = ["rcached/rcached", "arbiter/arbiter", "arbiter/rcachectl",
                "tests/fakes/fake-vmm", "tests/fakes/faulty-proxy"]
     if test in ("mixed_versions", "upgraded_under_load"):
@@ -1961,8 +1963,12 @@ def build(tree, folder, test):
     if test.startswith("crash_points") or test == "pager_stuck":
         targets += ["tests/integration/rcached-crash",
                     "tests/integration/arbiter-crash"]
-    if test.startswith("unit-"):
-        targets = ["tests/unit/" + test.replace("unit-", "test-")]
+    return targets
+
+
+def build(tree, folder, tests):
+    """What @tests need, and no more."""
+    targets = sorted({t for test in tests for t in needed(test)})
     subprocess.run([os.path.join(tree, "configure"),
                     f"--builddir={folder}", "-Dwerror=false"], cwd=tree,
                    check=True,
@@ -2029,7 +2035,7 @@ def one(tree, name):
                 return False
             with open(path, "w") as f:
                 f.write(text.replace(old, new))
-        build(tree, "build", tests[0])
+        build(tree, "build", tests)
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             return all(list(pool.map(lambda test: runs(tree, name, test),
                                      tests)))
