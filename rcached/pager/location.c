@@ -171,13 +171,18 @@ static void place_discount(Pager *p, uint32_t slab, unsigned which,
 void location_clear(Pager *p, uint32_t slab, unsigned which)
 {
     SlotPlace other = p->slots.slabs[slab].place[!which];
+    bool was_stale = other.stale;
 
     g_assert(other.lease != SLOTS_NO_LEASE);
-    if (other.stale) {
+    if (was_stale) {
         other.stale = false;    /* before there is none that counts */
         place_store(p, slab, !which, other);
     }
     place_discount(p, slab, which, (SlotPlace) { SLOTS_NO_LEASE, 0, false });
+    if (was_stale) {
+        /* Its free slots are room again, with no FREE and no CLAIM answered. */
+        progress_hope(&p->evictor.progress, PROGRESS_ROOM, pager_now());
+    }
 }
 
 void location_give_up(Pager *p, uint32_t slab, unsigned which)

@@ -346,6 +346,10 @@ MUTATIONS = {
     "C2-the-last-place-stays-stale": (
         "rcached/pager/location.c",
         "        other.stale = false;    ", "        ", "unit-location-two"),
+    "C2-who-waits-for-room-is-not-told": (
+        "rcached/pager/location.c",
+        "        progress_hope(&p->evictor.progress, PROGRESS_ROOM, "
+        "pager_now());\n", "", "unit-location-two"),
     "granted-by-an-old-look": (
         "rcached/granter.c",
         "    job->grant.bytes = MIN(job->grant.bytes, room);\n", "",

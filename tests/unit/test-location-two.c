@@ -381,6 +381,7 @@ START_TEST(a_stale_place_that_is_all_there_is_counts)
     location_free(p, slot);
     ck_assert_uint_eq(p->leases.entry[1]->to_free->len, 0);
     location_clear(p, 0, 0);
+    ck_assert_uint_eq(p->evictor.progress.at, now);     /* who waits for room */
     ck_assert_uint_eq(slots_copies(&p->slots.slabs[0]), 1);
     ck_assert(!slab_table_get(guest_slabs(&p->guest), 0, 1).stale);
     p->locations.copies = 1;
