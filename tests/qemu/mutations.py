@@ -214,10 +214,11 @@ MUTATIONS = {
 
 
 def copy_tree(where):
-    """src/ and build/ of the patched QEMU, with their times."""
+    """src/ and build/ of the patched QEMU, with their times.  Trees of other
+    series stay: somebody may be at work with them."""
     path = subprocess.run(
-        [os.path.join(TOP, "scripts", "qemu-tree"), "build"], check=True,
-        stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+        [os.path.join(TOP, "scripts", "qemu-tree"), "build", "--keep", "1000"],
+        check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
     tree = os.path.dirname(os.path.dirname(path))
     for name in ("src", "build"):
         subprocess.run(["cp", "-a", "--reflink=auto",
