@@ -179,12 +179,12 @@ MUTATIONS = {
         ["test-shapes.py", "blocks_before_start"]),
     "device-is-not-asked-for": (
         OBJECT + "-vm.c",
-        "        int device = rcache_link_device(vm);",
+        "        int device = rcache_link_device(vm, &refusal);",
         "        int device = -1;",
         ["test-device.py", "given", "given_later"]),
     "device-is-not-asked-of-rcached": (
         OBJECT + "-vm.c",
-        "        int device = rcache_link_device(vm);",
+        "        int device = rcache_link_device(vm, &refusal);",
         "        int device = -1;",
         ["test-real-device.py"]),
     "device-of-nothing": (
@@ -199,9 +199,22 @@ MUTATIONS = {
         ["test-device.py", "given", "given_later"]),
     "device-of-who-says-no": (
         OBJECT + "-link.c",
-        "ack.hdr.type != RCACHE_VMM_DEVICE_ACK || ack.status)) {",
-        "ack.hdr.type != RCACHE_VMM_DEVICE_ACK)) {",
+        "    if (fd >= 0 && (!known || ack.status)) {",
+        "    if (fd >= 0 && !known) {",
         ["test-device.py", "refused_and_given"]),
+    "device-refusal-is-not-told": (
+        OBJECT + "-link.c",
+        "        *why = g_strndup(ack.text, sizeof(ack.text));\n",
+        "        ;\n", ["test-device.py", "refused_by_rcached"]),
+    "devices-too-many-are-kept": (
+        OBJECT + "-link.c",
+        "            if (fd >= 0) {\n                close(fd);",
+        "            if (fd >= 0) {\n                ;",
+        ["test-device.py", "given_two"]),
+    "devices-too-many-are-taken": (
+        OBJECT + "-link.c", "    if (n > 1) {\n        close(fd);",
+        "    if (false) {\n        close(fd);",
+        ["test-device.py", "given_two"]),
     "device-is-waited-for": (
         OBJECT + "-link.c",
         "#define DEVICE_WAIT_MS  2000", "#define DEVICE_WAIT_MS  -1",

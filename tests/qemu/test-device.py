@@ -18,12 +18,14 @@ from idedisk import BYTES, START, IdeDisk                   # noqa: E402
 from qemu_fakepager import (MIB, TEST_AT, Skip, Vm, failed,  # noqa: E402
                             in_thread, main, page_of, refused, unprivileged,
                             wait_for)
+from lab import files_of                                    # noqa: E402
 
 CASES = []
 PAGES = BYTES // fp.PAGE
 NEW = 0xa5
 DEVICE, DEVICE_ACK = 22, 23
 REMEDY = "it needs access to /dev/userfaultfd, its own or rcached's"
+SAID = "userfaultfd=1; rcached says: the fake one says no"
 
 
 def case(function):
@@ -35,10 +37,10 @@ class Asked(fp.FakeRcached):
     """One that is asked for the device before anything else.
 
     @status, @kind: of the answer
-    @gives: is there a descriptor of the device in it?
+    @gives: how many descriptors of the device are in it
     """
 
-    def __init__(self, folder, status=0, kind=DEVICE_ACK, gives=False):
+    def __init__(self, folder, status=0, kind=DEVICE_ACK, gives=0):
         super().__init__(folder + "/vmm.sock", folder + "/store")
         self.answer = (status, kind, gives)
         self.asked = 0
@@ -61,7 +63,8 @@ class Asked(fp.FakeRcached):
                                b"the fake one says no" if status else b"")
             head = fp.HDR.pack(fp.MAGIC, kind, 0, fp.HDR.size + len(body), 0,
                                0)
-            fds = [os.open("/dev/userfaultfd", os.O_RDWR)] if gives else []
+            fds = [os.open("/dev/userfaultfd", os.O_RDWR)
+                   for _ in range(gives)]
             sock.sendmsg([head + body], [(
                 socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
                 if fds else [])
@@ -111,7 +114,7 @@ def given(folder):
     disk = IdeDisk(folder, "threads")
     vm = Vm(folder, *disk.options, prefix=unprivileged(folder), start=False)
     vm.rcached.close()
-    vm.rcached = Asked(folder, gives=True)
+    vm.rcached = Asked(folder, gives=1)
     vm.start()
     try:
         assert vm.rcached.asked == 1 and vm.rcached.ended
@@ -134,7 +137,7 @@ def given_later(folder):
     vm = Vm(folder, *memory, *disk.options, prefix=unprivileged(folder),
             late=True)
     vm.rcached.close()
-    vm.rcached = Asked(folder, gives=True)
+    vm.rcached = Asked(folder, gives=1)
     try:
         vm.add(local_max=32 * MIB)
         go_and_come(vm, disk, NEW)
@@ -147,12 +150,18 @@ def given_later(folder):
         vm.close()
 
 
-def says_no(folder, **answer):
+def devices_of(vm):
+    """How many descriptors of the device QEMU has."""
+    return [where for _, where in files_of(vm.process.pid)].count(
+        "/dev/userfaultfd")
+
+
+def says_no(folder, expect=REMEDY, **answer):
     """On the command line, and to an object that comes later, twice."""
     prefix = unprivileged(folder)
     rcached = Asked(folder, **answer)
     try:
-        refused(folder, REMEDY, prefix=prefix)
+        refused(folder, expect, prefix=prefix)
         rcached.thread.join(10)
         assert rcached.asked == 1 and rcached.ended
     finally:
@@ -163,8 +172,9 @@ def says_no(folder, **answer):
     vm.rcached = Asked(folder, **answer)
     try:
         for turn in (1, 2):
-            failed(vm.qmp, REMEDY, "object-add", qom_type="remote-cache",
+            failed(vm.qmp, expect, "object-add", qom_type="remote-cache",
                    id="rc0", local_max=32 * MIB, socket=folder + "/vmm.sock")
+            assert not devices_of(vm), devices_of(vm)
             vm.rcached.thread.join(10)
             assert vm.rcached.asked == turn and vm.rcached.ended
             vm.rcached.expect()
@@ -174,15 +184,22 @@ def says_no(folder, **answer):
 
 @case
 def refused_by_rcached(folder):
-    """rcached may not open it either."""
-    says_no(folder, status=-errno.EACCES)
+    """rcached may not open it either, and the operator sees why."""
+    says_no(folder, SAID, status=-errno.EACCES)
 
 
 @case
 def refused_and_given(folder):
     """What says no is no device, whatever comes with it."""
     need_device()
-    says_no(folder, status=-errno.EBUSY, gives=True)
+    says_no(folder, SAID, status=-errno.EBUSY, gives=1)
+
+
+@case
+def given_two(folder):
+    """What should have one descriptor has two: none is taken or kept."""
+    need_device()
+    says_no(folder, gives=2)
 
 
 @case
