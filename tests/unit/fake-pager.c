@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -368,6 +369,21 @@ void fake_pager_main(int argc, char **argv)
     fake_loop(&p);
 }
 
+int fake_pager_run(const char *name, TCase *tc)
+{
+    Suite *suite = suite_create(name);
+    SRunner *runner;
+    int failed;
+
+    signal(SIGPIPE, SIG_IGN);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
+
 /* ------------------------------------------------------- the VMM's side */
 
 struct RcacheVmmHello fake_vmm_hello(uint8_t uuid, uint64_t incarnation,
@@ -392,6 +408,49 @@ struct RcacheVmmHello fake_vmm_hello(uint8_t uuid, uint64_t incarnation,
 int fake_vmm_connect(const char *path)
 {
     return connect_to(path);
+}
+
+static G_GNUC_NORETURN void be_vmm(const char *path, uid_t uid,
+                                   const struct RcacheVmmHello *hello,
+                                   int ready)
+{
+    int fd;
+
+    if (uid != getuid() && (setgid(uid) || setuid(uid))) {
+        _exit(1);
+    }
+    fd = connect_to(path);
+    if (send(fd, hello, sizeof(*hello), 0) != sizeof(*hello) ||
+        write(ready, "x", 1) != 1) {
+        _exit(1);
+    }
+    for (;;) {
+        pause();
+    }
+}
+
+pid_t fake_vmm_process(const char *path, uid_t uid,
+                       const struct RcacheVmmHello *hello)
+{
+    int ready[2];
+    pid_t pid;
+    char byte;
+
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    if (!pid) {
+        be_vmm(path, uid, hello, ready[1]);
+    }
+    close(ready[1]);
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+void fake_vmm_kill(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
 bool fake_pump(unsigned ms, bool (*done)(void *opaque), void *opaque)

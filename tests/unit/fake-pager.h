@@ -25,6 +25,7 @@
 #ifndef TESTS_FAKE_PAGER_H
 #define TESTS_FAKE_PAGER_H
 
+#include <check.h>
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,6 +47,9 @@
 /** fake_pager_main() - be one, if that is what argv asks for; then exit */
 void fake_pager_main(int argc, char **argv);
 
+/** fake_pager_run() - run the tests of @tc; the exit status of the program */
+int fake_pager_run(const char *name, TCase *tc);
+
 /**
  * fake_state() - a state memfd with two leases, for VM number @uuid
  *
@@ -61,6 +65,17 @@ struct RcacheVmmHello fake_vmm_hello(uint8_t uuid, uint64_t incarnation,
 
 /** fake_vmm_connect() - to vmm.sock; the descriptor, or -1 */
 int fake_vmm_connect(const char *path);
+
+/**
+ * fake_vmm_process() - a VMM that is another process
+ * @path: of vmm.sock
+ * @uid: of this user
+ *
+ * It has said HELLO when this returns, and stays until fake_vmm_kill().
+ */
+pid_t fake_vmm_process(const char *path, uid_t uid,
+                       const struct RcacheVmmHello *hello);
+void fake_vmm_kill(pid_t pid);
 
 /**
  * fake_vmm_recv() - the next message, with the main loop running meanwhile

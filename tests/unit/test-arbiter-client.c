@@ -19,7 +19,6 @@ static Daemon daemon_;
 
 static void set_up(void)
 {
-    signal(SIGPIPE, SIG_IGN);
     fake_arbiter_init(&one);
     fake_arbiter_init(&two);
 }
@@ -558,10 +557,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    Suite *suite = suite_create("arbiter-client");
     TCase *tc = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     fake_pager_main(argc, argv);
     tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -589,10 +585,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, an_arbiter_that_refuses_is_asked_again);
     tcase_add_test(tc, a_silent_arbiter_is_left);
     tcase_add_test(tc, it_can_end_with_everything_under_way);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return fake_pager_run("arbiter-client", tc);
 }

@@ -187,6 +187,15 @@ static void says(const Lease *l, uint8_t type, uint16_t status)
     farewell_answer(&p, &remote, true, &head);
 }
 
+/* It is claimed at last, and so it can be released. */
+static void claimed_and_released(const Lease *l)
+{
+    says(l, RCACHE_CLAIM_ACK, RCACHE_OK);
+    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE), 1);
+    says(l, RCACHE_RELEASE_ACK, RCACHE_OK);
+    ck_assert_ptr_null(p.leases.entry[0]);
+}
+
 START_TEST(a_claimed_lease_is_released)
 {
     Lease *l = ready(LEASE);
@@ -231,10 +240,7 @@ START_TEST(a_refused_release_is_no_end)
     ck_assert_ptr_eq(p.leases.entry[0], l);
     farewell_tick(&p, now += 6 * NS_PER_SEC);
     ck_assert_uint_eq(was_sent(RCACHE_CLAIM, LEASE), 2);
-    says(l, RCACHE_CLAIM_ACK, RCACHE_OK);
-    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE), 1);
-    says(l, RCACHE_RELEASE_ACK, RCACHE_OK);
-    ck_assert_ptr_null(p.leases.entry[0]);
+    claimed_and_released(l);
 }
 END_TEST
 
@@ -265,8 +271,7 @@ START_TEST(who_is_away_is_asked_when_it_is_back)
     remote.state = REMOTE_UP;
     farewell_remote_up(&p, &remote);
     ck_assert_uint_eq(was_sent(RCACHE_CLAIM, LEASE), 2);
-    says(l, RCACHE_CLAIM_ACK, RCACHE_OK);
-    ck_assert_uint_eq(was_sent(RCACHE_RELEASE, LEASE), 1);
+    claimed_and_released(l);
 }
 END_TEST
 

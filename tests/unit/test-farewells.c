@@ -73,7 +73,7 @@ START_TEST(a_vm_that_dies_without_a_pager_owes_nothing)
     kill_pager(pager);
     let_time_pass();            /* it lives: its pages are at those leases */
     ck_assert_uint_eq(starts(), 0);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, no_vm, NULL));
     ck_assert(fake_pump(5000, all_given_back, NULL));
     ck_assert_uint_eq(starts(), 1);
@@ -86,7 +86,7 @@ START_TEST(a_pager_that_left_before_leaves_its_debts)
     pid_t pager, vmm = vm_in_debt("web", &pager);
 
     kill(pager, SIGKILL);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, all_given_back, NULL));
     ck_assert_uint_eq(starts(), 1);
 }
@@ -98,7 +98,7 @@ START_TEST(who_starts_again_is_not_in_debt)
     pid_t pager, vmm = vm_in_debt("stubborn", &pager);
     int fd;
 
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     fd = start(1, 43, "web");
     pager_of(fd);
     ck_assert_int_eq(the_vm()->state_fd, -1);
@@ -114,7 +114,7 @@ START_TEST(a_pager_that_said_farewell_is_not_followed)
     pid_t pager, vmm = vm_in_debt("web", &pager);
 
     vm_stats((Vm *)the_vm(), &leaving);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, no_vm, NULL));
     let_time_pass();
     ck_assert_uint_eq(starts(), 0);
@@ -128,7 +128,7 @@ START_TEST(a_pager_that_died_in_its_farewell_is_followed)
     pid_t pager, vmm = vm_in_debt("stubborn", &pager);
 
     vm_stats((Vm *)the_vm(), &leaving);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     let_time_pass();
     ck_assert_uint_eq(starts(), 0);
     kill(pager, SIGKILL);
@@ -146,7 +146,7 @@ START_TEST(who_cannot_is_not_asked_for_ever)
     pid_t pager, vmm = vm_in_debt("doomed", &pager);
 
     kill_pager(pager);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(10000, tried_thrice, NULL));
     let_time_pass();
     ck_assert_uint_eq(starts(), 3);
@@ -169,7 +169,7 @@ START_TEST(who_may_live_is_left_alone)
     vm = vms_link_hello(fix.vms, &hello, pager, NULL);
     ck_assert_ptr_nonnull(vm);
     vm_keep_state(vm, dup(state));
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     kill(pager, SIGKILL);
     ck_assert(fake_pump(5000, no_vm, NULL));
     let_time_pass();
@@ -187,7 +187,7 @@ START_TEST(without_leases_nothing_is_kept)
                      sizeof(none));
     kill_pager(pager);
     ck_assert_int_eq(the_vm()->state_fd, -1);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
 }
 END_TEST
 
@@ -245,13 +245,9 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    Suite *suite = suite_create("farewells");
     TCase *tc = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     fake_pager_main(argc, argv);
-    signal(SIGPIPE, SIG_IGN);
     tcase_add_checked_fixture(tc, begin, end);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_vm_that_dies_without_a_pager_owes_nothing);
@@ -264,10 +260,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, without_leases_nothing_is_kept);
     tcase_add_test(tc, what_is_no_state_memfd_has_no_leases);
     tcase_add_test(tc, one_descriptor_comes_and_no_more);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return fake_pager_run("farewells", tc);
 }

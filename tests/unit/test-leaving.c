@@ -4,10 +4,8 @@
  * its place to who wants it.
  */
 #include <check.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "rcached/report.h"
@@ -45,29 +43,13 @@ static bool has_ended(void *opaque)
     return the_vm() && vm_has_ended(the_vm());
 }
 
-/* Another process, so that it can die; its pager has connected. */
+/* Another process, so that it can die. */
 static pid_t vmm_of_another_process(void)
 {
-    int said[2];
-    pid_t pid;
-    char byte;
+    g_autofree char *path = rundir_path(daemon_.rcached->dir, "vmm.sock");
+    struct RcacheVmmHello hello = fake_vmm_hello(UUID, 42, "parting");
 
-    ck_assert_int_eq(pipe(said), 0);
-    pid = fork();
-    if (!pid) {
-        g_autofree char *path = rundir_path(daemon_.rcached->dir, "vmm.sock");
-        struct RcacheVmmHello hello = fake_vmm_hello(UUID, 42, "parting");
-        int fd = fake_vmm_connect(path);
-
-        ck_assert_int_eq(send(fd, &hello, sizeof(hello), 0), sizeof(hello));
-        ck_assert_int_eq(write(said[1], "x", 1), 1);
-        pause();
-        _exit(0);
-    }
-    ck_assert_int_eq(read(said[0], &byte, 1), 1);
-    close(said[0]);
-    close(said[1]);
-    return pid;
+    return fake_vmm_process(path, getuid(), &hello);
 }
 
 static bool has_stats(void *opaque)
@@ -89,8 +71,7 @@ START_TEST(who_has_ended_is_no_vm)
     pid_t vmm = vmm_of_another_process();
 
     ck_assert(fake_pump(5000, has_stats, NULL));
-    kill(vmm, SIGKILL);
-    waitpid(vmm, NULL, 0);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, has_ended, NULL));
     report_beat_all(daemon_.rcached->vms, guests, held, troubles);
     ck_assert_uint_eq(guests->len, 0);
@@ -137,8 +118,7 @@ START_TEST(who_has_ended_does_not_count)
 
     *(_i ? &limits->all.max : &limits->each.max) = 1;
     ck_assert(fake_pump(5000, has_stats, NULL));
-    kill(vmm, SIGKILL);
-    waitpid(vmm, NULL, 0);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, has_ended, NULL));
     fd = daemon_vm(&daemon_, UUID + 1, "web");
     ck_assert_ptr_nonnull(vms_find(daemon_.rcached->vms, "web"));
@@ -191,13 +171,9 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    Suite *suite = suite_create("leaving");
     TCase *tc = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     fake_pager_main(argc, argv);
-    signal(SIGPIPE, SIG_IGN);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, who_has_ended_is_no_vm);
@@ -205,10 +181,5 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tc, who_has_ended_does_not_count, 0, 2);
     tcase_add_test(tc, who_leaves_may_be_silent_for_longer);
     tcase_add_test(tc, a_pager_hands_the_state_over);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return fake_pager_run("leaving", tc);
 }

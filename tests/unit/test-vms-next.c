@@ -18,6 +18,12 @@ static void next_daemon(void)
     ck_assert_ptr_nonnull(fix.vms);
 }
 
+static void kill_pager(pid_t pager)
+{
+    kill(pager, SIGKILL);
+    waitpid(pager, NULL, 0);
+}
+
 START_TEST(pagers_outlive_the_daemon_and_are_found)
 {
     pid_t pager, second;
@@ -70,8 +76,7 @@ START_TEST(what_dead_pagers_left_is_cleared_away)
 
     ck_assert(g_file_test(file, G_FILE_TEST_EXISTS));
     vms_free(fix.vms);
-    kill(pager, SIGKILL);
-    waitpid(pager, NULL, 0);
+    kill_pager(pager);
     fix.vms = vms_new(&fix.config, NULL);
     ck_assert_ptr_null(the_vm()->pager);
     ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
@@ -92,8 +97,7 @@ START_TEST(a_vm_without_a_pager_is_known_to_the_next_daemon)
     pid_t pager = wait_for_pager();
 
     vms_free(fix.vms);
-    kill(pager, SIGKILL);
-    waitpid(pager, NULL, 0);
+    kill_pager(pager);
     fix.vms = vms_new(&fix.config, NULL);
     ck_assert_int_eq(the_vm()->vmm.pid, vmm);
     ck_assert_str_eq(the_vm()->name, "web");
@@ -103,7 +107,7 @@ START_TEST(a_vm_without_a_pager_is_known_to_the_next_daemon)
     expect_refusal(start(1, 43, "mail"), -EEXIST, "uuid");
     ck_assert_uint_eq(the_vm()->refused.count, 2);
     ck_assert_int_eq(the_vm()->refused.pid, getpid());
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, no_vm, NULL));
     ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
 }
@@ -144,7 +148,7 @@ START_TEST(a_vmm_that_died_meanwhile_is_dead)
     pid_t pager = wait_for_pager();
 
     vms_free(fix.vms);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     fix.vms = vms_new(&fix.config, NULL);
     ck_assert_int_eq(vmm_process_alive(&the_vm()->vmm), VMM_DEAD);
     pager_of(start(1, 43, "web"));
@@ -247,6 +251,19 @@ static void note_over(const uint8_t *uuid, uint64_t incarnation,
     over->incarnation = incarnation;
 }
 
+/* A daemon that notes who is over, and a VM with a pager. */
+static pid_t begin_over(Over *over, const char *name, pid_t *pager)
+{
+    pid_t vmm;
+
+    fix.config.over = note_over;
+    fix.config.over_opaque = over;
+    next_daemon();
+    vmm = other_vmm(1, 42, name);
+    *pager = wait_for_pager();
+    return vmm;
+}
+
 static void expect_over(const Over *over)
 {
     ck_assert_uint_ge(over->n, 1);
@@ -258,18 +275,13 @@ static void expect_over(const Over *over)
 START_TEST(a_vm_is_over_when_its_process_is_dead)
 {
     Over over = { 0 };
-    pid_t vmm, pager;
+    pid_t pager, vmm = begin_over(&over, "web", &pager);
 
-    fix.config.over = note_over;
-    fix.config.over_opaque = &over;
-    next_daemon();
-    vmm = other_vmm(1, 42, "web");
-    pager = wait_for_pager();
     kill(pager, SIGKILL);
     ck_assert(fake_pump(5000, no_pager, NULL));
     fake_pump(fix.config.forget_ms + 1200, NULL, NULL);
     ck_assert_uint_eq(over.n, 0);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, no_vm, NULL));
     expect_over(&over);
     /* Between two daemons. */
@@ -277,9 +289,8 @@ START_TEST(a_vm_is_over_when_its_process_is_dead)
     vmm = other_vmm(1, 42, "web");
     pager = wait_for_pager();
     vms_free(fix.vms);
-    kill(pager, SIGKILL);
-    waitpid(pager, NULL, 0);
-    kill_vmm(vmm);
+    kill_pager(pager);
+    fake_vmm_kill(vmm);
     fix.vms = vms_new(&fix.config, NULL);
     expect_over(&over);
 }
@@ -290,17 +301,11 @@ START_TEST(a_vm_of_another_pid_namespace_is_not_taken_for_dead)
 {
     g_autofree char *first = rundir_path(fix.dir, "pid-1");
     Over over = { 0 };
-    pid_t vmm, pager;
+    pid_t pager, vmm = begin_over(&over, "web", &pager);
 
-    fix.config.over = note_over;
-    fix.config.over_opaque = &over;
-    next_daemon();
-    vmm = other_vmm(1, 42, "web");
-    pager = wait_for_pager();
     vms_free(fix.vms);
-    kill(pager, SIGKILL);
-    waitpid(pager, NULL, 0);
-    kill_vmm(vmm);
+    kill_pager(pager);
+    fake_vmm_kill(vmm);
     ck_assert(g_file_set_contents(first, "1\n", -1, NULL));
     fix.vms = vms_new(&fix.config, NULL);
     ck_assert_uint_eq(over.n, 0);
@@ -341,18 +346,12 @@ START_TEST(nothing_is_over_where_the_namespace_is_not_known)
     g_autofree char *first = rundir_path(fix.dir, "pid-1");
     bool killed_pager = _i;
     Over over = { 0 };
-    pid_t vmm, pager;
+    pid_t pager, vmm = begin_over(&over, "stubborn", &pager);
 
-    fix.config.over = note_over;
-    fix.config.over_opaque = &over;
-    next_daemon();
-    vmm = other_vmm(1, 42, "stubborn");
-    pager = wait_for_pager();
     vms_free(fix.vms);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     if (killed_pager) {
-        kill(pager, SIGKILL);
-        waitpid(pager, NULL, 0);
+        kill_pager(pager);
     }
     ck_assert_int_eq(g_unlink(first), 0);
     fix.vms = vms_new(&fix.config, NULL);
@@ -387,13 +386,9 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    Suite *suite = suite_create("vms-next");
     TCase *tc = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     fake_pager_main(argc, argv);
-    signal(SIGPIPE, SIG_IGN);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 20);
     tcase_add_test(tc, a_host_keeps_its_name_while_pagers_run);
@@ -413,10 +408,5 @@ int main(int argc, char **argv)
                         0, 2);
     tcase_add_test(tc, a_vm_is_noted_whatever_else_cannot_be);
     tcase_add_test(tc, one_daemon_in_a_folder_and_no_socket_after_it);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return fake_pager_run("vms-next", tc);
 }

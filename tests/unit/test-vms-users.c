@@ -31,28 +31,11 @@ static void next_daemon(void)
     ck_assert_int_eq(chmod(fix.vmm_path, 0666), 0);
 }
 
-/* As other_vmm(), of that user. */
 static pid_t vmm_of(uid_t uid, uint8_t uuid, uint64_t incarnation)
 {
-    int ready[2];
-    pid_t pid;
-    char byte;
+    struct RcacheVmmHello hello = fake_vmm_hello(uuid, incarnation, "web");
 
-    ck_assert_int_eq(pipe(ready), 0);
-    pid = fork();
-    if (!pid) {
-        if (setgid(uid) || setuid(uid)) {
-            _exit(1);
-        }
-        start(uuid, incarnation, "web");
-        ck_assert_int_eq(write(ready[1], "x", 1), 1);
-        pause();
-        _exit(0);
-    }
-    close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return pid;
+    return fake_vmm_process(fix.vmm_path, uid, &hello);
 }
 
 static bool is_refused(void *opaque)
@@ -69,7 +52,7 @@ static void expect_refused(uid_t uid, uint64_t incarnation, unsigned nth)
     ck_assert_uint_eq(the_vm()->refused.uid, uid);
     ck_assert_int_eq(the_vm()->refused.pid, pid);
     ck_assert_uint_ne(the_vm()->vmm.uid, uid);
-    kill_vmm(pid);
+    fake_vmm_kill(pid);
 }
 
 START_TEST(a_vm_belongs_to_the_user_who_had_it_first)
@@ -88,7 +71,7 @@ START_TEST(a_vm_belongs_to_the_user_who_had_it_first)
     expect_refused(MALLORY, 43, 2);
     ck_assert_int_eq(the_vm()->vmm.pid, vmm);
     ck_assert_uint_eq(the_vm()->vmm.uid, ALICE);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
 }
 END_TEST
 
@@ -123,7 +106,7 @@ START_TEST(a_process_that_has_changed_its_user_is_the_same)
     ck_assert_uint_eq(the_vm()->refused.count, 0);
     close(go[0]);
     close(go[1]);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
 }
 END_TEST
 
@@ -133,7 +116,7 @@ START_TEST(a_pager_that_is_left_is_no_other_users)
     pid_t vmm = other_vmm(1, 44, "stubborn");
     pid_t pager = wait_for_pager();
 
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     expect_refused(MALLORY, 44, 1);
     expect_refused(MALLORY, 45, 2);
     ck_assert(!is_dead(&pager));
@@ -144,13 +127,13 @@ START_TEST(a_vm_that_is_over_is_anybodys)
 {
     pid_t vmm = vmm_of(ALICE, 1, 42), pager = wait_for_pager();
 
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     kill(pager, SIGKILL);
     ck_assert(fake_pump(5000, no_vm, NULL));
     vmm = vmm_of(MALLORY, 1, 43);
     wait_for_pager();
     ck_assert_uint_eq(the_vm()->vmm.uid, MALLORY);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
 }
 END_TEST
 
@@ -182,7 +165,7 @@ START_TEST(one_users_flood_takes_no_place_from_others)
     }
     fake_pump(50, NULL, NULL);
     pager_of(start(1, 42, "web"));
-    kill_vmm(flood);
+    fake_vmm_kill(flood);
 }
 END_TEST
 
@@ -196,23 +179,19 @@ START_TEST(pagers_are_counted_for_each_user)
     wait_for_pager();
     pager_of(start(2, 42, "mail"));
     expect_refusal(start(3, 42, "ftp"), -EDQUOT, "user 0 has 1 VMs");
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
 }
 END_TEST
 
 int main(int argc, char **argv)
 {
-    Suite *suite = suite_create("vms-users");
     TCase *tc = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     fake_pager_main(argc, argv);
     if (getuid()) {
         printf("skipped: needs root to be several users\n");
         return 77;
     }
-    signal(SIGPIPE, SIG_IGN);
     tcase_add_checked_fixture(tc, set_up_users, tear_down);
     tcase_set_timeout(tc, 20);
     tcase_add_test(tc, a_vm_belongs_to_the_user_who_had_it_first);
@@ -221,10 +200,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_vm_that_is_over_is_anybodys);
     tcase_add_test(tc, one_users_flood_takes_no_place_from_others);
     tcase_add_test(tc, pagers_are_counted_for_each_user);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return fake_pager_run("vms-users", tc);
 }

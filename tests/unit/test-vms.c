@@ -297,7 +297,7 @@ START_TEST(two_vms_with_one_uuid_are_refused)
     expect_refusal(start(1, 42, "web"), -EEXIST, "another process");
     ck_assert_int_eq(pager_process_pid(the_vm()->pager), pager);
     ck_assert_uint_eq(the_vm()->incarnation, 42);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, no_vm, NULL));
 }
 END_TEST
@@ -308,7 +308,7 @@ START_TEST(a_vm_that_starts_anew_follows_its_dead_self)
     pid_t pager = wait_for_pager();
     int fd;
 
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     fd = start(1, 43, "web");
     pager_of(fd);
     ck_assert(is_dead(&pager));
@@ -500,19 +500,15 @@ START_TEST(refusals_do_not_flood_the_log)
     }
     ck_assert_uint_ge(lines, 10);
     ck_assert_uint_le(lines, 30);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
 }
 END_TEST
 
 int main(int argc, char **argv)
 {
-    Suite *suite = suite_create("vms");
     TCase *tc = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     fake_pager_main(argc, argv);
-    signal(SIGPIPE, SIG_IGN);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 20);
     tcase_add_test(tc, a_pager_gets_its_vmm_and_nothing_else);
@@ -538,10 +534,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, who_does_not_read_gets_no_more_devices);
     tcase_add_loop_test(tc, there_are_no_more_vms_than_there_may_be, 0, 2);
     tcase_add_loop_test(tc, refusals_do_not_flood_the_log, 0, 2);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return fake_pager_run("vms", tc);
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 VmmsFixture fix;
@@ -135,22 +134,9 @@ bool no_pager(void *opaque)
 /* A VMM that is another process: it starts, and stays until it is killed. */
 pid_t other_vmm(uint8_t uuid, uint64_t incarnation, const char *name)
 {
-    int ready[2];
-    pid_t pid;
-    char byte;
+    struct RcacheVmmHello hello = fake_vmm_hello(uuid, incarnation, name);
 
-    ck_assert_int_eq(pipe(ready), 0);
-    pid = fork();
-    if (!pid) {
-        start(uuid, incarnation, name);
-        ck_assert_int_eq(write(ready[1], "x", 1), 1);
-        pause();
-        _exit(0);
-    }
-    close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return pid;
+    return fake_vmm_process(fix.vmm_path, getuid(), &hello);
 }
 
 static bool has_pager(void *opaque)
@@ -169,12 +155,6 @@ pid_t wait_for_pager(void)
     pid = pager_process_pid(the_vm()->pager);
     g_array_append_val(fix.pids, pid);
     return pid;
-}
-
-void kill_vmm(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
 }
 
 /* Start over with another patience, so that nobody is killed for slowness. */

@@ -41,9 +41,8 @@ pid_t pager_of(int fd);
 /** expect_refusal() - HELLO_ACK with this, then the end */
 void expect_refusal(int fd, int status, const char *word);
 
-/** other_vmm() - a VMM that is another process, and stays until kill_vmm() */
+/** other_vmm() - fake_vmm_process() of this user */
 pid_t other_vmm(uint8_t uuid, uint64_t incarnation, const char *name);
-void kill_vmm(pid_t pid);
 
 /** wait_for_pager() - the pager of a VMM that is not us */
 pid_t wait_for_pager(void);
