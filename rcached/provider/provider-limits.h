@@ -50,8 +50,8 @@ typedef struct ProviderLimits {
 } ProviderLimits;
 
 /* The defaults as they are written in the configuration: for a cluster of a
- * thousand hosts. */
-#define PROVIDER_CONNS                  "8192"
+ * thousand hosts, of which each has 16 VMs with two connections here. */
+#define PROVIDER_CONNS                  "32768"
 #define PROVIDER_CONNS_HOST             "2048"
 #define PROVIDER_IDLE_HOST              "512"
 #define PROVIDER_ANSWERS                "512M"
