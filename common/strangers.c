@@ -117,6 +117,7 @@ void *strangers_add(Strangers *s, Stranger *one, void *conn,
                         .conn = conn };
     g_queue_push_tail_link(&s->all, &one->link);
     g_queue_push_tail_link(&of->all, &one->same);
+    s->known_here += of->known_ms && of->all.length == 1;
     if (of->all.length > s->limits.each) {
         return ((Stranger *)of->all.head->data)->conn;
     }
@@ -132,6 +133,7 @@ void strangers_remove(Strangers *s, Stranger *one)
     }
     g_queue_unlink(one->begun ? &s->begun : &s->all, &one->link);
     g_queue_unlink(&of->all, &one->same);
+    s->known_here -= of->known_ms && !of->all.length;
     if (!of->all.length && !of->known_ms && (!of->shakes.missing ||
         g_hash_table_size(s->by_address) > ADDRESSES_MAX)) {
         g_hash_table_remove(s->by_address, of);
@@ -159,6 +161,7 @@ static gboolean of_is_over(gpointer key, gpointer value, gpointer opaque)
     if (of->known_ms && of->known_ms <= sweep->now_ms) {
         of->known_ms = 0;
         sweep->s->known--;
+        sweep->s->known_here -= of->all.length > 0;
     }
     return !of->all.length && !of->known_ms &&
            !bucket_missing(&of->shakes, &sweep->s->limits.own,
@@ -243,6 +246,7 @@ void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms)
 {
     if (one->of && (one->of->known_ms || s->known < ADDRESSES_MAX)) {
         s->known += !one->of->known_ms;
+        s->known_here += !one->of->known_ms;
         one->of->known_ms = now_ms + STRANGERS_KNOWN_MS;
     }
 }

@@ -79,7 +79,8 @@ typedef enum StrangersVerdict {
  * @all: of Stranger, the oldest first, but those that
  * @begun: have begun a handshake, by when they have
  * @by_address: of StrangersOf
- * @known: of these, those of which somebody has proved who he is
+ * @known: of these, those of which somebody has proved who he is; and
+ * @known_here: those of them that have any now
  * @shakes: handshakes that may be begun of all that are not
  * @swept_ms: when addresses were last forgotten
  */
@@ -87,7 +88,7 @@ typedef struct Strangers {
     StrangersLimits limits;
     GQueue all, begun;
     GHashTable *by_address;
-    unsigned known;
+    unsigned known, known_here;
     Bucket shakes;
     uint64_t swept_ms;
 } Strangers;

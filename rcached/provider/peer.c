@@ -414,6 +414,7 @@ void peer_go(Peer *peer)
     if (peer->state == PEER_CLOSING) {
         return;
     }
+    server->strangers_turns.parts = 1 + server->strangers.known_here;
     turns_add(&server->turns, &peer->turn,
               peer->account.host ? &peer->account.host->turns
                                  : &server->strangers_turns,

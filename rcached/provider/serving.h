@@ -83,7 +83,8 @@ struct Server {
     RingOp shy;                 /* meanwhile addresses that begin many
                                  * handshakes wait */
     Turns turns;
-    TurnsHost strangers_turns;  /* those of all in .hellos */
+    TurnsHost strangers_turns;  /* those of all in .hellos: one host, and each
+                                 * that is known to be among them */
     Account account;
     GQueue parked;              /* Peer, of hosts that ask too fast */
     GQueue hellos;              /* Peer, oldest first */

@@ -13,6 +13,7 @@ void turns_init(Turns *turns)
 
 void turns_host_init(TurnsHost *host)
 {
+    host->parts = 0;
     for (int i = 0; i < NR_TURN_CLASSES; i++) {
         host->lane[i] = (TurnsLane) { .host = host };
         host->lane[i].link.data = &host->lane[i];
@@ -86,7 +87,7 @@ static Turn *next_of(Turns *turns, int which, TurnsLane **out)
         GList *link;
 
         if (lane->credit <= 0) {
-            lane->credit += TURNS_QUANTUM;
+            lane->credit += TURNS_QUANTUM * MAX(1, lane->host->parts);
             lane_move(lane, others);
             continue;
         }

@@ -13,6 +13,10 @@
  * turn for each TURNS_FAULTS that those have used: a flood of faults slows
  * down what is evicted, and does not stop it.
  *
+ * Who has not said HELLO is nobody's host yet; all of those have one lane, with
+ * the parts of the hosts that are known to be among them: a hundred hosts that
+ * come back at once do not wait for a hundredth of what they would have.
+ *
  * Pure.  What a turn costs is said when it is over, in pages or what takes as
  * long.
  */
@@ -54,6 +58,7 @@ typedef struct TurnsLane {
 
 struct TurnsHost {
     TurnsLane lane[NR_TURN_CLASSES];
+    unsigned parts;             /* it is so many hosts; 0: one */
 };
 
 /* Embedded in a connection; all zeros while it has nothing to do. */

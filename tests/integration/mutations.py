@@ -1186,6 +1186,9 @@ MUTATIONS = {
         "rcached/provider/turns.c",
         "    lane->credit -= pages;", "    lane->credit -= 0 * pages;",
         "unit-turns"),
+    "newcomers-have-the-part-of-one": (
+        "rcached/provider/turns.c",
+        " * MAX(1, lane->host->parts)", "", "unit-turns"),
     "faults-wait-like-others": (
         "rcached/provider/turns.c",
         "    for (int i = 0; i < NR_TURN_CLASSES && !turn; i++) {",

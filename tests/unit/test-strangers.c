@@ -254,6 +254,37 @@ START_TEST(handshakes_in_all)
 }
 END_TEST
 
+/* How many hosts that are known are here, whatever else comes and goes. */
+START_TEST(known_hosts_are_counted)
+{
+    uint64_t now = 1000000;
+
+    add(0, "192.0.2.1");
+    add(1, "192.0.2.1");
+    add(2, "192.0.2.2");
+    ck_assert_uint_eq(s.known_here, 0);
+    strangers_known(&s, &one[0], now);
+    strangers_known(&s, &one[0], now);
+    ck_assert_uint_eq(s.known_here, 1);
+    strangers_remove(&s, &one[0]);
+    ck_assert_uint_eq(s.known_here, 1);
+    strangers_remove(&s, &one[1]);
+    ck_assert_uint_eq(s.known_here, 0);
+    strangers_remove(&s, &one[2]);
+    add(0, "192.0.2.1");
+    add(1, "192.0.2.1");
+    add(2, "192.0.2.2");
+    ck_assert_uint_eq(s.known_here, 1);
+    strangers_known(&s, &one[2], now);
+    ck_assert_uint_eq(s.known_here, 2);
+    /* Nor does anything stay of who has been forgotten. */
+    may(&one[2], now + STRANGERS_KNOWN_MS + 1);
+    ck_assert_uint_eq(s.known_here, 0);
+    strangers_remove(&s, &one[0]);
+    ck_assert_uint_eq(s.known_here, 0);
+}
+END_TEST
+
 START_TEST(busy)
 {
     uint64_t now = 1000000;
@@ -330,6 +361,7 @@ int main(void)
     tcase_add_test(tc, what_an_address_is);
     tcase_add_test(tc, handshakes);
     tcase_add_test(tc, handshakes_in_all);
+    tcase_add_test(tc, known_hosts_are_counted);
     tcase_add_test(tc, busy);
     tcase_add_test(tc, unwelcome);
     tcase_add_test(tc, addresses_are_forgotten);

@@ -149,6 +149,36 @@ START_TEST(parts_are_equal)
 }
 END_TEST
 
+/* Newcomers of many hosts are in one lane, and have the parts of as many. */
+START_TEST(newcomers_have_their_parts)
+{
+    unsigned of_newcomers = 0, of_each[9] = { 0 };
+    TurnsHost host[9];
+
+    flooder.parts = 3;
+    turns_add(&turns, &bulk, &flooder, TURN_BULK, now);
+    for (unsigned i = 0; i < 9; i++) {
+        turns_host_init(&host[i]);
+        turns_add(&turns, &floods[i], &host[i], TURN_BULK, now);
+    }
+    for (unsigned i = 0; i < 10000; i++) {
+        TurnsLane *lane;
+        Turn *turn = turns_next(&turns, &lane);
+        unsigned cost = is_flood(turn) ? 9 : 33;
+
+        turns_add(&turns, turn, lane->host, TURN_BULK, now);
+        turns_charge(&turns, lane, cost, false, now);
+        *(is_flood(turn) ? &of_each[turn - floods] : &of_newcomers) += cost;
+    }
+    for (unsigned i = 0; i < 9; i++) {
+        ck_assert_uint_gt(of_newcomers, 3 * of_each[i] / 10 * 9);
+        ck_assert_uint_lt(of_newcomers, 3 * of_each[i] / 10 * 11);
+        turns_remove(&turns, &floods[i]);
+        turns_host_deinit(&host[i]);
+    }
+}
+END_TEST
+
 /* What somebody waits for comes first, and yet others go on. */
 START_TEST(faults_before_others)
 {
@@ -227,6 +257,7 @@ int main(void)
     tcase_add_test(tc, a_fault_is_next);
     tcase_add_test(tc, pings_are_no_faults);
     tcase_add_test(tc, parts_are_equal);
+    tcase_add_test(tc, newcomers_have_their_parts);
     tcase_add_test(tc, faults_before_others);
     tcase_add_test(tc, debts_stay);
     tcase_add_test(tc, faults_without_end_stop_nobody);
