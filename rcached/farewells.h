@@ -21,6 +21,7 @@
 #define RCACHED_FAREWELLS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rcached/pager-config.h"
 
@@ -31,7 +32,8 @@ typedef struct Farewells Farewells;
 Farewells *farewells_new(const char *exe, const char *host,
                          const PagerConfig *config);
 
-/** farewells_free() - processes that run go on; takes NULL */
+/** farewells_free() - processes that run go on, and none is started for who
+ * waits; takes NULL */
 void farewells_free(Farewells *farewells);
 
 /** farewells_set_tls() - see link.h; for those that begin from now on
@@ -40,9 +42,10 @@ void farewells_set_tls(Farewells *farewells, int fd);
 
 /**
  * farewells_bid() - a VM has ended, and has no pager
+ * @uid: whose it was: no user keeps others from their turn
  * @state_fd: its state memfd; taken over
  */
-void farewells_bid(Farewells *farewells, const uint8_t *uuid,
+void farewells_bid(Farewells *farewells, uid_t uid, const uint8_t *uuid,
                    uint64_t incarnation, const char *name, int state_fd);
 
 #endif

@@ -396,8 +396,8 @@ void vm_tell_over(Vm *vm)
                      pagers->over_opaque);
     }
     if (!vm->pager && vm->state_fd >= 0) {
-        farewells_bid(pagers->farewells, vm->uuid, vm->incarnation, vm->name,
-                      fd_steal(&vm->state_fd));
+        farewells_bid(pagers->farewells, vm->vmm.uid, vm->uuid,
+                      vm->incarnation, vm->name, fd_steal(&vm->state_fd));
     }
 }
 

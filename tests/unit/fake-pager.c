@@ -207,6 +207,12 @@ static void fake_farewell(char **argv)
     if (!strcmp(arg(argv, "--name="), "doomed")) {
         raise(SIGKILL);
     }
+    if (g_str_has_prefix(arg(argv, "--name="), "lasting")) {
+        struct pollfd pfd = { .fd = WORDS_FD };
+
+        poll(&pfd, 1, -1);      /* until nobody listens any more */
+        _exit(0);
+    }
     _exit(pwrite(STATE_FD, none, sizeof(none), head.leases_off) !=
           sizeof(none));
 }
@@ -342,6 +348,11 @@ static void fake_loop(FakePager *p)
     }
 }
 
+static void leave(int signal)
+{
+    _exit(0);
+}
+
 void fake_pager_main(int argc, char **argv)
 {
     FakePager p = { .link = -1 };
@@ -351,6 +362,7 @@ void fake_pager_main(int argc, char **argv)
         return;
     }
     alarm(LIFE_SECONDS);
+    signal(SIGTERM, leave);
     if (arg(argv, "--state-fd=3")) {
         fake_farewell(argv);
     }

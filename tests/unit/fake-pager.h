@@ -20,7 +20,8 @@
  *   "bad..."       says that it has more leases than the message holds
  *   anything else  ends with status 0 when the VMM's connection does
  *
- * None lives longer than half a minute.
+ * SIGTERM makes each of them leave, with status 0.  None lives longer than two
+ * minutes.
  */
 #ifndef TESTS_FAKE_PAGER_H
 #define TESTS_FAKE_PAGER_H
@@ -55,7 +56,8 @@ int fake_pager_run(const char *name, TCase *tc);
  *
  * The pager of a VM that is called "indebted" sends one along.  A process that
  * is to give leases back empties the table, but that of a VM called "doomed" is
- * killed; .session of its head counts them.
+ * killed, and one called "lasting..." has one that stays; .session of its head
+ * counts them.
  */
 int fake_state(uint8_t uuid, uint64_t incarnation);
 
