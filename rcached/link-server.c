@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "rcached/seqpacket.h"
+#include "rcached/vm-state.h"
 
 #define SOCKET_MODE     0600
 
@@ -199,7 +200,7 @@ static void link_dispatch(Link *link, void *msg, int *pass)
 static gboolean link_ready(gint fd, GIOCondition condition, gpointer opaque)
 {
     Link *link = opaque;
-    autofd pass = -1;
+    int pass = -1;
     ssize_t len = seq_recv(fd, link->message, sizeof(link->message), &pass);
     const char *why;
 
@@ -218,6 +219,7 @@ static gboolean link_ready(gint fd, GIOCondition condition, gpointer opaque)
             link_dispatch(link, link->message, &pass);
         }
     }
+    vm_state_close(&pass);      /* it may be a large VM's last one */
     return G_SOURCE_CONTINUE;   /* removed with the link, if at all */
 }
 

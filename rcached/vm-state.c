@@ -2,14 +2,36 @@
 /* vm-state: the state memfd of a VM, as this daemon keeps it.  See vm-state.h.
  *
  * It is read with pread(2): whatever the VMM has done to it, that only fails.
+ * A file that could keep a reader waiting is no memfd.
  */
 #include "rcached/vm-state.h"
 
+#include <fcntl.h>
 #include <glib.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "rcache/vmm.h"
+
+bool vm_state_is_sealed(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    return seals >= 0 && seals & F_SEAL_SHRINK;
+}
+
+static bool read_head(int fd, struct RcacheState *head)
+{
+    return fd >= 0 && pread(fd, head, sizeof(*head), 0) == sizeof(*head) &&
+           head->magic == RCACHE_STATE_MAGIC;
+}
+
+uint32_t vm_state_version(int fd)
+{
+    struct RcacheState head;
+
+    return read_head(fd, &head) ? head.version : 0;
+}
 
 static unsigned count_leases(int fd, uint64_t at)
 {
@@ -31,9 +53,7 @@ unsigned vm_state_leases(int fd)
 {
     struct RcacheState head;
 
-    if (fd < 0 || pread(fd, &head, sizeof(head), 0) != sizeof(head) ||
-        head.magic != RCACHE_STATE_MAGIC ||
-        head.version != RCACHE_STATE_VERSION) {
+    if (!read_head(fd, &head) || head.version != RCACHE_STATE_VERSION) {
         return 0;
     }
     return count_leases(fd, head.leases_off);

@@ -11,8 +11,18 @@
 #ifndef RCACHED_VM_STATE_H
 #define RCACHED_VM_STATE_H
 
-/** vm_state_leases() - how many leases stand in it; 0 also if it is -1, or
- * makes no sense */
+#include <stdbool.h>
+#include <stdint.h>
+
+/** vm_state_is_sealed() - is it a memfd, and one that does not get shorter?
+ * What is not may be any file, which may make who reads it wait. */
+bool vm_state_is_sealed(int fd);
+
+/** vm_state_version() - of its layout; 0: it is no state memfd */
+uint32_t vm_state_version(int fd);
+
+/** vm_state_leases() - how many leases stand in it; 0 also if it is -1, of
+ * another version than ours, or makes no sense */
 unsigned vm_state_leases(int fd);
 
 /**

@@ -323,7 +323,22 @@ void vm_linked(Vm *vm, struct Link *link)
 
 void vm_keep_state(Vm *vm, int fd)
 {
+    uint32_t version;
+
     vm_state_close(&vm->state_fd);
+    if (!vm_state_is_sealed(fd)) {
+        vm_state_close(&fd);
+        return;
+    }
+    version = vm_state_version(fd);
+    if (version && version != RCACHE_STATE_VERSION) {
+        g_warning("vm %s: its state memfd has layout version %u, this rcached "
+                  "knows %u: if it ends without a pager, what it has at other "
+                  "hosts stays lent until their orphan time ends "
+                  "(orphan-time)", vm->name, version, RCACHE_STATE_VERSION);
+        vm_state_close(&fd);
+        return;
+    }
     vm->state_fd = fd;
 }
 

@@ -119,7 +119,9 @@ bool vm_adopt(Vm *vm, pid_t pid, GError **errp);
 /** vm_linked() - the link of its pager is up; NULL: the link has ended */
 void vm_linked(Vm *vm, struct Link *link);
 
-/** vm_keep_state() - the pager has sent the VM's state memfd; taken over */
+/** vm_keep_state() - the pager has sent the VM's state memfd; taken over
+ *
+ * Kept is what QEMU seals, and a pager can use. */
 void vm_keep_state(Vm *vm, int fd);
 
 /** vm_heard() - the pager has said something, whatever it was */

@@ -162,13 +162,13 @@ int fake_state(uint8_t uuid, uint64_t incarnation)
         .leases_off = RCACHE_STATE_HEADER, .incarnation = incarnation,
     };
     struct RcacheLease leases[RCACHE_NR_LEASES] = { 0 };
-    int fd = memfd_create("state", MFD_CLOEXEC);
+    int fd = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     memset(head.uuid, uuid, sizeof(head.uuid));
     leases[0].id = leases[RCACHE_NR_LEASES - 1].id = FAKE_LEASE;
     if (pwrite(fd, &head, sizeof(head), 0) != sizeof(head) ||
         pwrite(fd, leases, sizeof(leases), head.leases_off) !=
-        sizeof(leases)) {
+        sizeof(leases) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK)) {
         abort();
     }
     return fd;

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -133,6 +135,54 @@ START_TEST(a_pager_that_died_in_its_farewell_is_followed)
     ck_assert_uint_eq(starts(), 0);
     kill(pager, SIGKILL);
     ck_assert(fake_pump(5000, all_given_back, NULL));
+static unsigned nr_lines;
+static const char *line_with;
+
+static void count_line(const char *domain, GLogLevelFlags level,
+                       const char *message, void *opaque)
+{
+    nr_lines += strstr(message, line_with) != NULL;
+}
+
+static void count_lines(const char *with)
+{
+    nr_lines = 0;
+    line_with = with;
+    g_log_set_default_handler(count_line, NULL);
+}
+
+START_TEST(a_state_of_another_version_is_told)
+{
+    const uint32_t other = RCACHE_STATE_VERSION + 1;
+    pid_t pager, vmm = vm_in_debt("web", &pager);
+
+    ck_assert_int_eq(pwrite(state, &other, sizeof(other),
+                            offsetof(struct RcacheState, version)),
+                     sizeof(other));
+    count_lines("its state memfd has layout version");
+    vm_keep_state((Vm *)the_vm(), dup(state));
+    ck_assert_uint_eq(nr_lines, 1);
+    ck_assert_int_eq(the_vm()->state_fd, -1);
+    kill_vmm(vmm);
+}
+END_TEST
+
+/* A read of some files waits for who has made them. */
+START_TEST(what_is_not_sealed_is_not_kept)
+{
+    pid_t pager, vmm = vm_in_debt("web", &pager);
+    struct RcacheState head;
+    int loose = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    ck_assert_int_eq(pread(state, &head, sizeof(head), 0), sizeof(head));
+    ck_assert_int_eq(pwrite(loose, &head, sizeof(head), 0), sizeof(head));
+    vm_keep_state((Vm *)the_vm(), loose);
+    ck_assert_int_eq(the_vm()->state_fd, -1);
+    vm_keep_state((Vm *)the_vm(), open("/dev/zero", O_RDONLY));
+    ck_assert_int_eq(the_vm()->state_fd, -1);
+    vm_keep_state((Vm *)the_vm(), dup(state));
+    ck_assert_int_ge(the_vm()->state_fd, 0);
+    kill_vmm(vmm);
 }
 END_TEST
 
@@ -193,11 +243,16 @@ END_TEST
 
 START_TEST(what_is_no_state_memfd_has_no_leases)
 {
-    int zero = open("/dev/zero", O_RDONLY), empty = fake_state(1, 42);
+    int zero = open("/dev/zero", O_RDONLY);
+    int empty = memfd_create("state", MFD_CLOEXEC);
+    char head[RCACHE_STATE_HEADER];
 
     ck_assert_uint_eq(vm_state_leases(zero), 0);
     ck_assert_uint_eq(vm_state_leases(-1), 0);
-    ck_assert_int_eq(ftruncate(empty, RCACHE_STATE_HEADER), 0);
+    ck_assert_int_eq(pread(state, head, sizeof(head), 0), sizeof(head));
+    ck_assert_int_eq(pwrite(empty, head, sizeof(head), 0), sizeof(head));
+    ck_assert_uint_eq(vm_state_version(empty), RCACHE_STATE_VERSION);
+    ck_assert_uint_eq(vm_state_version(zero), 0);
     ck_assert_uint_eq(vm_state_leases(empty), 0);
     vm_state_close(&zero);
     vm_state_close(&empty);
@@ -255,6 +310,8 @@ int main(int argc, char **argv)
     tcase_add_test(tc, who_starts_again_is_not_in_debt);
     tcase_add_test(tc, a_pager_that_said_farewell_is_not_followed);
     tcase_add_test(tc, a_pager_that_died_in_its_farewell_is_followed);
+    tcase_add_test(tc, a_state_of_another_version_is_told);
+    tcase_add_test(tc, what_is_not_sealed_is_not_kept);
     tcase_add_test(tc, who_cannot_is_not_asked_for_ever);
     tcase_add_test(tc, who_may_live_is_left_alone);
     tcase_add_test(tc, without_leases_nothing_is_kept);
