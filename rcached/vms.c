@@ -34,9 +34,8 @@
 #include "common/uuid.h"
 #include "common/vmm-refuse.h"
 #include "rcached/link-server.h"
+#include "rcached/vm-state.h"
 #include "rcached/vmm-listener.h"
-
-#define SWEEP_MS        1000u
 
 struct Vms {
     VmPagers pagers;
@@ -60,6 +59,7 @@ void vms_config_init(VmsConfig *config)
         .hello_ms = 5000,
         .pager_exit_ms = 5000,
         .forget_ms = 30 * 1000,
+        .sweep_ms = 1000,
         .most = VM_LIMITS_ALL,
         .most_of_user = VM_LIMITS_EACH,
     };
@@ -281,6 +281,9 @@ static void vms_arrived(int fd, const struct RcacheVmmHello *hello,
     const char *why;
 
     if (vm && vm_is_over(vm, vms->forget_ms)) {
+        if (vm->incarnation == hello->incarnation) {
+            vm_state_close(&vm->state_fd);      /* somebody still has it */
+        }
         vms_forget(vms, vm);
         vm = NULL;
     }
@@ -446,7 +449,7 @@ Vms *vms_new(const VmsConfig *config, GError **errp)
         vms_free(vms);
         return NULL;
     }
-    vms->sweep = g_timeout_add(SWEEP_MS, vms_sweep, vms);
+    vms->sweep = g_timeout_add(config->sweep_ms, vms_sweep, vms);
     return vms;
 }
 

@@ -31,6 +31,7 @@ typedef struct VmsConfig {
     unsigned hello_ms;          /* a connection may say nothing */
     unsigned pager_exit_ms;     /* a pager that ought to end may take */
     unsigned forget_ms;         /* a VM without pager and known VMM is kept */
+    unsigned sweep_ms;          /* so often VMs are looked at */
     unsigned most, most_of_user;        /* VMs, see vm-limits.h */
     bool (*admit)(GError **errp);       /* may a new VM come? or NULL */
     VmOver *over;               /* or NULL; from within vms_new(), too */

@@ -135,6 +135,29 @@ START_TEST(a_pager_that_died_in_its_farewell_is_followed)
     ck_assert_uint_eq(starts(), 0);
     kill(pager, SIGKILL);
     ck_assert(fake_pump(5000, all_given_back, NULL));
+/*
+ * The process that connected is dead, but another one has its VM: what that
+ * has is at those leases.
+ */
+START_TEST(who_goes_on_with_a_vm_keeps_its_leases)
+{
+    pid_t pager, vmm;
+    int fd;
+
+    fix.config.sweep_ms = 3600 * 1000;
+    be_patient();
+    vmm = vm_in_debt("web", &pager);
+    kill_pager(pager);
+    kill_vmm(vmm);
+    fd = start(1, 42, "web");
+    pager_of(fd);
+    let_time_pass();
+    ck_assert_uint_eq(starts(), 0);
+    ck_assert_uint_eq(vm_state_leases(state), 2);
+    close(fd);
+}
+END_TEST
+
 static unsigned nr_lines;
 static const char *line_with;
 
@@ -310,6 +333,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, who_starts_again_is_not_in_debt);
     tcase_add_test(tc, a_pager_that_said_farewell_is_not_followed);
     tcase_add_test(tc, a_pager_that_died_in_its_farewell_is_followed);
+    tcase_add_test(tc, who_goes_on_with_a_vm_keeps_its_leases);
     tcase_add_test(tc, a_state_of_another_version_is_told);
     tcase_add_test(tc, what_is_not_sealed_is_not_kept);
     tcase_add_test(tc, who_cannot_is_not_asked_for_ever);
