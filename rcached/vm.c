@@ -201,12 +201,13 @@ static void vm_start(Vm *vm)
 
 /*
  * Did the pager that has ended give back what there was, as far as it could
- * be?  Not one that had to leave, or was killed; nor, as far as is known, one
- * that was not started by us.
+ * be?  Not one that was told to leave, even if who wanted its place has gone
+ * since; nor one that was killed, nor, as far as is known, one that was not
+ * started by us.
  */
 static bool vm_has_parted(const Vm *vm, const PagerEnd *end)
 {
-    return vm->figures.leaving && !vm->waiting && !end->failed &&
+    return vm->figures.leaving && !vm->wanted && !end->failed &&
            !pager_process_adopted(vm->pager);
 }
 
@@ -224,6 +225,7 @@ static void vm_pager_ended(PagerProcess *proc, const PagerEnd *end,
     }
     pager_process_free(proc);
     vm->pager = NULL;
+    vm->wanted = false;
     vm_retry_ended(&vm->retry, end, g_get_monotonic_time());
     vm_figures_end(&vm->figures);
     vm->pagerless_since = g_get_monotonic_time();
@@ -280,6 +282,7 @@ void vm_wait(Vm *vm, int fd, const struct RcacheVmmHello *hello,
         vm_start(vm);
         return;
     }
+    vm->wanted = true;
     w->deadline = g_timeout_add(vm->pagers->exit_ms, wait_over, vm);
     w->hangup = g_unix_fd_add(fd, G_IO_HUP, wait_hangup, vm);
 }

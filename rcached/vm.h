@@ -76,6 +76,7 @@ typedef struct Vm {
     int64_t started_at;         /* the same, of its pager; 0: not by us */
     VmRetry retry;              /* of pagers that failed */
     VmWaiting *waiting;         /* a connection that waits for its pager */
+    bool wanted;                /* one has waited for this pager to leave */
 
     struct Link *link;          /* the pager's link, or NULL */
     int state_fd;               /* of vm-state.h; -1: none, or no lease of it

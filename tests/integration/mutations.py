@@ -1614,8 +1614,8 @@ MUTATIONS = {
         "rcached/vm.c", "    if (vm_has_parted(vm, end) || ",
         "    if ((void)vm_has_parted, ", "unit-farewells"),
     "who-died-in-the-farewell-is-not-followed": (
-        "rcached/vm.c", "!vm->waiting && !end->failed &&\n",
-        "!vm->waiting &&\n", "unit-farewells"),
+        "rcached/vm.c", "!vm->wanted && !end->failed &&\n",
+        "!vm->wanted &&\n", "unit-farewells"),
     "state-without-leases-is-kept": (
         "rcached/vm.c", " || !vm_state_leases(vm->state_fd)) {", ") {",
         "unit-farewells"),

@@ -46,6 +46,27 @@ static void end(void)
     close(fd_steal(&state));
 }
 
+/* Is it so far that it leaves when it is told to, with status 0? */
+static bool may_be_told(void *pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", *(pid_t *)pid);
+    g_autofree char *text = NULL;
+    const char *caught;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return false;
+    }
+    caught = strstr(text, "SigCgt:");
+    return caught && g_ascii_strtoull(caught + strlen("SigCgt:\t"), NULL, 16) &
+                     UINT64_C(1) << (SIGTERM - 1);
+}
+
+static void leave(pid_t pager)
+{
+    ck_assert(fake_pump(5000, may_be_told, &pager));
+    kill(pager, SIGTERM);
+}
+
 /* A VMM of another process, and its pager, which has sent its state memfd. */
 static pid_t vm_in_debt(const char *name, pid_t *pager)
 {
@@ -82,13 +103,26 @@ START_TEST(a_vm_that_dies_without_a_pager_owes_nothing)
 }
 END_TEST
 
-/* As one does of whose VM nothing is away. */
-START_TEST(a_pager_that_left_before_leaves_its_debts)
+START_TEST(a_vm_and_its_pager_that_die_together_owe_nothing)
 {
     pid_t pager, vmm = vm_in_debt("web", &pager);
 
     kill(pager, SIGKILL);
     fake_vmm_kill(vmm);
+    ck_assert(fake_pump(5000, all_given_back, NULL));
+    ck_assert_uint_eq(starts(), 1);
+}
+END_TEST
+
+/* As one does of whose VM nothing is away: it says no farewell. */
+START_TEST(a_pager_that_left_before_leaves_its_debts)
+{
+    pid_t pager, vmm = vm_in_debt("web", &pager);
+
+    leave(pager);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    ck_assert_int_ge(the_vm()->state_fd, 0);
+    kill_vmm(vmm);
     ck_assert(fake_pump(5000, all_given_back, NULL));
     ck_assert_uint_eq(starts(), 1);
 }
@@ -135,6 +169,41 @@ START_TEST(a_pager_that_died_in_its_farewell_is_followed)
     ck_assert_uint_eq(starts(), 0);
     kill(pager, SIGKILL);
     ck_assert(fake_pump(5000, all_given_back, NULL));
+}
+END_TEST
+
+static bool somebody_waits(void *opaque)
+{
+    return the_vm()->waiting;
+}
+
+static bool nobody_waits(void *opaque)
+{
+    return !the_vm()->waiting;
+}
+
+/* Whoever wanted its place has gone, but so has what it could not wait for. */
+START_TEST(a_pager_that_was_told_to_leave_is_followed)
+{
+    struct LinkStats leaving = { .attached = LINK_LEAVING };
+    pid_t pager, vmm;
+    int fd;
+
+    be_patient();
+    vmm = vm_in_debt("stubborn", &pager);
+    vm_stats((Vm *)the_vm(), &leaving);
+    kill_vmm(vmm);
+    fd = start(1, 43, "web");
+    ck_assert(fake_pump(5000, somebody_waits, NULL));
+    close(fd);
+    ck_assert(fake_pump(5000, nobody_waits, NULL));
+    ck_assert_uint_eq(starts(), 0);
+    leave(pager);
+    ck_assert(fake_pump(5000, all_given_back, NULL));
+    ck_assert_uint_eq(starts(), 1);
+}
+END_TEST
+
 /*
  * The process that connected is dead, but another one has its VM: what that
  * has is at those leases.
@@ -329,10 +398,12 @@ int main(int argc, char **argv)
     tcase_add_checked_fixture(tc, begin, end);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_vm_that_dies_without_a_pager_owes_nothing);
+    tcase_add_test(tc, a_vm_and_its_pager_that_die_together_owe_nothing);
     tcase_add_test(tc, a_pager_that_left_before_leaves_its_debts);
     tcase_add_test(tc, who_starts_again_is_not_in_debt);
     tcase_add_test(tc, a_pager_that_said_farewell_is_not_followed);
     tcase_add_test(tc, a_pager_that_died_in_its_farewell_is_followed);
+    tcase_add_test(tc, a_pager_that_was_told_to_leave_is_followed);
     tcase_add_test(tc, who_goes_on_with_a_vm_keeps_its_leases);
     tcase_add_test(tc, a_state_of_another_version_is_told);
     tcase_add_test(tc, what_is_not_sealed_is_not_kept);
