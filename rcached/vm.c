@@ -84,11 +84,25 @@ Vm *vm_new(const VmPagers *pagers, const uint8_t *uuid, uint64_t incarnation,
     return vm;
 }
 
+/* Its process may live, and has another remote-cache object by now. */
+static void warn_of_leases(const Vm *vm)
+{
+    unsigned leases = vm_state_leases(vm->state_fd);
+
+    if (leases) {
+        g_warning("vm %s: %u lease%s of its remote-cache object of before "
+                  "could not be given back: the memory stays lent until the "
+                  "provider's orphan time ends (orphan-time)", vm->name,
+                  leases, leases == 1 ? "" : "s");
+    }
+}
+
 void vm_set_incarnation(Vm *vm, uint64_t incarnation)
 {
     if (vm->incarnation != incarnation) {
         vm->incarnation = incarnation;
         vm->starts = 0;
+        warn_of_leases(vm);
         vm_state_close(&vm->state_fd);
         vm_retry_reset(&vm->retry);
         vm_figures_clear(&vm->figures);

@@ -180,7 +180,8 @@ static const char *what_is_wrong(const Remote *r)
 /* Of leases that are left. */
 static const char *what_becomes(const Pager *p)
 {
-    return !p->vmm.gone ? "that is done when its process has ended"
+    return !p->vmm.gone ? "that is done when its process has ended, if it has "
+                          "no other remote-cache object until then"
            : is_wanted(&p->farewell) ? "another process goes on with that"
            : "the memory stays lent there until the provider's orphan time "
              "ends (orphan-time)";

@@ -243,6 +243,27 @@ static void count_lines(const char *with)
     g_log_set_default_handler(count_line, NULL);
 }
 
+/* object-del while a provider is away, and object-add in the same QEMU. */
+START_TEST(what_the_object_before_owes_is_told)
+{
+    int fd = start(1, 42, "web");
+    pid_t pager = pager_of(fd);
+
+    vm_keep_state((Vm *)the_vm(), dup(state));
+    leave(pager);
+    ck_assert(fake_pump(5000, no_pager, NULL));
+    close(fd);
+    count_lines("2 leases of its remote-cache object of before could not be");
+    fd = start(1, 43, "web");
+    pager_of(fd);
+    ck_assert_uint_eq(nr_lines, 1);
+    ck_assert_int_eq(the_vm()->state_fd, -1);
+    let_time_pass();
+    ck_assert_uint_eq(starts(), 0);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_state_of_another_version_is_told)
 {
     const uint32_t other = RCACHE_STATE_VERSION + 1;
@@ -405,6 +426,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_pager_that_died_in_its_farewell_is_followed);
     tcase_add_test(tc, a_pager_that_was_told_to_leave_is_followed);
     tcase_add_test(tc, who_goes_on_with_a_vm_keeps_its_leases);
+    tcase_add_test(tc, what_the_object_before_owes_is_told);
     tcase_add_test(tc, a_state_of_another_version_is_told);
     tcase_add_test(tc, what_is_not_sealed_is_not_kept);
     tcase_add_test(tc, who_cannot_is_not_asked_for_ever);
