@@ -162,6 +162,28 @@ def killed_with_its_pager(build):
 
 
 @scenario
+def killed_after_a_restart(build):
+    """A VM's pager goes on under another daemon, then both are killed: that
+    daemon knows what is to be given back."""
+    with Cluster(build) as c:
+        vm = guest(c)
+        before = pager_of(c.requester)
+        daemon = c.requester.processes["rcached"]
+        daemon.popen.kill()
+        daemon.popen.wait()
+        c.start_requester()
+        wait_for("the pager to report to it",
+                 lambda: c.status(c.requester)["remote_bytes"], 20)
+        pager = pager_of(c.requester)
+        assert pager == before, (pager, before)
+        os.kill(pager, signal.SIGSTOP)
+        die(vm)
+        os.kill(pager, signal.SIGKILL)
+        all_given_back(c)
+        c.shut_down()
+
+
+@scenario
 def started_again_at_once(build):
     """A VM is started again while its pager of before still waits for a
     provider: it gets its pager as fast as ever, and the provider its memory

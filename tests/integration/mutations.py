@@ -1625,7 +1625,73 @@ MUTATIONS = {
     "no-state-comes-with-a-pager": (
         "rcached/link-server.c",
         "        vm_keep_state(vm, fd_steal(state));\n", "        ;\n",
-        ("killed_with_its_pager", "unit-leaving")),
+        ("killed_after_a_restart", "killed_with_its_pager", "unit-leaving")),
+    "who-was-told-to-leave-is-not-followed": (
+        "rcached/vm.c", "    vm->wanted = true;\n", "", "unit-farewells"),
+    "leases-of-who-goes-on-are-given-back": (
+        "rcached/vms.c",
+        "            vm_state_close(&vm->state_fd);      "
+        "/* somebody still has it */\n", "            ;\n",
+        "unit-farewells"),
+    "what-the-object-before-owes-is-not-told": (
+        "rcached/vm.c", "        warn_of_leases(vm);\n",
+        "        (void)warn_of_leases;\n", "unit-farewells"),
+    "any-file-is-a-state-memfd": (
+        "rcached/vm.c", "    if (!vm_state_is_sealed(fd)) {",
+        "    if (0) {", "unit-farewells"),
+    "a-state-of-another-version-is-kept": (
+        "rcached/vm.c",
+        "    if (version && version != RCACHE_STATE_VERSION) {",
+        "    if (0) {", "unit-farewells"),
+    "farewells-run-without-end": (
+        "rcached/farewells.c", "all->running.length < RUNNING_MAX &&",
+        "1 &&", "unit-farewells-queue"),
+    "farewells-of-one-user-take-all": (
+        "rcached/farewells.c",
+        "    unsigned fewest = RUNNING_OF_USER;\n",
+        "    unsigned fewest = RUNNING_MAX;\n", "unit-farewells-queue"),
+    "farewells-of-one-user-fill-the-queue": (
+        "rcached/farewells.c",
+        "        of_user(&all->waiting, uid) >= WAITING_OF_USER) {",
+        "        0) {", "unit-farewells-queue"),
+    "farewells-wait-without-end": (
+        "rcached/farewells.c",
+        "    if (all->waiting.length >= WAITING_MAX ||\n", "    if (\n",
+        "unit-farewells-queue"),
+    "farewells-go-by-age-alone": (
+        "rcached/farewells.c",
+        "            fewest = n;\n            best = l;\n",
+        "            return l;\n", "unit-farewells-queue"),
+    "farewells-that-cannot-start-are-dropped": (
+        "rcached/farewells.c",
+        "            rest(all, f, error->message);\n            return;\n",
+        "            (void)rest;\n"
+        "            g_queue_delete_link(&all->waiting, link);\n"
+        "            farewell_free(f);\n            continue;\n",
+        "unit-farewells-queue"),
+    "farewells-that-cannot-start-are-tried-at-once": (
+        "rcached/farewells.c", "    while (!all->pause && ",
+        "    while (", "unit-farewells-queue"),
+    "farewells-of-the-killed-begin-at-once": (
+        "rcached/farewells.c",
+        "        f->pause = g_timeout_add(pause_ms(f->starts), "
+        "farewell_rested, f);\n", "        (void)farewell_rested;\n",
+        "unit-farewells-queue"),
+    "farewells-turned-away-have-a-line-each": (
+        "rcached/farewells.c",
+        "    if (!log_limit_take(&f->all->log)) {", "    if (0) {",
+        "unit-farewells-queue"),
+    "farewells-for-another-vm": (
+        "rcached/pager/pager-end.c",
+        "        !memcmp(p->guest.state->uuid, p->self.vm, "
+        "RCACHE_UUID_LEN) &&\n", "", "unit-farewell-alone"),
+    "farewells-for-another-start": (
+        "rcached/pager/pager-end.c",
+        "        p->guest.state->incarnation == p->self.incarnation) {",
+        "        1) {", "unit-farewell-alone"),
+    "what-may-shrink-is-mapped": (
+        "rcached/pager/guest-memory.c",
+        " || !(seals & F_SEAL_SHRINK)) {", ") {", "unit-farewell-alone"),
     "descriptors-that-are-not-taken-stay-open": (
         "rcached/seqpacket.c",
         "                close(fd);\n            }\n        }\n    }\n",
