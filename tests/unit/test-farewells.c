@@ -122,7 +122,7 @@ START_TEST(a_pager_that_left_before_leaves_its_debts)
     leave(pager);
     ck_assert(fake_pump(5000, no_pager, NULL));
     ck_assert_int_ge(the_vm()->state_fd, 0);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, all_given_back, NULL));
     ck_assert_uint_eq(starts(), 1);
 }
@@ -192,7 +192,7 @@ START_TEST(a_pager_that_was_told_to_leave_is_followed)
     be_patient();
     vmm = vm_in_debt("stubborn", &pager);
     vm_stats((Vm *)the_vm(), &leaving);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     fd = start(1, 43, "web");
     ck_assert(fake_pump(5000, somebody_waits, NULL));
     close(fd);
@@ -217,7 +217,7 @@ START_TEST(who_goes_on_with_a_vm_keeps_its_leases)
     be_patient();
     vmm = vm_in_debt("web", &pager);
     kill_pager(pager);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
     fd = start(1, 42, "web");
     pager_of(fd);
     let_time_pass();
@@ -276,7 +276,7 @@ START_TEST(a_state_of_another_version_is_told)
     vm_keep_state((Vm *)the_vm(), dup(state));
     ck_assert_uint_eq(nr_lines, 1);
     ck_assert_int_eq(the_vm()->state_fd, -1);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
 }
 END_TEST
 
@@ -295,7 +295,7 @@ START_TEST(what_is_not_sealed_is_not_kept)
     ck_assert_int_eq(the_vm()->state_fd, -1);
     vm_keep_state((Vm *)the_vm(), dup(state));
     ck_assert_int_ge(the_vm()->state_fd, 0);
-    kill_vmm(vmm);
+    fake_vmm_kill(vmm);
 }
 END_TEST
 
