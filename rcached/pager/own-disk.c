@@ -81,11 +81,14 @@ static uint32_t slabs_moving(const Pager *p, const Lease *disk)
     return slabs;
 }
 
-/* Has nothing been stored there for as long as unused memory is kept? */
-static bool disk_is_unused(OwnDisk *disk, uint64_t stored, uint64_t keep_ns,
-                           uint64_t now)
+/*
+ * Has nothing been stored there for as long as unused memory is kept?  That is
+ * counted from the lease on: before it nothing could be.
+ */
+static bool disk_is_unused(OwnDisk *disk, unsigned leases, uint64_t stored,
+                           uint64_t keep_ns, uint64_t now)
 {
-    if (stored) {
+    if (stored || !leases) {
         disk->unused_at = 0;
     } else if (!disk->unused_at) {
         disk->unused_at = now;
@@ -203,7 +206,8 @@ void own_disk_tick(Pager *p, uint64_t now)
         }
     }
     disk_tell(&p->disk, p, leases, stored);
-    unused = disk_is_unused(&p->disk, stored, p->want.demand.keep_ns, now);
+    unused = disk_is_unused(&p->disk, leases, stored, p->want.demand.keep_ns,
+                            now);
     if (leases) {
         disks_leave(p, unused, now);
     }

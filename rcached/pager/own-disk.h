@@ -28,7 +28,8 @@ typedef struct Pager Pager;
  * struct OwnDisk - the disk as this VM uses it
  * @asked: the request for leases that is out is for it
  * @at: ns, ask no sooner
- * @unused_at: ns, nothing has been stored there since; 0: something is
+ * @unused_at: ns, it has been leased and nothing stored there since; 0: it is
+ *             not so
  * @told: whoever gets the events knows that pages are there
  */
 typedef struct OwnDisk {

@@ -232,6 +232,23 @@ START_TEST(what_was_unused_for_long_is_given_back)
 }
 END_TEST
 
+/* A lease that comes late is not one that was unused for long. */
+START_TEST(what_was_not_there_was_not_unused)
+{
+    Lease *disk = lease[DISK], *disk2 = lease[DISK2];
+
+    p.leases.entry[DISK] = p.leases.entry[DISK2] = NULL;
+    own_disk_tick(&p, now);
+    now += 2 * p.want.demand.keep_ns;
+    own_disk_tick(&p, now);
+    p.leases.entry[DISK] = disk;
+    p.leases.entry[DISK2] = disk2;
+    spare(DISK, 1);
+    own_disk_tick(&p, now);
+    ck_assert_uint_eq(leaves(DISK), 0);
+}
+END_TEST
+
 /* Asked for only when the arbiters had nothing, and for what is lacking. */
 START_TEST(it_is_asked_for_what_has_nowhere_to_go)
 {
@@ -267,6 +284,7 @@ int main(void)
     tcase_add_test(tc, with_one_copy_all_leave_for_any);
     tcase_add_test(tc, none_leaves_for_a_slow_host);
     tcase_add_test(tc, what_was_unused_for_long_is_given_back);
+    tcase_add_test(tc, what_was_not_there_was_not_unused);
     tcase_add_test(tc, it_is_asked_for_what_has_nowhere_to_go);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
