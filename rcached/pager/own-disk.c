@@ -160,7 +160,8 @@ static void disks_leave(Pager *p, bool unused, uint64_t now)
                                           now);
         }
     }
-    room = slabs_elsewhere(p, &taken, now);
+    /* What would be asked for again at once stays. */
+    room = disk_lacking(p, 0, now) ? 0 : slabs_elsewhere(p, &taken, now);
     LEASES_FOREACH(l, &p->leases) {
         if (l->remote->own && lease_ready(l)) {
             disk_leave(p, l, unused, found[l->index], &room);

@@ -249,6 +249,22 @@ START_TEST(what_was_not_there_was_not_unused)
 }
 END_TEST
 
+/* Others have room for pages, as it looks, but none that these can be put to. */
+START_TEST(what_would_be_asked_for_again_stays)
+{
+    spare(DISK, 2);
+    spare(A, 8);
+    spare(B, 8);
+    p.want.pause = NS_PER_SEC;
+    resident = PAGES;
+    own_disk_tick(&p, now);
+    ck_assert_uint_eq(leaves(DISK), 0);
+    room = PAGES;
+    own_disk_tick(&p, now);
+    ck_assert_uint_eq(leaves(DISK), 2);
+}
+END_TEST
+
 /* Asked for only when the arbiters had nothing, and for what is lacking. */
 START_TEST(it_is_asked_for_what_has_nowhere_to_go)
 {
@@ -285,6 +301,7 @@ int main(void)
     tcase_add_test(tc, none_leaves_for_a_slow_host);
     tcase_add_test(tc, what_was_unused_for_long_is_given_back);
     tcase_add_test(tc, what_was_not_there_was_not_unused);
+    tcase_add_test(tc, what_would_be_asked_for_again_stays);
     tcase_add_test(tc, it_is_asked_for_what_has_nowhere_to_go);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
