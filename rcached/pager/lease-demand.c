@@ -272,13 +272,15 @@ static void want_more(Pager *p, WantFor what, uint64_t lacking, uint64_t most,
 
     if (!p->takeover.managing || now < p->want.at ||
         now < p->want.next_at[what] || !lacking || claims_pending(p, now) ||
-        !has_room_for_grants(p) || leased_in_all(p) >= WANT_MOST * most) {
+        own_disk_is_asked(p, now) || !has_room_for_grants(p) ||
+        leased_in_all(p) >= WANT_MOST * most) {
         return;
     }
     lacking = CLAMP(lacking, step, MAX(WANT_STEP_PAGES, step));
     lacking = MIN(lacking, copies * limit_of_a_lease(&p->limits));
     p->want.at = now + WANT_ANSWER_NS;
     p->want.what = what;
+    p->disk.asked = false;
     n = revoke_avoids(p, what, avoid);
     if (at && !at->own) {
         n = MIN(n, RCACHE_AVOID_MAX - 1);

@@ -12,6 +12,8 @@
 #define STEPS           16u
 #define STEP_PAGES      65536u
 #define REFUSED_NS      (5 * NS_PER_SEC)
+/* rcached answers each request; this is for one that has forgotten it. */
+#define ANSWER_NS       (180 * NS_PER_SEC)
 
 /*
  * Pages that have nowhere to go: second copies, and, if the arbiters had no
@@ -62,6 +64,12 @@ static void disk_ask(Pager *p, uint64_t free, uint64_t now)
     step = MIN(step, limit_of_a_lease(&p->limits));
     uplink_want_disk(p, step * RCACHE_PAGE_SIZE);
     p->disk.asked = p->want.tag;
+    p->disk.at = p->disk.asked ? now + ANSWER_NS : p->disk.at;
+}
+
+bool own_disk_is_asked(const Pager *p, uint64_t now)
+{
+    return p->disk.asked && now < p->disk.at;
 }
 
 void own_disk_answer(Pager *p, bool used)

@@ -42,6 +42,13 @@ typedef struct OwnDisk {
 /** own_disk_tick() - ask for it, and leave it */
 void own_disk_tick(Pager *p, uint64_t now);
 
+/**
+ * own_disk_is_asked() - is a request for it out?
+ *
+ * Then none goes to the arbiters: an answer says only which request it is to.
+ */
+bool own_disk_is_asked(const Pager *p, uint64_t now);
+
 /** own_disk_answer() - rcached has answered: @used: there is a lease */
 void own_disk_answer(Pager *p, bool used);
 

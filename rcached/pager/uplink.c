@@ -76,6 +76,7 @@ static void uplink_connect(Pager *p)
     p->uplink.stats_at = 0;
     p->want.tag = 0;            /* whatever was asked is forgotten there */
     p->disk.asked = false;
+    p->disk.at = 0;
     p->want.at = 0;
     memset(p->want.next_at, 0, sizeof(p->want.next_at));
     uplink_hello(p);

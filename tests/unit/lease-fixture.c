@@ -182,6 +182,12 @@ uint64_t command_wants(const Pager *pager)
 
 void own_disk_answer(Pager *pager, bool used)
 {
+    pager->disk.asked = false;
+}
+
+bool own_disk_is_asked(const Pager *pager, uint64_t at)
+{
+    return pager->disk.asked;
 }
 
 void uplink_want(Pager *pager, uint64_t bytes, unsigned copies,

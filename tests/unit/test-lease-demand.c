@@ -399,6 +399,21 @@ START_TEST(what_would_be_asked_for_again_stays)
 }
 END_TEST
 
+/*
+ * Its answer would be taken for that of the other, which then is waited for
+ * for minutes.
+ */
+START_TEST(no_request_beside_that_for_the_own_disk)
+{
+    p.disk.asked = true;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 0);
+    p.disk.asked = false;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("lease-demand");
@@ -414,6 +429,7 @@ int main(void)
     tcase_add_test(tc, not_on_and_on);
     tcase_add_test(tc, what_is_kept_for_a_slab_stays);
     tcase_add_test(tc, what_would_be_asked_for_again_stays);
+    tcase_add_test(tc, no_request_beside_that_for_the_own_disk);
     tcase_add_test(tc, a_lease_is_room_once);
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
     tcase_add_test(tc, what_is_free_beside_one_that_is_away_is_no_room);

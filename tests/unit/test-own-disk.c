@@ -275,8 +275,11 @@ START_TEST(it_is_asked_for_what_has_nowhere_to_go)
     p.want.pause[WANT_PAGES] = NS_PER_SEC;
     own_disk_tick(&p, now);
     ck_assert_uint_eq(asked, 8 * PAGES);
+    ck_assert(own_disk_is_asked(&p, now));
+    ck_assert(!own_disk_is_asked(&p, now + 200 * NS_PER_SEC));
     p.want.tag = 0;
     own_disk_answer(&p, false);
+    ck_assert(!own_disk_is_asked(&p, now));
     own_disk_tick(&p, now);
     ck_assert_uint_eq(asked, 8 * PAGES);        /* not at once again */
     spare(DISK, 8);
