@@ -83,6 +83,11 @@ uint32_t places_unused(const Pager *p, const Lease *l)
     return l->spare->len + p->slots.alone[l->index];
 }
 
+uint32_t places_room(const Pager *p, const Lease *l)
+{
+    return l->spare->len + p->slots.empty[l->index];
+}
+
 void places_count(const Pager *p, const Lease *from, const Places *taken,
                   uint64_t now, Places *places)
 {
@@ -90,7 +95,7 @@ void places_count(const Pager *p, const Lease *from, const Places *taken,
 
     LEASES_FOREACH(l, &p->leases) {
         uint32_t nr = places_can_take(p, l, from, now)
-                          ? places_unused(p, l) : 0;
+                          ? places_room(p, l) : 0;
 
         places->nr[l->index] =
             nr - (taken ? MIN(nr, taken->nr[l->index]) : 0);

@@ -4,7 +4,9 @@
  * leave a lease find one.
  *
  * A slab is unused if the slab table does not name it (it is spare), or if it
- * is the only place of an empty one.  Not each slab may go to each of them: its
+ * is the only place of an empty one.  A slab with pages in it that finds none of
+ * those has one place of an empty slab that has two, which is left with the
+ * other.  Not each slab may go to each of them: its
  * other place can be at that provider (apart.c), or the two providers do not
  * reach each other.  So what one lease could take says little; places_find()
  * asks for each slab.
@@ -51,9 +53,12 @@ bool places_can_leave(const Pager *p, uint32_t slab, const Lease *l);
 /** places_unused() - slabs of @l that nothing uses */
 uint32_t places_unused(const Pager *p, const Lease *l);
 
+/** places_room() - slabs of @l that one with pages in it may have */
+uint32_t places_room(const Pager *p, const Lease *l);
+
 /**
- * struct Places - unused slabs, by the index of their lease
- * @nr: of those that slabs which leave one lease may go to
+ * struct Places - room for slabs with pages in them, by the index of its lease
+ * @nr: of that which slabs that leave one lease may go to
  */
 typedef struct Places {
     uint32_t nr[RCACHE_NR_LEASES];

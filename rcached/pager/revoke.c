@@ -298,10 +298,11 @@ bool revoke_take_unused(Pager *p, Lease *l, uint32_t not, uint32_t *number)
     return false;
 }
 
-/* Take an empty slab of @l to be given back, though it has a copy elsewhere. */
-static bool lease_part_with_empty(Pager *p, Lease *l, uint32_t *number)
+/* Take an empty slab of @l, though it has a copy elsewhere. */
+static bool lease_part_with_empty(Pager *p, Lease *l, uint32_t not,
+                                  uint32_t *number)
 {
-    if (revoke_take_unused(p, l, RCACHE_NR_SLABS, number)) {
+    if (revoke_take_unused(p, l, not, number)) {
         return true;
     }
     for (uint32_t i = 0; i < p->slots.nr; i++) {
@@ -345,16 +346,23 @@ static uint32_t lease_least_used(const Pager *p, const Lease *l)
     return best;
 }
 
+/* The same for a slab with pages in it, which has to be quick to say no. */
+static bool take_of_empty(Pager *p, Lease *l, uint32_t not, uint32_t *number)
+{
+    return places_room(p, l) && lease_part_with_empty(p, l, not, number);
+}
+
+typedef bool TakePlace(Pager *p, Lease *l, uint32_t not, uint32_t *number);
+
 static Lease *find_place(Pager *p, uint32_t slab, const Lease *leaves,
-                         const Lease *from, bool own, uint64_t now,
-                         uint32_t *number)
+                         const Lease *from, bool own, TakePlace *take,
+                         uint64_t now, uint32_t *number)
 {
     Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
         if (l->remote->own == own && places_can_take(p, l, from, now) &&
-            apart_may_be_at(p, slab, leaves, l) &&
-            revoke_take_unused(p, l, slab, number)) {
+            apart_may_be_at(p, slab, leaves, l) && take(p, l, slab, number)) {
             return l;
         }
     }
@@ -364,9 +372,18 @@ static Lease *find_place(Pager *p, uint32_t slab, const Lease *leaves,
 Lease *revoke_find_place(Pager *p, uint32_t slab, const Lease *leaves,
                          const Lease *from, uint64_t now, uint32_t *number)
 {
-    Lease *l = find_place(p, slab, leaves, from, false, now, number);
+    bool used = p->slots.slabs[slab].nr_used;
+    Lease *l = find_place(p, slab, leaves, from, false, revoke_take_unused,
+                          now, number);
 
-    return l ? l : find_place(p, slab, leaves, from, true, now, number);
+    /* Empty slabs may have got both of their places before it wanted one. */
+    if (!l && used) {
+        l = find_place(p, slab, leaves, from, false, take_of_empty, now,
+                       number);
+    }
+    return l ? l : find_place(p, slab, leaves, from, true,
+                              used ? take_of_empty : revoke_take_unused, now,
+                              number);
 }
 
 /* Begin a move out of @l, if there is anywhere to go. */
@@ -392,7 +409,7 @@ static void lease_leave(Pager *p, Lease *l, uint64_t now)
     uint32_t number;
 
     while (places_excess(l) && now >= l->drop_at &&
-           lease_part_with_empty(p, l, &number)) {
+           lease_part_with_empty(p, l, RCACHE_NR_SLABS, &number)) {
         lease_drop_slab(p, l, number);
     }
     while (places_excess(l) > moves_from(p, l) && now >= l->move_at &&
@@ -415,7 +432,7 @@ uint64_t revoke_give_back(Pager *p, uint64_t pages)
         }
         while (gone + l->slab_pages <= pages &&
                l->nr_slabs > l->drops->len + 1 &&
-               lease_part_with_empty(p, l, &number)) {
+               lease_part_with_empty(p, l, RCACHE_NR_SLABS, &number)) {
             lease_drop_slab(p, l, number);
             gone += l->slab_pages;
         }

@@ -69,6 +69,7 @@ static void slab_count(Slots *slots, const SlotSlab *s, int sign)
             slots->held[lease] += sign * (int64_t)held;
             slots->alone[lease] +=
                 empty && s->place[!i].lease == SLOTS_NO_LEASE ? sign : 0;
+            slots->empty[lease] += empty && slots_counts(s, i) ? sign : 0;
         }
     }
     g->slabs += sign;

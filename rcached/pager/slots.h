@@ -97,6 +97,7 @@ typedef struct SlotGroup {
  * @used: of @pages
  * @held: of @pages, free, but in frozen slabs
  * @alone: slabs at that lease and nowhere else that are empty and not frozen
+ * @empty: slabs with a place there that counts that are empty and not frozen
  */
 typedef struct Slots {
     SlotSlab *slabs;
@@ -107,6 +108,7 @@ typedef struct Slots {
     uint64_t used[RCACHE_NR_LEASES];
     uint64_t held[RCACHE_NR_LEASES];
     uint32_t alone[RCACHE_NR_LEASES];
+    uint32_t empty[RCACHE_NR_LEASES];
 } Slots;
 
 /*

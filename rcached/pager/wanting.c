@@ -8,19 +8,25 @@
 
 #define WANTING_MAX     (8 * RCACHE_SLAB_PAGES_MAX)
 
-/* Slabs of each lease that nothing uses, where something can go now. */
-static uint32_t unused_count(const Pager *p, uint64_t now,
-                             uint32_t unused[RCACHE_NR_LEASES])
+/*
+ * Slabs of each lease that one with pages in it may have, where something can
+ * go now.
+ *
+ * Return: those of them that nothing uses
+ */
+static uint32_t room_count(const Pager *p, uint64_t now,
+                           uint32_t room[RCACHE_NR_LEASES])
 {
-    uint32_t all = 0;
+    uint32_t unused = 0;
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        unused[l->index] = places_can_take(p, l, NULL, now)
-                               ? places_unused(p, l) : 0;
-        all += unused[l->index];
+        if (places_can_take(p, l, NULL, now)) {
+            room[l->index] = places_room(p, l);
+            unused += places_unused(p, l);
+        }
     }
-    return all;
+    return unused;
 }
 
 static bool disk_is_used(const Pager *p)
@@ -54,15 +60,15 @@ static int disk_place(const Pager *p, const SlotSlab *s)
  */
 static bool slab_finds_place(const Pager *p, uint32_t slab, const Lease *from,
                              const Lease *leaves, uint64_t now,
-                             uint32_t unused[RCACHE_NR_LEASES])
+                             uint32_t room[RCACHE_NR_LEASES])
 {
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        if (unused[l->index] && !(leaves && l->remote->own) &&
+        if (room[l->index] && !(leaves && l->remote->own) &&
             places_can_take(p, l, from, now) &&
             apart_may_be_at(p, slab, leaves, l)) {
-            unused[l->index]--;
+            room[l->index]--;
             return true;
         }
     }
@@ -81,7 +87,7 @@ static void wanting_add(Wanting *w, const SlotSlab *s, const Remote *beside)
  * @disk: its place there; -1: none, or it may stay
  */
 static void slab_look(const Pager *p, uint32_t slab, int disk, uint64_t now,
-                      uint32_t unused[RCACHE_NR_LEASES], Wanting *w)
+                      uint32_t room[RCACHE_NR_LEASES], Wanting *w)
 {
     const SlotSlab *s = &p->slots.slabs[slab];
     bool second = p->locations.copies > 1 && slots_copies(s) == 1;
@@ -94,9 +100,9 @@ static void slab_look(const Pager *p, uint32_t slab, int disk, uint64_t now,
     which = second ? !slots_counts(s, 0) : (unsigned)disk;
     from = leases_of(&p->leases, s, which);
     other = second ? from : leases_of(&p->leases, s, !which);
-    if (slab_finds_place(p, slab, from, second ? NULL : from, now, unused)) {
+    if (slab_finds_place(p, slab, from, second ? NULL : from, now, room)) {
         w->kept++;
-        w->left--;
+        w->left -= w->left > 0;
     } else {
         wanting_add(w, s, other ? other->remote : NULL);
     }
@@ -104,7 +110,7 @@ static void slab_look(const Pager *p, uint32_t slab, int disk, uint64_t now,
 
 void wanting_look(const Pager *p, bool elsewhere, uint64_t now, Wanting *w)
 {
-    uint32_t unused[RCACHE_NR_LEASES] = { 0 };
+    uint32_t room[RCACHE_NR_LEASES] = { 0 };
 
     *w = (Wanting) { 0 };
     elsewhere = elsewhere && disk_is_used(p);
@@ -114,12 +120,12 @@ void wanting_look(const Pager *p, bool elsewhere, uint64_t now, Wanting *w)
     if (p->locations.copies < 2 && !elsewhere) {
         return;                 /* none can want anything */
     }
-    w->left = unused_count(p, now, unused);
+    w->left = room_count(p, now, room);
     for (uint32_t i = 0; i < p->slots.nr && w->pages < WANTING_MAX; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
         if (s->used && s->nr_used && !s->frozen) {
-            slab_look(p, i, elsewhere ? disk_place(p, s) : -1, now, unused, w);
+            slab_look(p, i, elsewhere ? disk_place(p, s) : -1, now, room, w);
         }
     }
 }

@@ -7,7 +7,7 @@
  * as are left, and no more.  They would take all there are at once, while those
  * with pages go one by one.  It is counted in all, not by lease, and an empty
  * slab without a second place is itself an unused one: so some that are kept
- * may go to empty slabs all the same.
+ * may go to empty slabs all the same, which give them up again (revoke.c).
  * For the others memory has to be leased, though no more slots are lacking:
  * what goes is a slab as a whole, however few pages are in it.
  */

@@ -35,6 +35,11 @@ uint32_t places_unused(const Pager *pager, const Lease *l)
     return unused[l->index];
 }
 
+uint32_t places_room(const Pager *pager, const Lease *l)
+{
+    return unused[l->index];
+}
+
 bool places_can_take(const Pager *pager, const Lease *l, const Lease *from,
                      uint64_t at)
 {

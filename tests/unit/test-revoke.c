@@ -457,6 +457,35 @@ START_TEST(nothing_moves_from_a_stale_place)
 }
 END_TEST
 
+/*
+ * All that is free at others are empty slabs that have both of their places
+ * already: one with pages in it comes first.
+ */
+START_TEST(a_filled_slab_takes_the_place_of_an_empty_one)
+{
+    uint32_t number;
+
+    for (unsigned i = 0; i < 3; i++) {
+        add_lease(i, i == 0, 0);
+    }
+    slots_add(&p.slots, 16, 1, 3, PAGES);
+    slots_set_place(&p.slots, 16, 1, (SlotPlace) { 2, 4, false });
+    slots_add(&p.slots, 17, 2, 5, PAGES);
+    lease[1]->nr_slabs = 1;
+    lease[2]->nr_slabs = 2;
+    ck_assert_ptr_null(revoke_find_place(&p, 17, NULL, lease[2], now,
+                                         &number));
+    slots_remove(&p.slots, 17);
+    lease[0]->keep = 0;
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_moves, 1);
+    ck_assert_ptr_eq(moved_to, lease[1]);
+    ck_assert_uint_eq(slots_copies(&p.slots.slabs[16]), 1);
+    ck_assert(slots_is_at(&p.slots.slabs[16], 2));
+}
+END_TEST
+
 START_TEST(a_pair_is_tried_again)
 {
     add_lease(0, 1, 0);
@@ -513,6 +542,7 @@ int main(void)
     tcase_add_test(tc, another_target_while_one_changes_bytes);
     tcase_add_test(tc, a_slab_that_cannot_be_read_holds_no_other_up);
     tcase_add_test(tc, nothing_moves_from_a_stale_place);
+    tcase_add_test(tc, a_filled_slab_takes_the_place_of_an_empty_one);
     tcase_add_test(tc, a_pair_is_tried_again);
     tcase_add_test(tc, the_pause_doubles_up_to_a_limit);
     suite_add_tcase(s, tc);
