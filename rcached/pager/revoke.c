@@ -454,6 +454,29 @@ static void lease_list_spares(Pager *p, Lease *l, uint32_t kept)
     }
 }
 
+static bool lease_is_wiped(const Pager *p, const Lease *l)
+{
+    for (unsigned i = 0; i < MOVES_MAX; i++) {
+        if (p->moves.entry[i].state == MOVE_WIPING &&
+            p->moves.entry[i].to == l) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A provider that no pages get through to is well again when one does
+ * (probe.c).  Where all its slabs are spare there is none to try that with.
+ */
+static bool lease_lacks_a_probe(const Pager *p, const Lease *l)
+{
+    return passage_is_suspect(&l->remote->passage) && lease_ready(l) &&
+           !l->releasing && !l->lost && !l->sweep && !l->abandoned &&
+           places_kept(l) >= l->nr_slabs && l->spare->len &&
+           !slots_free_in(&p->slots, l->index) && !lease_is_wiped(p, l);
+}
+
 /*
  * Unused slabs are kept for those that leave and can go there, and for no more:
  * one that finds no place may stay for as long as a drain lasts, and a guest
@@ -490,6 +513,8 @@ void revoke_tick(Pager *p, uint64_t now)
     LEASES_FOREACH(l, &p->leases) {
         if (places_can_take(p, l, NULL, now)) {
             lease_list_spares(p, l, kept.nr[l->index]);
+        } else if (lease_lacks_a_probe(p, l)) {
+            lease_list_spares(p, l, l->spare->len - 1);
         }
     }
 }

@@ -486,6 +486,24 @@ START_TEST(a_filled_slab_takes_the_place_of_an_empty_one)
 }
 END_TEST
 
+/* It can only be proved well with a page, and that needs a slab. */
+START_TEST(one_that_gets_no_pages_has_a_slab_to_try_it_with)
+{
+    add_lease(0, 0, 3);
+    remote[0].passage.suspect[PASSAGE_PUT] = true;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_wipes, 1);
+    ck_assert_uint_eq(lease[0]->spare->len, 2);
+    p.moves.entry[0] = (Move) { .state = MOVE_WIPING, .to = lease[0] };
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_wipes, 1);
+    p.moves.entry[0].state = MOVE_NONE;
+    slots_add(&p.slots, 0, 0, 2, PAGES);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_wipes, 1);
+}
+END_TEST
+
 START_TEST(a_pair_is_tried_again)
 {
     add_lease(0, 1, 0);
@@ -543,6 +561,7 @@ int main(void)
     tcase_add_test(tc, a_slab_that_cannot_be_read_holds_no_other_up);
     tcase_add_test(tc, nothing_moves_from_a_stale_place);
     tcase_add_test(tc, a_filled_slab_takes_the_place_of_an_empty_one);
+    tcase_add_test(tc, one_that_gets_no_pages_has_a_slab_to_try_it_with);
     tcase_add_test(tc, a_pair_is_tried_again);
     tcase_add_test(tc, the_pause_doubles_up_to_a_limit);
     suite_add_tcase(s, tc);
