@@ -15,26 +15,34 @@
 /* rcached answers each request; this is for one that has forgotten it. */
 #define ANSWER_NS       (180 * NS_PER_SEC)
 
+/* What there is in the leases on the disk, in pages. */
+typedef struct DiskRoom {
+    uint64_t free;              /* that nothing is stored in */
+    uint64_t whole;             /* of them, those of slabs that are empty */
+} DiskRoom;
+
 /*
  * Pages that have nowhere to go: second copies, and, if the arbiters had no
- * room for those either, evictions and moves.
+ * room for those either, evictions and moves.  Copies and moves need slabs as
+ * a whole: what is free in others is of no use to them.
  */
-static uint64_t disk_lacking(const Pager *p, uint64_t free, uint64_t now)
+static uint64_t disk_lacking(const Pager *p, const DiskRoom *disk,
+                             uint64_t now)
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
     uint64_t excess = MAX(here > low ? here - low : 0, command_wants(p));
-    uint64_t room = put_room(p, now), lacking;
+    uint64_t room = put_room(p, now) + disk->free, slabs, pages = 0;
     Wanting copies;
 
     wanting_look(p, false, now, &copies);
-    lacking = copies.pages;
+    slabs = copies.pages;
     if (p->want.pause[WANT_PAGES]) {
-        lacking += excess > room ? excess - room : 0;
+        pages = excess > room ? excess - room : 0;
     }
     if (p->want.pause[WANT_MOVES]) {
-        lacking += revoke_lacking(p);
+        slabs += revoke_lacking(p);
     }
-    return lacking > free ? lacking - free : 0;
+    return pages + (slabs > disk->whole ? slabs - disk->whole : 0);
 }
 
 /* Have the arbiters been asked in vain? */
@@ -48,15 +56,14 @@ static bool others_refused(const Pager *p)
     return refused && !lease_is_coming(p);
 }
 
-/* @free: pages that there is room for in the leases there are. */
-static void disk_ask(Pager *p, uint64_t free, uint64_t now)
+static void disk_ask(Pager *p, const DiskRoom *disk, uint64_t now)
 {
     uint64_t lacking, step;
 
     if (!p->takeover.managing || now < p->disk.at || !others_refused(p)) {
         return;
     }
-    lacking = disk_lacking(p, free, now);
+    lacking = disk_lacking(p, disk, now);
     if (!lacking) {
         return;
     }
@@ -157,6 +164,7 @@ static void disk_leave(Pager *p, Lease *l, bool unused, uint32_t found,
 static void disks_leave(Pager *p, bool unused, uint64_t now)
 {
     uint32_t found[RCACHE_NR_LEASES] = { 0 }, room;
+    const DiskRoom none = { 0 };
     Places taken = { 0 };
     Lease *l;
 
@@ -169,7 +177,7 @@ static void disks_leave(Pager *p, bool unused, uint64_t now)
         }
     }
     /* What would be asked for again at once stays. */
-    room = disk_lacking(p, 0, now) ? 0 : slabs_elsewhere(p, &taken, now);
+    room = disk_lacking(p, &none, now) ? 0 : slabs_elsewhere(p, &taken, now);
     LEASES_FOREACH(l, &p->leases) {
         if (l->remote->own && lease_ready(l)) {
             disk_leave(p, l, unused, found[l->index], &room);
@@ -195,7 +203,8 @@ static void disk_tell(OwnDisk *disk, Pager *p, unsigned leases,
 
 void own_disk_tick(Pager *p, uint64_t now)
 {
-    uint64_t stored = 0, free = 0;
+    DiskRoom room = { 0 };
+    uint64_t stored = 0;
     unsigned leases = 0;
     bool unused;
     Lease *l;
@@ -210,8 +219,10 @@ void own_disk_tick(Pager *p, uint64_t now)
 
             leases++;
             stored += used;
-            free += lease_ready(l) && l->keep && pages > used
-                        ? pages - used : 0;
+            if (lease_ready(l) && l->keep && pages > used) {
+                room.free += pages - used;
+                room.whole += places_room(p, l) * (uint64_t)l->slab_pages;
+            }
         }
     }
     disk_tell(&p->disk, p, leases, stored);
@@ -220,5 +231,5 @@ void own_disk_tick(Pager *p, uint64_t now)
     if (leases) {
         disks_leave(p, unused, now);
     }
-    disk_ask(p, free, now);
+    disk_ask(p, &room, now);
 }

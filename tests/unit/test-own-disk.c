@@ -289,6 +289,24 @@ START_TEST(it_is_asked_for_what_has_nowhere_to_go)
 }
 END_TEST
 
+/* A copy is made of a slab as a whole: free pages in filled ones are no room. */
+START_TEST(copies_lack_whole_slabs)
+{
+    p.want.pause = NS_PER_SEC;
+    fill(DISK, lease[A], 3);
+    slots_add(&p.slots, next_slab, A, next_slab, PAGES);
+    slots_mark(&p.slots, slot_make(next_slab, 0));
+    own_disk_tick(&p, now);
+    ck_assert_uint_ge(asked, PAGES);
+    p.want.tag = 0;
+    own_disk_answer(&p, true);
+    spare(DISK, 1);
+    asked = 0;
+    own_disk_tick(&p, now);
+    ck_assert_uint_eq(asked, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("own-disk");
@@ -305,6 +323,7 @@ int main(void)
     tcase_add_test(tc, what_was_unused_for_long_is_given_back);
     tcase_add_test(tc, what_was_not_there_was_not_unused);
     tcase_add_test(tc, what_would_be_asked_for_again_stays);
+    tcase_add_test(tc, copies_lack_whole_slabs);
     tcase_add_test(tc, it_is_asked_for_what_has_nowhere_to_go);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
