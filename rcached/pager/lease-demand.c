@@ -314,7 +314,8 @@ static void want_what(Pager *p, const DemandOutput *out, const Leased *leased,
         }
         return;
     }
-    want_more(p, WANT_MOVES, revoked, most, copies, at, now);
+    /* What leaves has its other copy: it needs one place, not a pair. */
+    want_more(p, WANT_MOVES, revoked, most, 1, at, now);
     want_more(p, WANT_PAGES, out->ask, most, copies, at, now);
 }
 

@@ -16,7 +16,7 @@ enum RcacheCause trouble;
 bool silent;
 WireHead sent[64];
 unsigned nr_sent, nr_events, nr_wants;
-uint64_t wanted, wanting;
+uint64_t wanted, wanting, revoked;
 uint32_t kept;
 const Remote *beside;
 unsigned wanted_copies;

@@ -32,8 +32,8 @@ extern WantFor wanted_for;
 /* What providers want back and nobody has room for: pages. */
 extern uint64_t revoked;
 
-/* What slabs want, as wanting_look() says it. */
-extern uint64_t wanting;
+/* What slabs want, as wanting_look() and revoke_lacking() say it. */
+extern uint64_t wanting, revoked;
 extern uint32_t kept;
 extern const Remote *beside;
 

@@ -399,6 +399,19 @@ START_TEST(what_would_be_asked_for_again_stays)
 }
 END_TEST
 
+/* One host with room is enough to leave another, whatever the copies. */
+START_TEST(what_leaves_needs_one_place)
+{
+    p.locations.copies = 2;
+    p.limits.ram = 8192;
+    revoked = 5000;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 1);
+    ck_assert_uint_eq(wanted_copies, 1);
+    ck_assert_uint_eq(wanted, 5000 * RCACHE_PAGE_SIZE);
+}
+END_TEST
+
 /*
  * Its answer would be taken for that of the other, which then is waited for
  * for minutes.
@@ -429,6 +442,7 @@ int main(void)
     tcase_add_test(tc, not_on_and_on);
     tcase_add_test(tc, what_is_kept_for_a_slab_stays);
     tcase_add_test(tc, what_would_be_asked_for_again_stays);
+    tcase_add_test(tc, what_leaves_needs_one_place);
     tcase_add_test(tc, no_request_beside_that_for_the_own_disk);
     tcase_add_test(tc, a_lease_is_room_once);
     tcase_add_test(tc, what_is_free_at_a_silent_provider_is_no_room);
