@@ -107,6 +107,9 @@ void played_send_message(uint16_t type, unsigned nr_fds, unsigned which);
 
 /* -------------------------------------------------------------- the ring */
 
+/** ring_played_begin() - the clock begins anew */
+void ring_played_begin(void);
+
 /** ring_played_pass() - time passes */
 void ring_played_pass(uint64_t ns);
 

@@ -1390,6 +1390,49 @@ MUTATIONS = {
     "one-place-for-two-slabs": (
         "rcached/pager/places.c", "            taken->nr[to->index]++;\n", "",
         "unit-revoke"),
+    # A whole pager, in histories of what goes wrong.
+    "settle-the-disk-leaves-for-nowhere": (
+        "rcached/pager/own-disk.c",
+        "            found[l->index] = places_find(p, l, l->nr_slabs, &taken, "
+        "NULL,\n                                          now);\n",
+        "            found[l->index] = l->nr_slabs;\n", "unit-settle"),
+    "settle-all-spares-wait-for-one-slab": (
+        "rcached/pager/revoke.c",
+        "            lease_list_spares(p, l, kept.nr[l->index]);",
+        "            lease_list_spares(p, l, revoke_pending(p) ? 99\n"
+        "                                        : kept.nr[l->index]);",
+        "unit-settle"),
+    "the-disk-was-unused-before-its-lease": (
+        "rcached/pager/own-disk.c",
+        "    if (stored || !leases) {", "    if (stored) {", "unit-own-disk"),
+    "the-disk-is-asked-for-again-at-once": (
+        "rcached/pager/own-disk.c",
+        "    room = disk_lacking(p, &none, now) ? 0 : ",
+        "    room = none.free ? 0 : ", "unit-own-disk"),
+    "what-is-free-in-slabs-is-room-for-slabs": (
+        "rcached/pager/own-disk.c",
+        "(slabs > disk->whole ? slabs - disk->whole : 0);",
+        "(slabs > disk->free ? slabs - disk->free : 0);", "unit-own-disk"),
+    "two-requests-at-a-time": (
+        "rcached/pager/lease-demand.c",
+        "        own_disk_is_asked(p, now) ||\n", "", "unit-lease-demand"),
+    "a-pair-for-what-leaves": (
+        "rcached/pager/lease-demand.c",
+        "                  enough || revoked ? 1",
+        "                  enough ? 1", "unit-lease-demand"),
+    "empty-slabs-keep-both-places": (
+        "rcached/pager/revoke.c",
+        "    return places_room(p, l) && lease_part_with_empty(p, l, not, "
+        "number);",
+        "    return revoke_take_unused(p, l, not, number);", "unit-revoke"),
+    "empty-slabs-take-each-others-places": (
+        "rcached/pager/revoke.c", "    if (!l && used) {", "    if (!l) {",
+        "unit-revoke"),
+    "no-slab-to-try-a-provider-with": (
+        "rcached/pager/revoke.c",
+        "        } else if (lease_lacks_a_probe(p, l)) {",
+        "        } else if (0 && lease_lacks_a_probe(p, l)) {",
+        "unit-revoke"),
     "one-slab-keeps-all-from-leaving": (
         "rcached/pager/revoke.c",
         "            places_for(p, i, l, &places)) {", "            now) {",
