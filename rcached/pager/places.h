@@ -3,13 +3,12 @@
  * places: slabs at providers that nothing uses, and which of the slabs that
  * leave a lease find one.
  *
- * A slab is unused if the slab table does not name it (it is spare), or if it
- * is the only place of an empty one.  A slab with pages in it that finds none of
+ * A slab is unused if the slab table does not name it (it is spare), or if it is
+ * the only place of an empty one.  A slab with pages in it that finds none of
  * those has one place of an empty slab that has two, which is left with the
- * other.  Not each slab may go to each of them: its
- * other place can be at that provider (apart.c), or the two providers do not
- * reach each other.  So what one lease could take says little; places_find()
- * asks for each slab.
+ * other.  Not each slab may go to each of them: its other place can be at that
+ * provider (apart.c), or the two providers do not reach each other.  So what
+ * one lease could take says little; places_find() asks for each slab.
  */
 #ifndef PAGER_PLACES_H
 #define PAGER_PLACES_H

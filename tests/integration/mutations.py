@@ -1415,11 +1415,13 @@ MUTATIONS = {
         "(slabs > disk->free ? slabs - disk->free : 0);", "unit-own-disk"),
     "two-requests-at-a-time": (
         "rcached/pager/lease-demand.c",
-        "        own_disk_is_asked(p, now) ||\n", "", "unit-lease-demand"),
+        "        own_disk_is_asked(p, now) || !has_room_for_grants(p) ||\n",
+        "        !has_room_for_grants(p) ||\n", "unit-lease-demand"),
     "a-pair-for-what-leaves": (
         "rcached/pager/lease-demand.c",
-        "                  enough || revoked ? 1",
-        "                  enough ? 1", "unit-lease-demand"),
+        "    want_more(p, WANT_MOVES, revoked, most, 1, at, now);",
+        "    want_more(p, WANT_MOVES, revoked, most, copies, at, now);",
+        "unit-lease-demand"),
     "empty-slabs-keep-both-places": (
         "rcached/pager/revoke.c",
         "    return places_room(p, l) && lease_part_with_empty(p, l, not, "

@@ -249,13 +249,13 @@ START_TEST(what_was_not_there_was_not_unused)
 }
 END_TEST
 
-/* Others have room for pages, as it looks, but none that these can be put to. */
+/* Others have room for pages, as it looks, but none that these can go to. */
 START_TEST(what_would_be_asked_for_again_stays)
 {
     spare(DISK, 2);
     spare(A, 8);
     spare(B, 8);
-    p.want.pause = NS_PER_SEC;
+    p.want.pause[WANT_PAGES] = NS_PER_SEC;
     resident = PAGES;
     own_disk_tick(&p, now);
     ck_assert_uint_eq(leaves(DISK), 0);
@@ -289,10 +289,10 @@ START_TEST(it_is_asked_for_what_has_nowhere_to_go)
 }
 END_TEST
 
-/* A copy is made of a slab as a whole: free pages in filled ones are no room. */
+/* A copy is made of a slab as a whole: free pages in full ones are no room. */
 START_TEST(copies_lack_whole_slabs)
 {
-    p.want.pause = NS_PER_SEC;
+    p.want.pause[WANT_PAGES] = NS_PER_SEC;
     fill(DISK, lease[A], 3);
     slots_add(&p.slots, next_slab, A, next_slab, PAGES);
     slots_mark(&p.slots, slot_make(next_slab, 0));
