@@ -985,6 +985,10 @@ MUTATIONS = {
         "rcached/pager/location-get.c",
         "used < pool && (!r || (r->gets < pool - used &&",
         "used < pool && (!r || (used < pool &&", "unit-location-get"),
+    "all-faults-wait-in-one-lane": (
+        "rcached/pager/fetch-queue.c",
+        "        if (lane->name == name) {", "        if (lane) {",
+        "one_hangs_faults"),
     "one-that-hangs-has-all-numbers": (
         "rcached/pager/location-get.c",
         "    return r->unanswered >= LOCATION_GETS - busy;",
