@@ -4,12 +4,14 @@
 
 /*
  * A lease only gets smaller.  What an earlier pager was granted is not known
- * any more; but it was for this VM, and what it has stored is listed.
+ * any more; but it was for this VM, and what it has stored is listed.  The VM
+ * may have been larger, though: a step of what is asked for is no lie, or
+ * nobody could have what is stored in it.
  */
 static uint64_t claim_slabs_max(const ClaimKnown *known, uint32_t slab_pages)
 {
-    uint64_t pages = known->granted ? known->granted
-                                    : known->listed + known->vm;
+    uint64_t vm = MAX(known->vm, CLAIM_STEP_PAGES);
+    uint64_t pages = known->granted ? known->granted : known->listed + vm;
 
     return MIN(pages / slab_pages + !!(pages % slab_pages),
                MAX(CLAIM_SLABS_MAX, known->listed / slab_pages));

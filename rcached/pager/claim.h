@@ -22,6 +22,10 @@
 /* Of the table's entries one lease may take no more than its share. */
 #define CLAIM_SLABS_MAX (RCACHE_NR_SLABS / 8)
 
+/* lease-demand.c asks for no more at a time, unless a VM is larger than a lease
+ * of each of its entries would make it: 256 MiB. */
+#define CLAIM_STEP_PAGES    65536u
+
 /**
  * struct ClaimKnown - what is known about the lease
  * @slab_pages: pages of each of its slabs; 0: it was never claimed

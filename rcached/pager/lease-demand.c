@@ -10,11 +10,12 @@
  * other copy there, must not count as room, or nobody asks for more until that
  * second is over.
  */
+#include "rcached/pager/claim.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/wanting.h"
 
 /* Asked for at a time: a provider makes the slabs before it answers. */
-#define WANT_STEP_PAGES 65536u          /* 256 MiB; but a VM has room for no */
+#define WANT_STEP_PAGES CLAIM_STEP_PAGES        /* but a VM has room for no */
 #define WANT_STEPS      32u             /* more leases than RCACHE_NR_LEASES */
 #define WANT_MOST       3u              /* times the limit, of any use or not */
 #define WANT_RETRY_NS   (2 * NS_PER_SEC)        /* at first, then twice that */

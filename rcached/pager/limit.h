@@ -31,8 +31,8 @@ typedef struct Limits {
  * limit_of_a_lease() - pages, more than any lease of the VM has
  *
  * That is all that a pager knows of a lease which its predecessor was granted,
- * so no more may be asked for at once: claim.c takes a provider that has more
- * for one that lies.
+ * so no more may be asked for at once: claim.c takes a provider that has more,
+ * and more than CLAIM_STEP_PAGES, for one that lies.
  */
 static inline uint64_t limit_of_a_lease(const Limits *limits)
 {

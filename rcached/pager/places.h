@@ -3,7 +3,7 @@
  * places: slabs at providers that nothing uses, and which of the slabs that
  * leave a lease find one.
  *
- * A slab is unused if the slab table does not name it (it is spare), or if it is
+ * A slab is unused if the slab table does not name it (it is spare), or if it
  * the only place of an empty one.  A slab with pages in it that finds none of
  * those has one place of an empty slab that has two, which is left with the
  * other.  Not each slab may go to each of them: its other place can be at that

@@ -71,11 +71,16 @@ END_TEST
 START_TEST(of_an_earlier_pager)
 {
     ClaimKnown known = { .slab_pages = PAGES, .listed = 5 * PAGES,
-                         .vm = 100 * PAGES };
+                         .vm = CLAIM_STEP_PAGES + 100 * PAGES };
+    unsigned step = CLAIM_STEP_PAGES / PAGES;
 
     good(&known, 5, PAGES);
-    good(&known, 105, PAGES);
-    bad(&known, 106, PAGES, "may have 105");
+    good(&known, step + 105, PAGES);
+    bad(&known, step + 106, PAGES, "may have");
+    /* The VM is smaller than when it was granted. */
+    known.vm = 1;
+    good(&known, step + 5, PAGES);
+    bad(&known, step + 6, PAGES, "may have");
 }
 END_TEST
 
