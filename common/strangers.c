@@ -16,6 +16,7 @@ struct StrangersOf {
     uint8_t address[IPV6_PART + 1];
     GQueue all;                 /* of Stranger, the oldest first */
     Bucket shakes;              /* handshakes that it may begin */
+    unsigned waiting;           /* strangers_waits() */
     uint64_t known_ms;          /* somebody there is known until then */
     uint64_t refused_ms;        /* so many have been refused since then */
     unsigned refused;
@@ -107,6 +108,19 @@ static StrangersOf *strangers_of(Strangers *s,
     return of;
 }
 
+/* Who gives way for @one: the oldest that has begun nothing, if any has. */
+static void *oldest_of(const StrangersOf *of, const Stranger *one)
+{
+    for (const GList *link = of->all.head; link; link = link->next) {
+        const Stranger *other = link->data;
+
+        if (!other->begun && other != one) {
+            return other->conn;
+        }
+    }
+    return ((const Stranger *)of->all.head->data)->conn;
+}
+
 void *strangers_add(Strangers *s, Stranger *one, void *conn,
                     const struct sockaddr_storage *from)
 {
@@ -119,9 +133,21 @@ void *strangers_add(Strangers *s, Stranger *one, void *conn,
     g_queue_push_tail_link(&of->all, &one->same);
     s->known_here += of->known_ms && of->all.length == 1;
     if (of->all.length > s->limits.each) {
-        return ((Stranger *)of->all.head->data)->conn;
+        return oldest_of(of, one);
     }
     return strangers_many(s) ? oldest : NULL;
+}
+
+void strangers_waits(Strangers *s, Stranger *one, bool waits)
+{
+    StrangersOf *of = one->of;
+
+    if (of && one->waits != waits) {
+        s->waiting -= MIN(of->waiting, STRANGERS_WAITING);
+        of->waiting += waits ? 1 : -1;
+        s->waiting += MIN(of->waiting, STRANGERS_WAITING);
+        one->waits = waits;
+    }
 }
 
 void strangers_remove(Strangers *s, Stranger *one)
@@ -131,6 +157,7 @@ void strangers_remove(Strangers *s, Stranger *one)
     if (!of) {
         return;
     }
+    strangers_waits(s, one, false);
     g_queue_unlink(one->begun ? &s->begun : &s->all, &one->link);
     g_queue_unlink(&of->all, &one->same);
     s->known_here -= of->known_ms && !of->all.length;

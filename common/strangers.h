@@ -39,6 +39,9 @@
 /* So many at once are nothing unusual. */
 #define STRANGERS_FEW           64u
 
+/* Who has more of them wait is nobody that others should wait for. */
+#define STRANGERS_WAITING       4u
+
 typedef struct StrangersOf StrangersOf;
 
 /**
@@ -47,13 +50,15 @@ typedef struct StrangersOf StrangersOf;
  * @same: among those of its address
  * @of: those
  * @conn: the caller's
+ * @begun: it has begun a handshake
+ * @waits: strangers_waits()
  */
 typedef struct Stranger {
     GList link;
     GList same;
     StrangersOf *of;
     void *conn;
-    bool begun;
+    bool begun, waits;
 } Stranger;
 
 /**
@@ -82,6 +87,7 @@ typedef enum StrangersVerdict {
  * @known: of these, those of which somebody has proved who he is; and
  * @known_here: those of them that have any now
  * @shakes: handshakes that may be begun of all that are not
+ * @waiting: those that wait, of each address STRANGERS_WAITING at most
  * @swept_ms: when addresses were last forgotten
  */
 typedef struct Strangers {
@@ -90,6 +96,7 @@ typedef struct Strangers {
     GHashTable *by_address;
     unsigned known, known_here;
     Bucket shakes;
+    unsigned waiting;
     uint64_t swept_ms;
 } Strangers;
 
@@ -149,6 +156,10 @@ void strangers_known(Strangers *s, const Stranger *one, uint64_t now_ms);
  */
 bool strangers_text(const struct sockaddr_storage *from, char *text,
                     size_t size);
+
+/** strangers_waits() - one has sent something and waits for the caller's time,
+ * or no longer; takes one that is no stranger (any more) */
+void strangers_waits(Strangers *s, Stranger *one, bool waits);
 
 /** strangers_oldest() - who gives way first of all, or NULL */
 void *strangers_oldest(const Strangers *s);

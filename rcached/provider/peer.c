@@ -28,6 +28,10 @@
 #include "rcached/provider/server-limits.h"
 #include "rcached/provider/serving.h"
 
+/* Newcomers have as much as so many hosts at most: a host can have come from
+ * any number of addresses. */
+#define NEWCOMERS_PARTS 64u
+
 static void peer_rx_done(RingOp *op, int res, bool more);
 static void peer_tx_done(RingOp *op, int res, bool more);
 
@@ -407,6 +411,11 @@ static bool peer_work(Peer *peer, unsigned *cost)
     return more;
 }
 
+void peer_start(Peer *peer)
+{
+    peer_receive(peer);
+}
+
 void peer_go(Peer *peer)
 {
     Server *server = peer->server;
@@ -414,7 +423,9 @@ void peer_go(Peer *peer)
     if (peer->state == PEER_CLOSING) {
         return;
     }
-    server->strangers_turns.parts = 1 + server->strangers.known_here;
+    strangers_waits(&server->strangers, &peer->stranger, true);
+    server->strangers_turns.parts = MIN(1 + server->strangers.known_here,
+                                        NEWCOMERS_PARTS);
     turns_add(&server->turns, &peer->turn,
               peer->account.host ? &peer->account.host->turns
                                  : &server->strangers_turns,
@@ -430,6 +441,7 @@ unsigned peer_turn(Peer *peer, bool *fault)
     bool more;
 
     *fault = peer->faults = false;
+    strangers_waits(&peer->server->strangers, &peer->stranger, false);
     if (shakes && !server_shakes(peer->server, peer)) {
         return cost;
     }

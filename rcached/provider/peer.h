@@ -172,6 +172,9 @@ static inline const char *peer_who(const Peer *peer)
 /** peer_finish() - if nothing is busy any more, free it and return true */
 bool peer_finish(Peer *peer);
 
+/** peer_start() - receive of a new one: it has a turn when something came */
+void peer_start(Peer *peer);
+
 /** peer_go() - there is something to be done for it, in its turn */
 void peer_go(Peer *peer);
 

@@ -44,7 +44,8 @@
 #define REAP_PAGES      64u     /* some 60 us of the thread's time */
 #define ROUND_PAGES     8u      /* of turns, before the ring is looked at */
 #define ROUND_CONNS     64u     /* to be looked after: some 30 us */
-#define DOOR_CONNS      64u     /* that wait for their turn before HELLO */
+#define DOOR_CONNS      64u     /* that wait for their turn before HELLO, */
+                                /* STRANGERS_WAITING of an address */
 #define WORK_ROUNDS     8u      /* of turns, for a piece of what can wait */
 
 static bool server_stopping(const Server *server)
@@ -86,11 +87,14 @@ static const PeerOps peer_ops = {
  * said HELLO?  Each needs more than one, and it takes longer than to accept
  * another: when all come back at once everybody would wait behind all others,
  * and give way before it is his turn again.  The kernel lets the rest wait.
+ * Of one address only a few count, or it could shut the door for all by bytes
+ * that come one by one.
  */
 static bool door_is_full(const Server *server)
 {
-    return turns_of(&server->strangers_turns) >=
-           CLAMP(server->config.limits.hellos / 4, 1, DOOR_CONNS);
+    return server->strangers.waiting >=
+           CLAMP(server->config.limits.hellos / 4, STRANGERS_WAITING + 1,
+                 DOOR_CONNS);
 }
 
 static void server_accept(Server *server)
@@ -124,7 +128,7 @@ static void accept_one(Server *server, int fd)
     server->counts.accepted++;
     server->counts.conns++;
     server_unlock(server);
-    peer_go(peer_new(server, fd, &peer_ops));
+    peer_start(peer_new(server, fd, &peer_ops));
 }
 
 static void accept_done(RingOp *op, int res, bool more)

@@ -155,16 +155,6 @@ void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages, bool fault,
     }
 }
 
-unsigned turns_of(const TurnsHost *host)
-{
-    unsigned n = 0;
-
-    for (int i = 0; i < NR_TURN_CLASSES; i++) {
-        n += host->lane[i].ready.length;
-    }
-    return n;
-}
-
 bool turns_wait(const Turns *turns)
 {
     return turns->waiting[TURN_FAULT] || turns->waiting[TURN_BULK];

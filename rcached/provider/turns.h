@@ -105,9 +105,6 @@ Turn *turns_next(Turns *turns, TurnsLane **lane);
 void turns_charge(Turns *turns, TurnsLane *lane, unsigned pages, bool fault,
                   int64_t now_us);
 
-/** turns_of() - how many connections of that host wait */
-unsigned turns_of(const TurnsHost *host);
-
 /** turns_wait() - does anybody wait? */
 bool turns_wait(const Turns *turns);
 

@@ -1439,6 +1439,14 @@ MUTATIONS = {
         "        } else if (lease_lacks_a_probe(p, l)) {",
         "        } else if (0 && lease_lacks_a_probe(p, l)) {",
         "unit-revoke"),
+    "one-address-shuts-the-door": (
+        "common/strangers.c",
+        "        s->waiting += MIN(of->waiting, STRANGERS_WAITING);\n",
+        "        s->waiting += of->waiting;\n", "unit-strangers"),
+    "a-handshake-gives-way-to-silence": (
+        "common/strangers.c",
+        "        if (!other->begun && other != one) {\n",
+        "        if (other != one) {\n", "unit-strangers"),
     "one-slab-keeps-all-from-leaving": (
         "rcached/pager/revoke.c",
         "            places_for(p, i, l, &places)) {", "            now) {",

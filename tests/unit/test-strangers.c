@@ -132,7 +132,37 @@ START_TEST(who_has_begun_stays)
         ck_assert_ptr_null(add(i, "198.51.100.2"));
     }
     ck_assert_int_eq(may(&one[2], 1000), STRANGERS_MAY);
-    ck_assert_ptr_eq(add(2 + EACH, "198.51.100.2"), &one[3]);
+    for (unsigned i = 3; i < 3 + 2 * EACH; i++) {
+        ck_assert_ptr_eq(add(i + EACH - 1, "198.51.100.2"), &one[i]);
+        strangers_remove(&s, &one[i]);
+    }
+}
+END_TEST
+
+/* Of one address a few count, however many of its wait. */
+START_TEST(who_waits)
+{
+    for (unsigned i = 0; i < EACH; i++) {
+        add(i, "192.0.2.1");
+        strangers_waits(&s, &one[i], true);
+        strangers_waits(&s, &one[i], true);
+        ck_assert_uint_eq(s.waiting, MIN(i + 1, STRANGERS_WAITING));
+    }
+    add(EACH, "192.0.2.2");
+    strangers_waits(&s, &one[EACH], true);
+    ck_assert_uint_eq(s.waiting, STRANGERS_WAITING + 1);
+    strangers_waits(&s, &one[0], false);
+    strangers_waits(&s, &one[0], false);
+    strangers_remove(&s, &one[1]);
+    ck_assert_uint_eq(s.waiting, MIN(EACH - 2, STRANGERS_WAITING) + 1);
+    for (unsigned i = 2; i < EACH; i++) {
+        strangers_remove(&s, &one[i]);
+    }
+    ck_assert_uint_eq(s.waiting, 1);
+    strangers_remove(&s, &one[EACH]);
+    ck_assert_uint_eq(s.waiting, 0);
+    strangers_waits(&s, &one[EACH], true);      /* it is none any more */
+    ck_assert_uint_eq(s.waiting, 0);
 }
 END_TEST
 
@@ -358,6 +388,7 @@ int main(void)
     tcase_add_test(tc, of_one_address);
     tcase_add_test(tc, in_all);
     tcase_add_test(tc, who_has_begun_stays);
+    tcase_add_test(tc, who_waits);
     tcase_add_test(tc, what_an_address_is);
     tcase_add_test(tc, handshakes);
     tcase_add_test(tc, handshakes_in_all);
