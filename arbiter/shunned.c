@@ -53,7 +53,12 @@ static bool word_counts(const Word *word, ShunnedWhat what, uint64_t now)
     if (word->cause == RCACHE_CAUSE_WRONG) {
         return what == SHUNNED_PRESENT;
     }
-    return word->still && now - MIN(word->told_ms, now) <= SHUNNED_FRESH_MS;
+    if (word->still && now - MIN(word->told_ms, now) <= SHUNNED_FRESH_MS) {
+        return true;
+    }
+    /* As long as it was said: who comes and goes is not taken each time. */
+    return now - MIN(word->told_ms, now) <
+           MIN(SHUNNED_MS, word->told_ms - MIN(word->since_ms, word->told_ms));
 }
 
 static Word *word_of(GArray *words, const char *requester)

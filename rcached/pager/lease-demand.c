@@ -229,19 +229,6 @@ bool lease_is_coming(const Pager *p)
     return false;
 }
 
-/* Is there an entry for each lease that an answer can name? */
-static bool has_room_for_grants(const Pager *p)
-{
-    unsigned free = RCACHE_NR_LEASES;
-    const Lease *l;
-
-    LEASES_FOREACH(l, &p->leases) {
-        (void)l;
-        free--;
-    }
-    return free >= LINK_GRANTS_MAX;
-}
-
 /* All that was granted, also what is of no use now. */
 static uint64_t leased_in_all(const Pager *p)
 {
@@ -273,7 +260,8 @@ static void want_more(Pager *p, WantFor what, uint64_t lacking, uint64_t most,
 
     if (!p->takeover.managing || now < p->want.at ||
         now < p->want.next_at[what] || !lacking || claims_pending(p, now) ||
-        own_disk_is_asked(p, now) || !has_room_for_grants(p) ||
+        own_disk_is_asked(p, now) ||
+        leases_free(&p->leases) < LINK_GRANTS_MAX ||
         leased_in_all(p) >= WANT_MOST * most) {
         return;
     }

@@ -38,6 +38,16 @@ Lease *leases_next(const Leases *leases, unsigned *at)
     return NULL;
 }
 
+unsigned leases_free(const Leases *leases)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
+        n += !leases->entry[i];
+    }
+    return n;
+}
+
 Lease *leases_at(const Leases *leases, uint64_t index)
 {
     return index < RCACHE_NR_LEASES ? leases->entry[index] : NULL;

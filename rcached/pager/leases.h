@@ -127,6 +127,9 @@ Lease *leases_next(const Leases *leases, unsigned *at);
 #define LEASES_FOREACH(l, leases) \
     for (unsigned at_##l = 0; ((l) = leases_next((leases), &at_##l)); )
 
+/** leases_free() - how many more there may be */
+unsigned leases_free(const Leases *leases);
+
 /** leases_at() - the lease of an index that a peer has sent, or NULL */
 Lease *leases_at(const Leases *leases, uint64_t index);
 

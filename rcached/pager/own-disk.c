@@ -8,12 +8,13 @@
 #include "rcached/pager/wanting.h"
 
 /* Asked for at a time: a part of size, since there is room for no more than
- * RCACHE_NR_LEASES; but 256 MiB at most. */
+ * RCACHE_NR_LEASES; of a VM that is not large 256 MiB at most. */
 #define STEPS           16u
 #define STEP_PAGES      65536u
 #define REFUSED_NS      (5 * NS_PER_SEC)
-/* rcached answers each request; this is for one that has forgotten it. */
-#define ANSWER_NS       (180 * NS_PER_SEC)
+/* So long no arbiter is asked meanwhile.  An answer that comes later than that
+ * is taken all the same. */
+#define ANSWER_NS       (10 * NS_PER_SEC)
 
 /* What there is in the leases on the disk, in pages. */
 typedef struct DiskRoom {
@@ -60,14 +61,17 @@ static void disk_ask(Pager *p, const DiskRoom *disk, uint64_t now)
 {
     uint64_t lacking, step;
 
-    if (!p->takeover.managing || now < p->disk.at || !others_refused(p)) {
+    /* What others grant has to find an entry, too, or nobody is asked again. */
+    if (!p->takeover.managing || now < p->disk.at || !others_refused(p) ||
+        leases_free(&p->leases) <= LINK_GRANTS_MAX) {
         return;
     }
     lacking = disk_lacking(p, disk, now);
     if (!lacking) {
         return;
     }
-    step = MIN(MAX(lacking, p->limits.size / STEPS), STEP_PAGES);
+    step = p->limits.size / STEPS;
+    step = CLAMP(lacking, step, MAX(STEP_PAGES, step));
     step = MIN(step, limit_of_a_lease(&p->limits));
     uplink_want_disk(p, step * RCACHE_PAGE_SIZE);
     p->disk.asked = p->want.tag;

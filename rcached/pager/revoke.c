@@ -67,7 +67,8 @@ uint64_t revoke_lacking(const Pager *p)
     LEASES_FOREACH(l, &p->leases) {
         uint32_t most = slabs_to_move(p, l), filled, found;
 
-        if (most) {
+        /* Of a provider that is away nothing can leave, whoever has room. */
+        if (most && lease_ready(l) && !l->sweep) {
             found = places_find(p, l, most, &taken, &filled, now);
             lacking += (MIN(most, filled) - found) * (uint64_t)l->slab_pages;
         }
@@ -335,7 +336,7 @@ static uint32_t lease_least_used(const Pager *p, const Lease *l)
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        if (places_can_leave(p, i, l) && s->nr_used < least &&
+        if (places_can_leave(p, i, l) && s->nr_used && s->nr_used < least &&
             !compare_keeps_off(p, i) &&
             !moves_is_put_off(&p->moves, i, now) &&
             places_for(p, i, l, &places)) {
@@ -454,27 +455,17 @@ static void lease_list_spares(Pager *p, Lease *l, uint32_t kept)
     }
 }
 
-static bool lease_is_wiped(const Pager *p, const Lease *l)
-{
-    for (unsigned i = 0; i < MOVES_MAX; i++) {
-        if (p->moves.entry[i].state == MOVE_WIPING &&
-            p->moves.entry[i].to == l) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /*
  * A provider that no pages get through to is well again when one does
  * (probe.c).  Where all its slabs are spare there is none to try that with.
+ * One at a time, and when nothing else is under way: its answer may take long.
  */
 static bool lease_lacks_a_probe(const Pager *p, const Lease *l)
 {
     return passage_is_suspect(&l->remote->passage) && lease_ready(l) &&
            !l->releasing && !l->lost && !l->sweep && !l->abandoned &&
            places_kept(l) >= l->nr_slabs && l->spare->len &&
-           !slots_free_in(&p->slots, l->index) && !lease_is_wiped(p, l);
+           !slots_free_in(&p->slots, l->index) && !p->moves.nr;
 }
 
 /*

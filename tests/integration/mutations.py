@@ -1419,8 +1419,7 @@ MUTATIONS = {
         "(slabs > disk->free ? slabs - disk->free : 0);", "unit-own-disk"),
     "two-requests-at-a-time": (
         "rcached/pager/lease-demand.c",
-        "        own_disk_is_asked(p, now) || !has_room_for_grants(p) ||\n",
-        "        !has_room_for_grants(p) ||\n", "unit-lease-demand"),
+        "        own_disk_is_asked(p, now) ||\n", "", "unit-lease-demand"),
     "a-pair-for-what-leaves": (
         "rcached/pager/lease-demand.c",
         "    want_more(p, WANT_MOVES, revoked, most, 1, at, now);",
@@ -1439,6 +1438,20 @@ MUTATIONS = {
         "        } else if (lease_lacks_a_probe(p, l)) {",
         "        } else if (0 && lease_lacks_a_probe(p, l)) {",
         "unit-revoke"),
+    "who-comes-and-goes-is-taken": (
+        "arbiter/shunned.c",
+        "           MIN(SHUNNED_MS, word->told_ms - MIN(word->since_ms, "
+        "word->told_ms));\n",
+        "           0;\n", "unit-shunned"),
+    "the-disk-takes-all-entries": (
+        "rcached/pager/own-disk.c",
+        "        leases_free(&p->leases) <= LINK_GRANTS_MAX) {\n",
+        "        !leases_free(&p->leases)) {\n", "unit-own-disk"),
+    "memory-for-what-cannot-leave": (
+        "rcached/pager/revoke.c",
+        "        if (most && lease_ready(l) && !l->sweep) {\n"
+        "            found",
+        "        if (most) {\n            found", "unit-revoke"),
     "one-address-shuts-the-door": (
         "common/strangers.c",
         "        s->waiting += MIN(of->waiting, STRANGERS_WAITING);\n",

@@ -289,6 +289,24 @@ START_TEST(it_is_asked_for_what_has_nowhere_to_go)
 }
 END_TEST
 
+/* The table of leases is not filled with leases of the disk. */
+START_TEST(a_large_vm_takes_large_steps)
+{
+    p.limits.size = UINT64_C(1) << 26;
+    p.want.pause[WANT_PAGES] = NS_PER_SEC;
+    resident = UINT64_C(1) << 25;
+    own_disk_tick(&p, now);
+    ck_assert_uint_eq(asked, p.limits.size / 16);
+    p.want.tag = 0;
+    own_disk_answer(&p, true);
+    for (unsigned i = DISK2 + 1; i < RCACHE_NR_LEASES - LINK_GRANTS_MAX; i++) {
+        p.leases.entry[i] = lease_new(i, &shared[i], &remote[0], now);
+    }
+    own_disk_tick(&p, now);
+    ck_assert_uint_eq(asked, p.limits.size / 16);   /* others' grants */
+}
+END_TEST
+
 /* A copy is made of a slab as a whole: free pages in full ones are no room. */
 START_TEST(copies_lack_whole_slabs)
 {
@@ -323,6 +341,7 @@ int main(void)
     tcase_add_test(tc, what_was_unused_for_long_is_given_back);
     tcase_add_test(tc, what_was_not_there_was_not_unused);
     tcase_add_test(tc, what_would_be_asked_for_again_stays);
+    tcase_add_test(tc, a_large_vm_takes_large_steps);
     tcase_add_test(tc, copies_lack_whole_slabs);
     tcase_add_test(tc, it_is_asked_for_what_has_nowhere_to_go);
     suite_add_tcase(s, tc);

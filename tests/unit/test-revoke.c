@@ -382,6 +382,8 @@ START_TEST(one_place_is_for_one_slab)
     add_lease(2, 0, 1);
     lease[0]->keep = lease[1]->keep = 0;
     ck_assert_uint_eq(revoke_lacking(&p), PAGES);
+    remote[0].state = REMOTE_DOWN;              /* nothing can leave it now */
+    ck_assert_uint_eq(revoke_lacking(&p), 0);
 }
 END_TEST
 

@@ -138,11 +138,17 @@ START_TEST(what_was_can_be_forgiven)
     /* What others say is theirs. */
     say_nothing(b, 10500);
     ck_assert(counts("a", SHUNNED_PRESENT, 10600));
+    /* It was so since 6000; and it counts for as long again. */
     say_nothing(a, 11000);
-    ck_assert(!counts("a", SHUNNED_PRESENT, 11000));
-    ck_assert(counts("a", SHUNNED_ALL, 11000));
-    say(a, "p", RCACHE_CAUSE_UNREACHABLE, 12000);
-    ck_assert(counts("a", SHUNNED_PRESENT, 12000));
+    ck_assert(counts("a", SHUNNED_PRESENT, 13999));
+    ck_assert(!counts("a", SHUNNED_PRESENT, 14000));
+    ck_assert(counts("a", SHUNNED_ALL, 14000));
+    /* Again, and that is no new trouble: 14 s. */
+    say(a, "p", RCACHE_CAUSE_UNREACHABLE, 20000);
+    ck_assert(counts("a", SHUNNED_PRESENT, 20000));
+    say_nothing(a, 21000);
+    ck_assert(counts("a", SHUNNED_PRESENT, 33999));
+    ck_assert(!counts("a", SHUNNED_PRESENT, 34000));
 }
 END_TEST
 
