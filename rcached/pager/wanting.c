@@ -99,6 +99,9 @@ static void slab_look(const Pager *p, uint32_t slab, int disk, uint64_t now,
     }
     which = second ? !slots_counts(s, 0) : (unsigned)disk;
     from = leases_of(&p->leases, s, which);
+    if (!from || !lease_ready(from)) {
+        return;                 /* nothing can be copied from there */
+    }
     other = second ? from : leases_of(&p->leases, s, !which);
     if (slab_finds_place(p, slab, from, second ? NULL : from, now, room)) {
         w->kept++;

@@ -1438,6 +1438,10 @@ MUTATIONS = {
         "        } else if (lease_lacks_a_probe(p, l)) {",
         "        } else if (0 && lease_lacks_a_probe(p, l)) {",
         "unit-revoke"),
+    "room-for-copies-of-who-is-away": (
+        "rcached/pager/wanting.c",
+        "    if (!from || !lease_ready(from)) {\n",
+        "    if (!from) {\n", "unit-wanting"),
     "who-comes-and-goes-is-taken": (
         "arbiter/shunned.c",
         "           MIN(SHUNNED_MS, word->told_ms - MIN(word->since_ms, "

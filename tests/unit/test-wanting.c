@@ -61,7 +61,11 @@ static void set_up(void)
     slots_init(&p.slots);
     p.locations.copies = 2;
     for (unsigned i = 0; i < G_N_ELEMENTS(remote); i++) {
-        p.leases.entry[i] = lease_new(i, &table[i], &remote[i], 1);
+        Lease *l = lease_new(i, &table[i], &remote[i], 1);
+
+        l->claimed[0] = l->claimed[1] = true;
+        remote[i].state = REMOTE_UP;
+        p.leases.entry[i] = l;
     }
 }
 
@@ -113,6 +117,8 @@ START_TEST(second_copies)
     slab_at(4, 1, -1, true);
     unused[0] = unused[1] = unused[2] = 0;
     look(true, 3 * PAGES, -1, 0, 0);    /* beside several */
+    remote[0].state = REMOTE_DOWN;      /* nothing can be copied from there */
+    look(true, PAGES, 1, 0, 0);
     p.locations.copies = 1;
     look(true, 0, -1, 0, 0);
 }
