@@ -221,7 +221,7 @@ static void vm_start(Vm *vm)
  */
 static bool vm_has_parted(const Vm *vm, const PagerEnd *end)
 {
-    return vm->figures.leaving && !vm->wanted && !end->failed &&
+    return vm->parting && !vm->wanted && !end->failed &&
            !pager_process_adopted(vm->pager);
 }
 
@@ -239,7 +239,7 @@ static void vm_pager_ended(PagerProcess *proc, const PagerEnd *end,
     }
     pager_process_free(proc);
     vm->pager = NULL;
-    vm->wanted = false;
+    vm->wanted = vm->parting = false;
     vm_retry_ended(&vm->retry, end, g_get_monotonic_time());
     vm_figures_end(&vm->figures);
     vm->pagerless_since = g_get_monotonic_time();
@@ -362,6 +362,7 @@ void vm_keep_state(Vm *vm, int fd)
 void vm_stats(Vm *vm, const struct LinkStats *msg)
 {
     vm_figures_stats(&vm->figures, msg, g_get_monotonic_time());
+    vm->parting |= vm->figures.leaving;
 }
 
 void vm_heard(Vm *vm)

@@ -77,6 +77,8 @@ typedef struct Vm {
     VmRetry retry;              /* of pagers that failed */
     VmWaiting *waiting;         /* a connection that waits for its pager */
     bool wanted;                /* one has waited for this pager to leave */
+    bool parting;               /* this pager says farewell; its link may have
+                                 * ended, and .figures with it */
 
     struct Link *link;          /* the pager's link, or NULL */
     int state_fd;               /* of vm-state.h; -1: none, or no lease of it

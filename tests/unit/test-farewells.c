@@ -150,6 +150,7 @@ START_TEST(a_pager_that_said_farewell_is_not_followed)
     pid_t pager, vmm = vm_in_debt("web", &pager);
 
     vm_stats((Vm *)the_vm(), &leaving);
+    vm_linked((Vm *)the_vm(), NULL);    /* its link ends first */
     fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, no_vm, NULL));
     let_time_pass();
