@@ -108,7 +108,10 @@ static bool lease_is_back(const Pager *p, const Lease *l, uint64_t now)
     return lease_ready(l) && !copies_lease_is_given_up(&p->copies, l, now);
 }
 
-/* A stale place whose provider is back is of no use any more: it is spare. */
+/*
+ * A stale place whose provider is back is of no use any more: it is spare.  In
+ * an empty slab it lacks nothing, also where the other provider stays away.
+ */
 static void slab_take_back(Pager *p, uint32_t slab, unsigned which,
                            uint64_t now)
 {
@@ -117,14 +120,14 @@ static void slab_take_back(Pager *p, uint32_t slab, unsigned which,
     Lease *l = leases_of(&p->leases, s, which);
     const Lease *other = leases_of(&p->leases, s, !which);
 
-    if (!l || !lease_is_back(p, l, now) || !other || !lease_ready(other) ||
-        s->frozen) {
+    if (!l || !lease_is_back(p, l, now) || s->frozen) {
         return;
     }
     if (!s->nr_used) {
         location_clear(p, slab, which);
         revoke_spare(l, place.number, slab + 1);
-    } else if (p->moves.nr < MOVES_MAX && now >= other->move_at &&
+    } else if (other && lease_ready(other) && p->moves.nr < MOVES_MAX &&
+               now >= other->move_at &&
                copies_under_way(p) < COPIES_AT_ONCE &&
                !compare_keeps_off(p, slab)) {
         move_shed(p, slab, which, l);

@@ -343,6 +343,22 @@ START_TEST(what_is_back_is_spare)
 }
 END_TEST
 
+/* Nothing is in it: whoever has the other place has nothing to be asked for. */
+START_TEST(what_is_back_and_empty_is_spare_at_once)
+{
+    slab_at(0, 0, -1, 5);
+    slab_at(1, 0, -1, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        slots_set_place(&p.slots, i, 1, (SlotPlace) { 1, i, true });
+    }
+    p.leases.entry[0]->claimed[1] = false;
+    ticked(0, 0);
+    ck_assert(p.slots.slabs[0].place[1].stale);
+    ck_assert_uint_eq(p.slots.slabs[1].place[1].lease, SLOTS_NO_LEASE);
+    ck_assert_uint_eq(nr_shed, 0);
+}
+END_TEST
+
 START_TEST(one_copy_is_wanted)
 {
     slab_at(0, 0, 1, 5);
@@ -396,6 +412,7 @@ int main(void)
     tcase_add_test(tc, given_up_though_its_lease_is_ready);
     tcase_add_test(tc, time_without_a_look_proves_nothing);
     tcase_add_test(tc, what_is_back_is_spare);
+    tcase_add_test(tc, what_is_back_and_empty_is_spare_at_once);
     tcase_add_test(tc, one_copy_is_wanted);
     tcase_add_test(tc, the_better_copy_stays);
     suite_add_tcase(s, tc);
