@@ -14,7 +14,7 @@ typedef struct Word {
     uint32_t cause;             /* enum RcacheCause */
     uint64_t since_ms;
     uint64_t told_ms;           /* last */
-    bool still;                 /* its last heartbeat has said so */
+    uint64_t wrong_ms;          /* wrong bytes were last told of; 0: never */
 } Word;
 
 static void array_free(void *array)
@@ -26,11 +26,14 @@ void shunned_init(Shunned *shunned)
 {
     shunned->providers = g_hash_table_new_full(g_str_hash, g_str_equal,
                                                g_free, array_free);
+    shunned->beats = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                           g_free);
 }
 
 void shunned_deinit(Shunned *shunned)
 {
     g_clear_pointer(&shunned->providers, g_hash_table_unref);
+    g_clear_pointer(&shunned->beats, g_hash_table_unref);
 }
 
 /* Slow ones a pager avoids itself; one that lost pages can be had again. */
@@ -45,15 +48,35 @@ static bool word_holds(const Word *word, uint64_t now)
     return now - MIN(word->told_ms, now) <= SHUNNED_MS;
 }
 
-static bool word_counts(const Word *word, ShunnedWhat what, uint64_t now)
+/* It was in its requester's last heartbeat, which came a moment ago. */
+static bool word_is_said(const Shunned *shunned, const Word *word,
+                         uint64_t now)
+{
+    const uint64_t *beat = g_hash_table_lookup(shunned->beats,
+                                               word->requester);
+
+    return beat && word->told_ms == *beat &&
+           now - MIN(word->told_ms, now) <= SHUNNED_FRESH_MS;
+}
+
+static bool word_is_of_wrong(const Word *word, uint64_t now)
+{
+    return word->wrong_ms && now - MIN(word->wrong_ms, now) <= SHUNNED_MS;
+}
+
+static bool word_counts(const Shunned *shunned, const Word *word,
+                        ShunnedWhat what, uint64_t now)
 {
     if (!word_holds(word, now) || what == SHUNNED_ALL) {
         return word_holds(word, now);
     }
-    if (word->cause == RCACHE_CAUSE_WRONG) {
-        return what == SHUNNED_PRESENT;
+    if (what == SHUNNED_PRESENT && word_is_of_wrong(word, now)) {
+        return true;
     }
-    if (word->still && now - MIN(word->told_ms, now) <= SHUNNED_FRESH_MS) {
+    if (word->cause == RCACHE_CAUSE_WRONG) {
+        return false;
+    }
+    if (word_is_said(shunned, word, now)) {
         return true;
     }
     /* As long as it was said: who comes and goes is not taken each time. */
@@ -77,24 +100,6 @@ static Word *word_of(GArray *words, const char *requester)
     return &g_array_index(words, Word, words->len - 1);
 }
 
-/* What @requester has said before is not said any more, unless it is again. */
-static void words_of_before(const Shunned *shunned, const char *requester)
-{
-    GHashTableIter iter;
-    void *value;
-
-    g_hash_table_iter_init(&iter, shunned->providers);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        GArray *words = value;
-
-        for (guint i = 0; i < words->len; i++) {
-            Word *word = &g_array_index(words, Word, i);
-
-            word->still &= strcmp(word->requester, requester) != 0;
-        }
-    }
-}
-
 static void shunned_say(Shunned *shunned, const char *requester,
                         const WireBeatTrouble *t, uint64_t now)
 {
@@ -111,13 +116,18 @@ static void shunned_say(Shunned *shunned, const char *requester,
         word->since_ms = now - MIN(t->since_s * UINT64_C(1000), now);
     }
     word->told_ms = now;
-    word->still = true;
+    if (t->cause == RCACHE_CAUSE_WRONG) {
+        word->wrong_ms = now;
+    }
 }
 
 void shunned_beat(Shunned *shunned, const Hosts *hosts,
                   const Host *requester, uint64_t now)
 {
-    words_of_before(shunned, requester->name);
+    uint64_t *beat = g_new(uint64_t, 1);
+
+    *beat = now;
+    g_hash_table_replace(shunned->beats, g_strdup(requester->name), beat);
     for (guint i = 0; i < requester->troubles->len; i++) {
         const WireBeatTrouble *t = &g_array_index(requester->troubles,
                                                   WireBeatTrouble, i);
@@ -151,6 +161,12 @@ void shunned_expire(Shunned *shunned, uint64_t now)
             g_hash_table_iter_remove(&iter);
         }
     }
+    g_hash_table_iter_init(&iter, shunned->beats);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (now - MIN(*(uint64_t *)value, now) > SHUNNED_MS) {
+            g_hash_table_iter_remove(&iter);
+        }
+    }
 }
 
 /* How many hosts lease from it. */
@@ -165,21 +181,22 @@ static unsigned users_of(const Host *provider)
     return g_hash_table_size(seen);
 }
 
-static unsigned words_counting(const GArray *words, ShunnedWhat what,
-                               uint64_t now)
+static unsigned words_counting(const Shunned *shunned, const GArray *words,
+                               ShunnedWhat what, uint64_t now)
 {
     unsigned n = 0;
 
     for (guint i = 0; i < words->len; i++) {
-        n += word_counts(&g_array_index(words, Word, i), what, now);
+        n += word_counts(shunned, &g_array_index(words, Word, i), what, now);
     }
     return n;
 }
 
-static bool shunned_by_all(const GArray *words, const Host *provider,
-                           ShunnedWhat what, uint64_t now)
+static bool shunned_by_all(const Shunned *shunned, const GArray *words,
+                           const Host *provider, ShunnedWhat what,
+                           uint64_t now)
 {
-    unsigned n = words_counting(words, what, now);
+    unsigned n = words_counting(shunned, words, what, now);
 
     return n >= SHUNNED_MANY && 2 * n > users_of(provider);
 }
@@ -194,11 +211,11 @@ bool shunned_from(const Shunned *shunned, const Host *provider,
         const Word *word = &g_array_index(words, Word, i);
 
         if (!strcmp(word->requester, requester) &&
-            word_counts(word, what, now)) {
+            word_counts(shunned, word, what, now)) {
             return true;
         }
     }
-    return words && shunned_by_all(words, provider, what, now);
+    return words && shunned_by_all(shunned, words, provider, what, now);
 }
 
 /* The names of those that say it, a few of them, and the worst of it. */
@@ -245,6 +262,7 @@ char *shunned_text(const Shunned *shunned, const Host *provider,
                            "of it for %s", wire_cause_text(cause),
                            names->str,
                            (now - MIN(since_ms, now)) / 1000.0,
-                           shunned_by_all(words, provider, SHUNNED_ALL, now)
+                           shunned_by_all(shunned, words, provider,
+                                          SHUNNED_ALL, now)
                                ? "anybody" : "those hosts");
 }

@@ -17,9 +17,10 @@
  * That is for a choice.  Where there is none, a guest that needs room is worse
  * off without it than with a provider that was away a moment ago: what its
  * requester does not say any more is forgiven after as long as it was said, or
- * one that comes and goes would be taken each time that it comes.  And pages
- * with one copy are worse off than with a second one where a bit was flipped on
- * the way: for second copies wrong bytes are forgiven, too.
+ * one that comes and goes would be taken each time that it comes.  Wrong bytes
+ * are not forgiven, even where the requester has complained of something else
+ * since.  But pages with one copy are worse off than with a second one where a
+ * bit was flipped on the way: for second copies wrong bytes are forgiven, too.
  */
 #ifndef ARBITER_SHUNNED_H
 #define ARBITER_SHUNNED_H
@@ -43,6 +44,7 @@ typedef enum ShunnedWhat {
 
 typedef struct Shunned {
     GHashTable *providers;      /* name -> its GArray of words, owned */
+    GHashTable *beats;          /* requester -> ms of its last heartbeat */
 } Shunned;
 
 void shunned_init(Shunned *shunned);

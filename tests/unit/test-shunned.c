@@ -161,6 +161,12 @@ START_TEST(wrong_bytes_can_be_forgiven_for_a_copy)
     ck_assert(!counts("a", SHUNNED_BUT_WRONG, 20000));
     say_nothing(a, 21000);
     ck_assert(counts("a", SHUNNED_PRESENT, 20000 + SHUNNED_MS));
+    /* Nor does it make them good that it could not be reached after that. */
+    say(a, "p", RCACHE_CAUSE_UNREACHABLE, 22000);
+    say_nothing(a, 30000);
+    ck_assert(counts("a", SHUNNED_PRESENT, 20000 + SHUNNED_MS));
+    ck_assert(!counts("a", SHUNNED_PRESENT, 20001 + SHUNNED_MS));
+    ck_assert(!counts("a", SHUNNED_BUT_WRONG, 20000 + SHUNNED_MS));
     /* Those that others say count the same way. */
     say(b, "p", RCACHE_CAUSE_HUNG, 22000);
     say(c, "p", RCACHE_CAUSE_HUNG, 22000);
