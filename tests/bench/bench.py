@@ -321,6 +321,22 @@ class Bench:
             "ratio": round(value / floor, 3) if floor else None,
             "peers": {k: round(v, 3) for k, v in peers.items()}})
 
+    def run(self):
+        """All that were asked for; what one of them measured is not lost
+        when it, or another one, fails.  Return: the exit status"""
+        status = 0
+        for name in self.args.names:
+            try:
+                getattr(self, name.replace("-", "_"))()
+            except KeyboardInterrupt:
+                print(f"bench: {name}: interrupted", file=sys.stderr)
+                return 130
+            except (LabError, OSError,
+                    subprocess.SubprocessError) as error:
+                print(f"bench: {name}: {error}", file=sys.stderr)
+                status = 1
+        return status
+
     # --------------------------------------------------------- the benches
 
     def fault_latency(self):
@@ -616,20 +632,12 @@ def main():
         print(f"bench: {error}: how the host paces its connections is in the "
               "figures", file=sys.stderr)
     bench = Bench(args)
-    try:
-        for name in args.names:
-            getattr(bench, name.replace("-", "_"))()
-    except KeyboardInterrupt:
-        print("bench: interrupted", file=sys.stderr)
-        return 130
-    except (LabError, OSError, subprocess.SubprocessError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
+    status = bench.run()
     if args.json:
         print(json.dumps(bench.results, indent=2))
     else:
         bench.table()
-    return 0 if not args.check or bench.check() else 1
+    return status or (0 if not args.check or bench.check() else 1)
 
 
 if __name__ == "__main__":
