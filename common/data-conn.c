@@ -216,26 +216,36 @@ static void data_conn_send_done(RingOp *op, int res, bool more)
     data_conn_send_more(conn);
 }
 
-/* Point .iov at what is queued; return how many entries that takes. */
-static int data_conn_gather(DataConn *conn)
+static size_t data_conn_point(struct iovec *iov, const void *bytes,
+                              size_t skip, size_t len)
+{
+    *iov = (struct iovec) { (char *)bytes + skip, len };
+    return len;
+}
+
+/*
+ * Point .iov at what is queued, @room bytes at most; return how many entries
+ * that takes.
+ */
+static int data_conn_gather(DataConn *conn, size_t room)
 {
     int n = 0;
 
-    for (GList *l = conn->out.head; l && n + 2 <= DATA_CONN_IOV_MAX;
-         l = l->next) {
+    for (GList *l = conn->out.head;
+         l && room && n + 2 <= DATA_CONN_IOV_MAX; l = l->next) {
         OutFrame *f = l->data;
         size_t skip = f->sent;
 
         if (skip < f->head_len) {
-            conn->iov[n++] = (struct iovec) { f->head + skip,
-                                              f->head_len - skip };
+            room -= data_conn_point(&conn->iov[n++], f->head, skip,
+                                    MIN(f->head_len - skip, room));
             skip = 0;
         } else {
             skip -= f->head_len;
         }
-        if (f->data_len > skip) {
-            conn->iov[n++] = (struct iovec) { (char *)f->data + skip,
-                                              f->data_len - skip };
+        if (f->data_len > skip && room) {
+            room -= data_conn_point(&conn->iov[n++], f->data, skip,
+                                    MIN(f->data_len - skip, room));
         }
     }
     return n;
@@ -252,11 +262,17 @@ static void data_conn_send_more(DataConn *conn)
         !(conn->up || conn->tls)) {
         return;
     }
-    n = conn->tls ? data_conn_encrypt(conn) : data_conn_gather(conn);
+    n = conn->tls ? data_conn_encrypt(conn)
+                  : data_conn_gather(conn, SIZE_MAX);
     if (n > 0) {
         conn->msg = (struct msghdr) { .msg_iov = conn->iov, .msg_iovlen = n };
         ring_sendmsg(conn->ring, &conn->send, conn->fd, &conn->msg, 0);
     }
+}
+
+static void data_conn_flush(RingLater *later)
+{
+    data_conn_send_more(container_of(later, DataConn, flush));
 }
 
 /* --------------------------------------------------------------------- TLS */
@@ -326,10 +342,9 @@ static int data_conn_encrypt(DataConn *conn)
     int n = 0;
 
     if (conn->up && room) {
-        n = data_conn_gather(conn);
+        n = data_conn_gather(conn, room);
     }
     for (int i = 0; i < n; i++) {
-        conn->iov[i].iov_len = MIN(conn->iov[i].iov_len, room - len);
         len += conn->iov[i].iov_len;
     }
     if (len && tls_stream_write(conn->tls, conn->iov, n)) {
@@ -395,6 +410,7 @@ void data_conn_init(DataConn *conn, Ring *ring, const DataConnOps *ops,
         .fd = -1,
         .in_size = DATA_CONN_IN_SIZE,
         .in = g_malloc(DATA_CONN_IN_SIZE),
+        .flush.run = data_conn_flush,
     };
     g_queue_init(&conn->out);
     ring_op_init(&conn->connect, data_conn_connect_done);
@@ -405,7 +421,7 @@ void data_conn_init(DataConn *conn, Ring *ring, const DataConnOps *ops,
 
 void data_conn_deinit(DataConn *conn)
 {
-    g_assert(conn->fd < 0);
+    g_assert(conn->fd < 0 && !conn->flush.due);
     g_clear_pointer(&conn->in, g_free);
     g_clear_pointer(&conn->creds, tls_credentials_unref);
 }
@@ -475,7 +491,7 @@ void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
         wire_check_set(f->head, f->head_len);
     }
     g_queue_push_tail(&conn->out, f);
-    data_conn_send_more(conn);
+    ring_later(conn->ring, &conn->flush);
 }
 
 /* Every one of the whole frames there are in @bytes. */
@@ -506,5 +522,5 @@ void data_conn_send_bytes(DataConn *conn, const GByteArray *bytes)
         check_frames(f->head, f->head_len);
     }
     g_queue_push_tail(&conn->out, f);
-    data_conn_send_more(conn);
+    ring_later(conn->ring, &conn->flush);
 }

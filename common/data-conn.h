@@ -2,9 +2,10 @@
 /*
  * data-conn: one framed data connection to a provider, the asking end.
  *
- * Frames go out in order, several in one sendmsg, their page bytes
- * straight from the caller's buffer; what comes in is cut into frames and
- * handed on where it lies.  It knows heads and lengths, not what they are for.
+ * Frames go out in order, those that one turn of the loop has queued in one
+ * sendmsg (DATA_CONN_IOV_MAX), their page bytes straight from the caller's
+ * buffer; what comes in is cut into frames and handed on where it lies.  It
+ * knows heads and lengths, not what they are for.
  *
  * With data_conn_set_tls() all of that goes through TLS: connected() then comes
  * when the provider's certificate has been taken, and pages are encrypted
@@ -26,7 +27,7 @@
 #include "common/tls-stream.h"
 #include "common/wire.h"
 
-#define DATA_CONN_IOV_MAX 16
+#define DATA_CONN_IOV_MAX 64
 
 typedef struct DataConn DataConn;
 
@@ -51,6 +52,7 @@ struct DataConn {
     RingOp recv;
     RingOp send;
     RingOp end; /* delivers closed() from the loop */
+    RingLater flush;    /* sends what is queued */
     struct sockaddr_storage addr;
     uint8_t *in;
     size_t in_size, in_start, in_end;

@@ -22,6 +22,8 @@ struct Ring {
     unsigned in_flight;
     unsigned busy_us;
     bool defer;                 /* DEFER_TASKRUN: get_events runs completions */
+    RingLater *later;           /* first and last of those that are due */
+    RingLater **later_end;
 };
 
 _Static_assert(sizeof(((RingOp *)0)->when) == sizeof(struct __kernel_timespec),
@@ -43,6 +45,7 @@ Ring *ring_new(unsigned entries, int *errp)
         return NULL;
     }
     ring->defer = true;
+    ring->later_end = &ring->later;
     ret = io_uring_queue_init_params(entries, &ring->uring, &params);
     if (ret == -EINVAL) {
         /* Before Linux 6.1 neither flag exists. */
@@ -79,6 +82,30 @@ void ring_set_busy_poll(Ring *ring, unsigned us)
     ring->busy_us = us;
 }
 
+void ring_later(Ring *ring, RingLater *later)
+{
+    if (!later->due) {
+        later->due = true;
+        later->next = NULL;
+        *ring->later_end = later;
+        ring->later_end = &later->next;
+    }
+}
+
+static void ring_run_later(Ring *ring)
+{
+    while (ring->later) {
+        RingLater *later = ring->later;
+
+        ring->later = later->next;
+        if (!ring->later) {
+            ring->later_end = &ring->later;
+        }
+        later->due = false;
+        later->run(later);
+    }
+}
+
 static uint64_t monotonic_us(void)
 {
     struct timespec t;
@@ -109,6 +136,7 @@ int ring_run_once(Ring *ring, bool wait)
     struct io_uring_cqe *cqe;
     int ret, n = 0;
 
+    ring_run_later(ring);
     if (wait && io_uring_cq_ready(&ring->uring)) {
         wait = false;
     }
@@ -151,6 +179,7 @@ int ring_run_once(Ring *ring, bool wait)
 
 void ring_submit(Ring *ring)
 {
+    ring_run_later(ring);
     io_uring_submit(&ring->uring);
 }
 

@@ -27,6 +27,7 @@
 
 typedef struct Ring Ring;
 typedef struct RingOp RingOp;
+typedef struct RingLater RingLater;
 
 /**
  * RingDone - what an operation does when it is done
@@ -40,6 +41,20 @@ struct RingOp {
     RingDone *done;
     bool busy;
     struct { int64_t sec, nsec; } when;     /* of a timeout, kept here */
+};
+
+/**
+ * struct RingLater - something to be done before the kernel is next entered
+ * @run: does it; set by the owner; the rest is private to ring.c
+ *
+ * What one turn of a loop has to say to a connection can so be gathered, and
+ * goes in one system call.  It is embedded as a RingOp is, and zeroed but for
+ * @run.
+ */
+struct RingLater {
+    void (*run)(RingLater *later);
+    RingLater *next;
+    bool due;
 };
 
 /**
@@ -68,6 +83,13 @@ void ring_set_busy_poll(Ring *ring, unsigned us);
  * Return: callbacks run, or -errno
  */
 int ring_run_once(Ring *ring, bool wait);
+
+/**
+ * ring_later() - have @later run before the kernel is next entered, once
+ *
+ * It must live until then: at the latest until ring_run_once() is next called.
+ */
+void ring_later(Ring *ring, RingLater *later);
 
 /** ring_submit() - hand what was prepared to the kernel now */
 void ring_submit(Ring *ring);

@@ -32,6 +32,7 @@ typedef struct Armed {
 
 struct Ring {
     GPtrArray *armed;           /* of Armed, owned */
+    GQueue later;               /* of RingLater */
 };
 
 #define BEGIN_NS        (1000 * NS_PER_MS)
@@ -70,6 +71,7 @@ Ring *ring_new(unsigned entries, int *errp)
 void ring_free(Ring *ring)
 {
     g_ptr_array_free(ring->armed, TRUE);
+    g_queue_clear(&ring->later);
     g_free(ring);
 }
 
@@ -80,6 +82,14 @@ void ring_set_busy_poll(Ring *ring, unsigned us)
 void ring_op_init(RingOp *op, RingDone *done)
 {
     *op = (RingOp) { .done = done };
+}
+
+void ring_later(Ring *ring, RingLater *later)
+{
+    if (!later->due) {
+        later->due = true;
+        g_queue_push_tail(&ring->later, later);
+    }
 }
 
 static void arm(Ring *ring, RingOp *op, Armed armed)
@@ -198,8 +208,14 @@ static int run_what_is_done(Ring *ring)
 int ring_run_once(Ring *ring, bool wait)
 {
     uint64_t next = UINT64_MAX;
-    int run = run_what_is_done(ring);
+    RingLater *later;
+    int run;
 
+    while ((later = g_queue_pop_head(&ring->later))) {
+        later->due = false;
+        later->run(later);
+    }
+    run = run_what_is_done(ring);
     if (run || !wait) {
         return run;
     }

@@ -797,10 +797,27 @@ MUTATIONS = {
         "    if (!word_holds(word, now) || what == SHUNNED_ALL) {\n",
         "    if (!word_holds(word, now) || what < 9) {\n",
         "unit-shunned"),
+    "empty-and-stale-waits-for-the-dead": (
+        "rcached/pager/copies.c",
+        "    if (!l || !lease_is_back(p, l, now) || s->frozen) {\n",
+        "    if (!l || !lease_is_back(p, l, now) || s->frozen || !other ||\n"
+        "        !lease_ready(other)) {\n", "unit-copies"),
+    "a-system-call-for-each-request": (
+        "common/data-conn.c",
+        "    g_queue_push_tail(&conn->out, f);\n"
+        "    ring_later(conn->ring, &conn->flush);\n}\n\n/* Every",
+        "    g_queue_push_tail(&conn->out, f);\n"
+        "    data_conn_send_more(conn);\n}\n\n/* Every", "unit-data-conn"),
     "what-is-over-is-still-said": (
         "arbiter/shunned.c",
-        "            word->still &= strcmp(word->requester, requester) != 0;\n",
-        "            word->still &= *word->requester;\n", "unit-shunned"),
+        "    return beat && word->told_ms == *beat &&\n",
+        "    return beat &&\n", "unit-shunned"),
+    "wrong-bytes-are-forgotten": (
+        "arbiter/shunned.c",
+        "    if (what == SHUNNED_PRESENT && word_is_of_wrong(word, now)) {\n",
+        "    if (what == SHUNNED_PRESENT &&\n"
+        "        word->cause == RCACHE_CAUSE_WRONG && word->wrong_ms) {\n",
+        "unit-shunned"),
     "silence-is-no-only-copy": (
         "arbiter/whatif.c",
         "        vm->sole = vm->doubt ? vm->stored : vm->sole;\n", "",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A peer that answers what it has not received yet.  The sender of a request
- * takes its answer for leave to use the buffer again, and there will be other
- * bytes in it then, that are nobody else's.
+ * What goes out when, and a peer that answers what it has not received yet.
+ *
+ * The sender of a request takes its answer for leave to use the buffer again,
+ * and there will be other bytes in it then, that are nobody else's.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -49,7 +50,7 @@ static void turn(void)
     ck_assert_int_ge(ring_run_once(ring, false), 0);
 }
 
-static void set_up(void)
+static void set_up_idle(void)
 {
     struct sockaddr_storage to = { 0 };
     struct sockaddr_in *in = (struct sockaddr_in *)&to;
@@ -77,6 +78,12 @@ static void set_up(void)
     }
     peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     ck_assert_int_ge(peer, 0);
+}
+
+/* The same, and more has been asked for than goes at once. */
+static void set_up(void)
+{
+    set_up_idle();
     for (unsigned i = 0; i < NR; i++) {
         WireHead head = { .type = RCACHE_PUT, .count = RCACHE_BATCH_PAGES,
                           .tag = i };
@@ -161,10 +168,30 @@ START_TEST(tag_0_is_nobodys)
 }
 END_TEST
 
+/* A turn's requests are one packet: each is a system call, and wakes a
+ * provider, that the next page that somebody waits for pays for. */
+START_TEST(what_a_turn_asks_for_goes_at_once)
+{
+    static uint8_t in[2 * NR * (WIRE_HEAD_LEN + sizeof(RcacheSlot))];
+    const ssize_t want = NR * (WIRE_HEAD_LEN + sizeof(RcacheSlot));
+
+    for (unsigned i = 0; i < NR; i++) {
+        WireHead head = { .type = RCACHE_GET, .count = 1, .tag = i };
+        RcacheSlot slot = { 0 };
+
+        data_conn_send(&conn, &head, &slot, NULL, 0);
+    }
+    ck_assert_int_lt(recv(peer, in, sizeof(in), 0), 0);
+    turn();
+    ck_assert_int_eq(recv(peer, in, sizeof(in), 0), want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("data-conn");
     TCase *tc = tcase_create("answers");
+    TCase *turns = tcase_create("turns");
     SRunner *r = srunner_create(s);
     int failed;
 
@@ -173,6 +200,9 @@ int main(void)
     tcase_add_test(tc, answers_to_what_has_been_read_are_taken);
     tcase_add_test(tc, tag_0_is_nobodys);
     suite_add_tcase(s, tc);
+    tcase_add_checked_fixture(turns, set_up_idle, tear_down);
+    tcase_add_test(turns, what_a_turn_asks_for_goes_at_once);
+    suite_add_tcase(s, turns);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
     srunner_free(r);
