@@ -6,13 +6,15 @@
  * Commands are lines on stdin, each answered with a line of JSON:
  *   fill            write every page that has not been written
  *   fill-to N       the same, but no page from N on
- *   touch N         read N pages that are away, scattered; the latencies
+ *   touch N [US]    read N pages that are away, scattered, with a pause of so
+ *                   many microseconds after each; the latencies
  *   evict BYTES     and how long that took
  *   evict-to BYTES
  *   attach PID      kill that pager and go on with the next (attach.h)
  *   pause PID US    the same under load, after so many microseconds (pause.h)
  *   stats
  *   quit
+ * With --number it is another VM than the first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +53,9 @@ static void run_fill(Vmm *v, uint64_t end)
     printf("{\"pages\": %lu}\n", filled);
 }
 
-static void run_touch(Vmm *v, uint64_t want, uint64_t *cursor)
+/* @pause_us: after each; 0: a little one now and then */
+static void run_touch(Vmm *v, uint64_t want, uint64_t pause_us,
+                      uint64_t *cursor)
 {
     uint64_t *ns = g_new0(uint64_t, want + 1), n = 0, wrong = 0;
 
@@ -68,7 +72,9 @@ static void run_touch(Vmm *v, uint64_t want, uint64_t *cursor)
         value = *at;
         ns[n++] = measure_now() - start;
         wrong += value != page;
-        if (n % PAUSE_EVERY == 0) {
+        if (pause_us) {
+            usleep(pause_us);
+        } else if (n % PAUSE_EVERY == 0) {
             usleep(PAUSE_US);
         }
     }
@@ -121,8 +127,8 @@ static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
         run_fill(v, UINT64_MAX);
     } else if (sscanf(line, "fill-to %lu", &n) == 1) {
         run_fill(v, n);
-    } else if (sscanf(line, "touch %lu", &n) == 1) {
-        run_touch(v, n, cursor);
+    } else if (sscanf(line, "touch %lu %lu", &n, &us) >= 1) {
+        run_touch(v, n, us, cursor);
     } else if (sscanf(line, "evict-to %lu", &n) == 1) {
         run_evict(v, RCACHE_EVICT_TARGET, n);
     } else if (sscanf(line, "evict %lu", &n) == 1) {
@@ -166,12 +172,13 @@ int main(int argc, char **argv)
     if (argc < 2 || argv[1][0] == '-' || local_max > mem) {
         fprintf(stderr, "usage: bench-vmm SOCKET [--mem=MIB] "
                 "[--local-max=MIB] [--maxmem=MIB] [--copies=1|2] [--seal=1] "
-                "[--guest-cpu=N]\n");
+                "[--guest-cpu=N] [--number=N]\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     v->config = (VmmConfig) {
-        .socket = argv[1], .name = "bench", .uuid = { 0xbe, 0x9c, 1 },
+        .socket = argv[1], .name = "bench",
+        .uuid = { 0xbe, 0x9c, measure_option(argc, argv, "number", 1) },
         .pages = mem * MIB / RCACHE_PAGE_SIZE,
         .words = maxmem * MIB / RCACHE_PAGE_SIZE,
         .local_max = local_max * MIB / RCACHE_PAGE_SIZE,

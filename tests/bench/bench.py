@@ -31,6 +31,7 @@ import floodload  # noqa: E402
 import givebackload  # noqa: E402
 import guestload  # noqa: E402
 import maxmemload  # noqa: E402
+import neighbourload  # noqa: E402
 import ownnet  # noqa: E402
 import variantload  # noqa: E402
 from lab import (Authority, JsonSocket, LabError, Process,  # noqa: E402
@@ -52,6 +53,7 @@ TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.15),
            ("maxmem", "evict_cpu"): ("ratio <=", 1.05),
            ("maxmem", "fault_cpu"): ("ratio <=", 1.05),
            ("giveback", "time"): ("value <", 10),
+           ("neighbours", "p99"): ("ratio <=", 2.0),
            **{("floods", flood): ("ratio >=", 0.9)
               for flood in floodload.FLOODS},
            **{("floods", f"{flood}_lines"): ("value <=", 10)
@@ -119,8 +121,9 @@ class Product:
     """An arbiter, a requester with a guest, and a provider for each copy."""
 
     def __init__(self, bench, mem, local_max, maxmem=0, copies=1, seal=0,
-                 tls=False):
+                 tls=False, room=None):
         self.bench = bench
+        self.room = room or mem
         self.copies = copies
         self.seal = seal
         self.dir = tempfile.mkdtemp(prefix="rcached-bench-")
@@ -199,21 +202,24 @@ class Product:
             *(["--name", "arbiter"] if self.authority else []),
             "--heartbeat", "500"], self.path("arbiter.sock"))
         self.providers = [
-            self.rcached(name, cpus.provider, "--lend", f"{mem + 256}M",
+            self.rcached(name, cpus.provider, "--lend",
+                         f"{self.room + 256}M",
                          "--reserve", "256M")
             for name in ("provider", "provider2")[:self.copies]]
         self.requester = self.rcached("requester", cpus.pager, "--lend", "0")
         wait_for("the arbiter to know both hosts", self.hosts_known, 15)
         if local_max is None:
             return              # the guest is another one
-        self.vmm = Vmm([
+        self.vmm = self.guest(mem, local_max, f"--maxmem={maxmem}",
+                              f"--guest-cpu={cpus.guest}")
+        self.pager = wait_for("the pager", self.pager_pid)
+
+    def guest(self, mem, local_max, *options):
+        return Vmm([
             self.bench.program("tests", "bench", "bench-vmm"),
             self.path("requester", "vmm.sock"), f"--mem={mem}",
-            f"--local-max={local_max}", f"--maxmem={maxmem}",
-            f"--copies={self.copies}", f"--seal={self.seal}",
-            f"--guest-cpu={cpus.guest}"],
-            self.path("vmm.log"))
-        self.pager = wait_for("the pager", self.pager_pid)
+            f"--local-max={local_max}", f"--copies={self.copies}",
+            f"--seal={self.seal}", *options], self.path("vmm.log"))
 
     def hosts_known(self):
         sock = JsonSocket(self.path("arbiter.sock"))
@@ -380,8 +386,9 @@ class Bench:
                          statistics.median(r[key] for r in rounds) / 1e3,
                          floor, {**peers, **more})
 
-    def touch(self, product, pages):
-        done = product.vmm.ask(f"touch {pages}")
+    def touch(self, product, pages, pause_us=None):
+        done = product.vmm.ask(f"touch {pages}" +
+                               (f" {pause_us}" if pause_us else ""))
         if done["wrong"]:
             raise LabError(f"{done['wrong']} of {done['touched']} pages "
                            "were wrong")
@@ -474,6 +481,9 @@ class Bench:
     def attach(self):
         attachload.run(self, Product)
 
+    def neighbours(self):
+        neighbourload.run(self, Product)
+
     def floods(self):
         floodload.run(self, Product)
 
@@ -540,6 +550,7 @@ class Bench:
                  ("copies", "evict"), ("idle", "pager_memory")}
         want |= {("variants", f"{v}_{m}") for m in variantload.METRICS
                  for v in variantload.VARIANTS if v != "plain"}
+        want |= {("neighbours", m) for m in ("p50", "p99")}
         want |= {("maxmem", m) for m in
                  ("pager_memory", "pager_locked", "evict_cpu", "fault_cpu")}
         want |= {("arbiter-load", m) for m in
@@ -610,7 +621,7 @@ def arguments():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     known = ["fault-latency", "evict", "copies", "variants", "scan", "idle",
-             "maxmem",
+             "maxmem", "neighbours",
              "attach", "floods", "giveback", "guest-overhead", "arbiter-load",
              "arbiter-failover"]
     for name in args.names:
