@@ -7,13 +7,16 @@ it prints, and torture_plan.py for what a seed does.
 
 With two copies at most one host is away at a time, for any length, and the
 next one goes only when all pages are at two hosts again: then nothing may be
-lost, and every VM has to go on.  The VMs verify each page that they read.
+lost, and every VM has to go on.  One that goes for good stands still first, so
+that nothing is stored there alone while that is found out.  The VMs verify
+each page that they read.
 """
 import argparse
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +32,7 @@ import tasks
 # for (with one copy); how long it may take until all is at two copies again.
 STANDS, WHOLE = 60, 300
 QUIET = 1.5             # so long must nothing be missing
+HELD = 3                # VMs say once a second what they have where
 LONGEST = 60            # outage
 LOST_BY = re.compile(r"provider (\S+) has lost lease")
 FAULTS = (LabError, OSError, AssertionError, subprocess.SubprocessError)
@@ -174,6 +178,28 @@ class Torture:
                                "one copy: " + self.one_copy())
             yield
 
+    def held(self, event):
+        """A task: until the provider that is to be killed stands still, and
+        all VMs have said since that they have nothing at one host alone.
+        Pages may have been stored there alone after what they said last: they
+        say it once a second."""
+        while not self.over:
+            yield from self.whole()
+            process = self.events.provider(event).processes["rcached"]
+            process.popen.send_signal(signal.SIGSTOP)
+            end = time.monotonic() + HELD
+            while self.is_whole() and time.monotonic() < end:
+                yield
+            if self.is_whole() and not self.over:
+                return
+            process.popen.send_signal(signal.SIGCONT)
+
+    def is_whole(self):
+        """A pager that is stopped says nothing new."""
+        doing = [str(e.kind) for e in self.now_doing.values()]
+        return "freeze-pager" not in doing and all(
+            g.figures.is_whole() for g in self.guests)
+
     def one_copy(self):
         return ", ".join(f"{g.name}: {g.figures.one_copy} bytes, "
                          f"{g.figures.copying} to be copied"
@@ -185,7 +211,8 @@ class Torture:
             while time.monotonic() < self.began + event.at and not self.over:
                 yield
             if name == "host" and self.args.copies == 2 and not self.over:
-                yield from self.whole()
+                yield from (self.held(event) if str(event.kind) == "kill"
+                            else self.whole())
             if self.over:
                 self.skipped += 1
                 continue
