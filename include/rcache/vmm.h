@@ -187,6 +187,8 @@ enum RcacheVmmType {
     RCACHE_VMM_PROGRESS = 21,   /* pager, with STATS, of the VMM's command */
     RCACHE_VMM_DEVICE = 22,     /* VMM, in place of HELLO: open the device */
     RCACHE_VMM_DEVICE_ACK = 23, /* rcached; its body is HELLO_ACK's */
+    RCACHE_VMM_CPUS = 24,       /* VMM: how many vCPUs it has */
+    RCACHE_VMM_DELAYS = 25,     /* pager, once a second */
     RCACHE_VMM_NR_TYPES
 };
 
@@ -204,6 +206,7 @@ struct RcacheVmmHdr {
 #define RCACHE_VMM_F_COMMANDS   (1ull << 2)     /* CANCEL, PROGRESS */
 #define RCACHE_VMM_F_COPIES     (1ull << 3)     /* copies may be 2 */
 #define RCACHE_VMM_F_SEAL       (1ull << 4)     /* a key comes with STATE */
+#define RCACHE_VMM_F_DELAYS     (1ull << 5)     /* CPUS, DELAYS */
 
 struct RcacheVmmHello {
     struct RcacheVmmHdr hdr;
@@ -397,6 +400,48 @@ struct RcacheVmmStats {
 #define RCACHE_STATS_SIZE_1 \
     __builtin_offsetof(struct RcacheVmmStats, one_copy)
 
+struct RcacheVmmCpus {
+    struct RcacheVmmHdr hdr;
+    uint32_t vcpus;             /* that there are now */
+    uint32_t reserved;          /* 0 */
+};
+
+/* What a fault on a page that is away waits for, one after another. */
+enum RcachePhase {
+    RCACHE_PHASE_READ = 0,      /* read by the pager, not decided yet */
+    RCACHE_PHASE_QUEUE = 1,     /* room, or its provider's turn */
+    RCACHE_PHASE_SEND = 2,      /* the kernel has not got the GET yet */
+    RCACHE_PHASE_NETWORK = 3,   /* the answer has not begun to come */
+    RCACHE_PHASE_PROVIDER = 4,  /* of that, what the provider says it took */
+    RCACHE_PHASE_RECEIVE = 5,   /* the rest of the answer, and its turn */
+    RCACHE_PHASE_CHECK = 6,     /* authenticated and opened */
+    RCACHE_PHASE_INSTALL = 7,   /* put into the guest, which wakes it */
+    RCACHE_NR_PHASES = 8
+};
+
+#define RCACHE_DELAY_BUCKETS    17u
+
+/* Nanoseconds, since the pager's start and in the last minute. */
+struct RcacheDelay {
+    uint64_t total;
+    uint64_t recent;
+    /* Faults that took at most 1, 2, 5, 10, 20, 50, 100, 200, 500 us, 1, 2, 5,
+     * 10, 100 ms, 1, 10 s and no less than the one before; and longer. */
+    uint64_t bucket[RCACHE_DELAY_BUCKETS];
+};
+
+struct RcacheVmmDelays {
+    struct RcacheVmmHdr hdr;
+    uint32_t vcpus;             /* as CPUS says; 0: not said */
+    uint32_t threads;           /* that wait now for a page that is away */
+    uint64_t waited;            /* ns that threads have waited, all together, */
+    uint64_t waited_recent;     /* and in the last minute, which is as long */
+    uint64_t recent;            /* as this: ns; 0 at first */
+    uint64_t faults_recent;     /* .whole's in the last minute */
+    struct RcacheDelay whole;   /* fault read to guest woken */
+    struct RcacheDelay phase[RCACHE_NR_PHASES];     /* add up to it */
+};
+
 enum RcacheVmmEvent {
     RCACHE_EVENT_ATTACHED = 1,
     RCACHE_EVENT_WAITING = 2,   /* a fault has waited for over a second */
@@ -467,6 +512,9 @@ RCACHE_LAYOUT(RcacheVmmResult, 312);
 RCACHE_LAYOUT(RcacheVmmProgress, 40);
 RCACHE_LAYOUT(RcacheStatsLease, 96);
 RCACHE_LAYOUT(RcacheVmmStats, 1888);
+RCACHE_LAYOUT(RcacheVmmCpus, 32);
+RCACHE_LAYOUT(RcacheDelay, 152);
+RCACHE_LAYOUT(RcacheVmmDelays, 1432);
 RCACHE_LAYOUT(RcacheVmmEventMsg, 296);
 RCACHE_LAYOUT(RcacheVmmBalloon, 176);
 _Static_assert(__builtin_offsetof(struct RcacheState, discard_seq) == 104 &&
