@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/boot.h"
 #include "common/cleanup.h"
 #include "common/wire-check.h"
 
@@ -114,6 +115,8 @@ static bool data_conn_take_frames(DataConn *conn)
             return false;
         }
         conn->in_start += WIRE_HEAD_LEN + head.length;
+        head.came = conn->came;
+        conn->came = conn->received;
         conn->ops->frame(conn, &head, at + WIRE_HEAD_LEN);
         if (conn->closing) {
             return false;
@@ -155,6 +158,10 @@ static void data_conn_recv_done(RingOp *op, int res, bool more)
                                         : data_conn_end_reason(conn));
     } else {
         conn->bytes_in += res;
+        conn->received = boottime_ns();
+        if (conn->in_start == conn->in_end) {
+            conn->came = conn->received;
+        }
         if (conn->tls) {
             goes_on = data_conn_take_tls(conn, res);
         } else {
@@ -214,6 +221,9 @@ static void data_conn_send_done(RingOp *op, int res, bool more)
         data_conn_gone(conn, res);
     }
     data_conn_send_more(conn);
+    if (!ring_op_busy(&conn->send) && conn->ops->sent) {
+        conn->ops->sent(conn);
+    }
 }
 
 static size_t data_conn_point(struct iovec *iov, const void *bytes,

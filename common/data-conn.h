@@ -36,6 +36,8 @@ typedef struct DataConnOps {
     /* @payload lives until the callback returns */
     void (*frame)(DataConn *conn, const WireHead *head, const void *payload);
     void (*closed)(DataConn *conn, const char *reason);
+    /* The kernel has all frames that were queued; or NULL. */
+    void (*sent)(DataConn *conn);
 } DataConnOps;
 
 struct DataConn {
@@ -56,6 +58,8 @@ struct DataConn {
     struct sockaddr_storage addr;
     uint8_t *in;
     size_t in_size, in_start, in_end;
+    uint64_t received; /* ns, when bytes last came */
+    uint64_t came; /* ns, when the first byte at .in_start came */
     uint64_t bytes_in; /* moves while the other side is alive */
     GQueue out;        /* of OutFrame */
     struct iovec iov[DATA_CONN_IOV_MAX];

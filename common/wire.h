@@ -68,6 +68,8 @@ typedef struct WireHead {
     uint32_t check;             /* of a request; not checked here */
     uint64_t tag;
     uint64_t lease;
+    uint64_t came;              /* not on the wire: boottime_ns() when it came;
+                                 * of an answer, when it began to; or 0 */
 } WireHead;
 
 typedef struct WireClaimAck {

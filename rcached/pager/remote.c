@@ -206,6 +206,15 @@ static void remote_frame(DataConn *conn, const WireHead *head,
     }
 }
 
+static void remote_conn_sent(DataConn *conn)
+{
+    Remote *r = conn->owner;
+
+    if (conn == &r->fault && r->ops->sent) {
+        r->ops->sent(r);
+    }
+}
+
 static void remote_conn_closed(DataConn *conn, const char *reason)
 {
     Remote *r = conn->owner;
@@ -230,6 +239,7 @@ static const DataConnOps remote_conn_ops = {
     .connected = remote_connected,
     .frame = remote_frame,
     .closed = remote_conn_closed,
+    .sent = remote_conn_sent,
 };
 
 void remote_recheck(Remote *remote)

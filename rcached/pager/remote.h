@@ -37,6 +37,8 @@ typedef struct RemoteOps {
     uint64_t (*session)(Remote *remote);
     void (*up)(Remote *remote);
     void (*down)(Remote *remote, const char *reason);
+    /* The kernel has all GETs; or NULL. */
+    void (*sent)(Remote *remote);
     /* To the PING of .pinged on the fault connection; or NULL. */
     void (*pong)(Remote *remote);
     /* An answer; @payload lives until the callback returns. */
