@@ -318,7 +318,8 @@ WireError wire_head_decode(const void *bytes, WireSide side, WireHead *out)
     if (!rule || (side != WIRE_ANY && !(rule->to & (1 << side)))) {
         return WIRE_E_TYPE;
     }
-    if (raw.flags || (raw.check && !wire_type_is_checked(raw.type)) ||
+    if (raw.flags || (raw.check && !wire_type_is_checked(raw.type) &&
+                      raw.type != RCACHE_GET_REPLY) ||
         (!rule->data && (raw.lease || raw.epoch))) {
         return WIRE_E_RESERVED;
     }

@@ -65,7 +65,8 @@ typedef struct WireHead {
     uint16_t count;
     uint32_t length;            /* bytes of payload */
     uint32_t epoch;
-    uint32_t check;             /* of a request; not checked here */
+    uint32_t check;             /* of a request; not checked here.  Of
+                                 * GET_REPLY: ns that it took; 0: not said */
     uint64_t tag;
     uint64_t lease;
     uint64_t came;              /* not on the wire: boottime_ns() when it came;

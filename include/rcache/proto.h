@@ -40,6 +40,9 @@
 #define RCACHE_FEATURE_WHERE    (UINT64_C(1) << 10) /* of an arbiter: WHERE */
 #define RCACHE_FEATURE_NAMED    (UINT64_C(1) << 11) /* of a provider: MOVE */
                                                     /* has a RcacheMoveTo */
+#define RCACHE_FEATURE_SERVICE  (UINT64_C(1) << 12) /* of a requester: */
+                                                    /* GET_REPLY may say how */
+                                                    /* long it took */
 
 #define RCACHE_BATCH_PAGES      64u             /* in one PUT or GET */
 #define RCACHE_BATCH_FREES      1024u           /* slots in one FREE */
@@ -125,7 +128,9 @@ struct RcacheHdr {
     uint64_t tag;               /* of a request; its answer repeats it */
     uint64_t lease;             /* data: the lease; else 0 */
     uint32_t epoch;             /* data: its epoch; else 0 */
-    uint32_t check;             /* of requests, RCACHE_FEATURE_DIGEST; else 0 */
+    uint32_t check;             /* of requests, RCACHE_FEATURE_DIGEST; of */
+                                /* GET_REPLY, RCACHE_FEATURE_SERVICE: ns; */
+                                /* else 0 */
 } __attribute__((packed));
 
 enum RcacheRole {

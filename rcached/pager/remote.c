@@ -14,7 +14,8 @@
 #define RETRY_MIN_NS    (100 * NS_PER_MS)
 #define RETRY_MAX_NS    (2000 * NS_PER_MS)
 #define REMOTE_FEATURES (RCACHE_FEATURE_MOVE | RCACHE_FEATURE_DIGEST | \
-                         RCACHE_FEATURE_SUMS | RCACHE_FEATURE_NAMED)
+                         RCACHE_FEATURE_SUMS | RCACHE_FEATURE_NAMED | \
+                         RCACHE_FEATURE_SERVICE)
 #define PING_NS         (1000 * NS_PER_MS)
 /* No byte for so long although PINGs are out: hung or cut off. */
 #define SILENCE_NS      (8000 * NS_PER_MS)

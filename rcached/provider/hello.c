@@ -17,7 +17,8 @@
 #define PEER_PER_SESSION        16u
 #define HELLO_FEATURES          (RCACHE_FEATURE_MOVE | \
                                  RCACHE_FEATURE_DIGEST | \
-                                 RCACHE_FEATURE_SUMS | RCACHE_FEATURE_NAMED)
+                                 RCACHE_FEATURE_SUMS | \
+                                 RCACHE_FEATURE_NAMED | RCACHE_FEATURE_SERVICE)
 
 void hello_refuse(Peer *peer, enum RcacheStatus status, const char *text)
 {

@@ -111,6 +111,7 @@ bool peer_frame(Peer *peer, unsigned *cost, const char **why)
         return false;
     }
     head.check = 0;             /* it is the request's, not the answer's */
+    head.came = peer->came;
     peer->at += frame_need(&head);
     *cost += frame_charge(peer, &head);
     if (head.type == RCACHE_HELLO) {

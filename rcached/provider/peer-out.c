@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/boot.h"
 #include "common/wire-check.h"
 #include "rcached/provider/serving.h"
 
@@ -23,6 +24,17 @@ static void out_queue(Peer *peer, PeerOut *out)
     *peer->out_last = out;
     peer->out_last = &out->next;
     peer->nr_out++;
+}
+
+uint32_t peer_out_service(const Peer *peer, const WireHead *request)
+{
+    uint64_t now;
+
+    if (!(peer->features & RCACHE_FEATURE_SERVICE)) {
+        return 0;
+    }
+    now = boottime_ns();
+    return CLAMP(now - MIN(request->came, now), 1, UINT32_MAX);
 }
 
 PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages)

@@ -50,6 +50,12 @@ void peer_reply_sums(Peer *peer, const WireHead *request,
 /** peer_reply_frame() - queue an answer of its own bytes; takes @frame */
 void peer_reply_frame(Peer *peer, GByteArray *frame);
 
+/**
+ * peer_out_service() - the check of a GET_REPLY, RCACHE_FEATURE_SERVICE: how
+ * long it has taken since the GET came, in nanoseconds; or 0
+ */
+uint32_t peer_out_service(const Peer *peer, const WireHead *request);
+
 /** peer_out_new() - queue an answer with room for @pages; add them next */
 PeerOut *peer_out_new(Peer *peer, const WireHead *head, unsigned pages);
 

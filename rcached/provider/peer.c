@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/boot.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-frame.h"
 #include "rcached/provider/peer-out.h"
@@ -494,6 +495,7 @@ static void peer_rx_done(RingOp *op, int res, bool more)
     }
     if (res > 0) {
         peer->progress = peer->server->now;
+        peer->came = boottime_ns();
         if (peer->tls) {
             tls_stream_received(peer->tls, res);
         } else {

@@ -138,6 +138,7 @@ struct Peer {
     uint8_t *buf;
     size_t at;
     size_t len;
+    uint64_t came;              /* boottime_ns() of the last of that */
     struct msghdr rx_msg;
     PeerPut put;
     /* out */

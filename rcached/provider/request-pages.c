@@ -167,6 +167,7 @@ void request_get(Peer *peer, const WireHead *head,
         .tag = head->tag,
         .lease = head->lease,
         .epoch = head->epoch,
+        .check = peer_out_service(peer, head),
     };
     Asked asked;
     enum RcacheStatus status = asked_begin(peer, head, payload, &asked);

@@ -193,6 +193,7 @@ static void get_answer(SpillServe *serve)
         .type = RCACHE_GET_REPLY, .count = head->count,
         .length = head->count * WIRE_PAGE_SIZE, .tag = head->tag,
         .lease = head->lease, .epoch = head->epoch,
+        .check = peer_out_service(serve->peer, head),
     };
     PeerOut *out = peer_out_new(serve->peer, &reply, head->count);
 

@@ -8,6 +8,7 @@
 
 #include "spill-fixture.h"
 
+#include "common/boot.h"
 #include "common/wire-check.h"
 #include "common/wire-control.h"
 
@@ -112,6 +113,45 @@ START_TEST(digests_of_pages_in_both)
                     2, 12345);
     ck_assert_uint_gt(snapshot().spill_put_pages, 0);
     ck_assert_uint_lt(snapshot().spill_put_pages, 2 * RCACHE_BATCH_PAGES);
+}
+END_TEST
+
+/* What a GET's answer says of the time it took, and how long that was. */
+static uint32_t service_of(Client *client, RcacheSlot slot, uint64_t *most)
+{
+    g_autofree uint8_t *payload = NULL;
+    uint64_t begun = boottime_ns();
+    WireHead head;
+
+    client_send_slots(client, RCACHE_GET, &slot, 1);
+    ck_assert(client_try_recv(client, &head, &payload));
+    ck_assert_int_eq(head.type, RCACHE_GET_REPLY);
+    ck_assert_int_eq(head.status, RCACHE_OK);
+    *most = boottime_ns() - begun;
+    return head.check;
+}
+
+/* Whoever does not know it would end the connection. */
+START_TEST(how_long_a_get_has_taken)
+{
+    Client e = client_connect(provider_address(provider));
+    uint64_t most;
+    uint32_t ns;
+
+    e.features = RCACHE_FEATURE_SERVICE;
+    ck_assert_uint_eq(client_hello(&e, VM_A, 1), RCACHE_OK);
+    ck_assert_uint_eq(client_claim(&e, 1), RCACHE_OK);
+    spill_put(0, 2, 9);
+    ck_assert_uint_eq(service_of(&d, client_slot(&d, 0), &most), 0);
+    ns = service_of(&e, client_slot(&e, 0), &most);
+    ck_assert_uint_gt(ns, 0);
+    ck_assert_uint_le(ns, most);
+    spill_go_out();
+    ck_assert_uint_eq(service_of(&d, client_slot(&d, 0), &most), 0);
+    ns = service_of(&e, client_slot(&e, 0), &most);
+    ck_assert_uint_gt(ns, 0);
+    ck_assert_uint_le(ns, most);
+    client_close(&e);
 }
 END_TEST
 
@@ -264,6 +304,7 @@ int main(void)
     tcase_add_test(tc, digests_of_pages_in_memory);
     tcase_add_test(tc, digests_of_pages_in_the_file);
     tcase_add_test(tc, digests_of_pages_in_both);
+    tcase_add_test(tc, how_long_a_get_has_taken);
     tcase_add_test(tc, a_requester_without_the_feature);
     tcase_add_test(tc, a_changed_slot_harms_nobody);
     tcase_add_test(tc, a_changed_session_is_none);

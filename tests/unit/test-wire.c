@@ -227,6 +227,13 @@ START_TEST(head_status)
     head.type = RCACHE_PING;
     wire_head_encode(out->data, &head);
     ck_assert_int_eq(decode(&back), WIRE_E_RESERVED);
+    /* But for pages: how long they took stands there. */
+    head = (WireHead) {
+        .type = RCACHE_GET_REPLY, .count = 1, .length = 4096, .check = 77,
+    };
+    wire_head_encode(out->data, &head);
+    ck_assert_int_eq(decode(&back), WIRE_OK);
+    ck_assert_uint_eq(back.check, 77);
     /* Only data frames name a lease. */
     head = (WireHead) { .type = RCACHE_PING, .lease = 1 };
     wire_head_encode(out->data, &head);
