@@ -36,6 +36,9 @@ void arrival_passed(Pager *p, uint64_t page)
 {
     uint64_t other, since;
 
+    if (stalls_since(&p->delays.stalls, page)) {
+        stalls_end(&p->delays.stalls, page, pager_now());
+    }
     if (page_errors_end(&p->errors, page) &&
         !page_errors_oldest(&p->errors, &other, &since)) {
         report_event(p, RCACHE_EVENT_RECOVERED, REPORT_NO_PAGE,

@@ -208,15 +208,27 @@ void fault_page(Pager *p, uint64_t page, uint64_t now)
     fault_answer(p, page, false, now);
 }
 
+/* Does the thread go on to wait?  Not for a page that is mapped by now. */
+static void fault_stalls(Pager *p, uint32_t thread, uint64_t page,
+                         uint64_t now)
+{
+    enum RcachePageState state = page_state(table_load(&p->table, page));
+
+    if (state != RCACHE_HOT && state != RCACHE_ZAPPING) {
+        stalls_begin(&p->delays.stalls, thread, page, now);
+    }
+}
+
 void fault_poll(Pager *p)
 {
     uint64_t addr[UFFD_READ_MAX], page;
+    uint32_t thread[UFFD_READ_MAX];
     int n;
 
     do {
         uint64_t now;
 
-        n = uffd_read(p->guest.uffd, addr);
+        n = uffd_read(p->guest.uffd, addr, thread);
         if (n < 0) {
             pager_quit(p, "faults cannot be read: %s", g_strerror(-n));
             return;
@@ -229,6 +241,7 @@ void fault_poll(Pager *p)
         for (int i = 0; i < n; i++) {
             if (guest_page_of_address(&p->guest, addr[i], &page)) {
                 fault_page(p, page, now);
+                fault_stalls(p, thread[i], page, now);
             }
         }
     } while (n == UFFD_READ_MAX);

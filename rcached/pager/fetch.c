@@ -102,7 +102,8 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
     }
     *f = (Fetch) { .used = true, .page = page,
                    .word = page_begin(word, RCACHE_FETCHING),
-                   .started = now, .demand = demand };
+                   .demand = demand };
+    f->started = delays_begin(&p->delays, fetch_number(p, f), page, now);
     if (!table_step(&p->table, page, word, f->word)) {
         fetch_end(p, f);
         return -EAGAIN;
@@ -129,9 +130,11 @@ static void fetch_intruded(Pager *p, const Fetch *f, unsigned times)
 static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
 {
     unsigned intruders = 0;
-    int ret = install_bytes(&p->guest, f->page, bytes, &intruders);
-    uint64_t now;
+    uint64_t now = pager_now();
+    int ret;
 
+    delays_enter(&p->delays, fetch_number(p, f), RCACHE_PHASE_INSTALL, now);
+    ret = install_bytes(&p->guest, f->page, bytes, &intruders);
     if (intruders) {
         fetch_intruded(p, f, intruders);
     }
@@ -142,7 +145,9 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
         if (f->demand) {
             now = pager_now();
             p->report.counts->faults_remote++;
-            histogram_add(&p->report.fault_ns, now - f->started, now);
+            histogram_add(&p->report.fault_ns,
+                          delays_done(&p->delays, fetch_number(p, f), now),
+                          now);
         }
         fetch_end(p, f);
     } else if (arrival_failed(p, f->page, ret)) {
@@ -182,6 +187,7 @@ bool fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
     }
     page = seal_open(p->seal, f->page, &p->table.sides[f->page], bytes);
     if (!page) {
+        delays_enter(&p->delays, i, RCACHE_PHASE_QUEUE, pager_now());
         fetch_wrong(p, f, from);
         return false;
     }
@@ -221,6 +227,7 @@ void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
     if (f && !f->demand) {
         f->demand = true;
         f->started = now;
+        delays_wanted(&p->delays, fetch_number(p, f), now);
     }
 }
 

@@ -194,6 +194,7 @@ static bool get_send_but(Pager *p, Get *g, unsigned not)
     }
     *at = (GetAt) { .remote = l->remote, .serial = ++p->serial,
                     .sent = pager_now() };
+    delays_sent(&p->delays, g - p->locations.gets.get, at->sent);
     l->remote->unanswered++;
     passage_asked(&l->remote->passage, PASSAGE_GET, at->sent);
     slots_set_read(&p->slots, g->slot, true);
@@ -472,6 +473,8 @@ bool location_get_answer(Pager *p, Remote *remote, const WireHead *head,
     }
     histogram_add(&p->report.network_ns, now - at->sent, now);
     judge_add(&remote->judge, now - at->sent);
+    delays_answer(&p->delays, tag.index, head->came, head->check,
+                  !head->status && head->count == 1, now);
     providers_pages(remote, PASSAGE_GET, !head->status && head->count == 1, p);
     if (head->status == RCACHE_E_FENCED) {
         remote_close(remote, "the provider has a newer session of this VM");

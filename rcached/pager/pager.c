@@ -87,6 +87,7 @@ static void tick_done(RingOp *op, int res, bool more)
     own_disk_tick(p, now);
     command_tick(p, now);
     limit_tick(p);
+    delays_tick(&p->delays, now);
     uplink_tick(p, now);
     if (report_tick(p, now)) {
         command_progress(p);

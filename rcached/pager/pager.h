@@ -10,8 +10,8 @@
  * This header is the top object: each part keeps its state in a struct of its
  * own, declared in its own header, which says who else may touch it.  The pure
  * parts (page, table, clock, slots, seal, room-queue, fetch-queue, page-errors,
- * demand, judge, avoid) and the plumbing (guest-memory, uffd, remote, seqsock)
- * do not see this header.
+ * demand, judge, avoid, stalls, delays) and the plumbing (guest-memory, uffd,
+ * remote, seqsock) do not see this header.
  *
  * Invariants
  * - A page's bytes are in the memfd in the states of page_has_bytes(); a slot
@@ -35,6 +35,7 @@
 #include "rcached/pager/command.h"
 #include "rcached/pager/compare.h"
 #include "rcached/pager/copies.h"
+#include "rcached/pager/delays.h"
 #include "rcached/pager/evict.h"
 #include "rcached/pager/farewell.h"
 #include "rcached/pager/fault.h"
@@ -124,6 +125,7 @@ struct Pager {
     Faults faults;
     PageErrors errors;
     Fetches fetches;
+    Delays delays;
     Evictor evictor;
 };
 

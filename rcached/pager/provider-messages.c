@@ -106,10 +106,20 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
     }
 }
 
+static void provider_sent(Remote *remote)
+{
+    Pager *p = remote->owner;
+
+    if (delays_sending(&p->delays)) {
+        delays_handed(&p->delays, pager_now());
+    }
+}
+
 const RemoteOps provider_ops = {
     .session = provider_session,
     .up = provider_up,
     .down = provider_down,
+    .sent = provider_sent,
     .pong = provider_pong,
     .answer = provider_answer,
 };

@@ -204,6 +204,37 @@ void report_stats(Pager *p, struct RcacheVmmStats *s, uint64_t now)
     stats_copies(p, s);
 }
 
+static bool page_is_here(void *opaque, uint64_t page)
+{
+    Pager *p = opaque;
+    enum RcachePageState state = page_state(table_load(&p->table, page));
+
+    return state == RCACHE_HOT || state == RCACHE_ZAPPING ||
+           state == RCACHE_UNMANAGED;
+}
+
+void report_delays(Pager *p, struct RcacheVmmDelays *delays, uint64_t now)
+{
+    *delays = (struct RcacheVmmDelays) {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_DELAYS,
+                 .size = sizeof(*delays) },
+    };
+    stalls_sweep(&p->delays.stalls, page_is_here, p, now);
+    delays_fill(&p->delays, now, delays);
+}
+
+/* Once a second is enough, for they are of a minute. */
+static void delays_tell(Pager *p, uint64_t now)
+{
+    struct RcacheVmmDelays delays;
+
+    if (p->vmm.features & RCACHE_VMM_F_DELAYS && now >= p->report.delays_at) {
+        p->report.delays_at = now + NS_PER_SEC;
+        report_delays(p, &delays, now);
+        seqsock_send(&p->vmm.sock, &delays, sizeof(delays), -1);
+    }
+}
+
 /* One event when a fault has waited long, one when none does any more. */
 static void report_waiting(Pager *p, const struct RcacheVmmStats *s)
 {
@@ -236,6 +267,7 @@ bool report_tick(Pager *p, uint64_t now)
         stats.hdr.size = RCACHE_STATS_SIZE_1;
     }
     seqsock_send(&p->vmm.sock, &stats, stats.hdr.size, -1);
+    delays_tell(p, now);
     report_waiting(p, &stats);
     return true;
 }

@@ -21,6 +21,7 @@ typedef struct Pager Pager;
  * @fault_ns: how long guests waited for remote pages; fetch.c
  * @network_ns: how long providers took to answer a GET; fetch.c
  * @stats_at: ns, send figures to the VMM
+ * @delays_at: ns, send it what its guest waits for
  * @waiting: an event said that a fault has waited long
  */
 typedef struct Report {
@@ -28,11 +29,15 @@ typedef struct Report {
     Histogram fault_ns;
     Histogram network_ns;
     uint64_t stats_at;
+    uint64_t delays_at;
     bool waiting;
 } Report;
 
 /** report_stats() - the figures as they are now */
 void report_stats(Pager *p, struct RcacheVmmStats *stats, uint64_t now);
+
+/** report_delays() - what the guest waits for, as it is now */
+void report_delays(Pager *p, struct RcacheVmmDelays *delays, uint64_t now);
 
 /** report_tick() - send figures to the VMM if it is time; true: it was */
 bool report_tick(Pager *p, uint64_t now);

@@ -25,7 +25,7 @@ static int uffd_ioctl(int fd, unsigned long request, void *arg)
     return -EAGAIN;
 }
 
-int uffd_read(int fd, uint64_t *out)
+int uffd_read(int fd, uint64_t *out, uint32_t *thread)
 {
     struct uffd_msg msg[UFFD_READ_MAX];
     ssize_t len = read(fd, msg, sizeof(msg));
@@ -36,6 +36,7 @@ int uffd_read(int fd, uint64_t *out)
     }
     for (size_t i = 0; i < len / sizeof(msg[0]); i++) {
         if (msg[i].event == UFFD_EVENT_PAGEFAULT) {
+            thread[n] = msg[i].arg.pagefault.feat.ptid;
             out[n++] = msg[i].arg.pagefault.address &
                        ~(uint64_t)(RCACHE_PAGE_SIZE - 1);
         }

@@ -19,10 +19,11 @@
  * uffd_read() - addresses of the faults that are waiting to be read
  * @fd: a userfaultfd, O_NONBLOCK, as everywhere here
  * @out: at least UFFD_READ_MAX addresses, page aligned
+ * @thread: as many: whose fault it is; 0: the VMM has not asked the kernel
  *
  * Return: how many, 0 if there are none, or -errno
  */
-int uffd_read(int fd, uint64_t *out);
+int uffd_read(int fd, uint64_t *out, uint32_t *thread);
 
 /** uffd_register() - missing and minor faults of a range */
 int uffd_register(int fd, uint64_t start, uint64_t len);

@@ -56,7 +56,8 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
                                      RCACHE_VMM_F_AUTO |
                                      RCACHE_VMM_F_COMMANDS |
                                      RCACHE_VMM_F_COPIES |
-                                     RCACHE_VMM_F_SEAL),
+                                     RCACHE_VMM_F_SEAL |
+                                     RCACHE_VMM_F_DELAYS),
     };
 
     if (p->self.incarnation) {
@@ -230,6 +231,7 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
                          unsigned nr_fds)
 {
     const struct RcacheVmmEvict *evict = (const void *)hdr;
+    const struct RcacheVmmCpus *cpus = (const void *)hdr;
 
     if (p->vmm.refused) {
         if (hdr->type == RCACHE_VMM_START) {
@@ -257,6 +259,9 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
         break;
     case RCACHE_VMM_BALLOON:
         uplink_balloon(p, (const void *)hdr);
+        break;
+    case RCACHE_VMM_CPUS:
+        p->delays.vcpus = cpus->vcpus;
         break;
     case RCACHE_VMM_BLOCK_DEL:
         vmm_block_del(p, *(const struct RcacheVmmBlockDel *)hdr);
@@ -295,6 +300,7 @@ static size_t vmm_min_size(uint16_t type)
         [RCACHE_VMM_CANCEL] = sizeof(struct RcacheVmmStart),
         [RCACHE_VMM_BALLOON] = sizeof(struct RcacheVmmBalloon),
         [RCACHE_VMM_BYE] = sizeof(struct RcacheVmmStart),
+        [RCACHE_VMM_CPUS] = sizeof(struct RcacheVmmCpus),
     };
 
     return type < RCACHE_VMM_NR_TYPES ? size[type] : 0;
@@ -310,6 +316,7 @@ static bool vmm_in_order(const Pager *p, uint16_t type)
     case RCACHE_VMM_START:
     case RCACHE_VMM_BYE:
     case RCACHE_VMM_BALLOON:
+    case RCACHE_VMM_CPUS:
         return true;
     default:
         return p->attached;

@@ -45,7 +45,7 @@ uint64_t pager_resident(const Pager *pager)
     return resident;
 }
 
-int uffd_read(int fd, uint64_t *out)
+int uffd_read(int fd, uint64_t *out, uint32_t *thread)
 {
     return 0;
 }

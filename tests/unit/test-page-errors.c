@@ -35,7 +35,7 @@ static int tried(void)
     return answer;
 }
 
-int uffd_read(int fd, uint64_t *out)
+int uffd_read(int fd, uint64_t *out, uint32_t *thread)
 {
     return 0;
 }
