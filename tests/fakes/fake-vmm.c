@@ -57,10 +57,12 @@ typedef struct Run {
 /* One line, to be freed. */
 static char *stats_text(Vmm *v)
 {
+    struct RcacheVmmDelays d;
     struct RcacheVmmStats s;
 
     pthread_mutex_lock(&v->lock);
     s = v->stats;
+    d = v->delays;
     pthread_mutex_unlock(&v->lock);
     return g_strdup_printf(
            "{\"guest\": %lu, \"unmanaged\": %lu, \"untouched\": %lu, "
@@ -77,7 +79,8 @@ static char *stats_text(Vmm *v)
            "\"fetched_pages\": %lu, \"reconciled\": %d, "
            "\"copies\": %u, \"one_copy\": %lu, \"copying\": %lu, "
            "\"mismatches\": %lu, \"longest_ns\": %lu, "
-           "\"hopeless\": %u}\n",
+           "\"hopeless\": %u, \"vcpus\": %u, \"waited_ns\": %lu, "
+           "\"whole_ns\": %lu}\n",
            s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
            s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
            s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
@@ -87,7 +90,7 @@ static char *stats_text(Vmm *v)
            (int)v->attached, v->state->zap_seq, s.fetched_pages,
            s.hdr.flags & RCACHE_STATS_RECONCILED, s.copies, s.one_copy,
            s.copying, (uint64_t)v->mismatches, (uint64_t)v->longest_ns,
-           s.hopeless);
+           s.hopeless, d.vcpus, d.waited, d.whole.total);
 }
 
 static void print_stats(Vmm *v)

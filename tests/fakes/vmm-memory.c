@@ -210,7 +210,8 @@ static bool uffd_init(Vmm *vmm, GError **error)
 {
     struct uffdio_api api = {
         .api = UFFD_API,
-        .features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM,
+        .features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM |
+                    (vmm->config.old ? 0 : UFFD_FEATURE_THREAD_ID),
     };
     int dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 
@@ -226,6 +227,24 @@ static bool uffd_init(Vmm *vmm, GError **error)
         return failed(error, "userfaultfd");
     }
     return true;
+}
+
+uint32_t vmm_find_pins(const Vmm *v, const struct RcacheVmmZap *zap,
+                       uint32_t *pinned)
+{
+    uint64_t base = vmm_block_first(v, zap->block);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < zap->nr_ranges; i++) {
+        for (uint32_t k = 0; k < zap->range[i].count; k++) {
+            uint32_t page = zap->range[i].first + k;
+
+            if (v->pins[base + page] && n < RCACHE_ZAP_PAGES_MAX) {
+                pinned[n++] = page;
+            }
+        }
+    }
+    return n;
 }
 
 bool vmm_memory_init(Vmm *vmm, GError **error)

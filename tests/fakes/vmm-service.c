@@ -117,7 +117,8 @@ static bool send_hello(Service *s)
     } };
     size_t len = sizeof(msg.hello);
 
-    msg.hello.features |= RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES;
+    msg.hello.features |= RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES |
+                          (c->old ? 0 : RCACHE_VMM_F_DELAYS);
     if (!(c->bad & VMM_BAD_KEYLESS)) {
         msg.hello.features |= RCACHE_VMM_F_SEAL;
     }
@@ -220,6 +221,10 @@ static bool send_memory(Service *s)
     struct RcacheVmmStart start = {
         .hdr = header(RCACHE_VMM_START, sizeof(start)),
     };
+    struct RcacheVmmCpus cpus = {
+        .hdr = header(RCACHE_VMM_CPUS, sizeof(cpus)),
+        .vcpus = v->config.threads,
+    };
     int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     int fds[RCACHE_VMM_FDS_MAX] = {
         v->uffd, v->state_fd, pagemap,
@@ -233,7 +238,8 @@ static bool send_memory(Service *s)
     if (v->config.bad & VMM_BAD_MOVED) {
         move_tables(s);
     }
-    good = good && send_message(s, &start, sizeof(start), NULL, 0);
+    good = good && send_message(s, &start, sizeof(start), NULL, 0) &&
+           (v->config.old || send_message(s, &cpus, sizeof(cpus), NULL, 0));
     close(pagemap);
     if (v->config.rules_off & VMM_BREAK_UFFD && v->uffd >= 0) {
         close(v->uffd);
@@ -243,25 +249,6 @@ static bool send_memory(Service *s)
 }
 
 /* -------------------------------------------------------------- messages */
-
-/* The pages of a zap with write DMA in flight, as pages of the block. */
-static uint32_t zap_find_pins(const Vmm *v, const struct RcacheVmmZap *zap,
-                              uint32_t *pinned)
-{
-    uint64_t base = vmm_block_first(v, zap->block);
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < zap->nr_ranges; i++) {
-        for (uint32_t k = 0; k < zap->range[i].count; k++) {
-            uint32_t page = zap->range[i].first + k;
-
-            if (v->pins[base + page] && n < RCACHE_ZAP_PAGES_MAX) {
-                pinned[n++] = page;
-            }
-        }
-    }
-    return n;
-}
 
 static void zap_dawdle(const Vmm *v)
 {
@@ -291,7 +278,7 @@ static void do_zap(Service *s, const struct RcacheVmmZap *zap)
     }
     atomic_thread_fence(memory_order_seq_cst);
     if (!msg.done.status && !(v->config.rules_off & VMM_BREAK_PINS)) {
-        msg.done.nr_pinned = zap_find_pins(v, zap, msg.pinned);
+        msg.done.nr_pinned = vmm_find_pins(v, zap, msg.pinned);
     }
     msg.done.hdr = header(RCACHE_VMM_ZAP_DONE,
                           sizeof(msg.done) +
@@ -384,6 +371,11 @@ static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
         pthread_mutex_lock(&v->lock);
         v->stats = *(const struct RcacheVmmStats *)hdr;
         v->have_stats = true;
+        pthread_mutex_unlock(&v->lock);
+        break;
+    case RCACHE_VMM_DELAYS:
+        pthread_mutex_lock(&v->lock);
+        v->delays = *(const struct RcacheVmmDelays *)hdr;
         pthread_mutex_unlock(&v->lock);
         break;
     case RCACHE_VMM_BLOCK_DEL_ACK:

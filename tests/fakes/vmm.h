@@ -78,6 +78,8 @@ typedef struct VmmConfig {
     unsigned zap_delay_us;              /* the zapper is slow, at random */
     bool at_once;                       /* connect at once, as QEMU does */
     bool seal;                          /* pages are encrypted */
+    bool old;                           /* it says nothing of its vCPUs, and
+                                         * whose faults are is not known */
     unsigned rules_off;                 /* enum VmmBreak */
     unsigned bad;                       /* enum VmmBad */
 } VmmConfig;
@@ -122,6 +124,7 @@ typedef struct Vmm {
     pthread_mutex_t lock;               /* stats, request, result */
     pthread_cond_t changed;
     struct RcacheVmmStats stats;
+    struct RcacheVmmDelays delays;
     bool have_stats;
     struct RcacheVmmResult result;
     bool have_result;
@@ -155,6 +158,13 @@ uint64_t vmm_now_ns(void);
 
 /* ---- vmm-memory.c ---- */
 bool vmm_memory_init(Vmm *vmm, GError **error);
+
+/**
+ * vmm_find_pins() - the pages of a zap with write DMA in flight
+ * @pinned: pages of the block, RCACHE_ZAP_PAGES_MAX at most; returns how many
+ */
+uint32_t vmm_find_pins(const Vmm *vmm, const struct RcacheVmmZap *zap,
+                       uint32_t *pinned);
 
 /** vmm_memory_deinit() - the oracle's; guest RAM goes with the process */
 void vmm_memory_deinit(Vmm *vmm);
