@@ -133,6 +133,10 @@ struct LinkHeld {
     char provider[RCACHE_NAME_MAX];
 };
 
+/*
+ * Behind the leases follows, from a pager that is of a build that knows it,
+ * what the guest waits for: a struct RcacheVmmDelays.
+ */
 struct LinkStats {
     struct LinkHdr hdr;
     struct RcacheVmmStats stats;
@@ -142,7 +146,8 @@ struct LinkStats {
 };
 
 _Static_assert(sizeof(struct LinkStats) +
-               LINK_HELD_MAX * sizeof(struct LinkHeld) <= LINK_MSG_MAX,
+               LINK_HELD_MAX * sizeof(struct LinkHeld) +
+               sizeof(struct RcacheVmmDelays) <= LINK_MSG_MAX,
                "a message has room for all leases");
 
 struct LinkBalloon {

@@ -88,6 +88,18 @@ bool vm_figures_stuck(const VmFigures *figures, int64_t now)
     return vm_figures_age_ms(figures, now) >= RCACHE_FIGURES_MAX_MS;
 }
 
+/* What follows the leases; not of a pager of every build. */
+static void take_delays(VmFigures *figures, const struct LinkStats *msg)
+{
+    size_t before = sizeof(*msg) + msg->nr_held * sizeof(msg->held[0]);
+
+    figures->has_delays = msg->hdr.size >= before + sizeof(figures->delays);
+    if (figures->has_delays) {
+        memcpy(&figures->delays, (const char *)msg + before,
+               sizeof(figures->delays));
+    }
+}
+
 void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg,
                       int64_t now)
 {
@@ -98,6 +110,7 @@ void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg,
     figures->leaving = msg->attached == LINK_LEAVING;
     g_array_set_size(figures->held, 0);
     g_array_append_vals(figures->held, msg->held, msg->nr_held);
+    take_delays(figures, msg);
 }
 
 void vm_figures_balloon(VmFigures *figures, const struct LinkBalloon *msg,

@@ -35,6 +35,8 @@ typedef struct VmFigures {
     bool leaving;               /* the pager only gives leases back */
     struct RcacheVmmStats stats;
     GArray *held;               /* of struct LinkHeld */
+    bool has_delays;            /* the pager knows the next */
+    struct RcacheVmmDelays delays;
     bool has_balloon;
     struct RcacheVmmBalloon balloon;
     int64_t balloon_at;         /* g_get_monotonic_time() */

@@ -156,6 +156,7 @@ static void uplink_stats(Pager *p, uint64_t now)
     struct {
         struct LinkStats head;
         struct LinkHeld held[LINK_HELD_MAX];
+        struct RcacheVmmDelays room;    /* for it, behind the last of these */
     } msg = { 0 };
     const Lease *l;
     CopiesCount count = { 0 };
@@ -178,6 +179,10 @@ static void uplink_stats(Pager *p, uint64_t now)
         .magic = LINK_MAGIC, .type = LINK_STATS,
         .size = sizeof(msg.head) + n * sizeof(msg.held[0]),
     };
+    if (!farewell_leaves(&p->farewell)) {
+        report_delays(p, (void *)&msg.held[n], now);
+        msg.head.hdr.size += sizeof(msg.room);
+    }
     msg.head.attached = attached(p);
     msg.head.nr_held = n;
     seqsock_send(&p->uplink.sock, &msg, msg.head.hdr.size, -1);

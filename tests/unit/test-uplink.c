@@ -41,6 +41,11 @@ void report_stats(Pager *pager, struct RcacheVmmStats *s, uint64_t now)
 {
 }
 
+void report_delays(Pager *pager, struct RcacheVmmDelays *delays, uint64_t now)
+{
+    *delays = (struct RcacheVmmDelays) { .vcpus = 3 };
+}
+
 void copies_count(const Pager *pager, CopiesCount *out)
 {
     memset(out, 0, sizeof(*out));
@@ -78,7 +83,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
-        lease_free(p.leases.entry[i]);
+        g_clear_pointer(&p.leases.entry[i], lease_free);
     }
 }
 
@@ -92,6 +97,24 @@ START_TEST(all_leases_are_told)
     for (unsigned i = 0; i < RCACHE_NR_LEASES; i++) {
         ck_assert_uint_eq(sent.stats.held[LOSSES_MAX + i].lease, LEASE + i);
     }
+}
+END_TEST
+
+/* What the guest waits for stands behind the last lease, however many. */
+START_TEST(delays_follow_the_leases)
+{
+    struct RcacheVmmDelays delays;
+    size_t before;
+
+    for (unsigned i = 1; i < RCACHE_NR_LEASES; i++) {
+        g_clear_pointer(&p.leases.entry[i], lease_free);
+    }
+    uplink_tick(&p, NS_PER_SEC);
+    ck_assert_uint_eq(sent.stats.nr_held, LOSSES_MAX + 1);
+    before = sizeof(sent.stats) + (LOSSES_MAX + 1) * sizeof(struct LinkHeld);
+    ck_assert_uint_eq(sent_len, before + sizeof(delays));
+    memcpy(&delays, sent.bytes + before, sizeof(delays));
+    ck_assert_uint_eq(delays.vcpus, 3);
 }
 END_TEST
 
@@ -109,6 +132,8 @@ START_TEST(who_leaves_says_so)
     uplink_tick(&p, 5 * NS_PER_SEC);
     ck_assert_uint_eq(sent.stats.attached, LINK_LEAVING);
     ck_assert_uint_eq(sent.stats.nr_held, RCACHE_NR_LEASES);
+    ck_assert_uint_eq(sent_len, sizeof(sent.stats) +
+                      RCACHE_NR_LEASES * sizeof(struct LinkHeld));
 }
 END_TEST
 
@@ -131,6 +156,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, all_leases_are_told);
+    tcase_add_test(tc, delays_follow_the_leases);
     tcase_add_test(tc, who_leaves_says_so);
     tcase_add_test(tc, who_has_no_daemon_looks_for_none);
     suite_add_tcase(s, tc);

@@ -26,6 +26,37 @@ static void report(int64_t now)
     vm_figures_stats(&figures, &msg, now);
 }
 
+/* A pager of an older build says nothing of delays, one of a newer may say
+ * more than is known here. */
+START_TEST(delays_of_pagers_of_other_builds)
+{
+    struct {
+        struct LinkStats stats;
+        struct LinkHeld held[2];
+        struct RcacheVmmDelays delays;
+        uint64_t more;
+    } msg = {
+        .stats = { .attached = 1, .nr_held = 2 }, .delays = { .vcpus = 6 },
+    };
+    size_t without = sizeof(msg.stats) + sizeof(msg.held);
+
+    msg.stats.hdr.size = without;
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert(!figures.has_delays);
+    msg.stats.hdr.size = without + sizeof(msg.delays);
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert(figures.has_delays);
+    ck_assert_uint_eq(figures.delays.vcpus, 6);
+    ck_assert_uint_eq(figures.held->len, 2);
+    msg.stats.hdr.size = sizeof(msg);
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert_uint_eq(figures.delays.vcpus, 6);
+    msg.stats.hdr.size = without + sizeof(msg.delays) - 1;
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert(!figures.has_delays);
+}
+END_TEST
+
 START_TEST(without_a_pager_nobody_is_late)
 {
     ck_assert_uint_eq(vm_figures_age_ms(&figures, 100 * SECOND), 0);
@@ -95,6 +126,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, delays_of_pagers_of_other_builds);
     tcase_add_test(tc, without_a_pager_nobody_is_late);
     tcase_add_test(tc, a_pager_that_never_reports_is_stuck);
     tcase_add_test(tc, a_report_makes_it_well_again);
