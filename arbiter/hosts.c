@@ -271,11 +271,26 @@ Host *hosts_renamed(const Hosts *hosts, const char *name,
 
 /* ------------------------------------------------------------- heartbeats */
 
+/* They come in the order of their guests, so that none is looked for twice. */
+static void delays_take(GArray *guests, const WireDelays *delays, guint *at)
+{
+    while (*at < guests->len) {
+        WireBeatGuest *g = &g_array_index(guests, WireBeatGuest, (*at)++);
+
+        if (!memcmp(g->vm, delays->vm, sizeof(g->vm))) {
+            g->has_delays = true;
+            g->delays = delays->delays;
+            return;
+        }
+    }
+}
+
 static WireError beat_read(Host *beat, const void *payload, size_t len)
 {
     WireBeatIter iter;
     WireSection section;
     WireError err;
+    guint guest = 0;
 
     g_array_set_size(beat->guests, 0);
     g_array_set_size(beat->leases, 0);
@@ -302,6 +317,9 @@ static WireError beat_read(Host *beat, const void *payload, size_t len)
             break;
         case RCACHE_SECTION_TROUBLE:
             g_array_append_val(beat->troubles, section.trouble);
+            break;
+        case RCACHE_SECTION_DELAYS:
+            delays_take(beat->guests, &section.delays, &guest);
             break;
         }
     }

@@ -292,6 +292,14 @@ static WireError beat_trouble_decode(const uint8_t *bytes,
     return WIRE_OK;
 }
 
+bool wire_beat_delays(GByteArray *out, guint start, const WireBeatGuest *guest)
+{
+    g_autoptr(GByteArray) raw = g_byte_array_new();
+
+    wire_delays_append(raw, guest->vm, &guest->delays);
+    return beat_append(out, start, RCACHE_SECTION_DELAYS, raw->data, raw->len);
+}
+
 const char *wire_cause_text(uint32_t cause)
 {
     static const char *const texts[] = {
@@ -327,6 +335,8 @@ static size_t section_size(uint16_t type)
         return sizeof(struct RcacheBeatTerm);
     case RCACHE_SECTION_TROUBLE:
         return sizeof(struct RcacheBeatTrouble);
+    case RCACHE_SECTION_DELAYS:
+        return WIRE_DELAYS_MIN;
     default:
         return 0;
     }
@@ -347,6 +357,8 @@ static WireError section_decode(const uint8_t *bytes, size_t len,
         return beat_term_decode(bytes, &out->term);
     case RCACHE_SECTION_TROUBLE:
         return beat_trouble_decode(bytes, &out->trouble);
+    case RCACHE_SECTION_DELAYS:
+        return wire_delays_decode(bytes, len, &out->delays);
     }
     return WIRE_E_SECTION;
 }

@@ -3,7 +3,7 @@
 #ifndef RCACHE_WIRE_BEAT_H
 #define RCACHE_WIRE_BEAT_H
 
-#include "common/wire.h"
+#include "common/wire-delays.h"
 
 typedef struct WireBeatHost {
     uint64_t seq;
@@ -48,6 +48,9 @@ typedef struct WireBeatGuest {
     uint32_t copies;            /* that the VM wants; never 0 once decoded */
     uint64_t one_copy;          /* of remote: with one live copy or none */
     uint64_t repairing;         /* of remote: still to be copied */
+    /* Of a section of its own: */
+    bool has_delays;
+    struct RcacheVmmDelays delays;
 } WireBeatGuest;
 
 typedef struct WireBeatLease {
@@ -86,6 +89,7 @@ typedef struct WireSection {
         WireBeatLease lease;    /* LEASE and HELD */
         WireBeatTerm term;      /* TERM */
         WireBeatTrouble trouble;        /* TROUBLE */
+        WireDelays delays;      /* DELAYS */
     };
 } WireSection;
 
@@ -125,6 +129,8 @@ bool wire_beat_lease(GByteArray *out, guint start, enum RcacheSectionType type,
 bool wire_beat_term(GByteArray *out, guint start, const WireBeatTerm *term);
 bool wire_beat_trouble(GByteArray *out, guint start,
                        const WireBeatTrouble *trouble);
+bool wire_beat_delays(GByteArray *out, guint start,
+                      const WireBeatGuest *guest);
 
 /** wire_beat_end() - write the frame's length; it can be sent now */
 void wire_beat_end(GByteArray *out, guint start);

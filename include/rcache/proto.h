@@ -335,8 +335,11 @@ enum RcacheSectionType {
     RCACHE_SECTION_LEASE = 3,           /* a lease this provider has given */
     RCACHE_SECTION_HELD = 4,            /* a lease a VM here makes use of */
     RCACHE_SECTION_TERM = 5,            /* a term of the prediction */
-    RCACHE_SECTION_TROUBLE = 6          /* what a VM here finds wrong with a */
+    RCACHE_SECTION_TROUBLE = 6,         /* what a VM here finds wrong with a */
                                         /* provider */
+    RCACHE_SECTION_DELAYS = 7           /* what the guest of a VM waits for: */
+                                        /* numbers of any length, not a */
+                                        /* structure */
 };
 
 struct RcacheSection {

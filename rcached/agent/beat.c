@@ -31,6 +31,18 @@ static unsigned append_leases(GByteArray *out, guint start,
     return left;
 }
 
+/* The last, since all others matter more: it has what room they leave. */
+static void append_delays(GByteArray *out, guint start, const GArray *guests)
+{
+    for (unsigned i = 0; i < guests->len; i++) {
+        const WireBeatGuest *g = &g_array_index(guests, WireBeatGuest, i);
+
+        if (g->has_delays) {
+            wire_beat_delays(out, start, g);
+        }
+    }
+}
+
 unsigned beat_build(GByteArray *out, uint64_t seq, const BeatInput *in)
 {
     guint start = wire_beat_begin(out);
@@ -52,6 +64,7 @@ unsigned beat_build(GByteArray *out, uint64_t seq, const BeatInput *in)
     }
     left += append_leases(out, start, RCACHE_SECTION_HELD, in->held);
     left += append_leases(out, start, RCACHE_SECTION_LEASE, in->leases);
+    append_delays(out, start, in->guests);
     wire_beat_end(out, start);
     return left;
 }

@@ -114,6 +114,14 @@ static void check_grant_ack(const Frame *f, GByteArray *out)
     }
 }
 
+static bool beat_delays(GByteArray *out, guint start, const WireDelays *delays)
+{
+    WireBeatGuest guest = { .delays = delays->delays };
+
+    memcpy(guest.vm, delays->vm, sizeof(guest.vm));
+    return wire_beat_delays(out, start, &guest);
+}
+
 static void check_beat(const Frame *f, GByteArray *out)
 {
     WireBeatIter iter;
@@ -143,6 +151,9 @@ static void check_beat(const Frame *f, GByteArray *out)
             break;
         case RCACHE_SECTION_TROUBLE:
             room = wire_beat_trouble(out, start, &section.trouble);
+            break;
+        case RCACHE_SECTION_DELAYS:
+            room = beat_delays(out, start, &section.delays);
             break;
         }
         g_assert(room);

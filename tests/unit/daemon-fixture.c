@@ -77,6 +77,10 @@ static void on_heartbeat(FakeArbiter *a, const WireHead *head,
             a->trouble = s.trouble;
             a->nr_troubles++;
             break;
+        case RCACHE_SECTION_DELAYS:
+            a->delays = s.delays;
+            a->nr_delays++;
+            break;
         }
     }
     ck_assert_int_eq(err, WIRE_OK);

@@ -39,7 +39,8 @@ typedef struct FakeArbiter {
     unsigned nr_troubles;
     WireBeatTrouble trouble;    /* the last one */
     int64_t terms;              /* their sum */
-    unsigned nr_guests, nr_held, nr_leases;
+    unsigned nr_guests, nr_held, nr_leases, nr_delays;
+    WireDelays delays;
     WireBeatGuest guest;
     WireBeatLease held, lease;
     uint64_t last_seq;

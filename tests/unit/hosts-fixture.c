@@ -107,6 +107,11 @@ void hosts_fixture_beat(Hosts *hosts, Host *host, HostsSaid *said,
     for (unsigned i = 0; i < said->nr_troubles; i++) {
         ck_assert(wire_beat_trouble(frame, start, &said->trouble[i]));
     }
+    for (unsigned i = 0; i < said->nr_guests; i++) {
+        if (said->guest[i].has_delays) {
+            ck_assert(wire_beat_delays(frame, start, &said->guest[i]));
+        }
+    }
     wire_beat_end(frame, start);
     ck_assert_msg(hosts_beat(hosts, host, frame->data + WIRE_HEAD_LEN,
                              frame->len - WIRE_HEAD_LEN, now, &why) ==

@@ -127,6 +127,82 @@ START_TEST(beat_trouble_bytes)
 }
 END_TEST
 
+static void delays_sample(WireBeatGuest *guest)
+{
+    *guest = (WireBeatGuest) { .vm = { 7 }, .delays = {
+        .vcpus = 4, .threads = 1, .waited = 300, .waited_recent = UINT64_MAX,
+        .recent = 127, .faults_recent = 128, .whole = { .total = 1 },
+    } };
+    guest->delays.phase[RCACHE_NR_PHASES - 1].bucket[
+        RCACHE_DELAY_BUCKETS - 1] = 5;
+}
+
+/* Numbers of as many bytes as they need. */
+START_TEST(beat_delays_bytes)
+{
+    static const uint8_t golden[] = {
+        7, 0, 0, 0, 204, 0, 0, 0,                       /* type, length */
+        7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        4, 1, 0xac, 2,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+        127, 0x80, 1, 1, 0,
+        [211] = 5,
+    };
+    WireBeatHost host = { .seq = 1 };
+    WireSection section;
+    WireBeatGuest guest;
+    WireBeatIter iter;
+    WireError err;
+    guint start = wire_beat_begin(out), at;
+
+    delays_sample(&guest);
+    ck_assert(wire_beat_host(out, start, &host));
+    at = out->len;
+    ck_assert(wire_beat_delays(out, start, &guest));
+    ck_assert_uint_eq(out->len - at, sizeof(golden));
+    ck_assert_mem_eq(out->data + at, golden, sizeof(golden));
+    wire_beat_iter_init(&iter, out->data + H, out->len - H);
+    ck_assert(wire_beat_next(&iter, &section, &err));
+    ck_assert(wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(section.type, RCACHE_SECTION_DELAYS);
+    ck_assert_mem_eq(section.delays.vm, guest.vm, sizeof(guest.vm));
+    ck_assert_mem_eq(&section.delays.delays, &guest.delays,
+                     sizeof(guest.delays));
+    ck_assert(!wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(err, WIRE_OK);
+}
+END_TEST
+
+/* A later version may have more phases, and an earlier one fewer; what ends in
+ * a number, or is none, is no section. */
+START_TEST(beat_delays_of_others)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    const unsigned phase = 2 + RCACHE_DELAY_BUCKETS;
+    WireDelays got;
+    WireBeatGuest guest;
+
+    delays_sample(&guest);
+    wire_delays_append(bytes, guest.vm, &guest.delays);
+    ck_assert_int_eq(wire_delays_decode(bytes->data, bytes->len - phase, &got),
+                     WIRE_OK);
+    ck_assert_uint_eq(got.delays.waited_recent, UINT64_MAX);
+    ck_assert_uint_eq(got.delays.phase[RCACHE_NR_PHASES - 1].bucket[
+        RCACHE_DELAY_BUCKETS - 1], 0);
+    ck_assert_int_eq(wire_delays_decode(bytes->data, bytes->len - 1, &got),
+                     WIRE_E_SECTION);
+    ck_assert_int_eq(wire_delays_decode(bytes->data, WIRE_DELAYS_MIN, &got),
+                     WIRE_E_SECTION);
+    g_byte_array_append(bytes, (const guint8 *)"more phases", 11);
+    ck_assert_int_eq(wire_delays_decode(bytes->data, bytes->len, &got),
+                     WIRE_OK);
+    ck_assert_mem_eq(&got.delays, &guest.delays, sizeof(guest.delays));
+    bytes->data[29]++;                          /* of 64 bits and one more */
+    ck_assert_int_eq(wire_delays_decode(bytes->data, bytes->len, &got),
+                     WIRE_E_SECTION);
+}
+END_TEST
+
 /* A heartbeat of one more section, of which the last @cut bytes are missing. */
 static bool section_cut(const uint8_t *bytes, size_t len, size_t cut,
                         WireSection *section)
@@ -329,6 +405,8 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, beat_round_trip);
     tcase_add_test(tc, beat_trouble_bytes);
+    tcase_add_test(tc, beat_delays_bytes);
+    tcase_add_test(tc, beat_delays_of_others);
     tcase_add_test(tc, beat_guest_copies);
     tcase_add_test(tc, beat_guest_seal);
     tcase_add_test(tc, beat_host_daemon);
