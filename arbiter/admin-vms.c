@@ -10,17 +10,22 @@
 #include "arbiter/status.h"
 #include "common/admin-call.h"
 #include "common/copies.h"
+#include "common/delay-figures.h"
 #include "common/json-set.h"
 #include "common/saturate.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
 
 #define BALLOON_OLD_MS  60000u
+/* Beyond so many VMs the answer would be too long with all that they wait for;
+ * a host says it of its own. */
+#define DELAYS_MAX      5000u
 
 typedef struct Look {
     const Arbiter *arbiter;
     const Elsewhere *elsewhere;
     uint64_t now;
+    bool delays;                /* there is room for them */
 } Look;
 
 static const char *guest_state(const Look *look, const Host *host,
@@ -212,6 +217,7 @@ static JsonObject *guest_object(const Look *look, const Host *host,
     trouble_set_sums(o, host->troubles, g->vm);
     json_set_text(o, "seal", wire_beat_seal(g));
     copies_set(o, g);
+    delay_set(o, g->has_delays ? &g->delays : NULL, look->delays);
     json_object_set_array_member(o, "providers",
                                  guest_providers(look, host, g->vm));
     return o;
@@ -238,7 +244,7 @@ JsonNode *admin_vms_run(JsonObject *args, void *opaque, GError **errp)
     const char *only = admin_json_only(args);
     uint64_t now = arbiter_now();
     g_autoptr(Elsewhere) elsewhere = elsewhere_new(&arbiter->hosts, now);
-    const Look look = { arbiter, elsewhere, now };
+    Look look = { arbiter, elsewhere, now, false };
     JsonArray *list;
 
     for (guint i = 0; i < hosts->len; i++) {
@@ -255,6 +261,7 @@ JsonNode *admin_vms_run(JsonObject *args, void *opaque, GError **errp)
     if (!admin_json_rows(guests->len, "VMs", errp)) {
         return NULL;
     }
+    look.delays = guests->len <= DELAYS_MAX;
     list = json_array_new();
     g_array_sort(guests, compare_guests);
     for (guint i = 0; i < guests->len; i++) {

@@ -97,6 +97,7 @@ typedef struct HostsConfig {
     GHashTable *offers;         /* name -> uint64_t: of this one instead; or */
                                 /* NULL */
     uint64_t certificate_warn_ms;       /* before one expires status says so */
+    unsigned stall_warn;        /* percent of a VM's vCPUs' time; 0: never */
 } HostsConfig;
 
 /* To whom this arbiter has granted a lease, and how much. */

@@ -9,6 +9,7 @@
 
 #include "common/address.h"
 #include "common/config-parse.h"
+#include "common/delay-figures.h"
 #include "common/strangers-config.h"
 #include "common/wire-control.h"
 
@@ -41,6 +42,11 @@ static const ConfigKey keys[] = {
       .fallback = "16384", .min = 1, .max = 100000,
       .doc = "The most hosts, and the most connections: beyond that they are "
              "refused. Each connection takes a descriptor." },
+    { .section = "arbiter", .key = "stall-warn", .type = CONFIG_INT,
+      .fallback = DELAY_STALLED_WARN, .max = 1000,
+      .doc = "Percent: status warns of a VM whose vCPUs have waited for pages "
+             "that were away for more than this of the last minute. 0: never."
+      },
     TLS_CONFIG_KEYS,
     { .section = "placement", .key = "spread", .type = CONFIG_INT,
       .fallback = "2", .min = 1, .max = WIRE_GRANTS_MAX,
@@ -151,6 +157,7 @@ static void options_view(Options *o)
         .max = config_int(c, "arbiter", "max-hosts"),
         .max_offer = config_size(c, "placement", "max-offer", 0),
         .certificate_warn_ms = config_time_ms(c, "tls", "warn-before"),
+        .stall_warn = config_int(c, "arbiter", "stall-warn"),
     };
     o->placement = (PlacementConfig) {
         .spread = config_int(c, "placement", "spread"),

@@ -11,6 +11,7 @@
 
 #include "arbiter/elsewhere.h"
 #include "common/copies.h"
+#include "common/delay-figures.h"
 #include "common/tls-keeper.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
@@ -127,6 +128,10 @@ static void judge_guest(const Judge *judge, const Host *host,
                     judge->free ? "" : ": no host has memory to lend");
     }
     copies_judge(g, vm, judge->verdict);
+    if (g->has_delays && g->flags & RCACHE_GUEST_PAGER) {
+        delay_judge(&g->delays, vm, judge->hosts->config.stall_warn,
+                    judge->verdict);
+    }
     if (g->pager_restarts) {
         verdict_add(judge->verdict, VERDICT_NOTE,
                     "the pager of vm %s on %s has been started again %u "

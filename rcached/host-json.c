@@ -12,6 +12,7 @@
 
 #include "common/boot.h"
 #include "common/copies.h"
+#include "common/delay-figures.h"
 #include "common/json-set.h"
 #include "common/saturate.h"
 #include "common/trouble.h"
@@ -221,6 +222,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     trouble_set_sums(o, troubles, vm->uuid);
     json_set_text(o, "seal", wire_beat_seal(&g));
     copies_set(o, &g);
+    delay_set(o, g.has_delays ? &g.delays : NULL, true);
     json_object_set_array_member(o, "providers", vm_providers(vm, troubles));
     return o;
 }

@@ -7,6 +7,7 @@
 
 #include "common/boot.h"
 #include "common/copies.h"
+#include "common/delay-figures.h"
 #include "common/json-set.h"
 #include "common/limit-json.h"
 #include "common/trouble.h"
@@ -240,7 +241,7 @@ static void judge_refused(const Vm *vm, Verdict *verdict)
                 (unsigned)vm->vmm.uid, age / 1000);
 }
 
-static void judge_vm(const Vm *vm, Verdict *verdict)
+static void judge_vm(const Vm *vm, unsigned stall_warn, Verdict *verdict)
 {
     WireBeatGuest g;
 
@@ -260,6 +261,9 @@ static void judge_vm(const Vm *vm, Verdict *verdict)
     judge_held(vm, verdict);
     report_guest(vm, g_get_monotonic_time(), &g);
     copies_judge(&g, vm->name, verdict);
+    if (g.has_delays && vm->figures.attached) {
+        delay_judge(&g.delays, vm->name, stall_warn, verdict);
+    }
 }
 
 static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
@@ -278,7 +282,7 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
         sum.zero += vm->figures.stats.zero;
         sum.one_copy += vm->figures.stats.one_copy;
         sum.copying += vm->figures.stats.copying;
-        judge_vm(vm, verdict);
+        judge_vm(vm, r->options->stall_warn, verdict);
     }
     json_object_set_int_member(o, "vms", n);
     json_object_set_int_member(o, "pagers_to_replace",

@@ -12,6 +12,7 @@
 
 #include "common/address.h"
 #include "common/config-parse.h"
+#include "common/delay-figures.h"
 #include "common/strangers-config.h"
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
@@ -106,6 +107,11 @@ static const ConfigKey keys[] = {
              "for so long is copied from its other place to another provider. "
              "If there is no other place, a VM that waits for it is stopped "
              "(on-loss=pause)." },
+    { .section = "pager", .key = "stall-warn", .type = CONFIG_INT,
+      .fallback = DELAY_STALLED_WARN, .max = 1000,
+      .doc = "Percent: status warns of a VM whose vCPUs have waited for pages "
+             "that were away for more than this of the last minute. 0: never."
+      },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
       .fallback = SOCKET_GROUP,
       .doc = "The group whose members may connect VMs to vmm.sock, besides "
@@ -283,6 +289,7 @@ static void options_view(Options *o)
     o->provider_poll_us = config_int(c, "provider", "poll-us");
     o->pager.poll_us = config_int(c, "pager", "poll-us");
     o->pager.keep_unused_ms = config_time_ms(c, "pager", "keep-unused");
+    o->stall_warn = config_int(c, "pager", "stall-warn");
     o->pager.slow_window_ms = config_time_ms(c, "pager", "slow-window");
     o->pager.moves_per_minute = config_int(c, "pager", "moves-per-minute");
     o->pager.repair_kib = config_size(c, "pager", "repair-rate", 0) /

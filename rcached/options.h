@@ -34,6 +34,7 @@ typedef struct Options {
     const char *spill_dir;      /* or "" */
     unsigned provider_poll_us;
     PagerConfig pager;
+    unsigned stall_warn;        /* percent; 0: never */
     const char *memory_source;
     uint64_t deadline_ms;
     uint64_t history_ms;

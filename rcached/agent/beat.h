@@ -3,8 +3,9 @@
  * beat: a heartbeat from what there is to say.  Pure.
  *
  * The order is HOST, the prediction's terms, guests, their troubles, leases
- * held, leases given; what no longer fits into a frame is left out from the
- * end, and the caller is told how much that was.
+ * held, leases given, what guests wait for; what no longer fits into a frame is
+ * left out from the end, and the caller is told how much that was, but for what
+ * guests wait for.
  */
 #ifndef RCACHED_AGENT_BEAT_H
 #define RCACHED_AGENT_BEAT_H

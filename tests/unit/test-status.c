@@ -85,6 +85,33 @@ START_TEST(a_vm_that_waits)
 }
 END_TEST
 
+/* The first VM's pager is of an older build, and says nothing of it. */
+START_TEST(a_vm_that_stalls)
+{
+    WireBeatGuest *g;
+
+    hosts_fixture_guest(&said_a, "old", 1);
+    g = hosts_fixture_guest(&said_a, "web", 2);
+    g->has_delays = true;
+    g->delays = (struct RcacheVmmDelays) {
+        .vcpus = 2, .recent = 60 * UINT64_C(1000000000),
+        .waited_recent = 12 * UINT64_C(1000000000), .faults_recent = 1000,
+        .whole = { .recent = 12 * UINT64_C(1000000000) },
+    };
+    g->delays.phase[RCACHE_PHASE_QUEUE].recent = 12 * UINT64_C(1000000000);
+    hosts.config.stall_warn = 10;
+    expect(VERDICT_NOTE, "ok: fine");
+    hosts.config.stall_warn = 9;
+    expect(VERDICT_DEGRADED, "degraded: vm web on a: its vCPUs have waited for "
+           "pages that were away in 10 % of the last minute, 100 % of that in "
+           "the phase queue, 12.00 ms a page: it waits until cold pages have "
+           "gone, or until its provider may be asked; or raise its local-max");
+    /* What is said of it is of a pager that is gone. */
+    g->flags &= ~RCACHE_GUEST_PAGER;
+    expect(VERDICT_FAILING, "failing: vm web on a has no pager");
+}
+END_TEST
+
 START_TEST(a_pager_that_is_stuck)
 {
     WireBeatGuest *g = hosts_fixture_guest(&said_a, "web", 1);
@@ -440,6 +467,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, all_is_well);
     tcase_add_test(tc, a_vm_that_waits);
+    tcase_add_test(tc, a_vm_that_stalls);
     tcase_add_test(tc, a_pager_that_is_stuck);
     tcase_add_test(tc, no_pager_and_no_room);
     tcase_add_test(tc, bytes_with_one_copy);
