@@ -9,6 +9,7 @@
 typedef struct Metric {
     const char *name, *field, *help;
     bool counter;
+    double unit;                /* what the field is one of; 0: 1 */
 } Metric;
 
 static const Metric host_metrics[] = {
@@ -64,6 +65,13 @@ static const Metric vm_metrics[] = {
       "99 of 100 of the VM's last waits for a page were shorter." },
     { "rcache_vm_stall_seconds", "stall_seconds",
       "How long the VM has waited for the page it has waited for longest." },
+    { "rcache_vm_vcpus", "vcpus", "vCPUs of the VM." },
+    { "rcache_vm_wait_seconds_total", "vcpu_wait_seconds",
+      "How long vCPUs of the VM have waited for pages that were away, all "
+      "together.", true },
+    { "rcache_vm_stalled_ratio", "stalled_percent",
+      "That of the last minute, as a share of all the time of its vCPUs.",
+      false, 0.01 },
     { "rcache_vm_figures_age_seconds", "figures_age_seconds",
       "Time since the VM's pager last reported." },
     { "rcache_vm_faults_total", "faults",
@@ -98,6 +106,7 @@ static void append_label(GString *out, const char *name, JsonObject *o,
     g_string_append_c(out, '"');
 }
 
+/* All but the brace at the end. */
 static void append_labels(GString *out, JsonObject *o, bool vm)
 {
     g_string_append_c(out, '{');
@@ -110,7 +119,6 @@ static void append_labels(GString *out, JsonObject *o, bool vm)
     } else {
         append_label(out, "host", o, "name");
     }
-    g_string_append_c(out, '}');
 }
 
 /* Return: false if there is no such figure. */
@@ -162,7 +170,8 @@ static void append_metric(GString *out, const Metric *m, JsonArray *list,
             value_of(json_node_get_object(node), m->field, &value)) {
             g_string_append(out, m->name);
             append_labels(out, json_node_get_object(node), vm);
-            append_value(out, value);
+            g_string_append_c(out, '}');
+            append_value(out, m->unit > 0 ? value * m->unit : value);
         }
     }
 }
@@ -174,6 +183,125 @@ static void append_table(GString *out, JsonObject *answers, const char *name,
 
     for (unsigned i = 0; node && JSON_NODE_HOLDS_ARRAY(node) && i < n; i++) {
         append_metric(out, &metrics[i], json_node_get_array(node), vm);
+    }
+}
+
+/* ------------------------------------------------------------- histograms */
+
+static const Metric whole_metric = {
+    "rcache_vm_fault_seconds", NULL,
+    "How long faults on pages that were away took, until the guest was woken."
+};
+static const Metric phase_metric = {
+    "rcache_vm_fault_phase_seconds", NULL,
+    "How long such faults were in each phase; the phases add up to the whole."
+};
+
+static JsonArray *array_member(JsonObject *o, const char *name)
+{
+    JsonNode *node = json_object_get_member(o, name);
+
+    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node)
+                                               : NULL;
+}
+
+static JsonObject *object_member(JsonObject *o, const char *name)
+{
+    JsonNode *node = json_object_get_member(o, name);
+
+    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node)
+                                                : NULL;
+}
+
+static double number_at(JsonArray *list, guint i)
+{
+    JsonNode *node = list && i < json_array_get_length(list)
+                         ? json_array_get_element(list, i) : NULL;
+
+    return cell_is_number(node) ? json_node_get_double(node) : 0;
+}
+
+/* One line; @le: NULL: it is no bucket. */
+static void append_part(GString *out, const Metric *m, const char *part,
+                        JsonObject *vm, JsonObject *delay, const char *le,
+                        double value)
+{
+    g_string_append_printf(out, "%s_%s", m->name, part);
+    append_labels(out, vm, true);
+    if (json_object_has_member(delay, "phase")) {
+        g_string_append_c(out, ',');
+        append_label(out, "phase", delay, "phase");
+    }
+    if (le) {
+        g_string_append_printf(out, ",le=\"%s\"", le);
+    }
+    g_string_append_c(out, '}');
+    append_value(out, value);
+}
+
+/* @edges: of all buckets but the last; in the text each has what is below. */
+static void append_histogram(GString *out, const Metric *m, JsonObject *vm,
+                             JsonArray *edges, JsonObject *delay)
+{
+    JsonArray *counts = delay ? array_member(delay, "counts") : NULL;
+    guint n = edges ? json_array_get_length(edges) : 0;
+    double so_far = 0, total;
+
+    if (!counts || json_array_get_length(counts) != n + 1 ||
+        !value_of(delay, "total_seconds", &total)) {
+        return;
+    }
+    for (guint i = 0; i <= n; i++) {
+        char le[G_ASCII_DTOSTR_BUF_SIZE] = "+Inf";
+
+        so_far += number_at(counts, i);
+        if (i < n) {
+            g_ascii_formatd(le, sizeof(le), "%.6g", number_at(edges, i));
+        }
+        append_part(out, m, "bucket", vm, delay, le, so_far);
+    }
+    append_part(out, m, "sum", vm, delay, NULL, total);
+    append_part(out, m, "count", vm, delay, NULL, so_far);
+}
+
+static void append_delays(GString *out, const Metric *m, JsonNode *node,
+                          bool whole)
+{
+    JsonObject *vm = is_told(node) ? json_node_get_object(node) : NULL;
+    JsonObject *delays = vm ? object_member(vm, "delays") : NULL;
+    JsonArray *edges, *phases;
+
+    if (!delays) {
+        return;
+    }
+    edges = array_member(delays, "le_seconds");
+    phases = array_member(delays, "phases");
+    if (whole) {
+        append_histogram(out, m, vm, edges, object_member(delays, "whole"));
+    }
+    for (guint i = 0; !whole && phases && i < json_array_get_length(phases);
+         i++) {
+        JsonNode *phase = json_array_get_element(phases, i);
+
+        if (JSON_NODE_HOLDS_OBJECT(phase)) {
+            append_histogram(out, m, vm, edges, json_node_get_object(phase));
+        }
+    }
+}
+
+static void append_histograms(GString *out, JsonObject *answers)
+{
+    const Metric *const metrics[] = { &whole_metric, &phase_metric };
+    JsonArray *vms = array_member(answers, "vms");
+
+    for (unsigned i = 0; vms && i < G_N_ELEMENTS(metrics); i++) {
+        g_string_append_printf(out, "# HELP %s %s\n# TYPE %s histogram\n",
+                               metrics[i]->name, metrics[i]->help,
+                               metrics[i]->name);
+        for (guint k = 0; k < json_array_get_length(vms); k++) {
+            append_delays(out, metrics[i], json_array_get_element(vms, k),
+                          metrics[i] == &whole_metric);
+        }
     }
 }
 
@@ -243,5 +371,6 @@ char *metrics_text(JsonNode *answers)
     append_table(out, o, "hosts", host_metrics, G_N_ELEMENTS(host_metrics),
                  false);
     append_table(out, o, "vms", vm_metrics, G_N_ELEMENTS(vm_metrics), true);
+    append_histograms(out, o);
     return g_string_free(out, FALSE);
 }

@@ -155,6 +155,8 @@ char *print_vms(JsonNode *answer)
         { "P50", "fault_p50_seconds", CELL_SECONDS },
         { "P99", "fault_p99_seconds", CELL_SECONDS },
         { "STALL", "stall_seconds", CELL_SECONDS },
+        { "STALLED", "stalled_percent", CELL_PERCENT },
+        { "SLOWEST", "slowest_phase", CELL_TEXT },
         { "RESTARTS", "pager_restarts", CELL_COUNT },
         { "SEAL", "seal", CELL_TEXT },
         { "PROVIDERS", "providers", CELL_PROVIDERS },

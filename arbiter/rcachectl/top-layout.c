@@ -48,6 +48,8 @@ static const TopColumn vm_columns[] = {
     { "P50", "fault_p50_seconds", CELL_SECONDS, 6, 8 },
     { "P99", "fault_p99_seconds", CELL_SECONDS, 6, 3 },
     { "STALL", "stall_seconds", CELL_SECONDS, 6, 2 },
+    { "STALLED", "stalled_percent", CELL_PERCENT, 7, 3 },
+    { "SLOWEST", "slowest_phase", CELL_TEXT, 8, 5 },
     { "RESTARTS", "pager_restarts", CELL_COUNT, 8, 9 },
     { "PROVIDERS", "providers", CELL_PROVIDERS, 30, 10 },
 };
@@ -59,7 +61,7 @@ static const struct {
     { { "name", NULL }, { "leased", "leased_bytes" },
       { "free", "free_bytes" }, { "pressure", "psi_some_percent" } },
     { { "name", NULL }, { "remote", "remote_bytes" },
-      { "faults", "faults_rate" }, { "stall", "stall_seconds" } },
+      { "faults", "faults_rate" }, { "stalled", "stalled_percent" } },
 };
 
 /* ------------------------------------------------------------------- text */

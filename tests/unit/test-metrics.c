@@ -56,6 +56,48 @@ START_TEST(figures_and_labels)
 }
 END_TEST
 
+#define BUCKET  "rcache_vm_fault_phase_seconds_bucket{vm=\"w\",uuid=\"u\"," \
+                "host=\"a\",phase=\"network\",le="
+
+/* As Prometheus has histograms: each bucket has what is below as well, the last
+ * is +Inf and agrees with the count. */
+START_TEST(histograms)
+{
+    g_autofree char *text = text_of(
+        "{\"vms\":[{\"name\":\"w\",\"uuid\":\"u\",\"host\":\"a\","
+        "\"vcpus\":2,\"vcpu_wait_seconds\":1.5,\"stalled_percent\":12.5,"
+        "\"delays\":{\"le_seconds\":[1e-6,0.0002,10.0],\"whole\":"
+        "{\"total_seconds\":3.0,\"counts\":[1,0,2,4]},\"phases\":["
+        "{\"phase\":\"network\",\"total_seconds\":2.5,"
+        "\"counts\":[2,3,0,1]},{\"phase\":\"odd\",\"counts\":[1]}]}},"
+        "{\"name\":\"old\",\"vcpus\":null,\"stalled_percent\":null,"
+        "\"delays\":null}]}");
+
+    expect(text, "# TYPE rcache_vm_fault_seconds histogram");
+    expect(text, "rcache_vm_fault_seconds_bucket{vm=\"w\",uuid=\"u\","
+           "host=\"a\",le=\"0.0002\"} 1");
+    expect(text, "rcache_vm_fault_seconds_sum{vm=\"w\",uuid=\"u\","
+           "host=\"a\"} 3");
+    expect(text, "# TYPE rcache_vm_fault_phase_seconds histogram");
+    expect(text, BUCKET "\"1e-06\"} 2");
+    expect(text, BUCKET "\"0.0002\"} 5");
+    expect(text, BUCKET "\"10\"} 5");
+    expect(text, BUCKET "\"+Inf\"} 6");
+    expect(text, "rcache_vm_fault_phase_seconds_count{vm=\"w\",uuid=\"u\","
+           "host=\"a\",phase=\"network\"} 6");
+    expect(text, "rcache_vm_fault_phase_seconds_sum{vm=\"w\",uuid=\"u\","
+           "host=\"a\",phase=\"network\"} 2.5");
+    expect(text, "rcache_vm_vcpus{vm=\"w\",uuid=\"u\",host=\"a\"} 2");
+    expect(text, "# TYPE rcache_vm_wait_seconds_total counter");
+    expect(text, "rcache_vm_wait_seconds_total{vm=\"w\",uuid=\"u\","
+           "host=\"a\"} 1.5");
+    expect(text, "rcache_vm_stalled_ratio{vm=\"w\",uuid=\"u\",host=\"a\"} "
+           "0.125");
+    ck_assert_ptr_null(strstr(text, "odd"));
+    ck_assert_ptr_null(strstr(text, "vm=\"old\""));
+}
+END_TEST
+
 START_TEST(odd_answers)
 {
     g_autofree char *none = text_of("{}");
@@ -104,6 +146,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tc, figures_and_labels);
+    tcase_add_test(tc, histograms);
     tcase_add_test(tc, odd_answers);
     tcase_add_test(tc, cells_of_tables);
     suite_add_tcase(s, tc);
