@@ -66,6 +66,23 @@ NEEDS_NOTHING = {test: why for names, why in (
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    "delays-waits-of-threads-are-not-counted": (
+        "rcached/pager/fault.c",
+        "        stalls_begin(&p->delays.stalls, thread, page, now);",
+        "        ;", "stalls_are_told"),
+    "delays-turns-are-not-waited-for": (
+        "rcached/pager/delays.c", "    bool waited = since && since < now;",
+        "    bool waited = false;", "unit-delays"),
+    "delays-gets-are-never-handed-over": (
+        "rcached/pager/provider-messages.c", "    .sent = provider_sent,\n",
+        "", "stalls_are_told"),
+    "delays-old-qemus-have-one-vcpu": (
+        "common/delay-figures.c", "    if (d->vcpus) {\n", "    {\n",
+        "stalls_of_an_old_vmm"),
+    "delays-providers-say-nothing": (
+        "rcached/provider/peer-out.c",
+        "    if (!(peer->features & RCACHE_FEATURE_SERVICE)) {",
+        "    if (true) {", "stalls_are_told"),
     "local-pagers-can-be-traced": (
         "rcached/pager/pager-main.c", "    secrecy_begin();\n", "",
         "systemd_guards_its_vms"),

@@ -29,6 +29,7 @@ import crash_arbiters
 import crash_commands
 import crash_points
 import crash_providers
+import delays
 import ends
 import failover
 import farewells
@@ -53,7 +54,8 @@ SCENARIOS = {**accounts.SCENARIOS, **attacks.SCENARIOS,
              **copies.SCENARIOS, **crash_arbiters.SCENARIOS,
              **farewells.SCENARIOS,
              **crash_commands.SCENARIOS, **crash_points.SCENARIOS,
-             **crash_providers.SCENARIOS, **ends.SCENARIOS,
+             **crash_providers.SCENARIOS, **delays.SCENARIOS,
+             **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS, **guarded.SCENARIOS,
              **floods.SCENARIOS, **intruders.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
