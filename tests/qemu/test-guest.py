@@ -6,7 +6,7 @@ wrong byte.
 The migration's target is a QEMU without the object; RCACHED_PLAIN_QEMU names
 an unpatched one ("scripts/qemu-tree build --plain") to take for it.
 
-    test-guest.py auto|kills|daemons|home|frozen|migrate
+    test-guest.py auto|kills|daemons|home|frozen|migrate|waits
 """
 import os
 import random
@@ -216,6 +216,32 @@ def auto(scene):
     check(vm["local_max_bytes"] == scene.size // 2, f"{vm}")
 
 
+PHASES = ("read", "queue", "send", "network", "provider", "receive", "check",
+          "install")
+
+
+def waits(scene):
+    """What a guest of two vCPUs waits for is told to QEMU's operator and to
+    the host's, and adds up; the kernel says whose faults are."""
+    scene.progress()
+    delays = wait_for("faults of the last minute", lambda: (
+        lambda d: d and d["vcpus"] == 2 and d["recent-faults"] > 100 and d)(
+            scene.query().get("delays")), 60)
+    for part in ("total-ns", "recent-ns"):
+        parts = sum(delays[phase][part] for phase in PHASES)
+        check(parts == delays["whole"][part], f"{part}: {delays}")
+    for phase in PHASES:
+        check(sum(delays[phase]["counts"]) == sum(delays["whole"]["counts"]),
+              f"{phase}: {delays}")
+    check(delays["waited-ns"] > 0, f"{delays}")
+    vm = scene.vm()
+    check(vm["vcpus"] == 2 and vm["stalled_percent"] > 0, f"{vm}")
+    text = scene.qmp.call("human-monitor-command",
+                          command_line="info remote-cache")
+    check("of the last minute" in text and "network" in text, text)
+    scene.progress()
+
+
 def all_memory():
     return str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
@@ -226,4 +252,5 @@ if __name__ == "__main__":
          "kills": kills, "daemons": daemons, "home": home,
          "frozen": (frozen, {"copies": 1}),
          "outlived": (outlived, {"lend": 512 * MIB}),
-         "migrate": migrate})
+         "migrate": migrate,
+         "waits": (waits, {"extra": ("-smp", "2")})})
