@@ -2,6 +2,7 @@
 /* location-get: a page is asked for.  See location-get.h. */
 #include "rcached/pager/location-get.h"
 
+#include "rcached/pager/get-choice.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
@@ -12,95 +13,6 @@
 #define HEDGE_QUANTILE  0.95
 /* And not longer than so many answers of the other place take. */
 #define HEDGE_ANSWERS   4u
-/* A place is quicker if its answers take less than this part of the other's. */
-#define QUICKER_NUM     3u
-#define QUICKER_DEN     4u
-
-/* ------------------------------------------------------------ which place */
-
-/* Are as many out there as may be, beside the @busy numbers that are taken? */
-static bool remote_is_full(const Remote *r, unsigned busy)
-{
-    return r->unanswered >= LOCATION_GETS - busy;
-}
-
-/* How bad it is to ask a place that is ready; more is worse. */
-static unsigned place_rank(const Pager *p, const SlotSlab *s, unsigned which,
-                           const Remote *r, uint64_t now)
-{
-    uint64_t since;
-
-    return s->place[which].stale * 16 +
-           remote_is_full(r, p->locations.gets.nr) * 8 +
-           (remote_trouble(r, now, &since) != RCACHE_CAUSE_NONE) * 4 +
-           remote_is_wrong(r, now) * 2 + r->judge.slow;
-}
-
-/* Of two that are as good: the quicker one, or each for half of the pages. */
-static unsigned place_quicker(const Remote *a, const Remote *b, uint64_t slot)
-{
-    uint64_t x = a->judge.median, y = b->judge.median;
-
-    if (x && y && x * QUICKER_DEN < y * QUICKER_NUM) {
-        return 0;
-    }
-    if (x && y && y * QUICKER_DEN < x * QUICKER_NUM) {
-        return 1;
-    }
-    return slot & 1;
-}
-
-/* The better of the places that are ready and not in @not; -1: none is. */
-static int place_choose(const Pager *p, uint64_t slot, unsigned not)
-{
-    const SlotSlab *s = slots_slab(&p->slots, slot);
-    const Lease *l[SLOTS_PLACES];
-    unsigned rank[SLOTS_PLACES];
-    uint64_t now;
-
-    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
-        l[i] = not >> i & 1 ? NULL : leases_of(&p->leases, s, i);
-        if (l[i] && !lease_ready(l[i])) {
-            l[i] = NULL;
-        }
-    }
-    if (!l[0] || !l[1]) {
-        return l[0] ? 0 : l[1] ? 1 : -1;
-    }
-    now = pager_now();
-    for (unsigned i = 0; i < SLOTS_PLACES; i++) {
-        rank[i] = place_rank(p, s, i, l[i]->remote, now);
-    }
-    if (rank[0] != rank[1]) {
-        return rank[0] > rank[1];
-    }
-    return place_quicker(l[0]->remote, l[1]->remote, slot);
-}
-
-int location_get_place(const Pager *p, uint64_t slot)
-{
-    const SlotSlab *s;
-    int which;
-
-    if (!slots_valid(&p->slots, slot)) {
-        return -1;
-    }
-    which = place_choose(p, slot, 0);
-    if (which >= 0) {
-        return which;
-    }
-    s = slots_slab(&p->slots, slot);
-    return leases_of(&p->leases, s, 0) ? 0
-           : leases_of(&p->leases, s, 1) ? 1 : -1;
-}
-
-Remote *location_remote(const Pager *p, uint64_t slot)
-{
-    int which = location_get_place(p, slot);
-
-    return which < 0 ? NULL
-           : leases_of(&p->leases, slots_slab(&p->slots, slot), which)->remote;
-}
 
 /* --------------------------------------------------------------- counting */
 
@@ -110,7 +22,7 @@ bool location_may_get(const Pager *p, uint64_t slot, unsigned pool)
     unsigned used = p->locations.gets.nr_counted;
 
     return used < pool && (!r || (r->gets < pool - used &&
-                                  !remote_is_full(r, p->locations.gets.nr)));
+                                  !get_is_full(r, p->locations.gets.nr)));
 }
 
 /* Against whom a GET counts: who has its slot, and slabs move; or nobody. */
@@ -169,8 +81,8 @@ static bool get_send_but(Pager *p, Get *g, unsigned not)
 {
     WireHead head = { .type = RCACHE_GET, .count = 1 };
     int which = slot_is_stored(&p->slots, g->slot)
-                    ? place_choose(p, g->slot,
-                                   not | get_out(g) | get_tried(g)) : -1;
+                    ? get_choose(p, g->slot,
+                                 not | get_out(g) | get_tried(g)) : -1;
     const SlotSlab *s;
     RcacheSlot wire;
     GetAt *at;
@@ -182,7 +94,7 @@ static bool get_send_but(Pager *p, Get *g, unsigned not)
     }
     s = slots_slab(&p->slots, g->slot);
     l = leases_of(&p->leases, s, which);
-    if (remote_is_full(l->remote, p->locations.gets.nr - 1)) {
+    if (get_is_full(l->remote, p->locations.gets.nr - 1)) {
         if (!get_out(g)) {
             get_wait(p, g, pager_now());
         }
@@ -283,7 +195,7 @@ static bool get_retry(Pager *p, Get *g, uint64_t now)
         return g->again_at;
     }
     other = slots_valid(&p->slots, g->slot)
-                ? place_choose(p, g->slot, out | get_tried(g)) : -1;
+                ? get_choose(p, g->slot, out | get_tried(g)) : -1;
     if (other < 0) {
         return false;
     }

@@ -13,10 +13,6 @@
  * that is answered with BUSY, where no other place can be asked, is sent again
  * after a millisecond, then after two, and so on, up to ten times a second.
  *
- * The better place is one whose provider is up, not in trouble, not slow; of
- * equals the quicker one, and of those that are as quick each has half.  A
- * stale place is asked when no other is left (C2): the sum decides.
- *
  * The hedge delay is the 95th percentile of the answers of the last minute, but
  * no more than four times what the other place's answers have taken lately; a
  * millisecond at least.  One provider that is slow would else make the delay as
@@ -43,6 +39,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rcached/pager/get-choice.h"
 #include "rcached/pager/leases.h"
 #include "rcached/pager/slots.h"
 
@@ -136,13 +133,7 @@ void location_retry(Pager *p, uint64_t now);
 /** location_hedge_tick() - how long is long: ten times a second */
 void location_hedge_tick(Pager *p);
 
-/** location_remote() - who is asked first for a slot; NULL: it is nowhere */
-Remote *location_remote(const Pager *p, uint64_t slot);
-
 /* For location.c and freeing.c: */
-
-/** location_get_place() - the place of a slab that is asked first, or -1 */
-int location_get_place(const Pager *p, uint64_t slot);
 
 /** location_get_free() - free @slot when its GETs are in */
 void location_get_free(Pager *p, uint64_t slot);

@@ -1024,13 +1024,13 @@ MUTATIONS = {
         "        if (lane->name == name) {", "        if (lane) {",
         "one_hangs_faults"),
     "one-that-hangs-has-all-numbers": (
-        "rcached/pager/location-get.c",
+        "rcached/pager/get-choice.c",
         "    return r->unanswered >= LOCATION_GETS - busy;",
         "    return busy > LOCATION_GETS && r->unanswered;",
         "provider_hangs_with_a_copy"),
     "a-full-place-is-asked": (
-        "rcached/pager/location-get.c",
-        "           remote_is_full(r, p->locations.gets.nr) * 8 +\n", "",
+        "rcached/pager/get-choice.c",
+        "           get_is_full(r, p->locations.gets.nr) * 8 +\n", "",
         "unit-location-full"),
     "nobody-is-told-of-whose-turn-has-not-come": (
         "rcached/pager/report.c",
@@ -1164,7 +1164,7 @@ MUTATIONS = {
         "    return now - at->sent >= hedge_delay(p, l->remote);",
         "unit-location-two"),
     "copies-stale-place-read-first": (
-        "rcached/pager/location-get.c",
+        "rcached/pager/get-choice.c",
         "    return s->place[which].stale * 16 +",
         "    return !s->place[which].stale * 16 +", "unit-location-two"),
     "copies-free-not-told-to-the-new-place": (
