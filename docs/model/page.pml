@@ -547,6 +547,17 @@ end_idle:
                     if :: parked -> pfetch = 0 :: else -> pfetch = 1; SPEND(npf,PREFETCH) fi;
                     i = (gt[0] -> 1 : 0); st = FETCHING; wq = i };
             atomic { gt[i] = 1; gs[i] = slot; i = 0 }
+#if PREFETCH > 0
+        /* ---- read ahead, and of no use: refused, or a marker that nobody came to ---- */
+#ifdef TEXT_AHEAD_FORGET        /* whoever has come to wait meanwhile is not looked at */
+        :: atomic { (HREC && st == FETCHING && pfetch && gt[wq] != 1) -> gt[wq] = 0; gs[wq] = 0; gv[wq] = 0; st = REMOTE; wq = 0; pfetch = 0; parked = 0 }
+#elif defined(TEXT_AHEAD_LOST)  /* nor whether the page can be had again */
+        :: atomic { (HREC && st == FETCHING && pfetch && !parked) -> st = REMOTE; wq = 0; pfetch = 0 }
+#else
+        :: atomic { (HREC && st == FETCHING && pfetch && !parked && !PROVED(slot) && gt[wq] != 1) ->
+                    gt[wq] = 0; gs[wq] = 0; gv[wq] = 0; CARRY(gver[wq], 0); st = REMOTE; wq = 0; pfetch = 0 }
+#endif
+#endif
         /* ---- GET reply ---- */
         :: atomic { (gt[0] == 2 || gt[1] == 2) -> i = (gt[0] == 2 -> 0 : 1) };
             if
@@ -560,12 +571,12 @@ refill:
                 if
                 :: atomic { pfetch && !pr -> pr = 1; mv = pbuf; pbuf = 0 };
                     atomic { assert(st == FILLING); st = CACHED; cl = 0; pfetch = 0 }
-                :: atomic { !pfetch && !pr ->
+                :: atomic { !pr ->              /* nobody may wait for it */
                         w = 0;
 #ifdef CLEAN
                         if :: w = 1 :: w = 0 fi;
 #endif
-                        pr = 1; mv = pbuf; pbuf = 0; pte = (w -> MAPWP : MAP); mk = 0; wake(); parked = 0 };
+                        pr = 1; mv = pbuf; pbuf = 0; pte = (w -> MAPWP : MAP); mk = 0; pfetch = 0; wake(); parked = 0 };
                     atomic {
 #ifdef NO_SKIP
                         if :: st == FILLING -> st = HOT; cl = w :: else fi;
