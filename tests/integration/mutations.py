@@ -1011,6 +1011,14 @@ MUTATIONS = {
         "rcached/pager/seqsock.c",
         "    } else if (n > SEQSOCK_FDS_MAX) {",
         "    } else if (n > CONTROL_FDS) {", "unit-seqsock"),
+    "waste-goes-on": (
+        "rcached/pager/readahead.c",
+        "    if (ra->used < ra->wasted) {",
+        "    if (0 && ra->used < ra->wasted) {", "unit-readahead"),
+    "each-fault-is-a-run": (
+        "rcached/pager/readahead.c",
+        "    return count > n / 2 ? most : 0;",
+        "    return count ? most : 0;", "unit-readahead"),
     "one-provider-takes-all-puts": (
         "rcached/pager/location-put.h",
         "#define LOCATION_PUTS_EACH  8u",
