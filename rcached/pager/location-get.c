@@ -49,6 +49,11 @@ static unsigned get_out(const Get *g)
     return mask;
 }
 
+static bool get_is_out(const Get *g)
+{
+    return get_out(g) || g->many.remote;
+}
+
 static unsigned get_tried(const Get *g)
 {
     return g->at[0].tried | g->at[1].tried << 1;
@@ -95,7 +100,7 @@ static bool get_send_but(Pager *p, Get *g, unsigned not)
     s = slots_slab(&p->slots, g->slot);
     l = leases_of(&p->leases, s, which);
     if (get_is_full(l->remote, p->locations.gets.nr - 1)) {
-        if (!get_out(g)) {
+        if (!get_is_out(g)) {
             get_wait(p, g, pager_now());
         }
         return false;
@@ -130,7 +135,7 @@ void location_get(Pager *p, unsigned i, uint64_t slot)
 {
     Get *g = &p->locations.gets.get[i];
 
-    g_assert(!g->wanted && !get_out(g));
+    g_assert(!g->wanted && !get_is_out(g));
     p->locations.gets.nr += !g->held;
     *g = (Get) { .held = true, .wanted = true, .slot = slot,
                  .counted = g->counted };
@@ -144,7 +149,7 @@ void location_lease_ready(Pager *p, const Lease *l)
     for (unsigned i = 0; i < LOCATION_GETS && p->locations.gets.nr; i++) {
         Get *g = &p->locations.gets.get[i];
 
-        if (g->wanted && !get_out(g) && slots_valid(&p->slots, g->slot) &&
+        if (g->wanted && !get_is_out(g) && slots_valid(&p->slots, g->slot) &&
             slots_is_at(&p->slots.slabs[slot_slab(g->slot)], l->index)) {
             get_send(p, g);
         }
@@ -179,14 +184,41 @@ static bool get_is_late(const Pager *p, const Get *g, unsigned other,
     return now >= at->sent + hedge_delay(p, l->remote);
 }
 
+/* How long who waits for what is out in a frame of many waits for that. */
+static uint64_t many_delay(const Pager *p, const Get *g)
+{
+    unsigned not = 1u << g->many_place;
+    int other = slots_valid(&p->slots, g->slot)
+                    ? get_choose(p, g->slot, not) : -1;
+
+    return other < 0 ? p->locations.gets.hedge_ns
+           : hedge_delay(p, leases_of(&p->leases,
+                                      slots_slab(&p->slots, g->slot),
+                                      other)->remote);
+}
+
+/* Then it is asked for alone, at another place if there is one. */
+static bool get_retry_many(Pager *p, Get *g, uint64_t now)
+{
+    if (now >= g->since + many_delay(p, g) &&
+        (get_send_but(p, g, 1u << g->many_place) || get_send(p, g))) {
+        p->locations.gets.nr_hedges++;
+        return false;
+    }
+    return true;
+}
+
 /* Looked at again in a millisecond? */
 static bool get_retry(Pager *p, Get *g, uint64_t now)
 {
     unsigned out = get_out(g);
     int other;
 
-    if (!g->wanted || out == 3) {
+    if (!g->wanted || g->idle || out == 3) {
         return false;
+    }
+    if (!out && g->many.remote) {
+        return get_retry_many(p, g, now);
     }
     if (!out) {
         if (g->again_at && now >= g->again_at) {
@@ -236,6 +268,10 @@ bool location_is_coming(const Pager *p, uint64_t now)
                 return true;
             }
         }
+        if (g->many.remote &&
+            !providers_overdue(g->many.remote, g->many.sent, now)) {
+            return true;
+        }
         left -= location_get_is_busy(p, i);
     }
     return false;
@@ -255,7 +291,7 @@ static void get_end(Pager *p, Get *g)
 {
     bool free_slot = g->free_slot;
 
-    if (g->wanted || get_out(g)) {
+    if (g->wanted || get_is_out(g)) {
         return;
     }
     p->locations.gets.nr -= !g->held;
@@ -272,14 +308,14 @@ bool location_get_is_out(const Pager *p, unsigned i)
 {
     const Get *g = &p->locations.gets.get[i];
 
-    return g->wanted && get_out(g);
+    return g->wanted && get_is_out(g);
 }
 
 bool location_get_is_busy(const Pager *p, unsigned i)
 {
     const Get *g = &p->locations.gets.get[i];
 
-    return g->held || get_out(g);
+    return g->held || get_is_out(g);
 }
 
 void location_forget(Pager *p, unsigned i)
@@ -295,7 +331,7 @@ void location_forget(Pager *p, unsigned i)
         g->wanted = false;
         get_end(p, g);
     } else {
-        p->locations.gets.nr -= !get_out(g);    /* it has ended before */
+        p->locations.gets.nr -= !get_is_out(g); /* it has ended before */
     }
 }
 
@@ -312,8 +348,10 @@ static void get_go_on(Pager *p, Get *g)
 {
     if (!g->wanted) {
         get_end(p, g);
-    } else if (!get_out(g) && !get_send(p, g) && get_tried(g) &&
-               !g->again_at) {
+    } else if (g->idle) {
+        get_missing(p, g);
+    } else if (!get_out(g) && !get_send(p, g) && !g->many.remote &&
+               get_tried(g) && !g->again_at) {
         get_missing(p, g);
     }
 }
@@ -343,7 +381,8 @@ static void get_busy(Pager *p, Get *g, unsigned which, Remote *remote,
     providers_get_busy(remote, p);
     if (!g->wanted) {
         get_end(p, g);
-    } else if (get_out(g) || get_send_but(p, g, 1u << which) || g->again_at) {
+    } else if (get_out(g) || get_send_but(p, g, 1u << which) ||
+               g->many.remote || g->again_at) {
         return;
     } else if (g->free_slot) {
         get_missing(p, g);
@@ -409,12 +448,61 @@ bool location_get_answer(Pager *p, Remote *remote, const WireHead *head,
     return true;
 }
 
+/* ------------------------------------------------------- in a frame of many */
+
+void get_many_sent(Pager *p, unsigned i, uint64_t slot, unsigned place,
+                   const GetAt *at)
+{
+    Get *g = &p->locations.gets.get[i];
+
+    g_assert(!g->wanted && !get_is_out(g));
+    p->locations.gets.nr += !g->held;
+    *g = (Get) { .held = true, .wanted = true, .idle = true, .slot = slot,
+                 .counted = g->counted, .many = *at, .many_place = place };
+    get_count(p, g, at->remote);
+    at->remote->unanswered++;
+    slots_set_read(&p->slots, slot, true);
+}
+
+void get_many_in(Pager *p, unsigned i, const void *bytes)
+{
+    Get *g = &p->locations.gets.get[i];
+    GetAt *at = &g->at[g->many_place];
+    Remote *remote = g->many.remote;
+
+    get_at_in(&g->many);
+    if (!g->wanted) {
+        get_end(p, g);
+    } else if (bytes) {
+        at->tried |= !at->remote;       /* it is of use, or has been asked */
+        get_bytes(p, g, g->many_place, remote, bytes);
+    } else if (g->free_slot && !get_out(g)) {
+        get_missing(p, g);
+    } else {
+        if (!get_out(g)) {
+            slots_set_read(&p->slots, g->slot, false);
+        }
+        get_go_on(p, g);
+    }
+}
+
+void location_get_wanted(Pager *p, unsigned i, uint64_t now)
+{
+    Get *g = &p->locations.gets.get[i];
+
+    if (g->wanted && g->idle) {
+        g->idle = false;
+        g->since = now;
+        pager_soon(p);
+    }
+}
+
 void location_get_free(Pager *p, uint64_t slot)
 {
     for (unsigned i = 0; i < LOCATION_GETS; i++) {
         Get *g = &p->locations.gets.get[i];
 
-        g->free_slot |= (g->wanted || get_out(g)) && g->slot == slot;
+        g->free_slot |= (g->wanted || get_is_out(g)) && g->slot == slot;
     }
 }
 
@@ -423,8 +511,8 @@ bool location_is_read(const Pager *p, const Remote *remote, uint32_t slab)
     for (unsigned i = 0; i < LOCATION_GETS && p->locations.gets.nr; i++) {
         const Get *g = &p->locations.gets.get[i];
 
-        if ((g->at[0].remote == remote || g->at[1].remote == remote) &&
-            slot_slab(g->slot) == slab) {
+        if ((g->at[0].remote == remote || g->at[1].remote == remote ||
+             g->many.remote == remote) && slot_slab(g->slot) == slab) {
             return true;
         }
     }
@@ -443,7 +531,7 @@ void location_get_down(Pager *p, const Remote *remote)
                 was = true;
             }
         }
-        if (!was || get_out(g)) {
+        if (!was || get_is_out(g)) {
             continue;
         }
         if (g->free_slot && g->wanted) {

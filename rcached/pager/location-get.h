@@ -32,6 +32,12 @@
  *   place with as many as it may have is full.  It is asked neither first nor
  *   as the other one; a GET that has no place but full ones waits as after
  *   BUSY.
+ *
+ * Pages that nobody waits for are asked for many in a frame (location-many.h).
+ * Such a GET is idle: what the frame brings is all that it gets.  When a guest
+ * comes to wait for the page it goes on as any other GET does: the page is
+ * asked for alone if the frame takes longer than the hedge delay, or is of no
+ * use.
  */
 #ifndef PAGER_LOCATION_GET_H
 #define PAGER_LOCATION_GET_H
@@ -65,20 +71,28 @@ typedef struct GetAt {
  * struct Get - a page that is asked for; private to location-get.c
  * @held: its caller has not called location_forget()
  * @wanted: its caller has not had its answer
+ * @idle: nobody waits for the page
  * @free_slot: nobody needs the slot once the GET is in everywhere
+ * @many_place: see @many
  * @pause: ns, how long it waited after the last BUSY, or for a full place
  * @again_at: ns, send it again; 0: a lease says when
  * @counted: the provider that it counts against; NULL: none
+ * @since: ns, somebody has come to wait for what was @idle
+ * @many: where it is out in a frame of many; its slab's place @many_place
  * @at: by the places of its slab when it was sent
  */
 typedef struct Get {
     bool held;
     bool wanted;
+    bool idle;
     bool free_slot;
+    uint8_t many_place;
     uint64_t slot;
     uint64_t pause;
     uint64_t again_at;
+    uint64_t since;
     Remote *counted;
+    GetAt many;
     GetAt at[SLOTS_PLACES];
 } Get;
 
@@ -112,6 +126,13 @@ bool location_may_get(const Pager *p, uint64_t slot, unsigned pool);
  */
 void location_get(Pager *p, unsigned i, uint64_t slot);
 
+/**
+ * location_get_wanted() - somebody has come to wait for the caller's GET @i
+ *
+ * No effect unless it is an idle one.
+ */
+void location_get_wanted(Pager *p, unsigned i, uint64_t now);
+
 /** location_is_coming() - has a page been asked for that is still expected? */
 bool location_is_coming(const Pager *p, uint64_t now);
 
@@ -132,6 +153,18 @@ void location_retry(Pager *p, uint64_t now);
 
 /** location_hedge_tick() - how long is long: ten times a second */
 void location_hedge_tick(Pager *p);
+
+/* For location-many.c: */
+
+/** get_many_sent() - GET @i, a free number, is out in a frame to @remote */
+void get_many_sent(Pager *p, unsigned i, uint64_t slot, unsigned place,
+                   const GetAt *at);
+
+/**
+ * get_many_in() - the frame that GET @i was out in is not out any more
+ * @bytes: its page; NULL: there is none
+ */
+void get_many_in(Pager *p, unsigned i, const void *bytes);
 
 /* For location.c and freeing.c: */
 

@@ -254,7 +254,8 @@ bool location_answer(Pager *p, Remote *remote, const WireHead *head,
 {
     switch (head->type) {
     case RCACHE_GET_REPLY:
-        return location_get_answer(p, remote, head, payload);
+        return location_many_answer(p, remote, head, payload) ||
+               location_get_answer(p, remote, head, payload);
     case RCACHE_PUT_ACK:
         return location_put_answer(p, remote, head, payload);
     case RCACHE_FREE_ACK:
@@ -266,6 +267,7 @@ bool location_answer(Pager *p, Remote *remote, const WireHead *head,
 
 void location_remote_down(Pager *p, Remote *remote)
 {
+    location_many_down(p, remote);
     location_get_down(p, remote);
     location_put_down(p, remote);
 }

@@ -9,7 +9,9 @@
  * the numbers in comments are theirs.
  *
  * location.c         slabs: their places, in the slab table and in the slots
- * location-get.c     GETs: which place is asked, and when the other one is
+ * location-get.c     GETs: where a page is asked for, and when elsewhere
+ * get-choice.c       which place that is
+ * location-many.c    GETs of many pages, for which nobody waits
  * location-put.c     PUTs: which slabs are written, and when they are stored
  * freeing.c          FREEs
  *
@@ -27,6 +29,7 @@
 
 #include "rcached/pager/leases.h"
 #include "rcached/pager/location-get.h"
+#include "rcached/pager/location-many.h"
 #include "rcached/pager/location-put.h"
 #include "rcached/pager/slots.h"
 
@@ -41,6 +44,7 @@ typedef struct Pager Pager;
  *   @bytes: RCACHE_PAGE_SIZE, unchecked, until the function returns
  *   Return: true if they are right, or not needed any more; false: wrong, and
  *           the other place is asked
+ * @between: called while a large answer is dealt with: whatever is urgent
  * @missing: nobody has right bytes for now; or @i is not wanted, its slot being
  *           free.  The number is the caller's again
  * @stored: the answer to location_put()
@@ -51,6 +55,7 @@ typedef struct Pager Pager;
 typedef struct LocationOps {
     bool (*got)(Pager *p, unsigned i, Remote *from, const void *bytes);
     void (*missing)(Pager *p, unsigned i);
+    void (*between)(Pager *p);
     void (*stored)(Pager *p, unsigned i, bool ok);
 } LocationOps;
 
@@ -68,6 +73,7 @@ typedef struct Held {
  * struct Locations - all that is on its way to or from providers
  * @copies: wanted of each slab
  * @gets: location-get.c's
+ * @many: location-many.c's
  * @puts: location-put.c's
  * @free_slab: no entry of the slab table before it is free, most likely
  * @held: of Held
@@ -76,6 +82,7 @@ typedef struct Locations {
     const LocationOps *ops;
     unsigned copies;
     Gets gets;
+    Many many;
     Puts puts;
     uint32_t free_slab;
     GArray *held;

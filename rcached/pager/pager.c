@@ -170,6 +170,7 @@ static int vmm_process(int fd)
 static const LocationOps location_ops = {
     .got = fetch_got,
     .missing = fetch_missing,
+    .between = fault_poll,
     .stored = evict_stored,
 };
 

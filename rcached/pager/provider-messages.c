@@ -4,6 +4,7 @@
 
 #include "common/crash-point.h"
 #include "rcached/pager/pager.h"
+#include "rcached/pager/tag.h"
 
 static void provider_up(Remote *remote)
 {
@@ -62,11 +63,18 @@ static void provider_pong(Remote *remote)
     judge_add(&remote->judge, pager_now() - remote->pinged);
 }
 
+/* Has what is answered been asked on the bulk connection? */
+static bool answers_bulk(const WireHead *head)
+{
+    return head->type != RCACHE_GET_REPLY ||
+           tag_decode(head->tag).kind == TAG_GETS;
+}
+
 static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
                             const void *payload)
 {
     Pager *p = remote->owner;
-    bool known = true, here = bulk != (head->type == RCACHE_GET_REPLY);
+    bool known = true, here = bulk == answers_bulk(head);
 
     if (p->done) {
         farewell_answer(p, remote, bulk, head);

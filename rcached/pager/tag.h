@@ -23,7 +23,8 @@ enum TagKind {
     TAG_MOVE = 7,               /* EXPECT, MOVE, CONFIRM; index: Move */
     TAG_DROP = 8,               /* index: Lease */
     TAG_PROBE = 9,              /* PUT and GET; index 0 */
-    TAG_SUMS = 10               /* index: Compare */
+    TAG_SUMS = 10,              /* index: Compare */
+    TAG_GETS = 11               /* index: ManyFrame */
 };
 
 #define TAG_INDEX_MAX   0xffffffu

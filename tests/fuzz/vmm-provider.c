@@ -104,19 +104,22 @@ static void answer_put(const WireHead *to, const uint8_t *payload)
 static void answer_get(GByteArray *out, const WireHead *to,
                        const uint8_t *payload)
 {
-    WireHead head = { .type = RCACHE_GET_REPLY, .count = 1, .length = PAGE,
-                      .tag = to->tag, .lease = to->lease,
-                      .epoch = to->epoch };
+    WireHead head = { .type = RCACHE_GET_REPLY, .count = to->count,
+                      .length = to->count * PAGE, .tag = to->tag,
+                      .lease = to->lease, .epoch = to->epoch };
     static const uint8_t none[PAGE];
     uint8_t bytes[WIRE_HEAD_LEN];
-    const uint8_t *page;
-    RcacheSlot slot;
 
-    wire_slots_decode(payload, &slot, 1);
-    page = g_hash_table_lookup(pages, key(to->lease, slot));
     wire_head_encode(bytes, &head);
     g_byte_array_append(out, bytes, sizeof(bytes));
-    g_byte_array_append(out, page ? page : none, PAGE);
+    for (unsigned i = 0; i < to->count; i++) {
+        const uint8_t *page;
+        RcacheSlot slot;
+
+        wire_slots_decode(payload + i * sizeof(slot), &slot, 1);
+        page = g_hash_table_lookup(pages, key(to->lease, slot));
+        g_byte_array_append(out, page ? page : none, PAGE);
+    }
 }
 
 static void answer(GByteArray *out, const WireHead *to, const uint8_t *payload)

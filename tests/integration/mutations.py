@@ -1019,6 +1019,19 @@ MUTATIONS = {
         "rcached/pager/readahead.c",
         "    return count > n / 2 ? most : 0;",
         "    return count ? most : 0;", "unit-readahead"),
+    "frames-are-waited-for": (
+        "rcached/pager/location-get.c",
+        "    if (now >= g->since + many_delay(p, g) &&",
+        "    if (!p && now >= g->since + many_delay(p, g) &&",
+        "unit-location-many"),
+    "frames-stay-in-the-counts": (
+        "rcached/pager/location-get.c",
+        "    at->remote->unanswered++;\n", "", "unit-location-many"),
+    "a-wrong-page-of-a-frame-is-asked-for-again": (
+        "rcached/pager/location-get.c",
+        "    } else if (g->idle) {\n        get_missing(p, g);",
+        "    } else if (g->idle && !p) {\n        get_missing(p, g);",
+        "unit-location-many"),
     "one-provider-takes-all-puts": (
         "rcached/pager/location-put.h",
         "#define LOCATION_PUTS_EACH  8u",
@@ -1155,7 +1168,7 @@ MUTATIONS = {
         "        (void)i;\n", "unit-location-two"),
     "copies-slot-used-while-a-get-is-out": (
         "rcached/pager/location-get.c",
-        "    if (g->wanted || get_out(g)) {\n        return;",
+        "    if (g->wanted || get_is_out(g)) {\n        return;",
         "    if (g->wanted) {\n        return;", "unit-location-two"),
     "copies-other-place-not-asked": (
         "rcached/pager/location-get.c",

@@ -13,10 +13,12 @@ uint8_t page[RCACHE_PAGE_SIZE];
 /* What was sent last, and how often; and what was told. */
 WireHead sent;
 static WireHead sent_own[2];
-RcacheSlot sent_slot;
+RcacheSlot sent_slot, sent_slots[RCACHE_BATCH_PAGES];
 const DataConn *sent_to;
 unsigned nr_sent, nr_closed;
-unsigned nr_got, nr_missing, nr_stored, nr_wrong, nr_in_vain;
+unsigned nr_got, nr_missing, nr_stored, nr_wrong, nr_in_vain, nr_between;
+unsigned wrong_number;
+uint8_t many_pages[RCACHE_BATCH_PAGES * RCACHE_PAGE_SIZE];
 const void *got_bytes;
 const Remote *got_from;
 bool bytes_are_right;
@@ -40,6 +42,8 @@ void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
         }
     }
     sent_slot = slots[0];
+    memcpy(sent_slots, slots,
+           MIN(head->count, RCACHE_BATCH_PAGES) * sizeof(slots[0]));
     sent_to = conn;
     nr_sent++;
 }
@@ -95,7 +99,12 @@ static bool got(Pager *pager, unsigned i, Remote *from, const void *bytes)
     got_bytes = bytes;
     got_from = from;
     nr_got++;
-    return bytes_are_right;
+    return bytes_are_right && i != wrong_number;
+}
+
+static void between(Pager *pager)
+{
+    nr_between++;
 }
 
 static void missing(Pager *pager, unsigned i)
@@ -110,7 +119,7 @@ static void stored(Pager *pager, unsigned i, bool ok)
 }
 
 static const LocationOps ops = {
-    .got = got, .missing = missing, .stored = stored,
+    .got = got, .missing = missing, .between = between, .stored = stored,
 };
 
 void set_up(void)
@@ -131,7 +140,8 @@ void set_up(void)
     }
     ck_assert(location_add(p, p->leases.entry[0], 7));
     nr_sent = nr_closed = nr_got = nr_stored = nr_wrong = nr_busy = 0;
-    nr_told = nr_missing = nr_in_vain = 0;
+    nr_told = nr_missing = nr_in_vain = nr_between = 0;
+    wrong_number = UINT_MAX;
     bytes_are_right = true;
     soon = false;
     now = 5 * NS_PER_SEC;
@@ -178,6 +188,14 @@ bool answer_own(unsigned from, uint8_t type, uint16_t status)
                       .status = status, .count = 1 };
 
     return location_answer(p, &remote[from], &head, page);
+}
+
+bool answer_many(unsigned from, uint16_t status, unsigned count)
+{
+    WireHead head = { .type = RCACHE_GET_REPLY, .tag = sent.tag,
+                      .status = status, .count = count };
+
+    return location_answer(p, &remote[from], &head, many_pages);
 }
 
 void goes_away(unsigned i)

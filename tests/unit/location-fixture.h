@@ -17,16 +17,19 @@ extern uint64_t now;
 
 /* What was sent last, and how often; and what was told. */
 extern WireHead sent;
-extern RcacheSlot sent_slot;
+extern RcacheSlot sent_slot, sent_slots[RCACHE_BATCH_PAGES];
 extern const DataConn *sent_to;
 extern unsigned nr_sent, nr_closed;
 extern unsigned nr_got, nr_missing, nr_stored, nr_wrong, nr_busy, nr_told;
-extern unsigned nr_in_vain;
+extern unsigned nr_in_vain, nr_between;
 extern const void *got_bytes;
 extern const Remote *got_from;
 
 /* What is told of the bytes that have come. */
 extern bool bytes_are_right;
+
+/* The number of a GET whose bytes are not, whatever that says; or none. */
+extern unsigned wrong_number;
 
 extern bool stored_ok, soon;
 
@@ -46,6 +49,12 @@ bool answer_own(unsigned from, uint8_t type, uint16_t status);
 
 /** answer() - provider @from answers what was sent last */
 bool answer(unsigned from, uint8_t type, uint16_t status);
+
+/** answer_many() - it answers a frame of @count pages, page @i of them at
+ * many_pages + i * RCACHE_PAGE_SIZE */
+bool answer_many(unsigned from, uint16_t status, unsigned count);
+
+extern uint8_t many_pages[RCACHE_BATCH_PAGES * RCACHE_PAGE_SIZE];
 
 /** goes_away() - provider @i's session ends */
 void goes_away(unsigned i);
