@@ -62,8 +62,7 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "mem", 0, 0, G_OPTION_ARG_INT, &c->mem, "guest memory", "MIB" },
         { "maxmem", 0, 0, G_OPTION_ARG_INT, &c->maxmem,
           "what the state memfd has room for", "MIB" },
-        { "blocks", 0, 0, G_OPTION_ARG_INT, &c->blocks, "1 to 8",
-          "N" },
+        { "blocks", 0, 0, G_OPTION_ARG_INT, &c->blocks, "1 to 8", "N" },
         { "plug-later", 0, 0, G_OPTION_ARG_NONE, &c->plug_later,
           "the last block comes with the command plug", NULL },
         { "local-max", 0, 0, G_OPTION_ARG_STRING, &c->local,
@@ -78,7 +77,8 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
           "have what stats prints in it, ten times a second", "FILE" },
         { "until-evicted", 0, 0, G_OPTION_ARG_INT, &c->until, "", "N" },
         { "pattern", 0, 0, G_OPTION_ARG_STRING, &c->pattern,
-          "uniform or sweep", "P" },
+          "uniform, sweep, or scan: in order, each thread a part", "P" },
+        { "stride", 0, 0, G_OPTION_ARG_INT, &c->stride, "of scan (1)", "N" },
         { "hot", 0, 0, G_OPTION_ARG_INT, &c->hot, "hot set", "MIB" },
         { "write-percent", 0, 0, G_OPTION_ARG_INT, &c->write_percent, "",
           "N" },
@@ -151,6 +151,8 @@ bool config_fill(VmmConfig *v, const CommandLine *c)
         .until_evicted = c->until, .at_once = c->at_once,
         .seal = !c->no_seal, .old = c->old,
         .sweep = c->pattern && !strcmp(c->pattern, "sweep"),
+        .scan = c->pattern && !strcmp(c->pattern, "scan")
+                    ? MAX(c->stride, 1) : 0,
         .rules_off = bits_of(c->breaks, rules, G_N_ELEMENTS(rules), &bad),
         .bad = bits_of(c->bads, bads, G_N_ELEMENTS(bads), &bad),
     };

@@ -156,16 +156,32 @@ static bool sweep_skips(Vmm *v, uint64_t page, uint64_t random)
     return vmm_page_state(v, page) != RCACHE_REMOTE && random % 64;
 }
 
+/*
+ * Page @i of a thread that goes through its own part again and again: by the
+ * stride, and then by the pages between.
+ */
+static uint64_t scan_page(const Vmm *v, unsigned thread, uint64_t i)
+{
+    uint64_t part = v->config.pages / MAX(v->config.threads, 1);
+    uint64_t at = i % part * v->config.scan;
+
+    return thread * part + (at + at / part) % part;
+}
+
 void *vmm_guest_thread(void *opaque)
 {
     static _Atomic uint64_t seed = 88172645463325252ull;
+    static _Atomic unsigned begun;
     Vmm *v = opaque;
-    uint64_t random = atomic_fetch_add(&seed, 0x9e3779b97f4a7c15ull);
+    uint64_t random = atomic_fetch_add(&seed, 0x9e3779b97f4a7c15ull), at = 0;
+    unsigned thread = begun++ % MAX(v->config.threads, 1);
 
     while (!v->guest_stop) {
         uint64_t r = next_random(&random) >> 8, page;
 
-        if (v->config.sweep) {
+        if (v->config.scan) {
+            page = scan_page(v, thread, at++);
+        } else if (v->config.sweep) {
             page = sweep_page(v);
             if (sweep_skips(v, page, r)) {
                 continue;

@@ -73,6 +73,8 @@ typedef struct VmmConfig {
     bool dma;
     bool intruder;
     bool sweep;                         /* every page in turn, scattered */
+    unsigned scan;                      /* each thread its own part, in order */
+                                        /* and by this stride; 0: does not */
     unsigned until_evicted;             /* times; 0: does not matter */
     uint64_t hot;                       /* pages; 0: no hot set */
     unsigned zap_delay_us;              /* the zapper is slow, at random */
