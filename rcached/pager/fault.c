@@ -11,10 +11,13 @@
  * be evicted any more (no provider with room), local_max gives way: stretch.h.
  * A page of a provider that is asked for as many pages as it may be waits in a
  * queue of that provider.
+ *
+ * Faults on pages that are away also say which ones will be wanted: ahead.h.
  */
 #include <errno.h>
 
 #include "common/crash-point.h"
+#include "rcached/pager/ahead.h"
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
@@ -95,22 +98,10 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     return false;
 }
 
-/*
- * May an answer add a page?  When as much is away as may be, nothing can go
- * before something has come: then a page may take memory a little over
- * local_max, and one goes for it.  So it may while nothing can go because not
- * all pages are known yet.  This holds for pages of zeros too: if only those
- * that come back had it, they could leave none for a page that waits.
- */
+/* May an answer add a page?  One of zeros as well as one that comes back. */
 static bool room_there(const Pager *p)
 {
-    uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
-    uint64_t limit = stretch_limit(&p->faults.stretch, p->limits.local_max);
-
-    if (!attach_is_done(&p->attach) || limit_allowance(p) < limit_slack(p)) {
-        limit += limit_slack(p);
-    }
-    return pager_resident(p) + coming < limit;
+    return limit_room(p);
 }
 
 /* A page that is away, and has waited before; false: the word has changed. */
@@ -125,6 +116,8 @@ static bool fault_remote(Pager *p, uint64_t page, uint64_t word, bool waited,
     }
     if (ret == -EBUSY) {
         fetch_queue_add(&p->faults.fetch, r, page, now);
+    } else if (ret == 0) {
+        ahead_fault(p, page, now);
     }
     return ret != -EAGAIN;
 }
@@ -173,6 +166,7 @@ static bool fault_once(Pager *p, uint64_t page, bool waited, uint64_t now)
         return false;
     case RCACHE_FETCHING:       /* its arrival wakes */
         fetch_wanted(p, page, now);
+        ahead_fault(p, page, now);
         return true;
     case RCACHE_FILLING:
     case RCACHE_PUNCHING:       /* punch_retry() wakes */

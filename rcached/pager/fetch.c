@@ -6,6 +6,10 @@
  * → is the word still the one we made?  → its tag → FILLING → UFFDIO_COPY,
  * which is atomic and wakes → HOT, the slot is freed.
  *
+ * A marker (readahead.h) stops half-way: once its bytes have been checked they
+ * stay here, and the word stays FETCHING, until the guest comes to the page, or
+ * has not come for long.  Then it is REMOTE again: nothing has been given up.
+ *
  * Where the page is, and when that provider can be asked, is not known here:
  * the guest waits until its bytes come, never for made-up ones.
  * Wrong bytes are asked for again, at once a few times and then every second,
@@ -19,6 +23,8 @@
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
 
+/* A marker that a guest has not come to for so long was of no use. */
+#define KEPT_NS         (2 * NS_PER_SEC)
 #define WRONG_TRIES     3
 #define WRONG_PAUSE_NS  NS_PER_SEC
 
@@ -68,14 +74,41 @@ static void fetch_end(Pager *p, Fetch *f)
         g_hash_table_remove(p->fetches.by_page, GSIZE_TO_POINTER(f->page));
     }
     g_free(f->bytes);
-    *f = (Fetch) { 0 };
+    p->fetches.nr_kept -= f->kept;
     p->fetches.nr--;
+    *f = (Fetch) { 0 };
+}
+
+/* The page stays where it is, as if it had not been asked for. */
+static void fetch_give_up(Pager *p, Fetch *f)
+{
+    table_step(&p->table, f->page, f->word, page_to(f->word, RCACHE_REMOTE));
+    fetch_end(p, f);
 }
 
 static void fetch_ask(Pager *p, Fetch *f)
 {
     f->retry_at = 0;
     location_get(p, fetch_number(p, f), page_slot(f->word));
+}
+
+/* A page is on its way; NULL: the word has changed, or there is no entry. */
+static Fetch *fetch_begin(Pager *p, uint64_t page, uint64_t word, uint64_t now)
+{
+    Fetch *f = fetch_alloc(p);
+
+    if (!f) {
+        return NULL;
+    }
+    *f = (Fetch) { .used = true, .page = page,
+                   .word = page_begin(word, RCACHE_FETCHING) };
+    f->started = delays_begin(&p->delays, fetch_number(p, f), page, now);
+    if (!table_step(&p->table, page, word, f->word)) {
+        fetch_end(p, f);
+        return NULL;
+    }
+    g_hash_table_insert(p->fetches.by_page, GSIZE_TO_POINTER(page), f);
+    return f;
 }
 
 int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
@@ -96,23 +129,49 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
     if (!location_may_get(p, slot, demand ? FETCH_MAX : FETCH_HOME_MAX)) {
         return -EBUSY;
     }
-    f = fetch_alloc(p);
+    f = fetch_begin(p, page, word, now);
     if (!f) {
-        return -EBUSY;
+        return table_load(&p->table, page) == word ? -EBUSY : -EAGAIN;
     }
-    *f = (Fetch) { .used = true, .page = page,
-                   .word = page_begin(word, RCACHE_FETCHING),
-                   .demand = demand };
-    f->started = delays_begin(&p->delays, fetch_number(p, f), page, now);
-    if (!table_step(&p->table, page, word, f->word)) {
-        fetch_end(p, f);
-        return -EAGAIN;
-    }
+    f->demand = demand;
     crash_point("fetching");
-    g_hash_table_insert(p->fetches.by_page, GSIZE_TO_POINTER(page), f);
     fetch_ask(p, f);
     crash_point_sent("get-sent");
     return 0;
+}
+
+unsigned fetch_ahead(Pager *p, const uint64_t *page, unsigned n, uint64_t now)
+{
+    unsigned number[RCACHE_BATCH_PAGES], begun = 0, i;
+    uint64_t slot[RCACHE_BATCH_PAGES];
+
+    for (i = 0; i < n; i++) {
+        uint64_t word = table_load(&p->table, page[i]);
+        Fetch *f;
+
+        if (page_state(word) != RCACHE_REMOTE ||
+            !location_knows(p, page_slot(word))) {
+            continue;
+        }
+        if (!location_may_get(p, page_slot(word),
+                              FETCH_AHEAD_MAX - 2 * begun)) {
+            break;
+        }
+        f = fetch_begin(p, page[i], word, now);
+        if (!f) {
+            break;
+        }
+        f->ahead = true;
+        number[begun] = fetch_number(p, f);
+        slot[begun++] = page_slot(word);
+    }
+    if (begun) {
+        p->fetches.entry[number[0]].window = begun;
+        crash_point("many-fetching");
+        location_get_many(p, number, slot, begun);
+        crash_point_sent("gets-sent");
+    }
+    return i;
 }
 
 static void fetch_intruded(Pager *p, const Fetch *f, unsigned times)
@@ -142,6 +201,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
         crash_point("copied");
         arrival_hot(p, f->page);
         p->report.counts->fetched++;
+        p->report.read_ahead += f->ahead;
         if (f->demand) {
             now = pager_now();
             p->report.counts->faults_remote++;
@@ -176,6 +236,81 @@ static void fetch_wrong(Pager *p, Fetch *f, Remote *from)
     }
 }
 
+/* ---------------------------------------------------------------- markers */
+
+static void fetch_keep(Pager *p, Fetch *f, const void *bytes)
+{
+    f->bytes = g_memdup2(bytes, RCACHE_PAGE_SIZE);
+    f->kept = true;
+    f->started = pager_now();
+    p->fetches.nr_kept++;
+    location_forget(p, fetch_number(p, f));
+    crash_point("marker-kept");
+}
+
+/* Its bytes into the guest; if it has not been discarded meanwhile. */
+static void kept_install(Pager *p, Fetch *f)
+{
+    f->kept = false;
+    p->fetches.nr_kept--;
+    if (table_step(&p->table, f->page, f->word,
+                   page_to(f->word, RCACHE_FILLING))) {
+        crash_point("marker-filling");
+        fetch_fill(p, f, f->bytes);
+    } else {
+        fetch_end(p, f);
+    }
+}
+
+/* The guest has come to a marker, so that the others were of use as well. */
+static void marker_used(Pager *p, Fetch *f)
+{
+    p->report.read_ahead_used += f->window;
+    readahead_used(&p->ahead, f->window);
+    f->window = 0;
+}
+
+/*
+ * It does not stay half-way when pages are to come home, nor for ever.  A page
+ * that could not be asked for again is not given up.
+ */
+static void kept_look(Pager *p, Fetch *f, uint64_t now)
+{
+    if (p->command.active.kind != COMMAND_NONE || p->command.homing) {
+        kept_install(p, f);
+    } else if (now >= f->started + KEPT_NS &&
+               location_knows(p, page_slot(f->word)) &&
+               get_choose(p, page_slot(f->word), 0) >= 0) {
+        p->report.read_ahead_wasted += f->window;
+        readahead_wasted(&p->ahead, f->window);
+        fetch_give_up(p, f);
+    }
+}
+
+bool fetch_rescue(Pager *p, uint64_t page)
+{
+    Fetch *f = fetch_of_page(p, page);
+
+    if (!f || !f->kept || table_load(&p->table, page) != f->word) {
+        return false;
+    }
+    kept_install(p, f);
+    return true;
+}
+
+void fetch_block_gone(Pager *p, uint64_t first, uint64_t end)
+{
+    for (unsigned i = 0; i < FETCH_MAX && p->fetches.nr_kept; i++) {
+        Fetch *f = &p->fetches.entry[i];
+
+        if (f->kept && f->page >= first && f->page < end) {
+            fetch_end(p, f);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- answers */
+
 bool fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
 {
     Fetch *f = &p->fetches.entry[i];
@@ -191,8 +326,10 @@ bool fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
         fetch_wrong(p, f, from);
         return false;
     }
-    if (table_step(&p->table, f->page, f->word,
-                   page_to(f->word, RCACHE_FILLING))) {
+    if (f->window && !f->demand && p->fetches.nr_kept < FETCH_KEPT_MAX) {
+        fetch_keep(p, f, page);
+    } else if (table_step(&p->table, f->page, f->word,
+                          page_to(f->word, RCACHE_FILLING))) {
         crash_point("filling");
         fetch_fill(p, f, page);
     } else {
@@ -210,6 +347,8 @@ void fetch_missing(Pager *p, unsigned i)
     }
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
+    } else if (f->ahead && !f->demand) {
+        fetch_give_up(p, f);
     } else if (f->wrong && f->tries < WRONG_TRIES) {
         f->tries++;
         f->wrong = false;
@@ -224,11 +363,21 @@ void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
 {
     Fetch *f = fetch_of_page(p, page);
 
-    if (f && !f->demand) {
-        f->demand = true;
-        f->started = now;
-        delays_wanted(&p->delays, fetch_number(p, f), now);
+    if (!f || f->demand || table_load(&p->table, page) != f->word) {
+        return;
     }
+    if (f->window) {
+        marker_used(p, f);
+    }
+    if (f->kept) {
+        p->report.counts->faults_minor++;
+        kept_install(p, f);
+        return;
+    }
+    f->demand = true;
+    f->started = now;
+    delays_wanted(&p->delays, fetch_number(p, f), now);
+    location_get_wanted(p, fetch_number(p, f), now);
 }
 
 void fetch_retry(Pager *p, uint64_t now)
@@ -241,8 +390,11 @@ void fetch_retry(Pager *p, uint64_t now)
             continue;
         }
         word = table_load(&p->table, f->page);
-        if (word != (f->bytes ? page_to(f->word, RCACHE_FILLING) : f->word)) {
+        if (word != (f->bytes && !f->kept ? page_to(f->word, RCACHE_FILLING)
+                                          : f->word)) {
             fetch_end(p, f);    /* discarded, or its block has gone */
+        } else if (f->kept) {
+            kept_look(p, f, now);
         } else if (f->bytes && page_errors_due(&p->errors, f->page, now)) {
             fetch_fill(p, f, f->bytes);
         } else if (!f->bytes && f->retry_at && now >= f->retry_at) {

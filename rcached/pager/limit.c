@@ -87,6 +87,25 @@ uint64_t limit_allowance(const Pager *p)
     return p->limits.size - MIN(away + going, p->limits.size);
 }
 
+/*
+ * When as much is away as may be, nothing can go before something has come:
+ * then a page may take memory a little over local_max, and one goes for it.  So
+ * it may while nothing can go because not all pages are known yet.  This holds
+ * for pages of zeros too: if only those that come back had it, they could leave
+ * none for a page that waits.
+ */
+uint64_t limit_room(const Pager *p)
+{
+    uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
+    uint64_t limit = stretch_limit(&p->faults.stretch, p->limits.local_max);
+    uint64_t here = pager_resident(p) + coming;
+
+    if (!attach_is_done(&p->attach) || limit_allowance(p) < limit_slack(p)) {
+        limit += limit_slack(p);
+    }
+    return limit > here ? limit - here : 0;
+}
+
 uint64_t limit_slack(const Pager *p)
 {
     return CLAMP(p->limits.local_max / 64, 64, 2048);

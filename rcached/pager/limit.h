@@ -69,6 +69,13 @@ uint64_t limit_low_water(const Pager *p);
 uint64_t limit_allowance(const Pager *p);
 
 /**
+ * limit_room() - pages that may come before local_max is reached
+ *
+ * Those that are on their way are here already, in this.
+ */
+uint64_t limit_room(const Pager *p);
+
+/**
  * limit_slack() - pages by which a guest may be above local_max that has all of
  * size away
  *

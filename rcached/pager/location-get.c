@@ -462,6 +462,7 @@ void get_many_sent(Pager *p, unsigned i, uint64_t slot, unsigned place,
     get_count(p, g, at->remote);
     at->remote->unanswered++;
     slots_set_read(&p->slots, slot, true);
+    delays_enter(&p->delays, i, RCACHE_PHASE_NETWORK, at->sent);
 }
 
 void get_many_in(Pager *p, unsigned i, const void *bytes)
@@ -474,6 +475,7 @@ void get_many_in(Pager *p, unsigned i, const void *bytes)
     if (!g->wanted) {
         get_end(p, g);
     } else if (bytes) {
+        delays_answer(&p->delays, i, 0, 0, true, pager_now());
         at->tried |= !at->remote;       /* it is of use, or has been asked */
         get_bytes(p, g, g->many_place, remote, bytes);
     } else if (g->free_slot && !get_out(g)) {

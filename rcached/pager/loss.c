@@ -62,6 +62,7 @@ static void loss_page(Pager *p, uint64_t page, uint64_t now)
     uint64_t lost = page_with_slot(page_to(word, RCACHE_LOST), 0);
 
     if (!is_away(word) || !location_is_lost(p, slot) ||
+        fetch_rescue(p, page) ||
         !table_step(&p->table, page, word, lost)) {
         return;                 /* or discarded meanwhile */
     }

@@ -207,6 +207,7 @@ Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     compares_init(&p->compares);
     faults_init(&p->faults);
     fetches_init(&p->fetches);
+    readahead_init(&p->ahead);
     page_errors_init(&p->errors);
     evictor_init(&p->evictor);
     if (vmm_fd >= 0) {

@@ -10,8 +10,8 @@
  * This header is the top object: each part keeps its state in a struct of its
  * own, declared in its own header, which says who else may touch it.  The pure
  * parts (page, table, clock, slots, seal, room-queue, fetch-queue, page-errors,
- * demand, judge, avoid, stalls, delays) and the plumbing (guest-memory, uffd,
- * remote, seqsock) do not see this header.
+ * demand, judge, avoid, readahead, stalls, delays) and the plumbing
+ * (guest-memory, uffd, remote, seqsock) do not see this header.
  *
  * Invariants
  * - A page's bytes are in the memfd in the states of page_has_bytes(); a slot
@@ -55,6 +55,7 @@
 #include "rcached/pager/provider-health.h"
 #include "rcached/pager/provider-messages.h"
 #include "rcached/pager/providers.h"
+#include "rcached/pager/readahead.h"
 #include "rcached/pager/remote.h"
 #include "rcached/pager/report-event.h"
 #include "rcached/pager/report.h"
@@ -123,6 +124,7 @@ struct Pager {
     Clock clock;
     Takeover takeover;
     Faults faults;
+    Readahead ahead;
     PageErrors errors;
     Fetches fetches;
     Delays delays;

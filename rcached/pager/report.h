@@ -20,6 +20,9 @@ typedef struct Pager Pager;
  *          who does what it counts
  * @fault_ns: how long guests waited for remote pages; fetch.c
  * @network_ns: how long providers took to answer a GET; fetch.c
+ * @read_ahead: pages that came and that no guest had asked for; fetch.c
+ * @read_ahead_used: of these, by whole windows, those that it came to
+ * @read_ahead_wasted: and those that it did not come to
  * @stats_at: ns, send figures to the VMM
  * @delays_at: ns, send it what its guest waits for
  * @waiting: an event said that a fault has waited long
@@ -28,6 +31,9 @@ typedef struct Report {
     struct RcacheCounts *counts;
     Histogram fault_ns;
     Histogram network_ns;
+    uint64_t read_ahead;
+    uint64_t read_ahead_used;
+    uint64_t read_ahead_wasted;
     uint64_t stats_at;
     uint64_t delays_at;
     bool waiting;

@@ -180,6 +180,7 @@ static void vmm_block_del(Pager *p, struct RcacheVmmBlockDel msg)
     }
     attach_block_gone(p, msg.block);
     evict_block_gone(p, b->first, b->first + b->pages);
+    fetch_block_gone(p, b->first, b->first + b->pages);
     for (uint64_t page = b->first; page < b->first + b->pages; page++) {
         uint64_t word = table_load(&p->table, page);
 

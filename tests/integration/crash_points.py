@@ -318,6 +318,10 @@ POINTS = {
     "zero-committed": Point("pages"),
     "fetching": Point("pages"),
     "get-sent": Point("pages"),
+    "many-fetching": Point("ahead"),
+    "gets-sent": Point("ahead"),
+    "marker-kept": Point("ahead", 3),
+    "marker-filling": Point("ahead", 3),
     "filling": Point("pages"),
     "copied": Point("pages", 50),
     "arrived": Point("pages", full=True),
@@ -404,6 +408,16 @@ def each(c, vm, names, copies):
 def in_pages(build, names):
     with CrashCluster(build) as c:
         vm = under_load(c, 1, zero_percent=20, discard_permille=20)
+        each(c, vm, names, 1)
+        expect_clean(vm.quit())
+        nothing_left(c)
+        c.shut_down()
+
+
+def in_ahead(build, names):
+    """A guest that goes through its memory: pages are read ahead."""
+    with CrashCluster(build) as c:
+        vm = under_load(c, 1, pattern="scan", threads=2)
         each(c, vm, names, 1)
         expect_clean(vm.quit())
         nothing_left(c)
@@ -505,8 +519,9 @@ def in_ends(build, names):
             print(f"{name}: ok", flush=True)
 
 
-GROUPS = {"pages": in_pages, "begins": in_begins, "copies": in_copies,
-          "away": in_away, "stale": in_stale, "ends": in_ends}
+GROUPS = {"pages": in_pages, "ahead": in_ahead, "begins": in_begins,
+          "copies": in_copies, "away": in_away, "stale": in_stale,
+          "ends": in_ends}
 
 
 def scenario_of(group):

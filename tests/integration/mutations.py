@@ -708,7 +708,7 @@ MUTATIONS = {
         "room_queue_len(&p->faults.room))) {",
         "    if (!room_there(p)) {", "unit-fault"),
     "no-slack-for-what-waits": (
-        "rcached/pager/fault.c",
+        "rcached/pager/limit.c",
         "        limit += limit_slack(p);\n",
         "        limit += 0;\n", "unit-fault"),
     "stretched-for-good": (
@@ -1011,14 +1011,27 @@ MUTATIONS = {
         "rcached/pager/seqsock.c",
         "    } else if (n > SEQSOCK_FDS_MAX) {",
         "    } else if (n > CONTROL_FDS) {", "unit-seqsock"),
-    "waste-goes-on": (
-        "rcached/pager/readahead.c",
-        "    if (ra->used < ra->wasted) {",
-        "    if (0 && ra->used < ra->wasted) {", "unit-readahead"),
-    "each-fault-is-a-run": (
-        "rcached/pager/readahead.c",
-        "    return count > n / 2 ? most : 0;",
-        "    return count ? most : 0;", "unit-readahead"),
+    "markers-go-to-the-guest": (
+        "rcached/pager/fetch.c",
+        "    if (f->window && !f->demand && p->fetches",
+        "    if (!p && f->window && !f->demand && p->fetches", "unit-fetch"),
+    "who-waits-for-what-is-read-ahead-is-forgotten": (
+        "rcached/pager/fetch.c",
+        "    } else if (f->ahead && !f->demand) {",
+        "    } else if (f->ahead) {", "unit-fetch"),
+    "markers-go-back-that-cannot-be-had-again": (
+        "rcached/pager/fetch.c",
+        "               get_choose(p, page_slot(f->word), 0) >= 0) {",
+        "               get_choose(p, page_slot(f->word), 0) >= -1) {",
+        "unit-fetch"),
+    "markers-outlive-their-block": (
+        "rcached/pager/fetch.c",
+        "        if (f->kept && f->page >= first && f->page < end) {",
+        "        if (f->kept && f->page >= end && f->page < end) {",
+        "unit-fetch"),
+    "markers-are-lost-with-their-provider": (
+        "rcached/pager/loss.c",
+        "        fetch_rescue(p, page) ||\n", "", "unit-loss"),
     "frames-are-waited-for": (
         "rcached/pager/location-get.c",
         "    if (now >= g->since + many_delay(p, g) &&",
@@ -1032,6 +1045,21 @@ MUTATIONS = {
         "    } else if (g->idle) {\n        get_missing(p, g);",
         "    } else if (g->idle && !p) {\n        get_missing(p, g);",
         "unit-location-many"),
+    "reading-ahead-takes-all-room": (
+        "rcached/pager/ahead.c",
+        "    return limit_room(p) / 2;", "    return limit_room(p);",
+        "unit-ahead"),
+    "reading-ahead-passes-those-that-wait": (
+        "rcached/pager/ahead.c",
+        "        room_queue_len(&p->faults.room) ||\n", "", "unit-ahead"),
+    "waste-goes-on": (
+        "rcached/pager/readahead.c",
+        "    if (ra->used < ra->wasted) {",
+        "    if (0 && ra->used < ra->wasted) {", "unit-readahead"),
+    "each-fault-is-a-run": (
+        "rcached/pager/readahead.c",
+        "    return count > n / 2 ? most : 0;",
+        "    return count ? most : 0;", "unit-readahead"),
     "one-provider-takes-all-puts": (
         "rcached/pager/location-put.h",
         "#define LOCATION_PUTS_EACH  8u",
@@ -1922,13 +1950,14 @@ MUTATIONS = {
         "    case RCACHE_FETCHING:\n        return true;\n"
         "    case RCACHE_REMOTE:\n"
         "        return page_remote(r, page, word, data);",
-        crash_points("fetching get-sent")),
+        crash_points("fetching get-sent many-fetching gets-sent "
+                     "marker-kept")),
     "crash-not-filled-is-zero": (
         "rcached/pager/reconcile.c",
         "        if (!data && (page_slot(word) || page_state(word) == "
         "RCACHE_CACHED)) {",
         "        if (!data && page_state(word) == RCACHE_CACHED) {",
-        crash_points("filling")),
+        crash_points("filling marker-filling")),
     "crash-zero-filling-left": (
         "rcached/pager/reconcile.c",
         "        if (!data && (page_slot(word) || page_state(word) == "

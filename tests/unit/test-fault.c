@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rcached/pager/ahead.h"
 #include "rcached/pager/arrival.h"
 #include "rcached/pager/install.h"
 #include "rcached/pager/pager.h"
@@ -23,7 +24,7 @@ static struct RcacheSide sides[PAGES];
 static struct RcacheCounts counts;
 static uint64_t now, resident, freed;
 static unsigned nr_present, nr_zero, nr_fetched, nr_wanted, nr_lost, nr_taken;
-static unsigned nr_woken, nr_all_woken;
+static unsigned nr_woken, nr_all_woken, nr_ahead;
 static int present, fetched;
 
 uint64_t pager_now(void)
@@ -113,6 +114,11 @@ void fetch_wanted(Pager *pager, uint64_t page, uint64_t at)
     nr_wanted++;
 }
 
+void ahead_fault(Pager *pager, uint64_t page, uint64_t at)
+{
+    nr_ahead++;
+}
+
 Remote *location_remote(const Pager *pager, uint64_t slot)
 {
     return NULL;
@@ -170,7 +176,7 @@ static void set_up(void)
     now = 100 * NS_PER_SEC;
     resident = freed = 0;
     nr_present = nr_zero = nr_fetched = nr_wanted = nr_lost = nr_taken = 0;
-    nr_woken = nr_all_woken = 0;
+    nr_woken = nr_all_woken = nr_ahead = 0;
     present = fetched = 0;
 }
 
@@ -231,9 +237,11 @@ START_TEST(what_is_away_is_fetched)
 {
     fault(RCACHE_REMOTE, SLOT);
     expect(0, 0, 1);
+    ck_assert_uint_eq(nr_ahead, 1);
     fault(RCACHE_FETCHING, SLOT);       /* another CPU touches it */
     expect(0, 0, 1);
     ck_assert_uint_eq(nr_wanted, 1);
+    ck_assert_uint_eq(nr_ahead, 2);     /* or it is a marker */
 }
 END_TEST
 

@@ -32,6 +32,9 @@ static unsigned busy = FETCH_MAX;       /* a number that is */
 static int install_error;
 static bool known, may_get;
 static unsigned pool;                   /* that was asked about */
+static unsigned nr_many, nr_get_wanted;
+static unsigned many[RCACHE_BATCH_PAGES];   /* numbers, in one frame */
+static bool ready;                      /* a place can be asked */
 
 uint64_t pager_now(void)
 {
@@ -66,6 +69,25 @@ void location_get(Pager *pager, unsigned i, uint64_t slot)
     ck_assert_uint_eq(slot, 77);
     asked = i;
     nr_asked++;
+}
+
+void location_get_many(Pager *pager, const unsigned *i, const uint64_t *slot,
+                       unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        ck_assert_uint_eq(slot[k], 77);
+        many[nr_many++] = i[k];
+    }
+}
+
+void location_get_wanted(Pager *pager, unsigned i, uint64_t at)
+{
+    nr_get_wanted++;
+}
+
+int get_choose(const Pager *pager, uint64_t slot, unsigned not)
+{
+    return ready ? 0 : -1;
 }
 
 bool location_get_is_out(const Pager *pager, unsigned i)
@@ -131,8 +153,10 @@ static void set_up(void)
     ck_assert_int_eq(table_init(&p->table, words, sides, PAGES), 0);
     now = 100 * NS_PER_SEC;
     nr_asked = nr_installed = nr_events = nr_forgotten = 0;
+    nr_many = nr_get_wanted = 0;
     install_error = 0;
-    known = may_get = true;
+    known = may_get = ready = true;
+    readahead_init(&p->ahead);
 }
 
 static void tear_down(void)
@@ -312,6 +336,229 @@ START_TEST(a_provider_that_is_asked_for_enough_is_not_asked)
 }
 END_TEST
 
+/* ------------------------------------------------------------- read ahead */
+
+/* PAGE and @n pages behind it; PAGE is the marker. */
+static void start_many(unsigned n)
+{
+    uint64_t page[RCACHE_BATCH_PAGES];
+
+    for (unsigned i = 0; i <= n; i++) {
+        page[i] = PAGE + i;
+    }
+    ck_assert_uint_eq(fetch_ahead(p, page, n + 1, now), n + 1);
+    ck_assert_uint_eq(nr_many, n + 1);
+}
+
+START_TEST(many_are_asked_for_at_once)
+{
+    uint64_t page[4] = { PAGE, PAGE + 1, PAGE + 2, PAGE + 3 };
+
+    words[PAGE + 1] = RCACHE_HOT;
+    words[PAGE + 2] = RCACHE_ZERO;
+    ck_assert_uint_eq(fetch_ahead(p, page, 4, now), 4);
+    ck_assert_uint_eq(pool, FETCH_AHEAD_MAX - 2);
+    ck_assert_uint_eq(nr_many, 2);
+    ck_assert_uint_eq(nr_asked, 0);
+    ck_assert_uint_eq(p->fetches.nr, 2);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FETCHING);
+    ck_assert_uint_eq(page_state(words[PAGE + 1]), RCACHE_HOT);
+    ck_assert_uint_eq(page_state(words[PAGE + 3]), RCACHE_FETCHING);
+    ck_assert_uint_eq(p->fetches.entry[many[0]].window, 2);
+    ck_assert_uint_eq(p->fetches.entry[many[1]].window, 0);
+}
+END_TEST
+
+START_TEST(no_more_than_may_be_are_read_ahead)
+{
+    uint64_t page = PAGE;
+
+    may_get = false;
+    ck_assert_uint_eq(fetch_ahead(p, &page, 1, now), 0);
+    ck_assert_uint_eq(nr_many, 0);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_REMOTE);
+}
+END_TEST
+
+START_TEST(what_comes_ahead_is_mapped)
+{
+    start_many(1);
+    p->fetches.entry[many[0]].window = 0;       /* as the others are */
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    ck_assert_uint_eq(nr_installed, 1);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(counts.fetched, 1);
+    ck_assert_uint_eq(counts.faults_remote, 0);
+    ck_assert_uint_eq(p->report.read_ahead, 1);
+}
+END_TEST
+
+/* Nothing has been given up: it is where it was. */
+START_TEST(what_does_not_come_stays_away)
+{
+    uint64_t slot = page_slot(words[PAGE]);
+
+    start_many(1);
+    if (_i) {
+        ck_assert(!fetch_got(p, many[0], &remote, wrong));
+        ck_assert_uint_eq(counts.checksum_errors, 1);
+    }
+    fetch_missing(p, many[0]);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_REMOTE);
+    ck_assert_uint_eq(page_slot(words[PAGE]), slot);
+    ck_assert_uint_eq(p->fetches.nr, 1);
+    ck_assert_uint_eq(g_hash_table_size(p->fetches.by_page), 1);
+    ck_assert_uint_eq(nr_installed, 0);
+}
+END_TEST
+
+START_TEST(but_not_if_a_guest_waits)
+{
+    start_many(1);
+    fetch_wanted(p, PAGE + 1, now);
+    fetch_wanted(p, PAGE + 1, now);
+    ck_assert_uint_eq(nr_get_wanted, 1);
+    fetch_missing(p, many[1]);
+    ck_assert_uint_eq(page_state(words[PAGE + 1]), RCACHE_FETCHING);
+    fetch_retry(p, now + 2 * NS_PER_SEC);
+    ck_assert_uint_eq(nr_asked, 1);
+}
+END_TEST
+
+START_TEST(a_marker_does_not_get_into_the_guest)
+{
+    start_many(3);
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    ck_assert_uint_eq(nr_installed, 0);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FETCHING);
+    ck_assert_uint_eq(p->fetches.nr_kept, 1);
+    ck_assert_uint_eq(nr_forgotten, 1);
+    memset(right, 0, sizeof(right));    /* it was a buffer of the network's */
+    fetch_retry(p, now);
+    ck_assert_uint_eq(nr_installed, 0);
+    fetch_wanted(p, PAGE, now);
+    ck_assert_uint_eq(nr_installed, 1);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(nr_get_wanted + nr_asked, 0);
+    ck_assert_uint_eq(p->fetches.nr_kept, 0);
+    ck_assert_uint_eq(p->fetches.nr, 3);
+    ck_assert_uint_eq(p->report.read_ahead_used, 4);
+    ck_assert_uint_eq(p->report.read_ahead_wasted, 0);
+}
+END_TEST
+
+START_TEST(a_marker_that_a_guest_waits_for_does)
+{
+    start_many(3);
+    fetch_wanted(p, PAGE, now);
+    ck_assert_uint_eq(p->report.read_ahead_used, 4);
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    ck_assert_uint_eq(nr_installed, 1);
+    ck_assert_uint_eq(p->fetches.nr_kept, 0);
+    ck_assert_uint_eq(counts.faults_remote, 1);
+}
+END_TEST
+
+START_TEST(a_marker_that_nobody_comes_to_goes_back)
+{
+    start_many(3);
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    fetch_retry(p, now + NS_PER_SEC);
+    ck_assert_uint_eq(p->fetches.nr_kept, 1);
+    ready = false;                      /* it could not be had again */
+    fetch_retry(p, now + 3 * NS_PER_SEC);
+    ck_assert_uint_eq(p->fetches.nr_kept, 1);
+    ready = true;
+    fetch_retry(p, now + 3 * NS_PER_SEC);
+    ck_assert_uint_eq(p->fetches.nr_kept, 0);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_REMOTE);
+    ck_assert_uint_eq(page_slot(words[PAGE]), 77);
+    ck_assert_uint_eq(nr_installed, 0);
+    ck_assert_uint_eq(p->report.read_ahead_wasted, 4);
+    ck_assert_uint_eq(p->report.read_ahead_used, 0);
+    fetch_wanted(p, PAGE, now);         /* too late */
+    ck_assert_uint_eq(nr_installed, 0);
+}
+END_TEST
+
+START_TEST(a_marker_whose_page_is_discarded)
+{
+    uint64_t zero = page_begin(words[PAGE], RCACHE_ZERO);
+
+    start_many(3);
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    words[PAGE] = zero;
+    fetch_wanted(p, PAGE, now);
+    ck_assert_uint_eq(nr_installed, 0);
+    ck_assert(!fetch_rescue(p, PAGE));
+    fetch_retry(p, now);
+    ck_assert_uint_eq(p->fetches.nr_kept, 0);
+    ck_assert_uint_eq(words[PAGE], zero);
+    ck_assert_uint_eq(nr_installed, 0);
+}
+END_TEST
+
+/* Its providers have lost it, or all has to come home. */
+START_TEST(a_marker_is_the_page)
+{
+    start_many(3);
+    ck_assert(!fetch_rescue(p, PAGE));
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    if (_i) {
+        ck_assert(fetch_rescue(p, PAGE));
+    } else {
+        p->command.homing = true;
+        fetch_retry(p, now);
+    }
+    ck_assert_uint_eq(nr_installed, 1);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(p->fetches.nr_kept, 0);
+}
+END_TEST
+
+START_TEST(a_marker_of_a_block_that_goes)
+{
+    start_many(3);
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    fetch_block_gone(p, PAGE + 1, PAGES);
+    ck_assert_uint_eq(p->fetches.nr_kept, 1);
+    fetch_block_gone(p, 0, PAGES);
+    ck_assert_uint_eq(p->fetches.nr_kept, 0);
+    ck_assert_uint_eq(p->fetches.nr, 3);
+}
+END_TEST
+
+START_TEST(markers_without_memory_in_the_guest)
+{
+    start_many(3);
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    install_error = -ENOMEM;
+    fetch_wanted(p, PAGE, now);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FILLING);
+    install_error = 0;
+    fetch_retry(p, now);
+    ck_assert_uint_eq(nr_installed, 2);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(p->fetches.nr_kept, 0);
+}
+END_TEST
+
+static void add_ahead(TCase *t)
+{
+    tcase_add_test(t, many_are_asked_for_at_once);
+    tcase_add_test(t, no_more_than_may_be_are_read_ahead);
+    tcase_add_test(t, what_comes_ahead_is_mapped);
+    tcase_add_loop_test(t, what_does_not_come_stays_away, 0, 2);
+    tcase_add_test(t, but_not_if_a_guest_waits);
+    tcase_add_test(t, a_marker_does_not_get_into_the_guest);
+    tcase_add_test(t, a_marker_that_a_guest_waits_for_does);
+    tcase_add_test(t, a_marker_that_nobody_comes_to_goes_back);
+    tcase_add_test(t, a_marker_whose_page_is_discarded);
+    tcase_add_loop_test(t, a_marker_is_the_page, 0, 2);
+    tcase_add_test(t, a_marker_of_a_block_that_goes);
+    tcase_add_test(t, markers_without_memory_in_the_guest);
+}
+
 static Suite *fetch_suite(void)
 {
     Suite *s = suite_create("fetch");
@@ -330,6 +577,7 @@ static Suite *fetch_suite(void)
     tcase_add_test(t, there_is_a_bound);
     tcase_add_test(t, who_waits_waits_for_the_later_fetch);
     tcase_add_test(t, a_provider_that_is_asked_for_enough_is_not_asked);
+    add_ahead(t);
     suite_add_tcase(s, t);
     return s;
 }
