@@ -191,6 +191,13 @@ static void set_vmm(JsonObject *o, const Vm *vm)
     }
 }
 
+static void set_ahead(JsonObject *o, const struct LinkAhead *ahead)
+{
+    json_object_set_int_member(o, "read_ahead_pages", ahead->pages);
+    json_object_set_int_member(o, "read_ahead_used_pages", ahead->used);
+    json_object_set_int_member(o, "read_ahead_wasted_pages", ahead->wasted);
+}
+
 static JsonObject *vm_json(const Vm *vm, const char *host)
 {
     JsonObject *o = json_object_new();
@@ -214,6 +221,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     set_balloon(o, &g);
     json_object_set_int_member(o, "faults", g.faults);
     json_object_set_int_member(o, "evicted_pages", g.evicted_pages);
+    set_ahead(o, &vm->figures.ahead);
     json_set_seconds(o, "fault_p50_seconds", g.fault_p50_ns / 1e9);
     json_set_seconds(o, "fault_p99_seconds", g.fault_p99_ns / 1e9);
     json_set_seconds(o, "stall_seconds", g.stall_ns / 1e9);

@@ -134,8 +134,8 @@ struct LinkHeld {
 };
 
 /*
- * Behind the leases follows, from a pager that is of a build that knows it,
- * what the guest waits for: a struct RcacheVmmDelays.
+ * Behind the leases follow, from a pager that is of a build that knows them, a
+ * struct LinkAhead and what the guest waits for: a struct RcacheVmmDelays.
  */
 struct LinkStats {
     struct LinkHdr hdr;
@@ -145,8 +145,16 @@ struct LinkStats {
     struct LinkHeld held[];
 };
 
+/* What was read ahead, in pages since the pager began. */
+struct LinkAhead {
+    uint64_t pages;             /* that came */
+    uint64_t used;              /* of windows whose marker was touched */
+    uint64_t wasted;            /* of windows whose marker was not */
+};
+
 _Static_assert(sizeof(struct LinkStats) +
                LINK_HELD_MAX * sizeof(struct LinkHeld) +
+               sizeof(struct LinkAhead) +
                sizeof(struct RcacheVmmDelays) <= LINK_MSG_MAX,
                "a message has room for all leases");
 

@@ -89,13 +89,19 @@ bool vm_figures_stuck(const VmFigures *figures, int64_t now)
 }
 
 /* What follows the leases; not of a pager of every build. */
-static void take_delays(VmFigures *figures, const struct LinkStats *msg)
+static void take_more(VmFigures *figures, const struct LinkStats *msg)
 {
-    size_t before = sizeof(*msg) + msg->nr_held * sizeof(msg->held[0]);
+    const char *more = (const char *)&msg->held[msg->nr_held];
+    size_t size = msg->hdr.size - (more - (const char *)msg);
 
-    figures->has_delays = msg->hdr.size >= before + sizeof(figures->delays);
+    figures->ahead = (struct LinkAhead) { 0 };
+    if (size >= sizeof(figures->ahead)) {
+        memcpy(&figures->ahead, more, sizeof(figures->ahead));
+    }
+    figures->has_delays = size >= sizeof(figures->ahead) +
+                                  sizeof(figures->delays);
     if (figures->has_delays) {
-        memcpy(&figures->delays, (const char *)msg + before,
+        memcpy(&figures->delays, more + sizeof(figures->ahead),
                sizeof(figures->delays));
     }
 }
@@ -110,7 +116,7 @@ void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg,
     figures->leaving = msg->attached == LINK_LEAVING;
     g_array_set_size(figures->held, 0);
     g_array_append_vals(figures->held, msg->held, msg->nr_held);
-    take_delays(figures, msg);
+    take_more(figures, msg);
 }
 
 void vm_figures_balloon(VmFigures *figures, const struct LinkBalloon *msg,

@@ -35,6 +35,7 @@ typedef struct VmFigures {
     bool leaving;               /* the pager only gives leases back */
     struct RcacheVmmStats stats;
     GArray *held;               /* of struct LinkHeld */
+    struct LinkAhead ahead;     /* zero: not said */
     bool has_delays;            /* the pager knows the next */
     struct RcacheVmmDelays delays;
     bool has_balloon;

@@ -156,9 +156,16 @@ static void uplink_stats(Pager *p, uint64_t now)
     struct {
         struct LinkStats head;
         struct LinkHeld held[LINK_HELD_MAX];
-        struct RcacheVmmDelays room;    /* for it, behind the last of these */
+        struct LinkAhead ahead;         /* room for these, behind the last */
+        struct RcacheVmmDelays delays;
     } msg = { 0 };
+    struct LinkAhead ahead = {
+        p->report.read_ahead, p->report.read_ahead_used,
+        p->report.read_ahead_wasted,
+    };
+    struct RcacheVmmDelays delays;
     const Lease *l;
+    char *more;
     CopiesCount count = { 0 };
     uint32_t n = 0;
     Loss loss;
@@ -177,11 +184,14 @@ static void uplink_stats(Pager *p, uint64_t now)
     }
     msg.head.hdr = (struct LinkHdr) {
         .magic = LINK_MAGIC, .type = LINK_STATS,
-        .size = sizeof(msg.head) + n * sizeof(msg.held[0]),
+        .size = sizeof(msg.head) + n * sizeof(msg.held[0]) + sizeof(ahead),
     };
+    more = (char *)msg.held + n * sizeof(msg.held[0]);
+    memcpy(more, &ahead, sizeof(ahead));
     if (!farewell_leaves(&p->farewell)) {
-        report_delays(p, (void *)&msg.held[n], now);
-        msg.head.hdr.size += sizeof(msg.room);
+        report_delays(p, &delays, now);
+        memcpy(more + sizeof(ahead), &delays, sizeof(delays));
+        msg.head.hdr.size += sizeof(delays);
     }
     msg.head.attached = attached(p);
     msg.head.nr_held = n;

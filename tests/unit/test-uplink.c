@@ -111,7 +111,8 @@ START_TEST(delays_follow_the_leases)
     }
     uplink_tick(&p, NS_PER_SEC);
     ck_assert_uint_eq(sent.stats.nr_held, LOSSES_MAX + 1);
-    before = sizeof(sent.stats) + (LOSSES_MAX + 1) * sizeof(struct LinkHeld);
+    before = sizeof(sent.stats) + (LOSSES_MAX + 1) * sizeof(struct LinkHeld) +
+             sizeof(struct LinkAhead);
     ck_assert_uint_eq(sent_len, before + sizeof(delays));
     memcpy(&delays, sent.bytes + before, sizeof(delays));
     ck_assert_uint_eq(delays.vcpus, 3);
@@ -133,7 +134,8 @@ START_TEST(who_leaves_says_so)
     ck_assert_uint_eq(sent.stats.attached, LINK_LEAVING);
     ck_assert_uint_eq(sent.stats.nr_held, RCACHE_NR_LEASES);
     ck_assert_uint_eq(sent_len, sizeof(sent.stats) +
-                      RCACHE_NR_LEASES * sizeof(struct LinkHeld));
+                      RCACHE_NR_LEASES * sizeof(struct LinkHeld) +
+                      sizeof(struct LinkAhead));
 }
 END_TEST
 

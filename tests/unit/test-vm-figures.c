@@ -33,19 +33,24 @@ START_TEST(delays_of_pagers_of_other_builds)
     struct {
         struct LinkStats stats;
         struct LinkHeld held[2];
+        struct LinkAhead ahead;
         struct RcacheVmmDelays delays;
         uint64_t more;
     } msg = {
-        .stats = { .attached = 1, .nr_held = 2 }, .delays = { .vcpus = 6 },
+        .stats = { .attached = 1, .nr_held = 2 }, .ahead = { .used = 5 },
+        .delays = { .vcpus = 6 },
     };
     size_t without = sizeof(msg.stats) + sizeof(msg.held);
 
     msg.stats.hdr.size = without;
     vm_figures_stats(&figures, &msg.stats, SECOND);
     ck_assert(!figures.has_delays);
+    ck_assert_uint_eq(figures.ahead.used, 0);
+    without += sizeof(msg.ahead);
     msg.stats.hdr.size = without + sizeof(msg.delays);
     vm_figures_stats(&figures, &msg.stats, SECOND);
     ck_assert(figures.has_delays);
+    ck_assert_uint_eq(figures.ahead.used, 5);
     ck_assert_uint_eq(figures.delays.vcpus, 6);
     ck_assert_uint_eq(figures.held->len, 2);
     msg.stats.hdr.size = sizeof(msg);
