@@ -18,6 +18,7 @@ import sys
 import time
 
 import accounts
+import ahead
 import attacks
 import attaches
 import auto
@@ -48,7 +49,8 @@ import upgrades
 from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
-SCENARIOS = {**accounts.SCENARIOS, **attacks.SCENARIOS,
+SCENARIOS = {**accounts.SCENARIOS, **ahead.SCENARIOS,
+             **attacks.SCENARIOS,
              **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
              **copies.SCENARIOS, **crash_arbiters.SCENARIOS,
