@@ -14,14 +14,19 @@ static uint64_t ahead_room(const Pager *p, uint64_t now)
 {
     uint64_t refused = p->locations.many.refused_at;
 
+    uint64_t ahead = p->fetches.nr_ahead, half;
+
     if (!attach_is_done(&p->attach) ||
+        limit_allowance(p) < limit_slack(p) ||
         p->command.active.kind != COMMAND_NONE || p->command.homing ||
         room_queue_len(&p->faults.room) ||
         p->faults.stretch.state != STRETCH_OFF ||
         (refused && now < refused + REFUSED_NS)) {
         return 0;
     }
-    return limit_room(p) / 2;
+    /* Of what there is, and of what those that are ahead have taken. */
+    half = (limit_room(p) + ahead) / 2;
+    return half > ahead ? half - ahead : 0;
 }
 
 /* The pages of a window that are in the block of @page; how many. */

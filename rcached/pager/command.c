@@ -364,6 +364,12 @@ static bool home_gets_on(Pager *p, unsigned looks, unsigned found,
     return looks >= CLOCK_SCAN_MAX;
 }
 
+/* What was read ahead before the command began ends by itself. */
+static unsigned home_under_way(const Pager *p)
+{
+    return p->fetches.nr - p->fetches.nr_ahead;
+}
+
 bool command_home_work(Pager *p, uint64_t now)
 {
     uint64_t away = table_away(&p->table), page;
@@ -376,7 +382,8 @@ bool command_home_work(Pager *p, uint64_t now)
     if (!p->command.homing) {
         return false;
     }
-    while (away > p->limits.size + coming && p->fetches.nr < FETCH_HOME_MAX &&
+    while (away > p->limits.size + coming &&
+           home_under_way(p) < FETCH_HOME_MAX &&
            pager_resident(p) + coming < p->limits.local_max &&
            looks < CLOCK_SCAN_MAX && home_step(p, &page)) {
         uint64_t word = table_load(&p->table, page);

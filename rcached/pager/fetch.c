@@ -25,6 +25,8 @@
 
 /* A marker that a guest has not come to for so long was of no use. */
 #define KEPT_NS         (2 * NS_PER_SEC)
+/* And a page that is read ahead is not waited for longer than that. */
+#define AHEAD_NS        NS_PER_SEC
 #define WRONG_TRIES     3
 #define WRONG_PAUSE_NS  NS_PER_SEC
 
@@ -75,6 +77,7 @@ static void fetch_end(Pager *p, Fetch *f)
     }
     g_free(f->bytes);
     p->fetches.nr_kept -= f->kept;
+    p->fetches.nr_ahead -= f->ahead;
     p->fetches.nr--;
     *f = (Fetch) { 0 };
 }
@@ -126,7 +129,8 @@ int fetch_start(Pager *p, uint64_t page, uint64_t word, bool demand,
         }
         return 0;
     }
-    if (!location_may_get(p, slot, demand ? FETCH_MAX : FETCH_HOME_MAX)) {
+    if (!location_may_get(p, slot, demand ? FETCH_MAX
+                          : FETCH_HOME_MAX + p->fetches.nr_ahead)) {
         return -EBUSY;
     }
     f = fetch_begin(p, page, word, now);
@@ -162,6 +166,7 @@ unsigned fetch_ahead(Pager *p, const uint64_t *page, unsigned n, uint64_t now)
             break;
         }
         f->ahead = true;
+        p->fetches.nr_ahead++;
         number[begun] = fetch_number(p, f);
         slot[begun++] = page_slot(word);
     }
@@ -270,6 +275,13 @@ static void marker_used(Pager *p, Fetch *f)
     f->window = 0;
 }
 
+static void marker_wasted(Pager *p, Fetch *f)
+{
+    p->report.read_ahead_wasted += f->window;
+    readahead_wasted(&p->ahead, f->window);
+    f->window = 0;
+}
+
 /*
  * It does not stay half-way when pages are to come home, nor for ever.  A page
  * that could not be asked for again is not given up.
@@ -279,11 +291,22 @@ static void kept_look(Pager *p, Fetch *f, uint64_t now)
     if (p->command.active.kind != COMMAND_NONE || p->command.homing) {
         kept_install(p, f);
     } else if (now >= f->started + KEPT_NS &&
-               location_knows(p, page_slot(f->word)) &&
-               get_choose(p, page_slot(f->word), 0) >= 0) {
-        p->report.read_ahead_wasted += f->window;
-        readahead_wasted(&p->ahead, f->window);
+               get_is_there(p, page_slot(f->word))) {
+        marker_wasted(p, f);
         fetch_give_up(p, f);
+    }
+}
+
+/*
+ * What does not come of itself is asked for like any other page, so that one
+ * provider that answers no frame holds up neither what is to come home nor, by
+ * what is counted as coming, what wants to come.
+ */
+static void ahead_look(Pager *p, const Fetch *f, uint64_t now)
+{
+    if (f->ahead && (p->command.active.kind != COMMAND_NONE ||
+                     p->command.homing || now >= f->started + AHEAD_NS)) {
+        location_get_wanted(p, fetch_number(p, f), now);
     }
 }
 
@@ -347,7 +370,8 @@ void fetch_missing(Pager *p, unsigned i)
     }
     if (table_load(&p->table, f->page) != f->word) {
         fetch_end(p, f);        /* discarded meanwhile */
-    } else if (f->ahead && !f->demand) {
+    } else if (f->ahead) {
+        marker_wasted(p, f);
         fetch_give_up(p, f);
     } else if (f->wrong && f->tries < WRONG_TRIES) {
         f->tries++;
@@ -369,13 +393,16 @@ void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
     if (f->window) {
         marker_used(p, f);
     }
+    f->started = now;
     if (f->kept) {
         p->report.counts->faults_minor++;
         kept_install(p, f);
+        f->demand = f->used && f->page == page; /* no memory for it yet */
         return;
     }
     f->demand = true;
-    f->started = now;
+    p->fetches.nr_ahead -= f->ahead;
+    f->ahead = false;
     delays_wanted(&p->delays, fetch_number(p, f), now);
     location_get_wanted(p, fetch_number(p, f), now);
 }
@@ -386,7 +413,11 @@ void fetch_retry(Pager *p, uint64_t now)
         Fetch *f = &p->fetches.entry[i];
         uint64_t word;
 
-        if (!f->used || location_get_is_out(p, i)) {
+        if (!f->used) {
+            continue;
+        }
+        if (location_get_is_out(p, i)) {
+            ahead_look(p, f, now);
             continue;
         }
         word = table_load(&p->table, f->page);

@@ -22,7 +22,8 @@ typedef struct Pager Pager;
  * struct Fetch - a page on its way back; fetch.c writes it, report.c reads it
  * @used: this entry is taken
  * @demand: a guest waits for the page
- * @ahead: it is read ahead: if nobody waits for it, it is asked for once
+ * @ahead: it is read ahead and nobody has come to wait for it: it is asked for
+ *         once
  * @kept: a marker: @bytes are here, and not in the guest
  * @wrong: bytes that came were wrong, since it was last asked for
  * @tries: times it was asked for again for that
@@ -55,13 +56,15 @@ typedef struct Fetch {
  * struct Fetches - all pages on their way back
  * @by_page: of Fetch, by page: the one that its word is of, if there are more
  * @nr: entries that are used
- * @nr_kept: of these, markers that are kept
+ * @nr_ahead: of these, those that are .ahead
+ * @nr_kept: of those, markers that are kept
  * @hint: where to look for a free one
  */
 typedef struct Fetches {
     Fetch entry[FETCH_MAX];
     GHashTable *by_page;
     unsigned nr;
+    unsigned nr_ahead;
     unsigned nr_kept;
     unsigned hint;
 } Fetches;

@@ -65,6 +65,13 @@ int get_choose(const Pager *p, uint64_t slot, unsigned not)
     return place_quicker(l[0]->remote, l[1]->remote, slot);
 }
 
+bool get_is_there(const Pager *p, uint64_t slot)
+{
+    int which = slots_valid(&p->slots, slot) ? get_choose(p, slot, 0) : -1;
+
+    return which >= 0 && !slots_slab(&p->slots, slot)->place[which].stale;
+}
+
 int location_get_place(const Pager *p, uint64_t slot)
 {
     const SlotSlab *s;

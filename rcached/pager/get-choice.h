@@ -31,6 +31,12 @@ bool get_is_full(const Remote *r, unsigned busy);
  */
 int get_choose(const Pager *p, uint64_t slot, unsigned not);
 
+/**
+ * get_is_there() - is there a place of a slot that can be asked now, and lacks
+ * nothing?
+ */
+bool get_is_there(const Pager *p, uint64_t slot);
+
 /** location_get_place() - the place of a slab that is asked first, or -1 */
 int location_get_place(const Pager *p, uint64_t slot);
 

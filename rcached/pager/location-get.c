@@ -13,6 +13,8 @@
 #define HEDGE_QUANTILE  0.95
 /* And not longer than so many answers of the other place take. */
 #define HEDGE_ANSWERS   4u
+/* Places that have refused a page whose frame is out are asked again. */
+#define REFUSED_NS      NS_PER_SEC
 
 /* --------------------------------------------------------------- counting */
 
@@ -197,9 +199,17 @@ static uint64_t many_delay(const Pager *p, const Get *g)
                                       other)->remote);
 }
 
-/* Then it is asked for alone, at another place if there is one. */
+/*
+ * Then it is asked for alone, at another place if there is one; and when all
+ * places have refused it, though the frame is not answered, again after a
+ * while, as others are.
+ */
 static bool get_retry_many(Pager *p, Get *g, uint64_t now)
 {
+    if (get_tried(g) && now >= g->since + REFUSED_NS) {
+        g->at[0].tried = g->at[1].tried = false;
+        g->since = now;
+    }
     if (now >= g->since + many_delay(p, g) &&
         (get_send_but(p, g, 1u << g->many_place) || get_send(p, g))) {
         p->locations.gets.nr_hedges++;
@@ -350,9 +360,12 @@ static void get_go_on(Pager *p, Get *g)
         get_end(p, g);
     } else if (g->idle) {
         get_missing(p, g);
-    } else if (!get_out(g) && !get_send(p, g) && !g->many.remote &&
-               get_tried(g) && !g->again_at) {
-        get_missing(p, g);
+    } else if (!get_out(g) && !get_send(p, g)) {
+        if (g->many.remote) {
+            pager_soon(p);      /* get_retry_many() */
+        } else if (get_tried(g) && !g->again_at) {
+            get_missing(p, g);
+        }
     }
 }
 

@@ -81,7 +81,6 @@ static void draft_send(Pager *p, Draft *d)
         .lease = d->lease->known.id, .epoch = d->lease->known.epoch,
     };
 
-    passage_asked(&d->at.remote->passage, PASSAGE_GET, d->at.sent);
     data_conn_send(&d->at.remote->bulk, &head, d->wire, NULL, 0);
     d->frame = NULL;
 }
@@ -150,7 +149,6 @@ bool location_many_answer(Pager *p, Remote *remote, const WireHead *head,
         return false;
     }
     good = !head->status && head->count == f->n;
-    providers_pages(remote, PASSAGE_GET, good, p);
     if (head->status == RCACHE_E_FENCED) {
         remote_close(remote, "the provider has a newer session of this VM");
         return true;

@@ -13,6 +13,10 @@
  *        +-> refused, BUSY, the session ended: ops->missing() for each, but one
  *            that a guest has come to wait for is asked for alone
  *
+ * A frame takes as long as it is large, and as what is before it on its
+ * connection: so none says whether pages get through (passage.h).  What is
+ * waited for and does not come is asked for alone, and that does.
+ *
  * While a large frame is dealt with ops->between() is called, as a fault must
  * not wait for that either.
  */

@@ -6,7 +6,8 @@ whatever happens to providers and pagers meanwhile.
 """
 from cluster import (Cluster, MIB, Vm, expect_clean, expect_within, goes_on,
                      wait_for)
-from copies import kill, two_everywhere
+from copies import GET_REPLY, kill, two_everywhere
+from relays import RelayCluster
 
 SCENARIOS = {}
 PAGES = 30000
@@ -116,6 +117,26 @@ def provider_dies_in_a_scan(build):
         c.start_provider(c.providers[0])
         two_everywhere(c, vm)
         expect_read_ahead(c, vm)
+        expect_clean(vm.quit())
+        c.shut_down()
+
+
+@scenario
+def no_frame_is_answered_in_a_scan(build):
+    """A provider answers everything but GETs: what was read ahead there holds
+    up neither the guest nor a command that has all come home."""
+    with RelayCluster(build, among=True, providers=3) as c:
+        vm = scanning(c, copies=2)
+        two_everywhere(c, vm)
+        c.proxies[0].tell(f"swallow {GET_REPLY}")
+        goes_on(vm, PAGES, 90)
+        assert vm.stats()["oldest_wait_ns"] < 2e9, vm.stats()
+        result = vm.call("resize 0")
+        assert result["status"] == 0, result
+        c.proxies[0].tell("well")
+        c.proxies[0].tell("reset")
+        goes_on(vm, PAGES, 90)
+        wait_for("all slots to be free", lambda: c.stored() == 0, 60)
         expect_clean(vm.quit())
         c.shut_down()
 

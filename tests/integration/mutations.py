@@ -1014,21 +1014,33 @@ MUTATIONS = {
     "markers-go-to-the-guest": (
         "rcached/pager/fetch.c",
         "    if (f->window && !f->demand && p->fetches",
-        "    if (!p && f->window && !f->demand && p->fetches", "unit-fetch"),
+        "    if (!p && f->window && !f->demand && p->fetches",
+        "unit-fetch-ahead"),
     "who-waits-for-what-is-read-ahead-is-forgotten": (
         "rcached/pager/fetch.c",
-        "    } else if (f->ahead && !f->demand) {",
-        "    } else if (f->ahead) {", "unit-fetch"),
+        "    p->fetches.nr_ahead -= f->ahead;\n    f->ahead = false;\n", "",
+        "unit-fetch-ahead"),
+    "what-was-read-ahead-never-comes-home": (
+        "rcached/pager/fetch.c",
+        "            ahead_look(p, f, now);\n", "", "unit-fetch-ahead"),
+    "half-of-the-room-each-time": (
+        "rcached/pager/ahead.c",
+        "    return half > ahead ? half - ahead : 0;\n",
+        "    return limit_room(p) / 2;\n", "unit-ahead"),
+    "refused-once-and-never-asked-again": (
+        "rcached/pager/location-get.c",
+        "        g->at[0].tried = g->at[1].tried = false;\n", "",
+        "unit-location-many"),
     "markers-go-back-that-cannot-be-had-again": (
         "rcached/pager/fetch.c",
-        "               get_choose(p, page_slot(f->word), 0) >= 0) {",
-        "               get_choose(p, page_slot(f->word), 0) >= -1) {",
-        "unit-fetch"),
+        "               get_is_there(p, page_slot(f->word))) {",
+        "               (get_is_there(p, page_slot(f->word)) || true)) {",
+        "unit-fetch-ahead"),
     "markers-outlive-their-block": (
         "rcached/pager/fetch.c",
         "        if (f->kept && f->page >= first && f->page < end) {",
         "        if (f->kept && f->page >= end && f->page < end) {",
-        "unit-fetch"),
+        "unit-fetch-ahead"),
     "markers-are-lost-with-their-provider": (
         "rcached/pager/loss.c",
         "        fetch_rescue(p, page) ||\n", "", "unit-loss"),
@@ -1045,10 +1057,6 @@ MUTATIONS = {
         "    } else if (g->idle) {\n        get_missing(p, g);",
         "    } else if (g->idle && !p) {\n        get_missing(p, g);",
         "unit-location-many"),
-    "reading-ahead-takes-all-room": (
-        "rcached/pager/ahead.c",
-        "    return limit_room(p) / 2;", "    return limit_room(p);",
-        "unit-ahead"),
     "reading-ahead-passes-those-that-wait": (
         "rcached/pager/ahead.c",
         "        room_queue_len(&p->faults.room) ||\n", "", "unit-ahead"),

@@ -214,6 +214,45 @@ START_TEST(one_that_is_waited_for_does_not_wait_for_the_frame)
 }
 END_TEST
 
+/* It has refused the page, and answers the frame never. */
+START_TEST(a_page_that_was_refused_is_asked_for_again)
+{
+    ask(N);
+    location_get_wanted(p, number[1], now);
+    now += NS_PER_SEC / 2;
+    location_retry(p, now);
+    ck_assert_uint_eq(nr_sent, 2);
+    soon = false;
+    ck_assert(answer(0, RCACHE_GET_REPLY, RCACHE_E_SLOT));
+    ck_assert(soon);
+    ck_assert_uint_eq(nr_missing, 0);
+    location_retry(p, now + NS_PER_SEC / 4);
+    ck_assert_uint_eq(nr_sent, 2);
+    now += NS_PER_SEC / 2;
+    location_retry(p, now);
+    now += NS_PER_SEC / 2;
+    location_retry(p, now);
+    ck_assert_uint_eq(nr_sent, 3);
+    ck_assert(answer(0, RCACHE_GET_REPLY, 0));
+    ck_assert_uint_eq(nr_got, 1);
+    goes_away(0);
+    check_over();
+}
+END_TEST
+
+/* A marker's bytes are not thrown away for those. */
+START_TEST(a_stale_place_is_not_there)
+{
+    location_freeze(p, 0);
+    location_set(p, 0, 1, p->leases.entry[1], 70);
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 1);
+    ck_assert(get_is_there(p, slot[0]));
+    p->slots.slabs[0].place[0].stale = true;
+    remote[1].state = REMOTE_DOWN;
+    ck_assert(!get_is_there(p, slot[0]));
+}
+END_TEST
+
 START_TEST(a_slot_is_freed_when_the_frame_is_in)
 {
     ask(N);
@@ -315,6 +354,8 @@ static Suite *many_suite(void)
     tcase_add_test(t, one_that_is_waited_for_goes_on);
     tcase_add_test(t, so_does_it_in_the_next_session);
     tcase_add_test(t, one_that_is_waited_for_does_not_wait_for_the_frame);
+    tcase_add_test(t, a_page_that_was_refused_is_asked_for_again);
+    tcase_add_test(t, a_stale_place_is_not_there);
     tcase_add_test(t, a_slot_is_freed_when_the_frame_is_in);
     tcase_add_loop_test(t, a_provider_that_cannot_be_asked, 0, 2);
     tcase_add_test(t, two_places_have_half_each);
