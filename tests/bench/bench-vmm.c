@@ -12,6 +12,7 @@
  *   evict-to BYTES
  *   attach PID      kill that pager and go on with the next (attach.h)
  *   pause PID US    the same under load, after so many microseconds (pause.h)
+ *   access ...      visits as access.h has them
  *   stats
  *   quit
  * With --number it is another VM than the first.
@@ -24,6 +25,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "tests/bench/access.h"
 #include "tests/bench/attach.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/pause.h"
@@ -118,9 +120,27 @@ static void run_stats(Vmm *v)
            s.evicted_pages, s.faults_remote);
 }
 
+static bool page_is_away(void *opaque, uint64_t page)
+{
+    enum RcachePageState state = vmm_page_state(opaque, page);
+
+    return state == RCACHE_REMOTE || state == RCACHE_FETCHING;
+}
+
+static void run_access(Vmm *v, const AccessPlan *plan)
+{
+    AccessMemory memory = { .ram = v->ram, .version = v->version,
+                            .away = page_is_away, .opaque = v };
+    AccessResult result;
+
+    access_run(plan, &memory, NULL, &result);
+    access_report(&result, "");
+}
+
 /* False when it is over. */
 static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
 {
+    AccessPlan plan = { .pages = v->config.pages };
     unsigned long n = 0, us = 0;
 
     if (!strcmp(line, "fill\n")) {
@@ -137,6 +157,8 @@ static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
         attach_measure(v, n);
     } else if (sscanf(line, "pause %lu %lu", &n, &us) == 2) {
         pause_measure(v, n, us);
+    } else if (access_parse(&plan, line)) {
+        run_access(v, &plan);
     } else if (!strcmp(line, "stats\n")) {
         run_stats(v);
     } else {
