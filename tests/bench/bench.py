@@ -33,6 +33,7 @@ import guestload  # noqa: E402
 import maxmemload  # noqa: E402
 import neighbourload  # noqa: E402
 import ownnet  # noqa: E402
+import peerload  # noqa: E402
 import variantload  # noqa: E402
 from lab import (Authority, JsonSocket, LabError, Process,  # noqa: E402
                  wait_for)
@@ -77,9 +78,14 @@ def free_port():
 
 class Cpus:
     """The guest shares a CPU with the provider, as two machines would not;
-    the pager has one of its own.  The floors are pinned just so."""
+    the pager has one of its own.  The floors are pinned just so.  Or nobody
+    is pinned."""
 
-    def __init__(self):
+    def __init__(self, pinned=True):
+        self.pager = self.provider = None
+        self.guest = -1
+        if not pinned:
+            return
         cpus = sorted(os.sched_getaffinity(0))
         self.guest = self.provider = cpus[0]
         self.pager = cpus[1 % len(cpus)]
@@ -121,9 +127,10 @@ class Product:
     """An arbiter, a requester with a guest, and a provider for each copy."""
 
     def __init__(self, bench, mem, local_max, maxmem=0, copies=1, seal=0,
-                 tls=False, room=None):
+                 tls=False, room=None, pinned=True):
         self.bench = bench
         self.room = room or mem
+        self.cpus = bench.cpus if pinned else Cpus(pinned=False)
         self.copies = copies
         self.seal = seal
         self.dir = tempfile.mkdtemp(prefix="rcached-bench-")
@@ -193,7 +200,7 @@ class Product:
             self.path(name, "admin.sock"))
 
     def start(self, mem, local_max, maxmem):
-        cpus = self.bench.cpus
+        cpus = self.cpus
         self.arbiter = f"127.0.0.1:{free_port()}"
         self.daemon("arbiter", None, [
             self.bench.program("arbiter", "arbiter"), "--listen",
@@ -301,6 +308,7 @@ class Bench:
         self.sizes = args.sizes or ([256] if args.short
                                     else [1024, 4096, 16384])
         self.medians = medians
+        self.absent, self.broken = {}, {}
 
     def program(self, *names):
         return os.path.join(self.args.build, *names)
@@ -478,6 +486,9 @@ class Bench:
     def copies(self):
         copiesload.run(self, Product)
 
+    def peers(self):
+        peerload.run(self, Product, cpu_seconds)
+
     def attach(self):
         attachload.run(self, Product)
 
@@ -507,6 +518,8 @@ class Bench:
             return (r["value"] <= limit, f"value <= {limit / MIB:.0f} MiB")
         if r["bench"] == "attach":
             return attachload.verdict(r)
+        if r["bench"] == "peers":
+            return peerload.verdict(r)
         target = TARGETS.get((r["bench"], r["metric"]))
         if not target:
             return None
@@ -531,6 +544,8 @@ class Bench:
         for r in self.results:
             print(f"  {r['bench']} {r['metric']}: " + ", ".join(
                 f"{name} {value:,.2f}" for name, value in r["peers"].items()))
+        for name, reason in self.absent.items():
+            print(f"  absent: {name}: {reason}")
 
     def middle_floor(self, result):
         """Of a latency: its floor's median; else the floor."""
@@ -558,6 +573,7 @@ class Bench:
                   "known_again")}
         want |= {("floods", flood + more) for flood in floodload.FLOODS
                  for more in ("", "_lines")}
+        want |= {("peers", m) for m in peerload.METRICS}
         want |= {("arbiter-failover", m) for m in
                  ("one_dies", "all_die", "split")}
         want |= {("guest-overhead", m) for m in
@@ -567,6 +583,8 @@ class Bench:
         if "attach" in self.args.names:
             problems += attachload.problems(
                 [r for r in self.results if r["bench"] == "attach"])
+        problems += peerload.problems(
+            [r for r in self.results if r["bench"] == "peers"], self.broken)
         for r in self.results:
             name = f"{r['bench']} {r['metric']}"
             if (r["value"] <= 0 and r["unit"] != "lines/s") or \
@@ -618,10 +636,12 @@ def arguments():
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--sizes", type=sizes)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     known = ["fault-latency", "evict", "copies", "variants", "scan", "idle",
-             "maxmem", "neighbours",
+             "maxmem", "neighbours", "peers",
              "attach", "floods", "giveback", "guest-overhead", "arbiter-load",
              "arbiter-failover"]
     for name in args.names:

@@ -34,6 +34,8 @@ WRONG = (
     ('bench', 'no-such'),
     ('bench', '--no-such'),
     ('bench', '--sizes=many', 'attach'),
+    ('bench', '--rounds=0', 'peers'),
+    ('bench', '--seconds=few', 'peers'),
     ('test', 'no-such'),
     ('test', '--no-such'),
     ('sim', '--no-such'),
