@@ -217,7 +217,7 @@ static JsonObject *guest_object(const Look *look, const Host *host,
     trouble_set_sums(o, host->troubles, g->vm);
     json_set_text(o, "seal", wire_beat_seal(g));
     copies_set(o, g);
-    delay_set(o, g->has_delays ? &g->delays : NULL, look->delays);
+    delay_set(o, hosts_delays(host, g->vm), look->delays);
     json_object_set_array_member(o, "providers",
                                  guest_providers(look, host, g->vm));
     return o;

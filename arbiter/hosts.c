@@ -24,6 +24,7 @@ static void host_free(void *opaque)
     g_array_unref(host->held);
     g_array_unref(host->terms);
     g_array_unref(host->troubles);
+    g_array_unref(host->delays);
     g_array_unref(host->counts);
     g_hash_table_unref(host->granted);
     g_clear_pointer(&host->held_by_id, g_hash_table_unref);
@@ -40,6 +41,7 @@ static Host *host_new(const char *name)
     host->held = array_new(sizeof(WireBeatLease));
     host->terms = array_new(sizeof(WireBeatTerm));
     host->troubles = array_new(sizeof(WireBeatTrouble));
+    host->delays = array_new(sizeof(WireDelays));
     host->counts = array_new(sizeof(uint64_t));
     host->granted = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                           g_free);
@@ -72,6 +74,7 @@ static void host_reset(Hosts *hosts, Host *host)
     g_array_set_size(host->held, 0);
     g_array_set_size(host->terms, 0);
     g_array_set_size(host->troubles, 0);
+    g_array_set_size(host->delays, 0);
     g_clear_pointer(&host->held_by_id, g_hash_table_unref);
     hosts_held_changed(hosts, host, held);
 }
@@ -271,18 +274,16 @@ Host *hosts_renamed(const Hosts *hosts, const char *name,
 
 /* ------------------------------------------------------------- heartbeats */
 
-/* They come in the order of their guests, so that none is looked for twice. */
-static void delays_take(GArray *guests, const WireDelays *delays, guint *at)
+const struct RcacheVmmDelays *hosts_delays(const Host *host, const uint8_t *vm)
 {
-    while (*at < guests->len) {
-        WireBeatGuest *g = &g_array_index(guests, WireBeatGuest, (*at)++);
+    for (guint i = 0; i < host->delays->len; i++) {
+        const WireDelays *d = &g_array_index(host->delays, WireDelays, i);
 
-        if (!memcmp(g->vm, delays->vm, sizeof(g->vm))) {
-            g->has_delays = true;
-            g->delays = delays->delays;
-            return;
+        if (!memcmp(d->vm, vm, sizeof(d->vm))) {
+            return &d->delays;
         }
     }
+    return NULL;
 }
 
 static WireError beat_read(Host *beat, const void *payload, size_t len)
@@ -290,13 +291,13 @@ static WireError beat_read(Host *beat, const void *payload, size_t len)
     WireBeatIter iter;
     WireSection section;
     WireError err;
-    guint guest = 0;
 
     g_array_set_size(beat->guests, 0);
     g_array_set_size(beat->leases, 0);
     g_array_set_size(beat->held, 0);
     g_array_set_size(beat->terms, 0);
     g_array_set_size(beat->troubles, 0);
+    g_array_set_size(beat->delays, 0);
     wire_beat_iter_init(&iter, payload, len);
     while (wire_beat_next(&iter, &section, &err)) {
         switch (section.type) {
@@ -319,7 +320,9 @@ static WireError beat_read(Host *beat, const void *payload, size_t len)
             g_array_append_val(beat->troubles, section.trouble);
             break;
         case RCACHE_SECTION_DELAYS:
-            delays_take(beat->guests, &section.delays, &guest);
+            if (beat->delays->len < beat->guests->len) {
+                g_array_append_val(beat->delays, section.delays);
+            }
             break;
         }
     }
@@ -395,6 +398,7 @@ static void beat_take(Hosts *hosts, Host *host, Host *beat)
     replace(&host->held, beat->held);   /* in place, where they are the same */
     replace(&host->terms, beat->terms);
     replace(&host->troubles, beat->troubles);
+    replace(&host->delays, beat->delays);
     if (!same) {
         hosts_lent_add(hosts, host);
     }

@@ -128,9 +128,9 @@ static void judge_guest(const Judge *judge, const Host *host,
                     judge->free ? "" : ": no host has memory to lend");
     }
     copies_judge(g, vm, judge->verdict);
-    if (g->has_delays && g->flags & RCACHE_GUEST_PAGER) {
-        delay_judge(&g->delays, vm, judge->hosts->config.stall_warn,
-                    judge->verdict);
+    if (g->flags & RCACHE_GUEST_PAGER) {
+        delay_judge(hosts_delays(host, g->vm), vm,
+                    judge->hosts->config.stall_warn, judge->verdict);
     }
     if (g->pager_restarts) {
         verdict_add(judge->verdict, VERDICT_NOTE,

@@ -296,7 +296,7 @@ bool wire_beat_delays(GByteArray *out, guint start, const WireBeatGuest *guest)
 {
     g_autoptr(GByteArray) raw = g_byte_array_new();
 
-    wire_delays_append(raw, guest->vm, &guest->delays);
+    wire_delays_append(raw, guest->vm, guest->delays);
     return beat_append(out, start, RCACHE_SECTION_DELAYS, raw->data, raw->len);
 }
 

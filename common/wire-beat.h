@@ -48,9 +48,8 @@ typedef struct WireBeatGuest {
     uint32_t copies;            /* that the VM wants; never 0 once decoded */
     uint64_t one_copy;          /* of remote: with one live copy or none */
     uint64_t repairing;         /* of remote: still to be copied */
-    /* Of a section of its own: */
-    bool has_delays;
-    struct RcacheVmmDelays delays;
+    /* To be sent in a section of its own; NULL: not known, or received. */
+    const struct RcacheVmmDelays *delays;
 } WireBeatGuest;
 
 typedef struct WireBeatLease {

@@ -230,7 +230,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     trouble_set_sums(o, troubles, vm->uuid);
     json_set_text(o, "seal", wire_beat_seal(&g));
     copies_set(o, &g);
-    delay_set(o, g.has_delays ? &g.delays : NULL, true);
+    delay_set(o, g.delays, true);
     json_object_set_array_member(o, "providers", vm_providers(vm, troubles));
     return o;
 }

@@ -261,8 +261,8 @@ static void judge_vm(const Vm *vm, unsigned stall_warn, Verdict *verdict)
     judge_held(vm, verdict);
     report_guest(vm, g_get_monotonic_time(), &g);
     copies_judge(&g, vm->name, verdict);
-    if (g.has_delays && vm->figures.attached) {
-        delay_judge(&g.delays, vm->name, stall_warn, verdict);
+    if (vm->figures.attached) {
+        delay_judge(g.delays, vm->name, stall_warn, verdict);
     }
 }
 

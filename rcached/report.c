@@ -82,8 +82,7 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
         .copies = MAX(s->copies, 1),
         .one_copy = s->one_copy,
         .repairing = s->copying,
-        .has_delays = vm->figures.has_delays,
-        .delays = vm->figures.delays,
+        .delays = vm->figures.has_delays ? &vm->figures.delays : NULL,
     };
     memcpy(out->vm, vm->uuid, sizeof(out->vm));
     wire_text_copy(out->name, sizeof(out->name), vm->name);

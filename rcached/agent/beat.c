@@ -37,7 +37,7 @@ static void append_delays(GByteArray *out, guint start, const GArray *guests)
     for (unsigned i = 0; i < guests->len; i++) {
         const WireBeatGuest *g = &g_array_index(guests, WireBeatGuest, i);
 
-        if (g->has_delays) {
+        if (g->delays) {
             wire_beat_delays(out, start, g);
         }
     }

@@ -116,7 +116,7 @@ static void check_grant_ack(const Frame *f, GByteArray *out)
 
 static bool beat_delays(GByteArray *out, guint start, const WireDelays *delays)
 {
-    WireBeatGuest guest = { .delays = delays->delays };
+    WireBeatGuest guest = { .delays = &delays->delays };
 
     memcpy(guest.vm, delays->vm, sizeof(guest.vm));
     return wire_beat_delays(out, start, &guest);

@@ -108,7 +108,7 @@ void hosts_fixture_beat(Hosts *hosts, Host *host, HostsSaid *said,
         ck_assert(wire_beat_trouble(frame, start, &said->trouble[i]));
     }
     for (unsigned i = 0; i < said->nr_guests; i++) {
-        if (said->guest[i].has_delays) {
+        if (said->guest[i].delays) {
             ck_assert(wire_beat_delays(frame, start, &said->guest[i]));
         }
     }

@@ -88,17 +88,17 @@ END_TEST
 /* The first VM's pager is of an older build, and says nothing of it. */
 START_TEST(a_vm_that_stalls)
 {
-    WireBeatGuest *g;
-
-    hosts_fixture_guest(&said_a, "old", 1);
-    g = hosts_fixture_guest(&said_a, "web", 2);
-    g->has_delays = true;
-    g->delays = (struct RcacheVmmDelays) {
+    struct RcacheVmmDelays delays = {
         .vcpus = 2, .recent = 60 * UINT64_C(1000000000),
         .waited_recent = 12 * UINT64_C(1000000000), .faults_recent = 1000,
         .whole = { .recent = 12 * UINT64_C(1000000000) },
     };
-    g->delays.phase[RCACHE_PHASE_QUEUE].recent = 12 * UINT64_C(1000000000);
+    WireBeatGuest *g;
+
+    hosts_fixture_guest(&said_a, "old", 1);
+    g = hosts_fixture_guest(&said_a, "web", 2);
+    g->delays = &delays;
+    delays.phase[RCACHE_PHASE_QUEUE].recent = 12 * UINT64_C(1000000000);
     hosts.config.stall_warn = 10;
     expect(VERDICT_NOTE, "ok: fine");
     hosts.config.stall_warn = 9;

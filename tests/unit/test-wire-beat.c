@@ -127,14 +127,15 @@ START_TEST(beat_trouble_bytes)
 }
 END_TEST
 
-static void delays_sample(WireBeatGuest *guest)
+static struct RcacheVmmDelays delays_sample(void)
 {
-    *guest = (WireBeatGuest) { .vm = { 7 }, .delays = {
+    struct RcacheVmmDelays delays = {
         .vcpus = 4, .threads = 1, .waited = 300, .waited_recent = UINT64_MAX,
         .recent = 127, .faults_recent = 128, .whole = { .total = 1 },
-    } };
-    guest->delays.phase[RCACHE_NR_PHASES - 1].bucket[
-        RCACHE_DELAY_BUCKETS - 1] = 5;
+    };
+
+    delays.phase[RCACHE_NR_PHASES - 1].bucket[RCACHE_DELAY_BUCKETS - 1] = 5;
+    return delays;
 }
 
 /* Numbers of as many bytes as they need. */
@@ -149,13 +150,13 @@ START_TEST(beat_delays_bytes)
         [211] = 5,
     };
     WireBeatHost host = { .seq = 1 };
+    struct RcacheVmmDelays delays = delays_sample();
+    WireBeatGuest guest = { .vm = { 7 }, .delays = &delays };
     WireSection section;
-    WireBeatGuest guest;
     WireBeatIter iter;
     WireError err;
     guint start = wire_beat_begin(out), at;
 
-    delays_sample(&guest);
     ck_assert(wire_beat_host(out, start, &host));
     at = out->len;
     ck_assert(wire_beat_delays(out, start, &guest));
@@ -166,8 +167,7 @@ START_TEST(beat_delays_bytes)
     ck_assert(wire_beat_next(&iter, &section, &err));
     ck_assert_int_eq(section.type, RCACHE_SECTION_DELAYS);
     ck_assert_mem_eq(section.delays.vm, guest.vm, sizeof(guest.vm));
-    ck_assert_mem_eq(&section.delays.delays, &guest.delays,
-                     sizeof(guest.delays));
+    ck_assert_mem_eq(&section.delays.delays, &delays, sizeof(delays));
     ck_assert(!wire_beat_next(&iter, &section, &err));
     ck_assert_int_eq(err, WIRE_OK);
 }
@@ -179,11 +179,11 @@ START_TEST(beat_delays_of_others)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     const unsigned phase = 2 + RCACHE_DELAY_BUCKETS;
+    const struct RcacheVmmDelays delays = delays_sample();
+    const uint8_t vm[RCACHE_UUID_LEN] = { 7 };
     WireDelays got;
-    WireBeatGuest guest;
 
-    delays_sample(&guest);
-    wire_delays_append(bytes, guest.vm, &guest.delays);
+    wire_delays_append(bytes, vm, &delays);
     ck_assert_int_eq(wire_delays_decode(bytes->data, bytes->len - phase, &got),
                      WIRE_OK);
     ck_assert_uint_eq(got.delays.waited_recent, UINT64_MAX);
@@ -196,7 +196,7 @@ START_TEST(beat_delays_of_others)
     g_byte_array_append(bytes, (const guint8 *)"more phases", 11);
     ck_assert_int_eq(wire_delays_decode(bytes->data, bytes->len, &got),
                      WIRE_OK);
-    ck_assert_mem_eq(&got.delays, &guest.delays, sizeof(guest.delays));
+    ck_assert_mem_eq(&got.delays, &delays, sizeof(delays));
     bytes->data[29]++;                          /* of 64 bits and one more */
     ck_assert_int_eq(wire_delays_decode(bytes->data, bytes->len, &got),
                      WIRE_E_SECTION);
