@@ -36,7 +36,7 @@ void arrival_passed(Pager *p, uint64_t page)
 {
     uint64_t other, since;
 
-    if (stalls_since(&p->delays.stalls, page)) {
+    if (stalls_may_wait(&p->delays.stalls, page)) {
         stalls_end(&p->delays.stalls, page, pager_now());
     }
     if (page_errors_end(&p->errors, page) &&

@@ -2,6 +2,16 @@
 /* stalls: how long threads wait.  See stalls.h. */
 #include "rcached/pager/stalls.h"
 
+static unsigned hash_of(uint64_t x)
+{
+    return x * UINT64_C(0x9e3779b97f4a7c15) >> (64 - STALLS_HASH_BITS);
+}
+
+bool stalls_may_wait(const Stalls *stalls, uint64_t page)
+{
+    return stalls->pages[hash_of(page)];
+}
+
 static uint64_t age(const Stalls *stalls, unsigned i, uint64_t now)
 {
     return now > stalls->since[i] ? now - stalls->since[i] : 0;
@@ -13,6 +23,8 @@ static void end_at(Stalls *stalls, unsigned i, uint64_t now)
     unsigned last = --stalls->nr;
 
     stalls->ended += age(stalls, i, now);
+    stalls->pages[hash_of(stalls->page[i])]--;
+    stalls->threads[hash_of(stalls->thread[i])]--;
     stalls->thread[i] = stalls->thread[last];
     stalls->page[i] = stalls->page[last];
     stalls->since[i] = stalls->since[last];
@@ -22,6 +34,10 @@ static void end_at(Stalls *stalls, unsigned i, uint64_t now)
 static bool find(const Stalls *stalls, uint32_t thread, uint64_t page,
                  unsigned *at)
 {
+    if (thread ? !stalls->threads[hash_of(thread)]
+               : !stalls->pages[hash_of(page)]) {
+        return false;
+    }
     for (unsigned i = 0; i < stalls->nr; i++) {
         if (stalls->thread[i] == thread &&
             (thread || stalls->page[i] == page)) {
@@ -48,6 +64,8 @@ void stalls_begin(Stalls *stalls, uint32_t thread, uint64_t page,
         stalls->thread[i] = thread;
         stalls->page[i] = page;
         stalls->since[i] = now;
+        stalls->pages[hash_of(page)]++;
+        stalls->threads[hash_of(thread)]++;
     }
 }
 
@@ -55,7 +73,8 @@ uint64_t stalls_since(const Stalls *stalls, uint64_t page)
 {
     uint64_t since = 0;
 
-    for (unsigned i = 0; i < stalls->nr; i++) {
+    for (unsigned i = 0; stalls_may_wait(stalls, page) && i < stalls->nr;
+         i++) {
         if (stalls->page[i] == page && (!since || stalls->since[i] < since)) {
             since = stalls->since[i];
         }
@@ -65,7 +84,7 @@ uint64_t stalls_since(const Stalls *stalls, uint64_t page)
 
 void stalls_end(Stalls *stalls, uint64_t page, uint64_t now)
 {
-    for (unsigned i = stalls->nr; i-- > 0;) {
+    for (unsigned i = stalls->nr; stalls_may_wait(stalls, page) && i-- > 0;) {
         if (stalls->page[i] == page) {
             end_at(stalls, i, now);
         }

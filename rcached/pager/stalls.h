@@ -8,9 +8,9 @@
  * does not say who waits (thread 0); then it is one wait a page.
  *
  * A fault that is answered at once is none of this: nothing is kept of it.
- * Who waits is few, so that two rows are gone through: that is quicker than
- * any table for as many threads as wait at a time, and a page that nobody waits
- * for costs a look at .nr.
+ * The waits are a row without order, which is gone through for a page or thread
+ * only if the count of those with its hash says that it may be there: once a
+ * wait, when it ends.
  *
  * Pure.  Time is in nanoseconds.
  */
@@ -21,11 +21,14 @@
 #include <stdint.h>
 
 #define STALLS_MAX      1024u   /* more are not counted */
+#define STALLS_HASH_BITS 10
+#define STALLS_HASHES   (1u << STALLS_HASH_BITS)
 
 /**
  * struct Stalls - who waits; private to stalls.c, but for .nr
  * @thread: the waits, in no order; the others by the same index
  * @nr: how many there are
+ * @pages: of them, by the hash of the page; and of the thread
  * @ended: ns of all that have ended
  */
 typedef struct Stalls {
@@ -33,6 +36,8 @@ typedef struct Stalls {
     uint64_t page[STALLS_MAX];
     uint64_t since[STALLS_MAX];
     unsigned nr;
+    uint16_t pages[STALLS_HASHES];
+    uint16_t threads[STALLS_HASHES];
     uint64_t ended;
 } Stalls;
 
@@ -42,6 +47,9 @@ typedef struct Stalls {
  */
 void stalls_begin(Stalls *stalls, uint32_t thread, uint64_t page,
                   uint64_t now);
+
+/** stalls_may_wait() - false: nobody waits for the page */
+bool stalls_may_wait(const Stalls *stalls, uint64_t page);
 
 /** stalls_since() - ns, the oldest wait for a page; 0: nobody waits for it */
 uint64_t stalls_since(const Stalls *stalls, uint64_t page);
