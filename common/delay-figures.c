@@ -12,7 +12,7 @@ static const struct {
         "read", "this host's processors are busy" },
     [RCACHE_PHASE_QUEUE] = {
         "queue", "it waits until cold pages have gone, or until its provider "
-                 "may be asked" },
+                 "can be asked" },
     [RCACHE_PHASE_SEND] = {
         "send", "this host's processors or its network are busy" },
     [RCACHE_PHASE_NETWORK] = {

@@ -17,7 +17,6 @@ static uint64_t ahead_room(const Pager *p, uint64_t now)
     uint64_t ahead = p->fetches.nr_ahead, half;
 
     if (!attach_is_done(&p->attach) ||
-        limit_allowance(p) < limit_slack(p) ||
         p->command.active.kind != COMMAND_NONE || p->command.homing ||
         room_queue_len(&p->faults.room) ||
         p->faults.stretch.state != STRETCH_OFF ||

@@ -26,7 +26,7 @@
 /* A marker that a guest has not come to for so long was of no use. */
 #define KEPT_NS         (2 * NS_PER_SEC)
 /* And a page that is read ahead is not waited for longer than that. */
-#define AHEAD_NS        NS_PER_SEC
+#define AHEAD_NS        (3 * NS_PER_SEC)
 #define WRONG_TRIES     3
 #define WRONG_PAUSE_NS  NS_PER_SEC
 
@@ -234,7 +234,7 @@ static void fetch_wrong(Pager *p, Fetch *f, Remote *from)
     from->wrong++;
     from->wrong_at = pager_now();
     f->wrong = true;
-    if (f->tries == 0 && providers_may_tell(from, p)) {
+    if (f->tries == 0 && !f->ahead && providers_may_tell(from, p)) {
         report_event(p, RCACHE_EVENT_DEGRADED, f->page,
                      "provider %s returned wrong bytes; the page is held "
                      "back and asked for again", from->host);
@@ -284,13 +284,15 @@ static void marker_wasted(Pager *p, Fetch *f)
 
 /*
  * It does not stay half-way when pages are to come home, nor for ever.  A page
- * that could not be asked for again is not given up.
+ * that could not be asked for again is not given up; nor is one whose GET is
+ * still out somewhere: its slot would have two, and be freed with the first.
  */
 static void kept_look(Pager *p, Fetch *f, uint64_t now)
 {
     if (p->command.active.kind != COMMAND_NONE || p->command.homing) {
         kept_install(p, f);
     } else if (now >= f->started + KEPT_NS &&
+               !location_get_is_busy(p, fetch_number(p, f)) &&
                get_is_there(p, page_slot(f->word))) {
         marker_wasted(p, f);
         fetch_give_up(p, f);
@@ -304,7 +306,7 @@ static void kept_look(Pager *p, Fetch *f, uint64_t now)
  */
 static void ahead_look(Pager *p, const Fetch *f, uint64_t now)
 {
-    if (f->ahead && (p->command.active.kind != COMMAND_NONE ||
+    if (f->ahead && (p->command.active.kind == COMMAND_RESIZE ||
                      p->command.homing || now >= f->started + AHEAD_NS)) {
         location_get_wanted(p, fetch_number(p, f), now);
     }
@@ -394,6 +396,7 @@ void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
         marker_used(p, f);
     }
     f->started = now;
+    delays_wanted(&p->delays, fetch_number(p, f), now);
     if (f->kept) {
         p->report.counts->faults_minor++;
         kept_install(p, f);
@@ -403,7 +406,6 @@ void fetch_wanted(Pager *p, uint64_t page, uint64_t now)
     f->demand = true;
     p->fetches.nr_ahead -= f->ahead;
     f->ahead = false;
-    delays_wanted(&p->delays, fetch_number(p, f), now);
     location_get_wanted(p, fetch_number(p, f), now);
 }
 
@@ -426,6 +428,8 @@ void fetch_retry(Pager *p, uint64_t now)
             fetch_end(p, f);    /* discarded, or its block has gone */
         } else if (f->kept) {
             kept_look(p, f, now);
+        } else if (f->ahead && !f->bytes) {
+            fetch_give_up(p, f);        /* nobody can be asked now */
         } else if (f->bytes && page_errors_due(&p->errors, f->page, now)) {
             fetch_fill(p, f, f->bytes);
         } else if (!f->bytes && f->retry_at && now >= f->retry_at) {

@@ -69,9 +69,17 @@ static bool slot_is_stored(const Slots *slots, uint64_t slot)
            !slots_leaving(slots, slot);
 }
 
+/* It is out nowhere: what its page waits for is that somebody can be asked. */
+static void get_queues(Pager *p, const Get *g, uint64_t now)
+{
+    delays_enter(&p->delays, g - p->locations.gets.get, RCACHE_PHASE_QUEUE,
+                 now);
+}
+
 /* It is out nowhere, and goes to nobody for a while. */
 static void get_wait(Pager *p, Get *g, uint64_t now)
 {
+    get_queues(p, g, now);
     slots_set_read(&p->slots, g->slot, false);
     g->pause = CLAMP(2 * g->pause, BUSY_MIN_NS, BUSY_MAX_NS);
     g->again_at = now + g->pause;
@@ -142,6 +150,7 @@ void location_get(Pager *p, unsigned i, uint64_t slot)
     *g = (Get) { .held = true, .wanted = true, .slot = slot,
                  .counted = g->counted };
     if (!get_send(p, g)) {
+        get_queues(p, g, pager_now());
         get_count(p, g, location_remote(p, slot));
     }
 }
@@ -365,6 +374,8 @@ static void get_go_on(Pager *p, Get *g)
             pager_soon(p);      /* get_retry_many() */
         } else if (get_tried(g) && !g->again_at) {
             get_missing(p, g);
+        } else {
+            get_queues(p, g, pager_now());
         }
     }
 }
@@ -394,9 +405,11 @@ static void get_busy(Pager *p, Get *g, unsigned which, Remote *remote,
     providers_get_busy(remote, p);
     if (!g->wanted) {
         get_end(p, g);
-    } else if (get_out(g) || get_send_but(p, g, 1u << which) ||
-               g->many.remote || g->again_at) {
+    } else if (get_out(g) || get_send_but(p, g, 1u << which) || g->again_at) {
         return;
+    } else if (g->many.remote) {
+        g->since = now;         /* get_retry_many() */
+        pager_soon(p);
     } else if (g->free_slot) {
         get_missing(p, g);
     } else {
@@ -494,7 +507,7 @@ void get_many_in(Pager *p, unsigned i, const void *bytes)
     } else if (g->free_slot && !get_out(g)) {
         get_missing(p, g);
     } else {
-        if (!get_out(g)) {
+        if (!get_out(g) && slots_valid(&p->slots, g->slot)) {
             slots_set_read(&p->slots, g->slot, false);
         }
         get_go_on(p, g);

@@ -36,6 +36,8 @@ void lost_wait_tick(Pager *p, uint64_t now)
         LostWait *w = &waits->wait[i];
 
         if (wait_is_over(p, w, now)) {
+            /* It goes on without the page (poison), or is stopped. */
+            stalls_end(&p->delays.stalls, w->page, now);
             *w = waits->wait[--waits->nr];
             continue;
         }

@@ -31,6 +31,11 @@ def come_back(vm, pages):
              lambda: vm.stats()["faults_remote"] >= before + pages, 60)
 
 
+def heard_of(c):
+    delays = figures(c)["delays"]
+    return delays and sum(delays["whole"]["counts"])
+
+
 def check_sums(vm):
     """The phases add up to the whole, and each counts each fault."""
     delays = vm["delays"]
@@ -67,6 +72,8 @@ def stalls_are_told(build):
     with RelayCluster(build) as c:
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=2)
         come_back(vm, 500)
+        # Its pager tells the daemon once a second.
+        wait_for("the daemon to hear of them", lambda: heard_of(c), 20)
         before = check_sums(figures(c))
         c.tell("delay 20")
         come_back(vm, 200)

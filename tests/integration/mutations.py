@@ -1023,6 +1023,20 @@ MUTATIONS = {
     "what-was-read-ahead-never-comes-home": (
         "rcached/pager/fetch.c",
         "            ahead_look(p, f, now);\n", "", "unit-fetch-ahead"),
+    "markers-go-back-while-they-are-out": (
+        "rcached/pager/fetch.c",
+        "               !location_get_is_busy(p, fetch_number(p, f)) &&\n", "",
+        "unit-fetch-ahead"),
+    "lost-pages-stall-for-ever": (
+        "rcached/pager/lost-wait.c",
+        "            stalls_end(&p->delays.stalls, w->page, now);\n", "",
+        "unit-fault"),
+    "who-cannot-be-asked-is-this-host": (
+        "rcached/pager/location-get.c",
+        "        get_queues(p, g, pager_now());\n"
+        "        get_count(p, g, location_remote(p, slot));\n",
+        "        get_count(p, g, location_remote(p, slot));\n",
+        "unit-location-get"),
     "half-of-the-room-each-time": (
         "rcached/pager/ahead.c",
         "    return half > ahead ? half - ahead : 0;\n",

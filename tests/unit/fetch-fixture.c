@@ -87,7 +87,7 @@ bool get_is_there(const Pager *pager, uint64_t slot)
 
 bool location_get_is_out(const Pager *pager, unsigned i)
 {
-    return is_out;
+    return is_out && !pager->fetches.entry[i].kept;
 }
 
 bool location_get_is_busy(const Pager *pager, unsigned i)

@@ -13,23 +13,13 @@
 #define FIRST   512u
 
 static Pager *p;
-static uint64_t now, room, allowance;
+static uint64_t now, room;
 static unsigned nr_pages, taken;
 static uint64_t first;
 
 uint64_t limit_room(const Pager *pager)
 {
     return room;
-}
-
-uint64_t limit_slack(const Pager *pager)
-{
-    return 100;
-}
-
-uint64_t limit_allowance(const Pager *pager)
-{
-    return allowance;
 }
 
 unsigned fetch_ahead(Pager *pager, const uint64_t *page, unsigned n,
@@ -51,7 +41,6 @@ static void set_up(void)
     room_queue_init(&p->faults.room);
     readahead_init(&p->ahead);
     room = 10000;
-    allowance = 100;
     taken = RCACHE_BATCH_PAGES;
     now = 100 * NS_PER_SEC;
     nr_pages = 0;
@@ -138,10 +127,7 @@ START_TEST(not_while_something_is_in_the_way)
     case 3:
         p->faults.stretch.state = STRETCH_OPEN;
         break;
-    case 4:                     /* one comes, and one goes for it */
-        allowance = 99;
-        break;
-    case 5:
+    case 4:
         p->locations.many.refused_at = now - NS_PER_SEC / 2;
         break;
     }
@@ -168,7 +154,7 @@ static Suite *ahead_suite(void)
     tcase_add_test(t, no_more_than_half_of_the_room);
     tcase_add_test(t, what_is_not_fetched_is_fetched_next_time);
     tcase_add_test(t, no_page_beyond_the_block);
-    tcase_add_loop_test(t, not_while_something_is_in_the_way, 0, 6);
+    tcase_add_loop_test(t, not_while_something_is_in_the_way, 0, 5);
     tcase_add_test(t, a_refusal_is_forgotten);
     suite_add_tcase(s, t);
     return s;

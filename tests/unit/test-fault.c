@@ -272,6 +272,7 @@ END_TEST
 START_TEST(what_is_lost_is_asked_for_again)
 {
     fault(RCACHE_LOST, 0);
+    stalls_begin(&p->delays.stalls, 7, PAGE, now);
     lost_wait_tick(p, now);
     ck_assert_uint_eq(nr_woken, 0);
     for (unsigned i = 1; i <= 8; i++) {
@@ -288,8 +289,10 @@ START_TEST(what_is_lost_is_asked_for_again)
     now += LOST_WAIT_GONE_NS - 1;
     lost_wait_tick(p, now);
     ck_assert_uint_eq(p->faults.lost.nr, 1);
+    ck_assert_uint_eq(p->delays.stalls.nr, 1);
     lost_wait_tick(p, now + 1);
     ck_assert_uint_eq(p->faults.lost.nr, 0);
+    ck_assert_uint_eq(p->delays.stalls.nr, 0);  /* it does not stall on */
     ck_assert_ptr_null(lost_wait_oldest(&p->faults.lost));
 }
 END_TEST

@@ -18,6 +18,7 @@ static void start_many(unsigned n)
     }
     ck_assert_uint_eq(fetch_ahead(p, page, n + 1, now), n + 1);
     ck_assert_uint_eq(nr_many, n + 1);
+    is_out = true;
 }
 
 START_TEST(many_are_asked_for_at_once)
@@ -54,14 +55,13 @@ END_TEST
 START_TEST(what_does_not_come_is_asked_for_like_any_other)
 {
     start_many(2);
-    is_out = true;
     fetch_retry(p, now + NS_PER_SEC / 2);
     ck_assert_uint_eq(nr_get_wanted, 0);
     if (_i) {                           /* at once: they are to come home */
         p->command.homing = true;
         fetch_retry(p, now + NS_PER_SEC / 2);
     } else {
-        fetch_retry(p, now + NS_PER_SEC);
+        fetch_retry(p, now + 3 * NS_PER_SEC);
     }
     ck_assert_uint_eq(nr_get_wanted, 3);
     ck_assert_uint_eq(p->fetches.nr_ahead, 3);
@@ -113,6 +113,7 @@ START_TEST(but_not_if_a_guest_waits)
     ck_assert_uint_eq(nr_get_wanted, 1);
     fetch_missing(p, many[1]);
     ck_assert_uint_eq(page_state(words[PAGE + 1]), RCACHE_FETCHING);
+    is_out = false;
     fetch_retry(p, now + 2 * NS_PER_SEC);
     ck_assert_uint_eq(nr_asked, 1);
 }
@@ -174,6 +175,33 @@ START_TEST(a_marker_that_nobody_comes_to_goes_back)
 }
 END_TEST
 
+/* Asked for alone, it came while the frame is out: its slot has one GET. */
+START_TEST(a_marker_that_is_out_still_stays)
+{
+    start_many(0);
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    busy = many[0];
+    now += 10 * NS_PER_SEC;
+    fetch_retry(p, now);
+    ck_assert_uint_eq(p->fetches.nr_kept, 1);
+    busy = FETCH_MAX;
+    fetch_retry(p, now);
+    ck_assert_uint_eq(p->fetches.nr_kept, 0);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_REMOTE);
+}
+END_TEST
+
+/* It was to be asked for like any other, and its provider has gone. */
+START_TEST(what_nobody_can_be_asked_for_goes_back)
+{
+    start_many(1);
+    is_out = false;
+    fetch_retry(p, now);
+    ck_assert_uint_eq(p->fetches.nr + p->fetches.nr_ahead, 0);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_REMOTE);
+}
+END_TEST
+
 START_TEST(a_marker_whose_page_is_discarded)
 {
     uint64_t zero = page_begin(words[PAGE], RCACHE_ZERO);
@@ -229,6 +257,7 @@ START_TEST(markers_without_memory_in_the_guest)
     fetch_wanted(p, PAGE, now);
     ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FILLING);
     install_error = 0;
+    is_out = false;
     fetch_retry(p, now);
     ck_assert_uint_eq(nr_installed, 2);
     ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
@@ -252,6 +281,8 @@ static Suite *fetch_ahead_suite(void)
     tcase_add_test(t, a_marker_does_not_get_into_the_guest);
     tcase_add_test(t, a_marker_that_a_guest_waits_for_does);
     tcase_add_test(t, a_marker_that_nobody_comes_to_goes_back);
+    tcase_add_test(t, a_marker_that_is_out_still_stays);
+    tcase_add_test(t, what_nobody_can_be_asked_for_goes_back);
     tcase_add_test(t, a_marker_whose_page_is_discarded);
     tcase_add_loop_test(t, a_marker_is_the_page, 0, 2);
     tcase_add_test(t, a_marker_of_a_block_that_goes);

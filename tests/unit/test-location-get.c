@@ -48,11 +48,15 @@ START_TEST(a_get_waits_for_its_provider)
     remote[0].state = REMOTE_DOWN;
     location_get(p, 0, slot);
     ck_assert_uint_eq(nr_sent, 0);
+    /* It is not this host that the page waits for. */
+    ck_assert_int_eq(p->delays.clock[0].phase, RCACHE_PHASE_QUEUE);
     comes_back(1);                      /* another's lease */
     ck_assert_uint_eq(nr_sent, 0);
     comes_back(0);
     ck_assert_uint_eq(nr_sent, 1);
+    ck_assert_int_eq(p->delays.clock[0].phase, RCACHE_PHASE_SEND);
     goes_away(0);                       /* before it has answered */
+    ck_assert_int_eq(p->delays.clock[0].phase, RCACHE_PHASE_QUEUE);
     ck_assert_uint_eq(nr_got, 0);
     ck_assert(!location_get_is_out(p, 0));
     comes_back(0);

@@ -105,7 +105,7 @@ START_TEST(a_vm_that_stalls)
     expect(VERDICT_DEGRADED, "degraded: vm web on a: its vCPUs have waited for "
            "pages that were away in 10 % of the last minute, 100 % of that in "
            "the phase queue, 12.00 ms a page: it waits until cold pages have "
-           "gone, or until its provider may be asked; or raise its local-max");
+           "gone, or until its provider can be asked; or raise its local-max");
     /* What is said of it is of a pager that is gone. */
     g->flags &= ~RCACHE_GUEST_PAGER;
     expect(VERDICT_FAILING, "failing: vm web on a has no pager");
