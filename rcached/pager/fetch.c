@@ -282,6 +282,12 @@ static void marker_wasted(Pager *p, Fetch *f)
     f->window = 0;
 }
 
+/* Not so when more is to go: an evict brings nothing. */
+static bool all_comes_home(const Pager *p)
+{
+    return p->command.active.kind == COMMAND_RESIZE || p->command.homing;
+}
+
 /*
  * It does not stay half-way when pages are to come home, nor for ever.  A page
  * that could not be asked for again is not given up; nor is one whose GET is
@@ -289,7 +295,7 @@ static void marker_wasted(Pager *p, Fetch *f)
  */
 static void kept_look(Pager *p, Fetch *f, uint64_t now)
 {
-    if (p->command.active.kind != COMMAND_NONE || p->command.homing) {
+    if (all_comes_home(p)) {
         kept_install(p, f);
     } else if (now >= f->started + KEPT_NS &&
                !location_get_is_busy(p, fetch_number(p, f)) &&
@@ -306,8 +312,7 @@ static void kept_look(Pager *p, Fetch *f, uint64_t now)
  */
 static void ahead_look(Pager *p, const Fetch *f, uint64_t now)
 {
-    if (f->ahead && (p->command.active.kind == COMMAND_RESIZE ||
-                     p->command.homing || now >= f->started + AHEAD_NS)) {
+    if (f->ahead && (all_comes_home(p) || now >= f->started + AHEAD_NS)) {
         location_get_wanted(p, fetch_number(p, f), now);
     }
 }

@@ -219,6 +219,17 @@ START_TEST(a_marker_whose_page_is_discarded)
 }
 END_TEST
 
+START_TEST(an_evict_brings_no_marker)
+{
+    start_many(0);
+    ck_assert(fetch_got(p, many[0], &remote, right));
+    p->command.active.kind = COMMAND_EVICT_BYTES;
+    fetch_retry(p, now);
+    ck_assert_uint_eq(nr_installed, 0);
+    ck_assert_uint_eq(p->fetches.nr_kept, 1);
+}
+END_TEST
+
 /* Its providers have lost it, or all has to come home. */
 START_TEST(a_marker_is_the_page)
 {
@@ -284,6 +295,7 @@ static Suite *fetch_ahead_suite(void)
     tcase_add_test(t, a_marker_that_is_out_still_stays);
     tcase_add_test(t, what_nobody_can_be_asked_for_goes_back);
     tcase_add_test(t, a_marker_whose_page_is_discarded);
+    tcase_add_test(t, an_evict_brings_no_marker);
     tcase_add_loop_test(t, a_marker_is_the_page, 0, 2);
     tcase_add_test(t, a_marker_of_a_block_that_goes);
     tcase_add_test(t, markers_without_memory_in_the_guest);
