@@ -92,7 +92,8 @@ bool vm_figures_stuck(const VmFigures *figures, int64_t now)
 static void take_more(VmFigures *figures, const struct LinkStats *msg)
 {
     const char *more = (const char *)&msg->held[msg->nr_held];
-    size_t size = msg->hdr.size - (more - (const char *)msg);
+    size_t before = more - (const char *)msg;
+    size_t size = msg->hdr.size - MIN(msg->hdr.size, before);
 
     figures->ahead = (struct LinkAhead) { 0 };
     if (size >= sizeof(figures->ahead)) {
