@@ -77,7 +77,6 @@ void access_order_init(AccessOrder *o, const AccessPlan *plan,
     *o = (AccessOrder) {
         .plan = plan,
         .random = (plan->seed + 1) * 0x9e3779b97f4a7c15ull + thread * 2 + 1,
-        .scatter = measure_scatter(1, plan->pages),
         .alpha = 1 / (1 - THETA), .half = zeta_2,
     };
     if (plan->pattern == ACCESS_ZIPF) {
@@ -104,7 +103,7 @@ static uint64_t order_zipf(AccessOrder *o)
         rank = o->plan->pages * pow(o->eta * u - o->eta + 1, o->alpha);
     }
     rank = rank < o->plan->pages ? rank : o->plan->pages - 1;
-    return rank * o->scatter % o->plan->pages;
+    return measure_scatter(rank, o->plan->pages);
 }
 
 uint64_t access_ranked(const AccessPlan *plan, uint64_t rank)

@@ -59,7 +59,6 @@ typedef struct AccessOrder {
     uint64_t random;
     uint64_t position;
     double zeta_n, alpha, eta, half;    /* of zipf */
-    uint64_t scatter;
 } AccessOrder;
 
 typedef struct AccessResult {

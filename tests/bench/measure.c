@@ -65,19 +65,23 @@ void measure_sort(uint64_t *ns, size_t n)
     qsort(ns, n, sizeof(*ns), compare);
 }
 
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    return b ? gcd(b, a % b) : a;
-}
-
 uint64_t measure_scatter(uint64_t i, uint64_t n)
 {
-    uint64_t stride = n * 5 / 8 | 1;
+    unsigned bits = 1;
+    uint64_t mask;
 
-    while (gcd(stride, n) != 1) {
-        stride += 2;
+    while (n > UINT64_C(1) << bits) {
+        bits++;
     }
-    return i * stride % n;
+    mask = (UINT64_C(1) << bits) - 1;
+    /* Each step has an inverse, so none comes twice; out of range: go on. */
+    do {
+        for (unsigned k = 0; k < 3; k++) {
+            i = (i * UINT64_C(0x9e3779b97f4a7c15) + 0x1b873593) & mask;
+            i ^= i >> (bits / 2 + 1);
+        }
+    } while (i >= n);
+    return i;
 }
 
 long measure_option(int argc, char **argv, const char *name, long fallback)
