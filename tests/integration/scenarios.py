@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import time
+import traceback
 
 import accounts
 import ahead
@@ -725,6 +726,7 @@ def main():
         try:
             SCENARIOS[function](build, *filter(None, arguments.split(",")))
         except (AssertionError, LabError, OSError) as error:
+            traceback.print_exc(file=sys.stdout)
             print(f"{name}: FAILED: {error}")
             return 1
         print(f"{name}: ok, {time.monotonic() - start:.1f} s")
