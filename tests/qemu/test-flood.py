@@ -63,17 +63,24 @@ def query(qmp):
 
 def stop_with_page_missing(folder, qmp, provider):
     """Returns the fetches and the faults that were answered meanwhile."""
+    def waits_for_page():
+        # It may wait for room first; that wait ends while QEMU stops the CPU.
+        waiting = query(qmp).get("waiting")
+        return waiting and waiting["oldest-ns"] > 1e9 and \
+            waiting["reason"] != "room"
+
     provider.send_signal(signal.SIGSTOP)
     try:
-        wait_for("the guest to wait", lambda:
-                 query(qmp).get("waiting", {}).get("oldest-ns", 0) > 1e9, 20)
+        wait_for("the guest to wait for a page", waits_for_page, 20)
         before = query(qmp)["stats"]
         second = Qmp(folder + "/qmp2")
         stopped = threading.Event()
         threading.Thread(daemon=True, target=lambda: (
             second.call("stop"), stopped.set())).start()
         time.sleep(2)
-        check(query(qmp)["waiting"]["pages"] >= 1, "what is waited for?")
+        now = query(qmp)
+        check(now.get("waiting", {}).get("pages", 0) >= 1,
+              f"what is waited for? {now}")
     finally:
         provider.send_signal(signal.SIGCONT)
     wait_for("stop to end", stopped.is_set, 20)
