@@ -49,6 +49,7 @@ GOOD = {
     'qemu-patches/series': '# what it is for\n0001.patch\n',
     'qemu-patches/0001.patch': patch_with(HEADER),
     'scripts/tool': '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho "$1"\n',
+    'debian/rules': '#!/usr/bin/make -f\n# ' + SPDX[3:-4] + '\nall:\n\ttrue\n',
     'HACKING.md': '### Crash points\n',
     'tests/unit/meson.build': BUILD_TEST,
     'tests/unit/test-b.c': SPDX + 'START_TEST(here)\n',
