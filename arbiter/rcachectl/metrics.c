@@ -1,16 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* metrics: see metrics.h. */
+/*
+ * metrics: see metrics.h.
+ *
+ * Names and units are Prometheus's: base units (bytes, seconds, ratios of 1),
+ * _total for what only grows, and no label but what tells one series from
+ * another.  A figure that is a plain number, or yes or no, is a row of a table
+ * here; the others of a VM are in metrics-vms.c.
+ */
 #include "arbiter/rcachectl/metrics.h"
 
 #include <string.h>
 
 #include "arbiter/rcachectl/cell.h"
+#include "arbiter/rcachectl/metrics-vms.h"
+#include "arbiter/rcachectl/prom-text.h"
+
+#define PAGE            4096.0  /* bytes, in counts of pages */
+#define PERCENT         0.01
 
 typedef struct Metric {
     const char *name, *field, *help;
     bool counter;
     double unit;                /* what the field is one of; 0: 1 */
 } Metric;
+
+static const Metric status_metrics[] = {
+    { "rcache_ok", "ok", "Whether the verdict of status is ok." },
+    { "rcache_uptime_seconds", "uptime_seconds",
+      "Time since the daemon that was asked was started." },
+    { "rcache_tls_expires_seconds", "tls_expires_seconds",
+      "Time until the certificate of the daemon that was asked expires." },
+};
+
+/* Of the daemon that was asked, if that is a host's. */
+static const Metric own_metrics[] = {
+    { "rcache_host_spill_size_bytes", "spill_size_bytes",
+      "Room of the host's spill file; 0: there is none." },
+    { "rcache_host_spill_stored_bytes", "spill_stored_bytes",
+      "How much of the host's spill file is in use." },
+    { "rcache_host_spill_errors_total", "spill_errors",
+      "Reads and writes of the host's spill file that have failed.", true },
+    { "rcache_host_own_disk_bytes", "own_stored_bytes",
+      "Memory of the host's own VMs in its spill file, for want of other "
+      "hosts." },
+    { "rcache_host_pagers_refused_total", "pagers_refused",
+      "How often a VM had no pager because of a limit.", true },
+};
 
 static const Metric host_metrics[] = {
     { "rcache_host_connected", "connected",
@@ -23,6 +58,11 @@ static const Metric host_metrics[] = {
       "Time until the host's certificate expires." },
     { "rcache_host_age_seconds", "age_seconds",
       "Time since the host's last heartbeat." },
+    { "rcache_host_protocol_version", "protocol_version",
+      "The version of the protocol that arbiter and host speak." },
+    { "rcache_host_pagers_to_replace", "pagers_to_replace",
+      "Pagers of the host that are of another build than its rcached." },
+    { "rcache_host_vms", "vms", "VMs on the host." },
     { "rcache_host_memory_bytes", "mem_total_bytes",
       "All memory of the host." },
     { "rcache_host_available_bytes", "mem_available_bytes",
@@ -35,10 +75,16 @@ static const Metric host_metrics[] = {
       "Memory that the host can still lend." },
     { "rcache_host_stored_bytes", "stored_bytes",
       "Lent memory that holds pages." },
-    { "rcache_host_pressure_some_percent", "psi_some_percent",
-      "Memory pressure of the host (PSI some, ten seconds)." },
-    { "rcache_host_pressure_full_percent", "psi_full_percent",
-      "Memory pressure of the host (PSI full, ten seconds)." },
+    { "rcache_host_spilled_bytes", "spilled_bytes",
+      "Lent memory that is in the host's spill file." },
+    { "rcache_host_asked_back_bytes", "asked_back_bytes",
+      "Lent memory that the host has asked back." },
+    { "rcache_host_pressure_some_ratio", "psi_some_percent",
+      "Memory pressure of the host (PSI some, ten seconds).", false,
+      PERCENT },
+    { "rcache_host_pressure_full_ratio", "psi_full_percent",
+      "Memory pressure of the host (PSI full, ten seconds).", false,
+      PERCENT },
 };
 
 static const Metric vm_metrics[] = {
@@ -71,13 +117,18 @@ static const Metric vm_metrics[] = {
       "together.", true },
     { "rcache_vm_stalled_ratio", "stalled_percent",
       "That of the last minute, as a share of all the time of its vCPUs.",
-      false, 0.01 },
+      false, PERCENT },
     { "rcache_vm_figures_age_seconds", "figures_age_seconds",
       "Time since the VM's pager last reported." },
     { "rcache_vm_faults_total", "faults",
       "Pages that the VM has waited for.", true },
-    { "rcache_vm_evicted_pages_total", "evicted_pages",
-      "Pages of the VM that were sent to other hosts.", true },
+    { "rcache_vm_evicted_bytes_total", "evicted_pages",
+      "Memory of the VM that was sent to other hosts.", true, PAGE },
+    { "rcache_vm_read_ahead_bytes_total", "read_ahead_pages",
+      "Memory of the VM that was brought back before it was asked for.", true,
+      PAGE },
+    { "rcache_vm_read_ahead_wasted_bytes_total", "read_ahead_wasted_pages",
+      "Of that, what left again without having been used.", true, PAGE },
     { "rcache_vm_lost_bytes", "lost_bytes",
       "Memory of the VM that was lost with a provider." },
     { "rcache_vm_wrong_pages_total", "wrong_pages",
@@ -86,39 +137,40 @@ static const Metric vm_metrics[] = {
       "How often the VM's pager was started again.", true },
 };
 
-static void append_label(GString *out, const char *name, JsonObject *o,
-                         const char *field)
+static const Metric limit_metrics[] = {
+    { "rcache_limit_hits_total", "hits",
+      "How often somebody has run into the limit.", true },
+    { "rcache_limit_in_effect", "in_effect",
+      "Whether somebody runs into the limit now." },
+};
+
+static const Metric arbiter_metrics[] = {
+    { "rcache_arbiter_connected", "connected",
+      "Whether the daemon that was asked is connected to that arbiter." },
+};
+
+/* Return: "" if it is no text. */
+static const char *text_of(JsonObject *o, const char *field)
 {
     JsonNode *node = json_object_get_member(o, field);
-    const char *text = cell_is_text(node) ? json_node_get_string(node) : "";
 
-    g_string_append_printf(out, "%s=\"", name);
-    for (; *text; text++) {
-        if (*text == '\n') {
-            g_string_append(out, "\\n");
-            continue;
-        }
-        if (*text == '"' || *text == '\\') {
-            g_string_append_c(out, '\\');
-        }
-        g_string_append_c(out, *text);
-    }
-    g_string_append_c(out, '"');
+    return cell_is_text(node) ? json_node_get_string(node) : "";
 }
 
-/* All but the brace at the end. */
-static void append_labels(GString *out, JsonObject *o, bool vm)
+static JsonObject *object_member(JsonObject *o, const char *name)
 {
-    g_string_append_c(out, '{');
-    if (vm) {
-        append_label(out, "vm", o, "name");
-        g_string_append_c(out, ',');
-        append_label(out, "uuid", o, "uuid");
-        g_string_append_c(out, ',');
-        append_label(out, "host", o, "host");
-    } else {
-        append_label(out, "host", o, "name");
-    }
+    JsonNode *node = json_object_get_member(o, name);
+
+    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node)
+                                                : NULL;
+}
+
+static JsonArray *array_member(JsonObject *o, const char *name)
+{
+    JsonNode *node = json_object_get_member(o, name);
+
+    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node)
+                                               : NULL;
 }
 
 /* Return: false if there is no such figure. */
@@ -135,242 +187,173 @@ static bool value_of(JsonObject *o, const char *field, double *value)
            json_node_get_value_type(node) == G_TYPE_BOOLEAN;
 }
 
-static void append_value(GString *out, double value)
-{
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
-
-    g_string_append_printf(out, " %s\n", g_ascii_dtostr(text, sizeof(text),
-                                                        value));
-}
-
 static void append_head(GString *out, const Metric *m)
 {
-    g_string_append_printf(out, "# HELP %s %s\n# TYPE %s %s\n", m->name,
-                           m->help, m->name, m->counter ? "counter"
-                                                        : "gauge");
+    prom_head(out, m->name, m->counter ? "counter" : "gauge", m->help);
 }
 
-/* One that runs elsewhere is told from there. */
-static bool is_told(JsonNode *node)
+/* One line, if there is such a figure; @label: NULL: without any. */
+static void append_one(GString *out, const Metric *m, JsonObject *o,
+                       const char *label, const char *text)
 {
-    return JSON_NODE_HOLDS_OBJECT(node) &&
-           !cell_is_text(json_object_get_member(json_node_get_object(node),
-                                                "elsewhere"));
-}
+    double value;
 
-static void append_metric(GString *out, const Metric *m, JsonArray *list,
-                          bool vm)
-{
-    append_head(out, m);
-    for (guint i = 0; i < json_array_get_length(list); i++) {
-        JsonNode *node = json_array_get_element(list, i);
-        double value;
-
-        if (is_told(node) &&
-            value_of(json_node_get_object(node), m->field, &value)) {
-            g_string_append(out, m->name);
-            append_labels(out, json_node_get_object(node), vm);
-            g_string_append_c(out, '}');
-            append_value(out, m->unit > 0 ? value * m->unit : value);
-        }
-    }
-}
-
-static void append_table(GString *out, JsonObject *answers, const char *name,
-                         const Metric *metrics, unsigned n, bool vm)
-{
-    JsonNode *node = json_object_get_member(answers, name);
-
-    for (unsigned i = 0; node && JSON_NODE_HOLDS_ARRAY(node) && i < n; i++) {
-        append_metric(out, &metrics[i], json_node_get_array(node), vm);
-    }
-}
-
-/* ------------------------------------------------------------- histograms */
-
-static const Metric whole_metric = {
-    "rcache_vm_fault_seconds", NULL,
-    "How long faults on pages that were away took, until the guest was woken."
-};
-static const Metric phase_metric = {
-    "rcache_vm_fault_phase_seconds", NULL,
-    "How long such faults were in each phase; the phases add up to the whole."
-};
-
-static JsonArray *array_member(JsonObject *o, const char *name)
-{
-    JsonNode *node = json_object_get_member(o, name);
-
-    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node)
-                                               : NULL;
-}
-
-static JsonObject *object_member(JsonObject *o, const char *name)
-{
-    JsonNode *node = json_object_get_member(o, name);
-
-    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node)
-                                                : NULL;
-}
-
-static double number_at(JsonArray *list, guint i)
-{
-    JsonNode *node = list && i < json_array_get_length(list)
-                         ? json_array_get_element(list, i) : NULL;
-
-    return cell_is_number(node) ? json_node_get_double(node) : 0;
-}
-
-/* One line; @le: NULL: it is no bucket. */
-static void append_part(GString *out, const Metric *m, const char *part,
-                        JsonObject *vm, JsonObject *delay, const char *le,
-                        double value)
-{
-    g_string_append_printf(out, "%s_%s", m->name, part);
-    append_labels(out, vm, true);
-    if (json_object_has_member(delay, "phase")) {
-        g_string_append_c(out, ',');
-        append_label(out, "phase", delay, "phase");
-    }
-    if (le) {
-        g_string_append_printf(out, ",le=\"%s\"", le);
-    }
-    g_string_append_c(out, '}');
-    append_value(out, value);
-}
-
-/* @edges: of all buckets but the last; in the text each has what is below. */
-static void append_histogram(GString *out, const Metric *m, JsonObject *vm,
-                             JsonArray *edges, JsonObject *delay)
-{
-    JsonArray *counts = delay ? array_member(delay, "counts") : NULL;
-    guint n = edges ? json_array_get_length(edges) : 0;
-    double so_far = 0, total;
-
-    if (!counts || json_array_get_length(counts) != n + 1 ||
-        !value_of(delay, "total_seconds", &total)) {
+    if (!value_of(o, m->field, &value)) {
         return;
     }
-    for (guint i = 0; i <= n; i++) {
-        char le[G_ASCII_DTOSTR_BUF_SIZE] = "+Inf";
-
-        so_far += number_at(counts, i);
-        if (i < n) {
-            g_ascii_formatd(le, sizeof(le), "%.6g", number_at(edges, i));
-        }
-        append_part(out, m, "bucket", vm, delay, le, so_far);
+    g_string_append(out, m->name);
+    if (label) {
+        g_string_append_c(out, '{');
+        prom_label(out, label, text);
+        g_string_append_c(out, '}');
     }
-    append_part(out, m, "sum", vm, delay, NULL, total);
-    append_part(out, m, "count", vm, delay, NULL, so_far);
+    prom_value(out, m->unit > 0 ? value * m->unit : value);
 }
 
-static void append_delays(GString *out, const Metric *m, JsonNode *node,
-                          bool whole)
+/* A line for each object of a list, with @label, which is its @field.  Each
+ * text of it once: what is there twice is no series. */
+static void append_list(GString *out, const Metric *metrics, unsigned n,
+                        JsonArray *list, const char *label, const char *field)
 {
-    JsonObject *vm = is_told(node) ? json_node_get_object(node) : NULL;
-    JsonObject *delays = vm ? object_member(vm, "delays") : NULL;
-    JsonArray *edges, *phases;
+    for (unsigned i = 0; list && i < n; i++) {
+        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash,
+                                                      g_str_equal);
 
-    if (!delays) {
-        return;
-    }
-    edges = array_member(delays, "le_seconds");
-    phases = array_member(delays, "phases");
-    if (whole) {
-        append_histogram(out, m, vm, edges, object_member(delays, "whole"));
-    }
-    for (guint i = 0; !whole && phases && i < json_array_get_length(phases);
-         i++) {
-        JsonNode *phase = json_array_get_element(phases, i);
-
-        if (JSON_NODE_HOLDS_OBJECT(phase)) {
-            append_histogram(out, m, vm, edges, json_node_get_object(phase));
-        }
-    }
-}
-
-static void append_histograms(GString *out, JsonObject *answers)
-{
-    const Metric *const metrics[] = { &whole_metric, &phase_metric };
-    JsonArray *vms = array_member(answers, "vms");
-
-    for (unsigned i = 0; vms && i < G_N_ELEMENTS(metrics); i++) {
-        g_string_append_printf(out, "# HELP %s %s\n# TYPE %s histogram\n",
-                               metrics[i]->name, metrics[i]->help,
-                               metrics[i]->name);
-        for (guint k = 0; k < json_array_get_length(vms); k++) {
-            append_delays(out, metrics[i], json_array_get_element(vms, k),
-                          metrics[i] == &whole_metric);
-        }
-    }
-}
-
-/* Of the daemon that was asked. */
-static void append_limits(GString *out, JsonObject *status)
-{
-    static const Metric hits = { "rcache_limit_hits_total", "hits",
-                                 "How often somebody has run into the limit.",
-                                 true };
-    static const Metric bites = { "rcache_limit_in_effect", "in_effect",
-                                  "Whether somebody runs into the limit now." };
-    const Metric *const metrics[] = { &hits, &bites };
-    JsonNode *node = json_object_get_member(status, "limits");
-
-    for (unsigned i = 0; node && JSON_NODE_HOLDS_ARRAY(node) &&
-                         i < G_N_ELEMENTS(metrics); i++) {
-        JsonArray *list = json_node_get_array(node);
-
-        append_head(out, metrics[i]);
+        append_head(out, &metrics[i]);
         for (guint j = 0; j < json_array_get_length(list); j++) {
-            JsonNode *limit = json_array_get_element(list, j);
+            JsonNode *node = json_array_get_element(list, j);
+            JsonObject *o = JSON_NODE_HOLDS_OBJECT(node)
+                                ? json_node_get_object(node) : NULL;
+
+            if (o && g_hash_table_add(seen, (char *)text_of(o, field))) {
+                append_one(out, &metrics[i], o, label, text_of(o, field));
+            }
+        }
+    }
+}
+
+static void append_vms(GString *out, JsonArray *answer)
+{
+    g_autoptr(GArray) vms = metrics_vms_list(answer);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(vm_metrics); i++) {
+        const Metric *m = &vm_metrics[i];
+
+        append_head(out, m);
+        for (guint j = 0; j < vms->len; j++) {
+            const MetricsVm *vm = &g_array_index(vms, MetricsVm, j);
             double value;
 
-            if (JSON_NODE_HOLDS_OBJECT(limit) &&
-                value_of(json_node_get_object(limit), metrics[i]->field,
-                         &value)) {
-                g_string_append_printf(out, "%s{", metrics[i]->name);
-                append_label(out, "limit", json_node_get_object(limit),
-                             "limit");
-                g_string_append_c(out, '}');
-                append_value(out, value);
+            if (value_of(vm->o, m->field, &value)) {
+                g_string_append_printf(out, "%s%s}", m->name, vm->labels);
+                prom_value(out, m->unit > 0 ? value * m->unit : value);
             }
+        }
+    }
+    metrics_vms(out, vms);
+}
+
+/* ----------------------------------------------------------------- status */
+
+/* The verdict beyond yes or no. */
+static void append_verdict(GString *out, JsonObject *status)
+{
+    JsonArray *problems = array_member(status, "problems");
+
+    if (!problems) {
+        return;
+    }
+    prom_head(out, "rcache_problems", "gauge",
+              "How many problems status names.");
+    g_string_append(out, "rcache_problems");
+    prom_value(out, json_array_get_length(problems));
+    prom_head(out, "rcache_failing", "gauge",
+              "Whether the verdict of status is failing.");
+    g_string_append(out, "rcache_failing");
+    prom_value(out, !strcmp(text_of(status, "level"), "failing"));
+}
+
+static void append_build(GString *out, JsonObject *status)
+{
+    if (!*text_of(status, "version")) {
+        return;
+    }
+    prom_head(out, "rcache_build_info", "gauge",
+              "1; which daemon was asked, and of which version it is.");
+    g_string_append(out, "rcache_build_info{");
+    prom_label(out, "daemon", text_of(status, "daemon"));
+    g_string_append_c(out, ',');
+    prom_label(out, "version", text_of(status, "version"));
+    g_string_append_c(out, '}');
+    prom_value(out, 1);
+}
+
+static void append_status(GString *out, JsonObject *status)
+{
+    double value;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(status_metrics); i++) {
+        if (value_of(status, status_metrics[i].field, &value)) {
+            append_head(out, &status_metrics[i]);
+            append_one(out, &status_metrics[i], status, NULL, NULL);
+        }
+    }
+    append_verdict(out, status);
+    append_build(out, status);
+    append_list(out, limit_metrics, G_N_ELEMENTS(limit_metrics),
+                array_member(status, "limits"), "limit", "limit");
+    append_list(out, arbiter_metrics, G_N_ELEMENTS(arbiter_metrics),
+                array_member(status, "arbiters"), "arbiter", "address");
+    for (unsigned i = 0; *text_of(status, "host") &&
+                         i < G_N_ELEMENTS(own_metrics); i++) {
+        append_head(out, &own_metrics[i]);
+        append_one(out, &own_metrics[i], status, "host",
+                   text_of(status, "host"));
+    }
+}
+
+/* ------------------------------------------------------------------ hosts */
+
+/* Whether a host is asked for nothing, because of what it says or does. */
+static void append_unusable(GString *out, JsonArray *hosts)
+{
+    static const char name[] = "rcache_host_unusable";
+
+    prom_head(out, name, "gauge", "Whether the host is asked for nothing, "
+              "because of what it says or what others find wrong with it.");
+    for (guint i = 0; i < json_array_get_length(hosts); i++) {
+        JsonNode *node = json_array_get_element(hosts, i);
+        JsonObject *o = JSON_NODE_HOLDS_OBJECT(node)
+                            ? json_node_get_object(node) : NULL;
+
+        if (o && json_object_has_member(o, "trouble")) {
+            g_string_append_printf(out, "%s{", name);
+            prom_label(out, "host", text_of(o, "name"));
+            g_string_append_c(out, '}');
+            prom_value(out, *text_of(o, "trouble") ||
+                            *text_of(o, "implausible"));
         }
     }
 }
 
 char *metrics_text(JsonNode *answers)
 {
-    static const Metric ok = { "rcache_ok", "ok",
-                               "Whether the verdict of status is ok." };
-    static const Metric uptime = { "rcache_uptime_seconds", "uptime_seconds",
-                                   "Time since the daemon that was asked "
-                                   "was started." };
-    static const Metric expires = { "rcache_tls_expires_seconds",
-                                    "tls_expires_seconds",
-                                    "Time until the certificate of the daemon "
-                                    "that was asked expires." };
-    const Metric *const of_status[] = { &ok, &uptime, &expires };
     GString *out = g_string_new(NULL);
     JsonObject *o = json_node_get_object(answers);
-    JsonNode *status = json_object_get_member(o, "status");
+    JsonObject *status = object_member(o, "status");
+    JsonArray *hosts = array_member(o, "hosts");
+    JsonArray *vms = array_member(o, "vms");
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(of_status); i++) {
-        double value;
-
-        if (status && JSON_NODE_HOLDS_OBJECT(status) &&
-            value_of(json_node_get_object(status), of_status[i]->field,
-                     &value)) {
-            append_head(out, of_status[i]);
-            g_string_append(out, of_status[i]->name);
-            append_value(out, value);
-        }
+    if (status) {
+        append_status(out, status);
     }
-    if (status && JSON_NODE_HOLDS_OBJECT(status)) {
-        append_limits(out, json_node_get_object(status));
+    append_list(out, host_metrics, G_N_ELEMENTS(host_metrics), hosts, "host",
+                "name");
+    if (hosts) {
+        append_unusable(out, hosts);
     }
-    append_table(out, o, "hosts", host_metrics, G_N_ELEMENTS(host_metrics),
-                 false);
-    append_table(out, o, "vms", vm_metrics, G_N_ELEMENTS(vm_metrics), true);
-    append_histograms(out, o);
+    if (vms) {
+        append_vms(out, vms);
+    }
     return g_string_free(out, FALSE);
 }

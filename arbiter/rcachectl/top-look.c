@@ -2,37 +2,17 @@
 /* top-look: see top-look.h. */
 #include "arbiter/rcachectl/top-look.h"
 
+#include "arbiter/rcachectl/figures.h"
 #include "arbiter/rcachectl/rcachectl.h"
-#include "common/admin-call.h"
-#include "common/admin-client.h"
-#include "common/admin.h"
-
-#define ANSWER_MS       3000u
 
 bool top_look(TopModel *model, const char *path, GError **errp)
 {
-    static const char *const commands[] = { "status", "hosts", "vms" };
-    JsonNode *answers[G_N_ELEMENTS(commands)] = { NULL };
+    Figures figures;
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
-        g_autoptr(GError) error = NULL;
-
-        answers[i] = admin_execute(path, commands[i], NULL, ANSWER_MS,
-                                   &error);
-        if (!answers[i] && i == 2 &&
-            g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_REFUSED)) {
-            /* Too many for a list: the hosts alone. */
-            answers[i] = admin_node_new_array(json_array_new());
-        }
-        if (!answers[i]) {
-            g_propagate_error(errp, g_steal_pointer(&error));
-            while (i--) {
-                json_node_unref(answers[i]);
-            }
-            return false;
-        }
+    if (!figures_ask(&figures, path, errp)) {
+        return false;
     }
-    top_model_update(model, answers[0], answers[1], answers[2],
+    top_model_update(model, figures.status, figures.hosts, figures.vms,
                      g_get_monotonic_time());
     return true;
 }

@@ -24,7 +24,8 @@ static void expect(const char *text, const char *line)
 START_TEST(figures_and_labels)
 {
     g_autofree char *text = text_of(
-        "{\"status\":{\"ok\":false,\"uptime_seconds\":1.5,\"limits\":["
+        "{\"status\":{\"ok\":false,\"level\":\"failing\",\"problems\":"
+        "[\"x\",\"y\"],\"uptime_seconds\":1.5,\"limits\":["
         "{\"limit\":\"pings-per-host\",\"value\":4000,\"hits\":12,"
         "\"in_effect\":true,\"who\":[]}]},\"hosts\":["
         "{\"name\":\"a\",\"connected\":true,\"free_bytes\":1073741824,"
@@ -37,6 +38,8 @@ START_TEST(figures_and_labels)
     ck_assert(g_str_has_prefix(text, "# HELP rcache_ok "));
     expect(text, "# TYPE rcache_ok gauge");
     expect(text, "rcache_ok 0");
+    expect(text, "rcache_failing 1");
+    expect(text, "rcache_problems 2");
     expect(text, "rcache_uptime_seconds 1.5");
     expect(text, "# TYPE rcache_limit_hits_total counter");
     expect(text, "rcache_limit_hits_total{limit=\"pings-per-host\"} 12");
@@ -51,8 +54,53 @@ START_TEST(figures_and_labels)
     /* One VM, which was on another host that is dead. */
     ck_assert_ptr_null(strstr(text, "uuid=\"u\",host=\"b\""));
     /* What is not known is not zero. */
-    ck_assert_ptr_null(strstr(text, "rcache_host_pressure_some_percent{"));
+    ck_assert_ptr_null(strstr(text, "rcache_host_pressure_some_ratio{"));
     ck_assert_ptr_null(strstr(text, "rcache_vm_guest_bytes{"));
+}
+END_TEST
+
+#define OF_W    "{vm=\"w\",uuid=\"u\",host=\"a\""
+
+/* Base units, and what is no number: states, providers, builds, arbiters. */
+START_TEST(units_and_states)
+{
+    g_autofree char *text = text_of(
+        "{\"status\":{\"daemon\":\"rcached\",\"version\":\"1.2.3\","
+        "\"host\":\"a\",\"ok\":true,\"level\":\"degraded\",\"problems\":[],"
+        "\"spill_size_bytes\":8192,\"spill_errors\":3,\"arbiters\":["
+        "{\"address\":\"x:1\",\"connected\":true},"
+        "{\"address\":\"x:1\",\"connected\":false},"
+        "{\"address\":\"y:1\",\"connected\":false}]},\"hosts\":["
+        "{\"name\":\"a\",\"psi_some_percent\":12.5,\"trouble\":null,"
+        "\"implausible\":null},{\"name\":\"b\",\"trouble\":\"no\"},"
+        "{\"name\":\"c\",\"trouble\":null,\"implausible\":\"no\"},"
+        "{\"name\":\"d\"}],\"vms\":[{\"name\":\"w\",\"uuid\":\"u\","
+        "\"host\":\"a\",\"state\":\"no pager\",\"evicted_pages\":2,"
+        "\"providers\":[{\"host\":\"b\",\"stored_bytes\":4096,"
+        "\"lost_bytes\":0,\"trouble\":\"is slow\"},"
+        "{\"host\":\"c\",\"trouble\":null},7]}]}");
+
+    expect(text, "rcache_failing 0");
+    expect(text, "rcache_problems 0");
+    expect(text, "rcache_build_info{daemon=\"rcached\",version=\"1.2.3\"} 1");
+    expect(text, "rcache_arbiter_connected{arbiter=\"x:1\"} 1");
+    expect(text, "rcache_arbiter_connected{arbiter=\"y:1\"} 0");
+    ck_assert_ptr_null(strstr(text, "{arbiter=\"x:1\"} 0"));
+    expect(text, "rcache_host_spill_size_bytes{host=\"a\"} 8192");
+    expect(text, "# TYPE rcache_host_spill_errors_total counter");
+    expect(text, "rcache_host_pressure_some_ratio{host=\"a\"} 0.125");
+    expect(text, "rcache_host_unusable{host=\"a\"} 0");
+    expect(text, "rcache_host_unusable{host=\"b\"} 1");
+    expect(text, "rcache_host_unusable{host=\"c\"} 1");
+    ck_assert_ptr_null(strstr(text, "rcache_host_unusable{host=\"d\"}"));
+    expect(text, "rcache_vm_state" OF_W ",state=\"no pager\"} 1");
+    expect(text, "rcache_vm_evicted_bytes_total" OF_W "} 8192");
+    expect(text, "rcache_vm_provider_stored_bytes" OF_W
+           ",provider=\"b\"} 4096");
+    expect(text, "rcache_vm_provider_lost_bytes" OF_W ",provider=\"b\"} 0");
+    expect(text, "rcache_vm_provider_trouble" OF_W
+           ",provider=\"b\",trouble=\"is slow\"} 1");
+    ck_assert_ptr_null(strstr(text, "provider=\"c\""));
 }
 END_TEST
 
@@ -110,6 +158,33 @@ START_TEST(odd_answers)
 }
 END_TEST
 
+static unsigned count_of(const char *text, const char *words)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, words)); text++) {
+        n++;
+    }
+    return n;
+}
+
+/* A host that names something twice spoils nobody's text. */
+START_TEST(nothing_is_there_twice)
+{
+    g_autofree char *text = text_of(
+        "{\"hosts\":[{\"name\":\"a\",\"vms\":1},{\"name\":\"a\",\"vms\":2}],"
+        "\"vms\":[{\"name\":\"w\",\"uuid\":\"u\",\"host\":\"a\",\"faults\":1,"
+        "\"state\":\"x\",\"providers\":[{\"host\":\"b\",\"lost_bytes\":1},"
+        "{\"host\":\"b\",\"lost_bytes\":2}]},{\"name\":\"w\",\"uuid\":\"u\","
+        "\"host\":\"a\",\"faults\":2,\"state\":\"y\",\"providers\":[]}]}");
+
+    ck_assert_uint_eq(count_of(text, "\nrcache_host_vms{"), 1);
+    ck_assert_uint_eq(count_of(text, "\nrcache_vm_faults_total{"), 1);
+    ck_assert_uint_eq(count_of(text, "\nrcache_vm_state{"), 1);
+    ck_assert_uint_eq(count_of(text, "\nrcache_vm_provider_lost_bytes{"), 1);
+}
+END_TEST
+
 static void expect_cell(char *got, const char *text)
 {
     g_autofree char *cell = got;
@@ -146,6 +221,8 @@ int main(void)
     int failed;
 
     tcase_add_test(tc, figures_and_labels);
+    tcase_add_test(tc, units_and_states);
+    tcase_add_test(tc, nothing_is_there_twice);
     tcase_add_test(tc, histograms);
     tcase_add_test(tc, odd_answers);
     tcase_add_test(tc, cells_of_tables);
