@@ -395,8 +395,8 @@ class Lab:
         self.clean()
 
     def program(self, name):
-        folder = {"arbiter": "arbiter", "rcachectl": "arbiter",
-                  "rcached": "rcached"}[name]
+        folder = {"arbiter": "arbiter", "rcache-exporter": "arbiter",
+                  "rcachectl": "arbiter", "rcached": "rcached"}[name]
         return os.path.join(self.build, folder, name)
 
     def authority(self):

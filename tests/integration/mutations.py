@@ -61,11 +61,40 @@ NEEDS_NOTHING = {test: why for names, why in (
     ("adopted-kept", "what is in use is kept, and nothing else is"),
 ) for test in crash_points(names)}
 
+# What test-exporter.py is given; "exporter:CASE.TEST" is one of its tests.
+EXPORTER = ["arbiter/rcache-exporter", "arbiter/arbiter", "rcached/rcached"]
+
 # name: (file, what stands there, what stands there instead, scenario), or
 # several scenarios, each of which must fail; or the same in several files,
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    "exporter-no-room-is-made": (
+        "arbiter/exporter/http.c", "    if (oldest) {", "    if (0) {",
+        "exporter:Clients.test_silent_clients"),
+    "exporter-connections-live-for-ever": (
+        "arbiter/exporter/http.c",
+        "now - conn->since > HTTP_LIFE_US", "now < conn->since",
+        "exporter:Slow.test_who_sends_a_byte_now_and_then"),
+    "exporter-any-number-of-texts": (
+        "arbiter/exporter/http.c", "http->texts >= HTTP_TEXTS_MAX",
+        "http->texts > 1000 * HTTP_TEXTS_MAX",
+        "exporter:Clients.test_who_does_not_read"),
+    "exporter-each-client-asks": (
+        "arbiter/exporter/http.c", "age < HTTP_KEEP_US", "age < 0",
+        "exporter:Clients.test_many_ask_once"),
+    "exporter-any-method-will-do": (
+        "arbiter/exporter/http.c",
+        "    if (strcmp(method, MHD_HTTP_METHOD_GET) &&\n",
+        "    if (0 && strcmp(method, MHD_HTTP_METHOD_GET) &&\n",
+        "exporter:Answers.test_other_paths_and_methods"),
+    "exporter-is-always-up": (
+        "arbiter/exporter/scrape.c", '"Whether the daemon has answered.", up',
+        '"Whether the daemon has answered.", true',
+        "exporter:Daemons.test_down_and_up"),
+    "exporter-percent-is-no-ratio": (
+        "arbiter/rcachectl/metrics.c", "#define PERCENT         0.01",
+        "#define PERCENT         1.0", "unit-metrics"),
     "delays-waits-of-threads-are-not-counted": (
         "rcached/pager/fault.c",
         "        stalls_begin(&p->delays.stalls, thread, page, now);",
@@ -2211,6 +2240,8 @@ def needed(test):
     """The programs of a test."""
     if test.startswith("unit-"):
         return ["tests/unit/" + test.replace("unit-", "test-")]
+    if test.startswith("exporter:"):
+        return EXPORTER
     targets = ["rcached/rcached", "arbiter/arbiter", "arbiter/rcachectl",
                "tests/fakes/fake-vmm", "tests/fakes/faulty-proxy"]
     if test in ("mixed_versions", "upgraded_under_load"):
@@ -2234,6 +2265,11 @@ def build(tree, folder, tests):
 
 
 def program(tree, test):
+    if test.startswith("exporter:"):
+        return [sys.executable,
+                os.path.join(tree, "tests/integration/test-exporter.py"),
+                *(os.path.join(tree, "build", p) for p in EXPORTER), tree,
+                test.partition(":")[2]]
     if test.startswith("unit-"):
         return [os.path.join(tree, "build/tests/unit",
                              test.replace("unit-", "test-"))]

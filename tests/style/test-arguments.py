@@ -49,6 +49,8 @@ WRONG = (
     ('qemu-tree', 'no-such'),
     ('qemu-qtests', '--no-such'),
     ('check-style', '--no-such'),
+    ('promtool', '--print-path', 'word'),
+    ('promtool',),
 )
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The files for the service manager say what the design leans on.
 
-usage: test-service-files.py DIST RCACHED ARBITER
+usage: test-service-files.py DIST RCACHED ARBITER [EXPORTER]
 
 The keys are looked at one by one; systemd-analyze reads the units, with the
 programs of this build in place of the installed ones, and says what they leave
@@ -45,6 +45,15 @@ WANTED = {
         'Service.Restart': 'always', 'Service.RestartSec': '1s',
         'Service.LimitCORE': '0',
         'Service.User': 'rcached', 'Service.NoNewPrivileges': 'yes',
+        'Service.CapabilityBoundingSet': '',
+    },
+    'rcache-exporter@.service': {
+        'Unit.StartLimitIntervalSec': '0',
+        'Unit.After': NETWORK | {'rcached.service', 'arbiter.service'},
+        'Service.Restart': 'always', 'Service.LimitCORE': '0',
+        # It may look, and no more: it is not the daemons' user.
+        'Service.User': 'rcache-exporter', 'Service.NoNewPrivileges': 'yes',
+        'Service.OOMScoreAdjust': '500',
         'Service.CapabilityBoundingSet': '',
     },
 }
@@ -93,7 +102,7 @@ def check_keys(unit, text):
 
 def verify(folder, unit, text, program):
     """systemd-analyze's complaints about this unit."""
-    name = unit.removesuffix('.service')
+    name = unit.removesuffix('.service').split('@')[0]
     path = os.path.join(folder, unit)
     with open(path, 'w', encoding='utf-8') as out:
         out.write(text.replace(f'@sbindir@/{name}',
@@ -149,7 +158,7 @@ def cycle(folder, unit):
 
 
 def main():
-    dist, programs = sys.argv[1], dict(zip(WANTED, sys.argv[2:4]))
+    dist, programs = sys.argv[1], dict(zip(WANTED, sys.argv[2:]))
     wrong = []
     for unit, program in programs.items():
         with open(os.path.join(dist, unit), encoding='utf-8') as file:
@@ -158,6 +167,7 @@ def main():
         if not shutil.which('systemd-analyze'):
             wrong += ['no systemd-analyze: scripts/setup installs systemd']
             continue
+        unit = unit.replace('@.', '@rcached.')
         with tempfile.TemporaryDirectory() as folder:
             wrong += verify(folder, unit, text, program)
             wrong += exposed(folder, unit)

@@ -1,0 +1,429 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""rcache-exporter: what it answers, and who can hold up whom.
+
+usage: test-exporter.py EXPORTER ARBITER RCACHED TOP [CASE...]
+
+A daemon that a test plays says what the test wants; the real ones are asked as
+well.  What real figures raise as alerts: alerts.py.
+"""
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+import promtext  # noqa: E402
+
+EXPORTER, ARBITER, RCACHED, TOP = sys.argv[1:5]
+# As http.h has them.
+CONNS_MAX, TEXTS_MAX, LIFE_S = 64, 4, 30
+# A busy machine gets more; who passes does not wait.
+PATIENCE_S = 60
+STATUS = {'daemon': 'rcached', 'version': '9.9', 'ok': True, 'level': 'ok',
+          'problems': [], 'uptime_seconds': 2.5}
+
+
+def run(*args, **kwargs):
+    return subprocess.run(args, capture_output=True, text=True, timeout=60,
+                          check=False, **kwargs)
+
+
+class Daemon:
+    """Answers at an admin socket; it counts what it was asked."""
+
+    def __init__(self, path, vms=()):
+        self.asked = []
+        self.vms = list(vms)
+        self.silent = threading.Event()
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(path)
+        self.server.listen(64)
+        self.path = path
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        kept = []
+        while True:
+            try:
+                peer = self.server.accept()[0]
+            except OSError:
+                break
+            if self.silent.is_set():
+                kept.append(peer)
+                continue
+            with peer, peer.makefile('rw') as lines:
+                line = lines.readline()
+                if not line:
+                    continue
+                command = json.loads(line)['execute']
+                self.asked.append(command)
+                lines.write(json.dumps({'return': {
+                    'status': STATUS, 'hosts': [], 'vms': self.vms,
+                }[command]}) + '\n')
+        for peer in kept:
+            peer.close()
+
+    def times(self):
+        return self.asked.count('status')
+
+    def close(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        self.thread.join()
+        os.unlink(self.path)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix='exporter-')
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.socket = os.path.join(self.folder, 's')
+        self.log = os.path.join(self.folder, 'log')
+
+    def wait(self, what, check):
+        until = time.monotonic() + PATIENCE_S
+        while not check():
+            self.assertLess(time.monotonic(), until, what)
+            time.sleep(0.02)
+
+    def said(self):
+        with open(self.log, encoding='utf-8') as log:
+            return log.read()
+
+    def start(self, *options, of='rcached', before=()):
+        """The exporter, at a port of its own."""
+        with open(self.log, 'wb') as log:
+            process = subprocess.Popen(
+                [*before, EXPORTER, f'--of={of}', '--listen=127.0.0.1:0',
+                 '--socket', self.socket, *options], stderr=log)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.wait('it listens', lambda: '/metrics' in self.said() or
+                  process.poll() is not None)
+        self.assertIsNone(process.poll(), self.said())
+        self.port = int(re.search(r'http://127.0.0.1:(\d+)/metrics',
+                                  self.said())[1])
+        return process
+
+    def daemon(self, **options):
+        daemon = Daemon(self.socket, **options)
+        self.addCleanup(daemon.close)
+        return daemon
+
+    def ask(self, path='/metrics', method='GET', body=None):
+        """(status, headers, text)"""
+        conn = http.client.HTTPConnection('127.0.0.1', self.port,
+                                          timeout=PATIENCE_S)
+        try:
+            conn.request(method, path, body)
+            answer = conn.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            conn.close()
+
+    def connect(self, data=b'', buffer=None):
+        conn = socket.socket()
+        self.addCleanup(conn.close)
+        if buffer:
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        conn.settimeout(PATIENCE_S)
+        conn.connect(('127.0.0.1', self.port))
+        conn.sendall(data)
+        return conn
+
+    def is_up(self):
+        return '\nrcache_up{daemon="rcached"} 1\n' in self.ask()[2]
+
+
+class Answers(Case):
+    def test_metrics(self):
+        self.daemon()
+        self.start()
+        status, headers, text = self.ask()
+        self.assertEqual(status, 200)
+        self.assertEqual(headers['Content-Type'],
+                         'text/plain; version=0.0.4; charset=utf-8')
+        self.assertEqual(headers['Connection'], 'close')
+        self.assertEqual(promtext.offences(text), [])
+        self.assertIn('\nrcache_up{daemon="rcached"} 1\n', text)
+        self.assertIn('\nrcache_uptime_seconds 2.5\n', text)
+        self.assertIn('\nrcache_build_info{daemon="rcached",version="9.9"} 1',
+                      text)
+        self.assertIn('rcache_exporter_build_info{version=', text)
+        self.assertEqual(self.ask('/metrics?x=y')[0], 200)
+
+    def test_head(self):
+        self.daemon()
+        self.start()
+        self.ask()
+        status, headers, text = self.ask(method='HEAD')
+        self.assertEqual((status, text), (200, ''))
+        self.assertGreater(int(headers['Content-Length']), 100)
+        self.assertEqual(self.ask('/', 'HEAD')[0], 200)
+
+    def test_other_paths_and_methods(self):
+        daemon = self.daemon()
+        self.start()
+        status, headers, text = self.ask('/')
+        self.assertEqual((status, headers['Content-Type']),
+                         (200, 'text/html; charset=utf-8'))
+        self.assertIn('<a href="/metrics">', text)
+        for path in ('/metrics/', '/x', '//', '/../etc/passwd'):
+            for method in ('GET', 'POST'):
+                self.assertEqual(self.ask(path, method)[0], 404, path)
+        for method in ('POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'NONSENSE'):
+            status, headers, _ = self.ask(method=method, body=b'x' * 9)
+            self.assertEqual((status, headers['Allow']), (405, 'GET, HEAD'),
+                             method)
+        self.assertEqual(daemon.times(), 0)
+
+    def test_nonsense(self):
+        self.daemon()
+        self.start()
+        for data in (b'\r\n\r\n', b'GET\r\n\r\n', bytes(range(256)) * 40,
+                     b'GET /metrics HTTP/1.1\r\nA: ' + b'x' * 100000 +
+                     b'\r\n\r\n', b'\x16\x03\x01\x02\x00\x01' * 9 + b'\r\n'):
+            conn = self.connect()
+            try:
+                conn.sendall(data)
+                conn.shutdown(socket.SHUT_WR)
+                while conn.recv(65536):
+                    pass
+            except OSError:
+                pass            # it does not read all of that
+        self.assertTrue(self.is_up())
+
+
+class Daemons(Case):
+    def test_down_and_up(self):
+        self.start()
+        self.assertFalse(self.is_up())
+        text = self.ask()[2]
+        self.assertIn('rcache_up{daemon="rcached"} 0\n', text)
+        self.assertEqual(promtext.offences(text), [])
+        self.assertNotIn('rcache_ok', text)
+        self.daemon()
+        self.wait('it to be seen', self.is_up)
+        self.wait('that to be said', lambda: 'figures again' in self.said())
+        self.assertEqual(self.said().count('gives no figures'), 1)
+
+    def test_silent(self):
+        """Prometheus gives an answer ten seconds, if it is not told."""
+        daemon = self.daemon()
+        daemon.silent.set()
+        self.start()
+        began = time.monotonic()
+        self.assertIn('rcache_up{daemon="rcached"} 0\n', self.ask()[2])
+        self.assertGreater(time.monotonic() - began, 2)
+        self.assertIn('no answer in time', self.said())
+
+    def test_arbiter_itself(self):
+        process = subprocess.Popen(
+            [ARBITER, '--listen', '127.0.0.1:0', '--admin-socket',
+             self.socket], stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.start(of='arbiter')
+        self.wait('it to answer', lambda: '\nrcache_up{daemon="arbiter"} 1\n'
+                  in self.ask()[2])
+        text = self.ask()[2]
+        self.assertEqual(promtext.offences(text), [])
+        self.assertIn('\nrcache_ok 0\n', text)
+        self.assertIn('\nrcache_build_info{daemon="arbiter",version="', text)
+
+    @unittest.skipIf(os.geteuid(), 'only root can be somebody else')
+    def test_rights(self):
+        """Another user is refused, and told what to do; one of the read-group
+        is not."""
+        config = os.path.join(self.folder, 'a.conf')
+        with open(config, 'w', encoding='utf-8') as file:
+            file.write('[admin]\nread-group = games\n')
+        os.chmod(self.folder, 0o755)
+        process = subprocess.Popen(
+            [ARBITER, '--config', config, '--listen', '127.0.0.1:0',
+             '--admin-socket', self.socket], stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.wait('its socket', lambda: os.path.exists(self.socket))
+        # Where the program was built, nobody else may be able to read.
+        program = os.path.join(self.folder, 'exporter')
+        run('cp', EXPORTER, program)
+        os.chmod(program, 0o755)
+        for group, up in (('users', 0), ('games', 1)):
+            with open(self.log, 'wb') as log:
+                exporter = subprocess.Popen(
+                    ['setpriv', '--reuid=65534', '--regid=65534',
+                     f'--groups={group}', program, '--of=arbiter',
+                     '--listen=127.0.0.1:0', '--socket', self.socket],
+                    stderr=log)
+            try:
+                self.wait('it listens', lambda: '/metrics' in self.said())
+                self.port = int(re.search(r'127.0.0.1:(\d+)/metrics',
+                                          self.said())[1])
+                self.assertIn(f'rcache_up{{daemon="arbiter"}} {up}\n',
+                              self.ask()[2])
+                self.assertEqual('name a group of this program' in
+                                 self.said(), not up)
+            finally:
+                exporter.kill()
+                exporter.wait()
+
+
+class Clients(Case):
+    def test_many_ask_once(self):
+        """However many ask, the daemon is asked about once a second."""
+        daemon = self.daemon()
+        self.start()
+        began = time.monotonic()
+        for _ in range(200):
+            self.assertEqual(self.ask()[0], 200)
+        took = time.monotonic() - began
+        self.assertLessEqual(daemon.times(), took + 1)
+
+    def test_silent_clients(self):
+        """More of them than there may be: each newcomer has its answer."""
+        self.daemon()
+        self.start()
+        silent = [self.connect(b'GET /metr' if i % 2 else b'')
+                  for i in range(CONNS_MAX * 2)]
+        began = time.monotonic()
+        self.assertTrue(self.is_up())
+        # Long before the first of them is closed for its silence.
+        self.assertLess(time.monotonic() - began, 6)
+        self.wait('the oldest to be closed', lambda: is_closed(silent[0]))
+        self.assertFalse(is_closed(silent[-1]))
+
+    def test_who_does_not_read(self):
+        """Texts that are being sent are few, however long their clients take,
+        and others have an answer."""
+        row = {'name': 'x' * 400, 'uuid': 'u', 'host': 'h',
+               'state': 'attached', **{
+                   key: 1 for key in ('guest_bytes', 'resident_bytes',
+                                      'remote_bytes', 'zero_bytes', 'faults',
+                                      'copies', 'size_bytes', 'vcpus')}}
+        daemon = self.daemon(vms=[dict(row, uuid=f'u{i}')
+                                  for i in range(3000)])
+        process = self.start()
+        clients = []
+        for number in range(TEXTS_MAX + 2):
+            before = daemon.times()
+            clients.append(self.connect(b'GET /metrics HTTP/1.1\r\n'
+                                        b'Host: x\r\n\r\n', buffer=4096))
+            # It is being sent.
+            self.assertEqual(clients[-1].recv(12), b'HTTP/1.1 200')
+            if number < TEXTS_MAX:
+                self.assertEqual(daemon.times(), before + 1)
+            else:
+                self.assertEqual(daemon.times(), TEXTS_MAX)
+            for client in clients:      # slowly, but not silent
+                client.recv(65536)
+            time.sleep(1.05)    # the newest text is old then
+        status, _, text = self.ask()
+        self.assertEqual(status, 200)
+        self.assertGreater(len(text), 10 << 20)
+        self.assertEqual(daemon.times(), TEXTS_MAX)
+        for client in clients:
+            client.close()
+        self.wait('a newer text', lambda: self.ask()[0] == 200 and
+                  daemon.times() > TEXTS_MAX)
+        self.assertIsNone(process.poll())
+
+
+class Slow(Case):
+    def test_who_sends_a_byte_now_and_then(self):
+        """No connection lives for longer than it may, however busy it is."""
+        self.daemon()
+        self.start()
+        conn = self.connect(b'GET /metrics HTTP/1.1\r\n')
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < PATIENCE_S + LIFE_S:
+                conn.sendall(b'X-Slow: 1\r\n')
+                self.assertTrue(self.is_up())
+                time.sleep(1)
+            self.fail('it lives on')
+        except OSError:
+            pass
+        self.assertGreater(time.monotonic() - began, LIFE_S - 2)
+
+
+def is_closed(conn):
+    conn.setblocking(False)
+    try:
+        return conn.recv(4096) == b''
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+class CommandLine(Case):
+    def test_example_is_what_is_shipped(self):
+        with open(os.path.join(TOP, 'dist', 'exporter.conf'),
+                  encoding='utf-8') as file:
+            self.assertEqual(file.read(),
+                             run(EXPORTER, '--example-config').stdout)
+
+    def test_wrong(self):
+        taken = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+        for args, status, text in (
+                (['--of=nobody'], 2, 'nobody'),
+                (['--listen=example.org:1'], 2, '[rcached] listen: '),
+                (['--of=arbiter', '--listen=x'], 2, '[arbiter] listen: '),
+                (['word'], 2, "unexpected argument 'word'"),
+                (['--config=/nowhere'], 2, '/nowhere'),
+                ([f'--listen=127.0.0.1:{port}'], 1, 'in use')):
+            done = run(EXPORTER, *args)
+            self.assertEqual(done.returncode, status, args)
+            self.assertIn(text, done.stderr)
+        self.assertEqual(run(EXPORTER, '--check-config').returncode, 0)
+        self.assertRegex(run(EXPORTER, '--version').stdout,
+                         r'^rcache-exporter \d+\.\d+\.\d+$')
+
+    def test_ends_and_warns(self):
+        process = self.start('--listen=0.0.0.0:0', '--listen=127.0.0.1:0')
+        self.assertNotIn('beyond this host', self.said())
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(PATIENCE_S), 0)
+        with open(self.log, 'wb') as log:
+            process = subprocess.Popen([EXPORTER, '--listen=0.0.0.0:0'],
+                                       stderr=log)
+        self.wait('a warning', lambda: 'beyond this host' in self.said())
+        process.terminate()
+        self.assertEqual(process.wait(PATIENCE_S), 0)
+
+    def test_manual(self):
+        """All of its options, keys and figures stand there."""
+        with open(os.path.join(TOP, 'docs/man/rcache-exporter.8.rst'),
+                  encoding='utf-8') as file:
+            manual = file.read()
+        for option in re.findall(r'--[a-z-]+', run(EXPORTER, '--help').stdout):
+            if option not in ('--help', '--help-all'):
+                self.assertIn(f'\n{option}', manual)
+        source = ''
+        for name in ('rcachectl/metrics.c', 'rcachectl/metrics-vms.c',
+                     'exporter/scrape.c'):
+            with open(os.path.join(TOP, 'arbiter', name),
+                      encoding='utf-8') as file:
+                source += file.read()
+        ours = set(re.findall(r'"(rcache_\w+)"', source))
+        told = set(re.findall(r'``(rcache_\w+)``', manual))
+        self.assertEqual(ours - told, set())
+        self.assertEqual(told - ours, set())
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1] + sys.argv[5:])
