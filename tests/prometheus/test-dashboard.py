@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The dashboard for Grafana: its form, and that its figures are ours.
+
+usage: test-dashboard.py
+
+Whether the real daemons tell these figures: tests/integration/alerts.py.
+Without promtool the expressions are not parsed.
+"""
+import json
+import os
+import re
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+import promtext  # noqa: E402
+
+DASHBOARD = os.path.join(promtext.TOP, 'dist', 'grafana', 'rcached.json')
+# Of Grafana's units, those that figures of ours can have.
+UNITS = {'bytes', 'Bps', 's', 'percentunit', 'ops', 'none'}
+
+
+def load():
+    with open(DASHBOARD, encoding='utf-8') as file:
+        return json.load(file)
+
+
+class Dashboard(unittest.TestCase):
+    def setUp(self):
+        self.all = load()
+        self.panels = [p for p in self.all['panels'] if p['type'] != 'row']
+
+    def test_panels(self):
+        self.assertGreater(len(self.panels), 20)
+        for panel in self.panels:
+            title = panel['title']
+            self.assertIn(panel['fieldConfig']['defaults']['unit'], UNITS,
+                          title)
+            self.assertRegex(panel['description'], r'^[A-Z].*[.]$', title)
+            self.assertTrue(panel['targets'], title)
+
+    def test_no_id_and_no_title_twice(self):
+        for key in ('id', 'title'):
+            found = [p[key] for p in self.all['panels']]
+            self.assertEqual(len(found), len(set(found)), key)
+
+    def test_panels_do_not_lie_on_each_other(self):
+        taken = {}
+        for panel in self.all['panels']:
+            at = panel['gridPos']
+            self.assertLessEqual(at['x'] + at['w'], 24, panel['title'])
+            for x in range(at['x'], at['x'] + at['w']):
+                for y in range(at['y'], at['y'] + at['h']):
+                    other = taken.setdefault((x, y), panel['title'])
+                    self.assertEqual(other, panel['title'])
+
+    def test_any_data_source(self):
+        """None is wired in: it is chosen where the dashboard is used."""
+        for panel in self.panels:
+            for one in [panel, *panel['targets']]:
+                self.assertEqual(one['datasource'], {
+                    'type': 'prometheus', 'uid': '${datasource}'})
+        self.assertEqual(self.all['templating']['list'][0]['type'],
+                         'datasource')
+
+    def test_variables(self):
+        known = {v['name'] for v in self.all['templating']['list']}
+        for panel in self.panels:
+            for target in panel['targets']:
+                used = set(re.findall(r'\$\{?(\w+)', target['expr']))
+                self.assertEqual(used - known - {'__rate_interval'}, set())
+
+    def test_expressions(self):
+        promtool, why = promtext.find_promtool()
+        if why:
+            self.skipTest(why)
+        queries = [(target['expr'].replace('$__rate_interval', '5m')
+                    .replace('$vm', '.*').replace('$host', '.*'), 10)
+                   for panel in self.panels for target in panel['targets']]
+        # One that is wrong makes promtool fail as a whole.
+        found = promtext.run_queries(promtool, {
+            'rcache_up{instance="i"}': '1x20'}, queries)
+        self.assertTrue(any(found))
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1])
