@@ -92,6 +92,9 @@ MUTATIONS = {
         "arbiter/exporter/scrape.c", '"Whether the daemon has answered.", up',
         '"Whether the daemon has answered.", true',
         "exporter:Daemons.test_down_and_up"),
+    "exporter-counters-are-gauges": (
+        "arbiter/rcachectl/metrics.c", 'm->counter ? "counter" : "gauge"',
+        'm->counter ? "gauge" : "gauge"', "alerts_of_pagers"),
     "exporter-percent-is-no-ratio": (
         "arbiter/rcachectl/metrics.c", "#define PERCENT         0.01",
         "#define PERCENT         1.0", "unit-metrics"),
@@ -2244,6 +2247,8 @@ def needed(test):
         return EXPORTER
     targets = ["rcached/rcached", "arbiter/arbiter", "arbiter/rcachectl",
                "tests/fakes/fake-vmm", "tests/fakes/faulty-proxy"]
+    if test.startswith("alerts_"):
+        targets.append("arbiter/rcache-exporter")
     if test in ("mixed_versions", "upgraded_under_load"):
         targets += ["tests/integration/rcached-next",
                     "tests/integration/arbiter-next"]

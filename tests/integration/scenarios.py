@@ -20,6 +20,7 @@ import traceback
 
 import accounts
 import ahead
+import alerts
 import attacks
 import attaches
 import auto
@@ -51,6 +52,7 @@ from cluster import (Cluster, LabError, MIB, Vm, expect_clean, expect_within,
                      wait_for)
 
 SCENARIOS = {**accounts.SCENARIOS, **ahead.SCENARIOS,
+             **alerts.SCENARIOS,
              **attacks.SCENARIOS,
              **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,

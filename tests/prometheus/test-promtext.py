@@ -77,6 +77,24 @@ class Promtext(unittest.TestCase):
                      GOOD + UNREADABLE[0]):
             self.assertNotEqual(promtext.lint(promtool, text), '')
 
+    def test_alerts(self):
+        promtool, why = promtext.find_promtool()
+        if why:
+            self.skipTest(why)
+        up = '# TYPE rcache_up gauge\nrcache_up{daemon="a"} 1\n'
+        down = up.replace('} 1', '} 0')
+
+        def alerts(*texts):
+            return promtext.alerts(promtool, [
+                {'i': ('rcached', text)} for text in texts])
+
+        fires = {'RcacheDaemonDown'}
+        self.assertEqual(alerts(up), (set(), set()))
+        self.assertEqual(alerts(up, down), (fires, fires))
+        self.assertEqual(alerts(down, up), (fires, set()))
+        # A figure that is not there any more is not kept.
+        self.assertEqual(alerts(down, ''), (fires, set()))
+
 
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each alert fires when it should, not before, and ends; and has its runbook.
+
+usage: test-rules.py RCACHECTL
+
+Figures are played, one a minute: good ones, bad ones for BAD minutes, and good
+ones again.  What the real daemons' figures raise: tests/integration/alerts.py.
+"""
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+import promtext  # noqa: E402
+
+RCACHECTL = sys.argv[1]
+RUNBOOKS = os.path.join(promtext.TOP, 'docs', 'runbooks')
+HEADINGS = ['What to look at', 'What to do', 'If you do nothing']
+# Minutes: before it gets bad, and for how long it then is.
+GOOD, BAD = 10, 130
+VM = '{vm="web",uuid="u",host="a",instance="i",job="rcache-arbiter"}'
+HOST = '{host="a",instance="i",job="rcached"}'
+MIB = 1 << 20
+
+
+def steady(good, bad, minutes):
+    return f'{good}x{GOOD - 1} {bad}x{minutes - 1} {good}x120'
+
+
+def grows(minutes):
+    """A counter that grows while it is bad."""
+    return f'0x{GOOD - 1} 1+1x{minutes - 1} {minutes}x120'
+
+
+def cases(minutes):
+    """{alert: minutes until it fires, until it then ends, and the figures}, of
+    figures that are bad for so long."""
+    always = f'x{GOOD + minutes + 120}'
+
+    def bad(good, other):
+        return steady(good, other, minutes)
+
+    def there():
+        """A series that is there only while it is bad."""
+        return f'_x{GOOD} 1x{minutes - 1} stale'
+
+    return {
+        'RcacheExporterDown': (5, 0, {
+            'up{job="rcached",instance="i"}': bad(1, 0)}),
+        'RcacheDaemonDown': (2, 0, {
+            'rcache_up{daemon="rcached",instance="i"}': bad(1, 0)}),
+        'RcacheVmLostMemory': (0, 0, {
+            'rcache_vm_lost_bytes' + VM: bad(0, 4096)}),
+        'RcacheVmWrongPages': (0, 16, {
+            'rcache_vm_wrong_pages_total' + VM: grows(minutes)}),
+        'RcacheVmStandsStill': (0, 0, {
+            'rcache_vm_stall_seconds' + VM: bad(0.2, 6)}),
+        'RcacheVmWithoutPager': (1, 0, {
+            'rcache_vm_state' + VM[:-1] + ',state="stuck"}':
+                there(),
+            'rcache_vm_state' + VM[:-1] + ',state="attached"}':
+                f'1x{GOOD - 1} stale _x{minutes - 1} 1x120'}),
+        'RcachePagerRestarts': (2, 61, {
+            'rcache_vm_pager_restarts_total' + VM: grows(minutes)}),
+        'RcacheVmStalls': (10, 0, {
+            'rcache_vm_stalled_ratio' + VM: bad(0.05, 0.2)}),
+        'RcacheVmOneCopy': (30, 0, {
+            'rcache_vm_one_copy_bytes' + VM: bad(0, 4096),
+            'rcache_vm_copies' + VM: '2' + always}),
+        'RcacheVmAboveLocalMax': (15, 0, {
+            'rcache_vm_resident_bytes' + VM: bad(100 * MIB, 150 * MIB),
+            'rcache_vm_guest_bytes' + VM: f'{512 * MIB}' + always,
+            'rcache_vm_local_max_bytes' + VM: f'{110 * MIB}' + always}),
+        'RcacheNoRoomToLend': (15, 0, {
+            'rcache_host_free_bytes' + HOST: bad(500, 10),
+            'rcache_host_offered_bytes' + HOST: '1000' + always}),
+        'RcacheProviderNotAnswering': (2, 0, {
+            'rcache_vm_provider_trouble' + VM[:-1] +
+            ',provider="b",trouble="cannot be reached"}':
+                there()}),
+        'RcacheProviderSlow': (15, 0, {
+            'rcache_vm_provider_trouble' + VM[:-1] +
+            ',provider="b",trouble="is slow"}':
+                there()}),
+        'RcacheHostAway': (2, 0, {
+            'rcache_host_connected{host="a",instance="1"}': bad(1, 0),
+            'rcache_host_connected{host="a",instance="2"}':
+                '1' + always}),
+        'RcacheHostUnusable': (5, 0, {
+            'rcache_host_unusable' + HOST: bad(0, 1)}),
+        'RcacheNoArbiter': (2, 0, {
+            'rcache_arbiter_connected{arbiter="x",instance="i"}': bad(1, 0),
+            'rcache_arbiter_connected{arbiter="y",instance="i"}': bad(0, 0)}),
+        'RcacheArbiterUnreachable': (10, 0, {
+            'rcache_arbiter_connected{arbiter="x",instance="i"}': bad(1, 0),
+            'rcache_arbiter_connected{arbiter="y",instance="i"}': bad(1, 1)}),
+        'RcacheCertificateExpires': (5, 0, {
+            'rcache_host_certificate_expires_seconds' + HOST:
+                bad(30 * 86400, 13 * 86400)}),
+        'RcacheSpillNearlyFull': (5, 0, {
+            'rcache_host_spill_size_bytes' + HOST: '100' + always,
+            'rcache_host_spill_stored_bytes' + HOST: bad(70, 81)}),
+        'RcacheSpillErrors': (0, 16, {
+            'rcache_host_spill_errors_total' + HOST: grows(minutes)}),
+        'RcacheMemoryOnDisk': (30, 0, {
+            'rcache_host_own_disk_bytes' + HOST: bad(0, 4096)}),
+        'RcacheHostShortOfMemory': (10, 0, {
+            'rcache_host_pressure_some_ratio' + HOST: bad(0.1, 0.3)}),
+        'RcacheNotGivenBack': (10, 0, {
+            'rcache_host_asked_back_bytes' + HOST: bad(0, 4096),
+            'rcache_host_draining' + HOST: '0' + always}),
+        'RcacheLimitInEffect': (5, 0, {
+            'rcache_limit_in_effect{limit="hellos",instance="i"}':
+                bad(0, 1)}),
+        'RcacheVersionsMixed': (24 * 60, 0, {
+            'rcache_build_info{daemon="rcached",version="1",instance="i"}':
+                '1' + always,
+            'rcache_build_info{daemon="rcached",version="2",instance="j"}':
+                there()}),
+        'RcacheFailing': (2, 0, {
+            'rcache_failing{instance="i"}': bad(0, 1)}),
+        'RcacheDegraded': (60, 0, {
+            'rcache_ok{instance="i"}': bad(1, 0)}),
+    }
+
+
+# A day and more for the one that waits for a day; the others take less time.
+CASES = cases(BAD)
+CASES['RcacheVersionsMixed'] = cases(26 * 60)['RcacheVersionsMixed']
+# What looks bad and is not.
+QUIET = {
+    # It wants one copy, and all that it may have is here.
+    'rcache_vm_one_copy_bytes' + VM: '4096x200',
+    'rcache_vm_copies' + VM: '1x200',
+    'rcache_vm_resident_bytes' + VM: f'{512 * MIB}x200',
+    'rcache_vm_guest_bytes' + VM: f'{512 * MIB}x200',
+    'rcache_vm_local_max_bytes' + VM: f'{512 * MIB}x200',
+    'rcache_vm_wrong_pages_total' + VM: '7x200',
+    # It is being drained, and has no spill file.
+    'rcache_host_asked_back_bytes' + HOST: '4096x200',
+    'rcache_host_draining' + HOST: '1x200',
+    'rcache_host_spill_size_bytes' + HOST: '0x200',
+    'rcache_host_spill_stored_bytes' + HOST: '0x200',
+    # Nobody here lends.
+    'rcache_host_free_bytes' + HOST: '0x200',
+    'rcache_host_offered_bytes' + HOST: '0x200',
+    # Another daemon may be of another version; other jobs are not ours.
+    'rcache_build_info{daemon="rcached",version="1",instance="i"}': '1x200',
+    'up{job="node",instance="i"}': '0x200',
+}
+
+
+def read(path):
+    with open(path, encoding='utf-8') as file:
+        return file.read()
+
+
+def rules():
+    """{alert: its text in the file}"""
+    parts = re.split(r'^  - alert: (\w+)\n', read(promtext.RULES),
+                     flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+class Form(unittest.TestCase):
+    def test_each_has_what_it_takes(self):
+        for name, text in rules().items():
+            self.assertRegex(name, r'^Rcache[A-Z]\w+$')
+            self.assertRegex(
+                text, r'(?s)expr: .*severity: (critical|warning|info)\n.*'
+                      r'summary: .*description: ', name)
+            self.assertIn(f'/runbooks/{name}.md\n', text)
+
+    def test_each_has_its_case(self):
+        self.assertEqual(sorted(rules()), sorted(CASES))
+
+    def test_figures_exist(self):
+        """By the source; alerts.py looks at what daemons say."""
+        source = ''.join(
+            read(os.path.join(promtext.TOP, 'arbiter', folder, name))
+            for folder in ('rcachectl', 'exporter')
+            for name in os.listdir(os.path.join(promtext.TOP, 'arbiter',
+                                                folder)))
+        known = set(re.findall(r'"(rcache_\w+)"', source)) | {'up'}
+        for name, text in rules().items():
+            used = set(re.findall(r'\brcache_\w+', text.split('labels:')[0]))
+            self.assertTrue(used or name == 'RcacheExporterDown', name)
+            self.assertEqual(used - known, set(), name)
+
+
+class Runbooks(unittest.TestCase):
+    def test_one_for_each(self):
+        self.assertEqual(sorted(os.listdir(RUNBOOKS)),
+                         sorted(f'{name}.md' for name in rules()))
+
+    def test_form(self):
+        for name in rules():
+            text = read(os.path.join(RUNBOOKS, f'{name}.md'))
+            self.assertIn(f'\n# {name}\n', text)
+            self.assertEqual(re.findall('^## (.*)$', text, re.MULTILINE),
+                             HEADINGS, name)
+            for part in text.split('\n## ')[1:]:
+                self.assertGreater(len(part.split()), 8, (name, part))
+
+    def test_commands_exist(self):
+        """What is to be typed: rcachectl's commands and options."""
+        known = subprocess.run([RCACHECTL, '--help'], capture_output=True,
+                               text=True, check=True).stdout
+        commands = re.findall(r'^  ([a-z][a-z-]*)(?: |$)', known,
+                              re.MULTILINE)
+        options = re.findall(r'--[a-z]+', known)
+        for name in rules():
+            text = read(os.path.join(RUNBOOKS, f'{name}.md'))
+            self.assertTrue(re.search('^    [a-z]', text, re.MULTILINE), name)
+            for call in re.findall(r'rcachectl ([^`#|\n]*)', text):
+                words = call.split()
+                for option in [w for w in words if w.startswith('--')]:
+                    self.assertIn(option, options, name)
+                words = [w for w in words
+                         if not w.startswith(('--', '/'))]
+                self.assertIn(words[0], commands, (name, call))
+
+    def test_keys_exist(self):
+        """Alerts that are named in runbooks are there."""
+        for name in rules():
+            text = read(os.path.join(RUNBOOKS, f'{name}.md'))
+            for other in re.findall(r'\bRcache[A-Z]\w+', text):
+                self.assertIn(other, rules(), name)
+
+
+def problems():
+    """The text of each problem that a daemon's status can name."""
+    found = []
+    for folder in ('common', 'rcached', 'arbiter'):
+        for name in os.listdir(os.path.join(promtext.TOP, folder)):
+            if not name.endswith('.c') or name == 'verdict.c':
+                continue
+            for call in re.findall(r'\bverdict_add\(([^;]*);',
+                                   read(os.path.join(promtext.TOP, folder,
+                                                     name))):
+                level, text = re.match(r'([^"]*)"(.*)', call,
+                                       re.DOTALL).groups()
+                text = re.match(r'(?:[^"]*"(?:\s|[A-Z_0-9]|\bINT\b)*")*[^"]*',
+                                text).group()
+                if 'DEGRADED' in level or 'FAILING' in level:
+                    found.append(re.sub(r'"[^"]*"', '', text))
+    return found
+
+
+class Table(unittest.TestCase):
+    """docs/monitoring.md: problems and their alerts."""
+
+    def setUp(self):
+        self.rows = re.findall(
+            r'^\| `(.+)` \| (\w+) \|$',
+            read(os.path.join(promtext.TOP, 'docs', 'monitoring.md')),
+            re.MULTILINE)
+
+    def test_each_problem_has_its_row(self):
+        found = problems()
+        self.assertGreater(len(found), 40)
+        for text in found:
+            self.assertTrue(
+                text == '%s' or any(words in text for words, _ in self.rows),
+                f'no row of docs/monitoring.md has words of: {text}')
+
+    def test_each_row_has_its_problem(self):
+        for words, alert in self.rows:
+            self.assertTrue(any(words in text for text in problems()), words)
+            self.assertIn(alert, rules())
+
+
+class Fires(unittest.TestCase):
+    """By promtool's own unit tests of rules."""
+
+    def setUp(self):
+        self.promtool, why = promtext.find_promtool()
+        if why:
+            self.skipTest(why)
+
+    def test_syntax(self):
+        done = subprocess.run([self.promtool, 'check', 'rules',
+                               promtext.RULES], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_fires_and_ends(self):
+        for name, (wait, last, series) in CASES.items():
+            expression = (f'count(ALERTS{{alertname="{name}",'
+                          'alertstate="firing"})')
+            over = GOOD + (BAD if wait < BAD else 26 * 60)
+            minutes = [GOOD - 1, GOOD + wait - 1, GOOD + wait, over - 1,
+                       over + last]
+            found = promtext.run_queries(
+                self.promtool, series, [(expression, m) for m in minutes])
+            self.assertEqual(
+                [bool(text) for text in found],
+                [False, False, True, True, False],
+                (name, dict(zip(minutes, found))))
+
+    def test_both_kinds_of_certificates(self):
+        for series in ('rcache_tls_expires_seconds{instance="i"}',
+                       'rcache_host_certificate_expires_seconds{host="a"}'):
+            found, = promtext.run_queries(
+                self.promtool, {series: f'{13 * 86400}x30'},
+                [('count(ALERTS{alertstate="firing"})', 20)])
+            self.assertTrue(found, series)
+
+    def test_one_alert_for_what_two_say(self):
+        vm = '{{vm="web",uuid="u",host="a",instance="{}"}}'
+        found, = promtext.run_queries(
+            self.promtool, {'rcache_vm_lost_bytes' + vm.format(i): '4096x9'
+                            for i in '12'},
+            [('count(ALERTS{alertstate="firing"})', 5)])
+        self.assertRegex(found, r'\b1(E\+00)?\b')
+
+    def test_quiet(self):
+        found, = promtext.run_queries(
+            self.promtool, QUIET,
+            [('count by (alertname) (ALERTS)', 199)])
+        self.assertEqual(found, '')
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1])
