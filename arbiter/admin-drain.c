@@ -8,6 +8,7 @@
 
 #include "common/admin-call.h"
 #include "arbiter/arbiter.h"
+#include "common/log-event.h"
 
 static JsonNode *drain(Arbiter *arbiter, const char *name, bool draining,
                        GError **errp)
@@ -34,8 +35,9 @@ static JsonNode *drain(Arbiter *arbiter, const char *name, bool draining,
                     "the connection of host %s has ended", name);
         return NULL;
     }
-    g_message("host %s: an operator asks to %s this host", name,
-              draining ? "drain" : "undrain");
+    log_event_host(G_LOG_LEVEL_MESSAGE, LOG_DRAIN, name,
+                   "host %s: an operator asks to %s this host", name,
+                   draining ? "drain" : "undrain");
     o = json_object_new();
     json_object_set_string_member(o, "host", host->name);
     json_object_set_boolean_member(o, "draining", draining);

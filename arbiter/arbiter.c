@@ -18,6 +18,7 @@
 #include "arbiter/hosts-where.h"
 #include "arbiter/unclaimed.h"
 #include "common/crash-point.h"
+#include "common/log-event.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
 
@@ -561,8 +562,9 @@ Arbiter *arbiter_new(const Options *options, GError **errp)
               control_address(arbiter->control), options->admin_socket);
     warn_of_role(arbiter);
     if (options->tls.mode == TLS_MODE_NONE) {
-        g_warning("tls=none: connections are neither encrypted nor "
-                  "authenticated; anyone who can reach %s can act as a host",
+        log_event(G_LOG_LEVEL_WARNING, LOG_TLS_NONE, "tls=none: connections "
+                  "are neither encrypted nor authenticated; anyone who can "
+                  "reach %s can act as a host",
                   control_address(arbiter->control));
     }
     return g_steal_pointer(&arbiter);

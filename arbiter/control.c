@@ -6,6 +6,7 @@
 
 #include "common/control-conn.h"
 #include "common/listener.h"
+#include "common/log-event.h"
 #include "common/strangers.h"
 #include "common/wire-control.h"
 #include "common/wire-version.h"
@@ -55,9 +56,11 @@ static void control_hit(Control *control, ControlLimit limit, const char *who)
     if (news) {
         control_limits_names(&control->config.limits,
                              control->config.conns_max, names);
-        g_warning("the limit [limits] %s = %" G_GUINT64_FORMAT " bites: %s %s; "
-                  "status says who runs into it", names[limit].key,
-                  names[limit].value, who, names[limit].what);
+        log_event_limit(
+            G_LOG_LEVEL_WARNING, LOG_LIMIT_BITES, names[limit].key,
+            "the limit [limits] %s = %" G_GUINT64_FORMAT " bites: %s %s; "
+            "status says who runs into it", names[limit].key,
+            names[limit].value, who, names[limit].what);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/log-event.h"
 #include "common/tls-material.h"
 
 #define DAY_S           INT64_C(86400)
@@ -117,7 +118,8 @@ bool tls_keeper_reload(TlsKeeper *keeper)
     g_clear_pointer(&keeper->problem, g_free);
     if (!keeper_load(keeper, &error)) {
         keeper->problem = g_strdup(error->message);
-        g_warning("%s: going on with what was read before", error->message);
+        log_event(G_LOG_LEVEL_WARNING, LOG_TLS_KEPT, "%s: going on with what "
+                  "was read before", error->message);
         return false;
     }
     keeper_tell(keeper);

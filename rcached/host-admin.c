@@ -9,6 +9,7 @@
 
 #include "common/admin-call.h"
 #include "common/admin.h"
+#include "common/log-event.h"
 #include "rcached/host-json.h"
 #include "rcached/host-status.h"
 
@@ -172,7 +173,7 @@ static JsonNode *drain(HostAdmin *admin, JsonObject *args, bool draining,
                     admin->r->options->host);
         return NULL;
     }
-    g_message("%s", draining
+    log_event(G_LOG_LEVEL_MESSAGE, LOG_DRAIN, "%s", draining
               ? "an operator drains this host: nothing more is lent, and "
                 "everything is asked back"
               : "an operator has ended the drain: this host lends again");

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "common/log-event.h"
 #include "rcached/division.h"
 #include "rcached/giveback.h"
 #include "rcached/link-server.h"
@@ -114,7 +115,8 @@ static void predict_now(Policy *p, int64_t now, bool unsettled)
     in.nr_guests = guests->len;
     predict_update(p->predict, now / 1000, &in, &s->prediction);
     if (s->prediction.vetoed != vetoed) {
-        g_message("memory pressure is %s: lending %s",
+        log_event(G_LOG_LEVEL_MESSAGE, LOG_PRESSURE,
+                  "memory pressure is %s: lending %s",
                   vetoed ? "over" : "high", vetoed ? "again" : "no more");
     }
 }
@@ -176,7 +178,8 @@ static void say_asked(const Policy *p, uint64_t before)
     const HostState *s = &p->state;
 
     if (!before && s->asked) {
-        g_message("asking for %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+        log_event(G_LOG_LEVEL_MESSAGE, LOG_ASKED_BACK,
+                  "asking for %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                   " lent MiB back: %s", s->asked >> 20, s->leased >> 20,
                   s->draining ? "this host is being drained"
                   : s->stopping ? "this daemon is about to stop"
@@ -184,8 +187,9 @@ static void say_asked(const Policy *p, uint64_t before)
                   ? "these slabs are in the spill file"
                   : "less memory is available than reserve and growth need");
     } else if (before && !s->asked) {
-        g_message("no lent memory is asked back any more: %" G_GUINT64_FORMAT
-                  " MiB stay lent", s->leased >> 20);
+        log_event(G_LOG_LEVEL_MESSAGE, LOG_ASKED_BACK, "no lent memory is "
+                  "asked back any more: %" G_GUINT64_FORMAT " MiB stay lent",
+                  s->leased >> 20);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/admin.h"
+#include "common/log-event.h"
 #include "common/service.h"
 #include "common/verdict.h"
 #include "common/wire-beat.h"
@@ -47,9 +48,11 @@ static void say_who(const ProviderSnapshot *lent, const char *what)
                                                 i);
 
         if (l->stored) {
-            g_warning("lease %016" PRIx64 ": %s of vm %s on host %s %s",
-                      l->lease, verdict_size(l->stored, size), l->name,
-                      l->host, what);
+            log_event_vm_of(G_LOG_LEVEL_WARNING, LOG_STOP_LOSES, l->name,
+                            l->host, "lease %016" PRIx64 ": %s of vm %s on "
+                            "host %s %s", l->lease,
+                            verdict_size(l->stored, size), l->name, l->host,
+                            what);
         }
     }
 }

@@ -15,6 +15,7 @@
 
 #include "common/boot.h"
 #include "common/cleanup.h"
+#include "common/log-event.h"
 #include "common/uuid.h"
 #include "common/vmm-refuse.h"
 #include "common/wire.h"
@@ -230,10 +231,14 @@ static void vm_pager_ended(PagerProcess *proc, const PagerEnd *end,
 {
     Vm *vm = opaque;
 
-    g_log(G_LOG_DOMAIN, end->failed ? G_LOG_LEVEL_WARNING
-                                    : G_LOG_LEVEL_MESSAGE,
-          "vm %s: pager %d ended: %s", vm->name, (int)pager_process_pid(proc),
-          end->how);
+    if (end->failed) {
+        log_event_vm(G_LOG_LEVEL_WARNING, LOG_PAGER_ENDED, vm->name,
+                     "vm %s: pager %d ended: %s", vm->name,
+                     (int)pager_process_pid(proc), end->how);
+    } else {
+        g_message("vm %s: pager %d ended: %s", vm->name,
+                  (int)pager_process_pid(proc), end->how);
+    }
     if (vm_has_parted(vm, end) || !vm_state_leases(vm->state_fd)) {
         vm_state_close(&vm->state_fd);
     }
@@ -402,9 +407,10 @@ void vm_kill_silent(Vm *vm, int64_t now)
     if (!vm->pager || age < most) {
         return;
     }
-    g_warning("vm %s: pager %d has said nothing for %.1f s: it is killed, and "
-              "the next one takes its place", vm->name,
-              (int)pager_process_pid(vm->pager), age / 1e3);
+    log_event_vm(G_LOG_LEVEL_WARNING, LOG_PAGER_STUCK, vm->name,
+                 "vm %s: pager %d has said nothing for %.1f s: it is killed, "
+                 "and the next one takes its place", vm->name,
+                 (int)pager_process_pid(vm->pager), age / 1e3);
     pager_process_kill(vm->pager);
     vm_figures_owed(&vm->figures, now);
 }

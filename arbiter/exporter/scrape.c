@@ -7,6 +7,7 @@
 #include "arbiter/rcachectl/metrics.h"
 #include "arbiter/rcachectl/prom-text.h"
 #include "common/admin.h"
+#include "common/log-event.h"
 
 /* What it says may be another program's: nothing that a terminal acts upon. */
 static void scrape_failed(Scrape *scrape, const GError *error)
@@ -16,11 +17,12 @@ static void scrape_failed(Scrape *scrape, const GError *error)
     if (!g_strcmp0(scrape->said, why)) {
         return;
     }
-    g_warning("%s gives no figures: %s%s", scrape->daemon, why,
-              g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_REFUSED)
-                  ? "; name a group of this program's user as [admin] "
-                    "read-group of that daemon"
-                  : "");
+    log_event_daemon(
+        G_LOG_LEVEL_WARNING, LOG_NO_FIGURES, scrape->daemon,
+        "%s gives no figures: %s%s", scrape->daemon, why,
+        g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_REFUSED)
+            ? "; name a group of this program's user as [admin] read-group of "
+              "that daemon" : "");
     g_free(scrape->said);
     scrape->said = g_steal_pointer(&why);
 }

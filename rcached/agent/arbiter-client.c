@@ -17,6 +17,7 @@
 #include "common/boot.h"
 #include "common/control-conn.h"
 #include "common/control-dial.h"
+#include "common/log-event.h"
 #include "common/wire-control.h"
 #include "common/wire-version.h"
 #include "rcached/agent/arbiter-answers.h"
@@ -168,7 +169,8 @@ static void arbiter_lost(Arbiter *a, const char *why)
     g_clear_handle_id(&a->timer, g_source_remove);
     g_clear_pointer(&a->frames, control_conn_free);
     if (!a->said || g_strcmp0(a->error, why)) {
-        g_message("arbiter %s: %s; trying again", a->address, why);
+        log_event_arbiter(G_LOG_LEVEL_MESSAGE, LOG_NO_ARBITER, a->address,
+                          "arbiter %s: %s; trying again", a->address, why);
     }
     a->said = true;
     g_free(a->error);

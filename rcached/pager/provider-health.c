@@ -20,6 +20,7 @@
  * ones, and those, are left out, nothing is ceded for a while, they are asked
  * too, and what is free there is made use of.
  */
+#include "common/log-event.h"
 #include "rcached/pager/pager.h"
 
 #define REFUSED_NS      (60 * NS_PER_SEC)
@@ -29,9 +30,11 @@
 static void health_log(const Pager *p, const Remote *r, uint64_t others)
 {
     if (r->judge.slow) {
-        g_warning("vm %s: provider %s is slow: its answers take %.1f ms, those "
-                  "of others %.1f ms; other providers are preferred", p->name,
-                  r->host, r->judge.median / 1e6, others / 1e6);
+        log_event_provider(G_LOG_LEVEL_WARNING, LOG_PROVIDER_SLOW, p->name,
+                           r->host, "vm %s: provider %s is slow: its answers "
+                           "take %.1f ms, those of others %.1f ms; other "
+                           "providers are preferred", p->name, r->host,
+                           r->judge.median / 1e6, others / 1e6);
     } else {
         g_message("vm %s: provider %s is not slow any more: its answers take "
                   "%.1f ms", p->name, r->host, r->judge.median / 1e6);
@@ -81,11 +84,12 @@ static void health_passages(Pager *p, uint64_t now)
         Remote *r = p->providers.remotes->pdata[i];
 
         if (passage_turn(&r->passage, now)) {
-            g_warning("vm %s: provider %s answers PINGs but no pages have come "
-                      "through for %u s: new pages go to other providers, and "
-                      "a test page is tried from time to time", p->name,
-                      r->host,
-                      (unsigned)((now - r->passage.since) / NS_PER_SEC));
+            log_event_provider(
+                G_LOG_LEVEL_WARNING, LOG_PROVIDER_NO_PAGES, p->name, r->host,
+                "vm %s: provider %s answers PINGs but no pages have come "
+                "through for %u s: new pages go to other providers, and a "
+                "test page is tried from time to time", p->name, r->host,
+                (unsigned)((now - r->passage.since) / NS_PER_SEC));
         }
         if (passage_is_suspect(&r->passage) && !has_lease_of(p, r) &&
             now > r->passage.since + FORGIVE_NS) {

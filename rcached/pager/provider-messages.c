@@ -3,6 +3,7 @@
 #include "rcached/pager/provider-messages.h"
 
 #include "common/crash-point.h"
+#include "common/log-event.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/tag.h"
 
@@ -30,10 +31,12 @@ static void provider_down(Remote *remote, const char *reason)
     bool had = lease_remote_down(p, remote);
 
     if (passage_session_ended(&remote->passage, pager_now())) {
-        g_warning("vm %s: provider %s: %u sessions have ended before a page "
-                  "came through (the last one: %s): new pages go to others, "
-                  "and one of no guest is tried from time to time", p->name,
-                  remote->host, PASSAGE_SESSIONS, reason);
+        log_event_provider(
+            G_LOG_LEVEL_WARNING, LOG_PROVIDER_NO_PAGES, p->name, remote->host,
+            "vm %s: provider %s: %u sessions have ended before a page came "
+            "through (the last one: %s): new pages go to others, and one of no "
+            "guest is tried from time to time", p->name, remote->host,
+            PASSAGE_SESSIONS, reason);
     }
     probe_remote_down(p, remote);
     move_remote_down(p, remote);

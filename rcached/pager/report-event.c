@@ -5,7 +5,37 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/log-event.h"
 #include "rcached/pager/pager.h"
+
+/* The number of its line in the log; NULL: nothing to look for. */
+static const char *event_id(enum RcacheVmmEvent event)
+{
+    switch (event) {
+    case RCACHE_EVENT_WAITING:
+        return LOG_VM_WAITING;
+    case RCACHE_EVENT_DEGRADED:
+        return LOG_VM_DEGRADED;
+    case RCACHE_EVENT_RECOVERED:
+        return LOG_VM_RECOVERED;
+    case RCACHE_EVENT_PAGE_LOST:
+        return LOG_VM_LOST;
+    case RCACHE_EVENT_ATTACHED:
+        break;
+    }
+    return NULL;
+}
+
+static void event_log(const Pager *p, enum RcacheVmmEvent event,
+                      const char *where, const char *text)
+{
+    if (event_id(event)) {
+        log_event_vm(G_LOG_LEVEL_MESSAGE, event_id(event), p->name,
+                     "vm %s: %s%s", p->name, where, text);
+    } else {
+        g_message("vm %s: %s%s", p->name, where, text);
+    }
+}
 
 void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
                   const char *fmt, ...)
@@ -17,6 +47,7 @@ void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
     };
     GuestBlock *b = page == REPORT_NO_PAGE
                         ? NULL : guest_block_of_page(&p->guest, page);
+    g_autofree char *where = NULL;
     va_list ap;
 
     va_start(ap, fmt);
@@ -25,10 +56,9 @@ void report_event(Pager *p, enum RcacheVmmEvent event, uint64_t page,
     if (b) {
         msg.block = b - p->guest.block;
         msg.offset = (page - b->first) * RCACHE_PAGE_SIZE;
-        g_message("vm %s: block %s offset 0x%" G_GINT64_MODIFIER "x: %s",
-                  p->name, b->name, msg.offset, msg.text);
-    } else {
-        g_message("vm %s: %s", p->name, msg.text);
+        where = g_strdup_printf("block %s offset 0x%" G_GINT64_MODIFIER
+                                "x: ", b->name, msg.offset);
     }
+    event_log(p, event, where ? where : "", msg.text);
     seqsock_send(&p->vmm.sock, &msg, sizeof(msg), -1);
 }

@@ -22,6 +22,7 @@
 #include "common/boot.h"
 #include "common/cleanup.h"
 #include "common/crash-point.h"
+#include "common/log-event.h"
 #include "common/wire-beat.h"
 #include "common/wire-control.h"
 #include "rcached/provider/provider-adopt.h"
@@ -238,8 +239,9 @@ Provider *provider_new(const ProviderConfig *config, GError **errp)
     }
     provider_tell_spill(provider);
     if (!config->tls && config->tls_none) {
-        g_warning("provider: tls=none: pages travel unencrypted and anyone "
-                  "who can reach %s can talk to it", provider->address);
+        log_event(G_LOG_LEVEL_WARNING, LOG_TLS_NONE, "provider: tls=none: "
+                  "pages travel unencrypted and anyone who can reach %s can "
+                  "talk to it", provider->address);
     }
     return provider;
 }

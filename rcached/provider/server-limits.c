@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "common/log-event.h"
 #include "rcached/provider/peer.h"
 #include "rcached/provider/serving.h"
 
@@ -22,9 +23,11 @@ void server_hit(Server *server, PeerLimit limit, const char *who)
     server_unlock(server);
     if (news) {
         provider_limits_names(&server->config.limits, names);
-        g_message("provider: the limit [limits] %s = %" PRIu64 " bites: %s %s; "
-                  "status says who runs into it", names[limit].key,
-                  names[limit].value, who, names[limit].what);
+        log_event_limit(
+            G_LOG_LEVEL_MESSAGE, LOG_LIMIT_BITES, names[limit].key,
+            "provider: the limit [limits] %s = %" PRIu64 " bites: %s %s; "
+            "status says who runs into it", names[limit].key,
+            names[limit].value, who, names[limit].what);
     }
 }
 

@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "common/crash-point.h"
+#include "common/log-event.h"
 #include "rcached/provider/serving.h"
 #include "rcached/provider/slab-away.h"
 #include "rcached/provider/store-spill.h"
@@ -94,7 +95,8 @@ void spill_says(Spill *spill, const char *why)
 static void spill_log(Spill *spill)
 {
     if (spill->server->now >= spill->quiet_until) {
-        g_warning("provider: %s", spill->problem);
+        log_event(G_LOG_LEVEL_WARNING, LOG_SPILL_FAILS, "provider: %s",
+                  spill->problem);
         spill->quiet_until = spill->server->now + spill->pause_ms;
     }
 }
@@ -329,7 +331,8 @@ static bool job_begin(Spill *spill, Slab *slab, bool back)
                    g_strerror(-ret));
         spill->pause_until = spill->server->now + spill->pause_ms;
         spill->counts.errors++;
-        g_warning("provider: %s", spill->problem);
+        log_event(G_LOG_LEVEL_WARNING, LOG_SPILL_FAILS, "provider: %s",
+                  spill->problem);
         return false;
     }
     crash_point(back ? "spill-back-begun" : "spill-begun");

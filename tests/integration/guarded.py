@@ -4,9 +4,12 @@
 Scenarios for scenarios.py, which runs them.
 """
 import os
+import re
+import subprocess
 
 from cluster import Cluster, MIB, Vm, expect_clean, goes_on, wait_for
 import machine  # after cluster, which knows where it is
+from alerts import FETCH
 
 SCENARIOS = {}
 KVM, QEMU_USER, OTHER_USER = 992, 64055, 64056
@@ -36,12 +39,14 @@ class GuardedVm(Vm):
 class GuardedCluster(Cluster):
     """The requester's daemon is a service of a machine with systemd."""
 
+    kind = machine.Machine
     machine = None
+    more = ""                   # for its configuration
 
     def start_requester(self):
         host = self.requester
         machine.skip_without()
-        self.machine = machine.Machine(host, f"""
+        self.machine = self.kind(host, f"""
 [host]
 name = {host.name}
 tls = none
@@ -50,7 +55,7 @@ listen = {host.at(9470)}
 lend = 0
 [agent]
 arbiters = {self.arbiter[1]}
-""", kvm=KVM)
+{self.more}""", kvm=KVM)
         self.machine.put_program(
             os.path.join(self.build, "tests", "fakes", "fake-vmm"),
             "fake-vmm")
@@ -63,11 +68,10 @@ arbiters = {self.arbiter[1]}
         super().clean()
 
 
-def processes(m):
+def processes(m, service="rcached.service"):
     """{name: [pid]} of the service, as they are called here."""
     found = {}
-    path = os.path.join(m.cgroup, "system.slice", "rcached.service",
-                        "cgroup.procs")
+    path = os.path.join(m.cgroup, "system.slice", service, "cgroup.procs")
     with open(path) as f:
         for pid in f.read().split():
             with open(f"/proc/{pid}/comm") as comm:
@@ -75,12 +79,16 @@ def processes(m):
     return found
 
 
-def check_guards(pid):
+def check_status(pid, guards):
     with open(f"/proc/{pid}/status") as f:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in f
                       if ":\t" in line)
-    for name, value in GUARDS.items():
+    for name, value in guards.items():
         assert status[name] == value, (name, status[name])
+
+
+def check_guards(pid):
+    check_status(pid, GUARDS)
     # The kernel gives root what nobody may look at.
     with open(f"/proc/{pid}/exe", "rb") as f:
         if b"__asan_init" not in f.read():
@@ -143,5 +151,81 @@ def systemd_guards_its_vms(build):
         assert one["vmm_uid"] == QEMU_USER and one["vmm_pid"], one
         assert "CRITICAL" not in m.said(), m.said()
         expect_clean(vm.quit())
+        m.kill()
+        c.shut_down()
+
+
+# ------------------------------------------------------------- the exporter
+
+EXPORTER_USER = 990
+EXPORTER = "rcache-exporter@rcached.service"
+PORT = 9472
+
+
+class ExportingMachine(machine.Machine):
+    """And the unit of rcache-exporter, whose log is the journal."""
+
+    users = {"rcached": 991, "rcache-exporter": EXPORTER_USER}
+
+    def put_files(self, conf):
+        super().put_files(conf)
+        unit = os.path.join(machine.TOP, "dist", "rcache-exporter@.service")
+        with open(unit) as f:
+            self.put("/etc/systemd/system/rcache-exporter@.service",
+                     f.read().replace("@sbindir@", machine.SBIN))
+        self.put("/etc/systemd/system/rcache-exporter@.service.d/lab.conf",
+                 "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n")
+        name = "rcached.catalog"
+        with open(os.path.join(machine.TOP, "dist", name)) as f:
+            self.put(f"/usr/lib/systemd/catalog/{name}", f.read())
+        self.put_program(self.host.lab.program("rcache-exporter"),
+                         "rcache-exporter")
+
+
+class ExportingCluster(GuardedCluster):
+    kind = ExportingMachine
+    more = "[admin]\nread-group = rcache-exporter\n"
+
+
+def is_up(c):
+    """What the exporter says of rcached; None if it says nothing."""
+    done = subprocess.run(
+        [*c.requester.enter, "python3", "-c", FETCH,
+         f"http://127.0.0.1:{PORT}/metrics"], text=True,
+        capture_output=True, timeout=120)
+    up = re.search(r'^rcache_up{daemon="rcached"} (\d)$', done.stdout,
+                   re.MULTILINE)
+    return up and int(up[1])
+
+
+@scenario
+def systemd_exports_figures(build):
+    """
+    Under its unit rcache-exporter is let in by read-group, and answers; when
+    rcached is stopped it says so, in the journal too, with the number and the
+    field that the catalogue goes by.
+    """
+    with ExportingCluster(build, providers=1) as c:
+        m = c.machine
+        m.systemctl("start", EXPORTER)
+        wait_for("figures", lambda: is_up(c) == 1, 30)
+        pid, = [pid for pids in processes(
+            m, f"system-rcache\\x2dexporter.slice/{EXPORTER}").values()
+                for pid in pids]
+        check_status(pid, dict(GUARDS, Uid="\t".join(4 * [
+            str(EXPORTER_USER)])))
+        m.systemctl("stop", "rcached.service")
+        wait_for("rcached to be missed", lambda: is_up(c) == 0, 30)
+        with open(os.path.join(machine.TOP, "common", "log-event.h")) as f:
+            number, = re.findall(r'LOG_NO_FIGURES +"(\w+)"', f.read())
+        m.run("journalctl", "--update-catalog")
+        said = wait_for("the line in the journal", lambda: m.run(
+            "journalctl", "--no-pager", "-x", f"MESSAGE_ID={number}",
+            "RCACHED_DAEMON=rcached", check=False), 30)
+        assert "rcached gives no figures: " in said, said
+        assert "Subject: rcache-exporter has no figures of rcached" in said, \
+            said
+        m.systemctl("start", "rcached.service")
+        wait_for("figures again", lambda: is_up(c) == 1, 30)
         m.kill()
         c.shut_down()

@@ -54,6 +54,8 @@ def cgroup2():
 class Machine:
     """@host with PID 1; its rcached.service is as configured by @conf."""
 
+    users = {"rcached": 991}    # as sysusers.d makes them
+
     def __init__(self, host, conf, kvm=992):
         """@kvm: the number of that group"""
         self.host = host
@@ -96,14 +98,14 @@ class Machine:
             self.put("/etc/systemd/system/rcached.service",
                      f.read().replace("@sbindir@", SBIN))
         self.put("/etc/rcached/rcached.conf", conf)
-        # As sysusers.d makes them.
         for name, more in (
-                ("passwd", "rcached:x:991:991::/:/usr/sbin/nologin\n"),
-                ("group", "rcached:x:991:\n"
-                 f"kvm:x:{self.kvm}:rcached\n")):
+                ("passwd", "".join(f"{user}:x:{n}:{n}::/:/usr/sbin/nologin\n"
+                                   for user, n in self.users.items())),
+                ("group", f"kvm:x:{self.kvm}:rcached\n" + "".join(
+                    f"{user}:x:{n}:\n" for user, n in self.users.items()))):
             with open(f"/etc/{name}") as f:
-                kept = [line for line in f
-                        if line.split(":")[0] not in ("rcached", "kvm")]
+                kept = [line for line in f if line.split(":")[0] not in
+                        ("kvm", *self.users)]
             self.put(f"/etc/{name}", "".join(kept) + more)
         # Sanitizers look for leaks in ways that the unit forbids.
         self.put("/etc/systemd/system/rcached.service.d/lab.conf",
