@@ -2,8 +2,9 @@
 """installed: which files "meson install" puts where, and which the recipes of
 packages take from there.
 
-Paths are those of a system with everything in /usr, without a / in front; a
-folder that is installed empty is none of them.
+Paths are those of a system with everything in /usr, without a / in front.
+Neither a folder that is installed empty is one of them, nor what is in
+usr/share/doc, where recipes put more than is installed.
 """
 import glob
 import json
@@ -15,10 +16,11 @@ FOLDERS = {"prefix": "usr", "bindir": "usr/bin", "sbindir": "usr/sbin",
            "libexecdir": "usr/libexec", "datadir": "usr/share",
            "mandir": "usr/share/man", "sysconfdir": "etc"}
 UNITS = "usr/lib/systemd/system"
+DOC = "usr/share/doc/"
 # Of rpm.
 MACROS = {"_bindir": "usr/bin", "_sbindir": "usr/sbin",
           "_libexecdir": "usr/libexec", "_datadir": "usr/share",
-          "_mandir": "usr/share/man", "_sysconfdir": "etc",
+          "_mandir": "usr/share/man", "_sysconfdir": "etc", "_prefix": "usr",
           "_sysusersdir": "usr/lib/sysusers.d",
           "_udevrulesdir": "usr/lib/udev/rules.d", "_unitdir": UNITS}
 
@@ -41,7 +43,7 @@ def of_meson(build):
                 found.add(in_usr(re.sub(
                     r"\{(\w+)\}", lambda m: FOLDERS[m[1]],
                     entry["destination"])))
-    return found
+    return {path for path in found if not path.startswith(DOC)}
 
 
 def of_debian(source):
@@ -52,7 +54,8 @@ def of_debian(source):
         with open(path, encoding="utf-8") as f:
             found[package] = {
                 in_usr(line.strip().replace("${env:UNIT_DIR}", UNITS))
-                for line in f if not line.strip().endswith(".conf.d")}
+                for line in f if not line.strip().endswith(".conf.d")
+                and not line.startswith(DOC)}
     return found
 
 
@@ -69,8 +72,9 @@ def of_spec(source):
                 package = None
             elif package and re.match(r"%config|%\{_", line):
                 path = re.sub(r"%config\S* ", "", line).rstrip("*")
-                found[package].add(re.sub(
-                    r"%\{(\w+)\}", lambda m: MACROS[m[1]], path))
+                path = re.sub(r"%\{(\w+)\}", lambda m: MACROS[m[1]], path)
+                if not path.startswith(DOC):
+                    found[package].add(path)
     return found
 
 
@@ -82,7 +86,7 @@ def of_deb(path):
                                ).stdout.splitlines():
         mode, *_, name = line.split(" -> ")[0].split()
         name = in_usr(name.removeprefix("./"))
-        if mode[0] != "d" and not name.startswith("usr/share/doc/"):
+        if mode[0] != "d" and not name.startswith(DOC):
             found.add(re.sub(r"^(usr/share/man/.*)\.gz$", r"\1", name))
     return found
 

@@ -24,7 +24,7 @@ FAKE_VMM = machine.SBIN + "/fake-vmm"
 QEMU_USER = 64055
 ADMIN = "/run/rcached/admin.sock"
 DROP_IN = "/etc/rcached/rcached.conf.d"
-PACKAGES = ("rcached", "rcache-arbiter", "rcachectl")
+PACKAGES = ("rcached", "rcache-arbiter", "rcache-exporter", "rcachectl")
 # Of the system, whatever packages do; and copies that those who add users make.
 NOT_OURS = ("/run/systemd", "/run/log", "/run/dbus", "/run/user", "/run/mount",
             "/var/log", "/var/tmp", "/var/lib/dpkg", "/var/lib/systemd/catalog",
@@ -244,7 +244,7 @@ def remove(c, own, other):
         assert m.unit("is-active") == "inactive", m.said()
         assert "are lost" not in m.said(), m.said()
         left = m.files()
-        for conf in ("rcached.conf", "arbiter.conf"):
+        for conf in ("rcached.conf", "arbiter.conf", "exporter.conf"):
             assert f"/etc/rcached/{conf}" in left, left
         assert "/usr/sbin/rcached" not in left, left
 
@@ -260,8 +260,9 @@ def purge(c):
         gone = files - m.files()
         assert not gone, sorted(gone)
         # debian/rcached.postrm says why.
-        assert m.accounts() - accounts == {("passwd", "rcached"),
-                                           ("group", "rcached")}
+        assert m.accounts() - accounts == {
+            (kind, name) for kind in ("passwd", "group")
+            for name in ("rcached", "rcache-exporter")}
         running = m.run("sh", "-c", "cat /proc/[0-9]*/comm").split()
         assert not {p for p in running if p.startswith(("rcache", "arbiter"))}
 
