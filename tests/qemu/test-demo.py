@@ -77,7 +77,8 @@ def check_figures(r):
     check(r["copies"] == 2, "copies")
     check_loss(r)
     check(r["pages_verified"] >= guest // PAGE, "pages_verified")
-    check(r["faults"] >= remote // PAGE, "faults")
+    # Most pages that come are read ahead: 63 of 64 at the most.
+    check(r["faults"] >= remote // PAGE // 64, "faults")
     check(r["evicted_pages"] >= remote // PAGE, "evicted_pages")
     check(r["pager_restarts"] >= 1, "pager_restarts")
     for field in ("pager_first_fault_ms", "pager_all_known_ms"):
