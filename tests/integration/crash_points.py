@@ -208,10 +208,17 @@ def bring_home(c, vm):
     vm.call("resize 0")
 
 
+# Of a provider that is back: as many as are on their way at a time.
+PAGES_AGAIN = 512
+
+
 def restart_provider(c, vm):
-    """Its session ends; what it has is kept."""
+    """Its session ends while pages go; what it has is kept."""
     for _ in range(20):
+        went = vm.stats()["evicted_pages"]
         c.restart_provider(c.providers[0])
+        wait_for("pages to go again", lambda: c.order.victim() or
+                 vm.stats()["evicted_pages"] > went + PAGES_AGAIN, 30, 0.01)
         if c.order.victim():
             return
 
