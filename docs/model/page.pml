@@ -27,6 +27,7 @@
  *           -DSEAL=n pages are sealed; a page has n versions, then it stays
  *           -DREPLAY=n answers of a provider with bytes that it had before
  *           a budget of 99 means no bound
+ *           -DCLEAN is keep-clean: UNLEASE is then a slot that is given up
  * TEXT_*    a rule as an earlier wording had it: each was found wanting here
  * NO_*      a rule taken out
  */
@@ -226,8 +227,13 @@ inline cont(wp) {
 #define USABLE(s) (FREESLOT(s) && !PROVED(s))
 
 #define LIVE(s) (slot == s && (st == REMOTE || st == PUNCHING || st == FETCHING || st == CACHED || cl))
+#ifdef TEXT_KEPT_BELIEVED       /* the next pager's map has the slots of pages that are away */
+#define MARKED(s) (s == slot && !(pr && (st == HOT || st == ZAPPING || st == ZAPPED || st == EVICTING)))
+#else
+#define MARKED(s) (s == slot)
+#endif
 /* free, by what the pager knows */
-#define OTHERS(s) ((!REC || s != slot) && s != freeing && !hold[s] && !BUSY(s) && !REFUSES(s))
+#define OTHERS(s) ((!REC || !MARKED(s)) && s != freeing && !hold[s] && !BUSY(s) && !REFUSES(s))
 
 #if NS > 2
 #define ANYSLOT (USABLE(1) || USABLE(2) || USABLE(3))
@@ -275,6 +281,16 @@ inline cont(wp) {
 #define FETCHDATA (sw == FETCHING)      /* it can only be an intruder's */
 #endif
 
+#ifdef NO_CLEAN_GET             /* a page leaves for nothing under a GET on its slot */
+#define GETIN true
+#else
+#define GETIN NOGET(slot)
+#endif
+#if !defined(SEAL) || defined(NO_CLEAN_RECORD)  /* or with another version in its record */
+#define RECORDED true
+#else
+#define RECORDED (ver == tagv)
+#endif
 #if GONE > 0
 #define GETOUT(i) (gt[i] == 1 || gt[i] == 2)
 #ifdef TEXT_LOST_ANY            /* whatever names it, with bytes here or not */
@@ -427,7 +443,12 @@ recon:
             skip
 #else
             if
-            :: !hole -> atomic { if :: UNCHANGED -> st = HOT; cl = 0 :: else -> goto recon fi }
+            :: !hole -> atomic { if :: UNCHANGED ->
+#ifndef TEXT_KEPT_BELIEVED      /* CLEAN and its slot go, whatever the word says (K7) */
+                cl = 0; slot = 0;
+#endif
+                st = HOT
+                :: else -> goto recon fi }
             :: else
             fi
 #endif
@@ -595,7 +616,11 @@ refill:
             fi
         /* ---- front hand ---- */
         :: atomic { HREC && st == HOT && BUDGET(nz,NZ) && (!zp[0] || !zp[1]) ->
-                    SPEND(nz,NZ); i = (zp[0] -> 1 : 0); st = ZAPPING; wq = i };
+                    SPEND(nz,NZ); i = (zp[0] -> 1 : 0);
+#ifdef TEXT_SCANFIRST           /* the scan, and then the zap */
+                    cl = cl && pte == MAPWP;
+#endif
+                    st = ZAPPING; wq = i };
             atomic { zp[i] = 1; i = 0 }
         /* ---- zap reply (rule 14), scan, back hand ---- */
         :: atomic { (zp[0] == 3 || zp[0] == 4) || (zp[1] == 3 || zp[1] == 4) ->
@@ -612,12 +637,17 @@ refill:
 #ifndef NO_SCANMAPPED
                         :: zp[i] == 3 && pte != NONE -> st = HOT; cl = 0
 #endif
-                        :: else -> st = ZAPPED; cl = cl && mk
+                        :: else -> st = ZAPPED;
+#ifdef TEXT_SCANFIRST
+                            skip
+#else
+                            cl = cl && mk
+#endif
                         fi
                     :: else
                     fi;
                     zp[i] = 0; i = 0 }
-        :: atomic { HREC && GOODCOPY && ((st == ZAPPED && cl) || (st == CACHED && BUDGET(nz,NZ))) ->
+        :: atomic { HREC && GOODCOPY && GETIN && RECORDED && ((st == ZAPPED && cl) || (st == CACHED && BUDGET(nz,NZ))) ->
 #if GONE > 0
                     late = PROVED(slot);
 #endif
