@@ -187,13 +187,18 @@ static uint64_t most_pages(const Pager *p, uint64_t now)
                   (size + size / 64 + 1024 + pages_stuck(p, now)) : 0;
 }
 
-/* All copies, those that are still to be made as well. */
+/*
+ * All copies, those that are still to be made as well; not what is kept for
+ * pages that are here: that is room for others.
+ */
 static uint64_t used_pages(const Pager *p)
 {
     uint64_t pages = 0;
 
     for (uint32_t i = 0; i < p->slots.nr; i++) {
-        pages += p->slots.slabs[i].used ? p->slots.slabs[i].nr_used : 0;
+        const SlotSlab *s = &p->slots.slabs[i];
+
+        pages += s->used ? s->nr_used - s->nr_kept : 0;
     }
     return pages * p->locations.copies;
 }
@@ -379,6 +384,7 @@ void lease_demand_tick(Pager *p, uint64_t now)
     want_what(p, &out, &leased, &wanting, in.limit, now);
     give = pages_to_give(p, &out, in.have);
     if (give && !revoke_pending(p) && !wanting.kept) {
+        kept_give(p, give);
         give_back(p, give);
     }
 }

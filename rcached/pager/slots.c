@@ -14,6 +14,7 @@ void slots_deinit(Slots *slots)
 {
     for (uint32_t i = 0; slots->slabs && i < slots->nr; i++) {
         g_free(slots->slabs[i].used);
+        g_free(slots->slabs[i].kept);
     }
     g_clear_pointer(&slots->slabs, g_free);
     g_clear_pointer(&slots->groups, g_array_unref);
@@ -162,6 +163,9 @@ void slots_remove(Slots *slots, uint32_t slab)
     SlotSlab *s = &slots->slabs[slab];
 
     slab_count(slots, s, -1);
+    slots->nr_kept -= s->nr_kept;
+    s->nr_kept = 0;
+    g_clear_pointer(&s->kept, g_free);
     g_clear_pointer(&s->used, g_free);
     while (slots->nr && !slots->slabs[slots->nr - 1].used) {
         slots->nr--;
@@ -209,6 +213,7 @@ unsigned slots_leave(Slots *slots, uint64_t slot)
     unsigned mask = 0;
 
     g_assert(slots_valid(slots, slot) && slots_used(slots, slot));
+    slots_unkeep(slots, slot);
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
         bit_set(s->leaving[i], slot_page(slot), slots_counts(s, i));
         mask |= slots_counts(s, i) << i;
@@ -260,6 +265,7 @@ void slots_clear(Slots *slots, uint64_t slot)
     SlotSlab *s = &slots->slabs[slot_slab(slot)];
 
     g_assert(slots_valid(slots, slot) && slots_used(slots, slot));
+    slots_unkeep(slots, slot);
     bit_set(s->used, slot_page(slot), false);
     bit_set(s->going, slot_page(slot), false);
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
@@ -277,6 +283,43 @@ void slots_set_read(Slots *slots, uint64_t slot, bool read)
 bool slots_is_read(const Slots *slots, uint64_t slot)
 {
     return bit_is_set(slots->slabs[slot_slab(slot)].read, slot_page(slot));
+}
+
+/* ----------------------------------------------------------------- kept */
+
+void slots_keep(Slots *slots, uint64_t slot, uint64_t page, uint64_t version)
+{
+    SlotSlab *s = &slots->slabs[slot_slab(slot)];
+    SlotKept *kept;
+
+    g_assert(slots_valid(slots, slot) && slots_used(slots, slot) &&
+             !slots_leaving(slots, slot));
+    if (!s->kept) {
+        s->kept = g_new0(SlotKept, s->pages);
+    }
+    kept = &s->kept[slot_page(slot)];
+    s->nr_kept += !kept->page;
+    slots->nr_kept += !kept->page;
+    *kept = (SlotKept) { page + 1, version };
+}
+
+void slots_unkeep(Slots *slots, uint64_t slot)
+{
+    SlotSlab *s = &slots->slabs[slot_slab(slot)];
+
+    if (slots_kept(slots, slot).page) {
+        s->kept[slot_page(slot)] = (SlotKept) { 0 };
+        s->nr_kept--;
+        slots->nr_kept--;
+    }
+}
+
+void slots_keep_void(Slots *slots, uint64_t slot)
+{
+    if (slots_kept(slots, slot).page) {
+        slots->slabs[slot_slab(slot)].kept[slot_page(slot)].version =
+            SLOTS_VOID;
+    }
 }
 
 /* ------------------------------------------------------------ taking some */

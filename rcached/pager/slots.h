@@ -19,6 +19,10 @@
  * A frozen slab, one that is copied to another provider, keeps what is taken
  * but nothing more is taken in it.
  *
+ * A slot whose page is here as well may be kept (K4 of docs/design.md): it is
+ * taken, and the map says for which page, so that no word alone can have it
+ * freed.  Whatever gives the slot back ends that.
+ *
  * The map is not kept in the state memfd: a new pager builds it from the page
  * words with slots_mark(), so that the two can never differ.  Until it has seen
  * all words the map is partial: a slot that is not marked may be in use, so
@@ -48,6 +52,20 @@ typedef struct SlotPlace {
     bool stale;
 } SlotPlace;
 
+#define SLOTS_NO_PAGE   UINT64_MAX
+#define SLOTS_VOID      UINT64_MAX      /* no side record has that version */
+
+/**
+ * struct SlotKept - for which page a slot is kept
+ * @page: its index plus one; 0: the slot is not kept
+ * @version: that its side record had when it came; SLOTS_VOID: the slot is to
+ *           be given back, but its word cannot be changed at this moment
+ */
+typedef struct SlotKept {
+    uint64_t page;
+    uint64_t version;
+} SlotKept;
+
 /**
  * struct SlotSlab - one slab
  * @used: bitmap; NULL: no such slab
@@ -55,6 +73,8 @@ typedef struct SlotPlace {
  * @leaving: bitmaps: on the way back, and this place has not answered yet
  * @going: bitmap: on the way back; see slots_leave()
  * @place: where it is
+ * @kept: for each slot; NULL: none has ever been kept here
+ * @nr_kept: how many are, of @nr_used
  * @group: index of its group
  * @hint: where the last search ended
  */
@@ -63,10 +83,12 @@ typedef struct SlotSlab {
     uint64_t *read;
     uint64_t *leaving[SLOTS_PLACES];
     uint64_t *going;
+    SlotKept *kept;
     SlotPlace place[SLOTS_PLACES];
     uint32_t group;
     uint32_t pages;
     uint32_t nr_used;
+    uint32_t nr_kept;
     uint32_t hint;
     bool frozen;
 } SlotSlab;
@@ -93,6 +115,7 @@ typedef struct SlotGroup {
  * @nr: one past the highest in use
  * @partial: unmarked slots may be in use; attach.c's
  * @groups: of SlotGroup
+ * @nr_kept: of all slabs
  * @pages: of each lease, those at stale places as well
  * @used: of @pages
  * @held: of @pages, free, but in frozen slabs
@@ -104,6 +127,7 @@ typedef struct Slots {
     uint32_t nr;
     bool partial;
     GArray *groups;
+    uint64_t nr_kept;
     uint64_t pages[RCACHE_NR_LEASES];
     uint64_t used[RCACHE_NR_LEASES];
     uint64_t held[RCACHE_NR_LEASES];
@@ -228,6 +252,29 @@ bool slots_left(Slots *slots, uint64_t slot, unsigned which);
 
 /** slots_clear() - give @slot back, which must be taken */
 void slots_clear(Slots *slots, uint64_t slot);
+
+/**
+ * slots_keep() - a taken slot is kept for a page that is here
+ * @version: of the page's side record
+ */
+void slots_keep(Slots *slots, uint64_t slot, uint64_t page, uint64_t version);
+
+/** slots_unkeep() - it is not: the page is away, or the slot is to go */
+void slots_unkeep(Slots *slots, uint64_t slot);
+
+/** slots_keep_void() - it is, until its word can be changed, and no longer */
+void slots_keep_void(Slots *slots, uint64_t slot);
+
+/** slots_kept() - for which page; .page is 0: for none, or there is no slot */
+static inline SlotKept slots_kept(const Slots *slots, uint64_t slot)
+{
+    const SlotSlab *s = slot >> RCACHE_SLOT_PAGE_BITS &&
+                        slot_slab(slot) < slots->nr ? slots_slab(slots, slot)
+                                                    : NULL;
+
+    return s && s->kept && slot_page(slot) < s->pages
+               ? s->kept[slot_page(slot)] : (SlotKept) { 0 };
+}
 
 /** slots_set_read() - a read of a valid slot begins, or ends */
 void slots_set_read(Slots *slots, uint64_t slot, bool read);

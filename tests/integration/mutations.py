@@ -642,7 +642,7 @@ MUTATIONS = {
     "rule5-zeros-over-bytes": (
         "rcached/pager/install.c",
         "    if (ret != -EEXIST) {\n        return ret;\n    }\n"
-        "    ret = uffd_continue(guest->uffd, addr);",
+        "    ret = uffd_continue(guest->uffd, addr, false);",
         "    if (ret != -EEXIST) {\n        return ret;\n    }\n"
         "    guest_punch(guest, page, 1);\n"
         "    return -EAGAIN;", "unit-install"),
@@ -722,10 +722,8 @@ MUTATIONS = {
         "? STRETCH_CLOSING : STRETCH_CLOSING;", "unit-stretch"),
     "only-a-piece-is-registered": (
         "rcached/pager/takeover.c",
-        "                            b->pages * RCACHE_PAGE_SIZE);\n"
-        "        if (ret < 0) {",
-        "                            PIECE_PAGES * RCACHE_PAGE_SIZE);\n"
-        "        if (ret < 0) {", "unit-takeover"),
+        "    uint64_t len = b->pages * RCACHE_PAGE_SIZE;",
+        "    uint64_t len = PIECE_PAGES * RCACHE_PAGE_SIZE;", "unit-takeover"),
     "stretched-at-once": (
         "rcached/pager/stretch.c",
         "#define STEP_PAGES      64u", "#define STEP_PAGES      65536u",
@@ -1119,7 +1117,7 @@ MUTATIONS = {
         "evictions_are_late"),
     "unreadable-page-on-every-lap": (
         "rcached/pager/evict.c",
-        "            page_errors_due(&p->evictor.unreadable, page[i], "
+        "        page_errors_due(&p->evictor.unreadable, page, "
         "pager_now()) &&\n", "", "unit-evict"),
     "refused-page-at-once": (
         "rcached/pager/page-errors.c",
@@ -1127,27 +1125,21 @@ MUTATIONS = {
         "return !e || now;", "unit-page-errors"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
-        "        table_step(&p->table, z->page[i], z->word[i],\n"
-        "                   page_to(z->word[i], pinned ? RCACHE_HOT : "
-        "RCACHE_ZAPPED));",
-        "        uint64_t now_is = table_load(&p->table, z->page[i]);\n\n"
-        "        if (page_state(now_is) == RCACHE_ZAPPING ||\n"
-        "            page_state(now_is) == RCACHE_HOT) {\n"
-        "            table_step(&p->table, z->page[i], now_is,\n"
-        "                       page_to(now_is, pinned ? RCACHE_HOT\n"
-        "                                              : RCACHE_ZAPPED));\n"
-        "        }", "slow_zaps"),
+        "    if (table_step(&p->table, page, word, new) && !page_slot(new)) {",
+        "    uint64_t now_is = table_load(&p->table, page);\n\n"
+        "    if ((page_state(now_is) == RCACHE_ZAPPING ||\n"
+        "         page_state(now_is) == RCACHE_HOT) &&\n"
+        "        table_step(&p->table, page, now_is,\n"
+        "                   page_to(now_is, page_state(new)))) {",
+        "slow_zaps"),
     "rule14-another-zap's": (
         "rcached/pager/evict.c",
-        "        table_step(&p->table, z->page[i], z->word[i],\n"
-        "                   page_to(z->word[i], pinned ? RCACHE_HOT : "
-        "RCACHE_ZAPPED));",
-        "        uint64_t now_is = table_load(&p->table, z->page[i]);\n\n"
-        "        if (page_state(now_is) == RCACHE_ZAPPING) {\n"
-        "            table_step(&p->table, z->page[i], now_is,\n"
-        "                       page_to(now_is, pinned ? RCACHE_HOT\n"
-        "                                              : RCACHE_ZAPPED));\n"
-        "        }", "unit-zap"),
+        "    if (table_step(&p->table, page, word, new) && !page_slot(new)) {",
+        "    uint64_t now_is = table_load(&p->table, page);\n\n"
+        "    if (page_state(now_is) == RCACHE_ZAPPING &&\n"
+        "        table_step(&p->table, page, now_is,\n"
+        "                   page_to(now_is, page_state(new)))) {",
+        "unit-zap"),
     "told-no-loss": (
         "rcached/pager/uplink.c",
         "        .lost = loss->pages * RCACHE_PAGE_SIZE,\n",
@@ -1935,6 +1927,110 @@ MUTATIONS = {
         "        return \"dropped: nobody claimed it in time\";",
         "        rec->until = now + 1000000;\n        return NULL;",
         "unit-store"),
+    "kept-all-of-it-is-clean": (
+        "rcached/pager/clean.c",
+        "            clean[k] = found[z->page[k] - z->page[i]] &&\n"
+        "                       kept_is_of",
+        "            clean[k] = kept_is_of",
+        ["unit-clean", "clean_pages_leave_unsent",
+         "pagers_die_with_kept_slots"]),
+    "kept-what-is-written-is-clean": (
+        "rcached/pager/written.c",
+        "            if (region[i].categories == IS_CLEAN && first >= at &&",
+        "            if (first >= at &&",
+        "rcached/pager/written.c",
+        "        .category_anyof_mask = IS_SWAPPED, .return_mask = IS_ANY,",
+        "        .category_anyof_mask = IS_ANY, .return_mask = IS_ANY,",
+        "clean_pages_leave_unsent"),
+    "kept-protected-without-proof": (
+        "rcached/pager/fault.c",
+        "    bool clean = state == RCACHE_ZAPPED && kept_is_of(",
+        "    bool clean = kept_is_of(",
+        "unit-fault"),
+    "kept-scanned-before-the-zap": (
+        "rcached/pager/evict.c",
+        "    new = clean && !pinned ? new | RCACHE_CLEAN :",
+        "    clean = kept_is_of(&p->slots, page, word);\n"
+        "    new = clean && !pinned ? new | RCACHE_CLEAN :",
+        ["unit-clean", "clean_pages_leave_unsent"]),
+    "kept-pinned-is-clean": (
+        "rcached/pager/evict.c",
+        "    new = clean && !pinned ? new | RCACHE_CLEAN :",
+        "    new = clean ? new | RCACHE_CLEAN :",
+        "unit-clean"),
+    "kept-leaves-under-a-get": (
+        "rcached/pager/kept.c",
+        "        slots_is_read(&p->slots, slot) ||\n", "", "unit-clean"),
+    "kept-leaves-with-another-record": (
+        "rcached/pager/kept.c",
+        "        slots_kept(&p->slots, slot).version !=\n",
+        "        0 >\n", "unit-clean"),
+    "kept-leaves-with-one-copy": (
+        "rcached/pager/kept.c",
+        "    if (s->frozen || slots_copies(s) < p->locations.copies) {",
+        "    if (s->frozen) {", "unit-clean"),
+    "kept-leaves-while-it-is-copied": (
+        "rcached/pager/kept.c",
+        "    if (s->frozen || slots_copies(s) < p->locations.copies) {",
+        "    if (slots_copies(s) < p->locations.copies) {", "unit-clean"),
+    "kept-leaves-to-whomever": (
+        "rcached/pager/kept.c",
+        "            !place_is_sound(p, s, i, now)) {",
+        "            0) {", "unit-clean"),
+    "kept-slots-leak-when-a-page-is-sent": (
+        "rcached/pager/evict.c",
+        "            kept_end(p, page[i], old);\n", "",
+        "unit-clean"),
+    "kept-slots-leak-when-a-page-was-written": (
+        "rcached/pager/evict.c",
+        "    if (table_step(&p->table, page, word, new) && !page_slot(new)) {\n"
+        "        kept_end(p, page, word);\n    }\n",
+        "    table_step(&p->table, page, word, new);\n",
+        ["unit-clean", "clean_pages_leave_unsent"]),
+    "kept-slots-are-no-room": (
+        "rcached/pager/evict.c",
+        "        kept_make_room(p, now);\n", "", "slots_are_short"),
+    "kept-slots-are-beyond-size": (
+        "rcached/pager/kept.c",
+        "    if (all > p->limits.size) {", "    if (0) {",
+        ["unit-kept", "clean_pages_leave_unsent"]),
+    "kept-slots-want-leases": (
+        "rcached/pager/lease-demand.c",
+        "        pages += s->used ? s->nr_used - s->nr_kept : 0;",
+        "        pages += s->used ? s->nr_used : 0;", "unit-lease-demand"),
+    "kept-slots-move": (
+        "rcached/pager/revoke.c",
+        "    if (kept_lease_changes(p, l)) {", "    if (0) {", "unit-revoke"),
+    "kept-slots-are-copied": (
+        "rcached/pager/kept.c",
+        "    if (s->frozen) {\n        return false;\n    }\n", "",
+        "unit-kept"),
+    "kept-in-a-zap-is-taken-from-it": (
+        "rcached/pager/kept.c",
+        "    return page_state(word) == RCACHE_HOT || ",
+        "    return page_state(word) != RCACHE_DISCARDING || ",
+        "unit-kept"),
+    "kept-by-a-word-alone": (
+        "rcached/pager/kept.h",
+        "    return word & RCACHE_CLEAN && kept.page == page + 1 &&",
+        "    return word & RCACHE_CLEAN && kept.page &&",
+        ["unit-kept", "unit-fault"]),
+    "kept-though-a-place-lacks-it": (
+        "rcached/pager/fetch.c",
+        "    f->plain |= location_get_failed(p, i);\n", "", "unit-fetch"),
+    "kept-though-it-was-wrong": (
+        "rcached/pager/fetch.c",
+        "    f->plain = true;\n    if (!from) {", "    if (!from) {",
+        "unit-fetch"),
+    "kept-though-its-copy-is-wrong": (
+        "rcached/pager/fetch.c",
+        " &&\n                !compare_wants(p, f->page);", ";", "unit-fetch"),
+    "kept-without-being-tracked": (
+        "rcached/pager/fetch.c",
+        "    bool keep = !f->plain && kept_tracks(p, f->page) &&\n"
+        "                kept_may_keep",
+        "    bool keep = kept_may_keep",
+        ["unit-fetch", "nothing_is_kept_unless_asked_for"]),
     "crash-left-half-way": (
         "rcached/pager/reconcile.c",
         "        return word == hot || table_step(r->table, page, word, hot);",
@@ -1958,13 +2054,20 @@ MUTATIONS = {
         "    case RCACHE_PUNCHING:\n        if (page_slot(word) || data) {",
         "    case RCACHE_PUNCHING:\n        if (data) {\n"
         "            return true;\n        }\n        if (page_slot(word)) {",
-        crash_points("committed zero-committed")),
+        crash_points("committed zero-committed clean-committed")),
     "crash-punched-left": (
         "rcached/pager/reconcile.c",
         "    case RCACHE_PUNCHING:\n        if (page_slot(word) || data) {",
         "    case RCACHE_PUNCHING:\n        if (!data) {\n"
         "            return true;\n        }\n        if (data) {",
         crash_points("punched reconcile-punched")),
+    "crash-kept-is-believed": (
+        "rcached/pager/reconcile.c",
+        "    if (data) {\n        return word == hot ||",
+        "    if (data) {\n        if (page_slot(word)) {\n"
+        "            slot_mark(r, page_slot(word));\n        }\n"
+        "        return word == hot ||",
+        crash_points("slot-kept")),
     "crash-fetching-left": (
         "rcached/pager/reconcile.c",
         "    case RCACHE_REMOTE:\n    case RCACHE_FETCHING:\n"
@@ -2010,7 +2113,7 @@ MUTATIONS = {
     "crash-no-sweep": (
         "rcached/pager/lease.c",
         "        l->sweep = true;\n", "",
-        crash_points("sum-stored put-acked put-acked-one arrived "
+        crash_points("sum-stored put-acked put-acked-one arrived kept-ended "
                      "discard-slot-out block-page-gone block-gone")),
     "crash-begun-sweeps-are-done": (
         "rcached/pager/freeing.c",

@@ -18,6 +18,7 @@ WireHead sent[64];
 unsigned nr_sent, nr_events, nr_wants;
 uint64_t wanted, wanting, revoked;
 uint32_t kept;
+uint64_t nr_kept_given;
 const Remote *beside;
 unsigned wanted_copies;
 const char *avoided;
@@ -114,6 +115,11 @@ void location_lease_ready(Pager *pager, const Lease *l)
 
 void freeing_requeue(Lease *l)
 {
+}
+
+void kept_give(Pager *pager, uint64_t pages)
+{
+    nr_kept_given += pages;
 }
 
 void freeing_flush(Pager *pager, bool all)
