@@ -4,27 +4,14 @@
 
 #include <string.h>
 
-#define NUMBER_MAX      10u     /* bytes of 64 bits */
-
-static void put(GByteArray *out, uint64_t value)
-{
-    uint8_t bytes[NUMBER_MAX];
-    unsigned n = 0;
-
-    do {
-        bytes[n] = value & 0x7f;
-        value >>= 7;
-        bytes[n++] |= value ? 0x80 : 0;
-    } while (value);
-    g_byte_array_append(out, bytes, n);
-}
+#include "common/wire-numbers.h"
 
 static void put_delay(GByteArray *out, const struct RcacheDelay *delay)
 {
-    put(out, delay->total);
-    put(out, delay->recent);
+    wire_number_append(out, delay->total);
+    wire_number_append(out, delay->recent);
     for (unsigned i = 0; i < RCACHE_DELAY_BUCKETS; i++) {
-        put(out, delay->bucket[i]);
+        wire_number_append(out, delay->bucket[i]);
     }
 }
 
@@ -32,73 +19,41 @@ void wire_delays_append(GByteArray *out, const uint8_t *vm,
                         const struct RcacheVmmDelays *d)
 {
     g_byte_array_append(out, vm, RCACHE_UUID_LEN);
-    put(out, d->vcpus);
-    put(out, d->threads);
-    put(out, d->waited);
-    put(out, d->waited_recent);
-    put(out, d->recent);
-    put(out, d->faults_recent);
+    wire_number_append(out, d->vcpus);
+    wire_number_append(out, d->threads);
+    wire_number_append(out, d->waited);
+    wire_number_append(out, d->waited_recent);
+    wire_number_append(out, d->recent);
+    wire_number_append(out, d->faults_recent);
     put_delay(out, &d->whole);
     for (unsigned i = 0; i < RCACHE_NR_PHASES; i++) {
         put_delay(out, &d->phase[i]);
     }
 }
 
-typedef struct Reader {
-    const uint8_t *at, *end;
-    bool bad;
-} Reader;
-
-/* The next number; 0 once something is wrong. */
-static uint64_t take(Reader *r)
+static void take_delay(WireNumbers *r, struct RcacheDelay *delay)
 {
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < NUMBER_MAX && r->at < r->end && !r->bad; i++) {
-        uint8_t byte = *r->at++;
-
-        if (i == NUMBER_MAX - 1 && byte > 1) {
-            break;
-        }
-        value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (!(byte & 0x80)) {
-            return value;
-        }
-    }
-    r->bad = true;
-    return 0;
-}
-
-static uint32_t take_small(Reader *r)
-{
-    uint64_t value = take(r);
-
-    return MIN(value, UINT32_MAX);
-}
-
-static void take_delay(Reader *r, struct RcacheDelay *delay)
-{
-    delay->total = take(r);
-    delay->recent = take(r);
+    delay->total = wire_number_take(r);
+    delay->recent = wire_number_take(r);
     for (unsigned i = 0; i < RCACHE_DELAY_BUCKETS; i++) {
-        delay->bucket[i] = take(r);
+        delay->bucket[i] = wire_number_take(r);
     }
 }
 
 WireError wire_delays_decode(const uint8_t *bytes, size_t len,
                              WireDelays *out)
 {
-    Reader r = { bytes + RCACHE_UUID_LEN, bytes + len, false };
+    WireNumbers r = { bytes + RCACHE_UUID_LEN, bytes + len, false };
     struct RcacheVmmDelays *d = &out->delays;
 
     *out = (WireDelays) { 0 };
     memcpy(out->vm, bytes, RCACHE_UUID_LEN);
-    d->vcpus = take_small(&r);
-    d->threads = take_small(&r);
-    d->waited = take(&r);
-    d->waited_recent = take(&r);
-    d->recent = take(&r);
-    d->faults_recent = take(&r);
+    d->vcpus = wire_number_take_small(&r);
+    d->threads = wire_number_take_small(&r);
+    d->waited = wire_number_take(&r);
+    d->waited_recent = wire_number_take(&r);
+    d->recent = wire_number_take(&r);
+    d->faults_recent = wire_number_take(&r);
     take_delay(&r, &d->whole);
     for (unsigned i = 0; i < RCACHE_NR_PHASES && r.at < r.end; i++) {
         take_delay(&r, &d->phase[i]);

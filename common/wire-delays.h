@@ -3,8 +3,7 @@
  * wire-delays: a heartbeat's section of what the guest of a VM waits for.
  *
  * Nearly all of its hundreds of numbers are small, or 0, so that each takes as
- * many bytes as it needs: seven bits a byte, the lowest first, the eighth set
- * where more follow (LEB128).
+ * many bytes as it needs (wire-numbers.h).
  *
  * Pure.  See wire-beat.h, which has the other sections.
  */
