@@ -129,23 +129,24 @@ static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
     seqsock_send(&p->vmm.sock, &msg, msg.zap.hdr.size, -1);
 }
 
-/* Let the front hand pick one batch; false if there is nothing to pick. */
-static bool zap_some(Pager *p)
+static Zap *zap_free_one(Pager *p)
 {
-    uint64_t page[ZAP_PAGES], at;
-    GuestBlock *b = guest_next_block(&p->guest, p->clock.front, &at);
-    Zap *z = NULL;
-    unsigned n;
+    for (unsigned i = 0; i < ZAP_MAX; i++) {
+        if (!p->evictor.zap[i].seq) {
+            return &p->evictor.zap[i];
+        }
+    }
+    return NULL;
+}
 
-    for (unsigned i = 0; i < ZAP_MAX && !z; i++) {
-        z = p->evictor.zap[i].seq ? NULL : &p->evictor.zap[i];
+unsigned evict_zap(Pager *p, const GuestBlock *b, const uint64_t *page,
+                   unsigned n)
+{
+    Zap *z = zap_free_one(p);
+
+    if (!z) {
+        return 0;
     }
-    if (!z || !b) {
-        return false;
-    }
-    clock_skip_front(&p->clock, &p->table, at);
-    n = clock_front(&p->clock, &p->table, b->first, b->first + b->pages, page,
-                    ZAP_PAGES);
     z->n = 0;
     for (unsigned i = 0; i < n; i++) {
         uint64_t word = table_load(&p->table, page[i]);
@@ -163,6 +164,24 @@ static bool zap_some(Pager *p)
         z->block = b - p->guest.block;
         zap_send(p, z, b);
         crash_point("zap-sent");
+    }
+    return z->n;
+}
+
+/* Let the front hand pick one batch; false if there is nothing to pick. */
+static bool zap_some(Pager *p)
+{
+    uint64_t page[ZAP_PAGES], at;
+    GuestBlock *b = guest_next_block(&p->guest, p->clock.front, &at);
+    unsigned n;
+
+    if (!zap_free_one(p) || !b) {
+        return false;
+    }
+    clock_skip_front(&p->clock, &p->table, at);
+    n = clock_front(&p->clock, &p->table, b->first, b->first + b->pages, page,
+                    ZAP_PAGES);
+    if (evict_zap(p, b, page, n)) {
         p->evictor.zap_fruitless = 0;
         return true;
     }

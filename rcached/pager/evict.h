@@ -11,6 +11,7 @@
 
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
+#include "rcached/pager/guest-memory.h"
 #include "rcached/pager/location.h"
 #include "rcached/pager/page-errors.h"
 #include "rcached/pager/progress.h"
@@ -91,6 +92,16 @@ void evictor_deinit(Evictor *evictor);
 
 /** evict_work() - zap and send a piece; true: there is more at once */
 bool evict_work(Pager *p, uint64_t now);
+
+/**
+ * evict_zap() - have the VMM take pages out of its mapping
+ * @page: @n pages of block @b, ascending, at most ZAP_PAGES; those that are HOT
+ *        go to ZAPPING, the others are left alone
+ *
+ * Return: how many did; 0 also when no more zaps may be under way
+ */
+unsigned evict_zap(Pager *p, const GuestBlock *b, const uint64_t *page,
+                   unsigned n);
 
 /** evict_zap_done() - the VMM's answer to a zap, whose length is checked */
 void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);
