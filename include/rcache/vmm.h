@@ -189,6 +189,7 @@ enum RcacheVmmType {
     RCACHE_VMM_DEVICE_ACK = 23, /* rcached; its body is HELLO_ACK's */
     RCACHE_VMM_CPUS = 24,       /* VMM: how many vCPUs it has */
     RCACHE_VMM_DELAYS = 25,     /* pager, once a second */
+    RCACHE_VMM_CURVE = 26,      /* pager, once a second */
     RCACHE_VMM_NR_TYPES
 };
 
@@ -207,6 +208,8 @@ struct RcacheVmmHdr {
 #define RCACHE_VMM_F_COPIES     (1ull << 3)     /* copies may be 2 */
 #define RCACHE_VMM_F_SEAL       (1ull << 4)     /* a key comes with STATE */
 #define RCACHE_VMM_F_DELAYS     (1ull << 5)     /* CPUS, DELAYS */
+#define RCACHE_VMM_F_CURVE      (1ull << 6)     /* CURVE is understood */
+#define RCACHE_VMM_F_OBSERVE    (1ull << 8)     /* sample, and evict nothing */
 
 struct RcacheVmmHello {
     struct RcacheVmmHdr hdr;
@@ -442,6 +445,35 @@ struct RcacheVmmDelays {
     struct RcacheDelay phase[RCACHE_NR_PHASES];     /* add up to it */
 };
 
+/* What the figures of a curve come from. */
+enum RcacheCurveSource {
+    RCACHE_CURVE_NONE = 0,      /* nothing is away, nothing is observed */
+    RCACHE_CURVE_SAMPLED = 1,   /* pages that are here, observe=on */
+    RCACHE_CURVE_RETURNS = 2    /* pages that left: of more memory only */
+};
+
+#define RCACHE_CURVE_STEPS      64u
+#define RCACHE_CURVE_UNKNOWN    UINT64_MAX
+
+/* What it would cost to have only a part of the guest here. */
+struct RcacheVmmCurve {
+    struct RcacheVmmHdr hdr;
+    uint32_t source;            /* enum RcacheCurveSource */
+    uint32_t steps;             /* RCACHE_CURVE_STEPS */
+    uint64_t guest;             /* bytes, which .steps divide */
+    uint64_t used;              /* bytes with data, here or away */
+    uint64_t hot;               /* bytes that were touched within ten */
+                                /* seconds, at most; UNKNOWN */
+    uint64_t seen;              /* ns for which it has been watched */
+    uint64_t wait;              /* ns until there are figures; 0: there are */
+    uint64_t samples;           /* begun so far */
+    uint64_t watched;           /* pages out of the mapping to be watched */
+    uint64_t bound;             /* bit i: .rate[i] is the most it may be */
+    /* Pages that would come back in 1000 s if i + 1 steps of the guest were
+     * here; UNKNOWN. */
+    uint64_t rate[RCACHE_CURVE_STEPS];
+};
+
 enum RcacheVmmEvent {
     RCACHE_EVENT_ATTACHED = 1,
     RCACHE_EVENT_WAITING = 2,   /* a fault has waited for over a second */
@@ -515,6 +547,7 @@ RCACHE_LAYOUT(RcacheVmmStats, 1888);
 RCACHE_LAYOUT(RcacheVmmCpus, 32);
 RCACHE_LAYOUT(RcacheDelay, 152);
 RCACHE_LAYOUT(RcacheVmmDelays, 1432);
+RCACHE_LAYOUT(RcacheVmmCurve, 608);
 RCACHE_LAYOUT(RcacheVmmEventMsg, 296);
 RCACHE_LAYOUT(RcacheVmmBalloon, 176);
 _Static_assert(__builtin_offsetof(struct RcacheState, discard_seq) == 104 &&
