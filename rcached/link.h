@@ -136,6 +136,8 @@ struct LinkHeld {
 /*
  * Behind the leases follow, from a pager that is of a build that knows them, a
  * struct LinkAhead and what the guest waits for: a struct RcacheVmmDelays.
+ * Then come messages as the VMM gets them, each with its head, of which those
+ * are passed over that the daemon does not know: a struct RcacheVmmCurve.
  */
 struct LinkStats {
     struct LinkHdr hdr;
@@ -155,7 +157,8 @@ struct LinkAhead {
 _Static_assert(sizeof(struct LinkStats) +
                LINK_HELD_MAX * sizeof(struct LinkHeld) +
                sizeof(struct LinkAhead) +
-               sizeof(struct RcacheVmmDelays) <= LINK_MSG_MAX,
+               sizeof(struct RcacheVmmDelays) +
+               sizeof(struct RcacheVmmCurve) <= LINK_MSG_MAX,
                "a message has room for all leases");
 
 struct LinkBalloon {

@@ -88,6 +88,27 @@ bool vm_figures_stuck(const VmFigures *figures, int64_t now)
     return vm_figures_age_ms(figures, now) >= RCACHE_FIGURES_MAX_MS;
 }
 
+/* Messages with their heads; those that are not known here are passed over. */
+static void take_messages(VmFigures *figures, const char *at, size_t size)
+{
+    struct RcacheVmmHdr hdr;
+
+    figures->curve = (struct RcacheVmmCurve) { 0 };
+    while (size >= sizeof(hdr)) {
+        memcpy(&hdr, at, sizeof(hdr));
+        if (hdr.magic != RCACHE_VMM_MAGIC || hdr.size < sizeof(hdr) ||
+            hdr.size > size) {
+            return;
+        }
+        if (hdr.type == RCACHE_VMM_CURVE &&
+            hdr.size >= sizeof(figures->curve)) {
+            memcpy(&figures->curve, at, sizeof(figures->curve));
+        }
+        at += hdr.size;
+        size -= hdr.size;
+    }
+}
+
 /* What follows the leases; not of a pager of every build. */
 static void take_more(VmFigures *figures, const struct LinkStats *msg)
 {
@@ -104,6 +125,10 @@ static void take_more(VmFigures *figures, const struct LinkStats *msg)
     if (figures->has_delays) {
         memcpy(&figures->delays, more + sizeof(figures->ahead),
                sizeof(figures->delays));
+        before = sizeof(figures->ahead) + sizeof(figures->delays);
+        take_messages(figures, more + before, size - before);
+    } else {
+        take_messages(figures, NULL, 0);
     }
 }
 

@@ -79,6 +79,7 @@ void arrival_hot(Pager *p, uint64_t page)
     }
     p->takeover.arrived++;
     if (page_slot(word)) {
+        watch_back(p, page);
         crash_point("arrived");
         location_free(p, page_slot(word));
     }

@@ -107,7 +107,7 @@ static void attach_done(Pager *p)
 {
     p->slots.partial = false;
     guest_unmap(&p->guest);
-    p->takeover.managing |= p->attach.reconcile.managed;
+    p->takeover.managing |= p->attach.reconcile.managed && !p->watch.on;
     progress_made(&p->evictor.progress, pager_now());
     g_message("vm %s: all pages have been checked, %" G_GUINT64_FORMAT " ms "
               "after the attach: %" G_GUINT64_FORMAT " of them are on other "

@@ -99,12 +99,18 @@ static void command_begin(Pager *p, enum CommandKind kind, bool from_link,
     p->takeover.look_at = 0;
 }
 
+static const char observed[] =
+    "this VM is observed only (observe=on): remove its remote-cache object and "
+    "add it again without observe=on";
+
 void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
                    uint64_t bytes)
 {
     uint64_t pages = bytes / RCACHE_PAGE_SIZE;
 
-    if (p->command.active.kind != COMMAND_NONE) {
+    if (p->watch.on) {
+        command_result(p, from_link, id, -EPERM, 0, observed);
+    } else if (p->command.active.kind != COMMAND_NONE) {
         command_result(p, from_link, id, -EBUSY, 0,
                        "another resize or evict of this VM is under way");
     } else if (what == RCACHE_EVICT_BYTES) {
@@ -120,6 +126,10 @@ void command_resize(Pager *p, const struct RcacheVmmResize *msg)
 {
     uint64_t size = p->limits.size, local_max = p->limits.local_max;
 
+    if (p->watch.on) {
+        command_result(p, false, msg->hdr.id, -EPERM, 0, observed);
+        return;
+    }
     if (p->command.active.kind != COMMAND_NONE) {
         command_result(p, false, msg->hdr.id, -EBUSY, 0,
                        "another resize or evict of this VM is under way");

@@ -220,6 +220,9 @@ void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg)
         /* Rule 14: it counts only for the word this zap put there. */
         table_step(&p->table, z->page[i], z->word[i],
                    page_to(z->word[i], pinned ? RCACHE_HOT : RCACHE_ZAPPED));
+        if (pinned && !msg->status) {
+            watch_touched(p, z->page[i]);
+        }
         crash_point("zap-answered");
     }
     z->seq = 0;

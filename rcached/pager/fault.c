@@ -78,6 +78,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
     }
     if (state != RCACHE_HOT) {
         p->report.counts->faults_minor++;
+        watch_touched(p, page);
     }
     crash_point("present");
     ret = install_present(&p->guest, page);

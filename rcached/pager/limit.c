@@ -47,6 +47,9 @@ bool limit_is_all(const Pager *p)
 {
     const Limits *l = &p->limits;
 
+    if (p->watch.on) {
+        return true;
+    }
     return (l->auto_least ? l->auto_limit : l->local_max) >= l->ram;
 }
 
@@ -100,6 +103,9 @@ uint64_t limit_room(const Pager *p)
     uint64_t limit = stretch_limit(&p->faults.stretch, p->limits.local_max);
     uint64_t here = pager_resident(p) + coming;
 
+    if (p->watch.on) {
+        return UINT64_MAX;
+    }
     if (!attach_is_done(&p->attach) || limit_allowance(p) < limit_slack(p)) {
         limit += limit_slack(p);
     }

@@ -88,6 +88,7 @@ static void tick_done(RingOp *op, int res, bool more)
     command_tick(p, now);
     limit_tick(p);
     delays_tick(&p->delays, now);
+    observe_tick(p, now);
     uplink_tick(p, now);
     if (report_tick(p, now)) {
         command_progress(p);
@@ -234,6 +235,7 @@ void pager_quiesce(Pager *p)
 
 void pager_free(Pager *p)
 {
+    watch_deinit(&p->watch);
     evictor_deinit(&p->evictor);
     fetches_deinit(&p->fetches);
     faults_deinit(&p->faults);

@@ -10,7 +10,7 @@
  * This header is the top object: each part keeps its state in a struct of its
  * own, declared in its own header, which says who else may touch it.  The pure
  * parts (page, table, clock, slots, seal, room-queue, fetch-queue, page-errors,
- * demand, judge, avoid, readahead, stalls, delays) and the plumbing
+ * demand, judge, avoid, readahead, stalls, delays, curve) and the plumbing
  * (guest-memory, uffd, remote, seqsock) do not see this header.
  *
  * Invariants
@@ -48,6 +48,7 @@
 #include "rcached/pager/location.h"
 #include "rcached/pager/loss.h"
 #include "rcached/pager/move.h"
+#include "rcached/pager/observe.h"
 #include "rcached/pager/own-disk.h"
 #include "rcached/pager/page-errors.h"
 #include "rcached/pager/pager-loop.h"
@@ -68,6 +69,7 @@
 #include "rcached/pager/uplink-messages.h"
 #include "rcached/pager/uplink.h"
 #include "rcached/pager/vmm-messages.h"
+#include "rcached/pager/watch.h"
 
 /**
  * struct Pager - one VM's pager
@@ -129,6 +131,8 @@ struct Pager {
     Fetches fetches;
     Delays delays;
     Evictor evictor;
+    Watch watch;
+    Observe observe;
 };
 
 /**

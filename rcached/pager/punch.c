@@ -30,10 +30,12 @@ static void punch_run(Pager *p, uint64_t page, unsigned n)
             uint64_t stuck = page + i;
 
             g_array_append_val(p->evictor.stuck, stuck);
-        } else if (page_state(word) == RCACHE_PUNCHING) {
-            table_step(&p->table, page + i, word,
-                       page_to(word, page_slot(word) ? RCACHE_REMOTE
-                                                     : RCACHE_ZERO));
+        } else if (page_state(word) == RCACHE_PUNCHING &&
+                   table_step(&p->table, page + i, word,
+                              page_to(word, page_slot(word) ? RCACHE_REMOTE
+                                                            : RCACHE_ZERO)) &&
+                   page_slot(word)) {
+            watch_left(p, page + i);
         }
     }
 }

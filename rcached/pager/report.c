@@ -35,6 +35,10 @@ static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
     s->untouched = bytes_of(p, RCACHE_UNTOUCHED);
     s->hot = bytes_of(p, RCACHE_HOT) + bytes_of(p, RCACHE_ZAPPING);
     s->zapped = bytes_of(p, RCACHE_ZAPPED) + bytes_of(p, RCACHE_EVICTING);
+    if (p->watch.on) {
+        s->hot += s->zapped;    /* watched, and not about to go */
+        s->zapped = 0;
+    }
     s->cached = bytes_of(p, RCACHE_CACHED);
     s->remote = bytes_of(p, RCACHE_REMOTE) + bytes_of(p, RCACHE_PUNCHING) +
                 bytes_of(p, RCACHE_FETCHING) + bytes_of(p, RCACHE_FILLING);
@@ -46,7 +50,8 @@ static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
                                   s->zero + s->lost);
     s->resident = pager_resident(p) * RCACHE_PAGE_SIZE;
     s->size = p->limits.size * RCACHE_PAGE_SIZE;
-    s->local_max = p->limits.local_max * RCACHE_PAGE_SIZE;
+    s->local_max = p->watch.on ? s->guest
+                               : p->limits.local_max * RCACHE_PAGE_SIZE;
 }
 
 /*

@@ -10,6 +10,9 @@
  * discard at the same time (docs/model/manage.pml).  A page that is touched
  * before its piece's turn is taken over by its fault.
  *
+ * With observe=on (observe.h) it is registered at once, for minor faults only,
+ * and nothing is taken over but the pages that are sampled.
+ *
  * The VMM marks the frames where it has discarded; the pages there are
  * counted anew, the slots of ZERO pages freed, and what came back as
  * UNMANAGED inside a managed range is taken over.
@@ -64,6 +67,17 @@ static void takeover_look(Pager *p)
     p->takeover.arrived = 0;
 }
 
+static void takeover_ask_all(Pager *p, uint64_t now)
+{
+    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
+        const GuestBlock *b = &p->guest.block[i];
+
+        if (b->present && !b->asked && now >= b->retry_at) {
+            takeover_ask(p, i);
+        }
+    }
+}
+
 void takeover_tick(Pager *p, uint64_t now)
 {
     uint64_t limit = p->limits.local_max * RCACHE_PAGE_SIZE / 100 *
@@ -73,6 +87,11 @@ void takeover_tick(Pager *p, uint64_t now)
         return;
     }
     takeover_look(p);
+    if (p->watch.on) {
+        p->takeover.look_at = now + 100 * NS_PER_MS;
+        takeover_ask_all(p, now);
+        return;
+    }
     if (!p->takeover.managing && limit_is_all(p)) {
         p->takeover.look_at = now + 100 * NS_PER_MS;
         return;
@@ -86,13 +105,7 @@ void takeover_tick(Pager *p, uint64_t now)
     }
     p->takeover.managing = true;
     p->takeover.look_at = now + NS_PER_MS;
-    for (unsigned i = 0; i < p->guest.nr_blocks; i++) {
-        const GuestBlock *b = &p->guest.block[i];
-
-        if (b->present && !b->asked && now >= b->retry_at) {
-            takeover_ask(p, i);
-        }
-    }
+    takeover_ask_all(p, now);
 }
 
 void takeover_answer(Pager *p, const struct RcacheVmmManage *msg)
@@ -127,7 +140,7 @@ static void takeover_register(Pager *p)
             continue;
         }
         ret = uffd_register(p->guest.uffd, b->address,
-                            b->pages * RCACHE_PAGE_SIZE);
+                            b->pages * RCACHE_PAGE_SIZE, !p->watch.on);
         if (ret < 0) {
             takeover_failed(p, b, "cannot be registered for faults", -ret);
         } else {
@@ -209,6 +222,10 @@ bool takeover_work(Pager *p)
 {
     bool all = true, more = false;
 
+    if (p->watch.on) {
+        takeover_register(p);
+        return false;
+    }
     if (!p->takeover.managing || p->takeover.managed) {
         return false;
     }

@@ -44,11 +44,12 @@ int uffd_read(int fd, uint64_t *out, uint32_t *thread)
     return n;
 }
 
-int uffd_register(int fd, uint64_t start, uint64_t len)
+int uffd_register(int fd, uint64_t start, uint64_t len, bool missing)
 {
     struct uffdio_register reg = {
         .range = { .start = start, .len = len },
-        .mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR,
+        .mode = UFFDIO_REGISTER_MODE_MINOR |
+                (missing ? UFFDIO_REGISTER_MODE_MISSING : 0),
     };
 
     return uffd_ioctl(fd, UFFDIO_REGISTER, &reg);

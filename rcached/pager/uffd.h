@@ -25,8 +25,12 @@
  */
 int uffd_read(int fd, uint64_t *out, uint32_t *thread);
 
-/** uffd_register() - missing and minor faults of a range */
-int uffd_register(int fd, uint64_t start, uint64_t len);
+/**
+ * uffd_register() - the faults of a range come here
+ * @missing: those of pages that are nowhere as well; else only minor ones, and
+ *           the kernel fills what is missing
+ */
+int uffd_register(int fd, uint64_t start, uint64_t len, bool missing);
 
 /**
  * uffd_copy() - put a page into a hole and wake who waits for it

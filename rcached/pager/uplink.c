@@ -158,12 +158,14 @@ static void uplink_stats(Pager *p, uint64_t now)
         struct LinkHeld held[LINK_HELD_MAX];
         struct LinkAhead ahead;         /* room for these, behind the last */
         struct RcacheVmmDelays delays;
+        struct RcacheVmmCurve curve;
     } msg = { 0 };
     struct LinkAhead ahead = {
         p->report.read_ahead, p->report.read_ahead_used,
         p->report.read_ahead_wasted,
     };
     struct RcacheVmmDelays delays;
+    struct RcacheVmmCurve curve;
     const Lease *l;
     char *more;
     CopiesCount count = { 0 };
@@ -191,7 +193,9 @@ static void uplink_stats(Pager *p, uint64_t now)
     if (!farewell_leaves(&p->farewell)) {
         report_delays(p, &delays, now);
         memcpy(more + sizeof(ahead), &delays, sizeof(delays));
-        msg.head.hdr.size += sizeof(delays);
+        watch_fill(p, now, &curve);
+        memcpy(more + sizeof(ahead) + sizeof(delays), &curve, sizeof(curve));
+        msg.head.hdr.size += sizeof(delays) + sizeof(curve);
     }
     msg.head.attached = attached(p);
     msg.head.nr_held = n;

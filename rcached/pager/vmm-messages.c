@@ -46,6 +46,21 @@ static void vmm_refuse_hello(Pager *p, int status, const char *text)
     pager_quit(p, "this VM was refused: %s", text);
 }
 
+/* A guest that is observed has none: nothing of it leaves. */
+static void vmm_limits(Pager *p, const struct RcacheVmmHello *msg,
+                       struct RcacheVmmHelloAck *ack)
+{
+    p->watch.on = msg->features & RCACHE_VMM_F_OBSERVE;
+    if (p->watch.on) {
+        ack->features &= ~RCACHE_VMM_F_AUTO;
+    }
+    p->limits.local_max = msg->local_max / RCACHE_PAGE_SIZE;
+    if (ack->features & RCACHE_VMM_F_AUTO) {
+        limit_begin(p, msg->ram_bytes / RCACHE_PAGE_SIZE);
+    }
+    p->limits.size = p->watch.on ? 0 : msg->size / RCACHE_PAGE_SIZE;
+}
+
 static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
 {
     struct RcacheVmmHelloAck ack = {
@@ -57,7 +72,9 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
                                      RCACHE_VMM_F_COMMANDS |
                                      RCACHE_VMM_F_COPIES |
                                      RCACHE_VMM_F_SEAL |
-                                     RCACHE_VMM_F_DELAYS),
+                                     RCACHE_VMM_F_DELAYS |
+                                     RCACHE_VMM_F_CURVE |
+                                     RCACHE_VMM_F_OBSERVE),
     };
 
     if (p->self.incarnation) {
@@ -93,11 +110,7 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
     p->vmm.sealed = msg->seal;
     p->self.incarnation = msg->incarnation;
     p->vmm.features = ack.features;
-    p->limits.local_max = msg->local_max / RCACHE_PAGE_SIZE;
-    if (msg->features & RCACHE_VMM_F_AUTO) {
-        limit_begin(p, msg->ram_bytes / RCACHE_PAGE_SIZE);
-    }
-    p->limits.size = msg->size / RCACHE_PAGE_SIZE;
+    vmm_limits(p, msg, &ack);
     p->locations.copies = msg->copies;
     memcpy(p->name, msg->name, sizeof(p->name) - 1);
     for (char *c = p->name; *c; c++) {

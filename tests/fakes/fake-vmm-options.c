@@ -53,6 +53,16 @@ static unsigned bits_of(const char *text, const void *table, size_t n,
     return bits;
 }
 
+/* What local-max says in words, and whether all of it can be. */
+static bool command_line_finish(CommandLine *c)
+{
+    if (c->local) {
+        c->local_max = strcmp(c->local, "auto") ? atoi(c->local) : c->mem / 8;
+    }
+    return c->socket && c->mem > 0 && c->local_max > 0 && c->threads >= 0 &&
+           c->threads <= THREADS_MAX;
+}
+
 bool command_line_parse(CommandLine *c, int argc, char **argv)
 {
     const GOptionEntry entries[] = {
@@ -94,6 +104,8 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
           "pages are not encrypted", NULL },
         { "old", 0, 0, G_OPTION_ARG_NONE, &c->old,
           "it does not say whose faults are, nor how many vCPUs it has", NULL },
+        { "observe", 0, 0, G_OPTION_ARG_NONE, &c->observe,
+          "nothing is to be evicted", NULL },
         { "at-once", 0, 0, G_OPTION_ARG_NONE, &c->at_once,
           "no page is answered here between two pagers", NULL },
         { "break", 0, 0, G_OPTION_ARG_STRING, &c->breaks,
@@ -110,11 +122,7 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
         fprintf(stderr, "fake-vmm: %s\n", error->message);
         return false;
     }
-    if (c->local) {
-        c->local_max = strcmp(c->local, "auto") ? atoi(c->local) : c->mem / 8;
-    }
-    return c->socket && c->mem > 0 && c->local_max > 0 && c->threads >= 0 &&
-           c->threads <= THREADS_MAX;
+    return command_line_finish(c);
 }
 
 void command_line_clear(CommandLine *c)
@@ -149,7 +157,7 @@ bool config_fill(VmmConfig *v, const CommandLine *c)
         .intruder = c->intruder, .hot = c->hot * MIB / RCACHE_PAGE_SIZE,
         .zap_delay_us = c->zap_delay_us,
         .until_evicted = c->until, .at_once = c->at_once,
-        .seal = !c->no_seal, .old = c->old,
+        .seal = !c->no_seal, .old = c->old, .observe = c->observe,
         .sweep = c->pattern && !strcmp(c->pattern, "sweep"),
         .scan = c->pattern && !strcmp(c->pattern, "scan")
                     ? MAX(c->stride, 1) : 0,

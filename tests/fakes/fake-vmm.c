@@ -58,11 +58,13 @@ typedef struct Run {
 static char *stats_text(Vmm *v)
 {
     struct RcacheVmmDelays d;
+    struct RcacheVmmCurve c;
     struct RcacheVmmStats s;
 
     pthread_mutex_lock(&v->lock);
     s = v->stats;
     d = v->delays;
+    c = v->curve;
     pthread_mutex_unlock(&v->lock);
     return g_strdup_printf(
            "{\"guest\": %lu, \"unmanaged\": %lu, \"untouched\": %lu, "
@@ -80,7 +82,8 @@ static char *stats_text(Vmm *v)
            "\"copies\": %u, \"one_copy\": %lu, \"copying\": %lu, "
            "\"mismatches\": %lu, \"longest_ns\": %lu, "
            "\"hopeless\": %u, \"vcpus\": %u, \"waited_ns\": %lu, "
-           "\"whole_ns\": %lu}\n",
+           "\"whole_ns\": %lu, \"curve_source\": %u, \"watched\": %lu, "
+           "\"samples\": %lu}\n",
            s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
            s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
            s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
@@ -90,7 +93,8 @@ static char *stats_text(Vmm *v)
            (int)v->attached, v->state->zap_seq, s.fetched_pages,
            s.hdr.flags & RCACHE_STATS_RECONCILED, s.copies, s.one_copy,
            s.copying, (uint64_t)v->mismatches, (uint64_t)v->longest_ns,
-           s.hopeless, d.vcpus, d.waited, d.whole.total);
+           s.hopeless, d.vcpus, d.waited, d.whole.total, c.source, c.watched,
+           c.samples);
 }
 
 static void print_stats(Vmm *v)

@@ -118,7 +118,9 @@ static bool send_hello(Service *s)
     size_t len = sizeof(msg.hello);
 
     msg.hello.features |= RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES |
-                          (c->old ? 0 : RCACHE_VMM_F_DELAYS);
+                          (c->old ? 0 : RCACHE_VMM_F_DELAYS |
+                                        RCACHE_VMM_F_CURVE) |
+                          (c->observe ? RCACHE_VMM_F_OBSERVE : 0);
     if (!(c->bad & VMM_BAD_KEYLESS)) {
         msg.hello.features |= RCACHE_VMM_F_SEAL;
     }
@@ -165,6 +167,12 @@ static int take_hello_ack(Service *s)
         return -1;
     }
     memcpy(&pidfd, CMSG_DATA(c), sizeof(pidfd));
+    if (s->vmm->config.observe && !(ack.features & RCACHE_VMM_F_OBSERVE)) {
+        g_strlcpy(s->vmm->refused, "this pager would evict pages",
+                  sizeof(s->vmm->refused));
+        close(pidfd);
+        return -1;
+    }
     return pidfd;
 }
 
@@ -376,6 +384,11 @@ static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
     case RCACHE_VMM_DELAYS:
         pthread_mutex_lock(&v->lock);
         v->delays = *(const struct RcacheVmmDelays *)hdr;
+        pthread_mutex_unlock(&v->lock);
+        break;
+    case RCACHE_VMM_CURVE:
+        pthread_mutex_lock(&v->lock);
+        v->curve = *(const struct RcacheVmmCurve *)hdr;
         pthread_mutex_unlock(&v->lock);
         break;
     case RCACHE_VMM_BLOCK_DEL_ACK:

@@ -82,6 +82,7 @@ typedef struct VmmConfig {
     bool seal;                          /* pages are encrypted */
     bool old;                           /* it says nothing of its vCPUs, and
                                          * whose faults are is not known */
+    bool observe;                       /* nothing is to be evicted */
     unsigned rules_off;                 /* enum VmmBreak */
     unsigned bad;                       /* enum VmmBad */
 } VmmConfig;
@@ -127,6 +128,7 @@ typedef struct Vmm {
     pthread_cond_t changed;
     struct RcacheVmmStats stats;
     struct RcacheVmmDelays delays;
+    struct RcacheVmmCurve curve;
     bool have_stats;
     struct RcacheVmmResult result;
     bool have_result;

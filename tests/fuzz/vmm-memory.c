@@ -60,7 +60,7 @@ int uffd_read(int fd, uint64_t *out, uint32_t *thread)
     return n;
 }
 
-int uffd_register(int fd, uint64_t start, uint64_t len)
+int uffd_register(int fd, uint64_t start, uint64_t len, bool missing)
 {
     return played.refusal;
 }

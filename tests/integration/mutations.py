@@ -722,10 +722,8 @@ MUTATIONS = {
         "? STRETCH_CLOSING : STRETCH_CLOSING;", "unit-stretch"),
     "only-a-piece-is-registered": (
         "rcached/pager/takeover.c",
-        "                            b->pages * RCACHE_PAGE_SIZE);\n"
-        "        if (ret < 0) {",
-        "                            PIECE_PAGES * RCACHE_PAGE_SIZE);\n"
-        "        if (ret < 0) {", "unit-takeover"),
+        "b->pages * RCACHE_PAGE_SIZE, !p->watch.on);",
+        "PIECE_PAGES * RCACHE_PAGE_SIZE, !p->watch.on);", "unit-takeover"),
     "stretched-at-once": (
         "rcached/pager/stretch.c",
         "#define STEP_PAGES      64u", "#define STEP_PAGES      65536u",

@@ -225,6 +225,27 @@ START_TEST(an_evict_of_more_than_the_guest_leaves_alone)
 }
 END_TEST
 
+START_TEST(who_is_observed_is_neither_resized_nor_evicted)
+{
+    struct RcacheVmmResize msg = {
+        .hdr.id = ID, .what = RCACHE_RESIZE_LOCAL_MAX,
+        .local_max = RAM / 2 * RCACHE_PAGE_SIZE,
+    };
+    uint64_t before = p->limits.local_max;
+
+    p->watch.on = true;
+    command_resize(p, &msg);
+    ck_assert_uint_eq(nr_results, 1);
+    ck_assert_int_eq(result.status, -EPERM);
+    ck_assert_uint_eq(p->limits.local_max, before);
+    command_evict(p, false, ID, RCACHE_EVICT_BYTES, RCACHE_PAGE_SIZE);
+    ck_assert_uint_eq(nr_results, 2);
+    ck_assert_int_eq(result.status, -EPERM);
+    ck_assert(!p->takeover.managing);
+    ck_assert_int_eq(p->command.active.kind, COMMAND_NONE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("command");
@@ -239,6 +260,7 @@ int main(void)
     tcase_add_test(tc, what_went_until_then_is_told);
     tcase_add_test(tc, an_evict_of_rcached_is_not_the_vmms);
     tcase_add_test(tc, an_evict_of_more_than_the_guest_leaves_alone);
+    tcase_add_test(tc, who_is_observed_is_neither_resized_nor_evicted);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -81,6 +81,14 @@ void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
     }
 }
 
+void watch_touched(Pager *pager, uint64_t page)
+{
+}
+
+void watch_left(Pager *pager, uint64_t page)
+{
+}
+
 uint64_t command_wants(const Pager *pager)
 {
     return 0;

@@ -24,7 +24,7 @@ static struct RcacheSide sides[PAGES];
 static struct RcacheCounts counts;
 static uint64_t now, resident, freed;
 static unsigned nr_present, nr_zero, nr_fetched, nr_wanted, nr_lost, nr_taken;
-static unsigned nr_woken, nr_all_woken, nr_ahead;
+static unsigned nr_touched, nr_woken, nr_all_woken, nr_ahead;
 static int present, fetched;
 
 uint64_t pager_now(void)
@@ -99,6 +99,11 @@ void takeover_page(Pager *pager, uint64_t page)
 {
     words[page] = RCACHE_UNTOUCHED;
     nr_taken++;
+}
+
+void watch_touched(Pager *pager, uint64_t page)
+{
+    nr_touched++;
 }
 
 int fetch_start(Pager *pager, uint64_t page, uint64_t word, bool demand,
@@ -431,6 +436,26 @@ START_TEST(a_block_that_is_gone_is_not_answered)
 }
 END_TEST
 
+/* A guest that is observed waits for no room, whatever local_max says. */
+START_TEST(observed_guests_need_no_room)
+{
+    p->limits.local_max = PAGES / 4;
+    resident = PAGES / 2;
+    words[PAGE] = RCACHE_ZERO;
+    p->watch.on = true;
+    fault_page(p, PAGE, now);
+    ck_assert_uint_eq(nr_zero, 1);
+    ck_assert_uint_eq(room_queue_len(&p->faults.room), 0);
+    words[PAGE] = RCACHE_ZAPPED;
+    nr_touched = 0;
+    fault_page(p, PAGE, now);
+    ck_assert_uint_eq(nr_touched, 1);
+    ck_assert_int_eq(page_state(words[PAGE]), RCACHE_HOT);
+    fault_page(p, PAGE, now);
+    ck_assert_uint_eq(nr_touched, 1);           /* it was not zapped */
+}
+END_TEST
+
 static Suite *fault_suite(void)
 {
     Suite *s = suite_create("fault");
@@ -452,6 +477,7 @@ static Suite *fault_suite(void)
     tcase_add_test(t, time_in_which_it_was_not_run_does_not_count);
     tcase_add_test(t, a_provider_that_is_asked_for_enough);
     tcase_add_test(t, a_block_that_is_gone_is_not_answered);
+    tcase_add_test(t, observed_guests_need_no_room);
     suite_add_tcase(s, t);
     return s;
 }

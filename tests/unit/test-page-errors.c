@@ -40,7 +40,7 @@ int uffd_read(int fd, uint64_t *out, uint32_t *thread)
     return 0;
 }
 
-int uffd_register(int fd, uint64_t start, uint64_t len)
+int uffd_register(int fd, uint64_t start, uint64_t len, bool missing)
 {
     return 0;
 }

@@ -16,6 +16,7 @@ static uint64_t now, here;              /* here: bytes in the memfds */
 static unsigned nr_asked, nr_registered, nr_told, nr_polls;
 static uint64_t registered_at, registered_bytes;
 static int registering;
+static bool registered_missing;
 static bool all_may_be_here;
 
 uint64_t pager_now(void)
@@ -61,9 +62,10 @@ void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
     nr_asked++;
 }
 
-int uffd_register(int fd, uint64_t start, uint64_t len)
+int uffd_register(int fd, uint64_t start, uint64_t len, bool missing)
 {
     nr_registered++;
+    registered_missing = missing;
     registered_at = start;
     registered_bytes = len;
     return registering;
@@ -194,6 +196,25 @@ START_TEST(a_refusal_is_told_once_and_asked_again)
 }
 END_TEST
 
+/* A guest that is observed: its faults come at once, but for the first touch of
+ * a page, and nothing is taken over. */
+START_TEST(observed_guests_are_left_alone)
+{
+    p->watch.on = true;
+    take_up(1);
+    ck_assert_uint_eq(nr_asked, 1);
+    vmm_answers(0);
+    ck_assert(!takeover_work(p));
+    ck_assert_uint_eq(nr_registered, 1);
+    ck_assert(!registered_missing);
+    take_up(200);
+    ck_assert(!takeover_work(p));
+    ck_assert(!p->takeover.managing && !p->takeover.managed);
+    ck_assert_uint_eq(p->guest.block[0].managed, 0);
+    ck_assert_uint_eq(page_state(words[0]), RCACHE_UNMANAGED);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("takeover");
@@ -205,6 +226,7 @@ int main(void)
     tcase_add_test(t, nothing_until_it_is_needed);
     tcase_add_test(t, a_block_is_registered_as_a_whole);
     tcase_add_loop_test(t, a_refusal_is_told_once_and_asked_again, 0, 2);
+    tcase_add_test(t, observed_guests_are_left_alone);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -46,6 +46,16 @@ void report_delays(Pager *pager, struct RcacheVmmDelays *delays, uint64_t now)
     *delays = (struct RcacheVmmDelays) { .vcpus = 3 };
 }
 
+void watch_fill(Pager *pager, uint64_t now,
+                struct RcacheVmmCurve *curve)
+{
+    *curve = (struct RcacheVmmCurve) {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_CURVE,
+                 .size = sizeof(*curve) },
+        .source = RCACHE_CURVE_SAMPLED, .guest = 4096,
+    };
+}
+
 void copies_count(const Pager *pager, CopiesCount *out)
 {
     memset(out, 0, sizeof(*out));
@@ -104,6 +114,7 @@ END_TEST
 START_TEST(delays_follow_the_leases)
 {
     struct RcacheVmmDelays delays;
+    struct RcacheVmmCurve curve;
     size_t before;
 
     for (unsigned i = 1; i < RCACHE_NR_LEASES; i++) {
@@ -113,9 +124,12 @@ START_TEST(delays_follow_the_leases)
     ck_assert_uint_eq(sent.stats.nr_held, LOSSES_MAX + 1);
     before = sizeof(sent.stats) + (LOSSES_MAX + 1) * sizeof(struct LinkHeld) +
              sizeof(struct LinkAhead);
-    ck_assert_uint_eq(sent_len, before + sizeof(delays));
+    ck_assert_uint_eq(sent_len, before + sizeof(delays) + sizeof(curve));
     memcpy(&delays, sent.bytes + before, sizeof(delays));
     ck_assert_uint_eq(delays.vcpus, 3);
+    memcpy(&curve, sent.bytes + before + sizeof(delays), sizeof(curve));
+    ck_assert_uint_eq(curve.hdr.type, RCACHE_VMM_CURVE);
+    ck_assert_uint_eq(curve.guest, 4096);
 }
 END_TEST
 

@@ -123,6 +123,44 @@ START_TEST(another_start_has_no_figures_but_owes_them)
 }
 END_TEST
 
+/* What follows the delays are messages: an older build sends none, and those of
+ * a newer one that are not known here are passed over. */
+START_TEST(curves_of_pagers_of_other_builds)
+{
+    struct {
+        struct LinkStats stats;
+        struct LinkAhead ahead;
+        struct RcacheVmmDelays delays;
+        struct RcacheVmmHdr other;
+        uint64_t of_other;
+        struct RcacheVmmCurve curve;
+        uint64_t of_curve;
+    } msg = {
+        .stats = { .attached = 1 },
+        .other = { .magic = RCACHE_VMM_MAGIC, .type = 999,
+                   .size = sizeof(msg.other) + sizeof(msg.of_other) },
+        .curve = { .hdr = { .magic = RCACHE_VMM_MAGIC,
+                            .type = RCACHE_VMM_CURVE,
+                            .size = sizeof(msg.curve) + sizeof(msg.of_curve) },
+                   .source = RCACHE_CURVE_RETURNS, .guest = 77 },
+    };
+
+    msg.stats.hdr.size = sizeof(msg);
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert_uint_eq(figures.curve.guest, 77);
+    msg.stats.hdr.size = sizeof(msg) - 1;
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert_uint_eq(figures.curve.source, RCACHE_CURVE_NONE);
+    msg.stats.hdr.size = sizeof(msg);
+    msg.other.size = 0;
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert_uint_eq(figures.curve.source, RCACHE_CURVE_NONE);
+    msg.stats.hdr.size = sizeof(msg.stats);
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert_uint_eq(figures.curve.source, RCACHE_CURVE_NONE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("vm-figures");
@@ -137,6 +175,7 @@ int main(void)
     tcase_add_test(tc, a_report_makes_it_well_again);
     tcase_add_test(tc, a_pause_of_ours_is_not_theirs);
     tcase_add_test(tc, another_start_has_no_figures_but_owes_them);
+    tcase_add_test(tc, curves_of_pagers_of_other_builds);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
