@@ -43,6 +43,12 @@ MUTATIONS = {
         "        if (nested) {\n            x86_cpu_nested_end(cpu);",
         "        if (false) {\n            x86_cpu_nested_end(cpu);",
         ["test-refused.py", "nested_never"]),
+    "observed-by-whom-it-may-be": (
+        OBJECT + "-message.c",
+        "    } else if (vm->observe && !(msg->features & "
+        "RCACHE_VMM_F_OBSERVE)) {",
+        "    } else if (false) {",
+        ["test-object.py", "pager_that_would_evict"]),
     "text-is-no-number": (
         "qapi/qapi-visit-core.c",
         'strchr("-+.0123456789", *text)', "false",

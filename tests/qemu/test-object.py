@@ -952,6 +952,20 @@ def pager_that_does_not_seal(folder):
 
 
 @case
+def pager_that_would_evict(folder):
+    """One that does not know of observe=on gets nothing of a VM with it."""
+    vm = Vm(folder, props="local-max=32M,observe=on", start=False)
+    try:
+        vm.start(ready=False)
+        wait_for("the reason", lambda: "would send pages away" in
+                 vm.query().get("problem", ""))
+        assert vm.query()["observe"] and not vm.query()["attached"]
+        assert not vm.qmp.call("query-migrate").get("blocked-reasons")
+    finally:
+        vm.close()
+
+
+@case
 def figures_of_two_pagers(folder):
     """What one pager has said last is not shown for the next one's, which
     says less."""

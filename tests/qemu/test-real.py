@@ -265,6 +265,55 @@ def object_del(stage):
 
 
 @case
+def observe(stage):
+    """A VM that is only observed: more is here than local-max, each touch of a
+    page that was sampled is seen, a snapshot may be made, and in the end it is
+    paged after all; what less memory would cost is told meanwhile."""
+    vm = RealVm(stage, props="local-max=8M,copies=1,observe=on")
+    try:
+        vm.write_pages(AT, SIZE, 1)
+        assert vm.query()["observe"] and vm.query()["size"] == 0
+        curve = wait_for("pages to be watched", lambda: (
+            lambda c: c and c["watched"] and c)(vm.query().get("curve")), 30)
+        assert curve["source"] == "sampled" and not curve["points"], curve
+        assert curve["wait-ns"] > 0, curve
+        failed(vm.qmp, "observe=on", "remote-cache-evict", id="rc0",
+               local_target=0)
+        failed(vm.qmp, "observe=on", "remote-cache-resize", id="rc0",
+               local_max=64 * MIB)
+        vm.verify()
+        minor = vm.query()["stats"]["faults-minor"]
+        assert minor > 0, vm.query()
+
+        def told():
+            vm.verify(list(vm.versions)[::7])
+            curve = vm.query()["curve"]
+            return not curve["wait-ns"] and curve
+
+        curve = wait_for("figures", told, 60)
+        assert len(curve["points"]) == 64, curve
+        assert curve["points"][-1]["returns"] == 0, curve
+        assert curve["hot"] <= curve["used"], curve
+        stats = vm.query()["stats"]
+        assert stats["evicted-pages"] == stats["zapped"] == 0, stats
+        assert stats["resident"] > 8 * MIB, stats
+        text = vm.qmp.call("human-monitor-command",
+                           command_line="info remote-cache")
+        assert "25 % here" in text and "observe:" in text, text
+        # It does not hold a migration up.
+        assert not vm.qmp.call("query-migrate").get("blocked-reasons")
+        vm.qmp.call("object-del", id="rc0")
+        vm.verify()
+        vm.qmp.call("object-add", qom_type="remote-cache", id="rc0",
+                    local_max=8 * MIB, copies=1,
+                    socket=stage.requester.path("vmm.sock"))
+        vm.attached()
+        go_round(vm, 2)
+    finally:
+        vm.close()
+
+
+@case
 def dump(stage):
     """A dump reads every page, also what has never been touched: local-max
     holds meanwhile, and what is zero takes no slot."""
