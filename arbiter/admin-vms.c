@@ -7,6 +7,7 @@
 #include "arbiter/admin-json.h"
 #include "arbiter/arbiter.h"
 #include "arbiter/elsewhere.h"
+#include "arbiter/hosts-vms.h"
 #include "arbiter/status.h"
 #include "common/admin-call.h"
 #include "common/copies.h"

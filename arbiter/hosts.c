@@ -25,6 +25,7 @@ static void host_free(void *opaque)
     g_array_unref(host->terms);
     g_array_unref(host->troubles);
     g_array_unref(host->delays);
+    g_array_unref(host->curves);
     g_array_unref(host->counts);
     g_hash_table_unref(host->granted);
     g_clear_pointer(&host->held_by_id, g_hash_table_unref);
@@ -42,6 +43,7 @@ static Host *host_new(const char *name)
     host->terms = array_new(sizeof(WireBeatTerm));
     host->troubles = array_new(sizeof(WireBeatTrouble));
     host->delays = array_new(sizeof(WireDelays));
+    host->curves = array_new(sizeof(WireCurve));
     host->counts = array_new(sizeof(uint64_t));
     host->granted = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                           g_free);
@@ -75,6 +77,7 @@ static void host_reset(Hosts *hosts, Host *host)
     g_array_set_size(host->terms, 0);
     g_array_set_size(host->troubles, 0);
     g_array_set_size(host->delays, 0);
+    g_array_set_size(host->curves, 0);
     g_clear_pointer(&host->held_by_id, g_hash_table_unref);
     hosts_held_changed(hosts, host, held);
 }
@@ -274,18 +277,6 @@ Host *hosts_renamed(const Hosts *hosts, const char *name,
 
 /* ------------------------------------------------------------- heartbeats */
 
-const struct RcacheVmmDelays *hosts_delays(const Host *host, const uint8_t *vm)
-{
-    for (guint i = 0; i < host->delays->len; i++) {
-        const WireDelays *d = &g_array_index(host->delays, WireDelays, i);
-
-        if (!memcmp(d->vm, vm, sizeof(d->vm))) {
-            return &d->delays;
-        }
-    }
-    return NULL;
-}
-
 static WireError beat_read(Host *beat, const void *payload, size_t len)
 {
     WireBeatIter iter;
@@ -298,6 +289,7 @@ static WireError beat_read(Host *beat, const void *payload, size_t len)
     g_array_set_size(beat->terms, 0);
     g_array_set_size(beat->troubles, 0);
     g_array_set_size(beat->delays, 0);
+    g_array_set_size(beat->curves, 0);
     wire_beat_iter_init(&iter, payload, len);
     while (wire_beat_next(&iter, &section, &err)) {
         switch (section.type) {
@@ -322,6 +314,11 @@ static WireError beat_read(Host *beat, const void *payload, size_t len)
         case RCACHE_SECTION_DELAYS:
             if (beat->delays->len < beat->guests->len) {
                 g_array_append_val(beat->delays, section.delays);
+            }
+            break;
+        case RCACHE_SECTION_CURVE:
+            if (beat->curves->len < beat->guests->len) {
+                g_array_append_val(beat->curves, section.curve);
             }
             break;
         }
@@ -399,6 +396,7 @@ static void beat_take(Hosts *hosts, Host *host, Host *beat)
     replace(&host->terms, beat->terms);
     replace(&host->troubles, beat->troubles);
     replace(&host->delays, beat->delays);
+    replace(&host->curves, beat->curves);
     if (!same) {
         hosts_lent_add(hosts, host);
     }

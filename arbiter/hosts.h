@@ -86,6 +86,7 @@ typedef struct Host {
     GArray *terms;              /* of WireBeatTerm */
     GArray *troubles;           /* of WireBeatTrouble: of its VMs */
     GArray *delays;             /* of WireDelays: of VMs whose pager says it */
+    GArray *curves;             /* of WireCurve: of those that have one */
 } Host;
 
 typedef struct HostsConfig {
@@ -293,10 +294,6 @@ unsigned hosts_forget(Hosts *hosts, uint64_t now);
 
 /** hosts_find() - by name, or NULL */
 Host *hosts_find(const Hosts *hosts, const char *name);
-
-/** hosts_delays() - what the guest of a VM there waits for; NULL: not known */
-const struct RcacheVmmDelays *hosts_delays(const Host *host,
-                                           const uint8_t *vm);
 
 /** hosts_sorted() - all of them by name; the caller unrefs the array */
 GPtrArray *hosts_sorted(const Hosts *hosts);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "arbiter/elsewhere.h"
+#include "arbiter/hosts-vms.h"
 #include "common/copies.h"
 #include "common/delay-figures.h"
 #include "common/tls-keeper.h"

@@ -300,6 +300,14 @@ bool wire_beat_delays(GByteArray *out, guint start, const WireBeatGuest *guest)
     return beat_append(out, start, RCACHE_SECTION_DELAYS, raw->data, raw->len);
 }
 
+bool wire_beat_curve(GByteArray *out, guint start, const WireBeatGuest *guest)
+{
+    g_autoptr(GByteArray) raw = g_byte_array_new();
+
+    wire_curve_append(raw, guest->vm, guest->curve);
+    return beat_append(out, start, RCACHE_SECTION_CURVE, raw->data, raw->len);
+}
+
 const char *wire_cause_text(uint32_t cause)
 {
     static const char *const texts[] = {
@@ -337,6 +345,8 @@ static size_t section_size(uint16_t type)
         return sizeof(struct RcacheBeatTrouble);
     case RCACHE_SECTION_DELAYS:
         return WIRE_DELAYS_MIN;
+    case RCACHE_SECTION_CURVE:
+        return WIRE_CURVE_MIN;
     default:
         return 0;
     }
@@ -359,6 +369,8 @@ static WireError section_decode(const uint8_t *bytes, size_t len,
         return beat_trouble_decode(bytes, &out->trouble);
     case RCACHE_SECTION_DELAYS:
         return wire_delays_decode(bytes, len, &out->delays);
+    case RCACHE_SECTION_CURVE:
+        return wire_curve_decode(bytes, len, &out->curve);
     }
     return WIRE_E_SECTION;
 }

@@ -3,6 +3,7 @@
 #ifndef RCACHE_WIRE_BEAT_H
 #define RCACHE_WIRE_BEAT_H
 
+#include "common/wire-curve.h"
 #include "common/wire-delays.h"
 
 typedef struct WireBeatHost {
@@ -50,6 +51,7 @@ typedef struct WireBeatGuest {
     uint64_t repairing;         /* of remote: still to be copied */
     /* To be sent in a section of its own; NULL: not known, or received. */
     const struct RcacheVmmDelays *delays;
+    const struct RcacheVmmCurve *curve;         /* the same */
 } WireBeatGuest;
 
 typedef struct WireBeatLease {
@@ -89,6 +91,7 @@ typedef struct WireSection {
         WireBeatTerm term;      /* TERM */
         WireBeatTrouble trouble;        /* TROUBLE */
         WireDelays delays;      /* DELAYS */
+        WireCurve curve;        /* CURVE */
     };
 } WireSection;
 
@@ -130,6 +133,8 @@ bool wire_beat_trouble(GByteArray *out, guint start,
                        const WireBeatTrouble *trouble);
 bool wire_beat_delays(GByteArray *out, guint start,
                       const WireBeatGuest *guest);
+bool wire_beat_curve(GByteArray *out, guint start,
+                     const WireBeatGuest *guest);
 
 /** wire_beat_end() - write the frame's length; it can be sent now */
 void wire_beat_end(GByteArray *out, guint start);

@@ -83,6 +83,7 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
         .one_copy = s->one_copy,
         .repairing = s->copying,
         .delays = vm->figures.has_delays ? &vm->figures.delays : NULL,
+        .curve = vm->figures.curve.source ? &vm->figures.curve : NULL,
     };
     memcpy(out->vm, vm->uuid, sizeof(out->vm));
     wire_text_copy(out->name, sizeof(out->name), vm->name);

@@ -337,9 +337,11 @@ enum RcacheSectionType {
     RCACHE_SECTION_TERM = 5,            /* a term of the prediction */
     RCACHE_SECTION_TROUBLE = 6,         /* what a VM here finds wrong with a */
                                         /* provider */
-    RCACHE_SECTION_DELAYS = 7           /* what the guest of a VM waits for: */
+    RCACHE_SECTION_DELAYS = 7,          /* what the guest of a VM waits for: */
                                         /* numbers of any length, not a */
                                         /* structure */
+    RCACHE_SECTION_CURVE = 8            /* what less local memory would cost */
+                                        /* a VM: the same */
 };
 
 struct RcacheSection {

@@ -31,7 +31,7 @@ static unsigned append_leases(GByteArray *out, guint start,
     return left;
 }
 
-/* The last, since all others matter more: it has what room they leave. */
+/* The last, since all others matter more: they have what room those leave. */
 static void append_delays(GByteArray *out, guint start, const GArray *guests)
 {
     for (unsigned i = 0; i < guests->len; i++) {
@@ -39,6 +39,13 @@ static void append_delays(GByteArray *out, guint start, const GArray *guests)
 
         if (g->delays) {
             wire_beat_delays(out, start, g);
+        }
+    }
+    for (unsigned i = 0; i < guests->len; i++) {
+        const WireBeatGuest *g = &g_array_index(guests, WireBeatGuest, i);
+
+        if (g->curve) {
+            wire_beat_curve(out, start, g);
         }
     }
 }

@@ -114,6 +114,14 @@ static void check_grant_ack(const Frame *f, GByteArray *out)
     }
 }
 
+static bool beat_curve(GByteArray *out, guint start, const WireCurve *curve)
+{
+    WireBeatGuest guest = { .curve = &curve->curve };
+
+    memcpy(guest.vm, curve->vm, sizeof(guest.vm));
+    return wire_beat_curve(out, start, &guest);
+}
+
 static bool beat_delays(GByteArray *out, guint start, const WireDelays *delays)
 {
     WireBeatGuest guest = { .delays = &delays->delays };
@@ -154,6 +162,9 @@ static void check_beat(const Frame *f, GByteArray *out)
             break;
         case RCACHE_SECTION_DELAYS:
             room = beat_delays(out, start, &section.delays);
+            break;
+        case RCACHE_SECTION_CURVE:
+            room = beat_curve(out, start, &section.curve);
             break;
         }
         g_assert(room);

@@ -81,6 +81,10 @@ static void on_heartbeat(FakeArbiter *a, const WireHead *head,
             a->delays = s.delays;
             a->nr_delays++;
             break;
+        case RCACHE_SECTION_CURVE:
+            a->curve = s.curve;
+            a->nr_curves++;
+            break;
         }
     }
     ck_assert_int_eq(err, WIRE_OK);

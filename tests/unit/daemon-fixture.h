@@ -39,8 +39,9 @@ typedef struct FakeArbiter {
     unsigned nr_troubles;
     WireBeatTrouble trouble;    /* the last one */
     int64_t terms;              /* their sum */
-    unsigned nr_guests, nr_held, nr_leases, nr_delays;
+    unsigned nr_guests, nr_held, nr_leases, nr_delays, nr_curves;
     WireDelays delays;
+    WireCurve curve;
     WireBeatGuest guest;
     WireBeatLease held, lease;
     uint64_t last_seq;

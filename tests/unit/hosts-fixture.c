@@ -111,6 +111,9 @@ void hosts_fixture_beat(Hosts *hosts, Host *host, HostsSaid *said,
         if (said->guest[i].delays) {
             ck_assert(wire_beat_delays(frame, start, &said->guest[i]));
         }
+        if (said->guest[i].curve) {
+            ck_assert(wire_beat_curve(frame, start, &said->guest[i]));
+        }
     }
     wire_beat_end(frame, start);
     ck_assert_msg(hosts_beat(hosts, host, frame->data + WIRE_HEAD_LEN,

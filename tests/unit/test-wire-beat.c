@@ -395,6 +395,74 @@ START_TEST(beat_has_an_end)
 }
 END_TEST
 
+static struct RcacheVmmCurve curve_sample(void)
+{
+    struct RcacheVmmCurve curve = {
+        .source = RCACHE_CURVE_SAMPLED, .steps = RCACHE_CURVE_STEPS,
+        .guest = 300, .used = 5, .hot = 4, .seen = 1, .wait = 2,
+        .samples = 3, .watched = 127, .bound = UINT64_MAX,
+    };
+
+    for (unsigned i = 0; i < RCACHE_CURVE_STEPS; i++) {
+        curve.rate[i] = i % 2 ? i : RCACHE_CURVE_UNKNOWN;
+    }
+    return curve;
+}
+
+/* What is not known takes a byte. */
+START_TEST(beat_curve_bytes)
+{
+    static const uint8_t golden[] = {
+        8, 0, 0, 0, 100, 0, 0, 0,                       /* type, length */
+        7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        1, 0xac, 2, 5, 5, 1, 2, 3, 127,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+        64, 0, 2, 0, 4,
+    };
+    WireBeatHost host = { .seq = 1 };
+    struct RcacheVmmCurve curve = curve_sample();
+    WireBeatGuest guest = { .vm = { 7 }, .curve = &curve };
+    WireSection section;
+    WireBeatIter iter;
+    WireError err;
+    guint start = wire_beat_begin(out), at;
+
+    ck_assert(wire_beat_host(out, start, &host));
+    at = out->len;
+    ck_assert(wire_beat_curve(out, start, &guest));
+    ck_assert_uint_eq(out->len - at, 8 + 100);
+    ck_assert_mem_eq(out->data + at, golden, sizeof(golden));
+    wire_beat_iter_init(&iter, out->data + H, out->len - H);
+    ck_assert(wire_beat_next(&iter, &section, &err));
+    ck_assert(wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(section.type, RCACHE_SECTION_CURVE);
+    ck_assert_mem_eq(section.curve.vm, guest.vm, sizeof(guest.vm));
+    ck_assert_mem_eq(&section.curve.curve, &curve, sizeof(curve));
+    ck_assert(!wire_beat_next(&iter, &section, &err));
+    ck_assert_int_eq(err, WIRE_OK);
+}
+END_TEST
+
+/* Of another number of steps no rate is known; one that is missing is wrong. */
+START_TEST(beat_curve_of_others)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    struct RcacheVmmCurve curve = curve_sample();
+    const uint8_t vm[RCACHE_UUID_LEN] = { 7 };
+    WireCurve got;
+
+    wire_curve_append(bytes, vm, &curve);
+    ck_assert_int_eq(wire_curve_decode(bytes->data, bytes->len - 1, &got),
+                     WIRE_E_SECTION);
+    ck_assert_int_eq(wire_curve_decode(bytes->data, WIRE_CURVE_MIN, &got),
+                     WIRE_E_SECTION);
+    bytes->data[35] = 65;
+    ck_assert_int_eq(wire_curve_decode(bytes->data, bytes->len, &got), WIRE_OK);
+    ck_assert_uint_eq(got.curve.guest, 300);
+    ck_assert_uint_eq(got.curve.rate[1], RCACHE_CURVE_UNKNOWN);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("wire-beat");
@@ -407,6 +475,8 @@ int main(void)
     tcase_add_test(tc, beat_trouble_bytes);
     tcase_add_test(tc, beat_delays_bytes);
     tcase_add_test(tc, beat_delays_of_others);
+    tcase_add_test(tc, beat_curve_bytes);
+    tcase_add_test(tc, beat_curve_of_others);
     tcase_add_test(tc, beat_guest_copies);
     tcase_add_test(tc, beat_guest_seal);
     tcase_add_test(tc, beat_host_daemon);
