@@ -2,6 +2,7 @@
 /* arbiter-admin: the list of commands.  See arbiter-admin.h. */
 #include "arbiter/arbiter-admin.h"
 
+#include "arbiter/admin-advise.h"
 #include "arbiter/admin-drain.h"
 #include "arbiter/admin-hosts.h"
 #include "arbiter/admin-leases.h"
@@ -48,6 +49,10 @@ const AdminCommand arbiter_admin_commands[] = {
     { "ok-to-stop", "Whether anything would be gone if a host went now.",
       { { "host", ADMIN_ARG_STRING } }, admin_ok_to_stop_run,
       .reads = true },
+    { "advise", "What less local memory would cost VMs.",
+      { { "vm", ADMIN_ARG_STRING, .optional = true },
+        { "stall-millionths", ADMIN_ARG_INT, .optional = true } },
+      .run = admin_advise_run, .reads = true },
     { "evict", "Send cold pages of a VM away now.",
       { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } },
       .start = start_evict },

@@ -17,10 +17,10 @@ _rcachectl_names() {
 
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status hosts leases vms evict top metrics whatif
+    local commands="status hosts leases vms advise evict top metrics whatif
         ok-to-stop drain undrain upgrade pki"
     local options="--socket= --json --timeout= --explain= --interval= --wait
-        --directory= --role= --valid= --help --version"
+        --stall= --directory= --role= --valid= --help --version"
     local word command="" given=0
 
     COMPREPLY=()
@@ -49,7 +49,7 @@ _rcachectl() {
     --role)
         mapfile -t COMPREPLY < <(compgen -W "host arbiter both" -- "$cur")
         return ;;
-    --timeout|--interval|--valid)
+    --timeout|--interval|--stall|--valid)
         return ;;
     esac
     case $cur in
@@ -62,7 +62,7 @@ _rcachectl() {
     /*) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
     pki/0) mapfile -t COMPREPLY < <(compgen -W "init issue revoke" \
                                              -- "$cur") ;;
-    evict/0)
+    evict/0|advise/0)
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names vms)" \
                                          -- "$cur") ;;
     whatif/0|ok-to-stop/0|drain/0|undrain/0|upgrade/0|leases/0|vms/0)

@@ -9,6 +9,7 @@
 
 #include "common/admin-call.h"
 #include "common/admin.h"
+#include "rcached/host-advise.h"
 #include "rcached/host-json.h"
 #include "rcached/host-status.h"
 
@@ -64,6 +65,22 @@ static const Vm *find_vm(HostAdmin *admin, JsonObject *args, GError **errp)
                     "no VM '%s' on host %s", text, admin->r->options->host);
     }
     return vm;
+}
+
+static JsonNode *run_advise(JsonObject *args, void *opaque, GError **errp)
+{
+    HostAdmin *admin = opaque;
+    const Vm *only = NULL;
+    JsonObject *o;
+
+    if (json_object_has_member(args, "vm")) {
+        only = find_vm(admin, args, errp);
+        if (!only) {
+            return NULL;
+        }
+    }
+    o = host_advise(admin->r, args, only, errp);
+    return o ? admin_node_new(o) : NULL;
 }
 
 static JsonNode *run_debug_corrupt(JsonObject *args, void *opaque,
@@ -224,6 +241,10 @@ static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
       .run = run_leases, .reads = true }, \
     { .name = "vms", .doc = "The VMs of this host.", \
       .run = run_vms, .reads = true }, \
+    { .name = "advise", .doc = "What less local memory would cost VMs.", \
+      .args = { { "vm", ADMIN_ARG_STRING, .optional = true }, \
+                { "stall-millionths", ADMIN_ARG_INT, .optional = true } }, \
+      .run = run_advise, .reads = true }, \
     { .name = "evict", .doc = "Send cold pages of a VM away now.", \
       .args = { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } }, \
       .start = start_evict }, \

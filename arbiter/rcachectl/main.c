@@ -62,6 +62,14 @@ static JsonObject *host_args(char **argv, GError **errp)
     return rcachectl_host_args(argv[0]);
 }
 
+static JsonObject *vm_args(char **argv, GError **errp)
+{
+    JsonObject *args = json_object_new();
+
+    json_object_set_string_member(args, "vm", argv[0]);
+    return args;
+}
+
 static const Command commands[] = {
     { "status", "", "Whether all is well", print_status, .timeout_ms = 5000 },
     { "hosts", "", "What hosts have, lend and store", print_hosts,
@@ -70,6 +78,8 @@ static const Command commands[] = {
       host_args, 0, 1, .timeout_ms = 5000 },
     { "vms", " [HOST]", "VMs, their sizes, where their memory is", print_vms,
       host_args, 0, 1, .timeout_ms = 5000 },
+    { "advise", " [VM]", "What less local memory would cost", print_advise,
+      vm_args, 0, 1, .timeout_ms = 5000 },
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
       evict_args, 2, .timeout_ms = 120000 },
     { "top", "", "Hosts and VMs, live, on the terminal" },
@@ -91,6 +101,7 @@ static const Command commands[] = {
 typedef struct CommandLine {
     char *socket, *timeout, *explain, *interval;
     char *directory, *role, *valid;     /* of pki */
+    char *stall;                        /* of advise */
     gboolean json, wait, version;
     unsigned timeout_ms, interval_ms;
     bool timeout_set;
@@ -148,6 +159,9 @@ static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
           "With drain: show progress until HOST is empty", NULL },
         { "interval", 0, 0, G_OPTION_ARG_STRING, &line->interval,
           "With top: how often to look", "TIME" },
+        { "stall", 0, 0, G_OPTION_ARG_STRING, &line->stall,
+          "With advise: how much of its vCPUs' time a VM may wait for pages "
+          "(default: 1%)", "PERCENT" },
         { "directory", 0, 0, G_OPTION_ARG_FILENAME, &line->directory,
           "With pki: where the authority is (default: " PKI_DIRECTORY ")",
           "DIR" },
@@ -285,6 +299,23 @@ static int pki(const CommandLine *line, int argc, char **argv)
     return EXIT_DONE;
 }
 
+/* "2", "2%" or "0.5%" to the argument of advise. */
+static bool add_stall(const char *text, JsonObject **args, GError **errp)
+{
+    char *end = NULL;
+    double percent = g_ascii_strtod(text, &end);
+
+    if (end == text || (strcmp(end, "") && strcmp(end, "%")) ||
+        !(percent > 0 && percent <= 100)) {
+        g_set_error(errp, CONFIG_ERROR, 0, "--stall: %s is no share of the "
+                    "time: 1%%, say", text);
+        return false;
+    }
+    *args = *args ? *args : json_object_new();
+    json_object_set_int_member(*args, "stall-millionths", percent * 1e4);
+    return true;
+}
+
 static int run_all(const CommandLine *line, const Command *command,
                    char **argv, JsonObject *args)
 {
@@ -308,6 +339,28 @@ static int run_all(const CommandLine *line, const Command *command,
     return status;
 }
 
+static bool options_fit(const CommandLine *line, const Command *command)
+{
+    const struct {
+        const char *name, *goes_with;
+        bool given;
+    } options[] = {
+        { "--explain", "hosts", line->explain },
+        { "--interval", "top", line->interval },
+        { "--wait", "drain", line->wait },
+        { "--stall", "advise", line->stall },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (options[i].given && strcmp(command->name, options[i].goes_with)) {
+            g_printerr("rcachectl: %s goes with %s, not with %s\n",
+                       options[i].name, options[i].goes_with, command->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 static int dispatch(const CommandLine *line, int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -328,19 +381,7 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
                    "--help\n", argv[1]);
         return EXIT_USAGE;
     }
-    if (line->explain && strcmp(command->name, "hosts")) {
-        g_printerr("rcachectl: --explain goes with hosts, not with %s\n",
-                   command->name);
-        return EXIT_USAGE;
-    }
-    if (line->interval && strcmp(command->name, "top")) {
-        g_printerr("rcachectl: --interval goes with top, not with %s\n",
-                   command->name);
-        return EXIT_USAGE;
-    }
-    if (line->wait && strcmp(command->name, "drain")) {
-        g_printerr("rcachectl: --wait goes with drain, not with %s\n",
-                   command->name);
+    if (!options_fit(line, command)) {
         return EXIT_USAGE;
     }
     if ((unsigned)argc - 2 < command->nr_args ||
@@ -364,6 +405,10 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
             g_printerr("rcachectl: %s: %s\n", command->name, error->message);
             return EXIT_USAGE;
         }
+    }
+    if (line->stall && !add_stall(line->stall, &args, &error)) {
+        g_printerr("rcachectl: %s\n", error->message);
+        return EXIT_USAGE;
     }
     return run_all(line, command, argv + 2, args);
 }
@@ -389,5 +434,6 @@ int main(int argc, char **argv)
     g_free(line.directory);
     g_free(line.role);
     g_free(line.valid);
+    g_free(line.stall);
     return status;
 }

@@ -358,6 +358,133 @@ char *print_ok_to_stop(JsonNode *answer)
     return g_string_free(out, FALSE);
 }
 
+/* ----------------------------------------------------------------- advice */
+
+static JsonArray *array_of(JsonObject *o, const char *name)
+{
+    JsonNode *node = json_object_get_member(o, name);
+
+    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node)
+                                               : NULL;
+}
+
+/* One of the sizes: "75 %  6.0G  at most 3.1 pages/s  0.1 % stalled". */
+static void append_size(GString *out, JsonObject *o)
+{
+    g_autofree char *percent = cell_field(o, "local_percent", CELL_COUNT);
+    g_autofree char *bytes = cell_field(o, "local_bytes", CELL_BYTES);
+    JsonNode *rate = json_object_get_member(o, "pages_per_second");
+    JsonNode *stall = json_object_get_member(o, "stalled_percent");
+
+    g_string_append_printf(out, "%5s %%  %8s  ", percent, bytes);
+    if (!cell_is_number(rate) || !cell_is_number(stall)) {
+        g_string_append(out, "cannot be told\n");
+        return;
+    }
+    g_string_append_printf(out, "%s%.1f pages/s would come back, %.2f %% of "
+                           "the vCPUs' time\n",
+                           cell_is_true(o, "at_most") ? "at most " : "",
+                           json_node_get_double(rate),
+                           json_node_get_double(stall));
+}
+
+static void append_notes(GString *out, JsonObject *o)
+{
+    JsonArray *notes = array_of(o, "notes");
+
+    for (guint i = 0; notes && i < json_array_get_length(notes); i++) {
+        JsonNode *node = json_array_get_element(notes, i);
+        g_autofree char *text = cell_is_text(node)
+                                    ? cell_text(json_node_get_string(node))
+                                    : g_strdup("-");
+
+        g_string_append_printf(out, "note: %s\n", text);
+    }
+}
+
+/* With figures: what each size costs, and what follows for local-max. */
+static void append_advice(GString *out, JsonObject *o)
+{
+    JsonArray *sizes = array_of(o, "sizes");
+    g_autofree char *least = cell_field(o, "recommended_local_max_bytes",
+                                        CELL_BYTES);
+    g_autofree char *target = cell_field(o, "stall_target_percent",
+                                         CELL_PERCENT);
+    g_autofree char *now = cell_field(o, "local_max_bytes", CELL_BYTES);
+    g_autofree char *hot = cell_field(o, "hot_bytes", CELL_BYTES);
+    g_autofree char *page = cell_field(o, "page_seconds", CELL_SECONDS);
+    g_autofree char *from = cell_words(o, "page_seconds_of");
+
+    for (guint i = 0; sizes && i < json_array_get_length(sizes); i++) {
+        JsonNode *node = json_array_get_element(sizes, i);
+
+        if (JSON_NODE_HOLDS_OBJECT(node)) {
+            append_size(out, json_node_get_object(node));
+        }
+    }
+    g_string_append_printf(out, "local-max for a stall of %s at most: %s (now "
+                           "%s; touched within ten seconds: %s)\n"
+                           "a page takes %s (%s)\n", target, least, now, hot,
+                           page, from);
+}
+
+static char *advice_of_one(JsonObject *o)
+{
+    g_autofree char *vm = cell_field(o, "vm", CELL_TEXT);
+    g_autofree char *host = cell_field(o, "host", CELL_TEXT);
+    g_autofree char *guest = cell_field(o, "guest_bytes", CELL_BYTES);
+    g_autofree char *used = cell_field(o, "used_bytes", CELL_BYTES);
+    g_autofree char *seen = cell_field(o, "seen_seconds", CELL_SECONDS);
+    GString *out = g_string_new(NULL);
+
+    g_string_append_printf(out, "%s on %s: %s, of which %s are used; seen for "
+                           "%s\n", vm, host, guest, used, seen);
+    if (cell_is_number(json_object_get_member(o,
+                                              "recommended_local_max_bytes"))) {
+        append_advice(out, o);
+    }
+    append_notes(out, o);
+    return g_string_free(out, FALSE);
+}
+
+static char *advice_of_all(JsonObject *o)
+{
+    static const Column columns[] = {
+        { "VM", "vm", CELL_TEXT },
+        { "HOST", "host", CELL_TEXT },
+        { "RESIDENT", "resident_bytes", CELL_BYTES },
+        { "LOCAL-MAX", "recommended_local_max_bytes", CELL_BYTES },
+        { "SPARE", "spare_bytes", CELL_BYTES },
+        { "WHY NOT", "why", CELL_TEXT },
+    };
+    g_autofree char *table = print_table(json_object_get_member(o, "vms"),
+                                         columns, G_N_ELEMENTS(columns),
+                                         "no VMs\n");
+    g_autofree char *target = cell_field(o, "stall_target_percent",
+                                         CELL_PERCENT);
+    g_autofree char *spare = cell_field(o, "spare_bytes", CELL_BYTES);
+    g_autofree char *unknown = cell_field(o, "unknown_vms", CELL_COUNT);
+    g_autofree char *offered = cell_field(o, "offered_bytes", CELL_BYTES);
+    g_autofree char *leased = cell_field(o, "leased_bytes", CELL_BYTES);
+
+    return g_strdup_printf("%s%s more could be lent if no VM had more than "
+                           "LOCAL-MAX here, for a stall of %s at most; of %s "
+                           "VMs it is not known; %s are offered now, of which "
+                           "%s are lent\n", table, spare, target, unknown,
+                           offered, leased);
+}
+
+char *print_advise(JsonNode *answer)
+{
+    JsonObject *o;
+
+    if (!JSON_NODE_HOLDS_OBJECT(answer)) {
+        return g_strdup("-\n");
+    }
+    o = json_node_get_object(answer);
+    return array_of(o, "vms") ? advice_of_all(o) : advice_of_one(o);
+}
+
 char *print_evict(JsonNode *answer)
 {
     g_autofree char *vm = NULL, *bytes = NULL, *pages = NULL, *why = NULL;

@@ -22,6 +22,7 @@ char *print_why(JsonNode *vm);
 char *print_hosts(JsonNode *answer);
 char *print_leases(JsonNode *answer);
 char *print_vms(JsonNode *answer);
+char *print_advise(JsonNode *answer);
 char *print_evict(JsonNode *answer);
 char *print_drain(JsonNode *answer);
 

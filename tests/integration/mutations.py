@@ -66,6 +66,52 @@ NEEDS_NOTHING = {test: why for names, why in (
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    "observe-watched-pages-are-cold": (
+        "rcached/pager/report.c", "    if (p->watch.on) {", "    if (0) {",
+        "observed_guests_keep_all"),
+    "observe-touches-are-not-seen": (
+        "rcached/pager/fault.c", "        watch_touched(p, page);\n", "",
+        "unit-fault"),
+    "observe-first-touches-come-to-the-pager": (
+        "rcached/pager/takeover.c",
+        "b->pages * RCACHE_PAGE_SIZE, !p->watch.on);",
+        "b->pages * RCACHE_PAGE_SIZE, true);", "unit-takeover"),
+    "observe-local-max-holds": (
+        "rcached/pager/limit.c",
+        "    if (p->watch.on) {\n        return UINT64_MAX;",
+        "    if (0) {\n        return UINT64_MAX;", "unit-fault"),
+    "observe-evicts-on-command": (
+        "rcached/pager/command.c",
+        "    if (p->watch.on) {\n        command_result(p, from_link",
+        "    if (0) {\n        command_result(p, from_link", "unit-command"),
+    "observe-the-next-pager-evicts": (
+        "rcached/pager/attach.c", "reconcile.managed && !p->watch.on;",
+        "reconcile.managed;", "observed_with_nobody_there"),
+    "observe-figures-at-once": (
+        "rcached/pager/watch.c", "    out->wait = wait_ns(w, now);",
+        "    out->wait = 0;", "unit-observe"),
+    "observe-what-comes-home-comes-back": (
+        "rcached/pager/watch.c",
+        "    if (p->command.homing || p->command.active.kind == "
+        "COMMAND_RESIZE) {", "    if (0) {", "unit-observe"),
+    "observe-given-up-is-touched": (
+        "rcached/pager/curve.c", "    curve_end(c, page, now, c->dropped);",
+        "    curve_end(c, page, now, c->touched);", "unit-curve"),
+    "observe-growth-costs": (
+        "rcached/pager/curve.c",
+        "    return (CurveRate) { per_ns * (gone - kept) * 1e9, false };",
+        "    return (CurveRate) { per_ns * (1 - kept) * 1e9, false };",
+        "unit-curve"),
+    "observe-what-is-watched-is-left-out": (
+        "rcached/pager/curve.c", "    add_watched(c, now, dropped);\n", "",
+        "unit-curve"),
+    "advise-below-what-is-hot": (
+        "common/advise.c", " || here < hot ||", " ||", "unit-advise"),
+    "advise-by-chance": (
+        "common/advise.c",
+        "size.stalled * 1e6 > stall) {\n            break;",
+        "size.stalled * 1e6 > stall) {\n            continue;",
+        "unit-advise"),
     "delays-waits-of-threads-are-not-counted": (
         "rcached/pager/fault.c",
         "        stalls_begin(&p->delays.stalls, thread, page, now);",

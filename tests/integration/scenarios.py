@@ -39,6 +39,7 @@ import guarded
 import floods
 import intruders
 import network
+import observe
 import owndisk
 import pagers
 import secured
@@ -60,7 +61,8 @@ SCENARIOS = {**accounts.SCENARIOS, **ahead.SCENARIOS,
              **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS, **guarded.SCENARIOS,
              **floods.SCENARIOS, **intruders.SCENARIOS,
-             **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
+             **network.SCENARIOS, **observe.SCENARIOS,
+             **owndisk.SCENARIOS, **pagers.SCENARIOS,
              **secured.SCENARIOS, **spill.SCENARIOS, **stops.SCENARIOS,
              **told.SCENARIOS, **upgrades.SCENARIOS}
 

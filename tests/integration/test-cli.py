@@ -214,6 +214,12 @@ class Rcachectl(Case):
                 (['ok-to-stop'], 2, 'ok-to-stop HOST'),
                 (['drain', '--wait', 'h'], 1, 'there is no host h'),
                 (['--wait', 'status'], 2, '--wait goes with drain'),
+                (['advise'], 0, ''),
+                (['advise', 'vm'], 1, "no host has a VM 'vm'"),
+                (['advise', 'a', 'b'], 2, 'advise [VM]'),
+                (['--stall=x', 'advise'], 2, 'x is no share'),
+                (['--stall=0', 'advise'], 2, '0 is no share'),
+                (['--stall=1%', 'vms'], 2, '--stall goes with advise'),
                 (['metrics'], 0, ''),
                 (['top'], 1, 'top needs a terminal'),
                 (['--interval=1ms', 'top'], 2, 'less than 100 ms'),
@@ -476,6 +482,7 @@ class Completion(Case):
 
     def test_names_vms_and_hosts(self):
         self.assertEqual(self.names('vms', 'evict', 'w'), ['web1'])
+        self.assertEqual(self.names('vms', 'advise', 'd'), ['db1'])
         for command in ('drain', 'undrain', 'whatif', 'ok-to-stop'):
             self.assertEqual(self.names('hosts', command, 'd'), ['db1'])
         self.assertEqual(self.names('hosts', 'drain', '--wait', ''),
