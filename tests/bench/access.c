@@ -21,13 +21,14 @@
 #define LATE_S          60u
 #define SUB_BITS        4u
 #define STACK           (256u << 10)
+#define PACE_NS         100000u         /* not worth a sleep */
 
 typedef struct Worker {
     const AccessPlan *plan;
     const AccessMemory *memory;
     _Atomic uint64_t *position;
     unsigned number;
-    uint64_t counts_from, end;  /* ns */
+    uint64_t begin, counts_from, end;   /* ns */
     AccessResult result;
     uint32_t bucket[ACCESS_BUCKETS];
 } Worker;
@@ -44,9 +45,10 @@ bool access_parse(AccessPlan *plan, const char *line)
 {
     char name[32];
 
-    if (sscanf(line, "access %31s %u %u %u %u %lu", name, &plan->threads,
+    plan->pace = 0;
+    if (sscanf(line, "access %31s %u %u %u %u %lu %u", name, &plan->threads,
                &plan->write_percent, &plan->warm_ms, &plan->ms,
-               &plan->seed) != 6) {
+               &plan->seed, &plan->pace) < 6) {
         return false;
     }
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -209,6 +211,16 @@ static uint64_t worker_visit(Worker *w, AccessOrder *order)
     return end;
 }
 
+/* Sleep until visit @position is due; who is late makes up for it. */
+static void worker_pace(const Worker *w, uint64_t position, uint64_t now)
+{
+    uint64_t due = w->begin + position * 1000000000ull / w->plan->pace;
+
+    if (due > now + PACE_NS) {
+        usleep((due - now) / 1000);
+    }
+}
+
 static void *worker_run(void *opaque)
 {
     Worker *w = opaque;
@@ -221,6 +233,9 @@ static void *worker_run(void *opaque)
         if (!counts && now >= w->counts_from) {
             counts = true;
             w->memory->counts(w->memory->opaque);
+        }
+        if (w->plan->pace) {
+            worker_pace(w, order.position, now);
         }
         if (w->position) {
             atomic_store_explicit(w->position, order.position,
@@ -272,7 +287,7 @@ void access_run(const AccessPlan *plan, const AccessMemory *memory,
     for (unsigned i = 0; i < plan->threads; i++) {
         workers[i] = (Worker) {
             .plan = plan, .memory = memory, .number = i,
-            .position = i ? NULL : position,
+            .position = i ? NULL : position, .begin = begin,
             .counts_from = begin + plan->warm_ms * 1000000ull,
             .end = begin + (plan->warm_ms + plan->ms) * 1000000ull,
         };

@@ -39,6 +39,8 @@ typedef struct AccessPlan {
     unsigned write_percent;     /* of visits; 0 with many threads */
     unsigned warm_ms, ms;       /* before it counts, and then */
     uint64_t seed;
+    unsigned pace;              /* visits a second, of each thread; 0: as many
+                                 * as it can */
 } AccessPlan;
 
 /* Whose memory it is. */
@@ -69,7 +71,8 @@ typedef struct AccessResult {
 } AccessResult;
 
 /**
- * access_parse() - a command "access PATTERN THREADS WRITE% WARM-MS MS SEED"
+ * access_parse() - a command "access PATTERN THREADS WRITE% WARM-MS MS SEED",
+ * with a pace behind it or without
  * @plan: its pages are set already
  *
  * Return: false: it is another command, or no plan that can be

@@ -15,7 +15,8 @@
  *   access ...      visits as access.h has them
  *   stats
  *   quit
- * With --number it is another VM than the first.
+ * With --number it is another VM than the first, with --observe=1 nothing is
+ * evicted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,10 +115,11 @@ static void run_stats(Vmm *v)
            "\"local_max\": %lu, \"memfd\": %lu, \"pager_rss\": %lu, "
            "\"p50_ns\": %lu, \"p99_ns\": %lu, \"network_p50_ns\": %lu, "
            "\"attaches\": %u, \"unmanaged\": %lu, \"evicted_pages\": %lu, "
-           "\"faults_remote\": %lu}\n", s.guest, s.resident,
+           "\"faults_remote\": %lu, \"fetched_pages\": %lu}\n",
+           s.guest, s.resident,
            s.remote, s.local_max, vmm_resident(v), s.pager_rss, s.fault_p50,
            s.fault_p99, s.network_p50, (unsigned)v->attaches, s.unmanaged,
-           s.evicted_pages, s.faults_remote);
+           s.evicted_pages, s.faults_remote, s.fetched_pages);
 }
 
 static bool page_is_away(void *opaque, uint64_t page)
@@ -194,7 +196,7 @@ int main(int argc, char **argv)
     if (argc < 2 || argv[1][0] == '-' || local_max > mem) {
         fprintf(stderr, "usage: bench-vmm SOCKET [--mem=MIB] "
                 "[--local-max=MIB] [--maxmem=MIB] [--copies=1|2] [--seal=1] "
-                "[--guest-cpu=N] [--number=N]\n");
+                "[--guest-cpu=N] [--number=N] [--observe=1]\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -209,6 +211,7 @@ int main(int argc, char **argv)
         .copies = copies,
         .at_once = true,
         .seal = measure_option(argc, argv, "seal", 0),
+        .observe = measure_option(argc, argv, "observe", 0),
     };
     v->cancel_at = UINT64_MAX;
     pthread_mutex_init(&v->lock, NULL);

@@ -23,6 +23,7 @@ import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
+import adviseload  # noqa: E402
 import arbiterload  # noqa: E402
 import attachload  # noqa: E402
 import copiesload  # noqa: E402
@@ -243,10 +244,10 @@ class Product:
         return [self.admin(p.name, "status")["stored_bytes"]
                 for p in self.providers]
 
-    def admin(self, name, execute):
+    def admin(self, name, execute, **arguments):
         sock = JsonSocket(self.path(name, "admin.sock"))
         try:
-            return sock.call(execute)
+            return sock.call(execute, **arguments)
         finally:
             sock.close()
 
@@ -495,6 +496,9 @@ class Bench:
     def neighbours(self):
         neighbourload.run(self, Product)
 
+    def advise(self):
+        adviseload.run(self, Product)
+
     def floods(self):
         floodload.run(self, Product)
 
@@ -516,6 +520,8 @@ class Bench:
         if r["bench"] == "idle" and r["metric"] == "pager_memory":
             limit = r["peers"]["limit"]
             return (r["value"] <= limit, f"value <= {limit / MIB:.0f} MiB")
+        if r["bench"] == "advise":
+            return adviseload.verdict(r)
         if r["bench"] == "attach":
             return attachload.verdict(r)
         if r["bench"] == "peers":
@@ -566,6 +572,7 @@ class Bench:
         want |= {("variants", f"{v}_{m}") for m in variantload.METRICS
                  for v in variantload.VARIANTS if v != "plain"}
         want |= {("neighbours", m) for m in ("p50", "p99")}
+        want |= {("advise", m) for m in adviseload.metrics(True)}
         want |= {("maxmem", m) for m in
                  ("pager_memory", "pager_locked", "evict_cpu", "fault_cpu")}
         want |= {("arbiter-load", m) for m in
@@ -606,6 +613,8 @@ class Bench:
                 problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "split" and r["ratio"] > 1:
                 problems.append(f"{name}: more is leased than is offered")
+            if r["bench"] == "advise" and not 0.3 < r["ratio"] < 3:
+                problems.append(f"{name}: {r['ratio']} of what it is")
             if r["bench"] == "variants" and not 0.05 < r["ratio"] < 20:
                 problems.append(f"{name}: {r['ratio']} of no protection")
             if r["bench"] == "maxmem" and r["ratio"] > (
@@ -641,7 +650,7 @@ def arguments():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     known = ["fault-latency", "evict", "copies", "variants", "scan", "idle",
-             "maxmem", "neighbours", "peers",
+             "maxmem", "neighbours", "advise", "peers",
              "attach", "floods", "giveback", "guest-overhead", "arbiter-load",
              "arbiter-failover"]
     for name in args.names:
