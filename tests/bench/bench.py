@@ -613,7 +613,8 @@ class Bench:
                 problems.append(f"{name}: {r['ratio']} of the floor")
             if r["metric"] == "split" and r["ratio"] > 1:
                 problems.append(f"{name}: more is leased than is offered")
-            if r["bench"] == "advise" and not 0.3 < r["ratio"] < 3:
+            if r["bench"] == "advise" and r["peers"].get("kept", 1) > 0.9 \
+               and not 0.3 < r["ratio"] < 3:
                 problems.append(f"{name}: {r['ratio']} of what it is")
             if r["bench"] == "variants" and not 0.05 < r["ratio"] < 20:
                 problems.append(f"{name}: {r['ratio']} of no protection")
