@@ -17,6 +17,7 @@ typedef struct TopColumn {
     CellKind kind;
     unsigned width;
     unsigned rank;              /* the highest goes first; 0: never */
+    const char *phase;          /* its time for each page, in place of field */
 } TopColumn;
 
 static const TopColumn host_columns[] = {
@@ -53,6 +54,44 @@ static const TopColumn vm_columns[] = {
     { "RESTARTS", "pager_restarts", CELL_COUNT, 8, 9 },
     { "PROVIDERS", "providers", CELL_PROVIDERS, 30, 10 },
 };
+
+/* What a page that was away took of late, on the average, phase by phase. */
+static const TopColumn phase_columns[] = {
+    { "VM", "name", CELL_TEXT, 0, 0 },
+    { "HOST", "host", CELL_TEXT, 10, 5 },
+    { "FAULT/S", "faults_rate", CELL_COUNT, 7, 4 },
+    { "STALLED", "stalled_percent", CELL_PERCENT, 7, 3 },
+    { "WHOLE", NULL, CELL_SECONDS, 6, 2, "whole" },
+    { "READ", NULL, CELL_SECONDS, 6, 1, "read" },
+    { "QUEUE", NULL, CELL_SECONDS, 6, 1, "queue" },
+    { "SEND", NULL, CELL_SECONDS, 6, 1, "send" },
+    { "NETWRK", NULL, CELL_SECONDS, 6, 1, "network" },
+    { "PROVDR", NULL, CELL_SECONDS, 6, 1, "provider" },
+    { "RECEIV", NULL, CELL_SECONDS, 6, 1, "receive" },
+    { "CHECK", NULL, CELL_SECONDS, 6, 1, "check" },
+    { "INSTAL", NULL, CELL_SECONDS, 6, 1, "install" },
+};
+
+/* A table's columns, as the user has chosen. */
+typedef struct TopColumns {
+    const TopColumn *column;
+    unsigned n;
+} TopColumns;
+
+#define COLUMNS_MAX     MAX(G_N_ELEMENTS(host_columns), \
+                            MAX(G_N_ELEMENTS(vm_columns), \
+                                G_N_ELEMENTS(phase_columns)))
+
+static TopColumns columns_of(const TopView *view, TopTable table)
+{
+    if (table == TOP_HOSTS) {
+        return (TopColumns) { host_columns, G_N_ELEMENTS(host_columns) };
+    }
+    if (view->phases) {
+        return (TopColumns) { phase_columns, G_N_ELEMENTS(phase_columns) };
+    }
+    return (TopColumns) { vm_columns, G_N_ELEMENTS(vm_columns) };
+}
 
 /* Orders: by name, or by a figure, the largest first. */
 static const struct {
@@ -276,19 +315,19 @@ static GPtrArray *sorted_rows(JsonNode *answer, const char *field)
 }
 
 /* Which columns there is room for, and how wide the name is then. */
-static unsigned fit(const TopColumn *columns, unsigned n, unsigned width,
-                    bool *shown)
+static unsigned fit(TopColumns columns, unsigned width, bool *shown)
 {
-    for (unsigned i = 0; i < n; i++) {
+    const TopColumn *column = columns.column;
+
+    for (unsigned i = 0; i < columns.n; i++) {
         shown[i] = true;
     }
     for (;;) {
         unsigned taken = 0, worst = 0;
 
-        for (unsigned i = 1; i < n; i++) {
-            taken += shown[i] ? columns[i].width + 1 : 0;
-            if (shown[i] && (!worst ||
-                             columns[i].rank > columns[worst].rank)) {
+        for (unsigned i = 1; i < columns.n; i++) {
+            taken += shown[i] ? column[i].width + 1 : 0;
+            if (shown[i] && (!worst || column[i].rank > column[worst].rank)) {
                 worst = i;
             }
         }
@@ -327,17 +366,53 @@ static TopStyle row_style(JsonObject *o, TopTable table)
            !strcmp(state, "draining") ? TOP_WARN : TOP_PLAIN;
 }
 
+/* The part of a VM's "delays" with that name; NULL: its daemon tells none. */
+static JsonObject *part_of(JsonObject *delays, const char *name)
+{
+    JsonArray *list = array_of(json_object_get_member(delays, "phases"));
+
+    if (!strcmp(name, "whole")) {
+        return object_of(json_object_get_member(delays, name));
+    }
+    for (guint i = 0; list && i < json_array_get_length(list); i++) {
+        JsonObject *part = object_of(json_array_get_element(list, i));
+        g_autofree char *phase = part ? cell_words(part, "phase") : NULL;
+
+        if (phase && !strcmp(phase, name)) {
+            return part;
+        }
+    }
+    return NULL;
+}
+
+/* "-" also where no page has come of late. */
+static char *phase_text(JsonObject *vm, const char *name)
+{
+    JsonObject *delays = object_of(json_object_get_member(vm, "delays"));
+    JsonObject *part = delays ? part_of(delays, name) : NULL;
+    double faults = delays ? figure(delays, "recent_faults") : 0;
+    double seconds = part ? figure(part, "recent_seconds") : -1;
+
+    return faults > 0 && seconds >= 0 ? cell_seconds(seconds / faults)
+                                      : g_strdup("-");
+}
+
 /* @o: NULL for the head. */
-static char *row_text(const TopColumn *columns, unsigned n, const bool *shown,
-                      unsigned name, JsonObject *o)
+static char *cell_of(const TopColumn *c, JsonObject *o)
+{
+    return !o ? g_strdup(c->title) : c->phase ? phase_text(o, c->phase)
+           : c->field ? cell_field(o, c->field, c->kind) : host_state(o);
+}
+
+/* @o: NULL for the head. */
+static char *row_text(TopColumns columns, const bool *shown, unsigned name,
+                      JsonObject *o)
 {
     GString *out = g_string_new(NULL);
 
-    for (unsigned i = 0; i < n; i++) {
-        const TopColumn *c = &columns[i];
-        g_autofree char *cell = !o ? g_strdup(c->title)
-                                : !c->field ? host_state(o)
-                                : cell_field(o, c->field, c->kind);
+    for (unsigned i = 0; i < columns.n; i++) {
+        const TopColumn *c = &columns.column[i];
+        g_autofree char *cell = cell_of(c, o);
 
         if (shown[i]) {
             bool right = c->kind != CELL_TEXT && c->kind != CELL_PROVIDERS;
@@ -352,15 +427,12 @@ static char *row_text(const TopColumn *columns, unsigned n, const bool *shown,
 static void put_table(Page *page, TopView *view, TopTable table,
                       const GPtrArray *rows, unsigned height)
 {
-    const TopColumn *columns = table == TOP_HOSTS ? host_columns
-                                                  : vm_columns;
-    unsigned n = table == TOP_HOSTS ? G_N_ELEMENTS(host_columns)
-                                    : G_N_ELEMENTS(vm_columns);
-    bool shown[MAX(G_N_ELEMENTS(host_columns), G_N_ELEMENTS(vm_columns))];
-    unsigned name = fit(columns, n, page->width, shown);
+    TopColumns columns = columns_of(view, table);
+    bool shown[COLUMNS_MAX];
+    unsigned name = fit(columns, page->width, shown);
     unsigned fits = height ? height - 1 : 0;
     unsigned *first = &view->first[table];
-    g_autofree char *head = row_text(columns, n, shown, name, NULL);
+    g_autofree char *head = row_text(columns, shown, name, NULL);
 
     if (!height) {
         return;
@@ -372,7 +444,7 @@ static void put_table(Page *page, TopView *view, TopTable table,
     put(page, head, table == view->focus ? TOP_HEAD_FOCUS : TOP_HEAD);
     for (unsigned i = 0; i < fits && *first + i < rows->len; i++) {
         JsonObject *o = rows->pdata[*first + i];
-        g_autofree char *text = row_text(columns, n, shown, name, o);
+        g_autofree char *text = row_text(columns, shown, name, o);
 
         put(page, text, row_style(o, table));
     }
@@ -384,10 +456,11 @@ static void put_keys(Page *page, const TopView *view,
     const GPtrArray *shown = rows[view->focus];
     unsigned first = view->first[view->focus];
     g_autofree char *line = g_strdup_printf(
-        "q quit  Tab other table  arrows scroll (%u-%u of %u)  s sort: %s",
-        shown->len ? first + 1 : 0, MIN(first + view->page, shown->len),
-        shown->len,
-        orders[view->focus][view->sort[view->focus] % 4].name);
+        "q quit  Tab other table  arrows scroll (%u-%u of %u)  s sort: %s  "
+        "w %s", shown->len ? first + 1 : 0,
+        MIN(first + view->page, shown->len), shown->len,
+        orders[view->focus][view->sort[view->focus] % 4].name,
+        view->phases ? "figures" : "waits");
 
     put(page, line, TOP_FAINT);
 }

@@ -5,7 +5,7 @@
  *     what and where                                            the time
  *     the verdict, and what is wrong
  *     HOST ...      a table of hosts, as much of it as half the screen takes
- *     VM ...        a table of VMs, the rest
+ *     VM ...        a table of VMs, the rest: their figures, or what they wait for
  *     keys
  *
  * Pure: from the model, what the user has chosen, and a size.  A table drops
@@ -47,6 +47,7 @@ typedef struct TopView {
     const char *socket;
     const char *clock;          /* the time, for the corner */
     TopTable focus;
+    bool phases;                /* of the VMs: what their guests wait for */
     unsigned first[TOP_TABLES]; /* the first row shown; kept in range by */
                                 /* top_layout() */
     unsigned sort[TOP_TABLES];  /* which order; any number will do */

@@ -94,6 +94,9 @@ static bool key(TopView *view, int c)
     case 's':
         view->sort[view->focus]++;
         break;
+    case 'w':
+        view->phases = !view->phases;
+        break;
     case KEY_UP:
         scroll_by(view, -1);
         break;

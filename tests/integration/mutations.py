@@ -83,6 +83,9 @@ MUTATIONS = {
         "rcached/provider/peer-out.c",
         "    if (!(peer->features & RCACHE_FEATURE_SERVICE)) {",
         "    if (true) {", "stalls_are_told"),
+    "top-phases-are-of-all-pages-together": (
+        "arbiter/rcachectl/top-layout.c", "cell_seconds(seconds / faults)",
+        "cell_seconds(seconds)", "unit-top"),
     "local-pagers-can-be-traced": (
         "rcached/pager/pager-main.c", "    secrecy_begin();\n", "",
         "systemd_guards_its_vms"),

@@ -130,6 +130,7 @@ START_TEST(every_size_fits)
         fill("failing", vms, hosts, vms);
         for (unsigned height = 1; height < 60; height += 1 + height / 8) {
             for (unsigned width = 1; width < 240; width += 1 + width / 2) {
+                view.phases = width % 2;
                 lay_out(width, height);
                 ck_assert_uint_le(lines->len, height);
                 for (unsigned i = 0; i < lines->len; i++) {
@@ -253,6 +254,38 @@ START_TEST(rates_are_of_two_answers)
 }
 END_TEST
 
+/* What a page took in each phase, where there are such figures. */
+START_TEST(waits_by_phase)
+{
+    const char *row;
+
+    top_model_update(&model, make_status("ok", 0), make_hosts(0), parse(
+        "[{\"name\":\"vm0\",\"stalled_percent\":12.5,\"delays\":{"
+        "\"recent_faults\":200,\"whole\":{\"recent_seconds\":0.06},"
+        "\"phases\":[7,{\"phase\":\"queue\",\"recent_seconds\":0.05},"
+        "{\"phase\":\"check\",\"recent_seconds\":0.004}]}},"
+        "{\"name\":\"vm1\",\"delays\":{\"recent_faults\":0,"
+        "\"whole\":{\"recent_seconds\":0},\"phases\":[]}},"
+        "{\"name\":\"vm2\"}]"), 0);
+    view.phases = true;
+    lay_out(80, 24);
+    ck_assert_ptr_nonnull(strstr(line(find("VM "))->text, "  WHOLE   READ  QU"
+                                 "EUE   SEND NETWRK PROVDR RECEIV  CHECK INS"));
+    row = line(find("vm0 "))->text;
+    ck_assert_ptr_nonnull(strstr(row, "    300us      -  250us      -"));
+    ck_assert(g_str_has_suffix(row, "   20us      -"));
+    ck_assert(g_str_has_suffix(line(find("vm1 "))->text, " -      -"));
+    ck_assert(g_str_has_suffix(line(find("vm2 "))->text, " -      -"));
+    ck_assert_ptr_nonnull(strstr(line(23)->text, "w figures"));
+    lay_out(100, 24);
+    ck_assert_ptr_nonnull(strstr(line(find("vm0 "))->text, " 12.5%  300us "));
+    view.phases = false;
+    lay_out(80, 24);
+    ck_assert_ptr_null(strstr(line(find("VM "))->text, " WHOLE"));
+    ck_assert_ptr_nonnull(strstr(line(23)->text, "w waits"));
+}
+END_TEST
+
 START_TEST(no_answer_is_said)
 {
     fill("ok", 0, 1, 1);
@@ -298,6 +331,7 @@ int main(void)
     tcase_add_test(tc, tables_share_and_scroll);
     tcase_add_test(tc, orders);
     tcase_add_test(tc, rates_are_of_two_answers);
+    tcase_add_test(tc, waits_by_phase);
     tcase_add_test(tc, no_answer_is_said);
     tcase_add_test(tc, odd_answers);
     suite_add_tcase(s, tc);
