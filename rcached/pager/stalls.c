@@ -20,9 +20,15 @@ static uint64_t age(const Stalls *stalls, unsigned i, uint64_t now)
 /* The last one takes its place. */
 static void end_at(Stalls *stalls, unsigned i, uint64_t now)
 {
+    uint64_t took = age(stalls, i, now);
     unsigned last = --stalls->nr;
 
-    stalls->ended += age(stalls, i, now);
+    stalls->ended += took;
+    if (took < STALLS_LONG_NS) {
+        stalls->ended_short += took;
+    } else {
+        stalls->nr_long++;
+    }
     stalls->pages[hash_of(stalls->page[i])]--;
     stalls->threads[hash_of(stalls->thread[i])]--;
     stalls->thread[i] = stalls->thread[last];
@@ -109,4 +115,16 @@ uint64_t stalls_total(const Stalls *stalls, uint64_t now)
         total += age(stalls, i, now);
     }
     return total;
+}
+
+uint64_t stalls_oldest(const Stalls *stalls, uint64_t now)
+{
+    uint64_t oldest = 0;
+
+    for (unsigned i = 0; i < stalls->nr; i++) {
+        uint64_t took = age(stalls, i, now);
+
+        oldest = took > oldest ? took : oldest;
+    }
+    return oldest;
 }

@@ -23,6 +23,9 @@
 #define STALLS_MAX      1024u   /* more are not counted */
 #define STALLS_HASH_BITS 10
 #define STALLS_HASHES   (1u << STALLS_HASH_BITS)
+/* Who waits for longer waits for a provider or a network that is in trouble,
+ * and would with more memory, too. */
+#define STALLS_LONG_NS  UINT64_C(250000000)
 
 /**
  * struct Stalls - who waits; private to stalls.c, but for .nr
@@ -30,6 +33,8 @@
  * @nr: how many there are
  * @pages: of them, by the hash of the page; and of the thread
  * @ended: ns of all that have ended
+ * @ended_short: of these, those that were not long (STALLS_LONG_NS)
+ * @nr_long: how many that were have ended
  */
 typedef struct Stalls {
     uint32_t thread[STALLS_MAX];
@@ -39,6 +44,8 @@ typedef struct Stalls {
     uint16_t pages[STALLS_HASHES];
     uint16_t threads[STALLS_HASHES];
     uint64_t ended;
+    uint64_t ended_short;
+    uint64_t nr_long;
 } Stalls;
 
 /**
@@ -68,5 +75,9 @@ void stalls_sweep(Stalls *stalls, bool (*here)(void *opaque, uint64_t page),
 
 /** stalls_total() - ns of all waits, of those too that go on */
 uint64_t stalls_total(const Stalls *stalls, uint64_t now);
+
+/** stalls_oldest() - ns that the wait which began first has taken so far; 0:
+ * there is none */
+uint64_t stalls_oldest(const Stalls *stalls, uint64_t now);
 
 #endif

@@ -88,6 +88,23 @@ START_TEST(who_is_gone_waits_no_longer)
 }
 END_TEST
 
+/* A provider is away: that is no matter of how much memory the guest has. */
+START_TEST(long_waits_are_told_apart)
+{
+    stalls_begin(&s, 11, 5, 100);
+    stalls_begin(&s, 12, 6, 200);
+    ck_assert_uint_eq(stalls_oldest(&s, 300), 200);
+    stalls_end(&s, 6, 200 + STALLS_LONG_NS - 1);
+    ck_assert_uint_eq(s.ended_short, STALLS_LONG_NS - 1);
+    ck_assert_uint_eq(s.nr_long, 0);
+    stalls_end(&s, 5, 100 + STALLS_LONG_NS);
+    ck_assert_uint_eq(s.ended_short, STALLS_LONG_NS - 1);
+    ck_assert_uint_eq(s.nr_long, 1);
+    ck_assert_uint_eq(s.ended, 2 * STALLS_LONG_NS - 1);
+    ck_assert_uint_eq(stalls_oldest(&s, 3 * STALLS_LONG_NS), 0);
+}
+END_TEST
+
 START_TEST(more_than_there_is_room_for)
 {
     for (unsigned i = 0; i < STALLS_MAX + 10; i++) {
@@ -117,6 +134,7 @@ int main(void)
     tcase_add_test(tc, a_thread_has_one_wait);
     tcase_add_test(tc, unknown_threads_wait_once_a_page);
     tcase_add_test(tc, who_is_gone_waits_no_longer);
+    tcase_add_test(tc, long_waits_are_told_apart);
     tcase_add_test(tc, more_than_there_is_room_for);
     suite_add_tcase(suite, tc);
     srunner_run_all(r, CK_NORMAL);
