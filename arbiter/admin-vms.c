@@ -12,6 +12,7 @@
 #include "common/copies.h"
 #include "common/delay-figures.h"
 #include "common/json-set.h"
+#include "common/proactive-figures.h"
 #include "common/saturate.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
@@ -218,6 +219,7 @@ static JsonObject *guest_object(const Look *look, const Host *host,
     json_set_text(o, "seal", wire_beat_seal(g));
     copies_set(o, g);
     delay_set(o, hosts_delays(host, g->vm), look->delays);
+    proactive_set(o, g);
     json_object_set_array_member(o, "providers",
                                  guest_providers(look, host, g->vm));
     return o;

@@ -12,6 +12,7 @@
 #include "arbiter/elsewhere.h"
 #include "common/copies.h"
 #include "common/delay-figures.h"
+#include "common/proactive-figures.h"
 #include "common/tls-keeper.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
@@ -131,6 +132,7 @@ static void judge_guest(const Judge *judge, const Host *host,
     if (g->flags & RCACHE_GUEST_PAGER) {
         delay_judge(hosts_delays(host, g->vm), vm,
                     judge->hosts->config.stall_warn, judge->verdict);
+        proactive_note(g, vm, judge->verdict);
     }
     if (g->pager_restarts) {
         verdict_add(judge->verdict, VERDICT_NOTE,

@@ -133,6 +133,10 @@ bool wire_beat_guest(GByteArray *out, guint start, const WireBeatGuest *guest)
         .copies = htole32(guest->copies),
         .one_copy = htole64(guest->one_copy),
         .repairing = htole64(guest->repairing),
+        .proactive = htole32(guest->proactive),
+        .stall_target = htole32(guest->stall_target),
+        .proactive_stall = htole32(guest->proactive_stall),
+        .proactive_limit = htole64(guest->proactive_limit),
     };
 
     memcpy(raw.vm, guest->vm, sizeof(raw.vm));
@@ -154,7 +158,7 @@ static WireError beat_guest_decode(const uint8_t *bytes, size_t len,
     struct RcacheBeatGuest raw;
 
     beat_read(&raw, sizeof(raw), bytes, len);
-    if (len < sizeof(raw)) {
+    if (len < offsetof(struct RcacheBeatGuest, proactive)) {
         raw.copies = htole32(1);
         raw.one_copy = raw.remote;
         raw.repairing = 0;
@@ -181,6 +185,10 @@ static WireError beat_guest_decode(const uint8_t *bytes, size_t len,
         .copies = MAX(le32toh(raw.copies), 1),
         .one_copy = le64toh(raw.one_copy),
         .repairing = le64toh(raw.repairing),
+        .proactive = le32toh(raw.proactive),
+        .stall_target = le32toh(raw.stall_target),
+        .proactive_stall = le32toh(raw.proactive_stall),
+        .proactive_limit = le64toh(raw.proactive_limit),
     };
     memcpy(out->vm, raw.vm, sizeof(raw.vm));
     return wire_text_decode(out->name, raw.name, sizeof(raw.name));

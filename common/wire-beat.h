@@ -48,6 +48,11 @@ typedef struct WireBeatGuest {
     uint32_t copies;            /* that the VM wants; never 0 once decoded */
     uint64_t one_copy;          /* of remote: with one live copy or none */
     uint64_t repairing;         /* of remote: still to be copied */
+    uint32_t proactive;         /* enum RcacheProactiveState plus 1; 0: not */
+                                /* known, nor are the next three */
+    uint32_t stall_target;      /* of the vCPUs' time, in millionths */
+    uint32_t proactive_stall;
+    uint64_t proactive_limit;
     /* To be sent in a section of its own; NULL: not known, or received. */
     const struct RcacheVmmDelays *delays;
 } WireBeatGuest;

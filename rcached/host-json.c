@@ -14,6 +14,7 @@
 #include "common/copies.h"
 #include "common/delay-figures.h"
 #include "common/json-set.h"
+#include "common/proactive-figures.h"
 #include "common/saturate.h"
 #include "common/trouble.h"
 #include "common/uuid.h"
@@ -231,6 +232,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     json_set_text(o, "seal", wire_beat_seal(&g));
     copies_set(o, &g);
     delay_set(o, g.delays, true);
+    proactive_set(o, &g);
     json_object_set_array_member(o, "providers", vm_providers(vm, troubles));
     return o;
 }

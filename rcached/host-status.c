@@ -10,6 +10,7 @@
 #include "common/delay-figures.h"
 #include "common/json-set.h"
 #include "common/limit-json.h"
+#include "common/proactive-figures.h"
 #include "common/trouble.h"
 #include "common/verdict.h"
 #include "common/wire-beat.h"
@@ -263,6 +264,7 @@ static void judge_vm(const Vm *vm, unsigned stall_warn, Verdict *verdict)
     copies_judge(&g, vm->name, verdict);
     if (vm->figures.attached) {
         delay_judge(g.delays, vm->name, stall_warn, verdict);
+        proactive_note(&g, vm->name, verdict);
     }
 }
 

@@ -15,6 +15,8 @@
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME --words-fd=5
  *             [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
  *             [--moves-per-minute=N] [--repair-kib=N] [--give-up-ms=N]
+ *             [--proactive] [--stall-target=MILLIONTHS] [--proactive-ms=N]
+ *             [--proactive-kib=N] [--proactive-min=HUNDREDTHS]
  *             [--tls-fd=6] [--plain]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread,
  * and a pipe as descriptor 5: one that cannot start says there why, answers
@@ -136,6 +138,8 @@ struct LinkHeld {
 /*
  * Behind the leases follow, from a pager that is of a build that knows them, a
  * struct LinkAhead and what the guest waits for: a struct RcacheVmmDelays.
+ * Then come messages as the VMM gets them, each with its head, of which those
+ * are passed over that the daemon does not know: a struct RcacheVmmProactive.
  */
 struct LinkStats {
     struct LinkHdr hdr;
@@ -155,7 +159,8 @@ struct LinkAhead {
 _Static_assert(sizeof(struct LinkStats) +
                LINK_HELD_MAX * sizeof(struct LinkHeld) +
                sizeof(struct LinkAhead) +
-               sizeof(struct RcacheVmmDelays) <= LINK_MSG_MAX,
+               sizeof(struct RcacheVmmDelays) +
+               sizeof(struct RcacheVmmProactive) <= LINK_MSG_MAX,
                "a message has room for all leases");
 
 struct LinkBalloon {

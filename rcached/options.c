@@ -112,6 +112,26 @@ static const ConfigKey keys[] = {
       .doc = "Percent: status warns of a VM whose vCPUs have waited for pages "
              "that were away for more than this of the last minute. 0: never."
       },
+    { .section = "pager", .key = "proactive", .type = CONFIG_BOOL,
+      .fallback = "no",
+      .doc = "Shrink VMs below their local-max for as long as they do not feel "
+             "it: those whose QEMU does not say (proactive=auto, the default)."
+      },
+    { .section = "pager", .key = "stall-target", .type = CONFIG_SIZE,
+      .fallback = "0.1%", .percent = true,
+      .doc = "How much of their time the vCPUs of such a VM may wait for pages "
+             "that are away, where its QEMU does not say." },
+    { .section = "pager", .key = "proactive-interval", .type = CONFIG_TIME,
+      .fallback = "6s", .min = 200, .max = 3600 * 1000,
+      .doc = "How often is decided whether such a VM is shrunk further, by a "
+             "hundredth at most. If it waits too much, that ends at once." },
+    { .section = "pager", .key = "proactive-rate", .type = CONFIG_SIZE,
+      .fallback = "64M",
+      .doc = "A VM is shrunk no further while so many bytes of it a second go "
+             "and come over the network; 0: no limit." },
+    { .section = "pager", .key = "proactive-min", .type = CONFIG_SIZE,
+      .fallback = "10%", .percent = true,
+      .doc = "The share of its local-max that a VM keeps in any case." },
     { .section = "pager", .key = "group", .type = CONFIG_STRING,
       .fallback = SOCKET_GROUP,
       .doc = "The group whose members may connect VMs to vmm.sock, besides "
@@ -295,6 +315,12 @@ static void options_view(Options *o)
     o->pager.repair_kib = config_size(c, "pager", "repair-rate", 0) /
                           1024;
     o->pager.give_up_ms = config_time_ms(c, "pager", "give-up");
+    o->pager.proactive = config_bool(c, "pager", "proactive");
+    o->pager.stall_target = 100 * config_percent(c, "pager", "stall-target");
+    o->pager.proactive_ms = config_time_ms(c, "pager", "proactive-interval");
+    o->pager.proactive_kib = config_size(c, "pager", "proactive-rate", 0) /
+                             1024;
+    o->pager.proactive_min = config_percent(c, "pager", "proactive-min");
     o->pager.plain = o->tls.mode == TLS_MODE_NONE;
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");
@@ -345,10 +371,26 @@ static bool check_text(const char *what, const char *text, GError **errp)
     return true;
 }
 
+/* These are shares of something that only pagers know. */
+static bool check_share(const Options *o, const char *key, int least,
+                        GError **errp)
+{
+    if (config_percent(o->config, "pager", key) < least) {
+        g_set_error(errp, CONFIG_ERROR, 0, "[pager] %s is a share%s, such as "
+                    "0.1%% or 10%%, not a size", key, least ? " above 0%" : "");
+        return false;
+    }
+    return true;
+}
+
 static bool options_check(const Options *o, GError **errp)
 {
     uint64_t pages = o->slab_size / RCACHE_PAGE_SIZE;
 
+    if (!check_share(o, "stall-target", 1, errp) ||
+        !check_share(o, "proactive-min", 0, errp)) {
+        return false;
+    }
     if (o->slab_size % RCACHE_PAGE_SIZE || (pages & (pages - 1))) {
         g_set_error(errp, CONFIG_ERROR, 0,
                     "slab-size must be 4K times a power of two");

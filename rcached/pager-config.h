@@ -13,6 +13,11 @@ typedef struct PagerConfig {
     unsigned repair_kib;        /* KiB a second of copies made; 0: no limit */
     unsigned give_up_ms;        /* a provider is away: what is there is stale */
     bool plain;                 /* tls=none */
+    bool proactive;             /* VMs that do not say are shrunk */
+    unsigned stall_target;      /* of the vCPUs' time, in millionths */
+    unsigned proactive_ms;      /* between two steps */
+    unsigned proactive_kib;     /* KiB a second that move for it; 0: no limit */
+    unsigned proactive_min;     /* of local-max, in hundredths of a percent */
 } PagerConfig;
 
 #define PAGER_CONFIG_DEFAULT (PagerConfig) { \
@@ -21,6 +26,10 @@ typedef struct PagerConfig {
     .moves_per_minute = 6, \
     .repair_kib = 64 * 1024, \
     .give_up_ms = 600 * 1000, \
+    .stall_target = 1000, \
+    .proactive_ms = 6 * 1000, \
+    .proactive_kib = 64 * 1024, \
+    .proactive_min = 1000, \
 }
 
 #endif

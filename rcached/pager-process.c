@@ -191,6 +191,13 @@ static void add_vmm(GStrvBuilder *argv, const PagerSpawn *s)
     add(argv, "--moves-per-minute=%u", config->moves_per_minute);
     add(argv, "--repair-kib=%u", config->repair_kib);
     add(argv, "--give-up-ms=%u", config->give_up_ms);
+    if (config->proactive) {
+        g_strv_builder_add(argv, "--proactive");
+    }
+    add(argv, "--stall-target=%u", config->stall_target);
+    add(argv, "--proactive-ms=%u", config->proactive_ms);
+    add(argv, "--proactive-kib=%u", config->proactive_kib);
+    add(argv, "--proactive-min=%u", config->proactive_min);
 }
 
 /* What it is to be, see link.h. */

@@ -86,6 +86,12 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
     };
     memcpy(out->vm, vm->uuid, sizeof(out->vm));
     wire_text_copy(out->name, sizeof(out->name), vm->name);
+    if (vm->figures.has_proactive) {
+        out->proactive = MIN(vm->figures.proactive.state, UINT16_MAX) + 1;
+        out->stall_target = vm->figures.proactive.target;
+        out->proactive_stall = vm->figures.proactive.stall;
+        out->proactive_limit = vm->figures.proactive.limit;
+    }
     if (balloon_holds(vm, now)) {
         out->flags |= RCACHE_GUEST_BALLOON;
         out->balloon_free = balloon_stat(vm, RCACHE_BALLOON_FREE);

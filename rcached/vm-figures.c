@@ -88,6 +88,35 @@ bool vm_figures_stuck(const VmFigures *figures, int64_t now)
     return vm_figures_age_ms(figures, now) >= RCACHE_FIGURES_MAX_MS;
 }
 
+/* One of the messages that follow; one that is not known is passed over. */
+static void take_message(VmFigures *figures, const struct RcacheVmmHdr *hdr,
+                         const char *bytes)
+{
+    struct RcacheVmmProactive *p = &figures->proactive;
+
+    if (hdr->type == RCACHE_VMM_PROACTIVE && hdr->size >= sizeof(*p)) {
+        memcpy(p, bytes, sizeof(*p));
+        figures->has_proactive = true;
+    }
+}
+
+static void take_messages(VmFigures *figures, const char *bytes, size_t size)
+{
+    struct RcacheVmmHdr hdr;
+
+    figures->has_proactive = false;
+    while (size >= sizeof(hdr)) {
+        memcpy(&hdr, bytes, sizeof(hdr));
+        if (hdr.magic != RCACHE_VMM_MAGIC || hdr.size < sizeof(hdr) ||
+            hdr.size > size) {
+            return;
+        }
+        take_message(figures, &hdr, bytes);
+        bytes += hdr.size;
+        size -= hdr.size;
+    }
+}
+
 /* What follows the leases; not of a pager of every build. */
 static void take_more(VmFigures *figures, const struct LinkStats *msg)
 {
@@ -105,6 +134,8 @@ static void take_more(VmFigures *figures, const struct LinkStats *msg)
         memcpy(&figures->delays, more + sizeof(figures->ahead),
                sizeof(figures->delays));
     }
+    before = sizeof(figures->ahead) + sizeof(figures->delays);
+    take_messages(figures, more + before, size - MIN(size, before));
 }
 
 void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg,

@@ -408,6 +408,13 @@ struct RcacheBeatGuest {
     uint64_t one_copy;                  /* of remote: one copy or none can be */
                                         /* had now */
     uint64_t repairing;                 /* of remote: still to be copied */
+    /* added later */
+    uint32_t proactive;                 /* 1 more than the state that the */
+                                        /* pager says; 0: it says none */
+    uint32_t stall_target;              /* of the vCPUs' time, in millionths; */
+    uint32_t proactive_stall;           /* the same */
+    uint32_t reserved2;                 /* 0 */
+    uint64_t proactive_limit;           /* bytes wanted on this host */
 } __attribute__((packed));
 
 enum RcacheLeaseState {

@@ -189,6 +189,8 @@ enum RcacheVmmType {
     RCACHE_VMM_DEVICE_ACK = 23, /* rcached; its body is HELLO_ACK's */
     RCACHE_VMM_CPUS = 24,       /* VMM: how many vCPUs it has */
     RCACHE_VMM_DELAYS = 25,     /* pager, once a second */
+    RCACHE_VMM_WANT_PROACTIVE = 28, /* VMM: below local_max as well? */
+    RCACHE_VMM_PROACTIVE = 29,  /* pager, once a second: how it goes */
     RCACHE_VMM_NR_TYPES
 };
 
@@ -207,6 +209,7 @@ struct RcacheVmmHdr {
 #define RCACHE_VMM_F_COPIES     (1ull << 3)     /* copies may be 2 */
 #define RCACHE_VMM_F_SEAL       (1ull << 4)     /* a key comes with STATE */
 #define RCACHE_VMM_F_DELAYS     (1ull << 5)     /* CPUS, DELAYS */
+#define RCACHE_VMM_F_PROACTIVE  (1ull << 7)     /* WANT_PROACTIVE, PROACTIVE */
 
 struct RcacheVmmHello {
     struct RcacheVmmHdr hdr;
@@ -442,6 +445,47 @@ struct RcacheVmmDelays {
     struct RcacheDelay phase[RCACHE_NR_PHASES];     /* add up to it */
 };
 
+enum RcacheProactive {
+    RCACHE_PROACTIVE_AS_CONFIGURED = 0,     /* rcached's configuration says */
+    RCACHE_PROACTIVE_NO = 1,
+    RCACHE_PROACTIVE_YES = 2
+};
+
+struct RcacheVmmWantProactive {
+    struct RcacheVmmHdr hdr;
+    uint32_t proactive;         /* enum RcacheProactive */
+    uint32_t target;            /* what may be waited for, in millionths of */
+                                /* the vCPUs' time; 0: as it is configured */
+};
+
+/* Where it stands, and why. */
+enum RcacheProactiveState {
+    RCACHE_PROACTIVE_OFF = 0,
+    RCACHE_PROACTIVE_NO_CPUS = 1,       /* CPUS has not come */
+    RCACHE_PROACTIVE_WAITING = 2,       /* for an attach or a command to end */
+    RCACHE_PROACTIVE_RESTING = 3,       /* until the next step */
+    RCACHE_PROACTIVE_SHRINKING = 4,
+    RCACHE_PROACTIVE_NEAR = 5,          /* the target */
+    RCACHE_PROACTIVE_GROWING = 6,       /* more is waited for than the target */
+    RCACHE_PROACTIVE_BACK = 7,          /* what has gone came back */
+    RCACHE_PROACTIVE_HELD = 8,          /* a wait that size does not explain */
+    RCACHE_PROACTIVE_FLOOR = 9,
+    RCACHE_PROACTIVE_NO_ROOM = 10,      /* at no other host */
+    RCACHE_PROACTIVE_AT_RATE = 11,      /* shrinking, as fast as it may */
+    RCACHE_PROACTIVE_NR_STATES = 12
+};
+
+struct RcacheVmmProactive {
+    struct RcacheVmmHdr hdr;
+    uint32_t state;             /* enum RcacheProactiveState */
+    uint32_t target;            /* that holds, in millionths */
+    uint32_t stall;             /* what was waited for, in millionths */
+    uint32_t reserved;          /* 0 */
+    uint64_t limit;             /* bytes wanted here: local_max at most */
+    uint64_t floor;             /* bytes: never less than these */
+    char text[128];             /* why, for a person */
+};
+
 enum RcacheVmmEvent {
     RCACHE_EVENT_ATTACHED = 1,
     RCACHE_EVENT_WAITING = 2,   /* a fault has waited for over a second */
@@ -515,6 +559,8 @@ RCACHE_LAYOUT(RcacheVmmStats, 1888);
 RCACHE_LAYOUT(RcacheVmmCpus, 32);
 RCACHE_LAYOUT(RcacheDelay, 152);
 RCACHE_LAYOUT(RcacheVmmDelays, 1432);
+RCACHE_LAYOUT(RcacheVmmWantProactive, 32);
+RCACHE_LAYOUT(RcacheVmmProactive, 184);
 RCACHE_LAYOUT(RcacheVmmEventMsg, 296);
 RCACHE_LAYOUT(RcacheVmmBalloon, 176);
 _Static_assert(__builtin_offsetof(struct RcacheState, discard_seq) == 104 &&

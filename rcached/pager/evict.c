@@ -66,17 +66,21 @@ static uint64_t evict_may_go(const Pager *p, uint64_t now)
     return few && moving && !command_wants(p) ? 0 : may;
 }
 
-/* Pages that should go beyond those on their way. */
-static uint64_t evict_excess(const Pager *p, uint64_t now)
+/* Pages that are on their way, without those that nobody answers for. */
+static uint64_t evict_going(const Pager *p, uint64_t now)
 {
     uint64_t moving = MAX(p->table.count[RCACHE_EVICTING], 0);
     uint64_t overdue = location_overdue(p, now);
-    uint64_t going = moving > overdue ? moving - overdue : 0;
-    uint64_t here = pager_resident(p), low = limit_low_water(p);
-    uint64_t excess = here > low + going ? here - low - going : 0;
-    uint64_t command = command_wants(p);
 
-    return MAX(excess, command > going ? command - going : 0);
+    return moving > overdue ? moving - overdue : 0;
+}
+
+/* Pages that have to go, for a limit or a command. */
+static uint64_t evict_excess(const Pager *p)
+{
+    uint64_t here = pager_resident(p), low = limit_low_water(p);
+
+    return MAX(here > low ? here - low : 0, command_wants(p));
 }
 
 /* ------------------------------------------------------------------ zap */
@@ -129,8 +133,11 @@ static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
     seqsock_send(&p->vmm.sock, &msg, msg.zap.hdr.size, -1);
 }
 
-/* Let the front hand pick one batch; false if there is nothing to pick. */
-static bool zap_some(Pager *p)
+/*
+ * Let the front hand pick one batch, of @max pages at most; false if there is
+ * nothing to pick.
+ */
+static bool zap_some(Pager *p, unsigned max)
 {
     uint64_t page[ZAP_PAGES], at;
     GuestBlock *b = guest_next_block(&p->guest, p->clock.front, &at);
@@ -140,12 +147,12 @@ static bool zap_some(Pager *p)
     for (unsigned i = 0; i < ZAP_MAX && !z; i++) {
         z = p->evictor.zap[i].seq ? NULL : &p->evictor.zap[i];
     }
-    if (!z || !b) {
+    if (!z || !b || !max) {
         return false;
     }
     clock_skip_front(&p->clock, &p->table, at);
     n = clock_front(&p->clock, &p->table, b->first, b->first + b->pages, page,
-                    ZAP_PAGES);
+                    max);
     z->n = 0;
     for (unsigned i = 0; i < n; i++) {
         uint64_t word = table_load(&p->table, page[i]);
@@ -532,23 +539,60 @@ void evict_block_gone(Pager *p, uint64_t first, uint64_t end)
     }
 }
 
+/* Zapped pages that a guest which is shrunk keeps between the hands. */
+static uint64_t owed_ahead(const Pager *p)
+{
+    return MAX(zap_target(p), (uint64_t)(3 * p->proactive.senpai.step));
+}
+
+/*
+ * What is owed though nothing asks for room: no page goes that has not been let
+ * alone for a while, and no more are sampled than the guest is to feel (P8).
+ * The front hand stays within half a turn, or a page's credit would be used up
+ * by looks that come right after one another.
+ */
+static bool evict_owed(Pager *p, uint64_t excess)
+{
+    uint64_t *sample = &p->proactive.senpai.sample;
+    uint64_t zapping = p->table.count[RCACHE_ZAPPING], zapped;
+    bool more = false;
+
+    if (excess >= RCACHE_BATCH_PAGES &&
+        proactive_may_sweep(&p->proactive, &p->clock)) {
+        more = batch_some(p, RCACHE_BATCH_PAGES);
+    }
+    if (*sample && zap_ahead(p) < owed_ahead(p) &&
+        p->clock.between < p->table.nr / 2) {
+        more |= zap_some(p, MIN(*sample, ZAP_PAGES));
+        zapped = p->table.count[RCACHE_ZAPPING] - zapping;
+        *sample -= MIN(*sample, zapped);
+    }
+    return more;
+}
+
 bool evict_work(Pager *p, uint64_t now)
 {
-    uint64_t may = evict_may_go(p, now);
-    uint64_t excess = MIN(evict_excess(p, now), may);
+    uint64_t may = evict_may_go(p, now), going = evict_going(p, now);
+    uint64_t presses = evict_excess(p);
+    uint64_t owed = proactive_owed(&p->proactive, p->report.counts);
+    uint64_t excess = MIN(presses > going ? presses - going : 0, may);
     bool urgent = may < RCACHE_BATCH_PAGES ||
                   room_queue_len(&p->faults.room) || command_wants(p);
     bool more = false;
 
     /* With nowhere to send pages to, sampling them would only cost faults. */
-    if (!excess || !location_has_room(p)) {
+    if ((!excess && !p->proactive.senpai.sample && !owed) ||
+        !location_has_room(p)) {
         return false;
+    }
+    if (!excess) {
+        return evict_owed(p, MIN(owed > going ? owed - going : 0, may));
     }
     if (excess >= RCACHE_BATCH_PAGES || urgent) {
         more = batch_some(p, MIN(excess, RCACHE_BATCH_PAGES));
     }
     if (zap_ahead(p) < zap_target(p)) {
-        more |= zap_some(p);
+        more |= zap_some(p, ZAP_PAGES);
     }
     return more;
 }

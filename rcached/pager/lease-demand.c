@@ -363,7 +363,8 @@ void lease_demand_tick(Pager *p, uint64_t now)
     DemandInput in = {
         .limit = most_pages(p, now), .used = used_pages(p),
         .excess = p->locations.copies *
-                  MAX(here > low ? here - low : 0, command_wants(p)),
+                  MAX(MAX(here > low ? here - low : 0, command_wants(p)),
+                      p->proactive.senpai.owed),
         .pending = lease_is_coming(p),
     };
     DemandOutput out;

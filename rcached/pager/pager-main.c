@@ -66,6 +66,8 @@ typedef struct PagerArgs {
     /* Of a VM that has ended, and then no .vmm_fd and no .link. */
     int state_fd;
     char *vm, *incarnation, *name;
+    gboolean proactive;
+    int stall_target, proactive_ms, proactive_kib, proactive_min;
     PagerConfig config;
 } PagerArgs;
 
@@ -98,6 +100,53 @@ static void add_vm_options(GOptionContext *context, PagerArgs *args)
     };
 
     g_option_context_add_main_entries(context, options, NULL);
+}
+
+static void add_proactive_options(GOptionContext *context, PagerArgs *args)
+{
+    const PagerConfig *config = &args->config;
+    const GOptionEntry options[] = {
+        { "proactive", 0, 0, G_OPTION_ARG_NONE, &args->proactive,
+          "shrink the VM below its local-max, if it does not say", NULL },
+        { "stall-target", 0, 0, G_OPTION_ARG_INT, &args->stall_target,
+          "what may be waited for then, of the vCPUs' time", "MILLIONTHS" },
+        { "proactive-ms", 0, 0, G_OPTION_ARG_INT, &args->proactive_ms,
+          "between two steps", "N" },
+        { "proactive-kib", 0, 0, G_OPTION_ARG_INT, &args->proactive_kib,
+          "KiB a second that may move for it; 0: no limit", "N" },
+        { "proactive-min", 0, 0, G_OPTION_ARG_INT, &args->proactive_min,
+          "what stays, of local-max", "HUNDREDTHS" },
+        { 0 }
+    };
+
+    args->proactive = config->proactive;
+    args->stall_target = config->stall_target;
+    args->proactive_ms = config->proactive_ms;
+    args->proactive_kib = config->proactive_kib;
+    args->proactive_min = config->proactive_min;
+    g_option_context_add_main_entries(context, options, NULL);
+}
+
+static bool take_proactive_options(PagerArgs *args)
+{
+    PagerConfig *config = &args->config;
+
+    config->proactive = args->proactive;
+    config->stall_target = args->stall_target;
+    config->proactive_ms = args->proactive_ms;
+    config->proactive_kib = args->proactive_kib;
+    config->proactive_min = args->proactive_min;
+    return args->stall_target > 0 && args->proactive_ms > 0 &&
+           args->proactive_kib >= 0 && args->proactive_min >= 0 &&
+           args->proactive_min <= 10000;
+}
+
+static bool args_complain(const GError *error)
+{
+    g_printerr("rcached --pager: %s\n", error ? error->message :
+               "--host is needed, and --vmm-fd with --link, or --state-fd "
+               "with --vm, --incarnation and --name");
+    return false;
 }
 
 static bool args_parse(PagerArgs *args, int argc, char **argv)
@@ -144,14 +193,12 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
 
     g_option_context_add_main_entries(context, options, NULL);
     add_vm_options(context, args);
+    add_proactive_options(context, args);
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
         !args->host || !(args_name_vmm(args) || args_name_vm(args)) ||
         poll_us < 0 || keep_ms <= 0 || window_ms <= 0 || moves < 0 ||
         repair_kib < 0 || give_up_ms <= 0) {
-        g_printerr("rcached --pager: %s\n", error ? error->message :
-                   "--host is needed, and --vmm-fd with --link, or --state-fd "
-                   "with --vm, --incarnation and --name");
-        return false;
+        return args_complain(error);
     }
     args->config = (PagerConfig) {
         .poll_us = poll_us, .keep_unused_ms = keep_ms,
@@ -159,7 +206,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
         .repair_kib = repair_kib, .give_up_ms = give_up_ms,
         .plain = plain,
     };
-    return true;
+    return take_proactive_options(args) || args_complain(NULL);
 }
 
 /* What the VM had is given back, and nothing else. */
@@ -207,6 +254,7 @@ static int pager_live(PagerArgs *args)
     p->health.moves_per_minute = args->config.moves_per_minute;
     p->copies.rate = args->config.repair_kib * UINT64_C(1024);
     p->copies.give_up_ns = args->config.give_up_ms * NS_PER_MS;
+    proactive_init(&p->proactive, &args->config);
     while (!p->done) {
         pager_turn(p);
     }

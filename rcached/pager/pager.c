@@ -87,6 +87,7 @@ static void tick_done(RingOp *op, int res, bool more)
     own_disk_tick(p, now);
     command_tick(p, now);
     limit_tick(p);
+    proactive_tick(p, now);
     delays_tick(&p->delays, now);
     uplink_tick(p, now);
     if (report_tick(p, now)) {
@@ -210,6 +211,7 @@ Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     readahead_init(&p->ahead);
     page_errors_init(&p->errors);
     evictor_init(&p->evictor);
+    proactive_init(&p->proactive, &PAGER_CONFIG_DEFAULT);
     if (vmm_fd >= 0) {
         seqsock_start(&p->vmm.sock, vmm_fd);
     }

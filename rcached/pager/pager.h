@@ -10,7 +10,7 @@
  * This header is the top object: each part keeps its state in a struct of its
  * own, declared in its own header, which says who else may touch it.  The pure
  * parts (page, table, clock, slots, seal, room-queue, fetch-queue, page-errors,
- * demand, judge, avoid, readahead, stalls, delays) and the plumbing
+ * demand, judge, avoid, readahead, stalls, delays, senpai) and the plumbing
  * (guest-memory, uffd, remote, seqsock) do not see this header.
  *
  * Invariants
@@ -51,6 +51,7 @@
 #include "rcached/pager/own-disk.h"
 #include "rcached/pager/page-errors.h"
 #include "rcached/pager/pager-loop.h"
+#include "rcached/pager/proactive.h"
 #include "rcached/pager/probe.h"
 #include "rcached/pager/provider-health.h"
 #include "rcached/pager/provider-messages.h"
@@ -100,6 +101,7 @@ struct Pager {
     Uplink uplink;
     RemoteSelf self;
     Limits limits;
+    Proactive proactive;
     Commands command;
     Report report;
     Farewell farewell;

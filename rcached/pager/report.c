@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/proactive-text.h"
 #include "rcached/pager/copies-count.h"
 #include "rcached/pager/pager.h"
 
@@ -223,15 +224,41 @@ void report_delays(Pager *p, struct RcacheVmmDelays *delays, uint64_t now)
     delays_fill(&p->delays, now, delays);
 }
 
-/* Once a second is enough, for they are of a minute. */
-static void delays_tell(Pager *p, uint64_t now)
+void report_proactive(const Pager *p, struct RcacheVmmProactive *out)
+{
+    const Senpai *s = &p->proactive.senpai;
+    const SenpaiConfig *c = &p->proactive.config;
+
+    *out = (struct RcacheVmmProactive) {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_PROACTIVE,
+                 .size = sizeof(*out) },
+        .state = s->state == RCACHE_PROACTIVE_SHRINKING && s->slowed
+                     ? RCACHE_PROACTIVE_AT_RATE : s->state,
+        .target = c->target, .stall = s->stall,
+        .limit = s->limit * RCACHE_PAGE_SIZE,
+        .floor = c->floor * RCACHE_PAGE_SIZE,
+    };
+    proactive_text(out->state, out->stall, out->target, out->text,
+                   sizeof(out->text));
+}
+
+/* Once a second is enough: the delays are of a minute, the rest is slow. */
+static void slow_figures_tell(Pager *p, uint64_t now)
 {
     struct RcacheVmmDelays delays;
+    struct RcacheVmmProactive proactive;
 
-    if (p->vmm.features & RCACHE_VMM_F_DELAYS && now >= p->report.delays_at) {
-        p->report.delays_at = now + NS_PER_SEC;
+    if (now < p->report.delays_at) {
+        return;
+    }
+    p->report.delays_at = now + NS_PER_SEC;
+    if (p->vmm.features & RCACHE_VMM_F_DELAYS) {
         report_delays(p, &delays, now);
         seqsock_send(&p->vmm.sock, &delays, sizeof(delays), -1);
+    }
+    if (p->vmm.features & RCACHE_VMM_F_PROACTIVE) {
+        report_proactive(p, &proactive);
+        seqsock_send(&p->vmm.sock, &proactive, sizeof(proactive), -1);
     }
 }
 
@@ -267,7 +294,7 @@ bool report_tick(Pager *p, uint64_t now)
         stats.hdr.size = RCACHE_STATS_SIZE_1;
     }
     seqsock_send(&p->vmm.sock, &stats, stats.hdr.size, -1);
-    delays_tell(p, now);
+    slow_figures_tell(p, now);
     report_waiting(p, &stats);
     return true;
 }

@@ -24,7 +24,7 @@ typedef struct Pager Pager;
  * @read_ahead_used: of these, by whole windows, those that it came to
  * @read_ahead_wasted: and those that it did not come to
  * @stats_at: ns, send figures to the VMM
- * @delays_at: ns, send it what its guest waits for
+ * @delays_at: ns, send it what its guest waits for, and how it is shrunk
  * @waiting: an event said that a fault has waited long
  */
 typedef struct Report {
@@ -44,6 +44,9 @@ void report_stats(Pager *p, struct RcacheVmmStats *stats, uint64_t now);
 
 /** report_delays() - what the guest waits for, as it is now */
 void report_delays(Pager *p, struct RcacheVmmDelays *delays, uint64_t now);
+
+/** report_proactive() - how far the guest is shrunk, and why no further */
+void report_proactive(const Pager *p, struct RcacheVmmProactive *out);
 
 /** report_tick() - send figures to the VMM if it is time; true: it was */
 bool report_tick(Pager *p, uint64_t now);

@@ -3,7 +3,8 @@
  * takeover: RAM comes under management, and what the VMM discards.
  *
  * A VM without memory pressure pays nothing: its RAM stays UNMANAGED, outside
- * the userfaultfd, until its memfds take up about 80 % of local_max.  Then
+ * the userfaultfd, until its memfds take up about 80 % of local_max, unless it
+ * is to be shrunk in any case (proactive.h).  Then
  * each block is made ready by the VMM (no huge pages), registered as a whole,
  * and taken over from its start, piece by piece: UNMANAGED to UNTOUCHED → ask
  * the memfd → HOT where there is data.  In any other order a page is lost to a
@@ -68,16 +69,19 @@ void takeover_tick(Pager *p, uint64_t now)
 {
     uint64_t limit = p->limits.local_max * RCACHE_PAGE_SIZE / 100 *
                      START_PERCENT;
+    bool begin;
 
     if (p->takeover.managed) {
         return;
     }
     takeover_look(p);
-    if (!p->takeover.managing && limit_is_all(p)) {
+    begin = p->takeover.managing ||
+            proactive_works(&p->proactive, p->delays.vcpus);
+    if (!begin && limit_is_all(p)) {
         p->takeover.look_at = now + 100 * NS_PER_MS;
         return;
     }
-    if (!p->takeover.managing && p->takeover.block_bytes < limit) {
+    if (!begin && p->takeover.block_bytes < limit) {
         uint64_t wait = (limit - p->takeover.block_bytes) * 1000 /
                         GROWTH_PER_SEC;
 

@@ -151,6 +151,19 @@ static enum LinkAttached attached(const Pager *p)
            : p->done ? LINK_APART : LINK_ATTACHED;
 }
 
+/* What the VMM is told once a second, too, to @at; its size. */
+static size_t put_messages(Pager *p, char *at, uint64_t now)
+{
+    struct RcacheVmmDelays delays;
+    struct RcacheVmmProactive proactive;
+
+    report_delays(p, &delays, now);
+    report_proactive(p, &proactive);
+    memcpy(at, &delays, sizeof(delays));
+    memcpy(at + sizeof(delays), &proactive, sizeof(proactive));
+    return sizeof(delays) + sizeof(proactive);
+}
+
 static void uplink_stats(Pager *p, uint64_t now)
 {
     struct {
@@ -158,12 +171,12 @@ static void uplink_stats(Pager *p, uint64_t now)
         struct LinkHeld held[LINK_HELD_MAX];
         struct LinkAhead ahead;         /* room for these, behind the last */
         struct RcacheVmmDelays delays;
+        struct RcacheVmmProactive proactive;
     } msg = { 0 };
     struct LinkAhead ahead = {
         p->report.read_ahead, p->report.read_ahead_used,
         p->report.read_ahead_wasted,
     };
-    struct RcacheVmmDelays delays;
     const Lease *l;
     char *more;
     CopiesCount count = { 0 };
@@ -189,9 +202,7 @@ static void uplink_stats(Pager *p, uint64_t now)
     more = (char *)msg.held + n * sizeof(msg.held[0]);
     memcpy(more, &ahead, sizeof(ahead));
     if (!farewell_leaves(&p->farewell)) {
-        report_delays(p, &delays, now);
-        memcpy(more + sizeof(ahead), &delays, sizeof(delays));
-        msg.head.hdr.size += sizeof(delays);
+        msg.head.hdr.size += put_messages(p, more + sizeof(ahead), now);
     }
     msg.head.attached = attached(p);
     msg.head.nr_held = n;

@@ -57,7 +57,8 @@ static void vmm_hello(Pager *p, const struct RcacheVmmHello *msg)
                                      RCACHE_VMM_F_COMMANDS |
                                      RCACHE_VMM_F_COPIES |
                                      RCACHE_VMM_F_SEAL |
-                                     RCACHE_VMM_F_DELAYS),
+                                     RCACHE_VMM_F_DELAYS |
+                                     RCACHE_VMM_F_PROACTIVE),
     };
 
     if (p->self.incarnation) {
@@ -264,6 +265,9 @@ static void vmm_dispatch(Pager *p, const struct RcacheVmmHdr *hdr, int *fds,
     case RCACHE_VMM_CPUS:
         p->delays.vcpus = cpus->vcpus;
         break;
+    case RCACHE_VMM_WANT_PROACTIVE:
+        proactive_want(p, (const void *)hdr);
+        break;
     case RCACHE_VMM_BLOCK_DEL:
         vmm_block_del(p, *(const struct RcacheVmmBlockDel *)hdr);
         break;
@@ -302,6 +306,7 @@ static size_t vmm_min_size(uint16_t type)
         [RCACHE_VMM_BALLOON] = sizeof(struct RcacheVmmBalloon),
         [RCACHE_VMM_BYE] = sizeof(struct RcacheVmmStart),
         [RCACHE_VMM_CPUS] = sizeof(struct RcacheVmmCpus),
+        [RCACHE_VMM_WANT_PROACTIVE] = sizeof(struct RcacheVmmWantProactive),
     };
 
     return type < RCACHE_VMM_NR_TYPES ? size[type] : 0;
@@ -318,6 +323,7 @@ static bool vmm_in_order(const Pager *p, uint16_t type)
     case RCACHE_VMM_BYE:
     case RCACHE_VMM_BALLOON:
     case RCACHE_VMM_CPUS:
+    case RCACHE_VMM_WANT_PROACTIVE:
         return true;
     default:
         return p->attached;

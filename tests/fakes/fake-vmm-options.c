@@ -53,6 +53,21 @@ static unsigned bits_of(const char *text, const void *table, size_t n,
     return bits;
 }
 
+static void add_figures_options(GOptionContext *context, CommandLine *c)
+{
+    const GOptionEntry entries[] = {
+        { "old", 0, 0, G_OPTION_ARG_NONE, &c->old,
+          "it does not say whose faults are, nor how many vCPUs it has", NULL },
+        { "proactive", 0, 0, G_OPTION_ARG_NONE, &c->proactive,
+          "it is to be shrunk below local-max", NULL },
+        { "stall-target", 0, 0, G_OPTION_ARG_INT, &c->stall_target,
+          "for --proactive, of its vCPUs' time", "MILLIONTHS" },
+        { 0 }
+    };
+
+    g_option_context_add_main_entries(context, entries, NULL);
+}
+
 bool command_line_parse(CommandLine *c, int argc, char **argv)
 {
     const GOptionEntry entries[] = {
@@ -77,7 +92,7 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
           "have what stats prints in it, ten times a second", "FILE" },
         { "until-evicted", 0, 0, G_OPTION_ARG_INT, &c->until, "", "N" },
         { "pattern", 0, 0, G_OPTION_ARG_STRING, &c->pattern,
-          "uniform, sweep, or scan: in order, each thread a part", "P" },
+          "uniform, sweep, set (the hot one), scan (each thread a part)", "P" },
         { "stride", 0, 0, G_OPTION_ARG_INT, &c->stride, "of scan (1)", "N" },
         { "hot", 0, 0, G_OPTION_ARG_INT, &c->hot, "hot set", "MIB" },
         { "write-percent", 0, 0, G_OPTION_ARG_INT, &c->write_percent, "",
@@ -92,8 +107,6 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
         { "intruder", 0, 0, G_OPTION_ARG_NONE, &c->intruder, "", NULL },
         { "no-seal", 0, 0, G_OPTION_ARG_NONE, &c->no_seal,
           "pages are not encrypted", NULL },
-        { "old", 0, 0, G_OPTION_ARG_NONE, &c->old,
-          "it does not say whose faults are, nor how many vCPUs it has", NULL },
         { "at-once", 0, 0, G_OPTION_ARG_NONE, &c->at_once,
           "no page is answered here between two pagers", NULL },
         { "break", 0, 0, G_OPTION_ARG_STRING, &c->breaks,
@@ -106,6 +119,7 @@ bool command_line_parse(CommandLine *c, int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     g_option_context_add_main_entries(context, entries, NULL);
+    add_figures_options(context, c);
     if (!g_option_context_parse(context, &argc, &argv, &error)) {
         fprintf(stderr, "fake-vmm: %s\n", error->message);
         return false;
@@ -151,6 +165,9 @@ bool config_fill(VmmConfig *v, const CommandLine *c)
         .until_evicted = c->until, .at_once = c->at_once,
         .seal = !c->no_seal, .old = c->old,
         .sweep = c->pattern && !strcmp(c->pattern, "sweep"),
+        .set = c->pattern && !strcmp(c->pattern, "set"),
+        .proactive = c->proactive ? RCACHE_PROACTIVE_YES : 0,
+        .stall_target = c->stall_target,
         .scan = c->pattern && !strcmp(c->pattern, "scan")
                     ? MAX(c->stride, 1) : 0,
         .rules_off = bits_of(c->breaks, rules, G_N_ELEMENTS(rules), &bad),

@@ -13,7 +13,8 @@ typedef struct CommandLine {
     int mem, maxmem, blocks, local_max, size, hot, threads, copies;
     int seconds, most_seconds, until, write_percent, zero_percent;
     int discard_permille, zap_delay_us, linger_ms, vm, stride;
-    gboolean dma, intruder, plug_later, at_once, no_seal, old;
+    int stall_target;
+    gboolean dma, intruder, plug_later, at_once, no_seal, old, proactive;
 } CommandLine;
 
 /** command_line_parse() - false: it is wrong, and stderr may say why */

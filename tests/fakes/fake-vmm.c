@@ -8,7 +8,8 @@
  *   evict BYTES | evict-to BYTES | resize SIZE LOCAL_MAX |
  *   cancel-at BYTES | stats | least | hold | stop | go | discard-all |
  *   discard-half | attach-table | kill-ready N MOST_US | evict-early BYTES |
- *   plug | unplug | scribble MS SEED | crowd N | forgive | states | quit
+ *   plug | unplug | scribble MS SEED | crowd N | forgive | states | set MIB |
+ *   proactive on|off|auto | quit
  * each answered with one JSON object on a line.  hold waits until the guest
  * stands still; stop does not, and a guest that waits for a page stands still
  * when it has come.  cancel-at makes the next
@@ -20,7 +21,8 @@
  * again.  crowd has so many more threads of the guest begin.  forgive has the
  * guest do without the pages that are lost by now.  states looks at the words
  * themselves: how many pages are in each state, and how many are in one that
- * something is under way in, or have a slot and are not away.
+ * something is under way in, or have a slot and are not away.  set has the
+ * guest of --pattern=set go on with the first so many MiB of its memory.
  * Exit status: 0 all pages were right, 1 not, 2 usage, 3 refused by rcached.
  */
 #include <fcntl.h>
@@ -54,48 +56,9 @@ typedef struct Run {
     bool quit;
 } Run;
 
-/* One line, to be freed. */
-static char *stats_text(Vmm *v)
-{
-    struct RcacheVmmDelays d;
-    struct RcacheVmmStats s;
-
-    pthread_mutex_lock(&v->lock);
-    s = v->stats;
-    d = v->delays;
-    pthread_mutex_unlock(&v->lock);
-    return g_strdup_printf(
-           "{\"guest\": %lu, \"unmanaged\": %lu, \"untouched\": %lu, "
-           "\"hot\": %lu, \"zapped\": %lu, \"cached\": %lu, "
-           "\"remote\": %lu, \"zero\": %lu, "
-           "\"lost\": %lu, \"resident\": %lu, \"local_max\": %lu, "
-           "\"memfd\": %lu, \"faults_remote\": %lu, \"faults_zero\": %lu, "
-           "\"faults_minor\": %lu, \"evicted_pages\": %lu, "
-           "\"zero_evicted_pages\": %lu, \"checksum_errors\": %lu, "
-           "\"intruders\": %lu, \"p50_ns\": %lu, \"p99_ns\": %lu, "
-           "\"waiting_pages\": %lu, \"oldest_wait_ns\": %lu, "
-           "\"waiting_for\": \"%s\", \"pager_rss\": %lu, \"visits\": %lu, "
-           "\"attaches\": %u, \"attached\": %d, \"zap_seq\": %lu, "
-           "\"fetched_pages\": %lu, \"reconciled\": %d, "
-           "\"copies\": %u, \"one_copy\": %lu, \"copying\": %lu, "
-           "\"mismatches\": %lu, \"longest_ns\": %lu, "
-           "\"hopeless\": %u, \"vcpus\": %u, \"waited_ns\": %lu, "
-           "\"whole_ns\": %lu}\n",
-           s.guest, s.unmanaged, s.untouched, s.hot, s.zapped, s.cached,
-           s.remote, s.zero, s.lost, s.resident, s.local_max, vmm_resident(v),
-           s.faults_remote, s.faults_zero, s.faults_minor, s.evicted_pages,
-           s.zero_evicted_pages, s.checksum_errors, s.intruders, s.fault_p50,
-           s.fault_p99, s.waiting_pages, s.oldest_wait, s.waiting_for,
-           s.pager_rss, (uint64_t)v->visits, (unsigned)v->attaches,
-           (int)v->attached, v->state->zap_seq, s.fetched_pages,
-           s.hdr.flags & RCACHE_STATS_RECONCILED, s.copies, s.one_copy,
-           s.copying, (uint64_t)v->mismatches, (uint64_t)v->longest_ns,
-           s.hopeless, d.vcpus, d.waited, d.whole.total);
-}
-
 static void print_stats(Vmm *v)
 {
-    g_autofree char *text = stats_text(v);
+    g_autofree char *text = vmm_figures_text(v);
 
     printf("%s", text);
 }
@@ -109,7 +72,7 @@ static void run_write_figures(const Run *run)
     g_autofree char *text = NULL;
 
     if (run->figures) {
-        text = stats_text(run->vmm);
+        text = vmm_figures_text(run->vmm);
         g_file_set_contents_full(run->figures, text, -1,
                                  G_FILE_SET_CONTENTS_NONE, 0600, NULL);
     }
@@ -308,6 +271,21 @@ static void run_say(Vmm *v, const char *hex)
     print_stats(v);
 }
 
+static void run_proactive(Vmm *v, const char *what)
+{
+    struct RcacheVmmWantProactive msg = {
+        .hdr = { .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_WANT_PROACTIVE,
+                 .size = sizeof(msg) },
+        .proactive = !strcmp(what, "on") ? RCACHE_PROACTIVE_YES
+                     : !strcmp(what, "off") ? RCACHE_PROACTIVE_NO
+                                            : RCACHE_PROACTIVE_AS_CONFIGURED,
+        .target = v->config.stall_target,
+    };
+
+    vmm_say(v, &msg, sizeof(msg));
+    print_stats(v);
+}
+
 static void run_crowd(Run *run, unsigned long more)
 {
     VmmConfig *config = &run->vmm->config;
@@ -322,6 +300,8 @@ static void run_crowd(Run *run, unsigned long more)
 /* What the guest is to do; false: it is something else. */
 static bool run_guest(Vmm *v, const char *line)
 {
+    unsigned long mib;
+
     if (!strcmp(line, "hold")) {
         vmm_guest_hold(v);
         print_stats(v);
@@ -330,6 +310,9 @@ static bool run_guest(Vmm *v, const char *line)
         print_stats(v);
     } else if (!strcmp(line, "go")) {
         vmm_guest_go(v);
+        print_stats(v);
+    } else if (sscanf(line, "set %lu", &mib) == 1) {
+        v->set = mib * MIB / RCACHE_PAGE_SIZE;
         print_stats(v);
     } else if (!strcmp(line, "discard-all")) {
         printf("{\"pages\": %lu}\n", vmm_discard_each(v, 1));
@@ -372,6 +355,8 @@ static void run_command(Run *run, const char *line)
     } else if (!strcmp(line, "plug")) {
         vmm_plug(run->vmm);
         print_stats(run->vmm);
+    } else if (g_str_has_prefix(line, "proactive ")) {
+        run_proactive(run->vmm, line + strlen("proactive "));
     } else if (sscanf(line, "cancel-at %lu", &a) == 1) {
         run->vmm->cancel_at = a;
         printf("{\"status\": 0}\n");
@@ -509,6 +494,7 @@ static int run_all(Run *run)
     uint64_t wrong;
 
     v->cancel_at = UINT64_MAX;
+    v->set = v->config.hot;
     pthread_create(&v->service, NULL, vmm_service, v);
     for (int i = 0; i < 200 && !v->attached && !v->refused[0]; i++) {
         usleep(50000);

@@ -21,6 +21,8 @@
 #define DMA_HOLD_MS             800
 #define VERIFIERS               8
 #define VERIFY_STEP             64
+#define SET_VISITS              64
+#define SET_REST_US             2000
 
 static uint64_t next_random(uint64_t *x)
 {
@@ -157,6 +159,21 @@ static bool sweep_skips(Vmm *v, uint64_t page, uint64_t random)
 }
 
 /*
+ * All of memory once, then pages of the set, which may grow and shrink; with a
+ * rest after some, so that what is waited for is not all that the guest does.
+ */
+static uint64_t set_page(Vmm *v, uint64_t random, uint64_t i)
+{
+    if (v->sweep_at < v->config.pages) {
+        return v->sweep_at++ % v->config.pages;
+    }
+    if (i % SET_VISITS == 0) {
+        usleep(SET_REST_US);
+    }
+    return random % MAX(v->set, 1);
+}
+
+/*
  * Page @i of a thread that goes through its own part again and again: by the
  * stride, and then by the pages between.
  */
@@ -186,6 +203,8 @@ void *vmm_guest_thread(void *opaque)
             if (sweep_skips(v, page, r)) {
                 continue;
             }
+        } else if (v->config.set) {
+            page = set_page(v, r >> 8, at++);
         } else if (v->config.hot && r % 16) {
             page = (r >> 8) % v->config.hot;
         } else {

@@ -118,7 +118,8 @@ static bool send_hello(Service *s)
     size_t len = sizeof(msg.hello);
 
     msg.hello.features |= RCACHE_VMM_F_COMMANDS | RCACHE_VMM_F_COPIES |
-                          (c->old ? 0 : RCACHE_VMM_F_DELAYS);
+                          (c->old ? 0 : RCACHE_VMM_F_DELAYS) |
+                          (c->proactive ? RCACHE_VMM_F_PROACTIVE : 0);
     if (!(c->bad & VMM_BAD_KEYLESS)) {
         msg.hello.features |= RCACHE_VMM_F_SEAL;
     }
@@ -225,6 +226,10 @@ static bool send_memory(Service *s)
         .hdr = header(RCACHE_VMM_CPUS, sizeof(cpus)),
         .vcpus = v->config.threads,
     };
+    struct RcacheVmmWantProactive proactive = {
+        .hdr = header(RCACHE_VMM_WANT_PROACTIVE, sizeof(proactive)),
+        .proactive = v->config.proactive, .target = v->config.stall_target,
+    };
     int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     int fds[RCACHE_VMM_FDS_MAX] = {
         v->uffd, v->state_fd, pagemap,
@@ -239,7 +244,9 @@ static bool send_memory(Service *s)
         move_tables(s);
     }
     good = good && send_message(s, &start, sizeof(start), NULL, 0) &&
-           (v->config.old || send_message(s, &cpus, sizeof(cpus), NULL, 0));
+           (v->config.old || send_message(s, &cpus, sizeof(cpus), NULL, 0)) &&
+           (!v->config.proactive ||
+            send_message(s, &proactive, sizeof(proactive), NULL, 0));
     close(pagemap);
     if (v->config.rules_off & VMM_BREAK_UFFD && v->uffd >= 0) {
         close(v->uffd);
@@ -368,15 +375,9 @@ static void do_message(Service *s, const struct RcacheVmmHdr *hdr)
         do_manage(s, *(const struct RcacheVmmManage *)hdr);
         break;
     case RCACHE_VMM_STATS:
-        pthread_mutex_lock(&v->lock);
-        v->stats = *(const struct RcacheVmmStats *)hdr;
-        v->have_stats = true;
-        pthread_mutex_unlock(&v->lock);
-        break;
     case RCACHE_VMM_DELAYS:
-        pthread_mutex_lock(&v->lock);
-        v->delays = *(const struct RcacheVmmDelays *)hdr;
-        pthread_mutex_unlock(&v->lock);
+    case RCACHE_VMM_PROACTIVE:
+        vmm_figures_take(v, hdr);
         break;
     case RCACHE_VMM_BLOCK_DEL_ACK:
         s->blocks_sent = v->nr_blocks - 1;

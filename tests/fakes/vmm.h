@@ -5,6 +5,7 @@
  *
  *     vmm-memory.c   guest RAM, the state memfd, the userfaultfd, discards
  *     vmm-service.c  the protocol: set-up, zaps
+ *     vmm-figures.c  what the pager tells
  *     vmm-alone.c    answers while there is no pager
  *     vmm-guest.c    the threads, DMA, an intruder
  *     vmm-attach.c   a table as a killed pager may have left it
@@ -77,6 +78,11 @@ typedef struct VmmConfig {
                                         /* and by this stride; 0: does not */
     unsigned until_evicted;             /* times; 0: does not matter */
     uint64_t hot;                       /* pages; 0: no hot set */
+    bool set;                           /* all once, then the hot set alone, at
+                                         * a pace that leaves time */
+    uint32_t proactive;                 /* enum RcacheProactive; 0: does not
+                                         * know of it */
+    uint32_t stall_target;              /* millionths; 0: rcached's */
     unsigned zap_delay_us;              /* the zapper is slow, at random */
     bool at_once;                       /* connect at once, as QEMU does */
     bool seal;                          /* pages are encrypted */
@@ -127,6 +133,7 @@ typedef struct Vmm {
     pthread_cond_t changed;
     struct RcacheVmmStats stats;
     struct RcacheVmmDelays delays;
+    struct RcacheVmmProactive proactive;
     bool have_stats;
     struct RcacheVmmResult result;
     bool have_result;
@@ -151,6 +158,7 @@ typedef struct Vmm {
     _Atomic uint64_t intrusions;
     _Atomic uint64_t longest_ns;
     _Atomic uint64_t sweep_at;
+    _Atomic uint64_t set;               /* pages of the set, as it is now */
 
     /* pages of vmm_attach_prepare(), plus one; 0: none */
     uint64_t attach_page[VMM_ATTACH_ROWS * VMM_ATTACH_EACH];
@@ -245,6 +253,14 @@ void vmm_say(Vmm *vmm, const void *bytes, size_t len);
  * not UINT64_MAX.
  */
 bool vmm_request(Vmm *vmm, struct RcacheVmmHdr *msg, unsigned seconds);
+
+/* ---- vmm-figures.c ---- */
+
+/** vmm_figures_take() - keep STATS, DELAYS or PROACTIVE */
+void vmm_figures_take(Vmm *vmm, const struct RcacheVmmHdr *hdr);
+
+/** vmm_figures_text() - all of them as a line of JSON, new */
+char *vmm_figures_text(Vmm *vmm);
 
 /* ---- vmm-alone.c ---- */
 

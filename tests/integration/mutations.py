@@ -66,6 +66,90 @@ NEEDS_NOTHING = {test: why for names, why in (
 # where either of two steps is enough.  Those that begin with "crash-"
 # take out what a pager does about what the one before it has left half-way.
 MUTATIONS = {
+    # P1 to P9: proactive mode.
+    "p1-steps-of-any-size": (
+        "rcached/pager/senpai.c", "#define STEP_PART       100",
+        "#define STEP_PART       5", "unit-senpai"),
+    "p1-steps-up-to-the-target": (
+        "rcached/pager/senpai.c", "s->pace * (1 - share);", "s->pace;",
+        "unit-senpai"),
+    "p1-the-first-step-is-a-large-one": (
+        "rcached/pager/senpai.c", "#define PACE_FIRST      (1.0 / 16)",
+        "#define PACE_FIRST      1.0", "unit-senpai"),
+    "p2-the-next-portion-at-once": (
+        "rcached/pager/senpai.c",
+        "n >= SENPAI_PORTION && s->owed < SENPAI_PORTION",
+        "n >= SENPAI_PORTION", "unit-senpai"),
+    "p3-too-much-is-for-the-interval-s-end": (
+        "rcached/pager/senpai.c",
+        "} else if (senpai_stalled(s, in) > senpai_budget(c, in)) {",
+        "} else if (now - s->begun >= c->interval &&\n"
+        "               senpai_stalled(s, in) > senpai_budget(c, in)) {",
+        "unit-senpai"),
+    "p3-mistakes-are-made-again-at-once": (
+        "rcached/pager/senpai.c",
+        "    s->rest = MIN(1u << MIN(s->mistakes, 8), SENPAI_REST_MAX);\n",
+        "    s->rest = 0;\n", "unit-senpai"),
+    "p3-what-is-waited-for-is-of-no-account": (
+        "rcached/pager/proactive.c",
+        "        .waited = p->delays.stalls.ended_short,\n", "",
+        "shrunk_to_what_it_uses"),
+    "p4-the-network-has-no-end": (
+        "rcached/pager/senpai.c", "        n = MIN(n, MAX(s->credit, 0));\n",
+        "", "unit-senpai"),
+    "p5-what-comes-back-goes-again": (
+        "rcached/pager/senpai.c", "    if (stepped && senpai_comes_back(s)) {",
+        "    if (false && senpai_comes_back(s)) {", "unit-senpai"),
+    "p6-long-waits-are-for-want-of-memory": (
+        "rcached/pager/proactive.c",
+        "        .hung = proactive_is_hung(p, now),",
+        "        .hung = proactive_is_hung(p, now) && false,",
+        "a_dead_provider_is_not_too_little_memory"),
+    "p6-a-hold-is-a-mistake": (
+        "rcached/pager/senpai.c", "        senpai_hold(s, in, now);",
+        "        senpai_grow(s, in, now);",
+        ["unit-senpai", "a_dead_provider_is_not_too_little_memory"]),
+    "p6-long-waits-are-short": (
+        "rcached/pager/stalls.c", "    if (took < STALLS_LONG_NS) {",
+        "    if (true) {", "unit-stalls"),
+    "p7-nothing-has-to-stay": (
+        "rcached/pager/proactive.c",
+        "    return MAX(share, l->ram - MIN(l->size, l->ram));",
+        "    return l->ram - MIN(l->size, l->ram);", "shrunk_as_configured"),
+    "p7-the-floor-is-stepped-over": (
+        "rcached/pager/senpai.c", "    n = MIN(s->due, above);",
+        "    n = s->due;",
+        "rcached/pager/senpai.c", "        s->owed = MIN(s->owed + n, above);",
+        "        s->owed = s->owed + n;", "unit-senpai"),
+    "p2-what-has-gone-is-owed-on": (
+        "rcached/pager/proactive.h",
+        "    return s->owed > gone ? s->owed - gone : 0;",
+        "    return s->owed;", ["unit-evict", "shrunk_as_configured"]),
+    "p8-any-number-is-sampled": (
+        "rcached/pager/senpai.c",
+        "                    (spare - MIN(spent, spare)) / SENPAI_TOUCH_NS);",
+        "                    UINT64_MAX);", "unit-senpai"),
+    "p8-pages-go-as-soon-as-they-are-sampled": (
+        "rcached/pager/evict.c",
+        "        proactive_may_sweep(&p->proactive, &p->clock)) {",
+        "        true) {", "unit-evict"),
+    "p8-the-hand-runs-round": (
+        "rcached/pager/evict.c",
+        "        p->clock.between < p->table.nr / 2) {", "        true) {",
+        "unit-evict"),
+    "p9-nobody-s-vcpus-are-one": (
+        "rcached/pager/senpai.c",
+        "    if (!c->on || !in->vcpus || !in->ready) {",
+        "    if (!c->on || !in->ready) {", "unit-senpai"),
+    "proactive-takes-no-memory-under-management": (
+        "rcached/pager/takeover.c",
+        "            proactive_works(&p->proactive, p->delays.vcpus);",
+        "            false;", ["unit-takeover", "shrunk_to_what_it_uses"]),
+    "proactive-owes-and-nothing-goes": (
+        "rcached/pager/evict.c",
+        "        return evict_owed(p, MIN(owed > going ? owed - going : 0, "
+        "may));",
+        "        return false;", ["unit-evict", "shrunk_to_what_it_uses"]),
     "delays-waits-of-threads-are-not-counted": (
         "rcached/pager/fault.c",
         "        stalls_begin(&p->delays.stalls, thread, page, now);",

@@ -42,6 +42,7 @@ import intruders
 import network
 import owndisk
 import pagers
+import proactive
 import secured
 import spill
 import stops
@@ -62,6 +63,7 @@ SCENARIOS = {**accounts.SCENARIOS, **ahead.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS, **guarded.SCENARIOS,
              **floods.SCENARIOS, **intruders.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
+             **proactive.SCENARIOS,
              **secured.SCENARIOS, **spill.SCENARIOS, **stops.SCENARIOS,
              **told.SCENARIOS, **upgrades.SCENARIOS}
 

@@ -313,6 +313,64 @@ START_TEST(leases_that_take_nothing_count_a_few_times)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- shrunk */
+
+/* Nothing presses: pages have the time to be touched before they go. */
+START_TEST(what_is_owed_goes_when_it_has_been_let_alone)
+{
+    p->limits.local_max = PAGES;
+    p->proactive.senpai.owed = 2 * RCACHE_BATCH_PAGES;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 0);
+    p->proactive.aged = ZAPPED;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 1);
+    ck_assert_uint_eq(nr_put, RCACHE_BATCH_PAGES);
+    /* It is on its way, and then has gone, and is not owed once more. */
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 2);
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 2);
+    evict_stored(p, put_number, true);
+    ck_assert_uint_eq(counts.evicted, RCACHE_BATCH_PAGES);
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 2);
+    /* A limit does not wait for that. */
+    p->proactive.aged = 0;
+    p->limits.local_max = 1024;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 3);
+}
+END_TEST
+
+START_TEST(no_more_is_sampled_than_may_be)
+{
+    struct RcacheState state = { 0 };
+
+    p->guest.state = &state;
+    p->limits.local_max = PAGES;
+    p->proactive.senpai.step = PAGES;
+    evict_work(p, now);
+    ck_assert_int_eq(p->table.count[RCACHE_ZAPPING], 0);
+    p->proactive.senpai.sample = 10;
+    evict_work(p, now);
+    ck_assert_int_eq(p->table.count[RCACHE_ZAPPING], 10);
+    ck_assert_uint_eq(p->proactive.senpai.sample, 0);
+    evict_work(p, now);
+    ck_assert_int_eq(p->table.count[RCACHE_ZAPPING], 10);
+    ck_assert_uint_eq(nr_puts, 0);
+    /* Not so fast that a page's credit is used up in no time. */
+    p->proactive.senpai.sample = PAGES;
+    for (unsigned i = 0; i < 100; i++) {
+        evict_work(p, now);
+        p->evictor.zap[0].seq = p->evictor.zap[1].seq = 0;
+    }
+    ck_assert_uint_le(p->clock.between, PAGES / 2 + ZAP_PAGES);
+    ck_assert_uint_gt(p->proactive.senpai.sample, 0);
+    p->guest.state = NULL;
+}
+END_TEST
+
 /* ------------------------------------------------------------- near size */
 
 /* Some pages are being fetched, and only a few more may be away. */
@@ -425,6 +483,8 @@ int main(void)
     tcase_add_test(tc, zero_pages_that_go_are_progress);
     tcase_add_test(tc, each_hope_counts_once);
     tcase_add_test(tc, leases_that_take_nothing_count_a_few_times);
+    tcase_add_test(tc, what_is_owed_goes_when_it_has_been_let_alone);
+    tcase_add_test(tc, no_more_is_sampled_than_may_be);
     tcase_add_test(tc, a_few_pages_wait_for_those_that_come);
     tcase_add_test(tc, a_few_pages_go_if_nothing_will_come);
     tcase_add_test(tc, a_put_that_is_overdue_has_no_part_of_size);

@@ -66,6 +66,7 @@ START_TEST(histograms)
     g_autofree char *text = text_of(
         "{\"vms\":[{\"name\":\"w\",\"uuid\":\"u\",\"host\":\"a\","
         "\"vcpus\":2,\"vcpu_wait_seconds\":1.5,\"stalled_percent\":12.5,"
+        "\"proactive_limit_bytes\":4096,\"stall_target_percent\":12.5,"
         "\"delays\":{\"le_seconds\":[1e-6,0.0002,10.0],\"whole\":"
         "{\"total_seconds\":3.0,\"counts\":[1,0,2,4]},\"phases\":["
         "{\"phase\":\"network\",\"total_seconds\":2.5,"
@@ -93,6 +94,10 @@ START_TEST(histograms)
            "host=\"a\"} 1.5");
     expect(text, "rcache_vm_stalled_ratio{vm=\"w\",uuid=\"u\",host=\"a\"} "
            "0.125");
+    expect(text, "rcache_vm_proactive_limit_bytes{vm=\"w\",uuid=\"u\","
+           "host=\"a\"} 4096");
+    expect(text, "rcache_vm_stall_target_ratio{vm=\"w\",uuid=\"u\","
+           "host=\"a\"} 0.125");
     ck_assert_ptr_null(strstr(text, "odd"));
     ck_assert_ptr_null(strstr(text, "vm=\"old\""));
 }

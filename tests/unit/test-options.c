@@ -76,6 +76,35 @@ START_TEST(defaults_are_safe)
 }
 END_TEST
 
+START_TEST(proactive_mode)
+{
+    g_autoptr(Options) o = parse(NULL, "");
+
+    ck_assert(!o->pager.proactive);
+    ck_assert_uint_eq(o->pager.stall_target, 1000);
+    ck_assert_uint_eq(o->pager.proactive_ms, 6000);
+    ck_assert_uint_eq(o->pager.proactive_kib, 64 * 1024);
+    ck_assert_uint_eq(o->pager.proactive_min, 1000);
+    options_free(g_steal_pointer(&o));
+    put("[pager]\nproactive = yes\nstall-target = 2.5%\n"
+        "proactive-interval = 300ms\nproactive-rate = 1M\n"
+        "proactive-min = 0%\n");
+    o = parse(NULL, "");
+    ck_assert(o->pager.proactive);
+    ck_assert_uint_eq(o->pager.stall_target, 25000);
+    ck_assert_uint_eq(o->pager.proactive_ms, 300);
+    ck_assert_uint_eq(o->pager.proactive_kib, 1024);
+    ck_assert_uint_eq(o->pager.proactive_min, 0);
+    /* Shares of what only a pager knows. */
+    put("[pager]\nstall-target = 0%\n");
+    expect_error("", "stall-target");
+    put("[pager]\nstall-target = 4096\n");
+    expect_error("", "stall-target");
+    put("[pager]\nproactive-min = 64M\n");
+    expect_error("", "proactive-min");
+}
+END_TEST
+
 START_TEST(the_command_line_has_the_last_word)
 {
     g_autoptr(Options) o = NULL;
@@ -221,6 +250,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, defaults_are_safe);
+    tcase_add_test(tc, proactive_mode);
     tcase_add_test(tc, the_command_line_has_the_last_word);
     tcase_add_test(tc, sizes_above_the_memory_are_all_of_it);
     tcase_add_test(tc, beyond_loopback_needs_a_word);

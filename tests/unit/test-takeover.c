@@ -146,6 +146,19 @@ START_TEST(nothing_until_it_is_needed)
 END_TEST
 
 /* All of a block has its faults come to us before its first piece is done. */
+/* Who is to be shrunk is managed from the start, if the VMM says enough. */
+START_TEST(a_vm_that_is_to_be_shrunk_needs_it_at_once)
+{
+    all_may_be_here = true;
+    p->proactive.config.on = true;
+    take_up(1);
+    ck_assert_uint_eq(nr_asked, 0);
+    p->delays.vcpus = 1;
+    take_up(1);
+    ck_assert_uint_eq(nr_asked, 1);
+}
+END_TEST
+
 START_TEST(a_block_is_registered_as_a_whole)
 {
     take_up(80);
@@ -203,6 +216,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, nothing_until_it_is_needed);
+    tcase_add_test(t, a_vm_that_is_to_be_shrunk_needs_it_at_once);
     tcase_add_test(t, a_block_is_registered_as_a_whole);
     tcase_add_loop_test(t, a_refusal_is_told_once_and_asked_again, 0, 2);
     suite_add_tcase(s, t);

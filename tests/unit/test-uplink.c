@@ -46,6 +46,11 @@ void report_delays(Pager *pager, struct RcacheVmmDelays *delays, uint64_t now)
     *delays = (struct RcacheVmmDelays) { .vcpus = 3 };
 }
 
+void report_proactive(const Pager *pager, struct RcacheVmmProactive *out)
+{
+    *out = (struct RcacheVmmProactive) { .limit = 5 };
+}
+
 void copies_count(const Pager *pager, CopiesCount *out)
 {
     memset(out, 0, sizeof(*out));
@@ -103,6 +108,7 @@ END_TEST
 /* What the guest waits for stands behind the last lease, however many. */
 START_TEST(delays_follow_the_leases)
 {
+    struct RcacheVmmProactive proactive;
     struct RcacheVmmDelays delays;
     size_t before;
 
@@ -113,9 +119,12 @@ START_TEST(delays_follow_the_leases)
     ck_assert_uint_eq(sent.stats.nr_held, LOSSES_MAX + 1);
     before = sizeof(sent.stats) + (LOSSES_MAX + 1) * sizeof(struct LinkHeld) +
              sizeof(struct LinkAhead);
-    ck_assert_uint_eq(sent_len, before + sizeof(delays));
+    ck_assert_uint_eq(sent_len, before + sizeof(delays) + sizeof(proactive));
     memcpy(&delays, sent.bytes + before, sizeof(delays));
     ck_assert_uint_eq(delays.vcpus, 3);
+    memcpy(&proactive, sent.bytes + before + sizeof(delays),
+           sizeof(proactive));
+    ck_assert_uint_eq(proactive.limit, 5);
 }
 END_TEST
 

@@ -62,6 +62,42 @@ START_TEST(delays_of_pagers_of_other_builds)
 }
 END_TEST
 
+/* Behind them come messages, of which those count that are known. */
+START_TEST(proactive_figures_among_others)
+{
+    struct {
+        struct LinkStats stats;
+        struct LinkAhead ahead;
+        struct RcacheVmmDelays delays;
+        struct RcacheVmmCpus other;
+        struct RcacheVmmProactive proactive;
+    } msg = {
+        .stats = { .hdr = { .size = sizeof(msg) }, .attached = 1 },
+        .other = { .hdr = { .magic = RCACHE_VMM_MAGIC, .type = 999,
+                            .size = sizeof(msg.other) } },
+        .proactive = { .hdr = { .magic = RCACHE_VMM_MAGIC,
+                                .type = RCACHE_VMM_PROACTIVE,
+                                .size = sizeof(msg.proactive) },
+                       .limit = 77 },
+    };
+
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert(figures.has_proactive);
+    ck_assert_uint_eq(figures.proactive.limit, 77);
+    /* Sizes that are not true: nothing is read beyond the message. */
+    msg.other.hdr.size = sizeof(msg.other) + sizeof(msg.proactive) + 1;
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert(!figures.has_proactive);
+    msg.other.hdr.size = 0;
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert(!figures.has_proactive);
+    msg.other.hdr.size = sizeof(msg.other);
+    msg.stats.hdr.size--;
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert(!figures.has_proactive);
+}
+END_TEST
+
 START_TEST(without_a_pager_nobody_is_late)
 {
     ck_assert_uint_eq(vm_figures_age_ms(&figures, 100 * SECOND), 0);
@@ -132,6 +168,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, delays_of_pagers_of_other_builds);
+    tcase_add_test(tc, proactive_figures_among_others);
     tcase_add_test(tc, without_a_pager_nobody_is_late);
     tcase_add_test(tc, a_pager_that_never_reports_is_stuck);
     tcase_add_test(tc, a_report_makes_it_well_again);

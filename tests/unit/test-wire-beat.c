@@ -236,17 +236,44 @@ START_TEST(beat_guest_copies)
     ck_assert(wire_beat_guest(out, start, &guest));
     ck_assert_uint_eq(out->len, start + H + len);
     bytes = g_memdup2(out->data + start + H, len);
-    ck_assert_mem_eq(bytes + len - 24,
+    ck_assert_mem_eq(bytes + len - 48,
                      ((uint8_t[24]) { 2, [9] = 1, [16] = 2 }), 24);
     ck_assert(section_cut(bytes, len, 0, &s));
     ck_assert_uint_eq(s.guest.copies, 2);
     ck_assert_uint_eq(s.guest.one_copy, 256);
     ck_assert_uint_eq(s.guest.repairing, 2);
-    ck_assert(section_cut(bytes, len, 24, &s));
+    ck_assert(section_cut(bytes, len, 48, &s));
     ck_assert_uint_eq(s.guest.copies, 1);
     ck_assert_uint_eq(s.guest.one_copy, 7);
     ck_assert_uint_eq(s.guest.repairing, 0);
-    ck_assert(!section_cut(bytes, len, 25, &s));
+    ck_assert(!section_cut(bytes, len, 49, &s));
+}
+END_TEST
+
+/* A host of the release before says how many copies there are, and no more. */
+START_TEST(beat_guest_proactive)
+{
+    WireBeatGuest guest = { .name = "vm", .copies = 2, .proactive = 5,
+                            .stall_target = 1000, .proactive_stall = 3,
+                            .proactive_limit = 256 };
+    size_t len = sizeof(struct RcacheSection) +
+                 sizeof(struct RcacheBeatGuest);
+    guint start = wire_beat_begin(out);
+    g_autofree uint8_t *bytes = NULL;
+    WireSection s;
+
+    ck_assert(wire_beat_guest(out, start, &guest));
+    bytes = g_memdup2(out->data + start + H, len);
+    ck_assert_mem_eq(bytes + len - 24, ((uint8_t[24]) {
+        5, [4] = 0xe8, [5] = 3, [8] = 3, [17] = 1 }), 24);
+    ck_assert(section_cut(bytes, len, 0, &s));
+    ck_assert_uint_eq(s.guest.proactive, 5);
+    ck_assert_uint_eq(s.guest.stall_target, 1000);
+    ck_assert_uint_eq(s.guest.proactive_stall, 3);
+    ck_assert_uint_eq(s.guest.proactive_limit, 256);
+    ck_assert(section_cut(bytes, len, 24, &s));
+    ck_assert_uint_eq(s.guest.proactive, 0);
+    ck_assert_uint_eq(s.guest.copies, 2);
 }
 END_TEST
 
@@ -408,6 +435,7 @@ int main(void)
     tcase_add_test(tc, beat_delays_bytes);
     tcase_add_test(tc, beat_delays_of_others);
     tcase_add_test(tc, beat_guest_copies);
+    tcase_add_test(tc, beat_guest_proactive);
     tcase_add_test(tc, beat_guest_seal);
     tcase_add_test(tc, beat_host_daemon);
     tcase_add_test(tc, beat_lease_sole);
