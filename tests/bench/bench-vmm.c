@@ -15,7 +15,9 @@
  *   access ...      visits as access.h has them
  *   stats
  *   quit
- * With --number it is another VM than the first.
+ * With --number it is another VM than the first.  --vcpus is told to the pager,
+ * --proactive (an enum RcacheProactive) and --stall-target too; with --visit
+ * the visits of access are of the first so many MiB.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,18 +108,21 @@ static void run_evict(Vmm *v, uint32_t what, uint64_t bytes)
 static void run_stats(Vmm *v)
 {
     struct RcacheVmmStats s;
+    uint64_t waited;
 
     pthread_mutex_lock(&v->lock);
     s = v->stats;
+    waited = v->delays.waited;
     pthread_mutex_unlock(&v->lock);
     printf("{\"guest\": %lu, \"resident\": %lu, \"remote\": %lu, "
            "\"local_max\": %lu, \"memfd\": %lu, \"pager_rss\": %lu, "
            "\"p50_ns\": %lu, \"p99_ns\": %lu, \"network_p50_ns\": %lu, "
            "\"attaches\": %u, \"unmanaged\": %lu, \"evicted_pages\": %lu, "
-           "\"faults_remote\": %lu}\n", s.guest, s.resident,
+           "\"faults_remote\": %lu, \"waited_ns\": %lu}\n", s.guest,
+           s.resident,
            s.remote, s.local_max, vmm_resident(v), s.pager_rss, s.fault_p50,
            s.fault_p99, s.network_p50, (unsigned)v->attaches, s.unmanaged,
-           s.evicted_pages, s.faults_remote);
+           s.evicted_pages, s.faults_remote, waited);
 }
 
 static bool page_is_away(void *opaque, uint64_t page)
@@ -140,7 +145,7 @@ static void run_access(Vmm *v, const AccessPlan *plan)
 /* False when it is over. */
 static bool run_command(Vmm *v, const char *line, uint64_t *cursor)
 {
-    AccessPlan plan = { .pages = v->config.pages };
+    AccessPlan plan = { .pages = v->config.hot };
     unsigned long n = 0, us = 0;
 
     if (!strcmp(line, "fill\n")) {
@@ -194,7 +199,8 @@ int main(int argc, char **argv)
     if (argc < 2 || argv[1][0] == '-' || local_max > mem) {
         fprintf(stderr, "usage: bench-vmm SOCKET [--mem=MIB] "
                 "[--local-max=MIB] [--maxmem=MIB] [--copies=1|2] [--seal=1] "
-                "[--guest-cpu=N] [--number=N]\n");
+                "[--guest-cpu=N] [--number=N] [--visit=MIB] [--vcpus=N] "
+                "[--proactive=0|1|2] [--stall-target=MILLIONTHS]\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -209,6 +215,11 @@ int main(int argc, char **argv)
         .copies = copies,
         .at_once = true,
         .seal = measure_option(argc, argv, "seal", 0),
+        .hot = measure_option(argc, argv, "visit", mem) * MIB /
+               RCACHE_PAGE_SIZE,
+        .threads = measure_option(argc, argv, "vcpus", 0),
+        .proactive = measure_option(argc, argv, "proactive", 0),
+        .stall_target = measure_option(argc, argv, "stall-target", 0),
     };
     v->cancel_at = UINT64_MAX;
     pthread_mutex_init(&v->lock, NULL);

@@ -34,6 +34,7 @@ import maxmemload  # noqa: E402
 import neighbourload  # noqa: E402
 import ownnet  # noqa: E402
 import peerload  # noqa: E402
+import proactiveload  # noqa: E402
 import variantload  # noqa: E402
 from lab import (Authority, JsonSocket, LabError, Process,  # noqa: E402
                  wait_for)
@@ -55,6 +56,9 @@ TARGETS = {("fault-latency", "quiet_p50"): ("ratio <=", 1.15),
            ("maxmem", "fault_cpu"): ("ratio <=", 1.05),
            ("giveback", "time"): ("value <", 10),
            ("neighbours", "p99"): ("ratio <=", 2.0),
+           ("proactive", "resident"): ("ratio <=", 0.5),
+           ("proactive", "visits"): ("ratio >=", 0.95),
+           ("proactive", "stall"): ("ratio <=", 1.0),
            **{("floods", flood): ("ratio >=", 0.9)
               for flood in floodload.FLOODS},
            **{("floods", f"{flood}_lines"): ("value <=", 10)
@@ -495,6 +499,9 @@ class Bench:
     def neighbours(self):
         neighbourload.run(self, Product)
 
+    def proactive(self):
+        proactiveload.run(self, Product)
+
     def floods(self):
         floodload.run(self, Product)
 
@@ -566,6 +573,8 @@ class Bench:
         want |= {("variants", f"{v}_{m}") for m in variantload.METRICS
                  for v in variantload.VARIANTS if v != "plain"}
         want |= {("neighbours", m) for m in ("p50", "p99")}
+        want |= {("proactive", m) for m in
+                 ("resident", "visits", "all_visits", "stall")}
         want |= {("maxmem", m) for m in
                  ("pager_memory", "pager_locked", "evict_cpu", "fault_cpu")}
         want |= {("arbiter-load", m) for m in
@@ -641,7 +650,7 @@ def arguments():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     known = ["fault-latency", "evict", "copies", "variants", "scan", "idle",
-             "maxmem", "neighbours", "peers",
+             "maxmem", "neighbours", "proactive", "peers",
              "attach", "floods", "giveback", "guest-overhead", "arbiter-load",
              "arbiter-failover"]
     for name in args.names:
