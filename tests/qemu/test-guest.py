@@ -242,6 +242,36 @@ def waits(scene):
     scene.progress()
 
 
+def proactive(scene):
+    """Whether the guest is shrunk is changed while it runs; each pager is told,
+    and says how it goes."""
+    def told():
+        return scene.query().get("proactive")
+    wait_for("the pager to say that it is not", lambda: (
+        told() or {}).get("state") == "off", 20)
+    scene.qmp.job("remote-cache-resize", id="rc0", proactive="on",
+                  stall_target=12.5)
+    wait_for("it to be on", lambda: told() and told()["state"] not in (
+        "off", "no-vcpus") and told(), 20)
+    check(told()["stall-target"] == 12.5, f"{told()}")
+    check("the target of 12.50 %" in told()["why"] or
+          told()["state"] == "waiting", f"{told()}")
+    check(told()["limit"] <= scene.local_max, f"{told()}")
+    text = scene.qmp.call("human-monitor-command",
+                          command_line="info remote-cache")
+    check("proactive:" in text, text)
+    scene.progress()
+    scene.kill_pager()
+    wait_for("the next pager to be told", lambda: told() and
+             told()["stall-target"] == 12.5 and told()["state"] != "off", 30)
+    wait_for("the daemon to hear of it", lambda: scene.vm().get(
+        "stall_target_percent") == 12.5, 20)
+    scene.qmp.job("remote-cache-resize", id="rc0", proactive="off",
+                  local_max=scene.local_max)
+    wait_for("it to be off", lambda: told()["state"] == "off", 20)
+    scene.progress()
+
+
 def all_memory():
     return str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
@@ -253,4 +283,5 @@ if __name__ == "__main__":
          "frozen": (frozen, {"copies": 1}),
          "outlived": (outlived, {"lend": 512 * MIB}),
          "migrate": migrate,
+         "proactive": (proactive, {"extra": ("-smp", "2")}),
          "waits": (waits, {"extra": ("-smp", "2")})})

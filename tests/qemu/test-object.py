@@ -43,7 +43,11 @@ def options_refused(folder):
                 ("copies=two", "copies"),
                 ("seal=maybe", "seal"),
                 # What does not work yet is not there.
-                ("proactive=on", "proactive"),
+                ("spill=on", "spill"),
+                ("proactive=maybe", "proactive"),
+                ("stall-target=much", "stall-target"),
+                ("stall-target=101", "stall-target is a percentage"),
+                ("stall-target=-1", "stall-target is a percentage"),
                 ("size=16M", "is below the guest's memory"),
                 ("memdev=nope", "no memory backend that is the guest's"),
                 ("local-min=16M", "local-min is for local-max=auto only"),
