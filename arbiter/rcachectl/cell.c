@@ -50,6 +50,22 @@ char *cell_text(const char *text)
     return g_string_free(out, FALSE);
 }
 
+JsonObject *cell_object(JsonObject *o, const char *field)
+{
+    JsonNode *node = json_object_get_member(o, field);
+
+    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node)
+                                                : NULL;
+}
+
+JsonArray *cell_array(JsonObject *o, const char *field)
+{
+    JsonNode *node = json_object_get_member(o, field);
+
+    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node)
+                                               : NULL;
+}
+
 bool cell_is_number(JsonNode *node)
 {
     GType type = node && JSON_NODE_HOLDS_VALUE(node)

@@ -57,6 +57,10 @@ char *cell_words(JsonObject *o, const char *field);
  */
 bool cell_whole(JsonObject *o, const char *field, int64_t *value);
 
+/** cell_object(), cell_array() - a member of @o; NULL: there is no such one */
+JsonObject *cell_object(JsonObject *o, const char *field);
+JsonArray *cell_array(JsonObject *o, const char *field);
+
 /** cell_is_number(), cell_is_text() - NULL is neither */
 bool cell_is_number(JsonNode *node);
 bool cell_is_text(JsonNode *node);

@@ -12,14 +12,6 @@ static const char *text_of(JsonObject *o, const char *field)
     return cell_is_text(node) ? json_node_get_string(node) : NULL;
 }
 
-static JsonArray *array_member(JsonObject *o, const char *name)
-{
-    JsonNode *node = json_object_get_member(o, name);
-
-    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node)
-                                               : NULL;
-}
-
 static JsonObject *object_at(JsonArray *list, guint i)
 {
     JsonNode *node = json_array_get_element(list, i);
@@ -126,7 +118,7 @@ static void append_provider(GString *out, const ProviderMetric *m,
 static void append_providers(GString *out, const ProviderMetric *m,
                              const MetricsVm *vm)
 {
-    JsonArray *list = array_member(vm->o, "providers");
+    JsonArray *list = cell_array(vm->o, "providers");
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 
     for (guint i = 0; list && i < json_array_get_length(list); i++) {
@@ -154,14 +146,6 @@ static const DelayMetric delay_metrics[] = {
       "How long such faults were in each phase; the phases add up to the "
       "whole." },
 };
-
-static JsonObject *object_member(JsonObject *o, const char *name)
-{
-    JsonNode *node = json_object_get_member(o, name);
-
-    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node)
-                                                : NULL;
-}
 
 static double number_at(JsonArray *list, guint i)
 {
@@ -193,7 +177,7 @@ static void append_histogram(GString *out, const DelayMetric *m,
                              const MetricsVm *vm, JsonArray *edges,
                              JsonObject *delay)
 {
-    JsonArray *counts = delay ? array_member(delay, "counts") : NULL;
+    JsonArray *counts = delay ? cell_array(delay, "counts") : NULL;
     JsonNode *total = delay ? json_object_get_member(delay, "total_seconds")
                             : NULL;
     guint n = edges ? json_array_get_length(edges) : 0;
@@ -219,16 +203,16 @@ static void append_histogram(GString *out, const DelayMetric *m,
 static void append_delays(GString *out, const DelayMetric *m,
                           const MetricsVm *vm)
 {
-    JsonObject *delays = object_member(vm->o, "delays");
+    JsonObject *delays = cell_object(vm->o, "delays");
     JsonArray *edges, *phases;
 
     if (!delays) {
         return;
     }
-    edges = array_member(delays, "le_seconds");
-    phases = array_member(delays, "phases");
+    edges = cell_array(delays, "le_seconds");
+    phases = cell_array(delays, "phases");
     if (m->whole) {
-        append_histogram(out, m, vm, edges, object_member(delays, "whole"));
+        append_histogram(out, m, vm, edges, cell_object(delays, "whole"));
         return;
     }
     for (guint i = 0; phases && i < json_array_get_length(phases); i++) {

@@ -157,22 +157,6 @@ static const char *text_of(JsonObject *o, const char *field)
     return cell_is_text(node) ? json_node_get_string(node) : "";
 }
 
-static JsonObject *object_member(JsonObject *o, const char *name)
-{
-    JsonNode *node = json_object_get_member(o, name);
-
-    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node)
-                                                : NULL;
-}
-
-static JsonArray *array_member(JsonObject *o, const char *name)
-{
-    JsonNode *node = json_object_get_member(o, name);
-
-    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node)
-                                               : NULL;
-}
-
 /* Return: false if there is no such figure. */
 static bool value_of(JsonObject *o, const char *field, double *value)
 {
@@ -258,7 +242,7 @@ static void append_vms(GString *out, JsonArray *answer)
 /* The verdict beyond yes or no. */
 static void append_verdict(GString *out, JsonObject *status)
 {
-    JsonArray *problems = array_member(status, "problems");
+    JsonArray *problems = cell_array(status, "problems");
 
     if (!problems) {
         return;
@@ -301,9 +285,9 @@ static void append_status(GString *out, JsonObject *status)
     append_verdict(out, status);
     append_build(out, status);
     append_list(out, limit_metrics, G_N_ELEMENTS(limit_metrics),
-                array_member(status, "limits"), "limit", "limit");
+                cell_array(status, "limits"), "limit", "limit");
     append_list(out, arbiter_metrics, G_N_ELEMENTS(arbiter_metrics),
-                array_member(status, "arbiters"), "arbiter", "address");
+                cell_array(status, "arbiters"), "arbiter", "address");
     for (unsigned i = 0; *text_of(status, "host") &&
                          i < G_N_ELEMENTS(own_metrics); i++) {
         append_head(out, &own_metrics[i]);
@@ -340,9 +324,9 @@ char *metrics_text(JsonNode *answers)
 {
     GString *out = g_string_new(NULL);
     JsonObject *o = json_node_get_object(answers);
-    JsonObject *status = object_member(o, "status");
-    JsonArray *hosts = array_member(o, "hosts");
-    JsonArray *vms = array_member(o, "vms");
+    JsonObject *status = cell_object(o, "status");
+    JsonArray *hosts = cell_array(o, "hosts");
+    JsonArray *vms = cell_array(o, "vms");
 
     if (status) {
         append_status(out, status);

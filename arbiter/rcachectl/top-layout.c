@@ -231,7 +231,7 @@ static TopStyle level_style(JsonObject *o)
 
 static void put_problems(Page *page, JsonObject *o)
 {
-    JsonArray *list = array_of(json_object_get_member(o, "problems"));
+    JsonArray *list = cell_array(o, "problems");
     unsigned n = list ? json_array_get_length(list) : 0;
 
     /* The verdict's line names the first one; it may be cut, though. */
@@ -369,10 +369,10 @@ static TopStyle row_style(JsonObject *o, TopTable table)
 /* The part of a VM's "delays" with that name; NULL: its daemon tells none. */
 static JsonObject *part_of(JsonObject *delays, const char *name)
 {
-    JsonArray *list = array_of(json_object_get_member(delays, "phases"));
+    JsonArray *list = cell_array(delays, "phases");
 
     if (!strcmp(name, "whole")) {
-        return object_of(json_object_get_member(delays, name));
+        return cell_object(delays, name);
     }
     for (guint i = 0; list && i < json_array_get_length(list); i++) {
         JsonObject *part = object_of(json_array_get_element(list, i));
@@ -388,7 +388,7 @@ static JsonObject *part_of(JsonObject *delays, const char *name)
 /* "-" also where no page has come of late. */
 static char *phase_text(JsonObject *vm, const char *name)
 {
-    JsonObject *delays = object_of(json_object_get_member(vm, "delays"));
+    JsonObject *delays = cell_object(vm, "delays");
     JsonObject *part = delays ? part_of(delays, name) : NULL;
     double faults = delays ? figure(delays, "recent_faults") : 0;
     double seconds = part ? figure(part, "recent_seconds") : -1;
