@@ -85,4 +85,4 @@ class Dashboard(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1])
+    promtext.main()

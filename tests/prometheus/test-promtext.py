@@ -97,4 +97,4 @@ class Promtext(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1])
+    promtext.main()

@@ -325,4 +325,4 @@ class Fires(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1])
+    promtext.main()
