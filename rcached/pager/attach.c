@@ -54,6 +54,19 @@ static const ReconcileOps memfd_ops = {
 
 /* -------------------------------------------------------------------- life */
 
+/*
+ * The hands begin at a page by chance.  Pagers that die before their hands
+ * have been round would else take the first pages of the guest again and
+ * again, however often it touches them, and never come to the last.
+ */
+static void hands_start(Pager *p)
+{
+    uint64_t pages = guest_ram_pages(&p->guest);
+    uint64_t n = g_random_double() * pages;
+
+    clock_start(&p->clock, guest_page_number(&p->guest, n));
+}
+
 bool attach_begin(Pager *p, GError **error)
 {
     struct RcacheState *s = p->guest.state;
@@ -77,6 +90,9 @@ bool attach_begin(Pager *p, GError **error)
         if (p->guest.block[i].present) {
             attach_block(p, i);
         }
+    }
+    if (s->zap_seq) {
+        hands_start(p);
     }
     /* Faults that somebody has read before us are not delivered again. */
     install_wake_all(&p->guest);

@@ -4,6 +4,12 @@
 
 #include <glib.h>
 
+void clock_start(Clock *clock, uint64_t page)
+{
+    clock->front = clock->back = page;
+    clock->between = 0;
+}
+
 /* Words of @page..@end up to the end of its frame. */
 static uint64_t frame_rest(uint64_t page, uint64_t end)
 {

@@ -30,6 +30,9 @@ typedef struct Clock {
     uint64_t swept;             /* words the back hand has passed, ever */
 } Clock;
 
+/** clock_start() - both hands to the word @page, as if they had met there */
+void clock_start(Clock *clock, uint64_t page);
+
 /**
  * clock_front() - move the front hand
  * @table: its credits are counted down

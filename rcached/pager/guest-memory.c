@@ -409,6 +409,19 @@ uint64_t guest_blocks_bytes(const Guest *guest)
     return bytes;
 }
 
+uint64_t guest_page_number(const Guest *guest, uint64_t n)
+{
+    for (unsigned i = 0; i < guest->nr_blocks; i++) {
+        const GuestBlock *b = &guest->block[i];
+
+        if (b->present && n < b->pages) {
+            return b->first + n;
+        }
+        n -= b->present ? b->pages : 0;
+    }
+    return 0;
+}
+
 uint64_t guest_ram_pages(const Guest *guest)
 {
     uint64_t pages = 0;

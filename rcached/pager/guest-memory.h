@@ -190,4 +190,7 @@ uint64_t guest_blocks_bytes(const Guest *guest);
 /** guest_ram_pages() - of all blocks */
 uint64_t guest_ram_pages(const Guest *guest);
 
+/** guest_page_number() - the word of the @n-th of these pages, from 0 on */
+uint64_t guest_page_number(const Guest *guest, uint64_t n);
+
 #endif

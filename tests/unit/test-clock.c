@@ -56,6 +56,16 @@ START_TEST(front_stops_at_the_end_of_a_block)
 }
 END_TEST
 
+START_TEST(hands_start_where_they_are_told)
+{
+    clock_start(&hands, 700);
+    ck_assert_uint_eq(clock_back(&hands, &table, 0, NR, out, NR), 0);
+    ck_assert_uint_eq(clock_front(&hands, &table, 0, NR, out, 2), 2);
+    ck_assert_uint_eq(out[0], 700);
+    ck_assert_uint_eq(hands.between, 2);
+}
+END_TEST
+
 START_TEST(credit_is_a_turn_each)
 {
     words[0] = clock_credit(clock_credit(words[0]));
@@ -225,6 +235,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, front_picks_hot_pages_in_order);
     tcase_add_test(tc, front_stops_at_the_end_of_a_block);
+    tcase_add_test(tc, hands_start_where_they_are_told);
     tcase_add_test(tc, credit_is_a_turn_each);
     tcase_add_test(tc, a_page_left_behind_comes_up_again);
     tcase_add_test(tc, credit_has_a_top);

@@ -98,6 +98,22 @@ START_TEST(a_slab_table_of_single_locations_does_not_fit)
 }
 END_TEST
 
+START_TEST(pages_are_numbered_over_all_blocks)
+{
+    guest.nr_blocks = 3;
+    guest.block[0] = (GuestBlock) { .present = true, .first = 100,
+                                    .pages = 10, .fd = -1 };
+    guest.block[1] = (GuestBlock) { .pages = 5, .fd = -1 };     /* was there */
+    guest.block[2] = (GuestBlock) { .present = true, .first = 50,
+                                    .pages = 20, .fd = -1 };
+    ck_assert_uint_eq(guest_page_number(&guest, 0), 100);
+    ck_assert_uint_eq(guest_page_number(&guest, 9), 109);
+    ck_assert_uint_eq(guest_page_number(&guest, 10), 50);
+    ck_assert_uint_eq(guest_page_number(&guest,
+                                        guest_ram_pages(&guest) - 1), 69);
+}
+END_TEST
+
 /* The time that close(2) of it takes, if the peer reads nothing. */
 #define LINGER_S    4
 
@@ -154,6 +170,7 @@ static Suite *guest_memory_suite(void)
     tcase_add_test(t, an_older_layout_is_refused_with_the_remedy);
     tcase_add_test(t, side_records_must_fit);
     tcase_add_test(t, a_slab_table_of_single_locations_does_not_fit);
+    tcase_add_test(t, pages_are_numbered_over_all_blocks);
     tcase_add_test(t, nobody_waits_until_memory_is_free);
     suite_add_tcase(s, t);
     return s;
