@@ -154,14 +154,37 @@ class Process:
 
 
 class JsonSocket:
-    """A unix socket with one JSON object a line, as QMP and admin sockets."""
+    """A unix socket with one JSON object a line, as QMP and admin sockets.
 
-    def __init__(self, path, timeout=10.0):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(timeout)
-        self.sock.connect(path)
+    @patience: for so many seconds nobody may listen yet
+    """
+
+    def __init__(self, path, timeout=10.0, patience=0.0):
+        if patience:
+            self.sock = wait_for(
+                f"somebody to listen at {path}",
+                lambda: self.connected(path, timeout), patience)
+        else:
+            self.sock = self.connection(path, timeout)
         self.rest = b""
         self.events = []
+
+    @staticmethod
+    def connection(path, timeout):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(timeout)
+        try:
+            sock.connect(path)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def connected(self, path, timeout):
+        try:
+            return self.connection(path, timeout)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
 
     def close(self):
         self.sock.close()
@@ -220,7 +243,7 @@ class JsonSocket:
 
 class Qmp(JsonSocket):
     def __init__(self, path, timeout=60.0):
-        super().__init__(path, timeout)
+        super().__init__(path, timeout, patience=20)
         self.line()
         self.call("qmp_capabilities")
 

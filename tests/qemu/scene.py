@@ -38,7 +38,7 @@ class Qmp(JsonSocket):
     """A monitor that can also be asked while it executes a command."""
 
     def __init__(self, path, timeout=60.0):
-        super().__init__(path, timeout)
+        super().__init__(path, timeout, patience=20)
         self.line()
         self.call("qmp_capabilities", enable=["oob"])
 
