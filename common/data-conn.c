@@ -11,6 +11,7 @@
 #include "common/address.h"
 #include "common/boot.h"
 #include "common/cleanup.h"
+#include "common/dscp.h"
 #include "common/wire-check.h"
 
 /* A frame of the largest kind, and room to read on while it is taken. */
@@ -452,6 +453,7 @@ int data_conn_open(DataConn *conn, const struct sockaddr_storage *addr,
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
                sizeof(timeout));
+    dscp_mark(conn->fd, conn->dscp);
     conn->addr = *addr;
     conn->in_start = conn->in_end = 0;
     conn->checks = false;

@@ -66,6 +66,7 @@ struct DataConn {
     struct msghdr msg;
     TlsCredentials *creds;              /* NULL: without TLS */
     bool plain;                         /* without TLS beyond loopback, too */
+    unsigned dscp;                      /* see dscp.h; the owner's to set */
     char tls_name[RCACHE_NAME_MAX];     /* whom to connect to; "": anybody */
     TlsStream *tls;                     /* from open to closed */
 };

@@ -15,7 +15,7 @@
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME --words-fd=5
  *             [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
  *             [--moves-per-minute=N] [--repair-kib=N] [--give-up-ms=N]
- *             [--tls-fd=6] [--plain]
+ *             [--dscp=N] [--tls-fd=6] [--plain]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread,
  * and a pipe as descriptor 5: one that cannot start says there why, answers
  * HELLO with the same text, and ends with status 1.  One that can closes it

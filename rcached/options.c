@@ -13,6 +13,7 @@
 #include "common/address.h"
 #include "common/config-parse.h"
 #include "common/delay-figures.h"
+#include "common/dscp.h"
 #include "common/strangers-config.h"
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
@@ -33,6 +34,11 @@ static const ConfigKey keys[] = {
     { .section = "host", .key = "tls", .type = CONFIG_STRING,
       .fallback = "required", .choices = TLS_CONFIG_CHOICES,
       .doc = TLS_CONFIG_DOC },
+    { .section = "host", .key = "dscp", .type = CONFIG_INT,
+      .fallback = "0", .max = DSCP_MAX,
+      .doc = "The mark (DSCP, 0 to 63) of the packets that carry guests' "
+             "pages, for networks that have queues for such marks: 10 is "
+             "AF11. 0: none." },
     TLS_CONFIG_KEYS,
     { .section = "provider", .key = "listen", .type = CONFIG_STRING,
       .fallback = "127.0.0.1:9470",
@@ -295,6 +301,7 @@ static void options_view(Options *o)
     o->pager.repair_kib = config_size(c, "pager", "repair-rate", 0) /
                           1024;
     o->pager.give_up_ms = config_time_ms(c, "pager", "give-up");
+    o->pager.dscp = config_int(c, "host", "dscp");
     o->pager.plain = o->tls.mode == TLS_MODE_NONE;
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");

@@ -191,6 +191,7 @@ static void add_vmm(GStrvBuilder *argv, const PagerSpawn *s)
     add(argv, "--moves-per-minute=%u", config->moves_per_minute);
     add(argv, "--repair-kib=%u", config->repair_kib);
     add(argv, "--give-up-ms=%u", config->give_up_ms);
+    add(argv, "--dscp=%u", config->dscp);
 }
 
 /* What it is to be, see link.h. */

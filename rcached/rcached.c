@@ -345,6 +345,7 @@ static bool start_provider(Rcached *r, uint64_t total, GError **errp)
         memcpy(config.boot_id, r->boot_id, sizeof(config.boot_id));
         config.slab_size = o->slab_size;
         config.poll_us = o->provider_poll_us;
+        config.dscp = o->pager.dscp;
         config.ttl_ms = o->ttl_ms;
         config.orphan_ms = o->orphan_ms;
         config.lock_memory = o->lock_memory;

@@ -3,6 +3,7 @@
 #include "rcached/pager/pager-main.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/dscp.h"
 #include "common/secrecy.h"
 #include "common/uuid.h"
 #include "common/vmm-refuse.h"
@@ -100,16 +102,44 @@ static void add_vm_options(GOptionContext *context, PagerArgs *args)
     g_option_context_add_main_entries(context, options, NULL);
 }
 
+/* A negative number is a huge one here. */
+static void add_config_options(GOptionContext *context, PagerConfig *config)
+{
+    const GOptionEntry options[] = {
+        { "poll-us", 0, 0, G_OPTION_ARG_INT, &config->poll_us,
+          "microseconds to spin before sleeping", "N" },
+        { "keep-unused-ms", 0, 0, G_OPTION_ARG_INT, &config->keep_unused_ms,
+          "how long to keep leases that are not used", "N" },
+        { "slow-window-ms", 0, 0, G_OPTION_ARG_INT, &config->slow_window_ms,
+          "the window over which answer times are compared", "N" },
+        { "moves-per-minute", 0, 0, G_OPTION_ARG_INT,
+          &config->moves_per_minute,
+          "slabs a minute that may leave slow providers", "N" },
+        { "repair-kib", 0, 0, G_OPTION_ARG_INT, &config->repair_kib,
+          "KiB a second that may be copied for pages with one copy", "N" },
+        { "give-up-ms", 0, 0, G_OPTION_ARG_INT, &config->give_up_ms,
+          "copy what is at a provider that is away for so long", "N" },
+        { "dscp", 0, 0, G_OPTION_ARG_INT, &config->dscp,
+          "the mark of packets to providers", "N" },
+        { 0 }
+    };
+
+    g_option_context_add_main_entries(context, options, NULL);
+}
+
+static bool config_makes_sense(const PagerConfig *c)
+{
+    return c->poll_us <= INT_MAX &&
+           c->keep_unused_ms > 0 && c->keep_unused_ms <= INT_MAX &&
+           c->slow_window_ms > 0 && c->slow_window_ms <= INT_MAX &&
+           c->moves_per_minute <= INT_MAX && c->repair_kib <= INT_MAX &&
+           c->give_up_ms > 0 && c->give_up_ms <= INT_MAX &&
+           c->dscp <= DSCP_MAX;
+}
+
 static bool args_parse(PagerArgs *args, int argc, char **argv)
 {
-    gboolean is_pager = FALSE;
-    int poll_us = args->config.poll_us;
-    int keep_ms = args->config.keep_unused_ms;
-    int window_ms = args->config.slow_window_ms;
-    int moves = args->config.moves_per_minute;
-    int repair_kib = args->config.repair_kib;
-    int give_up_ms = args->config.give_up_ms;
-    gboolean plain = args->config.plain;
+    gboolean is_pager = FALSE, plain = args->config.plain;
     const GOptionEntry options[] = {
         { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager,
           "run as the pager of one VM", NULL },
@@ -121,18 +151,6 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
           "rcached's socket", "PATH" },
         { "host", 0, 0, G_OPTION_ARG_STRING, &args->host,
           "this host's name", "NAME" },
-        { "poll-us", 0, 0, G_OPTION_ARG_INT, &poll_us,
-          "microseconds to spin before sleeping", "N" },
-        { "keep-unused-ms", 0, 0, G_OPTION_ARG_INT, &keep_ms,
-          "how long to keep leases that are not used", "N" },
-        { "slow-window-ms", 0, 0, G_OPTION_ARG_INT, &window_ms,
-          "the window over which answer times are compared", "N" },
-        { "moves-per-minute", 0, 0, G_OPTION_ARG_INT, &moves,
-          "slabs a minute that may leave slow providers", "N" },
-        { "repair-kib", 0, 0, G_OPTION_ARG_INT, &repair_kib,
-          "KiB a second that may be copied for pages with one copy", "N" },
-        { "give-up-ms", 0, 0, G_OPTION_ARG_INT, &give_up_ms,
-          "copy what is at a provider that is away for so long", "N" },
         { "tls-fd", 0, 0, G_OPTION_ARG_INT, &args->tls_fd,
           "the certificate to connect to providers with", "N" },
         { "plain", 0, 0, G_OPTION_ARG_NONE, &plain,
@@ -143,22 +161,17 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     g_option_context_add_main_entries(context, options, NULL);
+    add_config_options(context, &args->config);
     add_vm_options(context, args);
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
         !args->host || !(args_name_vmm(args) || args_name_vm(args)) ||
-        poll_us < 0 || keep_ms <= 0 || window_ms <= 0 || moves < 0 ||
-        repair_kib < 0 || give_up_ms <= 0) {
+        !config_makes_sense(&args->config)) {
         g_printerr("rcached --pager: %s\n", error ? error->message :
                    "--host is needed, and --vmm-fd with --link, or --state-fd "
                    "with --vm, --incarnation and --name");
         return false;
     }
-    args->config = (PagerConfig) {
-        .poll_us = poll_us, .keep_unused_ms = keep_ms,
-        .slow_window_ms = window_ms, .moves_per_minute = moves,
-        .repair_kib = repair_kib, .give_up_ms = give_up_ms,
-        .plain = plain,
-    };
+    args->config.plain = plain;
     return true;
 }
 
@@ -202,6 +215,7 @@ static int pager_live(PagerArgs *args)
     }
     pager_be_prompt();
     p->uplink.words_fd = args->words_fd;
+    p->self.dscp = args->config.dscp;
     demand_init(&p->want.demand, args->config.keep_unused_ms * NS_PER_MS);
     p->health.window = args->config.slow_window_ms * NS_PER_MS;
     p->health.moves_per_minute = args->config.moves_per_minute;

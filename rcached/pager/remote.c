@@ -102,6 +102,7 @@ static void remote_connect(Remote *r, uint64_t now)
     }
     data_conn_set_tls(&r->fault, r->self->tls, r->self->plain, r->host);
     data_conn_set_tls(&r->bulk, r->self->tls, r->self->plain, r->host);
+    r->fault.dscp = r->bulk.dscp = r->self->dscp;
     ret = data_conn_open(&r->fault, &addr, len);
     if (ret < 0) {
         remote_failed(r, now, ret == -EPERM

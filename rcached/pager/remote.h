@@ -53,6 +53,7 @@ typedef struct RemoteSelf {
     char host[RCACHE_NAME_MAX];
     TlsCredentials *tls;        /* of new sessions; NULL: without TLS */
     bool plain;                 /* without it, other hosts are spoken to, too */
+    unsigned dscp;              /* of what is sent to them, see dscp.h */
 } RemoteSelf;
 
 /* So long others are preferred to one that bytes were changed at. */

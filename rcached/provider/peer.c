@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/boot.h"
+#include "common/dscp.h"
 #include "rcached/provider/claims.h"
 #include "rcached/provider/peer-frame.h"
 #include "rcached/provider/peer-out.h"
@@ -54,6 +55,7 @@ Peer *peer_new(Server *server, int fd, const PeerOps *ops)
     ring_op_init(&peer->rx, peer_rx_done);
     ring_op_init(&peer->tx, peer_tx_done);
     peer_set_options(fd);
+    dscp_mark(fd, server->config.dscp);
     g_queue_push_tail_link(&server->hellos, &peer->link);
     patrol_add(&server->checks, &peer->check, peer);
     patrol_add(&server->rounds, &peer->round, peer);

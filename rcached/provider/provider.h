@@ -49,6 +49,7 @@ typedef struct ProviderConfig {
     uint64_t slab_size;         /* bytes; pages times a power of two */
     uint64_t limit;             /* as provider_set_limit(), at the start */
     unsigned poll_us;           /* spin for so long before sleeping */
+    unsigned dscp;              /* of all that is sent, see dscp.h */
     uint32_t ttl_ms;            /* a lease's life without RENEW */
     uint64_t orphan_ms;         /* from expiry until its bytes are dropped */
     uint32_t claim_max_ms;      /* no grant may wait longer than this */

@@ -70,6 +70,7 @@ static void push_connect(Push *push, const char *address)
 
     data_conn_set_tls(&push->conn, server->tls, server->config.plain,
                       push->host);
+    push->conn.dscp = server->config.dscp;
     if (address_parse(address, RCACHE_DEFAULT_PORT, &addr, &len, NULL)) {
         ret = data_conn_open(&push->conn, &addr, len);
     }

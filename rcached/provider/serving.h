@@ -47,6 +47,7 @@ typedef struct ServerConfig {
     TlsCredentials *const *tls; /* what to serve with, or NULL: without;
                                  * under store_lock, said by wake_fd */
     bool plain;                 /* without it slabs may leave this host, too */
+    unsigned dscp;              /* of all that is sent, see dscp.h */
     ProviderWhere *where;       /* or NULL: requesters say where slabs go */
     void *where_opaque;
     GQueue *found;              /* of ServerFound: the answers; under

@@ -375,6 +375,16 @@ MUTATIONS = {
         "rcached/pager/command.c",
         "    return p->takeover.managed && p->clock.swept -",
         "    return !p && p->clock.swept -", "evict_in_use"),
+    "marks-not-of-answers": (
+        "rcached/provider/peer.c",
+        "    dscp_mark(fd, server->config.dscp);\n", "", "packets_are_marked"),
+    "marks-not-of-requests": (
+        "common/data-conn.c",
+        "    dscp_mark(conn->fd, conn->dscp);\n", "", "packets_are_marked"),
+    "marks-of-ipv6-only": (
+        "common/dscp.c",
+        "    (void)setsockopt(fd, IPPROTO_IP, IP_TOS, &class, "
+        "sizeof(class));\n", "", "packets_are_marked"),
     "C4-rot-copied-as-truth": (
         "rcached/pager/move.c",
         "    } else if (verdict == COMPARE_NOT_YET) {",

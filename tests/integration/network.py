@@ -2,12 +2,15 @@
 """network: guests whose way to the providers is bad (relays.py)."""
 import json
 import os
+import re
+import tempfile
 import time
 
-from cluster import MIB, Vm, expect_clean, expect_within, wait_for
+from cluster import MIB, Cluster, Vm, expect_clean, expect_within, wait_for
 from copies import running
+from lab import run         # after cluster: it is in lib
 from relays import RelayCluster, troubles
-from faulty_proxy import Storm  # after cluster: it is in lib
+from faulty_proxy import Storm
 
 
 def slabs_at(c, host):
@@ -345,6 +348,29 @@ def blackhole(build):
         end_cleanly(c, vm)
 
 
+def marks(host):
+    """What the packets of a host's connections at providers' ports carry."""
+    lines = run(*host.enter, "ss", "--tos", "-tnH",
+                "( sport = 9470 or dport = 9470 )").splitlines()
+    return [re.search(r"tos:(\S+)", line)[1] if "tos:" in line else "none"
+            for line in lines]
+
+
+def packets_are_marked(build):
+    """Pages travel with the mark that was configured, both ways."""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
+        config.write("[host]\ndscp = 10\n")
+        config.flush()
+        options = ("--config", config.name)
+        with Cluster(build, requester=options, provider=options) as c:
+            vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=2)
+            moves(vm, 100)
+            for host in (c.requester, *c.providers):
+                found = marks(host)
+                assert found and set(found) == {"0x28"}, (host.name, found)
+            end_cleanly(c, vm)
+
+
 def storm(build):
     """All that a network may do, one way at a time, as three seeds have it."""
     with RelayCluster(build) as c:
@@ -361,4 +387,5 @@ SCENARIOS = {f.__name__: f for f in (
     big_frames_vanish, one_way_only, no_data_port,
     bits_flip, puts_arrive_wrong, heads_flip, slow_network, slow_provider,
     pieces, resets, half_open, cut_and_mended, cut_while_evicting,
-    packets_lost, connections_drop, bits_flip_for_long, blackhole, storm)}
+    packets_lost, connections_drop, bits_flip_for_long, blackhole,
+    packets_are_marked, storm)}
