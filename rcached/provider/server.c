@@ -121,7 +121,8 @@ static void accept_one(Server *server, int fd)
 
     if (server->tls && !getpeername(fd, (struct sockaddr *)&from, &len) &&
         strangers_unwelcome(&server->strangers, &from, server->now)) {
-        close(fd);              /* its address is told of as it is */
+        /* Its address is told of as it is. */
+        unwelcome_add(&server->unwelcome, fd);
         return;
     }
     server_lock(server);
@@ -276,6 +277,7 @@ static void tick_done(RingOp *op, int res, bool more)
     server_lock(server);
     store_tick(server->config.store, server->now, lease_told, NULL);
     server_unlock(server);
+    unwelcome_end(&server->unwelcome);
     patrol_begin(&server->rounds);
     server->no_accept = false;
     ring_timeout(server->ring, &server->tick, TICK_NS);
@@ -393,6 +395,7 @@ static void server_stop(Server *server)
     while (server->open.head) {
         peer_close(server->open.head->data, NULL);
     }
+    unwelcome_end(&server->unwelcome);
     ring_cancel(server->ring, &server->accept);
     ring_cancel(server->ring, &server->tick);
     ring_cancel(server->ring, &server->pace);

@@ -22,6 +22,7 @@
 #include "rcached/provider/session.h"
 #include "rcached/provider/store.h"
 #include "rcached/provider/turns.h"
+#include "rcached/provider/unwelcome.h"
 
 typedef struct Server Server;
 
@@ -90,6 +91,7 @@ struct Server {
     GQueue parked;              /* Peer, of hosts that ask too fast */
     GQueue hellos;              /* Peer, oldest first */
     Strangers strangers;        /* the same, by address */
+    Unwelcome unwelcome;        /* until the next tick */
     GQueue open;                /* Peer, every other state but CLOSING, */
     unsigned fencing;           /* and so many of them are FENCING */
     GQueue closing;             /* Peer */

@@ -255,6 +255,33 @@ START_TEST(handshakes_of_an_address_are_limited)
 }
 END_TEST
 
+/*
+ * A program that speaks no TLS, and tries again as soon as its connection has
+ * ended.  Sixteen a second are refused, so many begin a handshake as an address
+ * may, and of the rest each waits for a tick.
+ */
+START_TEST(who_is_unwelcome_comes_back_slowly)
+{
+    const uint8_t nonsense[] = "this is no TLS\r\n\r\n";
+    unsigned came = 0;
+    int64_t end;
+
+    flood(config.limits.handshakes_address *
+          PROVIDER_HANDSHAKES_ADDRESS_S);
+    for (end = g_get_monotonic_time() + G_USEC_PER_SEC;
+         g_get_monotonic_time() < end; came++) {
+        Client c = client_connect_plain(provider_address(provider));
+
+        client_send(&c, nonsense, sizeof(nonsense));
+        client_ended(&c);
+        client_close(&c);
+    }
+    ck_assert_uint_le(came, 2 * STRANGERS_REFUSED + 8 +
+                            config.limits.handshakes_address);
+    ck_assert(taken("127.0.0.2:0"));
+}
+END_TEST
+
 START_TEST(new_files_leave_connections_alone)
 {
     g_autoptr(TlsCredentials) new = tls_fixture_credentials(ca, "lender",
@@ -481,6 +508,7 @@ int main(void)
     tcase_add_test(tc, all_memory_is_locked_where_slabs_are);
     tcase_add_test(tc, half_a_handshake_does_not_stay);
     tcase_add_test(tc, handshakes_of_an_address_are_limited);
+    tcase_add_test(tc, who_is_unwelcome_comes_back_slowly);
     tcase_add_test(tc, half_a_record_does_not_stay);
     tcase_add_test(tc, new_files_leave_connections_alone);
     tcase_add_test(tc, who_is_revoked_has_to_go);
