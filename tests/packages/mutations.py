@@ -36,6 +36,11 @@ MUTATIONS = {
         STEPS, '&& ! flock', "&& false && ! flock", "steps"),
     "removed-with-others-memory": (
         STEPS, '"${stored:-0}" != 0', '"${stored:-0}" = none', "steps"),
+    "removed-while-it-begins": (
+        STEPS, "    inactive|failed)", "    inactive|failed|activating)",
+        "steps"),
+    "removed-with-descriptors": (
+        STEPS, '[ "${kept:-0}" != 0 ] || return 0', "return 0", "steps"),
     "removal-asks-nobody": (
         "debian/rcached.prerm", '"$1" = remove', '"$1" = never', "packages"),
     "run-folder-stays": (

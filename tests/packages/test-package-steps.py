@@ -54,10 +54,13 @@ class Steps(unittest.TestCase):
         self.put("bin/" + name, f"#!/bin/sh\necho {name} \"$@\" "
                  f">>{self.path('called')}\n{body}\n")
 
-    def running(self, active):
+    def running(self, active, state=None, kept=0):
         """Its process is this one, which is another program."""
+        state = state or ("active" if active else "inactive")
         self.program("systemctl", "case $* in "
                      f"*is-active*) {'true' if active else 'false'} ;; "
+                     f"*ActiveState*) echo {state} ;; "
+                     f"*NFileDescriptorStore*) echo {kept} ;; "
                      f"*MainPID*) echo {os.getpid()} ;; esac")
 
     def config(self, status):
@@ -162,6 +165,20 @@ class Steps(unittest.TestCase):
         self.assertIn("does not answer", self.said)
         self.running(False)
         self.assertEqual(self.run_steps("removing"), 0)
+
+    def test_not_while_it_begins_or_ends(self):
+        for state in ("activating", "deactivating", "reloading", ""):
+            self.running(False, state or "''")
+            self.assertEqual(self.run_steps("removing"), 1, state)
+            self.assertIn(f"is {state or 'in a state'}", self.said)
+
+    def test_not_while_systemd_keeps_what_it_stored(self):
+        for state in ("inactive", "failed"):
+            self.running(False, state, kept=3)
+            self.assertEqual(self.run_steps("removing"), 1)
+            self.assertIn("keeps 3 descriptors", self.said)
+            self.running(False, state)
+            self.assertEqual(self.run_steps("removing"), 0)
 
     def test_other_words(self):
         self.assertEqual(self.run_steps("stop"), 2)
