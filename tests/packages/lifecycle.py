@@ -23,6 +23,7 @@ import machine  # noqa: E402
 FAKE_VMM = machine.SBIN + "/fake-vmm"
 QEMU_USER = 64055
 ADMIN = "/run/rcached/admin.sock"
+EXPORTER = "rcache-exporter@rcached"
 DROP_IN = "/etc/rcached/rcached.conf.d"
 PACKAGES = ("rcached", "rcache-arbiter", "rcache-exporter", "rcachectl")
 # Of the system, whatever packages do; and copies that those who add users make.
@@ -137,6 +138,10 @@ def run_of(m):
     return m.show("InvocationID"), m.show("MainPID")
 
 
+def run_of_exporter(m):
+    return m.systemctl("show", "--property=InvocationID", EXPORTER)
+
+
 def pagers(m):
     """The pids of the machine's pagers."""
     path = os.path.join(m.cgroup, "system.slice", "rcached.service",
@@ -159,6 +164,9 @@ def check_installed(c):
     assert "kvm" in m.run("id", "--groups", "--name", "rcached").split()
     assert m.run("stat", "-c", "%G %a", "/run/rcached/vmm.sock") == \
         "kvm 660\n"
+    # Off until somebody wants it.
+    assert m.unit("is-active", EXPORTER) == "inactive", m.said()
+    m.systemctl("enable", "--now", EXPORTER)
     # As an operator asks.
     assert c.requester.name in m.run("rcachectl", "--socket=" + ADMIN, "hosts")
 
@@ -197,8 +205,11 @@ def upgrade(c, vms, following):
         assert run_of(m) == before and pagers(m) == old, m.said()
         m.policy(0)
     with step("an upgrade of a host that lends and has a VM"):
+        exporter = run_of_exporter(m)
         m.install(following)
         check_upgraded(c, vms, 2, before, old)
+        assert m.unit("is-active", EXPORTER) == "active", m.said()
+        assert run_of_exporter(m) != exporter, m.said()
 
 
 def downgrade(c, vms, packages):

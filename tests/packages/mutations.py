@@ -45,6 +45,14 @@ MUTATIONS = {
         "debian/rcached.prerm", '"$1" = remove', '"$1" = never', "packages"),
     "run-folder-stays": (
         "debian/rcached.postrm", "-delete", "-true", "packages"),
+    "exporter-is-not-restarted": (
+        "debian/rcache-exporter.postinst", "deb-systemd-invoke restart", "true",
+        "packages"),
+    "exporter-goes-on": (
+        "debian/rcache-exporter.prerm", "deb-systemd-invoke stop", "true",
+        "packages"),
+    "exporter-stays-enabled": (
+        "debian/rcache-exporter.postrm", "-delete", "-true", "packages"),
     "no-user": (
         "debian/control", " dh-sequence-installsysusers,\n", "", "packages"),
     "a-file-in-no-package": (
