@@ -57,7 +57,8 @@ static void control_hit(Control *control, ControlLimit limit, const char *who)
         control_limits_names(&control->config.limits,
                              control->config.conns_max, names);
         log_event_limit(
-            G_LOG_LEVEL_WARNING, LOG_LIMIT_BITES, names[limit].key,
+            names[limit].pace ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_WARNING,
+            LOG_LIMIT_BITES, names[limit].key,
             "the limit [limits] %s = %" G_GUINT64_FORMAT " bites: %s %s; "
             "status says who runs into it", names[limit].key,
             names[limit].value, who, names[limit].what);

@@ -5,7 +5,7 @@
  * Such a line has a number, MESSAGE_ID, which stays what it is when the words
  * change, and fields that say whom it is about:
  *
- *     journalctl -t rcached MESSAGE_ID=... RCACHED_VM=web
+ *     journalctl -u rcached MESSAGE_ID=... RCACHED_VM=web
  *
  * "journalctl -x" shows what dist/rcached.catalog says about it: what it means
  * and what to do.  Where the log is no journal these are lines like others.
@@ -35,6 +35,8 @@
 #define LOG_PROVIDER_NO_PAGES "334f0c4d5ce647bd834020bb2bc87246"
 /* writing the spill file fails */
 #define LOG_SPILL_FAILS     "66dc97b01a5348f4aaa4b598f026aeaa"
+/* what is in the spill file cannot be read */
+#define LOG_SPILL_UNREADABLE "e328c734706743938970119729a6e10f"
 /* somebody runs into a limit */
 #define LOG_LIMIT_BITES     "0815cd2a318c4cd6868e9288c1284dd5"
 /* memory pressure is high, or over */

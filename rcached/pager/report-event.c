@@ -26,11 +26,18 @@ static const char *event_id(enum RcacheVmmEvent event)
     return NULL;
 }
 
+/* What hurts the guest is found by priority, too. */
+static GLogLevelFlags event_level(enum RcacheVmmEvent event)
+{
+    return event == RCACHE_EVENT_WAITING || event == RCACHE_EVENT_PAGE_LOST
+        ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE;
+}
+
 static void event_log(const Pager *p, enum RcacheVmmEvent event,
                       const char *where, const char *text)
 {
     if (event_id(event)) {
-        log_event_vm(G_LOG_LEVEL_MESSAGE, event_id(event), p->name,
+        log_event_vm(event_level(event), event_id(event), p->name,
                      "vm %s: %s%s", p->name, where, text);
     } else {
         g_message("vm %s: %s%s", p->name, where, text);

@@ -24,7 +24,8 @@ void server_hit(Server *server, PeerLimit limit, const char *who)
     if (news) {
         provider_limits_names(&server->config.limits, names);
         log_event_limit(
-            G_LOG_LEVEL_MESSAGE, LOG_LIMIT_BITES, names[limit].key,
+            names[limit].pace ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_WARNING,
+            LOG_LIMIT_BITES, names[limit].key,
             "provider: the limit [limits] %s = %" PRIu64 " bites: %s %s; "
             "status says who runs into it", names[limit].key,
             names[limit].value, who, names[limit].what);

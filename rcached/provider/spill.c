@@ -92,10 +92,18 @@ void spill_says(Spill *spill, const char *why)
                "spill file: writing fails, slabs stay in memory: %s", why);
 }
 
-static void spill_log(Spill *spill)
+static const char *event_id(bool reading)
+{
+    if (reading) {
+        return LOG_SPILL_UNREADABLE;
+    }
+    return LOG_SPILL_FAILS;
+}
+
+static void spill_log(Spill *spill, bool reading)
 {
     if (spill->server->now >= spill->quiet_until) {
-        log_event(G_LOG_LEVEL_WARNING, LOG_SPILL_FAILS, "provider: %s",
+        log_event(G_LOG_LEVEL_WARNING, event_id(reading), "provider: %s",
                   spill->problem);
         spill->quiet_until = spill->server->now + spill->pause_ms;
     }
@@ -107,7 +115,7 @@ void spill_write_failed(Spill *spill, const char *why)
     spill_says(spill, why);
     spill->pause_until = spill->server->now + spill->pause_ms;
     server_unlock(spill->server);
-    spill_log(spill);
+    spill_log(spill, false);
 }
 
 void spill_read_failed(Spill *spill, const Slab *slab, int error)
@@ -124,7 +132,7 @@ void spill_read_failed(Spill *spill, const Slab *slab, int error)
                error ? g_strerror(-error)
                      : "a page read back is not what was written");
     server_unlock(spill->server);
-    spill_log(spill);
+    spill_log(spill, true);
 }
 
 /* -------------------------------------------------------------- chunks */
@@ -330,9 +338,8 @@ static bool job_begin(Spill *spill, Slab *slab, bool back)
                    "spill file: slab %u stays in memory: %s", slab->number,
                    g_strerror(-ret));
         spill->pause_until = spill->server->now + spill->pause_ms;
-        spill->counts.errors++;
-        log_event(G_LOG_LEVEL_WARNING, LOG_SPILL_FAILS, "provider: %s",
-                  spill->problem);
+        /* Not the disk's fault, and no error of it. */
+        g_warning("provider: %s", spill->problem);
         return false;
     }
     crash_point(back ? "spill-back-begun" : "spill-begun");
