@@ -26,6 +26,8 @@ import promtext  # noqa: E402
 EXPORTER, ARBITER, RCACHED, TOP = sys.argv[1:5]
 # As http.h has them.
 CONNS_MAX, TEXTS_MAX, LIFE_S = 64, 4, 30
+# As http.c has it.
+IDLE_S = 10
 # A busy machine gets more; who passes does not wait.
 PATIENCE_S = 60
 STATUS = {'daemon': 'rcached', 'version': '9.9', 'ok': True, 'level': 'ok',
@@ -295,14 +297,15 @@ class Clients(Case):
         """More of them than there may be: each newcomer has its answer."""
         self.daemon()
         self.start()
+        began = time.monotonic()
         silent = [self.connect(b'GET /metr' if i % 2 else b'')
                   for i in range(CONNS_MAX * 2)]
-        began = time.monotonic()
         self.assertTrue(self.is_up())
-        # Long before the first of them is closed for its silence.
-        self.assertLess(time.monotonic() - began, 6)
         self.wait('the oldest to be closed', lambda: is_closed(silent[0]))
-        self.assertFalse(is_closed(silent[-1]))
+        open_still = not is_closed(silent[-1])
+        # Long before any is closed for its silence, unless the machine is busy.
+        if time.monotonic() - began < IDLE_S - 1:
+            self.assertTrue(open_still)
 
     def test_who_does_not_read(self):
         """Texts that are being sent are few, however long their clients take,
@@ -313,26 +316,30 @@ class Clients(Case):
                                       'remote_bytes', 'zero_bytes', 'faults',
                                       'copies', 'size_bytes', 'vcpus')}}
         daemon = self.daemon(vms=[dict(row, uuid=f'u{i}')
-                                  for i in range(3000)])
+                                  for i in range(1500)])
         process = self.start()
+        began = time.monotonic()
         clients = []
+
+        def times(expected):
+            """Unless the machine is so busy that the first ones' time is up."""
+            asked = daemon.times()
+            if time.monotonic() - began < LIFE_S - 1:
+                self.assertEqual(asked, expected)
+
         for number in range(TEXTS_MAX + 2):
-            before = daemon.times()
             clients.append(self.connect(b'GET /metrics HTTP/1.1\r\n'
                                         b'Host: x\r\n\r\n', buffer=4096))
             # It is being sent.
             self.assertEqual(clients[-1].recv(12), b'HTTP/1.1 200')
-            if number < TEXTS_MAX:
-                self.assertEqual(daemon.times(), before + 1)
-            else:
-                self.assertEqual(daemon.times(), TEXTS_MAX)
+            times(min(number + 1, TEXTS_MAX))
             for client in clients:      # slowly, but not silent
                 client.recv(65536)
             time.sleep(1.05)    # the newest text is old then
         status, _, text = self.ask()
         self.assertEqual(status, 200)
-        self.assertGreater(len(text), 10 << 20)
-        self.assertEqual(daemon.times(), TEXTS_MAX)
+        self.assertGreater(len(text), 5 << 20)
+        times(TEXTS_MAX)
         for client in clients:
             client.close()
         self.wait('a newer text', lambda: self.ask()[0] == 200 and

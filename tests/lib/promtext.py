@@ -4,6 +4,7 @@
 parse() and offences() need nothing; alerts() and lint() run promtool, and want
 its path (find_promtool()).
 """
+import functools
 import json
 import os
 import re
@@ -152,11 +153,13 @@ def offences(text):
 
 # --------------------------------------------------------------- promtool
 
+@functools.cache
 def find_promtool():
-    """Its path, and None; or None, and why there is none."""
+    """Its path, and None; or None, and why there is none.  scripts/test has
+    fetched it: a test is no time to wait for a network."""
     done = subprocess.run([os.path.join(TOP, "scripts", "promtool"),
-                           "--print-path"], capture_output=True, text=True,
-                          check=False)
+                           "--print-path", "--no-fetch"], capture_output=True,
+                          text=True, check=False)
     if done.returncode:
         return None, done.stderr.strip().splitlines()[-1]
     return done.stdout.strip(), None
