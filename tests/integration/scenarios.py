@@ -7,7 +7,7 @@ Some take words, as crash_points_pages:punched,copied does.
 
 Each scenario is a function; it starts its cluster, and ends it cleanly.
 Those of accounts.py and the other modules imported here are among them.
-RCACHED_TEST_SCALE makes the big one smaller (a divisor).
+RCACHED_TEST_SCALE makes the big one smaller (a divisor), as scripts/test does.
 """
 import os
 import random
@@ -706,7 +706,7 @@ def big(build):
         vm = Vm(c.requester, mem=mem, local_max=local, seconds=10, threads=8,
                 write_percent=50, pattern="sweep", until_evicted=2,
                 most_seconds=1200)
-        result = kill_until_done(c, vm, 10)
+        result = kill_until_done(c, vm, 10 / scale)
         expect_clean(result)
         expect_within(result, local * MIB)
         assert result["least_evicted"] >= 2, result
