@@ -39,6 +39,13 @@ static char *labels_of(JsonObject *o)
     return g_string_free(out, FALSE);
 }
 
+static bool is_gone(JsonObject *o)
+{
+    const char *state = text_of(o, "state");
+
+    return !g_strcmp0(state, "host dead") || !g_strcmp0(state, "ended");
+}
+
 static void vm_clear(void *opaque)
 {
     MetricsVm *vm = opaque;
@@ -59,6 +66,7 @@ GArray *metrics_vms_list(JsonArray *vms)
             continue;
         }
         vm.labels = labels_of(vm.o);
+        vm.gone = is_gone(vm.o);
         if (g_hash_table_contains(seen, vm.labels)) {
             g_free(vm.labels);
         } else {
@@ -118,7 +126,7 @@ static void append_provider(GString *out, const ProviderMetric *m,
 static void append_providers(GString *out, const ProviderMetric *m,
                              const MetricsVm *vm)
 {
-    JsonArray *list = cell_array(vm->o, "providers");
+    JsonArray *list = vm->gone ? NULL : cell_array(vm->o, "providers");
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 
     for (guint i = 0; list && i < json_array_get_length(list); i++) {
@@ -203,7 +211,7 @@ static void append_histogram(GString *out, const DelayMetric *m,
 static void append_delays(GString *out, const DelayMetric *m,
                           const MetricsVm *vm)
 {
-    JsonObject *delays = cell_object(vm->o, "delays");
+    JsonObject *delays = vm->gone ? NULL : cell_object(vm->o, "delays");
     JsonArray *edges, *phases;
 
     if (!delays) {

@@ -8,10 +8,14 @@
 #define RCACHECTL_METRICS_VMS_H
 
 #include <json-glib/json-glib.h>
+#include <stdbool.h>
 
 typedef struct MetricsVm {
     JsonObject *o;
     char *labels;               /* {vm="...",uuid="...",host="..." */
+    bool gone;                  /* only its state is told: all else is what was
+                                 * heard last, of a host that is dead or a VM
+                                 * that has ended */
 } MetricsVm;
 
 /**

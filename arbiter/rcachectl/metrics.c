@@ -22,6 +22,7 @@ typedef struct Metric {
     const char *name, *field, *help;
     bool counter;
     double unit;                /* what the field is one of; 0: 1 */
+    bool of_dead;               /* holds of a host that is dead, too */
 } Metric;
 
 static const Metric status_metrics[] = {
@@ -49,20 +50,20 @@ static const Metric own_metrics[] = {
 
 static const Metric host_metrics[] = {
     { "rcache_host_connected", "connected",
-      "Whether the host is connected to the arbiter." },
+      "Whether the host is connected to the arbiter.", .of_dead = true },
     { "rcache_host_lends", "lends", "Whether the host lends memory." },
     { "rcache_host_draining", "draining",
-      "Whether the host is being drained." },
+      "Whether the host is being drained.", .of_dead = true },
     { "rcache_host_certificate_expires_seconds",
       "certificate_expires_seconds",
       "Time until the host's certificate expires." },
     { "rcache_host_age_seconds", "age_seconds",
-      "Time since the host's last heartbeat." },
+      "Time since the host's last heartbeat.", .of_dead = true },
     { "rcache_host_protocol_version", "protocol_version",
       "The version of the protocol that arbiter and host speak." },
     { "rcache_host_pagers_to_replace", "pagers_to_replace",
       "Pagers of the host that are of another build than its rcached." },
-    { "rcache_host_vms", "vms", "VMs on the host." },
+    { "rcache_host_vms", "vms", "VMs on the host.", .of_dead = true },
     { "rcache_host_memory_bytes", "mem_total_bytes",
       "All memory of the host." },
     { "rcache_host_available_bytes", "mem_available_bytes",
@@ -70,7 +71,7 @@ static const Metric host_metrics[] = {
     { "rcache_host_offered_bytes", "offered_bytes",
       "Memory that the host has lent or can lend." },
     { "rcache_host_leased_bytes", "leased_bytes",
-      "Memory that the host has lent." },
+      "Memory that the host has lent.", .of_dead = true },
     { "rcache_host_free_bytes", "free_bytes",
       "Memory that the host can still lend." },
     { "rcache_host_stored_bytes", "stored_bytes",
@@ -194,6 +195,13 @@ static void append_one(GString *out, const Metric *m, JsonObject *o,
     prom_value(out, m->unit > 0 ? value * m->unit : value);
 }
 
+/* What a dead host said last is old, and status does not judge by it.  But what
+ * it had lent, and ran, says who waits for it. */
+static bool is_told(const Metric *m, JsonObject *o)
+{
+    return m->of_dead || strcmp(text_of(o, "state"), "dead") != 0;
+}
+
 /* A line for each object of a list, with @label, which is its @field.  Each
  * text of it once: what is there twice is no series. */
 static void append_list(GString *out, const Metric *metrics, unsigned n,
@@ -209,7 +217,8 @@ static void append_list(GString *out, const Metric *metrics, unsigned n,
             JsonObject *o = JSON_NODE_HOLDS_OBJECT(node)
                                 ? json_node_get_object(node) : NULL;
 
-            if (o && g_hash_table_add(seen, (char *)text_of(o, field))) {
+            if (o && g_hash_table_add(seen, (char *)text_of(o, field)) &&
+                is_told(&metrics[i], o)) {
                 append_one(out, &metrics[i], o, label, text_of(o, field));
             }
         }
@@ -228,7 +237,7 @@ static void append_vms(GString *out, JsonArray *answer)
             const MetricsVm *vm = &g_array_index(vms, MetricsVm, j);
             double value;
 
-            if (value_of(vm->o, m->field, &value)) {
+            if (!vm->gone && value_of(vm->o, m->field, &value)) {
                 g_string_append_printf(out, "%s%s}", m->name, vm->labels);
                 prom_value(out, m->unit > 0 ? value * m->unit : value);
             }
@@ -310,7 +319,8 @@ static void append_unusable(GString *out, JsonArray *hosts)
         JsonObject *o = JSON_NODE_HOLDS_OBJECT(node)
                             ? json_node_get_object(node) : NULL;
 
-        if (o && json_object_has_member(o, "trouble")) {
+        if (o && json_object_has_member(o, "trouble") &&
+            strcmp(text_of(o, "state"), "dead") != 0) {
             g_string_append_printf(out, "%s{", name);
             prom_label(out, "host", text_of(o, "name"));
             g_string_append_c(out, '}');

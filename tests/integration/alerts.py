@@ -143,7 +143,8 @@ def alerts_of_a_provider_lost(build):
         vm.popen.kill()
         vm.popen.wait()
         watch.wait("the VM to be gone", lambda found: all_up(found) and
-                   not most(found, "rcache_vm_guest_bytes"), 120)
+                   not most(found, "rcache_vm_state") and
+                   not most(found, "rcache_failing"), 120)
         watch.expect("RcacheHostAway", "RcacheProviderNotAnswering",
                      "RcacheVmStandsStill", "RcacheVmLostMemory",
                      "RcacheFailing", "RcacheDaemonDown")

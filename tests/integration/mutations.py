@@ -98,6 +98,122 @@ MUTATIONS = {
     "exporter-percent-is-no-ratio": (
         "arbiter/rcachectl/metrics.c", "#define PERCENT         0.01",
         "#define PERCENT         1.0", "unit-metrics"),
+    "exporter-dead-hosts-go-on-talking": (
+        "arbiter/rcachectl/metrics.c", "    return m->of_dead ||",
+        "    return true ||", "unit-metrics"),
+    "exporter-vms-that-are-gone-go-on-talking": (
+        "arbiter/rcachectl/metrics-vms.c", "        vm.gone = is_gone(vm.o);",
+        "        vm.gone = is_gone(vm.o) && 0;", "unit-metrics"),
+    "exporter-counts-fall-to-zero": (
+        "arbiter/rcachectl/metrics-vms.c",
+        "        vm.silent = is_silent(vm.o);", "        vm.silent = false;",
+        "unit-metrics"),
+    "local-counts-fall-to-zero": (
+        "rcached/host-json.c", "    known = wire_beat_is_known(&g);",
+        "    known = true;", "unit-host-admin"),
+    "top-counts-fall-to-zero": (
+        "arbiter/rcachectl/top-model.c",
+        '    if (!cell_is_number(json_object_get_member(vm, "faults"))) {',
+        "    if (0) {", "unit-top"),
+    "rules-each-state-is-another-alert": (
+        "dist/prometheus/rcached.rules.yml",
+        "      max by (vm, uuid, host) (rcache_vm_state{",
+        "      max by (vm, uuid, host, state) (rcache_vm_state{",
+        "rules:Fires.test_one_alert_whatever_the_state"),
+    "rules-all-daemons-have-to-be-down": (
+        "dist/prometheus/rcached.rules.yml", "    expr: rcache_up == 0",
+        "    expr: max by (daemon, instance) (rcache_up) == 0",
+        "rules:Fires.test_each_daemon_for_itself"),
+    "rules-all-hosts-have-to-miss-the-arbiters": (
+        "dist/prometheus/rcached.rules.yml",
+        "max without (arbiter) (rcache_arbiter_connected)",
+        "max by (instance) (rcache_arbiter_connected)",
+        "rules:Fires.test_each_daemon_for_itself"),
+    "arbiter-hosts-offer-what-they-like": (
+        "arbiter/admin-hosts.c",
+        '"offered_bytes", view->offered', '"offered_bytes", beat->offered',
+        "unit-admin-hosts"),
+    "rules-hosts-lend-what-they-like": (
+        "dist/prometheus/rcached.rules.yml",
+        'sum(max by (host) (rcache_host_free_bytes{job="rcache-arbiter"}))',
+        "sum(max by (host) (rcache_host_free_bytes))",
+        "rules:Fires.test_fires_and_ends"),
+    "arbiter-counts-fall-to-zero": (
+        "arbiter/admin-vms.c", "bool known = wire_beat_is_known(g);",
+        "bool known = true;", "unit-admin-hosts"),
+    "exporter-all-vms-have-limits": (
+        "arbiter/rcachectl/metrics.c", "(!vm->unmanaged || m->of_unmanaged)",
+        "true", "unit-metrics"),
+    "rules-a-twentieth-is-too-much": (
+        "dist/prometheus/rcached.rules.yml",
+        "(rcache_vm_resident_bytes > 1.05 * rcache_vm_local_max_bytes)",
+        "(rcache_vm_resident_bytes > 1.0 * rcache_vm_local_max_bytes)",
+        "rules:Fires.test_quiet"),
+    "rules-five-percent-and-more": (
+        "dist/prometheus/rcached.rules.yml",
+        "      - rcache_vm_local_max_bytes > 16777216)",
+        "      - 1.05 * rcache_vm_local_max_bytes > 16777216)",
+        "rules:Fires.test_fires_and_ends"),
+    "exporter-one-host-speaks-for-all": (
+        "arbiter/rcachectl/metrics.c",
+        'prom_value(out, cell_is_true(o, "shunned") ||',
+        'prom_value(out, *text_of(o, "trouble") ||', "unit-metrics"),
+    "arbiter-one-host-speaks-for-all": (
+        "arbiter/shunned.c",
+        "    return words && shunned_by_all(shunned, words, provider, "
+        "SHUNNED_ALL, now);",
+        "    return words && now;", "unit-admin-hosts"),
+    "rules-nobody-may-go": (
+        "dist/prometheus/rcached.rules.yml",
+        "      unless (max by (host) (rcache_host_draining) == 1\n",
+        "      unless (max by (host) (rcache_host_draining) == 2\n",
+        "rules:Fires.test_quiet"),
+    "rules-who-has-lent-may-go": (
+        "dist/prometheus/rcached.rules.yml",
+        "      and max by (host) (rcache_host_leased_bytes) == 0\n", "",
+        "rules:Fires.test_who_was_drained_may_go"),
+    "rules-who-runs-vms-may-go": (
+        "dist/prometheus/rcached.rules.yml",
+        "      and max by (host) (rcache_host_vms) == 0)", "      )",
+        "rules:Fires.test_who_was_drained_may_go"),
+    "exporter-who-waits-is-refused": (
+        "arbiter/rcachectl/metrics.c",
+        '    refusing = those_with(limits, "pace", false);',
+        "    refusing = json_array_ref(limits);", "unit-metrics"),
+    "exporter-nobody-is-left-out": (
+        "arbiter/rcachectl/figures.c",
+        "            *answers[i] = json_node_new(JSON_NODE_NULL);",
+        "            *answers[i] = admin_node_new_array(json_array_new());",
+        "exporter:Daemons.test_too_many_vms"),
+    "rules-hosts-list-nobody": (
+        "dist/prometheus/rcached.rules.yml",
+        "      > 2 * (count(count by (uuid) (rcache_vm_state)) or vector(0))",
+        "      > 0", "rules:Fires.test_quiet"),
+    "rules-arbiters-are-of-one-version-with-hosts": (
+        "dist/prometheus/rcached.rules.yml",
+        "count by (daemon) (count by (daemon, version) (rcache_build_info))",
+        "count by (job) (count by (job, version) (rcache_build_info))",
+        "rules:Fires.test_quiet"),
+    "rules-who-waits-is-refused": (
+        "dist/prometheus/rcached.rules.yml",
+        "    expr: rcache_limit_in_effect == 1",
+        "    expr: rcache_limit_in_effect == 1 or rcache_limit_pacing == 1",
+        "rules:Fires.test_quiet"),
+    "rules-who-is-back-has-lost-count": (
+        "dist/prometheus/rcached.rules.yml",
+        "(increase(rcache_vm_wrong_pages_total[15m])) > 0",
+        "(rcache_vm_wrong_pages_total unless rcache_vm_wrong_pages_total "
+        "offset 2m) > 0",
+        "rules:Fires.test_quiet"),
+    "exporter-hosts-are-their-own-arbiters": (
+        "arbiter/rcachectl/metrics.c",
+        '    if (!status || strcmp(text_of(status, "daemon"), "rcached") != 0) '
+        '{', "    if (1) {", "unit-metrics"),
+    "dashboard-two-count-twice": (
+        "dist/grafana/rcached.json",
+        "sum by (le) (max by (vm, uuid, host, le) (",
+        "sum by (le) (max by (vm, uuid, host, le, instance) (",
+        "dashboard:Dashboard.test_what_two_say_counts_once"),
     "delays-waits-of-threads-are-not-counted": (
         "rcached/pager/fault.c",
         "        stalls_begin(&p->delays.stalls, thread, page, now);",

@@ -104,6 +104,50 @@ START_TEST(units_and_states)
 }
 END_TEST
 
+static unsigned count_of(const char *text, const char *words)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, words)); text++) {
+        n++;
+    }
+    return n;
+}
+
+/* What a host said last before it died is not what there is. */
+START_TEST(who_is_dead_says_nothing)
+{
+    g_autofree char *text = text_of(
+        "{\"hosts\":[{\"name\":\"d\",\"state\":\"dead\",\"connected\":false,"
+        "\"age_seconds\":60,\"draining\":true,\"leased_bytes\":4096,"
+        "\"vms\":1,\"free_bytes\":7,\"offered_bytes\":7,"
+        "\"psi_some_percent\":99,\"spilled_bytes\":7,\"lends\":true,"
+        "\"pagers_to_replace\":1,\"trouble\":\"no\"},"
+        "{\"name\":\"s\",\"state\":\"suspect\",\"free_bytes\":7}],"
+        "\"vms\":[{\"name\":\"w\",\"uuid\":\"u\",\"host\":\"d\","
+        "\"state\":\"host dead\",\"guest_bytes\":8,\"lost_bytes\":8,"
+        "\"stall_seconds\":9,\"wrong_pages\":3,\"providers\":["
+        "{\"host\":\"s\",\"stored_bytes\":8,"
+        "\"trouble\":\"cannot be reached\"}],\"delays\":{\"le_seconds\":[],"
+        "\"whole\":{\"total_seconds\":3.0,\"counts\":[1]}}},"
+        "{\"name\":\"e\",\"uuid\":\"u\",\"host\":\"s\",\"state\":\"ended\","
+        "\"guest_bytes\":8,\"lost_bytes\":8}]}");
+
+    expect(text, "rcache_host_connected{host=\"d\"} 0");
+    expect(text, "rcache_host_age_seconds{host=\"d\"} 60");
+    expect(text, "rcache_host_draining{host=\"d\"} 1");
+    expect(text, "rcache_host_leased_bytes{host=\"d\"} 4096");
+    expect(text, "rcache_host_vms{host=\"d\"} 1");
+    ck_assert_uint_eq(count_of(text, "{host=\"d\"}"), 5);
+    expect(text, "rcache_host_free_bytes{host=\"s\"} 7");
+    expect(text, "rcache_vm_state{vm=\"w\",uuid=\"u\",host=\"d\","
+           "state=\"host dead\"} 1");
+    expect(text, "rcache_vm_state{vm=\"e\",uuid=\"u\",host=\"s\","
+           "state=\"ended\"} 1");
+    ck_assert_uint_eq(count_of(text, "vm=\""), 2);
+}
+END_TEST
+
 #define BUCKET  "rcache_vm_fault_phase_seconds_bucket{vm=\"w\",uuid=\"u\"," \
                 "host=\"a\",phase=\"network\",le="
 
@@ -157,16 +201,6 @@ START_TEST(odd_answers)
     ck_assert_ptr_null(strchr(odd, '{'));
 }
 END_TEST
-
-static unsigned count_of(const char *text, const char *words)
-{
-    unsigned n = 0;
-
-    for (; (text = strstr(text, words)); text++) {
-        n++;
-    }
-    return n;
-}
 
 /* A host that names something twice spoils nobody's text. */
 START_TEST(nothing_is_there_twice)
@@ -222,6 +256,7 @@ int main(void)
 
     tcase_add_test(tc, figures_and_labels);
     tcase_add_test(tc, units_and_states);
+    tcase_add_test(tc, who_is_dead_says_nothing);
     tcase_add_test(tc, nothing_is_there_twice);
     tcase_add_test(tc, histograms);
     tcase_add_test(tc, odd_answers);
