@@ -189,6 +189,7 @@ static JsonObject *guest_object(const Look *look, const Host *host,
 {
     const Host *elsewhere = elsewhere_host(look->elsewhere, host->name, g->vm);
     JsonObject *o = json_object_new();
+    bool known = wire_beat_is_known(g);
     uint64_t now = look->now;
 
     json_object_set_string_member(o, "name", g->name);
@@ -207,14 +208,14 @@ static JsonObject *guest_object(const Look *look, const Host *host,
     json_set_int(o, "local_max_bytes", g->local_max);
     json_set_int(o, "size_bytes", g->size);
     guest_balloon(o, g);
-    json_set_int(o, "faults", g->faults);
-    json_set_int(o, "evicted_pages", g->evicted_pages);
+    json_set_known(o, "faults", known, g->faults);
+    json_set_known(o, "evicted_pages", known, g->evicted_pages);
     json_set_seconds(o, "fault_p50_seconds", g->fault_p50_ns / 1e9);
     json_set_seconds(o, "fault_p99_seconds", g->fault_p99_ns / 1e9);
     json_set_seconds(o, "stall_seconds", g->stall_ns / 1e9);
     json_set_seconds(o, "figures_age_seconds", g->figures_age_ms / 1e3);
     json_set_int(o, "pager_restarts", g->pager_restarts);
-    trouble_set_sums(o, host->troubles, g->vm);
+    trouble_set_sums(o, known, host->troubles, g->vm);
     json_set_text(o, "seal", wire_beat_seal(g));
     copies_set(o, g);
     delay_set(o, hosts_delays(host, g->vm), look->delays);

@@ -9,6 +9,16 @@ void json_set_int(JsonObject *o, const char *name, uint64_t value)
     json_object_set_int_member(o, name, MIN(value, INT64_MAX));
 }
 
+void json_set_known(JsonObject *o, const char *name, bool known,
+                    uint64_t value)
+{
+    if (known) {
+        json_set_int(o, name, value);
+    } else {
+        json_object_set_null_member(o, name);
+    }
+}
+
 void json_set_seconds(JsonObject *o, const char *name, double value)
 {
     json_object_set_double_member(o, name, value);

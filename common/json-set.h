@@ -7,11 +7,16 @@
 #define RCACHE_JSON_SET_H
 
 #include <json-glib/json-glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /** json_set_int() - JSON's integers are signed here, and what does not fit
  * becomes the largest */
 void json_set_int(JsonObject *o, const char *name, uint64_t value);
+
+/** json_set_known() - the same, or null where it is not known */
+void json_set_known(JsonObject *o, const char *name, bool known,
+                    uint64_t value);
 
 /** json_set_seconds() - a number of seconds, with its fraction */
 void json_set_seconds(JsonObject *o, const char *name, double value);

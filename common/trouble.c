@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/json-set.h"
 #include "common/wire-beat.h"
 
 static void judge_lost(const WireBeatTrouble *t, const char *vm,
@@ -71,7 +72,7 @@ void trouble_set(JsonObject *o, const WireBeatTrouble *trouble)
 }
 
 /* A peer's figures may be anything: the sums stop at what JSON can hold. */
-void trouble_set_sums(JsonObject *o, const GArray *troubles,
+void trouble_set_sums(JsonObject *o, bool known, const GArray *troubles,
                       const uint8_t *vm)
 {
     uint64_t lost = 0, wrong = 0;
@@ -85,6 +86,6 @@ void trouble_set_sums(JsonObject *o, const GArray *troubles,
             wrong = MIN(wrong + MIN(t->wrong, INT64_MAX), INT64_MAX);
         }
     }
-    json_object_set_int_member(o, "lost_bytes", lost);
-    json_object_set_int_member(o, "wrong_pages", wrong);
+    json_set_known(o, "lost_bytes", known, lost);
+    json_set_known(o, "wrong_pages", known, wrong);
 }

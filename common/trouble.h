@@ -28,9 +28,10 @@ void trouble_set(JsonObject *o, const WireBeatTrouble *trouble);
 
 /**
  * trouble_set_sums() - "lost_bytes" and "wrong_pages" of a VM
+ * @known: false: nobody has said anything of this VM yet, and both are null
  * @troubles: of WireBeatTrouble, of any VMs
  */
-void trouble_set_sums(JsonObject *o, const GArray *troubles,
+void trouble_set_sums(JsonObject *o, bool known, const GArray *troubles,
                       const uint8_t *vm);
 
 #endif

@@ -52,6 +52,17 @@ typedef struct WireBeatGuest {
     const struct RcacheVmmDelays *delays;
 } WireBeatGuest;
 
+/**
+ * wire_beat_is_known() - has anybody said anything of this VM?
+ *
+ * Until a pager reports to its rcached, which takes a moment when that was
+ * started again, all figures of the VM are 0; none that runs has no memory.
+ */
+static inline bool wire_beat_is_known(const WireBeatGuest *guest)
+{
+    return guest->guest > 0;
+}
+
 typedef struct WireBeatLease {
     uint64_t lease;
     uint32_t epoch;

@@ -191,11 +191,11 @@ static void set_vmm(JsonObject *o, const Vm *vm)
     }
 }
 
-static void set_ahead(JsonObject *o, const struct LinkAhead *ahead)
+static void set_ahead(JsonObject *o, bool known, const struct LinkAhead *ahead)
 {
-    json_object_set_int_member(o, "read_ahead_pages", ahead->pages);
-    json_object_set_int_member(o, "read_ahead_used_pages", ahead->used);
-    json_object_set_int_member(o, "read_ahead_wasted_pages", ahead->wasted);
+    json_set_known(o, "read_ahead_pages", known, ahead->pages);
+    json_set_known(o, "read_ahead_used_pages", known, ahead->used);
+    json_set_known(o, "read_ahead_wasted_pages", known, ahead->wasted);
 }
 
 static JsonObject *vm_json(const Vm *vm, const char *host)
@@ -204,9 +204,12 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     g_autoptr(GArray) troubles = g_array_new(FALSE, FALSE,
                                              sizeof(WireBeatTrouble));
     WireBeatGuest g;
+    bool known;
 
     report_guest(vm, g_get_monotonic_time(), &g);
     report_troubles(vm, troubles);
+    /* A count that is 0 for a moment would be one that began anew. */
+    known = wire_beat_is_known(&g);
     json_object_set_string_member(o, "name", vm->name);
     json_object_set_string_member(o, "uuid", vm->uuid_text);
     json_object_set_string_member(o, "host", host);
@@ -219,15 +222,15 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     json_object_set_int_member(o, "local_max_bytes", g.local_max);
     json_object_set_int_member(o, "size_bytes", g.size);
     set_balloon(o, &g);
-    json_object_set_int_member(o, "faults", g.faults);
-    json_object_set_int_member(o, "evicted_pages", g.evicted_pages);
-    set_ahead(o, &vm->figures.ahead);
+    json_set_known(o, "faults", known, g.faults);
+    json_set_known(o, "evicted_pages", known, g.evicted_pages);
+    set_ahead(o, known, &vm->figures.ahead);
     json_set_seconds(o, "fault_p50_seconds", g.fault_p50_ns / 1e9);
     json_set_seconds(o, "fault_p99_seconds", g.fault_p99_ns / 1e9);
     json_set_seconds(o, "stall_seconds", g.stall_ns / 1e9);
     json_set_seconds(o, "figures_age_seconds", g.figures_age_ms / 1e3);
     json_object_set_int_member(o, "pager_restarts", g.pager_restarts);
-    trouble_set_sums(o, troubles, vm->uuid);
+    trouble_set_sums(o, known, troubles, vm->uuid);
     json_set_text(o, "seal", wire_beat_seal(&g));
     copies_set(o, &g);
     delay_set(o, g.delays, true);

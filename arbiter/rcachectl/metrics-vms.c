@@ -46,6 +46,14 @@ static bool is_gone(JsonObject *o)
     return !g_strcmp0(state, "host dead") || !g_strcmp0(state, "ended");
 }
 
+/* As wire_beat_is_known() has it: rcached was just started, say. */
+static bool is_silent(JsonObject *o)
+{
+    JsonNode *guest = json_object_get_member(o, "guest_bytes");
+
+    return cell_is_number(guest) && json_node_get_double(guest) <= 0;
+}
+
 static void vm_clear(void *opaque)
 {
     MetricsVm *vm = opaque;
@@ -67,6 +75,7 @@ GArray *metrics_vms_list(JsonArray *vms)
         }
         vm.labels = labels_of(vm.o);
         vm.gone = is_gone(vm.o);
+        vm.silent = is_silent(vm.o);
         if (g_hash_table_contains(seen, vm.labels)) {
             g_free(vm.labels);
         } else {

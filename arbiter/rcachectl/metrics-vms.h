@@ -16,6 +16,7 @@ typedef struct MetricsVm {
     bool gone;                  /* only its state is told: all else is what was
                                  * heard last, of a host that is dead or a VM
                                  * that has ended */
+    bool silent;                /* its pager has not said anything yet */
 } MetricsVm;
 
 /**

@@ -23,6 +23,7 @@ typedef struct Metric {
     bool counter;
     double unit;                /* what the field is one of; 0: 1 */
     bool of_dead;               /* holds of a host that is dead, too */
+    bool of_silent;             /* and of a VM whose pager is still silent */
 } Metric;
 
 static const Metric status_metrics[] = {
@@ -120,7 +121,7 @@ static const Metric vm_metrics[] = {
       "That of the last minute, as a share of all the time of its vCPUs.",
       false, PERCENT },
     { "rcache_vm_figures_age_seconds", "figures_age_seconds",
-      "Time since the VM's pager last reported." },
+      "Time since the VM's pager last reported.", .of_silent = true },
     { "rcache_vm_faults_total", "faults",
       "Pages that the VM has waited for.", true },
     { "rcache_vm_evicted_bytes_total", "evicted_pages",
@@ -135,7 +136,8 @@ static const Metric vm_metrics[] = {
     { "rcache_vm_wrong_pages_total", "wrong_pages",
       "Pages of the VM that came back with other bytes than were sent.", true },
     { "rcache_vm_pager_restarts_total", "pager_restarts",
-      "How often the VM's pager was started again.", true },
+      "How often the VM's pager was started again.", true,
+      .of_silent = true },
 };
 
 static const Metric limit_metrics[] = {
@@ -225,6 +227,13 @@ static void append_list(GString *out, const Metric *metrics, unsigned n,
     }
 }
 
+/* What is 0 only since nobody has said anything is not known: a counter that
+ * came back from there would count all of it again. */
+static bool is_known(const Metric *m, const MetricsVm *vm)
+{
+    return !vm->gone && (!vm->silent || m->of_silent);
+}
+
 static void append_vms(GString *out, JsonArray *answer)
 {
     g_autoptr(GArray) vms = metrics_vms_list(answer);
@@ -237,7 +246,7 @@ static void append_vms(GString *out, JsonArray *answer)
             const MetricsVm *vm = &g_array_index(vms, MetricsVm, j);
             double value;
 
-            if (!vm->gone && value_of(vm->o, m->field, &value)) {
+            if (is_known(m, vm) && value_of(vm->o, m->field, &value)) {
                 g_string_append_printf(out, "%s%s}", m->name, vm->labels);
                 prom_value(out, m->unit > 0 ? value * m->unit : value);
             }

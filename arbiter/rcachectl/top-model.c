@@ -56,6 +56,9 @@ static void add_rates(TopModel *model, JsonObject *vm, GHashTable *next,
     if (!cell_is_text(uuid)) {
         return;
     }
+    if (!cell_is_number(json_object_get_member(vm, "faults"))) {
+        return;                 /* its rcached was just started */
+    }
     last = g_hash_table_lookup(model->counts, json_node_get_string(uuid));
     counts = g_new(Counts, 1);
     *counts = (Counts) { now, number(vm, "faults"),

@@ -106,8 +106,8 @@ MUTATIONS = {
         "        vm.gone = is_gone(vm.o) && 0;", "unit-metrics"),
     "exporter-counts-fall-to-zero": (
         "arbiter/rcachectl/metrics-vms.c",
-        "        vm.silent = is_silent(vm.o);", "        vm.silent = false;",
-        "unit-metrics"),
+        "        vm.silent = is_silent(vm.o);",
+        "        vm.silent = is_silent(vm.o) && 0;", "unit-metrics"),
     "local-counts-fall-to-zero": (
         "rcached/host-json.c", "    known = wire_beat_is_known(&g);",
         "    known = true;", "unit-host-admin"),

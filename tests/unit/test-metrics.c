@@ -148,6 +148,26 @@ START_TEST(who_is_dead_says_nothing)
 }
 END_TEST
 
+/* A count that is 0 until the pager has said how much it is would be a new
+ * one. */
+START_TEST(who_has_said_nothing_yet_has_no_figures)
+{
+    g_autofree char *text = text_of(
+        "{\"vms\":[{\"name\":\"w\",\"uuid\":\"u\",\"host\":\"a\","
+        "\"state\":\"no pager\",\"guest_bytes\":0,\"resident_bytes\":0,"
+        "\"faults\":0,\"wrong_pages\":0,\"lost_bytes\":0,\"providers\":[],"
+        "\"pager_restarts\":2,\"figures_age_seconds\":0.5}]}");
+
+    expect(text, "rcache_vm_state{vm=\"w\",uuid=\"u\",host=\"a\","
+           "state=\"no pager\"} 1");
+    expect(text, "rcache_vm_pager_restarts_total{vm=\"w\",uuid=\"u\","
+           "host=\"a\"} 2");
+    expect(text, "rcache_vm_figures_age_seconds{vm=\"w\",uuid=\"u\","
+           "host=\"a\"} 0.5");
+    ck_assert_uint_eq(count_of(text, "vm=\""), 3);
+}
+END_TEST
+
 #define BUCKET  "rcache_vm_fault_phase_seconds_bucket{vm=\"w\",uuid=\"u\"," \
                 "host=\"a\",phase=\"network\",le="
 
@@ -257,6 +277,7 @@ int main(void)
     tcase_add_test(tc, figures_and_labels);
     tcase_add_test(tc, units_and_states);
     tcase_add_test(tc, who_is_dead_says_nothing);
+    tcase_add_test(tc, who_has_said_nothing_yet_has_no_figures);
     tcase_add_test(tc, nothing_is_there_twice);
     tcase_add_test(tc, histograms);
     tcase_add_test(tc, odd_answers);

@@ -251,6 +251,16 @@ START_TEST(rates_are_of_two_answers)
     lay_out(80, 24);
     row = line(find("vm2 "))->text;
     ck_assert_ptr_null(strstr(row, "-40"));
+    /* Nor has one that nothing was known of meanwhile: not all since ever. */
+    top_model_update(&model, make_status("ok", 0), make_hosts(0),
+                     parse("[{\"name\":\"vm2\",\"uuid\":\"u2\","
+                           "\"faults\":null,\"evicted_pages\":null}]"),
+                     5000000);
+    top_model_update(&model, make_status("ok", 0), make_hosts(0),
+                     make_vms(3, 4000), 6000000);
+    lay_out(80, 24);
+    row = line(find("vm2 "))->text;
+    ck_assert_ptr_null(strstr(row, "8000"));
 }
 END_TEST
 
