@@ -64,6 +64,8 @@ NEEDS_NOTHING = {test: why for names, why in (
 # What test-exporter.py is given; "exporter:CASE.TEST" is one of its tests.
 EXPORTER = ["arbiter/rcache-exporter", "arbiter/arbiter", "rcached/rcached"]
 
+# "rules:CASE.TEST" is a test of tests/prometheus/test-rules.py.
+
 # name: (file, what stands there, what stands there instead, scenario), or
 # several scenarios, each of which must fail; or the same in several files,
 # where either of two steps is enough.  Those that begin with "crash-"
@@ -2371,6 +2373,8 @@ def needed(test):
         return ["tests/unit/" + test.replace("unit-", "test-")]
     if test.startswith("exporter:"):
         return EXPORTER
+    if test.startswith("rules:"):
+        return ["arbiter/rcachectl"]
     targets = ["rcached/rcached", "arbiter/arbiter", "arbiter/rcachectl",
                "tests/fakes/fake-vmm", "tests/fakes/faulty-proxy"]
     if test.startswith("alerts_"):
@@ -2400,6 +2404,11 @@ def program(tree, test):
         return [sys.executable,
                 os.path.join(tree, "tests/integration/test-exporter.py"),
                 *(os.path.join(tree, "build", p) for p in EXPORTER), tree,
+                test.partition(":")[2]]
+    if test.startswith("rules:"):
+        return [sys.executable,
+                os.path.join(tree, "tests/prometheus/test-rules.py"),
+                os.path.join(tree, "build/arbiter/rcachectl"),
                 test.partition(":")[2]]
     if test.startswith("unit-"):
         return [os.path.join(tree, "build/tests/unit",

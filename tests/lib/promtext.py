@@ -165,10 +165,10 @@ def find_promtool():
     return done.stdout.strip(), None
 
 
-def main():
-    """unittest.main(), but what was skipped is told as a skip, with its reason,
-    and not as a success of what was left."""
-    done = unittest.main(argv=sys.argv[:1], exit=False).result
+def main(*names):
+    """unittest.main() of these cases, or of all, but what was skipped is told
+    as a skip, with its reason, and not as a success of what was left."""
+    done = unittest.main(argv=[sys.argv[0], *names], exit=False).result
     if not done.wasSuccessful():
         sys.exit(1)
     if done.skipped:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each alert fires when it should, not before, and ends; and has its runbook.
 
-usage: test-rules.py RCACHECTL
+usage: test-rules.py RCACHECTL [CASE...]
 
 Figures are played, one a minute: good ones, bad ones for BAD minutes, and good
 ones again.  What the real daemons' figures raise: tests/integration/alerts.py.
@@ -317,6 +317,23 @@ class Fires(unittest.TestCase):
             [('count(ALERTS{alertstate="firing"})', 5)])
         self.assertRegex(found, r'\b1(E\+00)?\b')
 
+    def firing(self, name, series, minutes):
+        """What the alert says at each of these minutes; '' if nothing."""
+        return promtext.run_queries(
+            self.promtool, series,
+            [(f'ALERTS{{alertname="{name}",alertstate="firing"}}', m)
+             for m in minutes])
+
+    def test_one_alert_whatever_the_state(self):
+        """A pager that hangs while it starts: there is none for five seconds,
+        then it is stuck for thirty and is killed, again and again."""
+        state = 'rcache_vm_state' + VM[:-1] + ',state='
+        found, = self.firing('RcacheVmWithoutPager', {
+            state + '"no pager"}': ' '.join(['1 stale'] * 10),
+            state + '"stuck"}': ' '.join(['_'] + ['1 stale'] * 9),
+        }, [15])
+        self.assertTrue(found)
+
     def test_quiet(self):
         found, = promtext.run_queries(
             self.promtool, QUIET,
@@ -325,4 +342,4 @@ class Fires(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    promtext.main()
+    promtext.main(*sys.argv[2:])
