@@ -127,6 +127,19 @@ def cases(minutes):
     }
 
 
+# What a daemon says of itself: {alert: the figure, its labels, good, bad}.
+OF_DAEMON = {
+    'RcacheDaemonDown': ('rcache_up', 'daemon="rcached"', 1, 0),
+    'RcacheNoArbiter': ('rcache_arbiter_connected', 'arbiter="x"', 1, 0),
+    'RcacheArbiterUnreachable':
+        ('rcache_arbiter_connected', 'arbiter="x"', 1, 0),
+    'RcacheCertificateExpires': ('rcache_tls_expires_seconds', '',
+                                 30 * 86400, 86400),
+    'RcacheLimitInEffect': ('rcache_limit_in_effect', 'limit="hellos"', 0, 1),
+    'RcacheFailing': ('rcache_failing', '', 0, 1),
+    'RcacheDegraded': ('rcache_ok', '', 1, 0),
+}
+
 # A day and more for the one that waits for a day; the others take less time.
 CASES = cases(BAD)
 CASES['RcacheVersionsMixed'] = cases(26 * 60)['RcacheVersionsMixed']
@@ -189,6 +202,16 @@ class Form(unittest.TestCase):
             used = set(re.findall(r'\brcache_\w+', text.split('labels:')[0]))
             self.assertTrue(used or name == 'RcacheExporterDown', name)
             self.assertEqual(used - known, set(), name)
+
+
+    def test_agents_are_told_apart(self):
+        """Each target of scrape.yml that is localhost has its instance."""
+        text = read(os.path.join(os.path.dirname(promtext.RULES),
+                                 'scrape.yml'))
+        self.assertEqual(
+            len(re.findall("'localhost:", text)),
+            len(re.findall(r"'localhost:\d+'\]\n +labels: {instance: HOST}",
+                           text)))
 
 
 class Runbooks(unittest.TestCase):
@@ -333,6 +356,21 @@ class Fires(unittest.TestCase):
             state + '"stuck"}': ' '.join(['_'] + ['1 stale'] * 9),
         }, [15])
         self.assertTrue(found)
+
+    def test_each_daemon_for_itself(self):
+        """Agents ask localhost on two hosts, which a label of theirs tells
+        apart; one of these is unwell, and is the one that is named."""
+        for name, (figure, labels, good, bad) in OF_DAEMON.items():
+            series = {
+                f'{figure}{{{labels}{"," if labels else ""}'
+                f'instance="localhost:9472",node="{node}"}}': f'{value}x99'
+                for node, value in (('a', bad), ('b', good))}
+            firing = f'ALERTS{{alertname="{name}",alertstate="firing",node='
+            found = promtext.run_queries(
+                self.promtool, series,
+                [(f'{firing}"{node}"}}', 90) for node in 'ab'])
+            self.assertEqual([bool(text) for text in found], [True, False],
+                             (name, found))
 
     def test_quiet(self):
         found, = promtext.run_queries(
