@@ -35,7 +35,7 @@ static void host_memory(JsonObject *o, const Host *host,
     json_set_int(o, "mem_total_bytes", beat->mem_total);
     json_set_int(o, "mem_available_bytes", beat->mem_available);
     json_set_int(o, "reserve_bytes", beat->reserve);
-    json_set_int(o, "offered_bytes", beat->offered);
+    json_set_int(o, "offered_bytes", view->offered);
     json_set_int(o, "leased_bytes", beat->leased);
     json_set_int(o, "pending_bytes", pending);
     json_set_int(o, "free_bytes", admin_json_free(view));

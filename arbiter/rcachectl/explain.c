@@ -101,6 +101,8 @@ char *explain_print(JsonNode *host)
     JsonArray *terms = node && JSON_NODE_HOLDS_ARRAY(node)
                            ? json_node_get_array(node) : NULL;
     GString *out = g_string_new(NULL);
+    int64_t offered = bytes_of(o, "offered_bytes");
+    double sum = 0;
 
     if (!terms || !json_array_get_length(terms)) {
         g_string_append(out, "the host has not reported the terms of its "
@@ -112,9 +114,14 @@ char *explain_print(JsonNode *host)
         const char *name = text_of(term, "name");
         int64_t bytes = bytes_of(term, "bytes");
 
+        sum += bytes;
         add_line(out, bytes < 0 || (!bytes && i > 1) ? "-" : "+", bytes,
                  name, meaning_of(name));
     }
-    add_line(out, "=", bytes_of(o, "offered_bytes"), "offered", "");
+    if (sum > offered) {
+        add_line(out, "-", MIN(sum - offered, 0x1p62), "arbiter",
+                 "more than offers or max-offer allows, or than can be");
+    }
+    add_line(out, "=", offered, "offered", "");
     return g_string_free(out, FALSE);
 }

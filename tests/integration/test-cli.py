@@ -415,6 +415,13 @@ class Rcachectl(Case):
             ['+', '1.0', 'GiB', 'leased'], ['+', '4.0', 'GiB', 'available'],
             ['-', '1.5', 'GiB', 'growth-host'],
             ['-', '1.0', 'MiB', 'new?[2J'], ['=', '3.5', 'GiB', 'offered']])
+        host['offered_bytes'] = 1 << 30     # by the arbiter's max-offer
+        cut = json.dumps({'return': [host]}) + '\n'
+        self.assertEqual(
+            [line.split()[:4] for line in self.answer(
+                cut.encode(), command=explain).stdout.splitlines()][-2:],
+            [['-', '2.5', 'GiB', 'arbiter'], ['=', '1.0', 'GiB', 'offered']])
+        host['offered_bytes'] = 7 << 29
         done = self.answer(line.encode(), command=('--json',) + explain)
         self.assertEqual(json.loads(done.stdout), host)
         done = self.answer(line.encode(), command=('hosts', '--explain=g'))

@@ -23,6 +23,7 @@ HEADINGS = ['What to look at', 'What to do', 'If you do nothing']
 GOOD, BAD = 10, 130
 VM = '{vm="web",uuid="u",host="a",instance="i",job="rcache-arbiter"}'
 HOST = '{host="a",instance="i",job="rcached"}'
+BY_ARBITER = '{host="a",instance="i",job="rcache-arbiter"}'
 MIB = 1 << 20
 
 
@@ -75,8 +76,10 @@ def cases(minutes):
             'rcache_vm_guest_bytes' + VM: f'{512 * MIB}' + always,
             'rcache_vm_local_max_bytes' + VM: f'{110 * MIB}' + always}),
         'RcacheNoRoomToLend': (15, 0, {
-            'rcache_host_free_bytes' + HOST: bad(500, 10),
-            'rcache_host_offered_bytes' + HOST: '1000' + always}),
+            'rcache_host_free_bytes' + BY_ARBITER: bad(500, 10),
+            'rcache_host_offered_bytes' + BY_ARBITER: '1000' + always,
+            # The host itself does not know what arbiters allow it.
+            'rcache_host_free_bytes' + HOST: '5000' + always}),
         'RcacheProviderNotAnswering': (2, 0, {
             'rcache_vm_provider_trouble' + VM[:-1] +
             ',provider="b",trouble="cannot be reached"}':
@@ -158,8 +161,11 @@ QUIET = {
     'rcache_host_spill_size_bytes' + HOST: '0x200',
     'rcache_host_spill_stored_bytes' + HOST: '0x200',
     # Nobody here lends.
-    'rcache_host_free_bytes' + HOST: '0x200',
-    'rcache_host_offered_bytes' + HOST: '0x200',
+    'rcache_host_free_bytes' + BY_ARBITER: '0x200',
+    'rcache_host_offered_bytes' + BY_ARBITER: '0x200',
+    # And what a host would lend is more than arbiters let it.
+    'rcache_host_free_bytes' + HOST: '10x200',
+    'rcache_host_offered_bytes' + HOST: '1000x200',
     # Another daemon may be of another version; other jobs are not ours.
     'rcache_build_info{daemon="rcached",version="1",instance="i"}': '1x200',
     'up{job="node",instance="i"}': '0x200',
