@@ -76,6 +76,7 @@ GArray *metrics_vms_list(JsonArray *vms)
         vm.labels = labels_of(vm.o);
         vm.gone = is_gone(vm.o);
         vm.silent = is_silent(vm.o);
+        vm.unmanaged = !g_strcmp0(text_of(vm.o, "state"), "unmanaged");
         if (g_hash_table_contains(seen, vm.labels)) {
             g_free(vm.labels);
         } else {

@@ -17,6 +17,7 @@ typedef struct MetricsVm {
                                  * heard last, of a host that is dead or a VM
                                  * that has ended */
     bool silent;                /* its pager has not said anything yet */
+    bool unmanaged;             /* it has no pager: rcached only looks on */
 } MetricsVm;
 
 /**

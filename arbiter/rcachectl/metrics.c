@@ -23,7 +23,8 @@ typedef struct Metric {
     bool counter;
     double unit;                /* what the field is one of; 0: 1 */
     bool of_dead;               /* holds of a host that is dead, too */
-    bool of_silent;             /* and of a VM whose pager is still silent */
+    bool of_silent;             /* and of a VM whose pager is still silent, */
+    bool of_unmanaged;          /* or that has none, and needs none */
 } Metric;
 
 static const Metric status_metrics[] = {
@@ -90,9 +91,10 @@ static const Metric host_metrics[] = {
 };
 
 static const Metric vm_metrics[] = {
-    { "rcache_vm_guest_bytes", "guest_bytes", "All memory of the VM." },
+    { "rcache_vm_guest_bytes", "guest_bytes", "All memory of the VM.",
+      .of_unmanaged = true },
     { "rcache_vm_resident_bytes", "resident_bytes",
-      "Memory of the VM that is on its own host." },
+      "Memory of the VM that is on its own host.", .of_unmanaged = true },
     { "rcache_vm_remote_bytes", "remote_bytes",
       "Memory of the VM that is on other hosts." },
     { "rcache_vm_zero_bytes", "zero_bytes",
@@ -228,10 +230,12 @@ static void append_list(GString *out, const Metric *metrics, unsigned n,
 }
 
 /* What is 0 only since nobody has said anything is not known: a counter that
- * came back from there would count all of it again. */
+ * came back from there would count all of it again.  And a VM without rcached
+ * has no limits: what there is instead is the balloon's. */
 static bool is_known(const Metric *m, const MetricsVm *vm)
 {
-    return !vm->gone && (!vm->silent || m->of_silent);
+    return !vm->gone && (!vm->silent || m->of_silent) &&
+           (!vm->unmanaged || m->of_unmanaged);
 }
 
 static void append_vms(GString *out, JsonArray *answer)

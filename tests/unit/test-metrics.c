@@ -168,6 +168,24 @@ START_TEST(who_has_said_nothing_yet_has_no_figures)
 }
 END_TEST
 
+/* Its local-max is what the balloon leaves it, and no limit of ours. */
+START_TEST(who_has_no_pager_has_no_limits)
+{
+    g_autofree char *text = text_of(
+        "{\"vms\":[{\"name\":\"w\",\"uuid\":\"u\",\"host\":\"a\","
+        "\"state\":\"unmanaged\",\"guest_bytes\":8,\"resident_bytes\":7,"
+        "\"local_max_bytes\":4,\"size_bytes\":0,\"copies\":1,"
+        "\"faults\":0}]}");
+
+    expect(text, "rcache_vm_state{vm=\"w\",uuid=\"u\",host=\"a\","
+           "state=\"unmanaged\"} 1");
+    expect(text, "rcache_vm_guest_bytes{vm=\"w\",uuid=\"u\",host=\"a\"} 8");
+    expect(text, "rcache_vm_resident_bytes{vm=\"w\",uuid=\"u\","
+           "host=\"a\"} 7");
+    ck_assert_uint_eq(count_of(text, "vm=\""), 3);
+}
+END_TEST
+
 #define BUCKET  "rcache_vm_fault_phase_seconds_bucket{vm=\"w\",uuid=\"u\"," \
                 "host=\"a\",phase=\"network\",le="
 
@@ -278,6 +296,7 @@ int main(void)
     tcase_add_test(tc, units_and_states);
     tcase_add_test(tc, who_is_dead_says_nothing);
     tcase_add_test(tc, who_has_said_nothing_yet_has_no_figures);
+    tcase_add_test(tc, who_has_no_pager_has_no_limits);
     tcase_add_test(tc, nothing_is_there_twice);
     tcase_add_test(tc, histograms);
     tcase_add_test(tc, odd_answers);
