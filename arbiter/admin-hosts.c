@@ -91,6 +91,8 @@ static JsonObject *host_object(const Arbiter *arbiter, const Host *host,
     json_object_set_boolean_member(o, "draining", view->draining);
     json_set_text(o, "implausible", implausible);
     json_set_text(o, "trouble", trouble);
+    json_object_set_boolean_member(o, "shunned", shunned_for_all(
+        &arbiter->shunned, host, now));
     host_daemon(o, &host->beat);
     host_memory(o, host, view, views->pending[host->index]);
     json_set_int(o, "vms", elsewhere_guests(elsewhere, host));

@@ -201,6 +201,15 @@ static bool shunned_by_all(const Shunned *shunned, const GArray *words,
     return n >= SHUNNED_MANY && 2 * n > users_of(provider);
 }
 
+bool shunned_for_all(const Shunned *shunned, const Host *provider,
+                     uint64_t now)
+{
+    const GArray *words = g_hash_table_lookup(shunned->providers,
+                                              provider->name);
+
+    return words && shunned_by_all(shunned, words, provider, SHUNNED_ALL, now);
+}
+
 bool shunned_from(const Shunned *shunned, const Host *provider,
                   const char *requester, ShunnedWhat what, uint64_t now)
 {
@@ -262,7 +271,6 @@ char *shunned_text(const Shunned *shunned, const Host *provider,
                            "of it for %s", wire_cause_text(cause),
                            names->str,
                            (now - MIN(since_ms, now)) / 1000.0,
-                           shunned_by_all(shunned, words, provider,
-                                          SHUNNED_ALL, now)
+                           shunned_for_all(shunned, provider, now)
                                ? "anybody" : "those hosts");
 }

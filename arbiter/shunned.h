@@ -71,6 +71,14 @@ bool shunned_from(const Shunned *shunned, const Host *provider,
                   const char *requester, ShunnedWhat what, uint64_t now);
 
 /**
+ * shunned_for_all() - is @provider no choice for anybody, by all that holds?
+ *
+ * While it is no choice for single hosts only, all others use it.
+ */
+bool shunned_for_all(const Shunned *shunned, const Host *provider,
+                     uint64_t now);
+
+/**
  * shunned_text() - who cannot make use of a provider, why, and since when
  *
  * Return: a new text, "cannot be reached by a, b for 12 s: ...", or NULL if

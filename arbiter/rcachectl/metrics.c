@@ -320,24 +320,26 @@ static void append_status(GString *out, JsonObject *status)
 
 /* ------------------------------------------------------------------ hosts */
 
-/* Whether a host is asked for nothing, because of what it says or does. */
+/* Whether a host is asked for nothing, because of what it says or does.  What
+ * single hosts find wrong with it, "trouble", keeps only these from it. */
 static void append_unusable(GString *out, JsonArray *hosts)
 {
     static const char name[] = "rcache_host_unusable";
 
     prom_head(out, name, "gauge", "Whether the host is asked for nothing, "
-              "because of what it says or what others find wrong with it.");
+              "because of what it says or what most others find wrong with "
+              "it.");
     for (guint i = 0; i < json_array_get_length(hosts); i++) {
         JsonNode *node = json_array_get_element(hosts, i);
         JsonObject *o = JSON_NODE_HOLDS_OBJECT(node)
                             ? json_node_get_object(node) : NULL;
 
-        if (o && json_object_has_member(o, "trouble") &&
+        if (o && json_object_has_member(o, "shunned") &&
             strcmp(text_of(o, "state"), "dead") != 0) {
             g_string_append_printf(out, "%s{", name);
             prom_label(out, "host", text_of(o, "name"));
             g_string_append_c(out, '}');
-            prom_value(out, *text_of(o, "trouble") ||
+            prom_value(out, cell_is_true(o, "shunned") ||
                             *text_of(o, "implausible"));
         }
     }

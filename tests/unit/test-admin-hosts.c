@@ -71,6 +71,36 @@ START_TEST(an_offer_is_what_is_allowed)
 }
 END_TEST
 
+/* What one finds wrong with it keeps nobody else from it; what most do does. */
+START_TEST(who_is_shunned)
+{
+    g_autoptr(JsonObject) by_one = NULL, by_all = NULL;
+    HostsSaid lends = hosts_fixture_said();
+    Host *hosts[] = { a, b };
+
+    hosts_fixture_lease(&lends, "web", 1, "a", MIB, 0);
+    hosts_fixture_lease(&lends, "db", 2, "b", MIB, 0);
+    hosts_fixture_beat(&arbiter.hosts, p, &lends, arbiter_now());
+    said.nr_troubles = 1;
+    said.trouble[0] = (WireBeatTrouble) {
+        .vm = { 1 }, .name = "web", .host = "p",
+        .cause = RCACHE_CAUSE_UNREACHABLE,
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(hosts); i++) {
+        JsonObject *o;
+
+        hosts_fixture_beat(&arbiter.hosts, hosts[i], &said, arbiter_now());
+        shunned_beat(&arbiter.shunned, &arbiter.hosts, hosts[i],
+                     arbiter_now());
+        o = listed(admin_hosts_run, "p");
+        ck_assert(!json_object_get_null_member(o, "trouble"));
+        *(i ? &by_all : &by_one) = o;
+    }
+    ck_assert(!json_object_get_boolean_member(by_one, "shunned"));
+    ck_assert(json_object_get_boolean_member(by_all, "shunned"));
+}
+END_TEST
+
 /* Its rcached was just started, and has not heard of its pager. */
 START_TEST(counts_that_nobody_has_told)
 {
@@ -104,6 +134,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, an_offer_is_what_is_allowed);
+    tcase_add_test(tc, who_is_shunned);
     tcase_add_test(tc, counts_that_nobody_has_told);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
