@@ -148,6 +148,7 @@ CASES = cases(BAD)
 CASES['RcacheVersionsMixed'] = cases(26 * 60)['RcacheVersionsMixed']
 VM_FREE = VM.replace('"u"', '"free"')
 VM_BIG = VM.replace('"u"', '"big"')
+OFF = '{host="off",instance="i",job="rcache-arbiter"}'
 VM_OTHER = VM.replace('"u"', '"other"')
 # What looks bad and is not.
 QUIET = {
@@ -175,6 +176,11 @@ QUIET = {
     'rcache_host_draining' + HOST: '1x200',
     'rcache_host_spill_size_bytes' + HOST: '0x200',
     'rcache_host_spill_stored_bytes' + HOST: '0x200',
+    # It was drained, and switched off.
+    'rcache_host_connected' + OFF: '0x200',
+    'rcache_host_draining' + OFF: '1x200',
+    'rcache_host_leased_bytes' + OFF: '0x200',
+    'rcache_host_vms' + OFF: '0x200',
     # Nobody here lends.
     'rcache_host_free_bytes' + BY_ARBITER: '0x200',
     'rcache_host_offered_bytes' + BY_ARBITER: '0x200',
@@ -377,6 +383,19 @@ class Fires(unittest.TestCase):
             state + '"stuck"}': ' '.join(['_'] + ['1 stale'] * 9),
         }, [15])
         self.assertTrue(found)
+
+    def test_who_was_drained_may_go(self):
+        """But not with VMs, or with what it has lent, or if it was only about
+        to be drained."""
+        good = {'rcache_host_connected': 0, 'rcache_host_draining': 1,
+                'rcache_host_leased_bytes': 0, 'rcache_host_vms': 0}
+        for name, value in (('rcache_host_draining', 0),
+                            ('rcache_host_leased_bytes', 4096),
+                            ('rcache_host_vms', 1), (None, None)):
+            series = {figure + OFF: f'{value if figure == name else well}x30'
+                      for figure, well in good.items()}
+            found, = self.firing('RcacheHostAway', series, [20])
+            self.assertEqual(bool(found), name is not None, name)
 
     def test_each_daemon_for_itself(self):
         """Agents ask localhost on two hosts, which a label of theirs tells
