@@ -69,6 +69,7 @@ void limit_hits_add(const LimitHits *hits, const LimitName *names, unsigned n,
 
         json_object_set_string_member(o, "limit", names[i].key);
         json_set_int(o, "value", names[i].value);
+        json_object_set_boolean_member(o, "pace", names[i].pace);
         json_set_int(o, "hits", of->count);
         json_object_set_boolean_member(o, "in_effect",
                                        limit_hits_bites(hits, i, now_ms));

@@ -13,9 +13,10 @@
  * @names: of the first @n limits
  * @verdict: is told of those that bite now
  *
- * A member for each limit: "limit" (its key), "value", "hits", "in_effect", and
- * "who": a list of "name", "hits", "since_seconds", "last_seconds" and
- * "in_effect", the last who has run into it first.
+ * A member for each limit: "limit" (its key), "value", "pace" (as LimitName has
+ * it), "hits", "in_effect", and "who": a list of "name", "hits",
+ * "since_seconds", "last_seconds" and "in_effect", the last who has run into it
+ * first.
  */
 void limit_hits_add(const LimitHits *hits, const LimitName *names, unsigned n,
                     uint64_t now_ms, JsonArray *list, Verdict *verdict);

@@ -145,8 +145,17 @@ static const Metric vm_metrics[] = {
 static const Metric limit_metrics[] = {
     { "rcache_limit_hits_total", "hits",
       "How often somebody has run into the limit.", true },
+};
+
+/* Of limits that refuse something, and of those that make who asks too fast
+ * wait, as they should: status has that as a note, and no alert is for it. */
+static const Metric refusing_metrics[] = {
     { "rcache_limit_in_effect", "in_effect",
-      "Whether somebody runs into the limit now." },
+      "Whether somebody is refused something by the limit now." },
+};
+static const Metric pacing_metrics[] = {
+    { "rcache_limit_pacing", "in_effect",
+      "Whether the limit makes somebody wait now who asks too fast." },
 };
 
 static const Metric arbiter_metrics[] = {
@@ -294,6 +303,39 @@ static void append_build(GString *out, JsonObject *status)
     prom_value(out, 1);
 }
 
+/* Those with that member true, or not; new. */
+static JsonArray *those_with(JsonArray *list, const char *field, bool is)
+{
+    JsonArray *some = json_array_new();
+
+    for (guint i = 0; i < json_array_get_length(list); i++) {
+        JsonNode *node = json_array_get_element(list, i);
+
+        if (JSON_NODE_HOLDS_OBJECT(node) &&
+            cell_is_true(json_node_get_object(node), field) == is) {
+            json_array_add_element(some, json_node_copy(node));
+        }
+    }
+    return some;
+}
+
+static void append_limits(GString *out, JsonArray *limits)
+{
+    g_autoptr(JsonArray) refusing = NULL, pacing = NULL;
+
+    if (!limits) {
+        return;
+    }
+    refusing = those_with(limits, "pace", false);
+    pacing = those_with(limits, "pace", true);
+    append_list(out, limit_metrics, G_N_ELEMENTS(limit_metrics), limits,
+                "limit", "limit");
+    append_list(out, refusing_metrics, G_N_ELEMENTS(refusing_metrics),
+                refusing, "limit", "limit");
+    append_list(out, pacing_metrics, G_N_ELEMENTS(pacing_metrics), pacing,
+                "limit", "limit");
+}
+
 static void append_status(GString *out, JsonObject *status)
 {
     double value;
@@ -306,8 +348,7 @@ static void append_status(GString *out, JsonObject *status)
     }
     append_verdict(out, status);
     append_build(out, status);
-    append_list(out, limit_metrics, G_N_ELEMENTS(limit_metrics),
-                cell_array(status, "limits"), "limit", "limit");
+    append_limits(out, cell_array(status, "limits"));
     append_list(out, arbiter_metrics, G_N_ELEMENTS(arbiter_metrics),
                 cell_array(status, "arbiters"), "arbiter", "address");
     for (unsigned i = 0; *text_of(status, "host") &&

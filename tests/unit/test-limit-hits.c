@@ -107,6 +107,8 @@ START_TEST(a_pace_is_a_note)
 {
     limit_hits_note(&hits, 1, "one", NOW);
     ck_assert(json_object_get_boolean_member(told(1, NOW), "in_effect"));
+    ck_assert(json_object_get_boolean_member(told(1, NOW), "pace"));
+    ck_assert(!json_object_get_boolean_member(told(0, NOW), "pace"));
     ck_assert_int_eq(verdict_level(verdict), VERDICT_NOTE);
     ck_assert(!json_object_get_boolean_member(told(0, NOW), "in_effect"));
 }

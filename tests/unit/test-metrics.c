@@ -27,7 +27,10 @@ START_TEST(figures_and_labels)
         "{\"status\":{\"ok\":false,\"level\":\"failing\",\"problems\":"
         "[\"x\",\"y\"],\"uptime_seconds\":1.5,\"limits\":["
         "{\"limit\":\"pings-per-host\",\"value\":4000,\"hits\":12,"
-        "\"in_effect\":true,\"who\":[]}]},\"hosts\":["
+        "\"pace\":true,\"in_effect\":true,\"who\":[]},"
+        "{\"limit\":\"hellos\",\"value\":4,\"hits\":2,\"pace\":false,"
+        "\"in_effect\":true},{\"limit\":\"old\",\"in_effect\":true}]},"
+        "\"hosts\":["
         "{\"name\":\"a\",\"connected\":true,\"free_bytes\":1073741824,"
         "\"psi_some_percent\":null},{\"name\":\"b\",\"connected\":false,"
         "\"free_bytes\":0}],\"vms\":[{\"name\":\"w\\\"e\\\\b\\n1\","
@@ -43,7 +46,12 @@ START_TEST(figures_and_labels)
     expect(text, "rcache_uptime_seconds 1.5");
     expect(text, "# TYPE rcache_limit_hits_total counter");
     expect(text, "rcache_limit_hits_total{limit=\"pings-per-host\"} 12");
-    expect(text, "rcache_limit_in_effect{limit=\"pings-per-host\"} 1");
+    /* Who has to wait is refused nothing. */
+    expect(text, "rcache_limit_pacing{limit=\"pings-per-host\"} 1");
+    expect(text, "rcache_limit_in_effect{limit=\"hellos\"} 1");
+    expect(text, "rcache_limit_in_effect{limit=\"old\"} 1");
+    ck_assert_ptr_null(strstr(text, "in_effect{limit=\"pings"));
+    ck_assert_ptr_null(strstr(text, "pacing{limit=\"hellos"));
     expect(text, "rcache_host_connected{host=\"a\"} 1");
     expect(text, "rcache_host_connected{host=\"b\"} 0");
     expect(text, "rcache_host_free_bytes{host=\"a\"} 1073741824");
