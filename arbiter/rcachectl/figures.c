@@ -21,7 +21,7 @@ bool figures_ask(Figures *figures, const char *path, GError **errp)
         if (!*answers[i] && answers[i] == &figures->vms &&
             g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_REFUSED)) {
             /* Too many for a list: the hosts alone. */
-            *answers[i] = admin_node_new_array(json_array_new());
+            *answers[i] = json_node_new(JSON_NODE_NULL);
         }
         if (!*answers[i]) {
             g_propagate_error(errp, g_steal_pointer(&error));

@@ -8,7 +8,8 @@
 
 #define FIGURES_ANSWER_MS       3000u   /* of each of the three */
 
-/* The answers to the commands of these names; all of them or none. */
+/* The answers to the commands of these names; all of them or none.  .vms is
+ * JSON's null where there are more VMs than the daemon lists. */
 typedef struct Figures {
     JsonNode *status, *hosts, *vms;
 } Figures;
@@ -17,8 +18,7 @@ typedef struct Figures {
  * figures_ask() - one after the other
  * @path: the admin socket
  *
- * Blocking, for three times FIGURES_ANSWER_MS at most.  Where there are more
- * VMs than a daemon lists, the list of them is empty.
+ * Blocking, for three times FIGURES_ANSWER_MS at most.
  *
  * Return: false with @errp set, and nothing to clear
  */

@@ -50,6 +50,12 @@ static const Metric own_metrics[] = {
       "How often a VM had no pager because of a limit.", true },
 };
 
+/* Of the daemon that was asked, where it did not list its VMs. */
+static const Metric left_out[] = {
+    { "rcache_vms_left_out", "vms",
+      "VMs without figures, since they are more than the daemon lists." },
+};
+
 static const Metric host_metrics[] = {
     { "rcache_host_connected", "connected",
       "Whether the host is connected to the arbiter.", .of_dead = true },
@@ -386,6 +392,18 @@ static void append_unusable(GString *out, JsonArray *hosts)
     }
 }
 
+/* @vms: NULL: they were not listed */
+static void append_left_out(GString *out, JsonObject *status, JsonArray *vms)
+{
+    append_head(out, left_out);
+    if (vms) {
+        g_string_append(out, left_out->name);
+        prom_value(out, 0);
+    } else {
+        append_one(out, left_out, status, NULL, NULL);
+    }
+}
+
 char *metrics_text(JsonNode *answers)
 {
     GString *out = g_string_new(NULL);
@@ -396,6 +414,9 @@ char *metrics_text(JsonNode *answers)
 
     if (status) {
         append_status(out, status);
+    }
+    if (status && json_object_has_member(o, "vms")) {
+        append_left_out(out, status, vms);
     }
     append_list(out, host_metrics, G_N_ELEMENTS(host_metrics), hosts, "host",
                 "name");

@@ -9,7 +9,8 @@
 #include <json-glib/json-glib.h>
 
 /**
- * metrics_text() - of an object of "status", "hosts" and "vms"
+ * metrics_text() - of an object of "status", "hosts" and "vms", which is null
+ * where there are more of them than the daemon lists
  *
  * A figure that is not known is left out.
  *

@@ -31,7 +31,7 @@ IDLE_S = 10
 # A busy machine gets more; who passes does not wait.
 PATIENCE_S = 60
 STATUS = {'daemon': 'rcached', 'version': '9.9', 'ok': True, 'level': 'ok',
-          'problems': [], 'uptime_seconds': 2.5}
+          'problems': [], 'uptime_seconds': 2.5, 'vms': 30000}
 
 
 def run(*args, **kwargs):
@@ -44,7 +44,7 @@ class Daemon:
 
     def __init__(self, path, vms=()):
         self.asked = []
-        self.vms = list(vms)
+        self.vms = vms
         self.silent = threading.Event()
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(path)
@@ -69,11 +69,15 @@ class Daemon:
                     continue
                 command = json.loads(line)['execute']
                 self.asked.append(command)
-                lines.write(json.dumps({'return': {
-                    'status': STATUS, 'hosts': [], 'vms': self.vms,
-                }[command]}) + '\n')
+                lines.write(json.dumps(self.answer(command)) + '\n')
         for peer in kept:
             peer.close()
+
+    def answer(self, command):
+        if command == 'vms' and self.vms is None:
+            return {'error': {'class': 'Refused', 'desc': 'too many'}}
+        return {'return': {'status': STATUS, 'hosts': [],
+                           'vms': self.vms}[command]}
 
     def times(self):
         return self.asked.count('status')
@@ -219,6 +223,15 @@ class Daemons(Case):
         self.wait('it to be seen', self.is_up)
         self.wait('that to be said', lambda: 'figures again' in self.said())
         self.assertEqual(self.said().count('gives no figures'), 1)
+
+    def test_too_many_vms(self):
+        """A daemon that does not list its VMs is up, and says how many."""
+        self.daemon(vms=None)
+        self.start()
+        text = self.ask()[2]
+        self.assertIn('rcache_up{daemon="rcached"} 1\n', text)
+        self.assertIn('\nrcache_vms_left_out 30000\n', text)
+        self.assertEqual(promtext.offences(text), [])
 
     def test_silent(self):
         """Prometheus gives an answer ten seconds, if it is not told."""

@@ -81,7 +81,7 @@ class Promtext(unittest.TestCase):
         promtool, why = promtext.find_promtool()
         if why:
             self.skipTest(why)
-        up = '# TYPE rcache_up gauge\nrcache_up{daemon="a"} 1\n'
+        up = '# TYPE rcache_up gauge\nrcache_up{daemon="arbiter"} 1\n'
         down = up.replace('} 1', '} 0')
 
         def alerts(*texts):
@@ -93,7 +93,8 @@ class Promtext(unittest.TestCase):
         self.assertEqual(alerts(up, down), (fires, fires))
         self.assertEqual(alerts(down, up), (fires, set()))
         # A figure that is not there any more is not kept.
-        self.assertEqual(alerts(down, ''), (fires, set()))
+        missing = {'RcacheNoArbiterFigures'}
+        self.assertEqual(alerts(down, ''), (fires | missing, missing))
 
 
 if __name__ == '__main__':

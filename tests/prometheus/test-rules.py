@@ -53,6 +53,14 @@ def cases(minutes):
             'up{job="rcached",instance="i"}': bad(1, 0)}),
         'RcacheDaemonDown': (2, 0, {
             'rcache_up{daemon="rcached",instance="i"}': bad(1, 0)}),
+        'RcacheNoArbiterFigures': (10, 0, {
+            'rcache_up{daemon="arbiter",instance="i"}':
+                f'1x{GOOD - 1} stale _x{minutes - 1} 1x120',
+            'rcache_up{daemon="rcached",instance="i"}': '1' + always}),
+        'RcacheVmsLeftOut': (15, 0, {
+            'rcache_vms_left_out{instance="i"}': bad(0, 30000),
+            'rcache_vm_state' + VM[:-1] + ',state="attached"}':
+                '1' + always}),
         'RcacheVmLostMemory': (0, 0, {
             'rcache_vm_lost_bytes' + VM: bad(0, 4096)}),
         'RcacheVmWrongPages': (0, 16, {
@@ -190,6 +198,9 @@ QUIET = {
     # Another daemon may be of another version; other jobs are not ours.
     'rcache_build_info{daemon="rcached",version="1",instance="i"}': '1x200',
     'up{job="node",instance="i"}': '0x200',
+    'rcache_up{daemon="arbiter",instance="i"}': '1x200',
+    # An arbiter does not list VMs, but hosts that are asked do.
+    'rcache_vms_left_out{instance="i"}': '2x200',
 }
 
 
@@ -356,7 +367,8 @@ class Fires(unittest.TestCase):
                        'rcache_host_certificate_expires_seconds{host="a"}'):
             found, = promtext.run_queries(
                 self.promtool, {series: f'{13 * 86400}x30'},
-                [('count(ALERTS{alertstate="firing"})', 20)])
+                [('count(ALERTS{alertname="RcacheCertificateExpires",'
+                  'alertstate="firing"})', 20)])
             self.assertTrue(found, series)
 
     def test_one_alert_for_what_two_say(self):
@@ -364,7 +376,8 @@ class Fires(unittest.TestCase):
         found, = promtext.run_queries(
             self.promtool, {'rcache_vm_lost_bytes' + vm.format(i): '4096x9'
                             for i in '12'},
-            [('count(ALERTS{alertstate="firing"})', 5)])
+            [('count(ALERTS{alertname="RcacheVmLostMemory",'
+              'alertstate="firing"})', 5)])
         self.assertRegex(found, r'\b1(E\+00)?\b')
 
     def firing(self, name, series, minutes):

@@ -238,6 +238,20 @@ START_TEST(histograms)
 }
 END_TEST
 
+/* More than a daemon lists: it is told how many have no figures. */
+START_TEST(vms_that_are_not_listed)
+{
+    g_autofree char *many = text_of("{\"status\":{\"vms\":20001},\"hosts\":"
+                                    "[],\"vms\":null}");
+    g_autofree char *few = text_of("{\"status\":{\"vms\":7},\"hosts\":[],"
+                                   "\"vms\":[]}");
+
+    expect(many, "# TYPE rcache_vms_left_out gauge");
+    expect(many, "rcache_vms_left_out 20001");
+    expect(few, "rcache_vms_left_out 0");
+}
+END_TEST
+
 START_TEST(odd_answers)
 {
     g_autofree char *none = text_of("{}");
@@ -309,6 +323,7 @@ int main(void)
     tcase_add_test(tc, who_has_no_pager_has_no_limits);
     tcase_add_test(tc, nothing_is_there_twice);
     tcase_add_test(tc, histograms);
+    tcase_add_test(tc, vms_that_are_not_listed);
     tcase_add_test(tc, odd_answers);
     tcase_add_test(tc, cells_of_tables);
     suite_add_tcase(s, tc);
