@@ -34,6 +34,7 @@ struct Http {
     GQueue conns;               /* of HttpConn, the oldest first */
     struct MHD_Response *newest;        /* of /metrics, or NULL */
     int64_t made;               /* when */
+    int64_t took;               /* the daemon, to answer for it */
     unsigned texts;             /* that are kept or being sent */
 };
 
@@ -72,7 +73,7 @@ static struct MHD_Response *text_response(Http *http)
 {
     HttpText *text = g_new(HttpText, 1);
 
-    *text = (HttpText) { http, http->metrics(http->opaque) };
+    *text = (HttpText) { http, http->metrics(http->opaque, &http->took) };
     http->texts++;
     return response_head(
         MHD_create_response_from_buffer_with_free_callback_cls(
@@ -80,12 +81,17 @@ static struct MHD_Response *text_response(Http *http)
         "text/plain; version=0.0.4; charset=utf-8");
 }
 
+static int64_t keep_us(const Http *http)
+{
+    return CLAMP(HTTP_KEEP_TIMES * http->took, HTTP_KEEP_US, HTTP_KEEP_MAX_US);
+}
+
 /* The newest text, which is made if it is to be newer. */
 static struct MHD_Response *metrics_response(Http *http)
 {
     int64_t age = g_get_monotonic_time() - http->made;
 
-    if (http->newest && (age < HTTP_KEEP_US ||
+    if (http->newest && (age < keep_us(http) ||
                          http->texts >= HTTP_TEXTS_MAX)) {
         return http->newest;
     }

@@ -8,10 +8,14 @@
  * or when it is HTTP_LIFE_US old, however busy it looks; where there are
  * HTTP_CONNS_MAX of them the oldest makes room for the next.
  *
- * A text is given for HTTP_KEEP_US to whoever asks, so that many who ask cost
- * the daemon no more than one.  While HTTP_TEXTS_MAX texts are still being
- * sent, to clients that read slowly, no new one is made and the newest is given
- * on: so their memory is bounded, and each is let go of with its connections.
+ * A text is given for HTTP_KEEP_US to whoever asks, and for HTTP_KEEP_TIMES as
+ * long as the daemon took to answer, but no longer than HTTP_KEEP_MAX_US: so
+ * those who ask, and any local user can, cost the daemon a tenth of its time at
+ * most, however many they are and however much there is to tell.
+ *
+ * While HTTP_TEXTS_MAX texts are still being sent, to clients that read slowly,
+ * no new one is made and the newest is given on: so their memory is bounded,
+ * and each is let go of with its connections.
  */
 #ifndef EXPORTER_HTTP_H
 #define EXPORTER_HTTP_H
@@ -23,9 +27,16 @@
 #define HTTP_TEXTS_MAX  4u
 #define HTTP_LIFE_US    (30 * G_USEC_PER_SEC)
 #define HTTP_KEEP_US    G_USEC_PER_SEC
+#define HTTP_KEEP_TIMES 10
+#define HTTP_KEEP_MAX_US (30 * G_USEC_PER_SEC)
 
-/** HttpMetrics - make the text of /metrics now; new, never NULL */
-typedef char *HttpMetrics(void *opaque);
+/**
+ * HttpMetrics - make the text of /metrics now
+ * @took: set to how long the daemon took to answer, in us
+ *
+ * Return: the text, new, never NULL
+ */
+typedef char *HttpMetrics(void *opaque, int64_t *took);
 
 typedef struct Http Http;
 

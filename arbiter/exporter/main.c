@@ -6,7 +6,9 @@
  * guests' memory and keys and may never wait: what parses requests of the
  * network here can reach neither, its user may only look (read-group), and a
  * client that does not read, or an exporter that dies, costs nobody anything.
- * The daemon answers it the three questions that it answers rcachectl.
+ * The daemon answers it the three questions that it answers rcachectl, in its
+ * own loop; as whoever reaches the port makes it do so, http.h says how much of
+ * its time that may take.
  */
 #include <glib-unix.h>
 #include <signal.h>

@@ -36,7 +36,7 @@ static void scrape_answered(Scrape *scrape)
 }
 
 static void append_own(GString *out, const Scrape *scrape, bool up,
-                       double seconds)
+                       int64_t took)
 {
     const struct {
         const char *name, *help;
@@ -44,7 +44,7 @@ static void append_own(GString *out, const Scrape *scrape, bool up,
     } own[] = {
         { "rcache_up", "Whether the daemon has answered.", up },
         { "rcache_exporter_scrape_duration_seconds",
-          "How long the daemon took to answer.", seconds },
+          "How long the daemon took to answer.", took / 1e6 },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(own); i++) {
@@ -62,7 +62,7 @@ static void append_own(GString *out, const Scrape *scrape, bool up,
     prom_value(out, 1);
 }
 
-char *scrape_text(void *opaque)
+char *scrape_text(void *opaque, int64_t *took)
 {
     Scrape *scrape = opaque;
     int64_t began = g_get_monotonic_time();
@@ -71,7 +71,8 @@ char *scrape_text(void *opaque)
     Figures figures;
     bool up = figures_ask(&figures, scrape->socket, &error);
 
-    append_own(out, scrape, up, (g_get_monotonic_time() - began) / 1e6);
+    *took = g_get_monotonic_time() - began;
+    append_own(out, scrape, up, *took);
     if (up) {
         g_autoptr(JsonNode) all = figures_json(&figures);
         g_autofree char *text = metrics_text(all);

@@ -7,6 +7,8 @@
 #ifndef EXPORTER_SCRAPE_H
 #define EXPORTER_SCRAPE_H
 
+#include <stdint.h>
+
 typedef struct Scrape {
     const char *daemon;         /* "rcached" or "arbiter" */
     const char *socket;         /* its admin socket */
@@ -19,7 +21,7 @@ typedef struct Scrape {
  *
  * Blocking, for as long as figures_ask() may.
  */
-char *scrape_text(void *opaque);
+char *scrape_text(void *opaque, int64_t *took);
 
 /** scrape_deinit() - free what it has said */
 void scrape_deinit(Scrape *scrape);

@@ -83,8 +83,13 @@ MUTATIONS = {
         "http->texts > 1000 * HTTP_TEXTS_MAX",
         "exporter:Clients.test_who_does_not_read"),
     "exporter-each-client-asks": (
-        "arbiter/exporter/http.c", "age < HTTP_KEEP_US", "age < 0",
+        "arbiter/exporter/http.c",
+        "age < keep_us(http)", "age < 0 * keep_us(http)",
         "exporter:Clients.test_many_ask_once"),
+    "exporter-asks-however-long-it-takes": (
+        "arbiter/exporter/http.h", "#define HTTP_KEEP_TIMES 10",
+        "#define HTTP_KEEP_TIMES 0",
+        "exporter:Clients.test_what_takes_long_is_asked_seldom"),
     "exporter-any-method-will-do": (
         "arbiter/exporter/http.c",
         "    if (strcmp(method, MHD_HTTP_METHOD_GET) &&\n",
