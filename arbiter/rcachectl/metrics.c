@@ -56,17 +56,22 @@ static const Metric left_out[] = {
       "VMs without figures, since they are more than the daemon lists." },
 };
 
-static const Metric host_metrics[] = {
+/* What only an arbiter knows of a host: rcached answers it, and so is there. */
+static const Metric heard_metrics[] = {
     { "rcache_host_connected", "connected",
-      "Whether the host is connected to the arbiter.", .of_dead = true },
+      "Whether the host is connected to the arbiter that was asked.",
+      .of_dead = true },
+    { "rcache_host_age_seconds", "age_seconds",
+      "Time since the host's last heartbeat.", .of_dead = true },
+};
+
+static const Metric host_metrics[] = {
     { "rcache_host_lends", "lends", "Whether the host lends memory." },
     { "rcache_host_draining", "draining",
       "Whether the host is being drained.", .of_dead = true },
     { "rcache_host_certificate_expires_seconds",
       "certificate_expires_seconds",
       "Time until the host's certificate expires." },
-    { "rcache_host_age_seconds", "age_seconds",
-      "Time since the host's last heartbeat.", .of_dead = true },
     { "rcache_host_protocol_version", "protocol_version",
       "The version of the protocol that arbiter and host speak." },
     { "rcache_host_pagers_to_replace", "pagers_to_replace",
@@ -417,6 +422,10 @@ char *metrics_text(JsonNode *answers)
     }
     if (status && json_object_has_member(o, "vms")) {
         append_left_out(out, status, vms);
+    }
+    if (!status || strcmp(text_of(status, "daemon"), "rcached") != 0) {
+        append_list(out, heard_metrics, G_N_ELEMENTS(heard_metrics), hosts,
+                    "host", "name");
     }
     append_list(out, host_metrics, G_N_ELEMENTS(host_metrics), hosts, "host",
                 "name");

@@ -79,7 +79,8 @@ START_TEST(units_and_states)
         "{\"address\":\"x:1\",\"connected\":true},"
         "{\"address\":\"x:1\",\"connected\":false},"
         "{\"address\":\"y:1\",\"connected\":false}]},\"hosts\":["
-        "{\"name\":\"a\",\"psi_some_percent\":12.5,\"shunned\":false,"
+        "{\"name\":\"a\",\"connected\":true,\"age_seconds\":0,"
+        "\"psi_some_percent\":12.5,\"shunned\":false,"
         "\"trouble\":\"as one says\",\"implausible\":null},"
         "{\"name\":\"b\",\"shunned\":true},"
         "{\"name\":\"c\",\"shunned\":false,\"implausible\":\"no\"},"
@@ -99,6 +100,9 @@ START_TEST(units_and_states)
     expect(text, "rcache_host_spill_size_bytes{host=\"a\"} 8192");
     expect(text, "# TYPE rcache_host_spill_errors_total counter");
     expect(text, "rcache_host_pressure_some_ratio{host=\"a\"} 0.125");
+    /* It answers; that is no word of an arbiter. */
+    ck_assert_ptr_null(strstr(text, "rcache_host_connected"));
+    ck_assert_ptr_null(strstr(text, "rcache_host_age_seconds"));
     expect(text, "rcache_host_unusable{host=\"a\"} 0");
     expect(text, "rcache_host_unusable{host=\"b\"} 1");
     expect(text, "rcache_host_unusable{host=\"c\"} 1");
