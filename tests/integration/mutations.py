@@ -64,7 +64,8 @@ NEEDS_NOTHING = {test: why for names, why in (
 # What test-exporter.py is given; "exporter:CASE.TEST" is one of its tests.
 EXPORTER = ["arbiter/rcache-exporter", "arbiter/arbiter", "rcached/rcached"]
 
-# "rules:CASE.TEST" is a test of tests/prometheus/test-rules.py.
+# "rules:CASE.TEST" is a test of tests/prometheus/test-rules.py, and
+# "dashboard:CASE.TEST" one of test-dashboard.py.
 
 # name: (file, what stands there, what stands there instead, scenario), or
 # several scenarios, each of which must fail; or the same in several files,
@@ -2378,7 +2379,7 @@ def needed(test):
         return ["tests/unit/" + test.replace("unit-", "test-")]
     if test.startswith("exporter:"):
         return EXPORTER
-    if test.startswith("rules:"):
+    if test.startswith(("rules:", "dashboard:")):
         return ["arbiter/rcachectl"]
     targets = ["rcached/rcached", "arbiter/arbiter", "arbiter/rcachectl",
                "tests/fakes/fake-vmm", "tests/fakes/faulty-proxy"]
@@ -2409,6 +2410,10 @@ def program(tree, test):
         return [sys.executable,
                 os.path.join(tree, "tests/integration/test-exporter.py"),
                 *(os.path.join(tree, "build", p) for p in EXPORTER), tree,
+                test.partition(":")[2]]
+    if test.startswith("dashboard:"):
+        return [sys.executable,
+                os.path.join(tree, "tests/prometheus/test-dashboard.py"),
                 test.partition(":")[2]]
     if test.startswith("rules:"):
         return [sys.executable,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The dashboard for Grafana: its form, and that its figures are ours.
 
-usage: test-dashboard.py
+usage: test-dashboard.py [CASE...]
 
 Whether the real daemons tell these figures: tests/integration/alerts.py.
 Without promtool the expressions are not parsed.
@@ -71,13 +71,35 @@ class Dashboard(unittest.TestCase):
                 used = set(re.findall(r'\$\{?(\w+)', target['expr']))
                 self.assertEqual(used - known - {'__rate_interval'}, set())
 
+    def expressions(self):
+        """All of them, with something in place of the variables."""
+        return [target['expr'].replace('$__rate_interval', '5m')
+                .replace('$vm', '.*').replace('$host', '.*')
+                for panel in self.panels for target in panel['targets']]
+
+    def test_what_two_say_counts_once(self):
+        """Arbiters and the host tell of the same VMs and hosts."""
+        promtool, why = promtext.find_promtool()
+        if why:
+            self.skipTest(why)
+        ours = [e for e in self.expressions()
+                if re.search(r'\brcache_(vm|host)_', e)]
+        self.assertGreater(len(ours), 25)
+        names = set(re.findall(r'\brcache_\w+', ' '.join(ours)))
+        labels = ('host="a",le="1",phase="read",provider="b",uuid="u",'
+                  'vm="web"')
+        one, two = (promtext.run_queries(promtool, {
+            f'{name}{{{labels},instance="{i}"}}': '2+3x20'
+            for name in names for i in instances},
+            [(e, 10) for e in ours]) for instances in ('x', 'xy'))
+        self.assertTrue(all(one), dict(zip(ours, one)))
+        self.assertEqual(dict(zip(ours, two)), dict(zip(ours, one)))
+
     def test_expressions(self):
         promtool, why = promtext.find_promtool()
         if why:
             self.skipTest(why)
-        queries = [(target['expr'].replace('$__rate_interval', '5m')
-                    .replace('$vm', '.*').replace('$host', '.*'), 10)
-                   for panel in self.panels for target in panel['targets']]
+        queries = [(e, 10) for e in self.expressions()]
         # One that is wrong makes promtool fail as a whole.
         found = promtext.run_queries(promtool, {
             'rcache_up{instance="i"}': '1x20'}, queries)
@@ -85,4 +107,4 @@ class Dashboard(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    promtext.main()
+    promtext.main(*sys.argv[1:])
