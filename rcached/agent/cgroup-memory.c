@@ -16,7 +16,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
-#include "rcached/agent/proc-text.h"
+#include "common/proc-text.h"
 
 /* From here on version 1 means "no limit". */
 #define UNLIMITED       (UINT64_MAX / 4)

@@ -12,8 +12,8 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#include "common/proc-text.h"
 #include "rcached/agent/cgroup-memory.h"
-#include "rcached/agent/proc-text.h"
 
 #define CGROUP          "cgroup:"
 #define OWN_PAUSE       15u     /* looks without the own cgroups */

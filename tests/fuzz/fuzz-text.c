@@ -12,9 +12,9 @@
 
 #include "common/address.h"
 #include "common/config.h"
+#include "common/proc-text.h"
 #include "common/uuid.h"
 #include "fuzz.h"
-#include "rcached/agent/proc-text.h"
 
 static const ConfigKey keys[] = {
     { "one", "text", CONFIG_STRING, "", "Any." },

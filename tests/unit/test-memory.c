@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/proc-text.h"
 #include "rcached/agent/memory.h"
-#include "rcached/agent/proc-text.h"
 
 #define MIB     (UINT64_C(1) << 20)
 /* Looks after which a limit that is set must have been noticed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* proc-text: see proc-text.h. */
-#include "rcached/agent/proc-text.h"
+#include "common/proc-text.h"
 
 #include <errno.h>
 #include <glib.h>

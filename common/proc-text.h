@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* proc-text: numbers in the texts of proc and of cgroups.  Pure. */
-#ifndef RCACHED_AGENT_PROC_TEXT_H
-#define RCACHED_AGENT_PROC_TEXT_H
+#ifndef RCACHE_PROC_TEXT_H
+#define RCACHE_PROC_TEXT_H
 
 #include <stdbool.h>
 #include <stdint.h>
