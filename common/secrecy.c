@@ -19,12 +19,13 @@ void secrecy_begin(void)
 }
 
 /* One line of heading, then one line for each swap area. */
-bool secrecy_host_has_swap(void)
+bool secrecy_host_has_swap(const char *root)
 {
+    g_autofree char *path = g_strconcat(root, "/proc/swaps", NULL);
     g_autofree char *text = NULL;
     const char *line;
 
-    if (!g_file_get_contents("/proc/swaps", &text, NULL, NULL)) {
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
         return errno != ENOENT;
     }
     line = strchr(text, '\n');

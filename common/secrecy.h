@@ -16,7 +16,10 @@
  */
 void secrecy_begin(void);
 
-/** secrecy_host_has_swap() - could memory that is not locked reach a disk? */
-bool secrecy_host_has_swap(void);
+/**
+ * secrecy_host_has_swap() - could memory that is not locked reach a disk?
+ * @root: what stands before /proc: "" but where another tree is looked at
+ */
+bool secrecy_host_has_swap(const char *root);
 
 #endif

@@ -27,7 +27,7 @@ static char *pager_keep_private(void)
 {
     secrecy_begin();
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 &&
-        secrecy_host_has_swap()) {
+        secrecy_host_has_swap("")) {
         return g_strdup_printf("memory cannot be locked (%s) and this host has "
                                "swap: raise LimitMEMLOCK, or turn swap off",
                                g_strerror(errno));

@@ -18,8 +18,8 @@
 
 #include "common/boot.h"
 #include "common/cleanup.h"
+#include "common/host-probe.h"
 
-#define RING_ENTRIES    1024u
 #define TICK_NS         (100 * NS_PER_MS)
 
 /* --------------------------------------------------------------- timers */
@@ -180,7 +180,7 @@ Pager *pager_new(int vmm_fd, const char *link_path, const char *host,
     Pager *p = g_new0(Pager, 1);
     int err = 0;
 
-    p->ring = ring_new(RING_ENTRIES, &err);
+    p->ring = ring_new(HOST_PAGER_RING, &err);
     if (!p->ring) {
         *why = g_strdup_printf("io_uring: %s (see the sysctl "
                                "kernel.io_uring_disabled)", g_strerror(-err));

@@ -11,6 +11,7 @@
 
 #include "common/address.h"
 #include "common/cleanup.h"
+#include "common/host-checks.h"
 
 /*
  * The kernel takes an io_uring apart after its process is gone: the socket of
@@ -28,7 +29,8 @@ static int listen_socket(const struct sockaddr_storage *addr, socklen_t len)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
         (addr->ss_family == AF_INET6 &&
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) ||
-        bind(fd, (const struct sockaddr *)addr, len) || listen(fd, 1024)) {
+        bind(fd, (const struct sockaddr *)addr, len) ||
+        listen(fd, HOST_BACKLOG)) {
         return -errno;
     }
     return fd_steal(&fd);

@@ -66,7 +66,7 @@ static bool can_lock(size_t bytes)
 bool slab_guard_find(bool always_lock, size_t probe, SlabGuard *out,
                      GError **errp)
 {
-    if (!always_lock && !secrecy_host_has_swap()) {
+    if (!always_lock && !secrecy_host_has_swap("")) {
         *out = SLAB_GUARD_NO_SWAP;
         return true;
     }

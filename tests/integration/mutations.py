@@ -222,6 +222,13 @@ MUTATIONS = {
         "sum by (le) (max by (vm, uuid, host, le) (",
         "sum by (le) (max by (vm, uuid, host, le, instance) (",
         "dashboard:Dashboard.test_what_two_say_counts_once"),
+    "check-sizes-of-folios-are-not-looked-at": (
+        "common/host-checks.c", "    if (f->huge) {", "    if (0) {",
+        "unit-host-checks"),
+    "check-any-group-has-io-uring": (
+        "common/host-checks.c",
+        "    if (f->uring_disabled != 1) {", "    if (true) {",
+        "unit-host-checks"),
     "delays-waits-of-threads-are-not-counted": (
         "rcached/pager/fault.c",
         "        stalls_begin(&p->delays.stalls, thread, page, now);",
