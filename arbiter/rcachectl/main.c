@@ -308,6 +308,30 @@ static int run_all(const CommandLine *line, const Command *command,
     return status;
 }
 
+/* Options that only one command has. */
+static bool options_fit(const CommandLine *line, const Command *command)
+{
+    const struct {
+        bool given;
+        const char *options, *command;
+    } only[] = {
+        { line->explain, "--explain goes", "hosts" },
+        { line->interval, "--interval goes", "top" },
+        { line->wait, "--wait goes", "drain" },
+        { line->directory || line->role || line->valid,
+          "--directory, --role and --valid go", "pki" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(only); i++) {
+        if (only[i].given && strcmp(command->name, only[i].command)) {
+            g_printerr("rcachectl: %s with %s, not with %s\n",
+                       only[i].options, only[i].command, command->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 static int dispatch(const CommandLine *line, int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -328,31 +352,13 @@ static int dispatch(const CommandLine *line, int argc, char **argv)
                    "--help\n", argv[1]);
         return EXIT_USAGE;
     }
-    if (line->explain && strcmp(command->name, "hosts")) {
-        g_printerr("rcachectl: --explain goes with hosts, not with %s\n",
-                   command->name);
-        return EXIT_USAGE;
-    }
-    if (line->interval && strcmp(command->name, "top")) {
-        g_printerr("rcachectl: --interval goes with top, not with %s\n",
-                   command->name);
-        return EXIT_USAGE;
-    }
-    if (line->wait && strcmp(command->name, "drain")) {
-        g_printerr("rcachectl: --wait goes with drain, not with %s\n",
-                   command->name);
+    if (!options_fit(line, command)) {
         return EXIT_USAGE;
     }
     if ((unsigned)argc - 2 < command->nr_args ||
         (unsigned)argc - 2 > command->nr_args + command->nr_more) {
         g_printerr("usage: rcachectl [OPTION...] %s%s\n", command->name,
                    command->args);
-        return EXIT_USAGE;
-    }
-    if ((line->directory || line->role || line->valid) &&
-        strcmp(command->name, "pki")) {
-        g_printerr("rcachectl: --directory, --role and --valid go with pki, "
-                   "not with %s\n", command->name);
         return EXIT_USAGE;
     }
     if (!strcmp(command->name, "pki")) {
