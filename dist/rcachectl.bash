@@ -18,9 +18,9 @@ _rcachectl_names() {
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     local commands="status hosts leases vms evict top metrics whatif
-        ok-to-stop drain undrain upgrade pki"
+        ok-to-stop drain undrain upgrade check pki"
     local options="--socket= --json --timeout= --explain= --interval= --wait
-        --directory= --role= --valid= --help --version"
+        --root= --directory= --role= --valid= --help --version"
     local word command="" given=0
 
     COMPREPLY=()
@@ -43,7 +43,7 @@ _rcachectl() {
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names hosts)" \
                                          -- "$cur")
         return ;;
-    --directory)
+    --directory|--root)
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return ;;
     --role)

@@ -10,6 +10,7 @@
 
 #include "arbiter/rcachectl/rcachectl.h"
 #include "arbiter/rcachectl/cell.h"
+#include "arbiter/rcachectl/check.h"
 #include "arbiter/rcachectl/drain.h"
 #include "arbiter/rcachectl/explain.h"
 #include "arbiter/rcachectl/metrics.h"
@@ -30,6 +31,7 @@
 #define HOST_SOCKET     "/run/rcached/admin.sock"
 #define INTERVAL_MS     1000u   /* of top */
 #define INTERVAL_MIN_MS 100u
+#define CHECK_PEERS     1000u
 
 typedef struct Command {
     const char *name;
@@ -84,6 +86,8 @@ static const Command commands[] = {
       .timeout_ms = 5000 },
     { "upgrade", " HOST", "Start what is installed there, pagers too", NULL,
       host_args, 1 },
+    { "check", " [ADDRESS...]", "What on this host hurts, or will", NULL,
+      .nr_more = CHECK_PEERS, .timeout_ms = 30000 },
     { "pki", " COMMAND [HOST]", "Certificates for TLS: init, issue, revoke",
       .nr_args = 1, .nr_more = 16 },
 };
@@ -91,6 +95,7 @@ static const Command commands[] = {
 typedef struct CommandLine {
     char *socket, *timeout, *explain, *interval;
     char *directory, *role, *valid;     /* of pki */
+    char *root;                         /* of check */
     gboolean json, wait, version;
     unsigned timeout_ms, interval_ms;
     bool timeout_set;
@@ -156,6 +161,8 @@ static bool command_line_parse(CommandLine *line, int *argc, char ***argv,
           "host|arbiter|both" },
         { "valid", 0, 0, G_OPTION_ARG_STRING, &line->valid,
           "With pki: for how long", "TIME" },
+        { "root", 0, 0, G_OPTION_ARG_FILENAME, &line->root,
+          "With check: where /proc, /sys and /dev of the host are", "DIR" },
         { "version", 0, 0, G_OPTION_ARG_NONE, &line->version,
           "Print the version", NULL },
         { 0 }
@@ -285,12 +292,30 @@ static int pki(const CommandLine *line, int argc, char **argv)
     return EXIT_DONE;
 }
 
+static int check(const CommandLine *line, const Command *command,
+                 char **peers)
+{
+    const CheckOptions options = {
+        .socket = line->socket,
+        .root = line->root,
+        .peers = peers,
+        .timeout_ms = line->timeout_set ? line->timeout_ms
+                                        : command->timeout_ms,
+        .json = line->json,
+    };
+
+    return check_run(&options);
+}
+
 static int run_all(const CommandLine *line, const Command *command,
                    char **argv, JsonObject *args)
 {
     const char *path = line->socket ? line->socket : default_socket();
     int status;
 
+    if (!strcmp(command->name, "check")) {
+        return check(line, command, argv);
+    }
     if (!strcmp(command->name, "upgrade")) {
         return upgrade(line, path, argv[0], args);
     }
@@ -320,6 +345,7 @@ static bool options_fit(const CommandLine *line, const Command *command)
         { line->wait, "--wait goes", "drain" },
         { line->directory || line->role || line->valid,
           "--directory, --role and --valid go", "pki" },
+        { line->root, "--root goes", "check" },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(only); i++) {
@@ -395,5 +421,6 @@ int main(int argc, char **argv)
     g_free(line.directory);
     g_free(line.role);
     g_free(line.valid);
+    g_free(line.root);
     return status;
 }

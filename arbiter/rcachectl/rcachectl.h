@@ -12,7 +12,8 @@ enum {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_NO_DAEMON = 3,
-    EXIT_REFUSED = 4
+    EXIT_REFUSED = 4,
+    EXIT_WARNED = 5             /* check: there is nothing worse */
 };
 
 /** rcachectl_fail() - say why on stderr; returns the exit status for it */

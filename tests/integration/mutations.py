@@ -229,6 +229,30 @@ MUTATIONS = {
         "common/host-checks.c",
         "    if (f->uring_disabled != 1) {", "    if (true) {",
         "unit-host-checks"),
+    "check-limits-are-whose-who-asks": (
+        "arbiter/rcachectl/check-process.c",
+        "        read_lock_limit(limits, host);\n",
+        "        (void)read_lock_limit;\n", "unit-check-facts"),
+    "check-root-may-read-all-keys": (
+        "arbiter/rcachectl/check-config.c",
+        "    rights_take(&rights, user);",
+        "    (void)rights_take;\n    rights.changed = false;",
+        "unit-check-facts"),
+    "check-a-silent-daemon-is-none": (
+        "arbiter/rcachectl/check-judge.c", "    } else if (d->broken) {",
+        "    } else if (0) {", "unit-check"),
+    "check-what-vanishes-is-not-told": (
+        "arbiter/rcachectl/check-ways.c",
+        "        add_passage(p, CHECK_MTU_VANISH, findings);\n", "",
+        ["unit-check", "check_finds_it"]),
+    "check-small-packets-are-enough": (
+        "arbiter/rcachectl/check-path.c",
+        "    fate = send_one(fd, peer, path->full, TRIES);",
+        "    fate = send_one(fd, peer, SMALL, TRIES);", "check_finds_it"),
+    "check-nobody-asks-for-less": (
+        "arbiter/rcachectl/check-path.c",
+        "        path->peer_mtu = peer_mtu(fd, peer);\n",
+        "        (void)peer_mtu;\n", "check_finds_it"),
     "delays-waits-of-threads-are-not-counted": (
         "rcached/pager/fault.c",
         "        stalls_begin(&p->delays.stalls, thread, page, now);",

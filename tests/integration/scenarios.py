@@ -26,6 +26,7 @@ import attaches
 import auto
 import bounds
 import busy
+import checks
 import commands
 import copies
 import crash_arbiters
@@ -55,7 +56,8 @@ SCENARIOS = {**accounts.SCENARIOS, **ahead.SCENARIOS,
              **alerts.SCENARIOS,
              **attacks.SCENARIOS,
              **attaches.SCENARIOS, **auto.SCENARIOS,
-             **bounds.SCENARIOS, **busy.SCENARIOS, **commands.SCENARIOS,
+             **bounds.SCENARIOS, **busy.SCENARIOS, **checks.SCENARIOS,
+             **commands.SCENARIOS,
              **copies.SCENARIOS, **crash_arbiters.SCENARIOS,
              **farewells.SCENARIOS,
              **crash_commands.SCENARIOS, **crash_points.SCENARIOS,

@@ -217,11 +217,38 @@ class Rcachectl(Case):
                 (['metrics'], 0, ''),
                 (['top'], 1, 'top needs a terminal'),
                 (['--interval=1ms', 'top'], 2, 'less than 100 ms'),
-                (['--interval=1s', 'vms'], 2, '--interval goes with top')):
+                (['--interval=1s', 'vms'], 2, '--interval goes with top'),
+                (['--root=/x', 'vms'], 2, '--root goes with check')):
             done = self.ctl(*args)
             self.assertEqual(done.returncode, status, args)
             self.assertIn(text, done.stderr)
             self.assertEqual(done.stderr == '', status == 0)
+
+    def check(self, status, *args):
+        done = self.ctl('--json', 'check', *args)
+        self.assertEqual(done.returncode, status, done)
+        return {f['id']: f for f in json.loads(done.stdout)['findings']}
+
+    def test_check(self):
+        self.assertEqual(self.ctl('check').returncode, 3)
+        self.start()
+        found = self.check(4, 'nowhere')
+        self.assertIn('nowhere', found['address-wrong']['found'])
+        self.assertIn('no host has reported', found['arbiter-degraded']['what'])
+        # Another host's tree, and nothing of this one's kernel.
+        self.write('sys/kernel/mm/transparent_hugepage/shmem_enabled',
+                   '[always] within_size advise never deny force')
+        self.write('dev/userfaultfd', '')
+        found = self.check(4, '--root', self.folder)
+        self.assertEqual(found['shmem-huge']['found'], 'always')
+        self.assertIn('echo advise >', found['shmem-huge']['remedy'])
+        self.write('sys/kernel/mm/transparent_hugepage/shmem_enabled',
+                   'always within_size [advise] never deny force')
+        found = self.check(5, '--root', self.folder)
+        self.assertNotIn('shmem-huge', found)
+        text = self.ctl('check', '--root', self.folder).stdout
+        self.assertRegex(text, r'^0 errors, \d+ warnings?, \d+ notes\n')
+        self.assertRegex(text, r'(?m)^ok       shmem_enabled: ')
 
     def test_output(self):
         self.start()
@@ -442,8 +469,8 @@ class Completion(Case):
 
     def test_knows_all(self):
         text = run(RCACHECTL, '--help').stdout
-        commands = re.findall(r'^  ([a-z][a-z-]*)(?: \[?[A-Z]+\]?)* {2,}', text,
-                              re.MULTILINE)
+        commands = re.findall(
+            r'^  ([a-z][a-z-]*)(?: \[?[A-Z.]+\]?)* {2,}', text, re.MULTILINE)
         options = re.findall(r'^  (?:-h, )?(--[a-z]+=?)', text, re.MULTILINE)
         self.assertIn('evict', commands)
         self.assertIn('--socket=', options)
