@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "arbiter/rcachectl/check-daemons.h"
 #include "arbiter/rcachectl/explain.h"
 #include "arbiter/rcachectl/metrics.h"
 #include "arbiter/rcachectl/print.h"
@@ -77,6 +78,23 @@ static void check_top(JsonNode *answer)
     top_model_deinit(&model);
 }
 
+/* What "check" takes of both daemons' answers. */
+static void check_daemons(JsonNode *answer)
+{
+    g_auto(CheckFacts) facts = { 0 };
+    JsonNode *status = part(answer, "status"), *hosts = part(answer, "hosts");
+
+    check_facts_init(&facts);
+    if (JSON_NODE_HOLDS_OBJECT(status)) {
+        JsonObject *o = json_node_get_object(status);
+
+        check_daemons_take_rcached(o, &facts.daemon);
+        check_daemons_take_arbiter(o, JSON_NODE_HOLDS_ARRAY(hosts)
+                                   ? json_node_get_array(hosts) : NULL,
+                                   &facts.arbiter);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(JsonNode) answer = admin_line_parse((const char *)data, size,
@@ -86,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_print(answer);
         check_explain(answer);
         check_top(answer);
+        check_daemons(answer);
     }
     return 0;
 }
