@@ -2,8 +2,8 @@
 /*
  * options: what rcached is told.  See options.h.
  *
- * The table below is the whole configuration; an option of the command line
- * is another way to set a key of it.
+ * options-keys.c is the whole configuration; an option of the command line is
+ * another way to set a key of it.
  */
 #include "rcached/options.h"
 
@@ -12,214 +12,9 @@
 
 #include "common/address.h"
 #include "common/config-parse.h"
-#include "common/delay-figures.h"
-#include "common/dscp.h"
-#include "common/strangers-config.h"
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
-#include "rcached/socket-rights.h"
-#include "rcached/vm-limits.h"
-
-static const ConfigKey keys[] = {
-    { .section = "host", .key = "name", .type = CONFIG_STRING,
-      .fallback = "",
-      .doc = "This host's name towards arbiters and providers; empty: the "
-             "host name of the system." },
-    { .section = "host", .key = "label", .type = CONFIG_STRING,
-      .fallback = "",
-      .doc = "The failure domain this host is in, a rack for example." },
-    { .section = "host", .key = "run-dir", .type = CONFIG_STRING,
-      .fallback = "/run/rcached",
-      .doc = "Where vmm.sock, pager.sock and admin.sock are." },
-    { .section = "host", .key = "tls", .type = CONFIG_STRING,
-      .fallback = "required", .choices = TLS_CONFIG_CHOICES,
-      .doc = TLS_CONFIG_DOC },
-    { .section = "host", .key = "dscp", .type = CONFIG_INT,
-      .fallback = "0", .max = DSCP_MAX,
-      .doc = "The mark (DSCP, 0 to 63) of the packets that carry guests' "
-             "pages, for networks that have queues for such marks: 10 is "
-             "AF11. 0: none." },
-    TLS_CONFIG_KEYS,
-    { .section = "provider", .key = "listen", .type = CONFIG_STRING,
-      .fallback = "127.0.0.1:9470",
-      .doc = "Where requesters connect: ADDRESS:PORT or [IPV6]:PORT." },
-    { .section = "provider", .key = "lend", .type = CONFIG_SIZE,
-      .fallback = "100%", .percent = true,
-      .doc = "The most memory to lend, however much is free. 0: lend "
-             "nothing." },
-    { .section = "provider", .key = "reserve", .type = CONFIG_SIZE,
-      .fallback = "10%", .percent = true,
-      .doc = "Memory that always stays free for this host itself." },
-    { .section = "provider", .key = "slab-size", .type = CONFIG_SIZE,
-      .fallback = "64M", .min = RCACHE_PAGE_SIZE,
-      .max = (int64_t)RCACHE_SLAB_PAGES_MAX * RCACHE_PAGE_SIZE,
-      .doc = "The unit of lending; 4K times a power of two." },
-    { .section = "provider", .key = "lease-ttl", .type = CONFIG_TIME,
-      .fallback = "30s", .min = 1000, .max = 3600 * 1000,
-      .doc = "How long a lease lives without being renewed. Its bytes are "
-             "kept for longer: see orphan-time." },
-    { .section = "provider", .key = "orphan-time", .type = CONFIG_TIME,
-      .fallback = "12h", .min = 60 * 1000,
-      .doc = "How long the bytes of a lease that has expired are kept, from "
-             "when this host has seen it expire." },
-    { .section = "provider", .key = "lock-memory", .type = CONFIG_BOOL,
-      .fallback = "no",
-      .doc = "Lock lent memory even where there is no swap." },
-    { .section = "provider", .key = "spill-dir", .type = CONFIG_STRING,
-      .fallback = "",
-      .doc = "A directory on a local disk for the spill file: slabs that "
-             "no other host takes by the deadline go there, encrypted with a "
-             "key that is only in memory, and this host has its memory back. "
-             "No more is lent than it has room for. The VMs here use it too, "
-             "while no other host lends them memory. Empty: no spill file; "
-             "such slabs stay in memory." },
-    { .section = "provider", .key = "spill-size", .type = CONFIG_SIZE,
-      .fallback = "25%", .percent = true,
-      .doc = "Room to set aside for the spill file; a share is one of this "
-             "host's memory." },
-    { .section = "provider", .key = "stop-timeout", .type = CONFIG_TIME,
-      .fallback = "5min", .max = 86400 * 1000,
-      .doc = "When the service is stopped or the host shuts down, lent memory "
-             "leaves this host first. How long to wait without any progress "
-             "before the rest is given up and lost. 0: it is never given up."
-      },
-    { .section = "provider", .key = "poll-us", .type = CONFIG_INT,
-      .fallback = "0", .max = 1000 * 1000,
-      .doc = "Microseconds to spin before sleeping: answers come sooner, and a "
-             "core is kept busy." },
-    { .section = "pager", .key = "poll-us", .type = CONFIG_INT,
-      .fallback = "0", .max = 1000 * 1000,
-      .doc = "The same for the pagers of the VMs here." },
-    { .section = "pager", .key = "keep-unused", .type = CONFIG_TIME,
-      .fallback = "60s", .min = 1000, .max = 86400 * 1000,
-      .doc = "How long a VM keeps memory of other hosts that it does not "
-             "use." },
-    { .section = "pager", .key = "slow-window", .type = CONFIG_TIME,
-      .fallback = "10s", .min = 100, .max = 3600 * 1000,
-      .doc = "The window over which providers' answer times are compared. A "
-             "provider that is much slower than the others in three windows in "
-             "a row counts as slow." },
-    { .section = "pager", .key = "moves-per-minute", .type = CONFIG_INT,
-      .fallback = "6", .max = 6000,
-      .doc = "How many slabs of a VM may leave slow providers in a minute; 0: "
-             "none." },
-    { .section = "pager", .key = "repair-rate", .type = CONFIG_SIZE,
-      .fallback = "64M",
-      .doc = "How many bytes a second are copied for a VM whose pages have "
-             "fewer copies than it wants; 0: no limit." },
-    { .section = "pager", .key = "give-up", .type = CONFIG_TIME,
-      .fallback = "10min", .min = 1000, .max = 86400 * 1000,
-      .doc = "What is at a provider that has been away, or has sent no pages, "
-             "for so long is copied from its other place to another provider. "
-             "If there is no other place, a VM that waits for it is stopped "
-             "(on-loss=pause)." },
-    { .section = "pager", .key = "stall-warn", .type = CONFIG_INT,
-      .fallback = DELAY_STALLED_WARN, .max = 1000,
-      .doc = "Percent: status warns of a VM whose vCPUs have waited for pages "
-             "that were away for more than this of the last minute. 0: never."
-      },
-    { .section = "pager", .key = "group", .type = CONFIG_STRING,
-      .fallback = SOCKET_GROUP,
-      .doc = "The group whose members may connect VMs to vmm.sock, besides "
-             "root: the QEMU of libvirt and of most others is one of kvm. "
-             "This daemon has to be one too. Empty, or if there is no kvm and "
-             "nothing is written here: this daemon's own group." },
-    { .section = "pager", .key = "owner", .type = CONFIG_STRING,
-      .fallback = "",
-      .doc = "The user whose vmm.sock is, where this daemon runs as root; "
-             "empty: this daemon's own." },
-    { .section = "pager", .key = "mode", .type = CONFIG_STRING,
-      .fallback = "0660", .choices = SOCKET_MODES,
-      .doc = "The mode of vmm.sock; with 0666 every user of this host may "
-             "connect VMs." },
-    { .section = "limits", .key = "pagers", .type = CONFIG_INT,
-      .fallback = G_STRINGIFY(VM_LIMITS_ALL), .min = 1, .max = 65536,
-      .doc = "How many VMs of this host may have a pager, in all. A VM counts "
-             "until its QEMU has ended." },
-    { .section = "limits", .key = "pagers-per-user", .type = CONFIG_INT,
-      .fallback = G_STRINGIFY(VM_LIMITS_EACH), .min = 1, .max = 65536,
-      .doc = "How many of them one user may have. libvirt runs all its VMs as "
-             "one user." },
-    { .section = "limits", .key = "connections", .type = CONFIG_INT,
-      .fallback = PROVIDER_CONNS, .min = 16, .max = 1000000,
-      .doc = "How many connections of requesters, which have said HELLO, "
-             "there may be at the provider here. Too many are not "
-             "refused: those give way that have no lease, of the host "
-             "that has most of them; such ones may have a quarter of "
-             "all." },
-    { .section = "limits", .key = "connections-per-host", .type = CONFIG_INT,
-      .fallback = PROVIDER_CONNS_HOST, .min = 4, .max = 1000000,
-      .doc = "How many of them one host may have. A VM has two with a "
-             "provider." },
-    { .section = "limits", .key = "idle-connections-per-host",
-      .type = CONFIG_INT, .fallback = PROVIDER_IDLE_HOST, .min = 2,
-      .max = 1000000,
-      .doc = "How many of these may have no lease. Its oldest gives way "
-             "to its newest." },
-    { .section = "limits", .key = "answers", .type = CONFIG_SIZE,
-      .fallback = PROVIDER_ANSWERS, .min = 1 << 20,
-      .doc = "How much memory answers may take that requesters have not "
-             "read. Beyond that nobody is read who has not read all of "
-             "them." },
-    { .section = "limits", .key = "answers-per-host", .type = CONFIG_SIZE,
-      .fallback = PROVIDER_ANSWERS_HOST, .min = 1 << 20,
-      .doc = "The same for one host." },
-    { .section = "limits", .key = "pages-per-host", .type = CONFIG_INT,
-      .fallback = PROVIDER_PAGES_HOST, .min = 1000, .max = 100000000,
-      .doc = "How many pages a second one host may send or ask for. It "
-             "is not read meanwhile if it goes on. However many it asks "
-             "for, hosts take turns." },
-    { .section = "limits", .key = "pings-per-host", .type = CONFIG_INT,
-      .fallback = PROVIDER_PINGS_HOST, .min = 100, .max = 1000000,
-      .doc = "How many requests a second one host may send that move no "
-             "page: PING, CLAIM, RENEW and what is refused. Each of its "
-             "VMs sends two PINGs a second." },
-    { .section = "limits", .key = "hellos", .type = CONFIG_INT,
-      .fallback = PROVIDER_HELLOS, .min = 16, .max = 100000,
-      .doc = "How many connections may not have said HELLO yet. The "
-             "oldest gives way to the newest." },
-    STRANGERS_CONFIG_KEYS(PROVIDER_HELLOS_ADDRESS, PROVIDER_HANDSHAKES,
-                          PROVIDER_HANDSHAKES_ADDRESS,
-                          "ten seconds' worth"),
-    { .section = "agent", .key = "memory-source", .type = CONFIG_STRING,
-      .fallback = "host",
-      .doc = "Whose memory is lent: \"host\", or \"cgroup:PATH\", a memory "
-             "cgroup that this daemon is in." },
-    { .section = "agent", .key = "deadline", .type = CONFIG_TIME,
-      .fallback = "30s", .min = 1000, .max = 3600 * 1000,
-      .doc = "How far ahead this host's own demand is predicted, and how soon "
-             "lent memory has to be back once it is asked for." },
-    { .section = "agent", .key = "history", .type = CONFIG_TIME,
-      .fallback = "1d", .min = 60 * 1000, .max = INT64_C(30) * 86400 * 1000,
-      .doc = "How much of the past the prediction learns from." },
-    { .section = "agent", .key = "growth-rate", .type = CONFIG_SIZE,
-      .fallback = "440M",
-      .doc = "How much this host's demand may grow in a second with no "
-             "warning, whatever the past shows; at most a tenth of all memory "
-             "is kept free for that." },
-    { .section = "agent", .key = "qmp-directory", .type = CONFIG_STRING,
-      .fallback = "",
-      .doc = "A folder of QMP sockets, one for each VM here that has no "
-             "remote-cache object: the VM's balloon statistics say how much "
-             "memory it may still take. Each has to be a monitor of rcached's "
-             "own, not libvirt's. Empty: none." },
-    { .section = "agent", .key = "qmp-period", .type = CONFIG_TIME,
-      .fallback = "5s", .min = 100, .max = 3600 * 1000,
-      .doc = "How often each of these monitors is asked." },
-    { .section = "agent", .key = "arbiters", .type = CONFIG_LIST,
-      .fallback = "",
-      .doc = "The arbiters, ADDRESS:PORT each; all of them get heartbeats, "
-             "any of them is asked for leases." },
-    { .section = "admin", .key = "group", .type = CONFIG_STRING,
-      .fallback = "",
-      .doc = "The group whose members may run all commands of admin.sock, "
-             "besides root and this daemon's user." },
-    { .section = "admin", .key = "read-group", .type = CONFIG_STRING,
-      .fallback = "",
-      .doc = "The group whose members may run the commands that change "
-             "nothing. The socket's file is then open to everybody, and the "
-             "kernel is asked which groups a client is in." },
-};
+#include "rcached/options-keys.h"
 
 static const CommandLineOption line_options[] = {
     { "run-dir", "Put the sockets there", "DIR",
@@ -406,7 +201,7 @@ Options *options_new(int argc, char **argv, GError **errp)
 {
     g_autoptr(Options) o = g_new0(Options, 1);
 
-    o->config = config_new(options_line.program, keys, G_N_ELEMENTS(keys));
+    o->config = config_new(options_line.program, options_keys, options_nr_keys);
     return options_parse(o, argc, argv, errp) ? g_steal_pointer(&o) : NULL;
 }
 
