@@ -70,14 +70,27 @@ static bool has(const char *directory, const char *name)
     return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
-static bool make_folder(const char *path, GError **errp)
+static bool make_folders(const char *path, int mode, GError **errp)
 {
-    if (g_mkdir_with_parents(path, 0700) < 0) {
+    if (g_mkdir_with_parents(path, mode) < 0) {
         g_set_error(errp, G_FILE_ERROR, g_file_error_from_errno(errno),
                     "cannot make %s: %s", path, g_strerror(errno));
         return false;
     }
     return true;
+}
+
+static bool make_folder(const char *path, GError **errp)
+{
+    return make_folders(path, 0700, errp);
+}
+
+/* What it is in is not the authority's: daemons have their files there. */
+static bool make_authority(const char *path, GError **errp)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+
+    return make_folders(parent, 0755, errp) && make_folder(path, errp);
 }
 
 static PkiPair *authority_load(const char *directory, GError **errp)
@@ -113,7 +126,8 @@ char *pki_init(const PkiOptions *options, GError **errp)
     }
     pair = pki_cert_make_authority(CA_NAME, now_s() - EARLIER_S,
                                    now_s() + valid, errp);
-    if (!pair || !make_folder(d, errp) || !put(d, CA_KEY, pair->key, errp) ||
+    if (!pair || !make_authority(d, errp) ||
+        !put(d, CA_KEY, pair->key, errp) ||
         !put(d, TLS_FILE_CA, pair->cert, errp)) {
         return NULL;
     }

@@ -88,6 +88,21 @@ START_TEST(an_authority_is_made_once)
 }
 END_TEST
 
+/* /etc/pki for example, where it is not there yet: daemons look into it. */
+START_TEST(only_the_authority_is_closed)
+{
+    g_autofree char *directory = g_build_filename(path, "pki", "ca", NULL);
+    PkiOptions other = { .directory = directory, .roles = TLS_ROLE_HOST };
+    mode_t mask = umask(022);
+    g_autofree char *text = pki_init(&other, NULL);
+
+    umask(mask);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_int_eq(mode_of("pki"), 0755);
+    ck_assert_int_eq(mode_of("pki/ca"), 0700);
+}
+END_TEST
+
 START_TEST(daemons_take_what_is_issued)
 {
     g_autoptr(TlsMaterial) m = NULL;
@@ -221,6 +236,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, an_authority_is_made_once);
+    tcase_add_test(tc, only_the_authority_is_closed);
     tcase_add_test(tc, daemons_take_what_is_issued);
     tcase_add_loop_test(tc, names_are_checked, 0, 8);
     tcase_add_test(tc, all_of_a_host_are_revoked);
