@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/config-reference.h"
+
 typedef struct Parsing {
     const CommandLine *line;
     char *file;
     char *file_doc;             /* GOption keeps a pointer to it */
     GPtrArray *set;             /* of char *: name, value, name, ... */
-    gboolean check, print, example, version;
+    gboolean check, print, example, reference, version;
 } Parsing;
 
 /* ------------------------------------------------------------ the options */
@@ -41,6 +43,8 @@ static GOptionContext *context_new(Parsing *p)
           "Print the configuration in force and exit", NULL },
         { "example-config", 0, 0, G_OPTION_ARG_NONE, &p->example,
           "Print all keys with their defaults and exit", NULL },
+        { "config-reference", 0, 0, G_OPTION_ARG_NONE, &p->reference,
+          "Print what the manual says of all keys and exit", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &p->version,
           "Print the version and exit", NULL },
         { 0 }
@@ -72,6 +76,7 @@ static CommandLineAction action_of(const Parsing *p)
 {
     return p->version ? COMMAND_LINE_VERSION
            : p->example ? COMMAND_LINE_EXAMPLE
+           : p->reference ? COMMAND_LINE_REFERENCE
            : p->print ? COMMAND_LINE_PRINT
            : p->check ? COMMAND_LINE_CHECK : COMMAND_LINE_RUN;
 }
@@ -138,11 +143,16 @@ static bool parse(Parsing *p, int argc, char **argv, Config *config,
         return false;
     }
     *action = action_of(p);
-    return *action == COMMAND_LINE_VERSION ||
-           *action == COMMAND_LINE_EXAMPLE ||
+    return !command_line_reads(*action) ||
            (config_load(config, p->file ? p->file : p->line->file, !p->file,
                         errp) &&
             options_set(p, config, errp));
+}
+
+bool command_line_reads(CommandLineAction action)
+{
+    return action != COMMAND_LINE_VERSION && action != COMMAND_LINE_EXAMPLE &&
+           action != COMMAND_LINE_REFERENCE;
 }
 
 bool command_line_parse(const CommandLine *line, int argc, char **argv,
@@ -175,6 +185,10 @@ bool command_line_answer(const CommandLine *line, const Config *config,
     case COMMAND_LINE_PRINT:
     case COMMAND_LINE_EXAMPLE:
         text = config_print(config, action == COMMAND_LINE_EXAMPLE);
+        fputs(text, stdout);
+        return true;
+    case COMMAND_LINE_REFERENCE:
+        text = config_reference(config);
         fputs(text, stdout);
         return true;
     case COMMAND_LINE_CHECK:

@@ -4,7 +4,7 @@
  *
  * An option is another way to set a key of the configuration; what it may be
  * is checked there.  Every daemon has --config=FILE besides, --check-config,
- * --print-config, --example-config and --version.
+ * --print-config, --example-config, --config-reference and --version.
  */
 #ifndef RCACHE_COMMAND_LINE_H
 #define RCACHE_COMMAND_LINE_H
@@ -19,6 +19,7 @@ typedef enum CommandLineAction {
     COMMAND_LINE_CHECK,         /* --check-config */
     COMMAND_LINE_PRINT,         /* --print-config */
     COMMAND_LINE_EXAMPLE,       /* --example-config */
+    COMMAND_LINE_REFERENCE,     /* --config-reference */
     COMMAND_LINE_VERSION,
 } CommandLineAction;
 
@@ -40,13 +41,16 @@ typedef struct CommandLine {
     const GOptionEntry *others; /* that set no key; ends with { 0 }, or NULL */
 } CommandLine;
 
+/** command_line_reads() - does it need what stands in the file? */
+bool command_line_reads(CommandLineAction action);
+
 /**
  * command_line_parse() - read the command line, then the configuration
  * @config: at its defaults; gets the values of the file, then those of the
  *          options
  * @argv: changed as GOptionContext does
- * @action: what is asked for.  Nothing is read into @config for
- *          COMMAND_LINE_VERSION and COMMAND_LINE_EXAMPLE
+ * @action: what is asked for.  Nothing is read into @config where
+ *          command_line_reads() says that it is not needed
  *
  * Return: false with @errp set: an error of the domain G_OPTION_ERROR is in
  * the command line, others are in a value or in the file

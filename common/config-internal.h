@@ -13,6 +13,9 @@ typedef struct ConfigValue {
     char *from;                 /* where it stands; NULL: default */
 } ConfigValue;
 
+/** config_keys() - the table; @n: how many they are */
+const ConfigKey *config_keys(const Config *config, unsigned *n);
+
 /**
  * config_value_parse() - fill in a value from its text
  *

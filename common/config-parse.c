@@ -132,6 +132,20 @@ char *config_format_size(uint64_t bytes)
                 : g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
 }
 
+char *config_format_time(uint64_t ms)
+{
+    const Unit *unit = time_units;
+
+    for (unsigned i = 1; i < G_N_ELEMENTS(time_units); i++) {
+        if (ms && ms % time_units[i].factor == 0) {
+            unit = &time_units[i];
+        }
+    }
+    return ms ? g_strdup_printf("%" G_GUINT64_FORMAT "%s", ms / unit->factor,
+                                unit->name)
+              : g_strdup("0");
+}
+
 static bool parse_bool(const char *text, ConfigValue *value, GError **errp)
 {
     static const char *const words[] = {

@@ -24,4 +24,7 @@ bool config_parse_time(const char *text, uint64_t *ms, GError **errp);
 /** config_format_size() - the shortest text that parses to @bytes, new */
 char *config_format_size(uint64_t bytes);
 
+/** config_format_time() - the same for @ms */
+char *config_format_time(uint64_t ms);
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * config: the table of keys, where their values come from, and how all of it
- * is printed.  config-parse.c has the grammar of single values.
+ * is printed.  config-parse.c has the grammar of single values, and
+ * config-reference.c what a manual says of the keys.
  *
  * GKeyFile reads the text but does not say on which line something stands,
  * nor does it mind keys that nobody knows.  So the lines are walked first:
@@ -108,6 +109,12 @@ void config_free(Config *config)
     }
     g_free(config->values);
     g_free(config);
+}
+
+const ConfigKey *config_keys(const Config *config, unsigned *n)
+{
+    *n = config->n;
+    return config->keys;
 }
 
 /* ---------------------------------------------------------------- reading */

@@ -5,8 +5,8 @@
  * A daemon has one table of keys: section, key, type, default, and a text for
  * the person who reads the file.  Everything comes from that table: what is
  * known (anything else is refused, with file and line), what it may be, what
- * --print-config prints, and the example file with every key commented at
- * its default.
+ * --print-config prints, the example file with every key commented at its
+ * default, and the reference of all keys in the manual.
  *
  * FILE is read first, then FILE.d/NAME.conf in the order of their names, then
  * come the options of the command line; the last one wins.  Every value is
@@ -39,6 +39,13 @@ typedef struct ConfigKey {
     int64_t max;                /* the same; 0: no limit */
     const char *choices;        /* STRING: "a|b", nothing else is taken */
     bool percent;               /* SIZE: a share may be given instead */
+
+    /* For config-reference.h. */
+    const char *unit;           /* what it is counted in, or what a text is;
+                                 * NULL: the type says it */
+    const char *example;        /* a value that somebody may want */
+    const char *change;         /* what a change does to what is there: a
+                                 * sentence without its subject; or NULL */
 } ConfigKey;
 
 typedef struct Config Config;

@@ -30,20 +30,27 @@
 #define TLS_CONFIG_KEYS \
     { .section = "tls", .key = "directory", .type = CONFIG_STRING, \
       .fallback = "", \
+      .unit = "a directory, or nothing", .example = "/etc/pki/node7", \
+      .change = "what is in the directory is read again at SIGHUP, which " \
+                "directory it is is not.", \
       .doc = "Where ca-cert.pem, ca-crl.pem (if there is one), " \
              "server-cert.pem, server-key.pem, client-cert.pem and " \
              "client-key.pem are, or keys.psk. Empty: " TLS_DIRECTORY \
              ", or if that has none of them " TLS_DIRECTORY_QEMU "." }, \
     { .section = "tls", .key = "arbiters", .type = CONFIG_LIST, \
       .fallback = "", \
+      .unit = "names, with commas between them", \
+      .example = "node1,node2", \
       .doc = "Names of hosts that are arbiters although their certificates " \
              "do not say so (rcached:arbiter)." }, \
     { .section = "tls", .key = "priority", .type = CONFIG_STRING, \
       .fallback = "NORMAL", \
+      .unit = "one of GnuTLS's priority strings", .example = "SECURE256", \
       .doc = "What GnuTLS may use, as one of its priority strings; of the " \
              "protocol's versions it is always TLS 1.3 only." }, \
     { .section = "tls", .key = "warn-before", .type = CONFIG_TIME, \
       .fallback = "28d", .max = INT64_C(3650) * 86400 * 1000, \
+      .example = "60d", \
       .doc = "How long before a certificate expires status says so." }
 
 typedef enum TlsMode {

@@ -189,8 +189,7 @@ static bool options_parse(Options *o, int argc, char **argv, GError **errp)
         return false;
     }
     o->debug_commands = debug;
-    if (o->action == COMMAND_LINE_VERSION ||
-        o->action == COMMAND_LINE_EXAMPLE) {
+    if (!command_line_reads(o->action)) {
         return true;
     }
     options_view(o);

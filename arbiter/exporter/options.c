@@ -80,8 +80,7 @@ Options *options_new(int argc, char **argv, GError **errp)
                             errp)) {
         return NULL;
     }
-    if (o->action != COMMAND_LINE_VERSION &&
-        o->action != COMMAND_LINE_EXAMPLE && !options_view(o, errp)) {
+    if (command_line_reads(o->action) && !options_view(o, errp)) {
         return NULL;
     }
     return g_steal_pointer(&o);

@@ -109,6 +109,8 @@ START_TEST(what_reads_no_file)
     ck_assert_int_eq(action, COMMAND_LINE_VERSION);
     ck_assert_ptr_null(parse("--example-config --spin 10"));
     ck_assert_int_eq(action, COMMAND_LINE_EXAMPLE);
+    ck_assert_ptr_null(parse("--config-reference --config /nowhere/other"));
+    ck_assert_int_eq(action, COMMAND_LINE_REFERENCE);
     ck_assert(!command_line_answer(&line, config, COMMAND_LINE_RUN));
 }
 END_TEST

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/config-parse.h"
+#include "common/config-reference.h"
 #include "common/config.h"
 
 static const ConfigKey keys[] = {
@@ -287,6 +288,49 @@ START_TEST(printed_is_readable)
 }
 END_TEST
 
+static const ConfigKey described[] = {
+    { "a", "text", CONFIG_STRING, "", "A *star* of x_y.", .unit = "a name|s",
+      .example = "x", .change = "names stay." },
+    { "a", "mode", CONFIG_STRING, "on", "Which.", .choices = "on|auto|off" },
+    { "b", "many", CONFIG_INT, "3", "How many.", .min = 1, .max = 9,
+      .unit = "hosts" },
+    { "b", "slab", CONFIG_SIZE, "10%", "A unit.", .min = 4096,
+      .percent = true },
+    { "b", "wait", CONFIG_TIME, "1s", "How long.", .max = 7200 * 1000 },
+};
+
+/* What a manual says of keys is what the table says. */
+START_TEST(reference_says_it_all)
+{
+    g_autoptr(Config) c = config_new("test", described,
+                                     G_N_ELEMENTS(described));
+    g_autofree char *text = config_reference(c);
+
+    ck_assert_str_eq(text,
+        "[a]\n---\n"
+        "\n**text**\n    A \\*star\\* of x\\_y.\n\n"
+        "    :Takes: a name\\|s\n    :Default: empty\n"
+        "    :Example: ``text = x``\n"
+        "    :Change: takes effect when the daemon is started again; names "
+        "stay.\n"
+        "\n**mode**\n    Which.\n\n"
+        "    :Takes: ``on``, ``auto`` or ``off``\n    :Default: ``on``\n"
+        "    :Change: takes effect when the daemon is started again.\n"
+        "\n[b]\n---\n"
+        "\n**many**\n    How many.\n\n"
+        "    :Takes: a whole number of hosts, from 1 to 9\n"
+        "    :Default: ``3``\n"
+        "    :Change: takes effect when the daemon is started again.\n"
+        "\n**slab**\n    A unit.\n\n"
+        "    :Takes: bytes, 4K or more, or a share from 0% to 100%\n"
+        "    :Default: ``10%``\n"
+        "    :Change: takes effect when the daemon is started again.\n"
+        "\n**wait**\n    How long.\n\n"
+        "    :Takes: a time, from 0 to 2h\n    :Default: ``1s``\n"
+        "    :Change: takes effect when the daemon is started again.\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("config");
@@ -304,6 +348,7 @@ int main(void)
     tcase_add_test(tc, bytes_after_nul_are_seen);
     tcase_add_test(tc, drop_ins_come_in_order);
     tcase_add_test(tc, printed_is_readable);
+    tcase_add_test(tc, reference_says_it_all);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
