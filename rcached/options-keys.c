@@ -46,6 +46,11 @@ const ConfigKey options_keys[] = {
       .doc = TLS_CONFIG_DOC },
     { .section = "host", .key = "dscp", .type = CONFIG_INT,
       .fallback = "0", .max = DSCP_MAX,
+      .unit = "a number",
+      .example = "10",
+      .change = "holds for the connections of pagers that start from then on; "
+                "a VM that runs keeps the mark until its pager is another "
+                "one.",
       .doc = "The mark (DSCP, 0 to 63) of the packets that carry guests' "
              "pages, for networks that have queues for such marks: 10 is "
              "AF11. 0: none." },
