@@ -419,7 +419,7 @@ int main(void)
     SRunner *r = srunner_create(s);
     int failed;
 
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 180);
     tcase_add_checked_fixture(tc, fixture_set_up, fixture_tear_down);
     tcase_add_test(tc, silent_connections_do_not_hurt);
     tcase_add_test(tc, silent_connections_give_way_to_their_own);
