@@ -222,6 +222,9 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     json_object_set_int_member(o, "faults", g.faults);
     json_object_set_int_member(o, "evicted_pages", g.evicted_pages);
     set_ahead(o, &vm->figures.ahead);
+    json_object_set_int_member(o, "kept_bytes", vm->figures.kept.bytes);
+    json_object_set_int_member(o, "left_clean_pages",
+                               vm->figures.kept.left);
     json_set_seconds(o, "fault_p50_seconds", g.fault_p50_ns / 1e9);
     json_set_seconds(o, "fault_p99_seconds", g.fault_p99_ns / 1e9);
     json_set_seconds(o, "stall_seconds", g.stall_ns / 1e9);

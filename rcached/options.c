@@ -107,6 +107,14 @@ static const ConfigKey keys[] = {
              "for so long is copied from its other place to another provider. "
              "If there is no other place, a VM that waits for it is stopped "
              "(on-loss=pause)." },
+    { .section = "pager", .key = "keep-clean", .type = CONFIG_BOOL,
+      .fallback = "no",
+      .doc = "A page that comes back stays stored at its provider until it is "
+             "written, and leaves again without being sent. Takes effect for "
+             "VMs that connect, and pagers that start, from then on; without "
+             "effect where the kernel (before Linux 6.7) or QEMU does not "
+             "track writes. New and off: no other process may write to the "
+             "memory of VMs here." },
     { .section = "pager", .key = "stall-warn", .type = CONFIG_INT,
       .fallback = DELAY_STALLED_WARN, .max = 1000,
       .doc = "Percent: status warns of a VM whose vCPUs have waited for pages "
@@ -295,6 +303,7 @@ static void options_view(Options *o)
     o->pager.repair_kib = config_size(c, "pager", "repair-rate", 0) /
                           1024;
     o->pager.give_up_ms = config_time_ms(c, "pager", "give-up");
+    o->pager.keep_clean = config_bool(c, "pager", "keep-clean");
     o->pager.plain = o->tls.mode == TLS_MODE_NONE;
     o->memory_source = config_string(c, "agent", "memory-source");
     o->deadline_ms = config_time_ms(c, "agent", "deadline");

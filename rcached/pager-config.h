@@ -12,6 +12,7 @@ typedef struct PagerConfig {
     unsigned moves_per_minute;  /* slabs that leave slow ones; 0: none */
     unsigned repair_kib;        /* KiB a second of copies made; 0: no limit */
     unsigned give_up_ms;        /* a provider is away: what is there is stale */
+    bool keep_clean;            /* pages that come keep their slots */
     bool plain;                 /* tls=none */
 } PagerConfig;
 

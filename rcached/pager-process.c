@@ -191,6 +191,9 @@ static void add_vmm(GStrvBuilder *argv, const PagerSpawn *s)
     add(argv, "--moves-per-minute=%u", config->moves_per_minute);
     add(argv, "--repair-kib=%u", config->repair_kib);
     add(argv, "--give-up-ms=%u", config->give_up_ms);
+    if (config->keep_clean) {
+        g_strv_builder_add(argv, "--keep-clean");
+    }
 }
 
 /* What it is to be, see link.h. */

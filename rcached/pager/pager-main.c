@@ -66,6 +66,7 @@ typedef struct PagerArgs {
     /* Of a VM that has ended, and then no .vmm_fd and no .link. */
     int state_fd;
     char *vm, *incarnation, *name;
+    gboolean keep_clean, plain;
     PagerConfig config;
 } PagerArgs;
 
@@ -100,6 +101,19 @@ static void add_vm_options(GOptionContext *context, PagerArgs *args)
     g_option_context_add_main_entries(context, options, NULL);
 }
 
+static void add_switches(GOptionContext *context, PagerArgs *args)
+{
+    const GOptionEntry options[] = {
+        { "keep-clean", 0, 0, G_OPTION_ARG_NONE, &args->keep_clean,
+          "pages that come keep their slots until they are written", NULL },
+        { "plain", 0, 0, G_OPTION_ARG_NONE, &args->plain,
+          "without a certificate, connect to other hosts too", NULL },
+        { 0 }
+    };
+
+    g_option_context_add_main_entries(context, options, NULL);
+}
+
 static bool args_parse(PagerArgs *args, int argc, char **argv)
 {
     gboolean is_pager = FALSE;
@@ -109,7 +123,6 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
     int moves = args->config.moves_per_minute;
     int repair_kib = args->config.repair_kib;
     int give_up_ms = args->config.give_up_ms;
-    gboolean plain = args->config.plain;
     const GOptionEntry options[] = {
         { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager,
           "run as the pager of one VM", NULL },
@@ -135,8 +148,6 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
           "copy what is at a provider that is away for so long", "N" },
         { "tls-fd", 0, 0, G_OPTION_ARG_INT, &args->tls_fd,
           "the certificate to connect to providers with", "N" },
-        { "plain", 0, 0, G_OPTION_ARG_NONE, &plain,
-          "without one, connect to other hosts too", NULL },
         { 0 }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -144,6 +155,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
 
     g_option_context_add_main_entries(context, options, NULL);
     add_vm_options(context, args);
+    add_switches(context, args);
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
         !args->host || !(args_name_vmm(args) || args_name_vm(args)) ||
         poll_us < 0 || keep_ms <= 0 || window_ms <= 0 || moves < 0 ||
@@ -157,7 +169,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
         .poll_us = poll_us, .keep_unused_ms = keep_ms,
         .slow_window_ms = window_ms, .moves_per_minute = moves,
         .repair_kib = repair_kib, .give_up_ms = give_up_ms,
-        .plain = plain,
+        .keep_clean = args->keep_clean, .plain = args->plain,
     };
     return true;
 }
@@ -206,6 +218,7 @@ static int pager_live(PagerArgs *args)
     p->health.window = args->config.slow_window_ms * NS_PER_MS;
     p->health.moves_per_minute = args->config.moves_per_minute;
     p->copies.rate = args->config.repair_kib * UINT64_C(1024);
+    p->kept.wanted = args->config.keep_clean;
     p->copies.give_up_ns = args->config.give_up_ms * NS_PER_MS;
     while (!p->done) {
         pager_turn(p);
