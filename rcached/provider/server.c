@@ -141,6 +141,7 @@ static void accept_done(RingOp *op, int res, bool more)
     } else if (res == -EMFILE || res == -ENFILE || res == -ENOMEM ||
                res == -ENOBUFS) {
         /* The tick tries again; until then the silent ones make room. */
+        unwelcome_end(&server->unwelcome);
         close_oldest_hello(server);
         server_log_peer(server, "a new connection", g_strerror(-res));
         server->no_accept = true;
@@ -395,7 +396,6 @@ static void server_stop(Server *server)
     while (server->open.head) {
         peer_close(server->open.head->data, NULL);
     }
-    unwelcome_end(&server->unwelcome);
     ring_cancel(server->ring, &server->accept);
     ring_cancel(server->ring, &server->tick);
     ring_cancel(server->ring, &server->pace);
@@ -492,6 +492,7 @@ Server *server_new(const ServerConfig *config, GError **errp)
 void server_free(Server *server)
 {
     if (server) {
+        unwelcome_end(&server->unwelcome);  /* some may come until the end */
         session_table_free(server->sessions);
         strangers_deinit(&server->strangers);
         account_deinit(&server->account);

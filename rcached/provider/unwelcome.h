@@ -6,11 +6,12 @@
  * (strangers_unwelcome()) a new connection is not worth a handshake.  Who is
  * shown the door at once is back at once: a program that speaks no TLS, or has
  * a certificate that is not taken, and tries for ever, does so some thousand
- * times a second, and each costs what a page costs.  One that has to wait until
- * its connection ends comes back as often as unwelcome_end() is called.
+ * times a second, and VMs here wait meanwhile ("lines" of scripts/bench floods).
+ * One that has to wait until its connection ends comes back as often as
+ * unwelcome_end() is called.
  *
  * There is room for few, and the oldest gives way: who opens many at a time
- * gains nothing, and takes no descriptors from others.
+ * gains nothing, and takes few descriptors; none where they have run out.
  */
 #ifndef PROVIDER_UNWELCOME_H
 #define PROVIDER_UNWELCOME_H
