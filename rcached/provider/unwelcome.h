@@ -6,7 +6,7 @@
  * (strangers_unwelcome()) a new connection is not worth a handshake.  Who is
  * shown the door at once is back at once: a program that speaks no TLS, or has
  * a certificate that is not taken, and tries for ever, does so some thousand
- * times a second, and VMs here wait meanwhile ("lines" of scripts/bench floods).
+ * times a second, and VMs wait meanwhile ("lines" of scripts/bench floods).
  * One that has to wait until its connection ends comes back as often as
  * unwelcome_end() is called.
  *
