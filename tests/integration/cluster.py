@@ -80,9 +80,13 @@ class Vm:
     def last_words(self):
         return "\n".join(self.said().splitlines()[-5:])
 
-    def call(self, command, seconds=130):
+    def send(self, command):
+        """Its answer is the next line()."""
         self.popen.stdin.write(command.encode() + b"\n")
         self.popen.stdin.flush()
+
+    def call(self, command, seconds=130):
+        self.send(command)
         return self.line(seconds, command)
 
     def stats(self):
