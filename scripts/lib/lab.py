@@ -25,11 +25,18 @@ class LabError(Exception):
     """Something the lab needs did not come about."""
 
 
-def run(*argv):
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+def run(*argv, lines=None):
+    """What it prints; @lines: what it reads."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False,
+                          input=lines and "\n".join(lines))
     if done.returncode:
         raise LabError(f"{' '.join(argv)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def ip_batch(netns, *lines):
+    """Several commands in one process: to start it costs more than they do."""
+    run("ip", "-n", netns, "-batch", "-", lines=lines)
 
 
 def die_with_parent():
@@ -406,9 +413,8 @@ class Lab:
                 self.dir = tempfile.mkdtemp(
                     prefix=f"{FOLDER}{kept}{os.getpid()}-")
             run("ip", "netns", "add", self.bridge)
-            run("ip", "-n", self.bridge, "link", "add", "br0", "type",
-                "bridge")
-            run("ip", "-n", self.bridge, "link", "set", "br0", "up")
+            ip_batch(self.bridge, "link add br0 type bridge",
+                     "link set br0 up")
         except BaseException:
             self.clean()
             raise
@@ -432,17 +438,14 @@ class Lab:
         host = Host(self, name, number)
         self.hosts[name] = host     # before it is there: so it goes as well
         run("ip", "netns", "add", host.netns)
-        run("ip", "-n", self.bridge, "link", "add", f"h{number}", "type",
-            "veth", "peer", "name", "eth0", "netns", host.netns)
-        run("ip", "-n", self.bridge, "link", "set", f"h{number}", "master",
-            "br0", "up")
-        run("ip", "-n", host.netns, "addr", "add",
-            host.address + ("/64" if self.ipv6 else "/24"), "dev", "eth0",
-            *(["nodad"] if self.ipv6 else []))
-        run("ip", "-n", host.netns, "link", "set", "eth0", "up")
-        run("ip", "-n", host.netns, "link", "set", "lo", "up")
-        run("ip", "-n", host.netns, "addr", "add", f"{EACH_HOSTS}/32", "dev",
-            "lo")
+        ip_batch(self.bridge,
+                 f"link add h{number} type veth peer name eth0 netns "
+                 f"{host.netns}", f"link set h{number} master br0 up")
+        ip_batch(host.netns,
+                 f"addr add {host.address}"
+                 f"{'/64 dev eth0 nodad' if self.ipv6 else '/24 dev eth0'}",
+                 "link set eth0 up", "link set lo up",
+                 f"addr add {EACH_HOSTS}/32 dev lo")
         return host
 
     def wait_socket(self, process, path):

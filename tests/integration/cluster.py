@@ -43,7 +43,7 @@ class Vm:
 
     def command(self):
         """The program, and where it connects."""
-        return ["ip", "netns", "exec", self.host.netns,
+        return [*self.host.enter,
                 os.path.join(self.host.lab.build, "tests", "fakes",
                              "fake-vmm"), f"--socket={self.socket}"]
 
