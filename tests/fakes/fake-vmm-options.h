@@ -12,7 +12,7 @@ typedef struct CommandLine {
     char *socket, *name, *breaks, *bads, *pattern, *local, *figures;
     int mem, maxmem, blocks, local_max, size, hot, threads, copies;
     int seconds, most_seconds, until, write_percent, zero_percent;
-    int discard_permille, zap_delay_us, linger_ms, vm, stride;
+    int discard_permille, zap_delay_us, linger_ms, vm, stride, pace;
     gboolean dma, intruder, plug_later, at_once, no_seal, old;
 } CommandLine;
 

@@ -21,6 +21,16 @@
 #define DMA_HOLD_MS             800
 #define VERIFIERS               8
 #define VERIFY_STEP             64
+/* Of a guest with a pace: visits without a pause, and those of its beginning,
+ * which are as many as two for each page. */
+#define PACE_BURST              32
+#define PACE_FREE_ROUNDS        2
+#define PACE_FREE_MOST          262144ull
+#define PACE_HOARD_NS           100000000ull
+#define PACE_SLEEP_NS           100000000ull
+/* Pages that a sweep passes over before it leaves the CPU to others. */
+#define SWEEP_SKIPS             512
+#define SWEEP_PAUSE_US          2000
 
 static uint64_t next_random(uint64_t *x)
 {
@@ -168,13 +178,45 @@ static uint64_t scan_page(const Vmm *v, unsigned thread, uint64_t i)
     return thread * part + (at + at / part) % part;
 }
 
+/*
+ * A guest that always does all it can takes a CPU or two for as long as the
+ * test waits for anything at all.  One with a pace makes its visits in bursts,
+ * so that its threads are as much in each other's way as they are without it,
+ * and rests between them; but it fills its memory as fast as it can.  Time in
+ * which a thread was held up, as by a page that does not come, is not made up
+ * for.
+ */
+typedef struct Pace {
+    uint64_t visits;
+    uint64_t due;                       /* ns: of the next burst */
+} Pace;
+
+static void pace_wait(const Vmm *v, Pace *pace)
+{
+    uint64_t threads = MAX(v->config.threads, 1), now;
+    uint64_t fast = MIN(PACE_FREE_ROUNDS * v->config.pages, PACE_FREE_MOST);
+
+    if (!v->config.pace || ++pace->visits % PACE_BURST ||
+        pace->visits * threads < fast) {
+        return;
+    }
+    now = vmm_now_ns();
+    pace->due = MAX(pace->due, now - PACE_HOARD_NS) +
+                PACE_BURST * threads * 1000000000 / v->config.pace;
+    while (now < pace->due && !v->guest_stop) {
+        usleep(MIN(pace->due - now, PACE_SLEEP_NS) / 1000);
+        now = vmm_now_ns();
+    }
+}
+
 void *vmm_guest_thread(void *opaque)
 {
     static _Atomic uint64_t seed = 88172645463325252ull;
     static _Atomic unsigned begun;
     Vmm *v = opaque;
     uint64_t random = atomic_fetch_add(&seed, 0x9e3779b97f4a7c15ull), at = 0;
-    unsigned thread = begun++ % MAX(v->config.threads, 1);
+    unsigned thread = begun++ % MAX(v->config.threads, 1), skipped = 0;
+    Pace pace = { 0 };
 
     while (!v->guest_stop) {
         uint64_t r = next_random(&random) >> 8, page;
@@ -184,6 +226,9 @@ void *vmm_guest_thread(void *opaque)
         } else if (v->config.sweep) {
             page = sweep_page(v);
             if (sweep_skips(v, page, r)) {
+                if (++skipped % SWEEP_SKIPS == 0) {
+                    usleep(SWEEP_PAUSE_US);
+                }
                 continue;
             }
         } else if (v->config.hot && r % 16) {
@@ -192,6 +237,7 @@ void *vmm_guest_thread(void *opaque)
             page = (r >> 8) % v->config.pages;
         }
         page_visit(v, page, r >> 20);
+        pace_wait(v, &pace);
     }
     return NULL;
 }

@@ -77,6 +77,8 @@ typedef struct VmmConfig {
                                         /* and by this stride; 0: does not */
     unsigned until_evicted;             /* times; 0: does not matter */
     uint64_t hot;                       /* pages; 0: no hot set */
+    unsigned pace;                      /* visits a second of all threads;
+                                         * 0: as many as they can */
     unsigned zap_delay_us;              /* the zapper is slow, at random */
     bool at_once;                       /* connect at once, as QEMU does */
     bool seal;                          /* pages are encrypted */
