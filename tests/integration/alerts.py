@@ -12,14 +12,22 @@ import subprocess
 import sys
 
 from cluster import Cluster, MIB, Vm, expect_clean, wait_for
+from lab import die_with_parent  # whose folder cluster has found
 import promtext  # whose folder cluster has found
 from copies import two_everywhere
 from secured import Secured
 
 SCENARIOS = {}
 DASHBOARD = os.path.join(promtext.TOP, "dist", "grafana", "rcached.json")
-FETCH = ("import sys, urllib.request as r; sys.stdout.write("
-         "r.urlopen(sys.argv[1], timeout=60).read().decode())")
+# Beside the exporters of a host, as to start it for each look costs more than
+# all that is looked at.
+FETCH = """
+import sys, urllib.request
+for url in sys.stdin:
+    text = urllib.request.urlopen(url.strip(), timeout=60).read()
+    sys.stdout.buffer.write(b"%d\\n" % len(text) + text)
+    sys.stdout.buffer.flush()
+"""
 PORTS = {"rcached": 9472, "arbiter": 9473}
 JOBS = {"rcached": "rcached", "arbiter": "rcache-arbiter"}
 SOCKETS = {"rcached": "admin.sock", "arbiter": "arbiter.sock"}
@@ -42,11 +50,18 @@ class Watch:
             print(f"skipped: {why}")
             sys.exit(77)
         self.moments = []
+        self.fetchers = {}
+        self.linted = set()
         for host in [c.requester, *c.providers]:
             self.start(host, "rcached")
         self.start(c.requester, "arbiter")
 
     def start(self, host, of):
+        if host not in self.fetchers:
+            self.fetchers[host] = subprocess.Popen(
+                [*host.enter, sys.executable, "-c", FETCH],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                preexec_fn=die_with_parent)
         port = PORTS[of]
         process = host.start(f"exporter-of-{of}", [
             self.c.program("rcache-exporter"), f"--of={of}",
@@ -55,10 +70,12 @@ class Watch:
         wait_for("an exporter", lambda: "/metrics" in process.tail(), 20)
 
     def fetch(self, host, of="rcached"):
-        return subprocess.run(
-            [*host.enter, "python3", "-c", FETCH,
-             f"http://127.0.0.1:{PORTS[of]}/metrics"], check=True, text=True,
-            stdout=subprocess.PIPE, timeout=120).stdout
+        fetcher = self.fetchers[host]
+        fetcher.stdin.write(b"http://127.0.0.1:%d/metrics\n" % PORTS[of])
+        fetcher.stdin.flush()
+        size = fetcher.stdout.readline()
+        assert size, f"the exporter of {host.name}'s {of} does not answer"
+        return fetcher.stdout.read(int(size)).decode()
 
     def wait(self, what, check, seconds=60):
         """Until this moment's figures are as they should, which are kept."""
@@ -75,22 +92,29 @@ class Watch:
         for _, text in moment.values():
             wrong = promtext.offences(text)
             assert not wrong, wrong
+            self.lint(text)
+        self.moments.append(moment)
+
+    def lint(self, text):
+        """What promtool says of names and types it says of all texts that have
+        the same ones."""
+        shape = frozenset(
+            [(name, *sorted(labels)) for name, labels, _ in
+             promtext.parse(text)] +
+            [line for line in text.splitlines() if line.startswith("#")])
+        if shape not in self.linted:
             said = promtext.lint(self.promtool, text)
             assert not said, said
-        self.moments.append(moment)
+            self.linted.add(shape)
 
     def expect(self, *wanted):
         """These fire by what was kept, and none of them in the end."""
-        first = self.alerts(self.moments[:1])[1]
-        ever, last = self.alerts(self.moments)
+        first, ever, last = promtext.alerts(self.promtool, self.moments)
         print(f"before: {sorted(first)}, then: {sorted(ever)}, "
               f"in the end: {sorted(last)}")
         assert not first & set(wanted), first
         assert set(wanted) <= ever, set(wanted) - ever
         assert not last & set(wanted), last
-
-    def alerts(self, moments):
-        return promtext.alerts(self.promtool, moments)
 
 
 def most(found, name, **labels):

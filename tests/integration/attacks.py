@@ -233,20 +233,24 @@ def says_seal(c, seal):
         assert vms and {vm["seal"] for vm in vms} == {seal}, vms
 
 
-def area_has(mem, start, end, what):
-    """Looked through piece by piece: they can be large."""
-    last = b""
+def area_has(mem, start, end, what, buffer):
+    """Looked through piece by piece: they can be large.  @buffer is the same
+    for all of them, or each would cost more to have than to read."""
+    kept, overlap = 0, len(what) - 1
+    view = memoryview(buffer)
     for at in range(start, end, PIECE):
         mem.seek(at)
-        piece = last + mem.read(min(PIECE, end - at))
-        if what in piece:
+        n = kept + mem.readinto(view[kept:kept + min(PIECE, end - at)])
+        if buffer.find(what, 0, n) >= 0:
             return True
-        last = piece[-len(what) + 1:]
+        kept = min(overlap, n)
+        view[:kept] = bytes(view[n - kept:n])
     return False
 
 
 def memory_has(pid, what):
     """Where it is in a process's memory, or in a memfd that it has."""
+    buffer = bytearray(PIECE + len(what))
     with open(f"/proc/{pid}/maps") as maps, \
             open(f"/proc/{pid}/mem", "rb", 0) as mem:
         for line in maps:
@@ -256,14 +260,14 @@ def memory_has(pid, what):
             if rights[0] != "r" or end - start > HUGE:
                 continue
             try:
-                if area_has(mem, start, end, what):
+                if area_has(mem, start, end, what, buffer):
                     return line.strip()
             except (OSError, OverflowError):
                 pass            # such as [vvar], and secret memory
     for path in memfds(pid):
         try:
-            with open(path, "rb") as f:
-                if what in f.read():
+            with open(path, "rb", 0) as f:
+                if area_has(f, 0, os.fstat(f.fileno()).st_size, what, buffer):
                     return os.readlink(path)
         except OSError:
             pass                # secret memory is not read

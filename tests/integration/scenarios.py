@@ -503,16 +503,17 @@ def frames():
 
 SEND = """
 import socket, sys
-data = bytes.fromhex(sys.argv[3])
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
-s.settimeout(3)
-try:
-    s.sendall(data)
-    s.shutdown(1)
-    while s.recv(65536):
-        pass
-except OSError:
-    pass
+for line in sys.stdin:
+    address, port, data = line.split()
+    with socket.create_connection((address, int(port)), 5) as s:
+        s.settimeout(3)
+        try:
+            s.sendall(bytes.fromhex(data))
+            s.shutdown(1)
+            while s.recv(65536):
+                pass
+        except OSError:
+            pass
 """
 
 
@@ -522,12 +523,12 @@ def hostile_frames(build):
     import subprocess
     with Cluster(build) as c:
         vm = Vm(c.requester, mem=64, local_max=24, seconds=600, threads=2)
-        for data in frames():
-            for host, port in ((c.providers[0], 9470), (c.requester, 9471)):
-                subprocess.run(
-                    ["ip", "netns", "exec", c.requester.netns,
-                     sys.executable, "-c", SEND, host.address, str(port),
-                     data.hex()], check=True, timeout=30)
+        subprocess.run(
+            [*c.requester.enter, sys.executable, "-c", SEND], check=True,
+            text=True, timeout=600, input="\n".join(
+                f"{host.address} {port} {data.hex()}" for data in frames()
+                for host, port in ((c.providers[0], 9470),
+                                   (c.requester, 9471))))
         for name in ("vmm.sock", "pager.sock"):
             for data in list(frames())[:8]:
                 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

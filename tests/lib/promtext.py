@@ -241,8 +241,8 @@ def is_used(name):
 def alerts(promtool, texts, minutes=130):
     """
     Which alerts fire if the figures are for @minutes each as these texts have
-    them, one after the other: those that fire at any time, and those that do in
-    the end.
+    them, one after the other: those that fire at the end of the first text's
+    time, those that do at any time, and those that do in the end.
 
     @texts: what was read at one moment each: [{instance: (job, text)}]
     """
@@ -263,8 +263,9 @@ def alerts(promtool, texts, minutes=130):
     series = {key: " ".join(values) for key, values in series.items()}
     end = minutes * len(texts) - 1
     firing = 'ALERTS{alertstate="firing"}'
-    ever, last = run_queries(promtool, series, [
+    found = run_queries(promtool, series, [
+        (f"count by (alertname) ({firing})", minutes - 1),
         (f"count by (alertname) (max_over_time({firing}[{end}m]))", end),
         (f"count by (alertname) ({firing})", end)])
     return tuple(set(re.findall(r'alertname="(\w+)"', text))
-                 for text in (ever, last))
+                 for text in found)

@@ -89,12 +89,13 @@ class Promtext(unittest.TestCase):
                 {'i': ('rcached', text)} for text in texts])
 
         fires = {'RcacheDaemonDown'}
-        self.assertEqual(alerts(up), (set(), set()))
-        self.assertEqual(alerts(up, down), (fires, fires))
-        self.assertEqual(alerts(down, up), (fires, set()))
+        self.assertEqual(alerts(up), (set(), set(), set()))
+        self.assertEqual(alerts(up, down), (set(), fires, fires))
+        self.assertEqual(alerts(down, up), (fires, fires, set()))
         # A figure that is not there any more is not kept.
         missing = {'RcacheNoArbiterFigures'}
-        self.assertEqual(alerts(down, ''), (fires | missing, missing))
+        self.assertEqual(alerts(down, ''),
+                         (fires, fires | missing, missing))
 
 
 if __name__ == '__main__':
