@@ -70,17 +70,22 @@ FOLDER = "rcached-lab-"
 EACH_HOSTS = "192.0.2.1"
 
 
-def wait_for(what, check, seconds=10.0, pause=0.05):
-    """Return check()'s first true value, or raise LabError in time."""
+def wait_for(what, check, seconds=10.0, pause=None):
+    """Return check()'s first true value, or raise LabError in time.
+
+    @pause: seconds between two looks; None: a twentieth of the time that it has
+    taken so far, as looking costs something, too
+    """
     seconds *= PATIENCE
-    end = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         value = check()
         if value:
             return value
-        if time.monotonic() > end:
+        took = time.monotonic() - began
+        if took > seconds:
             raise LabError(f"timed out after {seconds:g} s: {what}")
-        time.sleep(pause)
+        time.sleep(pause or min(max(took / 20, 0.05), 0.5))
 
 
 def threads_of(pid):

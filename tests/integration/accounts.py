@@ -256,7 +256,7 @@ def blocks(build):
         vm = Vm(c.requester, mem=97, blocks=5, local_max=32, seconds=600,
                 threads=6, discard_permille=20)
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 1000)
-        c.kill_pagers(vm, 6, 1.2)
+        c.kill_pagers(vm, 6, 4000)
         result = vm.quit()
         expect_clean(result)
         expect_within(result, 32 * MIB)
@@ -334,7 +334,7 @@ def lost_and_given_up(build):
         wait_for("the provider to be told", lambda: [
             p for p in told() if p["host"] == "provider0" and
             p["lost_bytes"] == lost and p["stored_bytes"] < MIB], 30)
-        c.kill_pagers(vm, 1, 0.2)
+        c.kill_pagers(vm, 1, 600)
         wait_for("the next pager to know it",
                  lambda: all_lost() and vm.stats()["lost"] == lost, 30)
         vms = c.call(c.requester.path("admin.sock"), "vms")

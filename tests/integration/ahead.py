@@ -10,7 +10,7 @@ from copies import GET_REPLY, kill, two_everywhere
 from relays import RelayCluster
 
 SCENARIOS = {}
-PAGES = 30000
+PAGES = 10000
 
 
 def scenario(function):
@@ -21,7 +21,7 @@ def scenario(function):
 def scanning(c, number=1, **options):
     """A guest that goes through memory of which most is away."""
     settings = dict(mem=96, local_max=32, seconds=600, threads=2,
-                    pattern="scan", write_percent=50)
+                    pattern="scan", write_percent=50, pace=0)
     settings.update(options)
     vm = Vm(c.requester, number=number, **settings)
     wait_for("evictions", lambda: vm.stats()["evicted_pages"] > PAGES, 90)
@@ -96,7 +96,7 @@ def scans_and_discards(build):
 def pagers_die_in_a_scan(build):
     with Cluster(build) as c:
         vm = scanning(c, local_max=24)
-        c.kill_pagers(vm, 12, 0.4)
+        c.kill_pagers(vm, 12, 1200)
         goes_on(vm, PAGES, 90)
         expect_read_ahead(c, vm)
         expect_clean(vm.quit())

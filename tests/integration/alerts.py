@@ -237,7 +237,7 @@ def alerts_of_one_copy(build):
     with Cluster(build) as c:
         watch = Watch(c)
         vm = running(c, copies=2)
-        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 10000, 90)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 5000, 90)
         two_everywhere(c, vm)
         watch.wait("two copies of all of it", lambda found: all_up(found) and
                    most(found, "rcache_vm_remote_bytes") > MIB and
@@ -266,7 +266,7 @@ def alerts_of_pagers(build):
         wait_for("storing", lambda: c.stored() > 16 * MIB, 60)
         watch.wait("all to be well", lambda found: all_up(found) and
                    most(found, "rcache_vm_state", state="attached"))
-        c.kill_pagers(vm, 3, 0.2)
+        c.kill_pagers(vm, 3, 600)
         watch.wait("three of them to be told", lambda found:
                    least(found, name) >= 3 and
                    most(found, "rcache_vm_state", state="attached"))

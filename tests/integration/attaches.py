@@ -41,7 +41,8 @@ def kill_early(c, vm, pagers, most_us):
 def pager_killed_while_reconciling(build):
     """One pager after the other, and few of them get to know all pages."""
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=512, local_max=384, seconds=600, threads=4)
+        vm = Vm(c.requester, mem=256, local_max=192, seconds=600, threads=4,
+                pattern="sweep")
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 5000, 90)
         # At READY, or, where that comes late to us, for once soon enough.
         wait_for("pagers that are killed before they know all pages",
@@ -63,7 +64,7 @@ def pager_killed_while_reconciling(build):
 def discards_while_reconciling(build):
     """What the VMM discards meanwhile reads zeros, and no slot is left."""
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=256, local_max=128, seconds=600, threads=6,
+        vm = Vm(c.requester, mem=128, local_max=64, seconds=600, threads=6,
                 discard_permille=100)
         wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 5000, 90)
         known = 0
@@ -142,13 +143,13 @@ def memory_at_rest(c, number, **options):
 
 def cost_of_faults(c, number, **options):
     """CPU seconds a fault of a VM's pager; then size=0."""
-    vm = Vm(c.requester, number=number, mem=160, local_max=64, seconds=600,
-            threads=2, blocks=5, **options)
+    vm = Vm(c.requester, number=number, mem=40, local_max=16, seconds=600,
+            threads=2, blocks=5, pace=0, **options)
     wait_for("every page to have been away",
-             lambda: vm.stats()["evicted_pages"] > 2 * 160 * MIB // PAGE, 120)
+             lambda: vm.stats()["evicted_pages"] > 2 * 40 * MIB // PAGE, 120)
     pager = pager_of(c.requester)
     began, cpu = faults(vm.stats()), cpu_seconds(pager)
-    wait_for("faults", lambda: faults(vm.stats()) > began + 40000, 120)
+    wait_for("faults", lambda: faults(vm.stats()) > began + 10000, 120)
     cost = ((cpu_seconds(pager) - cpu) / (faults(vm.stats()) - began))
     began = time.monotonic()
     answer = vm.call("resize 0")

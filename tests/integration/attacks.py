@@ -164,7 +164,7 @@ def attacked(build, attack, vms=1, later=False, **options):
                      **options) for n in range(vms)]
         for vm in guests:
             wait_for("evictions",
-                     lambda vm=vm: vm.stats()["evicted_pages"] > 20000, 90)
+                     lambda vm=vm: vm.stats()["evicted_pages"] > 8000, 90)
         for vm in guests:
             two_everywhere(c, vm)
         drain(c, c.providers[2], undo=True)
@@ -176,7 +176,7 @@ def attacked(build, attack, vms=1, later=False, **options):
             for vm in guests:
                 seen = vm.stats()["evicted_pages"]
                 wait_for("new pages", lambda vm=vm, seen=seen:
-                         vm.stats()["evicted_pages"] > seen + 20000, 90)
+                         vm.stats()["evicted_pages"] > seen + 8000, 90)
         attack(evil)
         for vm in guests:
             wait_for("it to be found out", lambda vm=vm: found_out(vm), 60)
@@ -303,7 +303,7 @@ def nobody_reads(build):
     with KeepingSpilling(build, providers=1) as c:
         host, = c.providers
         vm = Vm(c.requester, mem=64, local_max=16, seconds=600, threads=2)
-        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 20000, 90)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 8000, 90)
         says_seal(c, "on")
         assert sum(len(slab.used()) for slab in slabs(host)) > 1000
         for _ in range(3):      # while pages come and go
@@ -324,7 +324,7 @@ def nothing_left(build, tls):
     with Cluster(build, providers=2, tls=tls) as c:
         vm = Vm(c.requester, mem=64, local_max=16, seconds=600, threads=2,
                 copies=2, no_seal=True)
-        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 20000, 90)
+        wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 8000, 90)
         says_seal(c, "off")
         for host in c.providers:
             assert memory_has(host.processes["rcached"].pid, MARKER)
@@ -332,7 +332,7 @@ def nothing_left(build, tls):
         wait_for("the leases to end", lambda: not any(
             c.status(host)["leased_bytes"] for host in c.providers), 60)
         wait_for("memory without a trace",
-                 lambda: not daemons_have(c, MARKER), 20)
+                 lambda: not daemons_have(c, MARKER), 20, 0.5)
         c.shut_down()
 
 

@@ -28,12 +28,12 @@ def rates(vm, names, until, seconds=60):
 def evictions_per_fault(build):
     """With as much away as may be, a page goes for each that comes."""
     with Cluster(build) as c:
-        vm = Vm(c.requester, mem=192, local_max=96, seconds=600, threads=2,
-                write_percent=100)
+        vm = Vm(c.requester, mem=96, local_max=48, seconds=600, threads=2,
+                write_percent=100, pace=0)
         wait_for("as much to be away as may be",
-                 lambda: vm.stats()["remote"] >= 95 * MIB, 60)
+                 lambda: vm.stats()["remote"] >= 47 * MIB, 60)
         grown = rates(vm, ("evicted_pages", "fetched_pages", "faults_remote"),
-                      lambda g: g["faults_remote"] > 20000)
+                      lambda g: g["faults_remote"] > 10000)
         # Nothing comes back but what a guest waits for ...
         assert grown["fetched_pages"] < 1.02 * grown["faults_remote"] + 600, \
             grown
@@ -41,10 +41,10 @@ def evictions_per_fault(build):
         assert grown["evicted_pages"] < 1.1 * grown["faults_remote"] + 600, \
             grown
         stats = vm.stats()
-        assert stats["remote"] <= 96 * MIB, stats
+        assert stats["remote"] <= 48 * MIB, stats
         result = vm.quit()
         expect_clean(result)
-        expect_within(result, 96 * MIB)
+        expect_within(result, 48 * MIB)
         c.shut_down()
 
 
@@ -174,7 +174,7 @@ def one_hangs_faults(build):
         with Cluster(build) as c:
             # So large that eviction keeps more pages free than there are GETs.
             vm = Vm(c.requester, mem=192, local_max=144, size=90, seconds=600,
-                    threads=2, write_percent=100)
+                    threads=2, write_percent=100, pace=0)
             in_time = hang_with_faults(c, vm, threads)
             # Each of them gets what it waits for.
             expect_clean(vm.quit())

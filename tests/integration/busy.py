@@ -29,7 +29,7 @@ def evictions_are_late(build):
     """
     with Cluster(build) as c:
         vm = Vm(c.requester, mem=256, local_max=64, seconds=600, threads=4,
-                pattern="sweep", write_percent=100)
+                pattern="sweep", write_percent=100, pace=0)
         wait_for("evictions",
                  lambda: vm.stats()["evicted_pages"] > 10000, 60)
         nice = os.getpriority(os.PRIO_PROCESS, pager_of(c.requester))

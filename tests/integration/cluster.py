@@ -18,19 +18,26 @@ from lab import (PATIENCE, Lab, LabError, die_with_parent,  # noqa: E402
 MIB = 1 << 20
 SANITIZER = ("AddressSanitizer", "LeakSanitizer", "runtime error:",
              "ThreadSanitizer")
+# Visits a second of a guest that is not told otherwise: enough of everything is
+# on its way at any time, and a test that waits for something else costs little.
+PACE = 3000
 # The daemons' own bugs; what peers do is logged as warning or message.
 OWN_BUGS = ("CRITICAL **", "assertion failed", "Assertion `")
 
 
 class Vm:
-    """A fake VMM: commands on its stdin, results on its stdout."""
+    """A fake VMM: commands on its stdin, results on its stdout.
 
-    def __init__(self, host, number=1, socket=None, **options):
+    @pace: visits a second of its guest; 0: all that it can do
+    """
+
+    def __init__(self, host, number=1, socket=None, pace=PACE, **options):
         self.host = host
         self.socket = socket or host.path("vmm.sock")
         self.name = f"vm{number}"
         self.rest = b""
-        argv = [*self.command(), f"--vm={number}", f"--name={self.name}"]
+        argv = [*self.command(), f"--vm={number}", f"--name={self.name}",
+                f"--pace={pace}"]
         for name, value in options.items():
             option = "--" + name.replace("_", "-")
             argv.append(option if value is True else f"{option}={value}")
@@ -208,11 +215,17 @@ class Cluster(Lab):
         except LabError:
             return False        # between two of them
 
-    def kill_pagers(self, vm, nr, pause):
-        """Kill so many, each some time after it has attached."""
+    def kill_pagers(self, vm, nr, visits):
+        """Kill so many, each when the guest has made so many visits or so
+        since it has attached.  By the clock those of a busy machine would not
+        live for long enough to get anything done, and others for longer than
+        it takes."""
         for _ in range(nr):
-            attaches = vm.stats()["attaches"]
-            time.sleep(pause * random.uniform(0.2, 1.5))
+            stats = vm.stats()
+            attaches = stats["attaches"]
+            due = stats["visits"] + visits * random.uniform(0.2, 1.5)
+            wait_for("the guest to go on",
+                     lambda: vm.stats()["visits"] >= due, 60, 0.01)
             wait_for("the pager to be killed",
                      lambda: self.kill_pager(vm.name))
             wait_for("the next pager",

@@ -48,9 +48,9 @@ def two_everywhere(c, vm, seconds=60):
 
 def running(c, **options):
     """A guest at work that has two copies of all that is away."""
-    vm = Vm(c.requester, mem=128, local_max=48, seconds=600, threads=4,
+    vm = Vm(c.requester, mem=96, local_max=32, seconds=600, threads=4,
             write_percent=30, copies=2, **options)
-    wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 30000, 90)
+    wait_for("evictions", lambda: vm.stats()["evicted_pages"] > 10000, 90)
     two_everywhere(c, vm)
     return vm
 
@@ -274,7 +274,7 @@ def pagers_die_with_copies(build):
             victim = c.providers[turn]
             kill(victim)
             c.start_provider(victim)
-            c.kill_pagers(vm, 3, 0.4)
+            c.kill_pagers(vm, 3, 1200)
             two_everywhere(c, vm)
         assert vm.stats()["lost"] == 0
         expect_clean(vm.quit())
@@ -430,7 +430,7 @@ def rot_is_not_copied(build):
     is copied is compared with the requester's own sums, so that the right
     bytes are still there when it is back."""
     with GivesUp(build, providers=3) as c:
-        vm = filled(c, 128, 48, copies=2)
+        vm = filled(c, 64, 24, copies=2, pace=0)
         two_everywhere(c, vm)
         rotten, away, _ = c.providers
         for _ in range(20):
@@ -446,7 +446,7 @@ def rot_is_not_copied(build):
         # So this one is not needed any more.
         kill(rotten)
         vm.call("go")
-        goes_on(vm, 2 * 128 * MIB // 4096)
+        goes_on(vm, 2 * 64 * MIB // 4096)
         stats = vm.stats()
         assert stats["lost"] == 0, stats
         expect_clean(vm.quit())

@@ -46,7 +46,7 @@ class VictimCluster(Cluster):
 
 
 def begin(c, number):
-    return Vm(c.requester, number=number, mem=48, local_max=16, seconds=3600,
+    return Vm(c.requester, number=number, mem=24, local_max=8, seconds=3600,
               threads=4, write_percent=60, at_once=True)
 
 
@@ -84,7 +84,7 @@ def told(c, number, name):
     # Then no grant is under way that dies with the arbiter: its provider would
     # wait half a minute for somebody to claim it.
     wait_for("all of it to be touched, and most to be away",
-             lambda: vm.stats()["remote"] > 28 * MIB, 60)
+             lambda: vm.stats()["remote"] > 14 * MIB, 60)
     settle(c, vm)
     vm.call("go")
     c.order.arm(name)

@@ -488,7 +488,7 @@ def in_begins(build, names):
         for number, name in enumerate(names, 1):
             point = POINTS[name]
             c.order.arm(name, point.count)
-            vm = start(c, number, mem=48, local_max=16)
+            vm = start(c, number, mem=32, local_max=12)
             wait_for(f"a pager to die at {name}", c.order.victim, 30, 0.01)
             wait_for("evictions",
                      lambda: vm.stats()["evicted_pages"] > 1000, 30)

@@ -272,7 +272,7 @@ def in_grants(build, names):
     with Victims(build, providers=1) as c:
         for number, name in enumerate(names, 1):
             c.order.arm(name, POINTS[name].count)
-            vm = Vm(c.requester, number=number, mem=48, local_max=16,
+            vm = Vm(c.requester, number=number, mem=24, local_max=8,
                     seconds=3600, threads=4, write_percent=60, at_once=True)
             wait_for(f"a provider to die at {name}", c.order.victim, 30, 0.01)
             c.providers[0].processes["rcached"].popen.wait()

@@ -63,7 +63,7 @@ def nothing_is_left_over(build):
             for vm in vms:
                 wait_for("pages to be away",
                          lambda v=vm: v.stats()["remote"] > 8 * MIB, 60)
-            c.kill_pagers(vms[0], 1, 0.1)
+            c.kill_pagers(vms[0], 1, 300)
             expect_clean(vms[0].quit())
             vms[1].popen.kill()
             vms[1].popen.wait()

@@ -41,7 +41,7 @@ def wait_empty(c, host, seconds=60):
 
 def busy_vm(c, **options):
     """A VM that reads and writes all it has, with most of it away."""
-    settings = dict(mem=160, local_max=32, seconds=600, threads=4,
+    settings = dict(mem=112, local_max=32, seconds=600, threads=4,
                     pattern="sweep")
     settings.update(options)
     vm = Vm(c.requester, **settings)
@@ -212,7 +212,7 @@ def kill_while_moving(build, choose, rounds=4):
     """Kill one of the three at many moments of moves; nothing is lost."""
     rng = random.Random(1)
     with KeepingCluster(build, slab="1M") as c:
-        vm = busy_vm(c, mem=144, local_max=24, threads=2)
+        vm = busy_vm(c, mem=96, local_max=24, threads=2)
         old, new = c.providers
         hits = 0
         for _ in range(rounds):
@@ -327,7 +327,7 @@ def press(build, back, slab):
 @scenario
 def hog(build):
     """A host that runs short gets its memory back; its guests go on."""
-    _, visits = press(build, 96 * MIB, "4M")
+    _, visits = press(build, 64 * MIB, "4M")
     assert visits > 0, "the guest stood still"
 
 
@@ -344,13 +344,13 @@ def own_cgroup(build):
     A provider that is limited by its own cgroup offers no more than that
     leaves it, and lives when a VM takes all it can get.
     """
-    limit, reserve = 200 * MIB, 40 * MIB
+    limit, reserve = 128 * MIB, 32 * MIB
     with UntoldCluster(build, limit, reserve, slab="4M", providers=1) as c:
         host, = c.providers
         status = c.status(host)
         assert status["mem_total_bytes"] == limit, status
         assert status["offered_bytes"] <= limit - reserve, status
-        vm = Vm(c.requester, mem=512, seconds=600, local_max=64, threads=2,
+        vm = Vm(c.requester, mem=160, seconds=600, local_max=48, threads=2,
                 pattern="sweep")
         wait_for("all that is offered to be leased",
                  lambda: full(c, host), 120)

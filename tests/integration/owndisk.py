@@ -261,8 +261,8 @@ def own_disk_fails(build):
         c.start_requester()
         assert "No space left" in c.status(c.requester)["verdict"]
         c.tell("well")
-        vm = guest(c)
-        wait_on_disk(c)
+        vm = guest(c, mem=72)
+        wait_on_disk(c, 40 * MIB)
         assert c.status(c.requester)["spill_errors"] == 1
         for how in "full", "short":
             before = c.errors()
@@ -290,8 +290,8 @@ def own_disk_fails(build):
 def own_disk_fails_with_a_copy(build):
     """What cannot be read from the disk is read at the other place."""
     with BadDisk(build, slab="1M", providers=1) as c:
-        vm = guest(c, copies=2)
-        wait_on_disk(c)
+        vm = guest(c, mem=72, copies=2)
+        wait_on_disk(c, 40 * MIB)
         wait_for("all to have two copies", lambda: not one_copy(c), 60)
         before = c.errors()
         c.tell("broken")

@@ -93,7 +93,7 @@ def provider_stopped(build):
     """
     local_max = 64 * MIB
     with Cluster(build, heartbeat_ms=1000) as c:
-        vm = Vm(c.requester, mem=512, local_max=64, seconds=600, threads=2,
+        vm = Vm(c.requester, mem=256, local_max=64, seconds=600, threads=2,
                 pattern="sweep")
         wait_for("both to store",
                  lambda: min(c.status(h)["stored_bytes"]

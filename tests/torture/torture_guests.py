@@ -67,7 +67,8 @@ class FakeGuest:
         self.path = os.path.join(cluster.dir, f"figures{number}")
         self.vm = Vm(cluster.requester, number=number, mem=self.MEM,
                      size=self.MEM, seconds=100000, most_seconds=100000,
-                     copies=copies, figures=self.path, **options)
+                     copies=copies, figures=self.path, pace=0,
+                     **options)
         self.name = self.vm.name
         self.memory = self.MEM * MIB
         self.local_max = options["local_max"] * MIB
