@@ -133,7 +133,7 @@ class Vm:
         answer = b""
         try:
             while not answer.endswith(b"\n"):
-                data = self.qtest.recv(4096)
+                data = self.qtest.recv(1 << 17)
                 assert data, f"QEMU has ended: {self.output()}"
                 answer += data
         except socket.timeout:

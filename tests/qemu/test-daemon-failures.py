@@ -13,22 +13,24 @@ import os
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import fakepager as fp                                      # noqa: E402
 from bare import Skip                                       # noqa: E402
-from qemu_fakepager import in_thread, main                          # noqa: E402
+from qemu_fakepager import in_thread, main                  # noqa: E402
 from idedisk import OLD, START, IdeDisk                     # noqa: E402
+from realvm import Table, content, runs, writes             # noqa: E402
 from scene import Lab, LabError, Qmp, wait_for              # noqa: E402
 
 MIB = 1 << 20
 PAGE = 4096
-RAM = 32 * MIB
-LOCAL = 12 * MIB
+RAM = 16 * MIB
+LOCAL = 6 * MIB
 FIRST, LAST = 2 * MIB // PAGE, RAM // PAGE      # the pages that are used
+AT_ONCE = 64                    # pages that one command reads or writes
 CASES = []
 
 
@@ -38,7 +40,7 @@ def case(function):
 
 
 def stamp(page, version):
-    return struct.pack("<QQ", page, version) * (PAGE // 16)
+    return content(page * PAGE, version)
 
 
 class Qtest:
@@ -81,7 +83,7 @@ class Setup:
         arbiter = f"{self.requester.address}:9471"
         self.requester.start_arbiter()
         self.provider.start_rcached(
-            "--arbiter", arbiter, "--slab-size", "4M", "--lend", str(lend),
+            "--arbiter", arbiter, "--slab-size", "2M", "--lend", str(lend),
             "--reserve", "256M")
         self.requester.start_rcached("--arbiter", arbiter, "--lend", "0",
                                      "--enable-debug-commands")
@@ -119,12 +121,13 @@ class Setup:
         return self.query().get("stats", {}).get(name, 0)
 
     def write(self, first, count, version):
-        for page in range(first, first + count, 64):
-            nr = min(64, first + count - page)
-            data = b"".join(stamp(p, version) for p in range(page, page + nr))
-            self.qtest.ask(f"b64write {page * PAGE:#x} {nr * PAGE:#x} "
-                           f"{base64.b64encode(data).decode()}")
-            self.versions.update({p: version for p in range(page, page + nr)})
+        for at in range(first, first + count, AT_ONCE):
+            pages = range(at, min(at + AT_ONCE, first + count))
+            lines = [line for p in pages for line in writes(p * PAGE, version)]
+            self.qtest.send("\n".join(lines))
+            for _ in lines:
+                self.qtest.answer()
+            self.versions.update((p, version) for p in pages)
 
     def write_all(self, version=1):
         """More than may be here, so that much of it goes."""
@@ -134,11 +137,13 @@ class Setup:
 
     def check(self, pages=None):
         """Each page has what was written to it last."""
-        for page in pages or sorted(self.versions):
+        for first, nr in runs(pages or self.versions, AT_ONCE):
             data = base64.b64decode(self.qtest.ask(
-                f"b64read {page * PAGE:#x} {PAGE:#x}"))
-            assert data == stamp(page, self.versions[page]), \
-                f"page {page}: {data[:16].hex()}"
+                f"b64read {first * PAGE:#x} {nr * PAGE:#x}"))
+            for i in range(nr):
+                found = data[i * PAGE:(i + 1) * PAGE]
+                assert found == stamp(first + i, self.versions[first + i]), \
+                    f"page {first + i}: {found[:16].hex()}"
         assert self.figure("lost") == 0
 
     def stop(self, host):
@@ -148,17 +153,14 @@ class Setup:
         return lambda: popen.send_signal(signal.SIGCONT)
 
     def read_missing(self):
-        """Have the main loop read pages until it waits for one, which is
-        returned: the provider answers nothing."""
-        for page in range(FIRST, LAST):
-            self.qtest.send(f"b64read {page * PAGE:#x} {PAGE:#x}")
-            wait_for("an answer, or a wait", lambda: self.qtest.answered() or
-                     self.query().get("waiting", {}).get("oldest-ns", 0) >
-                     1.5e9, 20)
-            if not self.qtest.answered():
-                return page
-            self.qtest.answer()
-        raise LabError("all pages are here")
+        """Have the main loop read a page that is away, which is returned; the
+        provider answers nothing, and it waits."""
+        away = set(Table(self.qemu.pid).pages(fp.REMOTE))
+        page = next(p for p in range(FIRST, LAST) if p in away)
+        self.qtest.send(f"b64read {page * PAGE:#x} {PAGE:#x}")
+        wait_for("a wait", lambda: self.query().get("waiting", {}).get(
+            "oldest-ns", 0) > 1.5e9, 20)
+        return page
 
     def rcachectl(self, *args):
         done = subprocess.run(
@@ -241,7 +243,7 @@ def main_loop_waits(folder):
 def resize_without_room(folder):
     """More than providers have room for: refused after a while, with the
     limits as they were; what else is asked meanwhile is refused at once."""
-    with setup(lend=RAM - LOCAL + 4 * MIB) as s:
+    with setup(lend=RAM - LOCAL) as s:
         s.write_all()
         fails(s.qmp, "below the VM's memory: raise one of them",
               "remote-cache-resize", id="rc0", local_max=LOCAL - MIB)

@@ -16,7 +16,7 @@ from realvm import (MIB, PAGE, LabError, RealVm, content,   # noqa: E402
                     files_of, main, wait_for)
 
 AT = 16 * MIB
-SIZE = 12 * MIB                 # which is more than may be local
+SIZE = 6 * MIB                  # which is more than may be local
 
 
 def may_open_nothing(pid):

@@ -19,7 +19,7 @@ from realvm import (MIB, PAGE, RealVm, Stopped, content,    # noqa: E402
                     main, wait_for)
 
 CASES = []
-SIZE = 8 * MIB
+SIZE = 4 * MIB
 
 
 def case(function):
@@ -37,7 +37,7 @@ class BalloonVm(RealVm):
             "-object", "memory-backend-memfd,id=m1,size=32M",
             "-numa", "node,memdev=m0", "-numa", "node,memdev=m1",
             "-device", "virtio-balloon-pci,addr=4",
-            props="local-max=4M,memdev=m1")
+            props="local-max=2M,memdev=m1")
         self.places = [(32 * MIB, 32 * MIB, 0)]
         self.device = virtio.Balloon(self, 4)
         self.first = 40 * MIB
@@ -93,8 +93,7 @@ def ends_well(vm):
     vm.verify()
     vm.evict_all()
     vm.verify()
-    for page in list(vm.versions)[::3]:
-        vm.write_pages(page, PAGE, 9)
+    vm.write_each(list(vm.versions)[::3], 9)
     vm.evict_all()
     vm.settled()
     vm.verify()
@@ -142,8 +141,7 @@ def evicting(vm, stage):
                          lambda: in_state(vm, fp.EVICTING), 30)
         vm.give(pages[:64])
         vm.verify(pages[:64])
-        for page in pages[:64:2]:
-            vm.write_pages(page, PAGE, 5)
+        vm.write_each(pages[:64:2], 5)
     vm.evict_ended()
     vm.verify()
 
