@@ -8,12 +8,14 @@ on its console: lines that begin with RCACHE.
 import os
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts", "lib"))
 from lab import Guest, JsonSocket, Lab, LabError, wait_for  # noqa: E402
 
 MIB = 1 << 20
+PAGE = 4096
 SLACK = 16 * MIB
 
 
@@ -57,7 +59,7 @@ class Scene:
     @ready: the state in which the guest is when the scene is complete
     """
 
-    def __init__(self, lab, guest=256 * MIB, local_max=64 * MIB, memory="",
+    def __init__(self, lab, guest=128 * MIB, local_max=32 * MIB, memory="",
                  append="", extra=(), boot=(), ready="run", lend=0,
                  daemon=(), copies=2):
         self.lab = lab
@@ -78,12 +80,13 @@ class Scene:
         self.kernel, self.initrd = boot_files(*boot)
         self.memory = f"{guest // MIB}M{memory}"
         self.append = append
+        self.extra = extra(self) if callable(extra) else extra
         self.guest = Guest(
             self.requester, os.environ["RCACHED_QEMU"], self.kernel,
             self.initrd, self.memory, f"remote-cache,id=rc0,local-max="
             f"{local_max},copies={copies},"
             f"socket={self.requester.path('vmm.sock')}",
-            append=append, extra=extra(self) if callable(extra) else extra)
+            append=append, extra=self.extra)
         self.qmp = Qmp(self.requester.path("qmp.sock"))
         wait_for(f"the guest's state={ready}",
                  lambda: self.status("state") == ready, 120)
@@ -125,8 +128,10 @@ class Scene:
         return {event["data"]["state"] for event in self.qmp.events
                 if event["event"] == "REMOTE_CACHE_STATE_CHANGED"}
 
-    def progress(self, pages=20000, seconds=60):
-        """Until the guest has verified so many more."""
+    def progress(self, pages=0, seconds=60):
+        """Until the guest has verified so many more; else as many as a third
+        of its memory has."""
+        pages = pages or self.size // PAGE // 3
         start = self.status("verified")
         wait_for(f"the guest to verify {pages} more pages",
                  lambda: self.status("verified") >= start + pages, seconds)
@@ -139,9 +144,10 @@ class Scene:
                 stats["resident"] <= self.local_max + SLACK and
                 stats["remote"] >= self.size // 3)
 
-    def stored(self):
+    def stored(self, *hosts):
+        """Bytes, at all providers or these."""
         total = 0
-        for host in self.providers:
+        for host in hosts or self.providers:
             admin = host.admin()
             total += admin.call("status")["stored_bytes"]
             admin.close()
@@ -156,24 +162,42 @@ class Scene:
 
 
 def run(cases, **options):
-    """The main program of a test: its first argument names the case.  A case
-    is a function, or one with the options of its Scene."""
+    """The main program of a test: its arguments name the cases, one after the
+    other with the same guest.  A case is a function, or one with the options
+    of its Scene."""
     if os.geteuid():
         skip("needs root, for network namespaces")
     if not os.environ.get("RCACHED_QEMU"):
         skip("RCACHED_QEMU names no patched QEMU")
-    case = cases[sys.argv[1]]
-    if isinstance(case, tuple):
-        case, own = case
-        options = {**options, **own}
+    if not set(sys.argv[1:]) & set(cases) or set(sys.argv[1:]) - set(cases):
+        sys.exit(f"the cases are: {' '.join(cases)}")
+    chosen = []
+    for name in sys.argv[1:]:
+        case, own = (cases[name] if isinstance(cases[name], tuple)
+                     else (cases[name], {}))
+        chosen.append(case)
+        options.update(own)
     with Lab(os.environ["RCACHED_BUILD"]) as lab:
         try:
+            begin = time.monotonic()
             scene = Scene(lab, **options)
-            case(scene)
-            check(scene.status("mismatches") == 0, "mismatches")
-            print(f"{scene.status('verified')} pages verified, 0 wrong")
+            print(f"the guest: ready ({time.monotonic() - begin:.1f} s)",
+                  flush=True)
+            for case in chosen:
+                run_case(scene, case)
         except LabError as error:
             for process in lab.processes:
                 print(f"--- {process.name}\n{process.tail()}")
             print(error)
             sys.exit(1)
+
+
+def run_case(scene, case):
+    """It sees no event of an earlier one."""
+    begin = time.monotonic()
+    scene.states()
+    scene.qmp.events.clear()
+    case(scene)
+    check(scene.status("mismatches") == 0, "mismatches")
+    print(f"{case.__name__}: {scene.status('verified')} pages verified, 0 "
+          f"wrong ({time.monotonic() - begin:.1f} s)", flush=True)

@@ -13,10 +13,12 @@ from scene import check, run, wait_for                      # noqa: E402
 
 MIB = 1 << 20
 PAGE = 4096
-FREED = 256 * MIB               # as slots; and what the guest frees for it:
+FREED = 96 * MIB                # as slots; and what the guest frees for it:
 # its kernel reports whole free blocks of 2 MiB, and keeps a few of them.
 HELD = FREED + 24 * MIB
+GUEST = 160 * MIB               # and what can be plugged beside it
 PLUGGED = 256 * MIB
+CHURNED = 64 * MIB              # the most that the guest's program has
 REPORTING = ("-global", "virtio-balloon-device.free-page-reporting=on")
 
 
@@ -78,15 +80,15 @@ def churn(scene):
 
     for turn in range(2):
         plugged(PLUGGED)
-        balloon(scene.size - 64 * MIB)
+        balloon(scene.size - 32 * MIB)
         scene.qmp.job("remote-cache-evict", partly=True, id="rc0",
-                      bytes=16 * MIB)
-        scene.progress(5000)
+                      bytes=8 * MIB)
+        scene.progress(CHURNED // PAGE // 6)
         plugged(PLUGGED // 2, PLUGGED // 4)
         scene.qmp.job("remote-cache-evict", partly=True, id="rc0",
-                      bytes=16 * MIB)
+                      bytes=8 * MIB)
         balloon(scene.size)
-        scene.progress(5000)
+        scene.progress(CHURNED // PAGE // 6)
         if not turn:
             scene.kill_pager()
     stats = scene.query()["stats"]
@@ -96,12 +98,13 @@ def churn(scene):
 
 if __name__ == "__main__":
     run({"reporting": (reporting, dict(
-            guest=512 * MIB, ready="held", extra=REPORTING, copies=1,
+            guest=256 * MIB, ready="held", extra=REPORTING, copies=1,
             append=f"rcache.run=free rcache.mib={HELD // MIB}")),
          "churn": (churn, dict(
-            guest=256 * MIB, memory=f",maxmem={(256 * MIB + PLUGGED) // MIB}M",
-            ready="churn", lend=512 * MIB, append="rcache.run=churn "
-            "rcache.mib=128 memhp_default_state=online_movable",
+            guest=GUEST, memory=f",maxmem={(GUEST + PLUGGED) // MIB}M",
+            ready="churn", lend=2 * GUEST, append="rcache.run=churn "
+            f"rcache.mib={CHURNED // MIB} "
+            "memhp_default_state=online_movable",
             extra=(*REPORTING, "-object",
                    f"memory-backend-memfd,id=mem1,size={PLUGGED // MIB}M",
                    "-device", "virtio-mem-pci,id=vmem0,memdev=mem1")))},

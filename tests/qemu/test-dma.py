@@ -95,5 +95,6 @@ def case(scene):
 
 if __name__ == "__main__":
     sys.argv[1:] = ["dma"]
-    run({"dma": case}, extra=disks, boot=("disk",), ready="disk",
+    run({"dma": case}, guest=256 * MIB, local_max=64 * MIB, extra=disks,
+        boot=("disk",), ready="disk",
         append=f"rcache.run=disk rcache.disks={len(CASES)}")
