@@ -19,26 +19,21 @@ import time
 
 from lab import LabError, wait_for
 
-GUEST = 256                     # MiB
+GUEST, SHORT = 256, 128         # MiB; and where figures do not count
 HERE = os.path.dirname(os.path.abspath(__file__))
-WITHOUT = {
-    "without": [],
-    "shared": ["-object", f"memory-backend-memfd,id=ram,size={GUEST}M,"
-               "share=on", "-machine", "memory-backend=ram"],
-}
 
 
 class Guest:
     """A Linux guest; its program's lines on the console."""
 
-    def __init__(self, product, kernel, initrd, options, cpu):
+    def __init__(self, product, kernel, initrd, mem, options, cpu):
         self.console = product.path("console.sock")
         self.log = product.path("qemu.log")
         with open(self.log, "wb") as err:
             self.popen = subprocess.Popen(
                 ["taskset", "-c", str(cpu), os.environ["RCACHED_QEMU"],
                  "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
-                 "-accel", "tcg", "-m", f"{GUEST}M", "-nodefaults",
+                 "-accel", "tcg", "-m", f"{mem}M", "-nodefaults",
                  "-display", "none", "-no-reboot", "-kernel", kernel,
                  "-initrd", initrd, "-append",
                  "console=ttyS0 quiet panic=-1 rcache.hot=100 rcache.cold=100",
@@ -83,10 +78,10 @@ class Guest:
         self.popen.wait()
 
 
-def one(product, boot, options, cpu, pages, cpu_seconds):
+def one(product, boot, mem, options, cpu, pages, cpu_seconds):
     """(boot, its wall time, a page, its wall time), in seconds."""
     begin = time.monotonic()
-    guest = Guest(product, *boot, options, cpu)
+    guest = Guest(product, *boot, mem, options, cpu)
     try:
         first = guest.verified()
         at = time.monotonic()
@@ -109,18 +104,22 @@ def run(bench, product_of, cpu_seconds):
         os.environ["RCACHED_QEMU"] = subprocess.run(
             [os.path.join(HERE, "..", "..", "scripts", "qemu-tree"), "build"],
             check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+    mem = SHORT if bench.args.short else GUEST
     rounds = 1 if bench.args.short else 7
     pages = 20000 if bench.args.short else 1000000
     took = {}
-    with product_of(bench, GUEST, None) as product:
-        ways = dict(WITHOUT, object=[
-            "-object", f"remote-cache,id=rc0,local-max={GUEST}M,socket=" +
-            product.path("requester", "vmm.sock")])
+    with product_of(bench, mem, None) as product:
+        ways = {
+            "without": [],
+            "shared": ["-object", f"memory-backend-memfd,id=ram,size={mem}M,"
+                       "share=on", "-machine", "memory-backend=ram"],
+            "object": ["-object", f"remote-cache,id=rc0,local-max={mem}M,"
+                       "socket=" + product.path("requester", "vmm.sock")]}
         for turn in range(rounds):
             bench.say(f"guest-overhead: {turn + 1} of {rounds}")
             for name, options in ways.items():
                 took.setdefault(name, []).append(one(
-                    product, boot, options, bench.cpus.guest, pages,
+                    product, boot, mem, options, bench.cpus.guest, pages,
                     cpu_seconds))
     middle = {name: [statistics.median(column) for column in zip(*rows)]
               for name, rows in took.items()}
