@@ -81,12 +81,10 @@ def churn(scene):
     for turn in range(2):
         plugged(PLUGGED)
         balloon(scene.size - 32 * MIB)
-        scene.qmp.job("remote-cache-evict", partly=True, id="rc0",
-                      bytes=8 * MIB)
+        scene.evict(8 * MIB)
         scene.progress(CHURNED // PAGE // 6)
         plugged(PLUGGED // 2, PLUGGED // 4)
-        scene.qmp.job("remote-cache-evict", partly=True, id="rc0",
-                      bytes=8 * MIB)
+        scene.evict(8 * MIB)
         balloon(scene.size)
         scene.progress(CHURNED // PAGE // 6)
         if not turn:
