@@ -5,13 +5,19 @@
 usage: test-check-style.py CHECK-STYLE SOURCE-ROOT
 
 Every case is a small tree with one thing wrong, and words that must be in
-what check-style prints; the same tree without it must pass.
+what check-style prints; the same tree without it must pass.  The program is
+started for what its exit status says and for the tools that it starts; the
+other trees are given to its checks, since to start all of these each time would
+take most of a minute.
 """
 
+import importlib.machinery
+import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
+from unittest import mock
 
 SPDX = '/* SPDX-License-Identifier: GPL-2.0-or-later */\n'
 HEADER = SPDX + '#ifndef RCACHE_VMM_H\n#define RCACHE_VMM_H\n#endif\n'
@@ -121,45 +127,87 @@ CASES = [
      '* Can read all.\n* Can write. [not tested: who would]\n'),
     ('there is no test gone', SECURITY,
      '* Can read all, and\n  more. [`here`, `test-here.py`,\n  `gone`]\n'),
-    ('SC2086', 'scripts/tool',
-     '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho $1\n'),
 ]
 
 
-def run_check(tool, files):
+# Found by programs that check-style starts.
+BY_TOOLS = [
+    ('SC2086', 'scripts/tool',
+     '#!/bin/sh\n# ' + SPDX[3:-4] + '\necho $1\n'),
+    ('imported but unused', 'tests/style/test-here.py',
+     GOOD['tests/style/test-here.py'] + 'import os\n'),
+]
+
+
+def write_tree(root, files):
+    for path, text in files.items():
+        full = os.path.join(root, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, 'w', encoding='utf-8') as f:
+            f.write(text)
+
+
+def run_program(tool, files):
     """(exit code, output) of check-style on a tree of these files."""
     with tempfile.TemporaryDirectory() as root:
-        for path, text in files.items():
-            full = os.path.join(root, path)
-            os.makedirs(os.path.dirname(full), exist_ok=True)
-            with open(full, 'w', encoding='utf-8') as f:
-                f.write(text)
+        write_tree(root, files)
         done = subprocess.run([tool, '--root', root], text=True,
                               capture_output=True)
         return done.returncode, done.stdout + done.stderr
 
 
+def load(tool):
+    """check-style as a module."""
+    loader = importlib.machinery.SourceFileLoader('check_style', tool)
+    spec = importlib.util.spec_from_loader('check_style', loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def run_checks(style, files):
+    """What its own checks find wrong in such a tree."""
+    with (tempfile.TemporaryDirectory() as root,
+          mock.patch.object(style.Checker, 'check_scripts'),
+          mock.patch.object(style.Checker, 'check_python')):
+        write_tree(root, files)
+        checker = style.Checker(root)
+        checker.check_files([path for path in sorted(files)
+                             if style.kind_of(root, path)])
+        checker.check_tree(sorted(files))
+        return '\n'.join(checker.offences)
+
+
 def main():
     tool = sys.argv[1]
-    failures = 0
+    sys.dont_write_bytecode = True
+    style = load(tool)
+    wrong = []
 
-    code, output = run_check(tool, GOOD)
-    if code != 0 or output:
-        print(f'a good tree does not pass: {code}: {output}')
-        failures += 1
+    output = run_checks(style, GOOD)
+    if output:
+        wrong.append(f'a good tree does not pass: {output}')
     for words, path, text in CASES:
-        code, output = run_check(tool, {**GOOD, path: text})
-        if code != 1 or words not in output:
-            print(f'"{words}" in {path} is not found: {code}: {output}')
-            failures += 1
+        output = run_checks(style, {**GOOD, path: text})
+        if words not in output:
+            wrong.append(f'"{words}" in {path} is not found: {output}')
     for calls, words in (('a_go', 'a, b, c call each other'), ('puts', '')):
-        code, output = run_check(tool, {
+        output = run_checks(style, {
             **GOOD, 'rcached/pager/meson.build': BUILD_THREE, **three(calls)})
-        if code != bool(words) or words not in output:
-            print(f'a circle closed by {calls}: {code}: {output}')
-            failures += 1
-    print(f'{len(CASES) + 3} trees, {failures} not as expected')
-    return 1 if failures else 0
+        if bool(output) != bool(words) or words not in output:
+            wrong.append(f'a circle closed by {calls}: {output}')
+    code, output = run_program(tool, GOOD)
+    if code != 0 or output:
+        wrong.append(f'a good tree does not pass: {code}: {output}')
+    for words, path, text in BY_TOOLS:
+        code, output = run_program(tool, {**GOOD, path: text})
+        if code != 1 or words not in output:
+            wrong.append(f'"{words}" in {path} is not found: {code}: {output}')
+    for line in wrong:
+        print(line)
+    print(f'{len(CASES) + len(BY_TOOLS) + 4} trees, {len(wrong)} not as '
+          'expected')
+    return 1 if wrong else 0
 
 
 if __name__ == '__main__':
