@@ -70,15 +70,25 @@ class Page:
         self.daemon = daemon
         self.keys = keys
         self.folder = folder
+        self.good = {}          # {key: values that are to be taken}
         self.wrong = []
+
+    def check_file(self, values):
+        """How the daemon ends with a file of these, [(key, value)]."""
+        path = f"{self.folder}/one.conf"
+        with open(path, "w", encoding="utf-8") as f:
+            section = None
+            for key, value in sorted(values):
+                if key[0] != section:
+                    section = key[0]
+                    f.write(f"[{section}]\n")
+                f.write(f"{key[1]} = {value}\n")
+        return run(self.daemon, "--check-config", "--config", path,
+                   "--tls=none")
 
     def complaint(self, key, value):
         """What the daemon has against a value; None: nothing."""
-        path = f"{self.folder}/one.conf"
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(f"[{key[0]}]\n{key[1]} = {value}\n")
-        said = run(self.daemon, "--check-config", "--config", path,
-                   "--tls=none").stderr
+        said = self.check_file([(key, value)]).stderr
         at = said.find(f"[{key[0]}] {key[1]}: ")
         if "unknown" in said:
             return said
@@ -88,9 +98,20 @@ class Page:
         self.wrong.append(f"[{key[0]}] {key[1]}: {text}")
 
     def taken(self, key, value):
-        why = self.complaint(key, value)
-        if why:
-            self.say(key, f"{value!r} should be taken: {why}")
+        self.good.setdefault(key, []).append(value)
+
+    def check_taken(self):
+        """Many in one file, as long as the daemon likes all of it."""
+        while self.good:
+            some = [(key, values.pop()) for key, values in self.good.items()]
+            self.good = {key: values for key, values in self.good.items()
+                         if values}
+            if self.check_file(some).returncode == 0:
+                continue
+            for key, value in some:
+                why = self.complaint(key, value)
+                if why:
+                    self.say(key, f"{value!r} should be taken: {why}")
 
     def refused(self, key, value):
         if not self.complaint(key, value):
@@ -166,6 +187,7 @@ def main():
         page = Page(daemon, keys, folder)
         for key in wanted.keys() & keys.keys():
             page.check_key(key, *wanted[key])
+        page.check_taken()
     print("\n".join(sorted(wrong + page.wrong)))
     return bool(wrong + page.wrong)
 
