@@ -195,11 +195,25 @@ def run_queries(promtool, series, queries, rules=RULES):
     @series: {"name{labels}": values as promtool's unit tests have them}, one
     a minute.  @queries: [(expression, minute)].
     """
+    return run_tests(promtool, [(series, queries)], rules)[0]
+
+
+def run_tests(promtool, tests, rules=RULES, interval=1):
+    """
+    The same of several tests, [(series, queries)], that know nothing of each
+    other: to start promtool takes longer than most of them.  Rules are
+    evaluated each @interval minutes.
+    """
+    # promtool names the query that finds something, not the test that it is of.
+    numbered = [[(f"{expression} # {number}", minute)
+                 for expression, minute in queries]
+                for number, (_, queries) in enumerate(tests)]
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "test.yml")
         # JSON is YAML, too.  Nothing is expected: what there is is told.
         with open(path, "w", encoding="utf-8") as out:
-            json.dump({"rule_files": [rules], "evaluation_interval": "1m",
+            json.dump({"rule_files": [rules],
+                       "evaluation_interval": f"{interval}m",
                        "tests": [{
                            "interval": "1m",
                            "input_series": [
@@ -207,22 +221,27 @@ def run_queries(promtool, series, queries, rules=RULES):
                                for s, v in sorted(series.items())],
                            "promql_expr_test": [
                                {"expr": e, "eval_time": f"{t}m",
-                                "exp_samples": []} for e, t in queries]}]},
+                                "exp_samples": []} for e, t in queries]}
+                           for (series, _), queries in zip(tests, numbered)]},
                       out)
         done = subprocess.run([promtool, "test", "rules", path],
                               capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     if ", err: " in said:
         raise RuntimeError(said)
-    found = []
-    for expression, minute in queries:
-        match = re.search(
-            rf"expr: {re.escape(json.dumps(expression))}, time: "
-            rf"{minute_text(minute)},\s*exp:\s*nil,?\s*got:\s*(.*)", said)
-        found.append(match[1] if match else "")
-    if done.returncode and not any(found):
+    found = [[answer(said, *query) for query in queries]
+             for queries in numbered]
+    if done.returncode and not any(map(any, found)):
         raise RuntimeError(said)
     return found
+
+
+def answer(said, expression, minute):
+    """What promtool says that the query found; "": nothing."""
+    match = re.search(
+        rf"expr: {re.escape(json.dumps(expression))}, time: "
+        rf"{minute_text(minute)},\s*exp:\s*nil,?\s*got:\s*(.*)", said)
+    return match[1] if match else ""
 
 
 def minute_text(minute):

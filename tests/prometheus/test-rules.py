@@ -4,7 +4,7 @@
 
 usage: test-rules.py RCACHECTL [CASE...]
 
-Figures are played, one a minute: good ones, bad ones for BAD minutes, and good
+Figures are played, one a minute: good ones, bad ones for some time, and good
 ones again.  What the real daemons' figures raise: tests/integration/alerts.py.
 """
 import os
@@ -19,8 +19,9 @@ import promtext  # noqa: E402
 RCACHECTL = sys.argv[1]
 RUNBOOKS = os.path.join(promtext.TOP, 'docs', 'runbooks')
 HEADINGS = ['What to look at', 'What to do', 'If you do nothing']
-# Minutes: before it gets bad, and for how long it then is.
-GOOD, BAD = 10, 130
+# Minutes: before it gets bad, and for how long it then is; what takes longer to
+# fire, or to end, is bad for longer.
+GOOD, BAD, BAD_LONG, BAD_LONGEST = 10, 40, 130, 26 * 60
 VM = '{vm="web",uuid="u",host="a",instance="i",job="rcache-arbiter"}'
 HOST = '{host="a",instance="i",job="rcached"}'
 BY_ARBITER = '{host="a",instance="i",job="rcache-arbiter"}'
@@ -151,9 +152,11 @@ OF_DAEMON = {
     'RcacheDegraded': ('rcache_ok', '', 1, 0),
 }
 
-# A day and more for the one that waits for a day; the others take less time.
-CASES = cases(BAD)
-CASES['RcacheVersionsMixed'] = cases(26 * 60)['RcacheVersionsMixed']
+# {alert: for how long it is bad, and the rest of its case}
+CASES = {}
+for MINUTES in (BAD_LONGEST, BAD_LONG, BAD):
+    CASES |= {name: (MINUTES, *case) for name, case in cases(MINUTES).items()
+              if max(case[:2]) < MINUTES // 2 or MINUTES == BAD_LONGEST}
 VM_FREE = VM.replace('"u"', '"free"')
 VM_BIG = VM.replace('"u"', '"big"')
 VM_DEAD = VM.replace('"u"', '"dead"')
@@ -360,27 +363,33 @@ class Fires(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_fires_and_ends(self):
-        for name, (wait, last, series) in CASES.items():
-            expression = (f'count(ALERTS{{alertname="{name}",'
-                          'alertstate="firing"})')
-            over = GOOD + (BAD if wait < BAD else 26 * 60)
-            minutes = [GOOD - 1, GOOD + wait - 1, GOOD + wait, over - 1,
-                       over + last]
-            found = promtext.run_queries(
-                self.promtool, series, [(expression, m) for m in minutes])
-            self.assertEqual(
-                [bool(text) for text in found],
-                [False, False, True, True, False],
-                (name, dict(zip(minutes, found))))
+        for longest in (False, True):
+            tests = {}
+            for name, (bad, wait, last, series) in CASES.items():
+                over = GOOD + bad
+                if (bad == BAD_LONGEST) == longest:
+                    tests[name] = series, [
+                        (f'count(ALERTS{{alertname="{name}",'
+                         'alertstate="firing"})', minute) for minute in
+                        (GOOD - 1, GOOD + wait - 1, GOOD + wait, over - 1,
+                         over + last)]
+            found = promtext.run_tests(self.promtool, list(tests.values()),
+                                       interval=5 if longest else 1)
+            for (name, (_, queries)), texts in zip(tests.items(), found):
+                self.assertEqual(
+                    [bool(text) for text in texts],
+                    [False, False, True, True, False],
+                    (name, dict(zip((m for _, m in queries), texts))))
 
     def test_both_kinds_of_certificates(self):
-        for series in ('rcache_tls_expires_seconds{instance="i"}',
-                       'rcache_host_certificate_expires_seconds{host="a"}'):
-            found, = promtext.run_queries(
-                self.promtool, {series: f'{13 * 86400}x30'},
-                [('count(ALERTS{alertname="RcacheCertificateExpires",'
-                  'alertstate="firing"})', 20)])
-            self.assertTrue(found, series)
+        series = ('rcache_tls_expires_seconds{instance="i"}',
+                  'rcache_host_certificate_expires_seconds{host="a"}')
+        found = promtext.run_tests(self.promtool, [
+            ({one: f'{13 * 86400}x30'},
+             [('count(ALERTS{alertname="RcacheCertificateExpires",'
+               'alertstate="firing"})', 20)]) for one in series])
+        for one, (text,) in zip(series, found):
+            self.assertTrue(text, one)
 
     def test_one_alert_for_what_two_say(self):
         vm = '{{vm="web",uuid="u",host="a",instance="{}"}}'
@@ -391,21 +400,15 @@ class Fires(unittest.TestCase):
               'alertstate="firing"})', 5)])
         self.assertRegex(found, r'\b1(E\+00)?\b')
 
-    def firing(self, name, series, minutes):
-        """What the alert says at each of these minutes; '' if nothing."""
-        return promtext.run_queries(
-            self.promtool, series,
-            [(f'ALERTS{{alertname="{name}",alertstate="firing"}}', m)
-             for m in minutes])
-
     def test_one_alert_whatever_the_state(self):
         """A pager that hangs while it starts: there is none for five seconds,
         then it is stuck for thirty and is killed, again and again."""
         state = 'rcache_vm_state' + VM[:-1] + ',state='
-        found, = self.firing('RcacheVmWithoutPager', {
+        found, = promtext.run_queries(self.promtool, {
             state + '"no pager"}': ' '.join(['1 stale'] * 10),
             state + '"stuck"}': ' '.join(['_'] + ['1 stale'] * 9),
-        }, [15])
+        }, [('ALERTS{alertname="RcacheVmWithoutPager",'
+             'alertstate="firing"}', 15)])
         self.assertTrue(found)
 
     def test_who_was_drained_may_go(self):
@@ -413,26 +416,30 @@ class Fires(unittest.TestCase):
         to be drained."""
         good = {'rcache_host_connected': 0, 'rcache_host_draining': 1,
                 'rcache_host_leased_bytes': 0, 'rcache_host_vms': 0}
-        for name, value in (('rcache_host_draining', 0),
-                            ('rcache_host_leased_bytes', 4096),
-                            ('rcache_host_vms', 1), (None, None)):
-            series = {figure + OFF: f'{value if figure == name else well}x30'
-                      for figure, well in good.items()}
-            found, = self.firing('RcacheHostAway', series, [20])
-            self.assertEqual(bool(found), name is not None, name)
+        changes = (('rcache_host_draining', 0),
+                   ('rcache_host_leased_bytes', 4096),
+                   ('rcache_host_vms', 1), (None, None))
+        found = promtext.run_tests(self.promtool, [
+            ({figure + OFF: f'{value if figure == name else well}x30'
+              for figure, well in good.items()},
+             [('ALERTS{alertname="RcacheHostAway",alertstate="firing"}', 20)])
+            for name, value in changes])
+        for (name, _), (text,) in zip(changes, found):
+            self.assertEqual(bool(text), name is not None, name)
 
     def test_each_daemon_for_itself(self):
         """Agents ask localhost on two hosts, which a label of theirs tells
         apart; one of these is unwell, and is the one that is named."""
+        tests = []
         for name, (figure, labels, good, bad) in OF_DAEMON.items():
-            series = {
-                f'{figure}{{{labels}{"," if labels else ""}'
-                f'instance="localhost:9472",node="{node}"}}': f'{value}x99'
-                for node, value in (('a', bad), ('b', good))}
             firing = f'ALERTS{{alertname="{name}",alertstate="firing",node='
-            found = promtext.run_queries(
-                self.promtool, series,
-                [(f'{firing}"{node}"}}', 90) for node in 'ab'])
+            tests.append((
+                {f'{figure}{{{labels}{"," if labels else ""}'
+                 f'instance="localhost:9472",node="{node}"}}': f'{value}x99'
+                 for node, value in (('a', bad), ('b', good))},
+                [(f'{firing}"{node}"}}', 90) for node in 'ab']))
+        for name, found in zip(OF_DAEMON,
+                               promtext.run_tests(self.promtool, tests)):
             self.assertEqual([bool(text) for text in found], [True, False],
                              (name, found))
 
