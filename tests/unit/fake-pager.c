@@ -30,6 +30,7 @@
 /* A condition that holds soon on a quiet machine may take so many times as
  * long on a busy one. */
 #define PATIENCE        4
+#define LOOK_MS         5
 
 typedef struct FakePager {
     char name[64];
@@ -465,20 +466,24 @@ void fake_vmm_kill(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
+static gboolean look_again(gpointer opaque)
+{
+    return G_SOURCE_CONTINUE;
+}
+
 bool fake_pump(unsigned ms, bool (*done)(void *opaque), void *opaque)
 {
-    int64_t end = g_get_monotonic_time() +
-                  ms * (done ? PATIENCE : 1) * INT64_C(1000);
+    unsigned patience = ms * (done ? PATIENCE : 1);
+    int64_t end = g_get_monotonic_time() + patience * INT64_C(1000);
+    /* What is waited for need not be anything that the main loop knows of. */
+    guint timer = g_timeout_add(done ? LOOK_MS : MAX(ms, 1), look_again, NULL);
+    bool holds = false;
 
-    while (!done || !done(opaque)) {
-        if (g_get_monotonic_time() >= end) {
-            return !done;
-        }
-        if (!g_main_context_iteration(NULL, FALSE)) {
-            usleep(1000);
-        }
+    while (!(holds = done && done(opaque)) && g_get_monotonic_time() < end) {
+        g_main_context_iteration(NULL, TRUE);
     }
-    return true;
+    g_source_remove(timer);
+    return holds || !done;
 }
 
 static bool readable(void *opaque)

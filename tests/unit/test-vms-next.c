@@ -102,7 +102,7 @@ START_TEST(a_vm_without_a_pager_is_known_to_the_next_daemon)
     ck_assert_int_eq(the_vm()->vmm.pid, vmm);
     ck_assert_str_eq(the_vm()->name, "web");
     ck_assert_uint_eq(the_vm()->incarnation, 42);
-    fake_pump(fix.config.forget_ms + 1200, NULL, NULL);
+    fake_pump(fix.config.forget_ms + 3 * fix.config.sweep_ms, NULL, NULL);
     expect_refusal(start(1, 42, "web"), -EEXIST, "another process");
     expect_refusal(start(1, 43, "mail"), -EEXIST, "uuid");
     ck_assert_uint_eq(the_vm()->refused.count, 2);
@@ -279,7 +279,7 @@ START_TEST(a_vm_is_over_when_its_process_is_dead)
 
     kill(pager, SIGKILL);
     ck_assert(fake_pump(5000, no_pager, NULL));
-    fake_pump(fix.config.forget_ms + 1200, NULL, NULL);
+    fake_pump(fix.config.forget_ms + 3 * fix.config.sweep_ms, NULL, NULL);
     ck_assert_uint_eq(over.n, 0);
     fake_vmm_kill(vmm);
     ck_assert(fake_pump(5000, no_vm, NULL));

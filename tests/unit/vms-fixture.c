@@ -28,6 +28,7 @@ void set_up(void)
     fix.config.hello_ms = 200;
     fix.config.pager_exit_ms = 300;
     fix.config.forget_ms = 200;
+    fix.config.sweep_ms = 200;
     fix.vms = vms_new(&fix.config, NULL);
     ck_assert_ptr_nonnull(fix.vms);
     fix.pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
