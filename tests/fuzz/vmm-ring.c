@@ -177,18 +177,44 @@ static bool is_armed(const Ring *ring, const Armed *a)
     return g_ptr_array_find(ring->armed, a, NULL);
 }
 
-static int run_what_is_done(Ring *ring)
+/* Of all that wait for a descriptor, in one go: most turns find nothing. */
+static struct pollfd *look(Armed *const *all, guint n)
+{
+    struct pollfd *pfd = g_new(struct pollfd, n);
+
+    for (guint i = 0; i < n; i++) {
+        pfd[i] = (struct pollfd) { .fd = -1 };
+        if (all[i]->kind == POLL) {
+            pfd[i] = (struct pollfd) { all[i]->fd, all[i]->events, 0 };
+        }
+    }
+    poll(pfd, n, 0);
+    return pfd;
+}
+
+/* @looked: nothing has run since descriptors were found to have nothing. */
+static int run_what_is_done(Ring *ring, bool looked)
 {
     g_autofree Armed **all = g_memdup2(ring->armed->pdata,
                                        ring->armed->len * sizeof(Armed *));
     guint n = ring->armed->len, run = 0;
+    g_autofree struct pollfd *pfd = looked ? NULL : look(all, n);
 
     for (guint i = 0; i < n; i++) {
         Armed *a = all[i];
         RingOp *op;
         int res;
 
-        if (!is_armed(ring, a) || !(res = outcome(a))) {
+        if (!is_armed(ring, a)) {
+            continue;
+        }
+        /* What has run may have written to a descriptor. */
+        if (a->kind == POLL && !a->cancelled && !run) {
+            res = pfd ? pfd[i].revents : 0;
+        } else {
+            res = outcome(a);
+        }
+        if (!res) {
             continue;
         }
         run++;
@@ -215,7 +241,7 @@ int ring_run_once(Ring *ring, bool wait)
         later->due = false;
         later->run(later);
     }
-    run = run_what_is_done(ring);
+    run = run_what_is_done(ring, false);
     if (run || !wait) {
         return run;
     }
@@ -226,5 +252,5 @@ int ring_run_once(Ring *ring, bool wait)
     }
     g_assert(next != UINT64_MAX);       /* nothing would ever wake it */
     clock_ns = MAX(clock_ns, next);
-    return run_what_is_done(ring);
+    return run_what_is_done(ring, true);
 }
