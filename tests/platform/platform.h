@@ -47,6 +47,21 @@
 #ifndef UFFD_FEATURE_WP_ASYNC
 #define UFFD_FEATURE_WP_ASYNC (1 << 15)
 #endif
+#ifndef PAGEMAP_SCAN
+struct page_region {
+    uint64_t start, end, categories;
+};
+struct pm_scan_arg {
+    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+    uint64_t category_inverted, category_mask, category_anyof_mask;
+    uint64_t return_mask;
+};
+#define PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
+#define PAGE_IS_WPALLOWED (1 << 0)
+#define PAGE_IS_WRITTEN (1 << 1)
+#define PAGE_IS_PRESENT (1 << 3)
+#define PAGE_IS_SWAPPED (1 << 4)
+#endif
 #ifndef UFFDIO_CONTINUE_MODE_WP
 #define UFFDIO_CONTINUE_MODE_WP ((uint64_t)1 << 1)
 #endif
@@ -313,6 +328,26 @@ static inline bool ram_mapped(const char *addr)
 }
 
 /* page_of: a page of one byte, good until the next call. */
+/* For pages_scan(): all that the tests know. */
+#define SCAN_ALL    (PAGE_IS_WPALLOWED | PAGE_IS_WRITTEN | PAGE_IS_PRESENT | \
+                     PAGE_IS_SWAPPED)
+
+/* Pages in one of the categories @any; how many regions: at most 1. */
+static inline int pages_scan(int pagemap, const char *addr, size_t pages,
+                             uint64_t any, uint64_t which,
+                             struct page_region *region)
+{
+    struct pm_scan_arg scan = {
+        .size = sizeof(scan), .start = (uintptr_t)addr,
+        .end = (uintptr_t)addr + pages * PAGE, .vec = (uintptr_t)region,
+        .vec_len = 1, .category_anyof_mask = any, .return_mask = which,
+    };
+    int ret = ioctl(pagemap, PAGEMAP_SCAN, &scan);
+
+    NEED(ret >= 0);
+    return ret;
+}
+
 static inline char *page_of(int byte)
 {
     static char page[PAGE] __attribute__((aligned(4096)));
