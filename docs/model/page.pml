@@ -27,6 +27,8 @@
  *           -DSEAL=n pages are sealed; a page has n versions, then it stays
  *           -DREPLAY=n answers of a provider with bytes that it had before
  *           a budget of 99 means no bound
+ *           -DCLEAN is keep-clean: UNLEASE is then a slot that is given up; a
+ *           clean page leaves when its provider has said that it has it
  * TEXT_*    a rule as an earlier wording had it: each was found wanting here
  * NO_*      a rule taken out
  */
@@ -102,6 +104,12 @@ byte zp[NP];
 /* PUT: 1 on the wire 2 ack on the way; GET: 1 on the wire 2 reply; 3 refused */
 byte pt[NP]; byte ps[NP]; bit pv[NP]; bit po[NP];
 byte gt[NP]; byte gs[NP]; bit gv[NP];
+#ifdef CLEAN
+/* what a slot has, asked: 1 on the wire 2 the page 3 not so; of which slot,
+ * and whether its provider had lost it before */
+byte ak; byte as; bit ag;
+#define ASKED NP                /* the generation that asks have */
+#endif
 bit hold[NS+1];                  /* slot to free once no GET on it is out */
 bit frs[NS+1]; bit fro[NS+1];   /* FREE on the wire, this / a dead session */
 bit slv[NS+1];
@@ -226,8 +234,13 @@ inline cont(wp) {
 #define USABLE(s) (FREESLOT(s) && !PROVED(s))
 
 #define LIVE(s) (slot == s && (st == REMOTE || st == PUNCHING || st == FETCHING || st == CACHED || cl))
+#ifdef TEXT_KEPT_BELIEVED       /* the next pager's map has the slots of pages that are away */
+#define MARKED(s) (s == slot && !(pr && (st == HOT || st == ZAPPING || st == ZAPPED || st == EVICTING)))
+#else
+#define MARKED(s) (s == slot)
+#endif
 /* free, by what the pager knows */
-#define OTHERS(s) ((!REC || s != slot) && s != freeing && !hold[s] && !BUSY(s) && !REFUSES(s))
+#define OTHERS(s) ((!REC || !MARKED(s)) && s != freeing && !hold[s] && !BUSY(s) && !REFUSES(s))
 
 #if NS > 2
 #define ANYSLOT (USABLE(1) || USABLE(2) || USABLE(3))
@@ -275,6 +288,16 @@ inline cont(wp) {
 #define FETCHDATA (sw == FETCHING)      /* it can only be an intruder's */
 #endif
 
+#ifdef NO_CLEAN_GET             /* a page leaves for nothing under a GET on its slot */
+#define GETIN true
+#else
+#define GETIN NOGET(slot)
+#endif
+#if !defined(SEAL) || defined(NO_CLEAN_RECORD)  /* or with another version in its record */
+#define RECORDED true
+#else
+#define RECORDED (ver == tagv)
+#endif
 #if GONE > 0
 #define GETOUT(i) (gt[i] == 1 || gt[i] == 2)
 #ifdef TEXT_LOST_ANY            /* whatever names it, with bytes here or not */
@@ -427,7 +450,12 @@ recon:
             skip
 #else
             if
-            :: !hole -> atomic { if :: UNCHANGED -> st = HOT; cl = 0 :: else -> goto recon fi }
+            :: !hole -> atomic { if :: UNCHANGED ->
+#ifndef TEXT_KEPT_BELIEVED      /* CLEAN and its slot go, whatever the word says (K7) */
+                cl = 0; slot = 0;
+#endif
+                st = HOT
+                :: else -> goto recon fi }
             :: else
             fi
 #endif
@@ -495,7 +523,7 @@ end_idle:
         :: atomic { parked && (st == HOT || st == ZAPPING || st == EVICTING) -> st = HOT; w = cl };
             cont(w); w = 0
 #else
-        :: atomic { FREC && parked && (st == HOT || st == ZAPPING || st == EVICTING) -> st = HOT;
+        :: atomic { FREC && parked && (st == HOT || st == ZAPPING || (st == EVICTING && !cl)) -> st = HOT;
 #ifndef NO_CLEARFIRST   /* plain CONTINUE but CLEAN left set */
                     cl = 0;
 #endif
@@ -503,7 +531,7 @@ end_idle:
             cont(0)
 #endif
 #endif
-        :: atomic { FREC && parked && st == ZAPPED -> st = HOT; w = 0;
+        :: atomic { FREC && parked && (st == ZAPPED || (st == EVICTING && cl)) -> st = HOT; wq = 0; w = 0;
                     if :: cl -> w = 1 :: cl = 0 fi };
             cont(w); w = 0
         :: atomic { FREC && parked && st == CACHED -> st = HOT; if :: true -> cl = 1; w = 1 :: true -> cl = 0; w = 0 fi;
@@ -595,7 +623,11 @@ refill:
             fi
         /* ---- front hand ---- */
         :: atomic { HREC && st == HOT && BUDGET(nz,NZ) && (!zp[0] || !zp[1]) ->
-                    SPEND(nz,NZ); i = (zp[0] -> 1 : 0); st = ZAPPING; wq = i };
+                    SPEND(nz,NZ); i = (zp[0] -> 1 : 0);
+#ifdef TEXT_SCANFIRST           /* the scan, and then the zap */
+                    cl = cl && pte == MAPWP;
+#endif
+                    st = ZAPPING; wq = i };
             atomic { zp[i] = 1; i = 0 }
         /* ---- zap reply (rule 14), scan, back hand ---- */
         :: atomic { (zp[0] == 3 || zp[0] == 4) || (zp[1] == 3 || zp[1] == 4) ->
@@ -612,16 +644,53 @@ refill:
 #ifndef NO_SCANMAPPED
                         :: zp[i] == 3 && pte != NONE -> st = HOT; cl = 0
 #endif
-                        :: else -> st = ZAPPED; cl = cl && mk
+                        :: else -> st = ZAPPED;
+#ifdef TEXT_SCANFIRST
+                            skip
+#else
+                            cl = cl && mk
+#endif
                         fi
                     :: else
                     fi;
                     zp[i] = 0; i = 0 }
-        :: atomic { HREC && GOODCOPY && ((st == ZAPPED && cl) || (st == CACHED && BUDGET(nz,NZ))) ->
+        :: atomic { HREC && GOODCOPY && GETIN && RECORDED && st == CACHED && BUDGET(nz,NZ) ->
 #if GONE > 0
                     late = PROVED(slot);
 #endif
-                    if :: st == CACHED -> SPEND(nz,NZ) :: else fi; st = PUNCHING; cl = 0 }
+                    SPEND(nz,NZ); st = PUNCHING; cl = 0 }
+#ifdef CLEAN
+        /* ---- a clean page: its provider is asked what it has ---- */
+        :: atomic { HREC && FEN && GOODCOPY && GETIN && RECORDED && st == ZAPPED && cl && !ak ->
+                    st = EVICTING; wq = ASKED; ak = 1; as = slot; ag = REFUSES(slot) }
+#ifdef NO_CLEAN_ASK             /* or is believed to have it still */
+        :: atomic { ak == 1 -> ak = 2 }
+#endif
+        /* ---- the answer: it goes as after a PUT's, or is dirty ---- */
+        :: atomic { ak >= 2 ->
+                    if
+#ifdef NO_CLEAN_ANSWER          /* an answer, whatever it says */
+                    :: (st == EVICTING && cl && wq == ASKED && GOODCOPY && GETIN && RECORDED) ->
+#elif defined(NO_CLEAN_WORD)    /* whatever has become of the page meanwhile */
+                    :: (st == ZAPPED || st == HOT || (st == EVICTING && wq == ASKED)) && slot == as && ak == 2 ->
+#else
+                    :: (st == EVICTING && cl && wq == ASKED && ak == 2 && GOODCOPY && GETIN && RECORDED) ->
+#endif
+                        assert(!ag);            /* nobody leaves to who had lost it */
+#if GONE > 0
+                        late = PROVED(slot);
+#endif
+                        st = PUNCHING; cl = 0; wq = 0
+                    :: else ->
+                        if
+                        :: (st == EVICTING && wq == ASKED) ->
+                            st = ZAPPED; cl = 0; wq = 0; freeing = slot; slot = 0
+                        :: else
+                        fi
+                    fi;
+                    ak = 0; as = 0; ag = 0 };
+            atomic { if :: freeing -> frs[freeing] = 1; freeing = 0 :: else fi }
+#endif
         :: atomic { (HREC && FEN && st == ZAPPED && !cl && (!pt[0] || !pt[1]) && ANYSLOT && SEALABLE) ->
                     n = 0;
                     if :: USABLE(1) -> n = 1 :: USABLE(2) -> n = 2
@@ -736,6 +805,9 @@ refill:
         if :: pt[0] == 1 -> po[0] = 1 :: pt[0] >= 2 -> pt[0] = 0; ps[0] = 0; pv[0] = 0; po[0] = 0 :: else fi;
         if :: pt[1] == 1 -> po[1] = 1 :: pt[1] >= 2 -> pt[1] = 0; ps[1] = 0; pv[1] = 0; po[1] = 0 :: else fi;
         gt[0] = 0; gt[1] = 0; gv[0] = 0; gv[1] = 0; gs[0] = 0; gs[1] = 0;
+#ifdef CLEAN
+        ak = 0; as = 0; ag = 0;         /* its answer is nobody's */
+#endif
         n = 1; do :: n <= NS -> hold[n] = 0; if :: frs[n] -> fro[n] = 1; frs[n] = 0 :: else fi; n++ :: else -> break od; n = 0;
 #ifdef FBWAKE
         wake()
@@ -773,6 +845,10 @@ end:
     /* It answers with the page as it was: sealed as well, but not these bytes. */
     :: atomic { gt[0] == 1 && slver[gs[0]] > 1 && BUDGET(nrp,REPLAY) -> SPEND(nrp,REPLAY); gv[0] = 0; gver[0] = slver[gs[0]] - 1; gt[0] = 2 }
     :: atomic { gt[1] == 1 && slver[gs[1]] > 1 && BUDGET(nrp,REPLAY) -> SPEND(nrp,REPLAY); gv[1] = 0; gver[1] = slver[gs[1]] - 1; gt[1] = 2 }
+#endif
+#ifdef CLEAN
+    /* Has it what was stored there?  Of what the guest did since it knows nothing. */
+    :: atomic { ak == 1 -> ak = (REFUSES(as) -> 3 : 2) }
 #endif
     :: atomic { frs[1] -> frs[1] = 0; slv[1] = 0 }
     :: atomic { frs[2] -> frs[2] = 0; slv[2] = 0 }
