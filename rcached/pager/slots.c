@@ -14,6 +14,7 @@ void slots_deinit(Slots *slots)
 {
     for (uint32_t i = 0; slots->slabs && i < slots->nr; i++) {
         g_free(slots->slabs[i].used);
+        g_free(slots->slabs[i].kept);
     }
     g_clear_pointer(&slots->slabs, g_free);
     g_clear_pointer(&slots->groups, g_array_unref);
@@ -58,6 +59,7 @@ static void slab_count(Slots *slots, const SlotSlab *s, int sign)
 {
     SlotGroup *g = &g_array_index(slots->groups, SlotGroup, s->group);
     uint64_t held = s->frozen ? s->pages - s->nr_used : 0;
+    uint64_t spare = s->nr_kept + s->nr_ended;
     bool empty = !s->nr_used && !s->frozen;
 
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
@@ -67,6 +69,8 @@ static void slab_count(Slots *slots, const SlotSlab *s, int sign)
             slots->pages[lease] += sign * (int64_t)s->pages;
             slots->used[lease] += sign * (int64_t)s->nr_used;
             slots->held[lease] += sign * (int64_t)held;
+            slots->kept[lease] += sign * (int64_t)s->nr_kept;
+            slots->spare[lease] += sign * (int64_t)spare;
             slots->alone[lease] +=
                 empty && s->place[!i].lease == SLOTS_NO_LEASE ? sign : 0;
             slots->empty[lease] += empty && slots_counts(s, i) ? sign : 0;
@@ -76,6 +80,8 @@ static void slab_count(Slots *slots, const SlotSlab *s, int sign)
     g->pages += sign * (int64_t)s->pages;
     g->used += sign * (int64_t)s->nr_used;
     g->held += sign * (int64_t)held;
+    g->kept += sign * (int64_t)s->nr_kept;
+    g->spare += sign * (int64_t)spare;
 }
 
 static void slab_enter(Slots *slots, SlotSlab *s)
@@ -162,6 +168,9 @@ void slots_remove(Slots *slots, uint32_t slab)
     SlotSlab *s = &slots->slabs[slab];
 
     slab_count(slots, s, -1);
+    slots->nr_kept -= s->nr_kept;
+    s->nr_kept = s->nr_ended = 0;
+    g_clear_pointer(&s->kept, g_free);
     g_clear_pointer(&s->used, g_free);
     while (slots->nr && !slots->slabs[slots->nr - 1].used) {
         slots->nr--;
@@ -194,6 +203,30 @@ bool slots_used(const Slots *slots, uint64_t slot)
     return bit_is_set(slots->slabs[slot_slab(slot)].used, slot_page(slot));
 }
 
+static bool is_ended(SlotKept kept)
+{
+    return !kept.page && kept.version == SLOTS_ENDED;
+}
+
+/* What is kept, and what was, is counted; without any there is no map. */
+static void kept_store(Slots *slots, SlotSlab *s, uint64_t slot, SlotKept new)
+{
+    SlotKept *at = s->kept ? &s->kept[slot_page(slot)] : NULL;
+
+    if (!at) {
+        return;
+    }
+    slab_count(slots, s, -1);
+    slots->nr_kept += !!new.page - !!at->page;
+    s->nr_kept += !!new.page - !!at->page;
+    s->nr_ended += is_ended(new) - is_ended(*at);
+    *at = new;
+    slab_count(slots, s, 1);
+    if (!s->nr_kept && !s->nr_ended) {
+        g_clear_pointer(&s->kept, g_free);
+    }
+}
+
 void slots_mark(Slots *slots, uint64_t slot)
 {
     SlotSlab *s = &slots->slabs[slot_slab(slot)];
@@ -209,6 +242,9 @@ unsigned slots_leave(Slots *slots, uint64_t slot)
     unsigned mask = 0;
 
     g_assert(slots_valid(slots, slot) && slots_used(slots, slot));
+    if (slots_kept(slots, slot).page) {
+        kept_store(slots, s, slot, (SlotKept) { 0, SLOTS_ENDED });
+    }
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
         bit_set(s->leaving[i], slot_page(slot), slots_counts(s, i));
         mask |= slots_counts(s, i) << i;
@@ -260,6 +296,7 @@ void slots_clear(Slots *slots, uint64_t slot)
     SlotSlab *s = &slots->slabs[slot_slab(slot)];
 
     g_assert(slots_valid(slots, slot) && slots_used(slots, slot));
+    kept_store(slots, s, slot, (SlotKept) { 0 });
     bit_set(s->used, slot_page(slot), false);
     bit_set(s->going, slot_page(slot), false);
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
@@ -277,6 +314,36 @@ void slots_set_read(Slots *slots, uint64_t slot, bool read)
 bool slots_is_read(const Slots *slots, uint64_t slot)
 {
     return bit_is_set(slots->slabs[slot_slab(slot)].read, slot_page(slot));
+}
+
+/* ----------------------------------------------------------------- kept */
+
+void slots_keep(Slots *slots, uint64_t slot, uint64_t page, uint64_t version)
+{
+    SlotSlab *s = &slots->slabs[slot_slab(slot)];
+
+    g_assert(slots_valid(slots, slot) && slots_used(slots, slot) &&
+             !slots_leaving(slots, slot));
+    if (!s->kept) {
+        s->kept = g_new0(SlotKept, s->pages);
+    }
+    kept_store(slots, s, slot, (SlotKept) { page + 1, version });
+}
+
+void slots_unkeep(Slots *slots, uint64_t slot)
+{
+    if (slots_kept(slots, slot).page) {
+        kept_store(slots, &slots->slabs[slot_slab(slot)], slot,
+                   (SlotKept) { 0 });
+    }
+}
+
+void slots_keep_void(Slots *slots, uint64_t slot)
+{
+    if (slots_kept(slots, slot).page) {
+        slots->slabs[slot_slab(slot)].kept[slot_page(slot)].version =
+            SLOTS_VOID;
+    }
 }
 
 /* ------------------------------------------------------------ taking some */

@@ -19,6 +19,11 @@
  * A frozen slab, one that is copied to another provider, keeps what is taken
  * but nothing more is taken in it.
  *
+ * A slot whose page is here as well may be kept (K4 of docs/design.md): it is
+ * taken, and the map says for which page, so that no word alone can have it
+ * freed.  Whatever gives the slot back ends that; until it is free it counts as
+ * one that no page needs, as it did before.
+ *
  * The map is not kept in the state memfd: a new pager builds it from the page
  * words with slots_mark(), so that the two can never differ.  Until it has seen
  * all words the map is partial: a slot that is not marked may be in use, so
@@ -48,6 +53,22 @@ typedef struct SlotPlace {
     bool stale;
 } SlotPlace;
 
+#define SLOTS_NO_PAGE   UINT64_MAX
+#define SLOTS_VOID      UINT64_MAX      /* no side record has that version */
+#define SLOTS_ENDED     (UINT64_MAX - 1)
+
+/**
+ * struct SlotKept - for which page a slot is kept
+ * @page: its index plus one; 0: the slot is not kept
+ * @version: that its side record had when it came; SLOTS_VOID: the slot is to
+ *           be given back, but its word cannot be changed at this moment;
+ *           SLOTS_ENDED: it was kept, and is on its way back
+ */
+typedef struct SlotKept {
+    uint64_t page;
+    uint64_t version;
+} SlotKept;
+
 /**
  * struct SlotSlab - one slab
  * @used: bitmap; NULL: no such slab
@@ -55,6 +76,9 @@ typedef struct SlotPlace {
  * @leaving: bitmaps: on the way back, and this place has not answered yet
  * @going: bitmap: on the way back; see slots_leave()
  * @place: where it is
+ * @kept: for each slot; NULL: none is kept here, or was and is not free
+ * @nr_kept: how many are, of @nr_used
+ * @nr_ended: how many were, and are on their way back, of @nr_used
  * @group: index of its group
  * @hint: where the last search ended
  */
@@ -63,10 +87,13 @@ typedef struct SlotSlab {
     uint64_t *read;
     uint64_t *leaving[SLOTS_PLACES];
     uint64_t *going;
+    SlotKept *kept;
     SlotPlace place[SLOTS_PLACES];
     uint32_t group;
     uint32_t pages;
     uint32_t nr_used;
+    uint32_t nr_kept;
+    uint32_t nr_ended;
     uint32_t hint;
     bool frozen;
 } SlotSlab;
@@ -78,6 +105,8 @@ typedef struct SlotSlab {
  * @pages: in them
  * @used: of @pages
  * @held: free, but in frozen slabs
+ * @kept: of @used, those that are kept
+ * @spare: of @used, those that no page needs: kept, or on their way back since
  */
 typedef struct SlotGroup {
     uint32_t lease[SLOTS_PLACES];
@@ -85,6 +114,8 @@ typedef struct SlotGroup {
     uint64_t pages;
     uint64_t used;
     uint64_t held;
+    uint64_t kept;
+    uint64_t spare;
 } SlotGroup;
 
 /**
@@ -93,9 +124,12 @@ typedef struct SlotGroup {
  * @nr: one past the highest in use
  * @partial: unmarked slots may be in use; attach.c's
  * @groups: of SlotGroup
+ * @nr_kept: of all slabs
  * @pages: of each lease, those at stale places as well
  * @used: of @pages
  * @held: of @pages, free, but in frozen slabs
+ * @kept: of @used, those that are kept
+ * @spare: of @used, those that no page needs, as in a group
  * @alone: slabs at that lease and nowhere else that are empty and not frozen
  * @empty: slabs with a place there that counts that are empty and not frozen
  */
@@ -104,9 +138,12 @@ typedef struct Slots {
     uint32_t nr;
     bool partial;
     GArray *groups;
+    uint64_t nr_kept;
     uint64_t pages[RCACHE_NR_LEASES];
     uint64_t used[RCACHE_NR_LEASES];
     uint64_t held[RCACHE_NR_LEASES];
+    uint64_t kept[RCACHE_NR_LEASES];
+    uint64_t spare[RCACHE_NR_LEASES];
     uint32_t alone[RCACHE_NR_LEASES];
     uint32_t empty[RCACHE_NR_LEASES];
 } Slots;
@@ -187,6 +224,18 @@ static inline unsigned slots_copies(const SlotSlab *s)
     return slots_counts(s, 0) + slots_counts(s, 1);
 }
 
+/** slots_needed() - taken slots of a slab that pages which are away need */
+static inline uint32_t slots_needed(const SlotSlab *s)
+{
+    return s->used ? s->nr_used - s->nr_kept - s->nr_ended : 0;
+}
+
+/** slots_is_kept_only() - is nothing in a slab but what is kept? */
+static inline bool slots_is_kept_only(const SlotSlab *s)
+{
+    return s->used && s->nr_kept && s->nr_kept == s->nr_used && !s->frozen;
+}
+
 /** slots_freeze() - take no more slots in a slab, or again */
 void slots_freeze(Slots *slots, uint32_t slab, bool frozen);
 
@@ -229,6 +278,29 @@ bool slots_left(Slots *slots, uint64_t slot, unsigned which);
 /** slots_clear() - give @slot back, which must be taken */
 void slots_clear(Slots *slots, uint64_t slot);
 
+/**
+ * slots_keep() - a taken slot is kept for a page that is here
+ * @version: of the page's side record
+ */
+void slots_keep(Slots *slots, uint64_t slot, uint64_t page, uint64_t version);
+
+/** slots_unkeep() - it is not: the page is away, or the slot is to go */
+void slots_unkeep(Slots *slots, uint64_t slot);
+
+/** slots_keep_void() - it is, until its word can be changed, and no longer */
+void slots_keep_void(Slots *slots, uint64_t slot);
+
+/** slots_kept() - for which page; .page is 0: for none, or there is no slot */
+static inline SlotKept slots_kept(const Slots *slots, uint64_t slot)
+{
+    const SlotSlab *s = slot >> RCACHE_SLOT_PAGE_BITS &&
+                        slot_slab(slot) < slots->nr ? slots_slab(slots, slot)
+                                                    : NULL;
+
+    return s && s->kept && slot_page(slot) < s->pages
+               ? s->kept[slot_page(slot)] : (SlotKept) { 0 };
+}
+
 /** slots_set_read() - a read of a valid slot begins, or ends */
 void slots_set_read(Slots *slots, uint64_t slot, bool read);
 
@@ -266,6 +338,12 @@ static inline uint64_t slots_free_in_group(const Slots *slots, uint32_t group)
 static inline uint64_t slots_used_in(const Slots *slots, uint32_t lease)
 {
     return slots->used[lease];
+}
+
+/** slots_needed_in() - taken slots of a lease that pages need */
+static inline uint64_t slots_needed_in(const Slots *slots, uint32_t lease)
+{
+    return slots->used[lease] - slots->spare[lease];
 }
 
 /** slots_free_in() - slots of a lease that can be taken, in unfrozen slabs */

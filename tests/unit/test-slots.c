@@ -47,6 +47,75 @@ START_TEST(every_slot_is_taken_once)
 }
 END_TEST
 
+/* Whatever gives a slot back ends that it is kept; the counts are right. */
+START_TEST(kept_slots_are_counted)
+{
+    uint64_t out[8];
+
+    slots_take(&slots, 7, out, 8);
+    ck_assert_uint_eq(slots_kept(&slots, out[0]).page, 0);
+    for (unsigned i = 0; i < 8; i++) {
+        slots_keep(&slots, out[i], 40 + i, i);
+    }
+    slots_keep(&slots, out[0], 50, 9);          /* once more */
+    ck_assert_uint_eq(slots.nr_kept, 8);
+    ck_assert_uint_eq(slots.slabs[0].nr_kept, 8);
+    ck_assert_uint_eq(slots.slabs[0].nr_used, 8);
+    ck_assert_uint_eq(slots_kept(&slots, out[0]).page, 51);
+    ck_assert_uint_eq(slots_kept(&slots, out[0]).version, 9);
+    slots_keep_void(&slots, out[0]);
+    ck_assert_uint_eq(slots_kept(&slots, out[0]).version, SLOTS_VOID);
+    slots_clear(&slots, out[1]);
+    ck_assert_uint_eq(slots_kept(&slots, out[1]).page, 0);
+    slots_leave(&slots, out[2]);
+    ck_assert_uint_eq(slots_kept(&slots, out[2]).page, 0);
+    slots_unkeep(&slots, out[3]);
+    slots_unkeep(&slots, out[3]);
+    ck_assert(slots_used(&slots, out[3]));
+    ck_assert_uint_eq(slots.nr_kept, 5);
+    /* Of 7 that are taken one is needed, and one is on its way back. */
+    ck_assert_uint_eq(slots.slabs[0].nr_ended, 1);
+    ck_assert_uint_eq(slots_needed(&slots.slabs[0]), 1);
+    ck_assert_uint_eq(slots_needed_in(&slots, 7), 1);
+    ck_assert_uint_eq(slots.kept[7], 5);
+    ck_assert_uint_eq(slots_group(&slots, slots.slabs[0].group)->kept, 5);
+    ck_assert_uint_eq(slots_group(&slots, slots.slabs[0].group)->spare, 6);
+    ck_assert(!slots_is_kept_only(&slots.slabs[0]));
+    ck_assert(slots_left(&slots, out[2], 0));
+    ck_assert_uint_eq(slots.slabs[0].nr_ended, 0);
+    slots_clear(&slots, out[3]);
+    ck_assert_uint_eq(slots_needed(&slots.slabs[0]), 0);
+    ck_assert(slots_is_kept_only(&slots.slabs[0]));
+    ck_assert_uint_eq(slots_kept(&slots, 0).page, 0);
+    ck_assert_uint_eq(slots_kept(&slots, UINT64_MAX).page, 0);
+    ck_assert_uint_eq(slots_kept(&slots, slot_make(2, 1)).page, 0);
+    slots_remove(&slots, 0);
+    ck_assert_uint_eq(slots.nr_kept, 0);
+    ck_assert_uint_eq(slots.kept[7] + slots.spare[7], 0);
+    ck_assert_uint_eq(slots_kept(&slots, out[4]).page, 0);
+}
+END_TEST
+
+/* 16 bytes for each slot, and only where one is kept. */
+START_TEST(no_map_where_none_is_kept)
+{
+    uint64_t out[2];
+
+    slots_take(&slots, 7, out, 2);
+    ck_assert_ptr_null(slots.slabs[0].kept);
+    slots_keep(&slots, out[0], 1, 1);
+    slots_keep(&slots, out[1], 2, 1);
+    slots_unkeep(&slots, out[0]);
+    slots_leave(&slots, out[1]);
+    ck_assert_ptr_nonnull(slots.slabs[0].kept);
+    slots_left(&slots, out[1], 0);
+    ck_assert_ptr_null(slots.slabs[0].kept);
+    slots_keep(&slots, out[0], 1, 1);
+    slots_clear(&slots, out[0]);
+    ck_assert_ptr_null(slots.slabs[0].kept);
+}
+END_TEST
+
 START_TEST(what_is_given_back_comes_again)
 {
     uint64_t out[128], again;
@@ -172,6 +241,8 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, numbers_are_taken_apart_as_made);
     tcase_add_test(tc, every_slot_is_taken_once);
+    tcase_add_test(tc, kept_slots_are_counted);
+    tcase_add_test(tc, no_map_where_none_is_kept);
     tcase_add_test(tc, what_is_given_back_comes_again);
     tcase_add_test(tc, marked_slots_are_not_handed_out);
     tcase_add_test(tc, only_leased_slots_are_valid);
