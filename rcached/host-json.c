@@ -225,6 +225,8 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     json_set_known(o, "faults", known, g.faults);
     json_set_known(o, "evicted_pages", known, g.evicted_pages);
     set_ahead(o, known, &vm->figures.ahead);
+    json_set_known(o, "kept_bytes", known, vm->figures.kept.bytes);
+    json_set_known(o, "left_clean_pages", known, vm->figures.kept.left);
     json_set_seconds(o, "fault_p50_seconds", g.fault_p50_ns / 1e9);
     json_set_seconds(o, "fault_p99_seconds", g.fault_p99_ns / 1e9);
     json_set_seconds(o, "stall_seconds", g.stall_ns / 1e9);

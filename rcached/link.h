@@ -15,7 +15,7 @@
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME --words-fd=5
  *             [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
  *             [--moves-per-minute=N] [--repair-kib=N] [--give-up-ms=N]
- *             [--dscp=N] [--tls-fd=6] [--plain]
+ *             [--dscp=N] [--keep-clean] [--tls-fd=6] [--plain]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread,
  * and a pipe as descriptor 5: one that cannot start says there why, answers
  * HELLO with the same text, and ends with status 1.  One that can closes it
@@ -135,7 +135,8 @@ struct LinkHeld {
 
 /*
  * Behind the leases follow, from a pager that is of a build that knows them, a
- * struct LinkAhead and what the guest waits for: a struct RcacheVmmDelays.
+ * struct LinkAhead, what the guest waits for (a struct RcacheVmmDelays) and a
+ * struct LinkKept.
  */
 struct LinkStats {
     struct LinkHdr hdr;
@@ -152,10 +153,18 @@ struct LinkAhead {
     uint64_t wasted;            /* of windows whose marker was not */
 };
 
+/* Pages that are here and keep their slots (pager/kept.h). */
+struct LinkKept {
+    uint64_t bytes;             /* of them, now; part of .stored */
+    uint64_t left;              /* pages that left without being sent, since
+                                 * the pager began */
+};
+
 _Static_assert(sizeof(struct LinkStats) +
                LINK_HELD_MAX * sizeof(struct LinkHeld) +
                sizeof(struct LinkAhead) +
-               sizeof(struct RcacheVmmDelays) <= LINK_MSG_MAX,
+               sizeof(struct RcacheVmmDelays) +
+               sizeof(struct LinkKept) <= LINK_MSG_MAX,
                "a message has room for all leases");
 
 struct LinkBalloon {

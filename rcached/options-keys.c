@@ -179,6 +179,18 @@ const ConfigKey options_keys[] = {
              "for so long is copied from its other place to another provider. "
              "If there is no other place, a VM that waits for it is stopped "
              "(on-loss=pause)." },
+    { .section = "pager", .key = "keep-clean", .type = CONFIG_BOOL,
+      .fallback = "no",
+      .example = "yes",
+      .change = "holds for pagers that start from then on; the pager of a VM "
+                "that runs keeps what it was started with, and so does the "
+                "VM until its pager is another one.",
+      .doc = "A page that comes back stays stored at its provider until it is "
+             "written, and leaves again without being sent, once the provider "
+             "has confirmed by a checksum that it still has it. Without effect "
+             "where the kernel (before Linux 6.7) or QEMU does not track "
+             "writes. New and off: no other process may write to the memory of "
+             "VMs here." },
     { .section = "pager", .key = "stall-warn", .type = CONFIG_INT,
       .fallback = DELAY_STALLED_WARN, .max = 1000,
       .unit = "percent",

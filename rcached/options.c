@@ -96,6 +96,7 @@ static void options_view(Options *o)
     o->pager.repair_kib = config_size(c, "pager", "repair-rate", 0) /
                           1024;
     o->pager.give_up_ms = config_time_ms(c, "pager", "give-up");
+    o->pager.keep_clean = config_bool(c, "pager", "keep-clean");
     o->pager.dscp = config_int(c, "host", "dscp");
     o->pager.plain = o->tls.mode == TLS_MODE_NONE;
     o->memory_source = config_string(c, "agent", "memory-source");

@@ -13,6 +13,7 @@ typedef struct PagerConfig {
     unsigned repair_kib;        /* KiB a second of copies made; 0: no limit */
     unsigned give_up_ms;        /* a provider is away: what is there is stale */
     unsigned dscp;              /* of what goes to providers, see dscp.h */
+    bool keep_clean;            /* pages that come keep their slots */
     bool plain;                 /* tls=none */
 } PagerConfig;
 

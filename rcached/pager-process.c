@@ -192,6 +192,9 @@ static void add_vmm(GStrvBuilder *argv, const PagerSpawn *s)
     add(argv, "--repair-kib=%u", config->repair_kib);
     add(argv, "--give-up-ms=%u", config->give_up_ms);
     add(argv, "--dscp=%u", config->dscp);
+    if (config->keep_clean) {
+        g_strv_builder_add(argv, "--keep-clean");
+    }
 }
 
 /* What it is to be, see link.h. */

@@ -105,6 +105,13 @@ static void take_more(VmFigures *figures, const struct LinkStats *msg)
         memcpy(&figures->delays, more + sizeof(figures->ahead),
                sizeof(figures->delays));
     }
+    figures->kept = (struct LinkKept) { 0 };
+    if (size >= sizeof(figures->ahead) + sizeof(figures->delays) +
+                sizeof(figures->kept)) {
+        memcpy(&figures->kept,
+               more + sizeof(figures->ahead) + sizeof(figures->delays),
+               sizeof(figures->kept));
+    }
 }
 
 void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg,

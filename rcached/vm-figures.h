@@ -36,6 +36,7 @@ typedef struct VmFigures {
     struct RcacheVmmStats stats;
     GArray *held;               /* of struct LinkHeld */
     struct LinkAhead ahead;     /* zero: not said */
+    struct LinkKept kept;       /* the same */
     bool has_delays;            /* the pager knows the next */
     struct RcacheVmmDelays delays;
     bool has_balloon;

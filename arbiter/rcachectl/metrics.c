@@ -138,7 +138,7 @@ static const Metric vm_metrics[] = {
     { "rcache_vm_faults_total", "faults",
       "Pages that the VM has waited for.", true },
     { "rcache_vm_evicted_bytes_total", "evicted_pages",
-      "Memory of the VM that was sent to other hosts.", true, PAGE },
+      "Memory of the VM that has left for other hosts.", true, PAGE },
     { "rcache_vm_read_ahead_bytes_total", "read_ahead_pages",
       "Memory of the VM that was brought back before it was asked for.", true,
       PAGE },

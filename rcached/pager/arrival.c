@@ -65,20 +65,28 @@ bool arrival_failed(Pager *p, uint64_t page, int err)
     }
 }
 
-void arrival_hot(Pager *p, uint64_t page)
+void arrival_hot(Pager *p, uint64_t page, uint64_t slot)
 {
     uint64_t word = table_load(&p->table, page);
+    uint64_t hot = page_to(word, RCACHE_HOT);
+    /* The word is shared with the VMM, the map of slots is not. */
+    bool keep = slot && page_slot(word) == slot &&
+                !slots_kept(&p->slots, slot).page;
 
+    hot = keep ? hot | RCACHE_CLEAN : page_with_slot(hot, 0);
     if (page_state(word) != RCACHE_FILLING ||
-        !table_step(&p->table, page, word,
-                    page_with_slot(page_to(word, RCACHE_HOT), 0))) {
+        !table_step(&p->table, page, word, hot)) {
         g_critical("vm %s: page %" G_GUINT64_FORMAT " changed state "
                    "unexpectedly while it was filled: its word is %016"
                    G_GINT64_MODIFIER "x", p->name, page, word);
         return;
     }
     p->takeover.arrived++;
-    if (page_slot(word)) {
+    if (keep) {
+        slots_keep(&p->slots, page_slot(word), page,
+                   p->table.sides[page].version);
+        crash_point("slot-kept");
+    } else if (page_slot(word)) {
         crash_point("arrived");
         location_free(p, page_slot(word));
     }

@@ -11,8 +11,12 @@
 
 typedef struct Pager Pager;
 
-/** arrival_hot() - end a FILLING of @page; its slot is freed */
-void arrival_hot(Pager *p, uint64_t page);
+/**
+ * arrival_hot() - end a FILLING of @page
+ * @slot: it was mapped write-protected, and keeps this slot (kept.h); 0: its
+ *        slot is freed
+ */
+void arrival_hot(Pager *p, uint64_t page, uint64_t slot);
 
 /** arrival_passed() - @page is there, or nobody wants it any more */
 void arrival_passed(Pager *p, uint64_t page);

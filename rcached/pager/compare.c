@@ -466,6 +466,18 @@ static gboolean waits_no_more(void *slab, void *lease, void *p)
     return !slab_waits(p, GPOINTER_TO_UINT(slab), *(uint64_t *)lease);
 }
 
+bool compare_wants(const Pager *p, uint64_t page)
+{
+    const GArray *pages = p->compares.to_fetch;
+
+    for (guint i = 0; i < pages->len; i++) {
+        if (g_array_index(pages, ComparePage, i).page == page) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool compare_keeps_off(const Pager *p, uint32_t slab)
 {
     const GArray *pages = p->compares.to_fetch;

@@ -145,6 +145,9 @@ void compare_begin(Pager *p, unsigned i, uint32_t slab, ComparePlace at,
 /** compare_end() - the caller is done with number @i, whatever it does */
 void compare_end(Pager *p, unsigned i);
 
+/** compare_wants() - is a page to be stored anew, as a copy lacks it? */
+bool compare_wants(const Pager *p, uint64_t page);
+
 /** compare_keeps_off() - is a slab not to be copied, nor a place given up? */
 bool compare_keeps_off(const Pager *p, uint32_t slab);
 

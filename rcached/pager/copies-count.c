@@ -29,11 +29,12 @@ static unsigned slab_live(const Pager *p, const SlotSlab *s)
 
 /* A place that is away may be back before the other one is gone: both of two
  * such have the only copy. */
-static void count_sole(const SlotSlab *s, unsigned live, CopiesCount *count)
+static void count_sole(const SlotSlab *s, unsigned live, uint32_t pages,
+                       CopiesCount *count)
 {
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
         if (slots_counts(s, i) && !(live & ~(1u << i))) {
-            count->sole[s->place[i].lease] += s->nr_used;
+            count->sole[s->place[i].lease] += pages;
         }
     }
 }
@@ -43,18 +44,20 @@ void copies_count(const Pager *p, CopiesCount *count)
     memset(count, 0, sizeof(*count));
     for (uint32_t i = 0; i < p->slots.nr; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
+        /* What is here as well is lost with no provider. */
+        uint32_t pages = slots_needed(s);
         unsigned live;
 
-        if (!s->used || !s->nr_used) {
+        if (!pages) {
             continue;
         }
         live = slab_live(p, s);
         if (!(live & (live - 1))) {
-            count->one += s->nr_used;
+            count->one += pages;
         }
         if (slots_copies(s) < p->locations.copies) {
-            count->pending += s->nr_used;
+            count->pending += pages;
         }
-        count_sole(s, live, count);
+        count_sole(s, live, pages, count);
     }
 }

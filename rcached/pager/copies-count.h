@@ -17,7 +17,8 @@ typedef struct Pager Pager;
  * @pending: which have to be copied, so that there are as many as are wanted
  * @sole: of each lease: of which no copy can be had now but the one there
  *
- * Slots that are being given back count until they are free.
+ * Slots that are being given back count until they are free; but not those that
+ * were kept, nor those that are (kept.h).
  */
 typedef struct CopiesCount {
     uint64_t one;

@@ -11,6 +11,9 @@
  * (the commit), punch, verify the hole, → REMOTE.  The last three happen in one
  * piece, so that no fault ever sees PUNCHING.
  *
+ * A page that keeps its slot (kept.h) and is proved clean goes by clean.c.  If
+ * it has to go with bytes it gives the slot up first.
+ *
  * A touch at any time before the commit calls the page's eviction off: the
  * word is not the one that this file made, and the slot is freed.  Zero pages
  * are not sent: they go through PUNCHING without a slot and end as ZERO.
@@ -24,6 +27,7 @@
 
 #include "common/crash-point.h"
 #include "common/wire-check.h"
+#include "rcached/pager/clean.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/punch.h"
 
@@ -129,6 +133,27 @@ static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
     seqsock_send(&p->vmm.sock, &msg, msg.zap.hdr.size, -1);
 }
 
+/* A HOT page is the zap's next; a slot that it does not keep is taken out. */
+static void zap_add(Pager *p, Zap *z, uint64_t page)
+{
+    uint64_t word = table_load(&p->table, page);
+    uint64_t clean = kept_clean(&p->slots, page, word);
+    uint64_t zapping = page_begin(word, RCACHE_ZAPPING) | clean;
+
+    if (!clean) {
+        zapping = page_with_slot(zapping, 0);
+    }
+    if (page_state(word) == RCACHE_HOT &&
+        page_errors_due(&p->evictor.unreadable, page, pager_now()) &&
+        table_step(&p->table, page, word, zapping)) {
+        z->page[z->n] = page;
+        z->word[z->n++] = zapping;
+        if (!clean) {
+            kept_end(p, page, word);
+        }
+    }
+}
+
 /* Let the front hand pick one batch; false if there is nothing to pick. */
 static bool zap_some(Pager *p)
 {
@@ -148,15 +173,7 @@ static bool zap_some(Pager *p)
                     ZAP_PAGES);
     z->n = 0;
     for (unsigned i = 0; i < n; i++) {
-        uint64_t word = table_load(&p->table, page[i]);
-        uint64_t zapping = page_begin(word, RCACHE_ZAPPING);
-
-        if (page_state(word) == RCACHE_HOT &&
-            page_errors_due(&p->evictor.unreadable, page[i], pager_now()) &&
-            table_step(&p->table, page[i], word, zapping)) {
-            z->page[z->n] = page[i];
-            z->word[z->n++] = zapping;
-        }
+        zap_add(p, z, page[i]);
     }
     if (z->n) {
         crash_point("zap-marked");
@@ -183,8 +200,25 @@ static bool zap_is_pinned(const struct RcacheVmmZapDone *msg, uint32_t page)
     return false;
 }
 
+/*
+ * Rule 14: the answer counts only for the word that this zap put there.
+ * @clean: it is proved that the slot has the page's bytes
+ */
+static void zap_answered(Pager *p, uint64_t page, uint64_t word, bool pinned,
+                         bool clean)
+{
+    uint64_t new = page_to(word, pinned ? RCACHE_HOT : RCACHE_ZAPPED);
+
+    new = clean && !pinned ? new | RCACHE_CLEAN : page_with_slot(new, 0);
+    if (table_step(&p->table, page, word, new) && !page_slot(new)) {
+        kept_end(p, page, word);
+    }
+    crash_point("zap-answered");
+}
+
 void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg)
 {
+    uint8_t clean[ZAP_PAGES];
     Zap *z = NULL;
 
     for (unsigned i = 0; i < ZAP_MAX && !z; i++) {
@@ -193,15 +227,13 @@ void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg)
     if (!z || !msg->seq) {
         return;                 /* of a zap that nobody waits for */
     }
+    clean_scan(p, z, clean);
     for (unsigned i = 0; i < z->n; i++) {
         uint64_t first = p->guest.block[z->block].first;
         bool pinned = msg->status ||
                       zap_is_pinned(msg, z->page[i] - first);
 
-        /* Rule 14: it counts only for the word this zap put there. */
-        table_step(&p->table, z->page[i], z->word[i],
-                   page_to(z->word[i], pinned ? RCACHE_HOT : RCACHE_ZAPPED));
-        crash_point("zap-answered");
+        zap_answered(p, z->page[i], z->word[i], pinned, clean[i]);
     }
     z->seq = 0;
 }
@@ -261,10 +293,11 @@ static unsigned batch_read(Pager *p, const uint64_t *page, unsigned n,
 
     for (unsigned i = 0; i < n; i++) {
         uint64_t old = table_load(&p->table, page[i]);
-        uint64_t new = page_begin(old, RCACHE_EVICTING);
+        uint64_t new = page_with_slot(page_begin(old, RCACHE_EVICTING), 0);
 
         if (page_state(old) == RCACHE_ZAPPED &&
             table_step(&p->table, page[i], old, new)) {
+            kept_end(p, page[i], old);
             got[taken] = page[i];
             word[taken++] = new;
         }
@@ -369,21 +402,21 @@ static void batch_stay(Pager *p, Batch *b)
  * the blocks until it has one: where it stopped at the end of each, a front
  * hand that finds nothing hot could push it past the same page every turn.
  */
-static unsigned batch_pick(Pager *p, uint64_t *page, unsigned max)
+unsigned evict_pick(Pager *p, Clock *clock, uint64_t *page, unsigned max)
 {
     unsigned n = 0;
 
     for (unsigned i = 0; i < RCACHE_BLOCKS_MAX && !n; i++) {
-        uint64_t hand = p->clock.back, at;
+        uint64_t hand = clock->back, at;
         GuestBlock *block = guest_next_block(&p->guest, hand, &at);
 
         if (!block) {
             break;
         }
-        clock_skip_back(&p->clock, &p->table, at);
-        n = clock_back(&p->clock, &p->table, block->first,
+        clock_skip_back(clock, &p->table, at);
+        n = clock_back(clock, &p->table, block->first,
                        block->first + block->pages, page, max);
-        if (p->clock.back == hand) {
+        if (clock->back == hand) {
             break;
         }
     }
@@ -395,7 +428,7 @@ static bool batch_some(Pager *p, unsigned max)
 {
     uint64_t page[RCACHE_BATCH_PAGES], hand = p->clock.back;
     Batch *b = batch_free_one(p);
-    unsigned n, slots;
+    unsigned picked, n, slots;
 
     if (!b) {
         return false;
@@ -404,7 +437,8 @@ static bool batch_some(Pager *p, unsigned max)
     if (!slots) {
         return false;
     }
-    n = batch_pick(p, page, slots);
+    picked = evict_pick(p, &p->clock, page, slots);
+    n = clean_go(p, page, picked);
     b->n = 0;
     for (unsigned i = 0; i < n; i += SLICE_PAGES) {
         batch_take_slice(p, b, page + i, MIN(SLICE_PAGES, n - i));
@@ -423,7 +457,7 @@ static bool batch_some(Pager *p, unsigned max)
         batch_stay(p, b);
     }
     /* A hand that crosses a stretch of pages that are away has to go on. */
-    return n > 0 || p->clock.back != hand;
+    return picked > 0 || p->clock.back != hand;
 }
 
 /* --------------------------------------------------------------- commit */
@@ -521,6 +555,7 @@ void evict_stored(Pager *p, unsigned i, bool ok)
 
 void evict_block_gone(Pager *p, uint64_t first, uint64_t end)
 {
+    clean_block_gone(p, first, end);
     for (unsigned i = 0; i < BATCH_MAX; i++) {
         Batch *b = &p->evictor.batch[i];
 
@@ -534,20 +569,28 @@ void evict_block_gone(Pager *p, uint64_t first, uint64_t end)
 
 bool evict_work(Pager *p, uint64_t now)
 {
-    uint64_t may = evict_may_go(p, now);
-    uint64_t excess = MIN(evict_excess(p, now), may);
-    bool urgent = may < RCACHE_BATCH_PAGES ||
-                  room_queue_len(&p->faults.room) || command_wants(p);
-    bool more = false;
+    uint64_t may, excess, asked = 0;
+    bool urgent, room, more = false;
 
-    /* With nowhere to send pages to, sampling them would only cost faults. */
-    if (!excess || !location_has_room(p)) {
-        return false;
+    clean_late(p, now);
+    may = evict_may_go(p, now);
+    excess = MIN(evict_excess(p, now), may);
+    urgent = may < RCACHE_BATCH_PAGES || room_queue_len(&p->faults.room) ||
+             command_wants(p);
+    if (excess) {
+        kept_make_room(p, now);
     }
     if (excess >= RCACHE_BATCH_PAGES || urgent) {
-        more = batch_some(p, MIN(excess, RCACHE_BATCH_PAGES));
+        asked = clean_leave(p, excess);
+        more = asked;
     }
-    if (zap_ahead(p) < zap_target(p)) {
+    room = excess && location_has_room(p);
+    if (room && (excess - asked >= RCACHE_BATCH_PAGES ||
+                 (urgent && excess > asked))) {
+        more |= batch_some(p, MIN(excess - asked, RCACHE_BATCH_PAGES));
+    }
+    /* With nowhere for pages to go, sampling them would only cost faults. */
+    if ((room || asked) && zap_ahead(p) < zap_target(p)) {
         more |= zap_some(p);
     }
     return more;

@@ -11,6 +11,7 @@
 
 #include "rcache/proto.h"
 #include "rcache/vmm.h"
+#include "rcached/pager/clock.h"
 #include "rcached/pager/location.h"
 #include "rcached/pager/page-errors.h"
 #include "rcached/pager/progress.h"
@@ -91,6 +92,15 @@ void evictor_deinit(Evictor *evictor);
 
 /** evict_work() - zap and send a piece; true: there is more at once */
 bool evict_work(Pager *p, uint64_t now);
+
+/**
+ * evict_pick() - have a back hand pick pages
+ * @clock: whose; p->clock, or a copy of it that looks ahead
+ * @page: room for @max
+ *
+ * Return: how many stand in @page, all of one block, ascending
+ */
+unsigned evict_pick(Pager *p, Clock *clock, uint64_t *page, unsigned max);
 
 /** evict_zap_done() - the VMM's answer to a zap, whose length is checked */
 void evict_zap_done(Pager *p, const struct RcacheVmmZapDone *msg);

@@ -54,9 +54,21 @@ static void fill_zero(Pager *p, uint64_t page)
     if (ret == 0) {
         crash_point("zero-filled");
         p->report.counts->faults_zero++;
-        arrival_hot(p, page);
+        arrival_hot(p, page, 0);
     } else if (arrival_failed(p, page, ret)) {
         room_queue_add(&p->faults.retry, page, pager_now());
+    }
+}
+
+/* Nothing to map: the VMM has discarded it, and then the word differs. */
+static void fault_vanished(Pager *p, uint64_t page, uint64_t hot)
+{
+    if (guest_next_data(&p->guest, page, page + 1) == (int64_t)page + 1 &&
+        table_step(&p->table, page, hot,
+                   page_with_slot(page_to(hot, RCACHE_LOST), 0))) {
+        kept_end(p, page, hot);
+        report_event(p, RCACHE_EVENT_PAGE_LOST, page,
+                     "the page should be on this host, but its memory is gone");
     }
 }
 
@@ -64,23 +76,27 @@ static void fill_zero(Pager *p, uint64_t page)
 static bool fault_present(Pager *p, uint64_t page, uint64_t word)
 {
     enum RcachePageState state = page_state(word);
-    uint64_t hot = page_with_slot(page_to(word, RCACHE_HOT), 0);
+    /* From any other state a page that was written would look clean (K2). */
+    bool clean = (state == RCACHE_ZAPPED || state == RCACHE_EVICTING) &&
+                 kept_is_of(&p->slots, page, word);
+    uint64_t hot = page_to(word, RCACHE_HOT);
     int ret;
 
+    hot = clean ? hot | RCACHE_CLEAN : page_with_slot(hot, 0);
     if (state != RCACHE_HOT && state != RCACHE_ZAPPING) {
         hot = clock_credit(hot);
     }
     if (hot != word && !table_step(&p->table, page, word, hot)) {
         return false;
     }
-    if (page_slot(word)) {
-        location_free(p, page_slot(word));
+    if (!clean) {
+        kept_end(p, page, word);
     }
     if (state != RCACHE_HOT) {
         p->report.counts->faults_minor++;
     }
     crash_point("present");
-    ret = install_present(&p->guest, page);
+    ret = install_present(&p->guest, page, clean);
     if (ret != -ENODATA) {
         if (!ret) {
             arrival_passed(p, page);
@@ -89,12 +105,7 @@ static bool fault_present(Pager *p, uint64_t page, uint64_t word)
         }
         return true;
     }
-    /* Nothing to map: the VMM has discarded it, and then the word differs. */
-    if (guest_next_data(&p->guest, page, page + 1) == (int64_t)page + 1 &&
-        table_step(&p->table, page, hot, page_to(hot, RCACHE_LOST))) {
-        report_event(p, RCACHE_EVENT_PAGE_LOST, page,
-                     "the page should be on this host, but its memory is gone");
-    }
+    fault_vanished(p, page, hot);
     return false;
 }
 

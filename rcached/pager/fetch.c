@@ -4,7 +4,7 @@
  *
  * REMOTE → FETCHING (here, with a new generation) → location.c gets the bytes
  * → is the word still the one we made?  → its tag → FILLING → UFFDIO_COPY,
- * which is atomic and wakes → HOT, the slot is freed.
+ * which is atomic and wakes → HOT, the slot is freed, or kept (kept.h).
  *
  * A marker (readahead.h) stops half-way: once its bytes have been checked they
  * stay here, and the word stays FETCHING, until the guest comes to the page, or
@@ -193,18 +193,23 @@ static void fetch_intruded(Pager *p, const Fetch *f, unsigned times)
 /* Checked bytes into the page, which is FILLING. */
 static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
 {
+    bool keep = !f->plain && kept_tracks(p, f->page) &&
+                kept_may_keep(p, page_slot(f->word)) &&
+                !compare_wants(p, f->page);
     unsigned intruders = 0;
     uint64_t now = pager_now();
     int ret;
 
     delays_enter(&p->delays, fetch_number(p, f), RCACHE_PHASE_INSTALL, now);
-    ret = install_bytes(&p->guest, f->page, bytes, &intruders);
+    ret = install_bytes(&p->guest, f->page, bytes, keep, &intruders);
     if (intruders) {
         fetch_intruded(p, f, intruders);
     }
+    /* Its copy may be wanted anew, or not: that is not known a second time. */
+    f->plain |= ret != 0;
     if (ret == 0) {
         crash_point("copied");
-        arrival_hot(p, f->page);
+        arrival_hot(p, f->page, keep ? page_slot(f->word) : 0);
         p->report.counts->fetched++;
         p->report.read_ahead += f->ahead;
         if (f->demand) {
@@ -227,6 +232,7 @@ static void fetch_fill(Pager *p, Fetch *f, const void *bytes)
 /* Told once for each page; the other place may have right ones. */
 static void fetch_wrong(Pager *p, Fetch *f, Remote *from)
 {
+    f->plain = true;
     if (!from) {
         return;                 /* asked again with the others, in a second */
     }
@@ -356,6 +362,7 @@ bool fetch_got(Pager *p, unsigned i, Remote *from, const void *bytes)
         fetch_wrong(p, f, from);
         return false;
     }
+    f->plain |= location_get_failed(p, i);
     if (f->window && !f->demand && p->fetches.nr_kept < FETCH_KEPT_MAX) {
         fetch_keep(p, f, page);
     } else if (table_step(&p->table, f->page, f->word,
@@ -372,6 +379,7 @@ void fetch_missing(Pager *p, unsigned i)
 {
     Fetch *f = &p->fetches.entry[i];
 
+    f->plain = true;
     if (f->wrong && !f->wrong_since) {
         f->wrong_since = pager_now();
     }

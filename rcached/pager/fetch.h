@@ -25,6 +25,9 @@ typedef struct Pager Pager;
  * @ahead: it is read ahead and nobody has come to wait for it: it is asked for
  *         once
  * @kept: a marker: @bytes are here, and not in the guest
+ * @plain: it keeps no slot, and is installed without write protection: a place
+ *         had it wrong or not at all, so that it is to be stored anew, or the
+ *         kernel has not mapped it write-protected when it was to
  * @wrong: bytes that came were wrong, since it was last asked for
  * @tries: times it was asked for again for that
  * @window: pages that were read ahead with it, if it is to be their marker; 0
@@ -41,6 +44,7 @@ typedef struct Fetch {
     bool demand;
     bool ahead;
     bool kept;
+    bool plain;
     bool wrong;
     uint8_t tries;
     uint8_t window;

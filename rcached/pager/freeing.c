@@ -39,6 +39,7 @@ void freeing_slot(Pager *p, uint64_t slot)
     unsigned places;
 
     if (slots_is_read(&p->slots, slot)) {
+        slots_unkeep(&p->slots, slot);
         location_get_free(p, slot);
         return;
     }

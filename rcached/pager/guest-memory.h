@@ -28,6 +28,7 @@ typedef struct GuestBlock {
     bool asked;                 /* MANAGE is out, or answered */
     bool ready;                 /* MANAGED has come */
     bool registered;            /* and its faults come to us, in all of it */
+    bool tracked;               /* and the kernel notes what is written */
     int error;                  /* the last that kept it from being managed */
     uint64_t retry_at;          /* ns, ask again */
     char name[64];

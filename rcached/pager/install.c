@@ -27,7 +27,7 @@ int install_zero(Guest *guest, uint64_t page)
     if (ret != -EEXIST) {
         return ret;
     }
-    ret = uffd_continue(guest->uffd, addr);
+    ret = uffd_continue(guest->uffd, addr, false);
     if (ret == -EEXIST) {
         return wake_at(guest, addr);
     }
@@ -35,7 +35,7 @@ int install_zero(Guest *guest, uint64_t page)
     return ret == -EFAULT ? -EAGAIN : ret;
 }
 
-int install_bytes(Guest *guest, uint64_t page, const void *bytes,
+int install_bytes(Guest *guest, uint64_t page, const void *bytes, bool protect,
                   unsigned *intruders)
 {
     for (int i = 0; i < BYTES_TRIES; i++) {
@@ -45,7 +45,7 @@ int install_bytes(Guest *guest, uint64_t page, const void *bytes,
         if (!b) {
             return -ENOENT;
         }
-        ret = uffd_copy(guest->uffd, block_address(b, page), bytes);
+        ret = uffd_copy(guest->uffd, block_address(b, page), bytes, protect);
         if (ret != -EEXIST) {
             return ret;
         }
@@ -55,7 +55,7 @@ int install_bytes(Guest *guest, uint64_t page, const void *bytes,
     return -EAGAIN;
 }
 
-int install_present(Guest *guest, uint64_t page)
+int install_present(Guest *guest, uint64_t page, bool protect)
 {
     GuestBlock *b = guest_block_of_page(guest, page);
     uint64_t addr;
@@ -65,7 +65,7 @@ int install_present(Guest *guest, uint64_t page)
         return -ENOENT;
     }
     addr = block_address(b, page);
-    ret = uffd_continue(guest->uffd, addr);
+    ret = uffd_continue(guest->uffd, addr, protect);
     if (ret == -EEXIST) {
         return wake_at(guest, addr);
     }

@@ -19,6 +19,7 @@
 #ifndef PAGER_INSTALL_H
 #define PAGER_INSTALL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "rcached/pager/guest-memory.h"
@@ -29,17 +30,19 @@ int install_zero(Guest *guest, uint64_t page);
 /**
  * install_bytes() - bytes into a page that is away
  * @bytes: RCACHE_PAGE_SIZE, checked by the caller, at any alignment
+ * @protect: so that the kernel notes whether it is written (kept_tracks())
  * @intruders: incremented for each foreign page that was found and punched
  */
-int install_bytes(Guest *guest, uint64_t page, const void *bytes,
+int install_bytes(Guest *guest, uint64_t page, const void *bytes, bool protect,
                   unsigned *intruders);
 
 /**
  * install_present() - map the bytes that a page has here
+ * @protect: as in install_bytes(); only for a page that is known to be clean
  *
  * Return: as above, and -ENODATA: there are none; the page's word tells more
  */
-int install_present(Guest *guest, uint64_t page);
+int install_present(Guest *guest, uint64_t page, bool protect);
 
 /** install_wake() - let who waits for the page fault again */
 int install_wake(Guest *guest, uint64_t page);

@@ -81,7 +81,7 @@ static bool leased_each(const Pager *p, uint64_t now, Leased *leased)
                              ? 0 : revoke_keeps(p, l);
 
         if (lease_takes_none(p, l, now)) {
-            keeps = MIN(keeps, slots_used_in(&p->slots, l->index));
+            keeps = MIN(keeps, slots_needed_in(&p->slots, l->index));
             any = leased->shut[l->index] = true;
         }
         leased->each[l->index] = keeps;
@@ -112,8 +112,9 @@ static void leased_bar(const Pager *p, Leased *leased)
             uint32_t index = g->lease[k];
 
             if (index != SLOTS_NO_LEASE && !leased->shut[index]) {
-                leased->each[index] -= MIN(leased->each[index],
-                                           slots_free_in_group(&p->slots, i));
+                leased->each[index] -=
+                    MIN(leased->each[index],
+                        slots_free_in_group(&p->slots, i) + g->spare);
             }
         }
     }
@@ -187,13 +188,16 @@ static uint64_t most_pages(const Pager *p, uint64_t now)
                   (size + size / 64 + 1024 + pages_stuck(p, now)) : 0;
 }
 
-/* All copies, those that are still to be made as well. */
+/*
+ * All copies, those that are still to be made as well; not what is kept for
+ * pages that are here, nor what was and is not free yet: that is room.
+ */
 static uint64_t used_pages(const Pager *p)
 {
     uint64_t pages = 0;
 
     for (uint32_t i = 0; i < p->slots.nr; i++) {
-        pages += p->slots.slabs[i].used ? p->slots.slabs[i].nr_used : 0;
+        pages += slots_needed(&p->slots.slabs[i]);
     }
     return pages * p->locations.copies;
 }
@@ -355,6 +359,24 @@ static uint64_t pages_to_give(const Pager *p, const DemandOutput *out,
     return MIN(out->give, spare / p->locations.copies);
 }
 
+/*
+ * Slabs with nothing in them but what is kept are as good as empty where one is
+ * lacking.  Which of them one may go to is seen when they are: if to none, more
+ * go the next time.
+ *
+ * Return: true: some will be empty in a moment
+ */
+static bool kept_make_way(Pager *p, const Wanting *wanting)
+{
+    uint64_t lacking = wanting->pages + revoke_lacking(p);
+    uint64_t gone = lacking ? kept_give(p, lacking) : 0;
+
+    if (gone) {
+        freeing_flush(p, true);
+    }
+    return gone;
+}
+
 void lease_demand_tick(Pager *p, uint64_t now)
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
@@ -376,9 +398,12 @@ void lease_demand_tick(Pager *p, uint64_t now)
     in.have = leased_useful(p, &leased);
     demand_update(&p->want.demand, &in, now, &out);
     wanting_look(p, true, now, &wanting);
-    want_what(p, &out, &leased, &wanting, in.limit, now);
+    if (!kept_make_way(p, &wanting)) {
+        want_what(p, &out, &leased, &wanting, in.limit, now);
+    }
     give = pages_to_give(p, &out, in.have);
     if (give && !revoke_pending(p) && !wanting.kept) {
+        kept_give(p, give);
         give_back(p, give);
     }
 }

@@ -238,6 +238,28 @@ uint64_t lease_pages(const Pager *p, const Lease *l)
     return used - MIN(used, l->to_free->len);
 }
 
+/* Of pages that are here as well, though their words still say where else, at
+ * this moment nobody has lost anything. */
+static uint64_t lease_needs(const Pager *p, const Lease *l)
+{
+    uint64_t pages = lease_pages(p, l);
+
+    return pages - MIN(pages, p->slots.kept[l->index]);
+}
+
+static void lease_tell_lost(Pager *p, const Lease *l, uint16_t status)
+{
+    uint64_t pages = lease_needs(p, l);
+
+    if (pages) {
+        report_event(p, RCACHE_EVENT_PAGE_LOST, REPORT_NO_PAGE,
+                     "provider %s has lost lease %016" G_GINT64_MODIFIER
+                     "x and %" G_GUINT64_FORMAT " pages with it: %s",
+                     l->remote->host, l->known.id, pages,
+                     wire_status_name(status));
+    }
+}
+
 static void claim_refused(Pager *p, Lease *l, uint16_t status)
 {
     uint64_t used;
@@ -256,8 +278,10 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
         l->refused = status;
         return;
     }
-    /* That is the proof of loss: what has another place is there (C2). */
+    /* That is the proof of loss: what has another place is there (C2), and what
+     * is kept for pages that are here is no loss. */
     lease_leave_slabs(p, l, false);
+    kept_lease_changes(p, l);
     used = lease_pages(p, l);
     if (!used) {
         if (providers_may_tell(l->remote, p)) {
@@ -272,11 +296,7 @@ static void claim_refused(Pager *p, Lease *l, uint16_t status)
     if (!l->lost) {
         l->lost = true;
         l->lost_at = pager_now();
-        report_event(p, RCACHE_EVENT_PAGE_LOST, REPORT_NO_PAGE,
-                     "provider %s has lost lease %016" G_GINT64_MODIFIER
-                     "x and %" G_GUINT64_FORMAT " pages with it: %s",
-                     l->remote->host, l->known.id, used,
-                     wire_status_name(status));
+        lease_tell_lost(p, l, status);
     }
 }
 
@@ -411,7 +431,7 @@ uint64_t lease_lost_pages(const Pager *p)
     const Lease *l;
 
     LEASES_FOREACH(l, &p->leases) {
-        pages += l->lost ? lease_pages(p, l) : 0;
+        pages += l->lost ? lease_needs(p, l) : 0;
     }
     return pages;
 }

@@ -330,6 +330,11 @@ bool location_get_is_out(const Pager *p, unsigned i)
     return g->wanted && get_is_out(g);
 }
 
+bool location_get_failed(const Pager *p, unsigned i)
+{
+    return get_tried(&p->locations.gets.get[i]) == 3;
+}
+
 bool location_get_is_busy(const Pager *p, unsigned i)
 {
     const Get *g = &p->locations.gets.get[i];

@@ -139,6 +139,12 @@ bool location_is_coming(const Pager *p, uint64_t now);
 /** location_get_is_out() - does the caller's GET @i wait for an answer? */
 bool location_get_is_out(const Pager *p, unsigned i);
 
+/**
+ * location_get_failed() - has a place answered @i without the right bytes, so
+ * that they came from the other one?
+ */
+bool location_get_failed(const Pager *p, unsigned i);
+
 /** location_get_is_busy() - can number @i not be used for another GET? */
 bool location_get_is_busy(const Pager *p, unsigned i);
 

@@ -78,6 +78,10 @@ void location_free(Pager *p, uint64_t slot)
 
 void location_freeze(Pager *p, uint32_t slab)
 {
+    /* Their FREEs go first, so that they are not copied (K5). */
+    if (kept_slab_changes(p, slab)) {
+        freeing_flush(p, true);
+    }
     slots_freeze(&p->slots, slab, true);
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
         Lease *l = leases_of(&p->leases, &p->slots.slabs[slab], i);

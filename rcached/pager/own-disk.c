@@ -32,7 +32,8 @@ static uint64_t disk_lacking(const Pager *p, const DiskRoom *disk,
 {
     uint64_t low = limit_low_water(p), here = pager_resident(p);
     uint64_t excess = MAX(here > low ? here - low : 0, command_wants(p));
-    uint64_t room = put_room(p, now) + disk->free, slabs, pages = 0;
+    uint64_t room = put_room(p, now) + put_kept(p, now) + disk->free;
+    uint64_t slabs, pages = 0;
     Wanting copies;
 
     wanting_look(p, false, now, &copies);

@@ -140,6 +140,7 @@ static bool config_makes_sense(const PagerConfig *c)
 static bool args_parse(PagerArgs *args, int argc, char **argv)
 {
     gboolean is_pager = FALSE, plain = args->config.plain;
+    gboolean keep_clean = args->config.keep_clean;
     const GOptionEntry options[] = {
         { "pager", 0, 0, G_OPTION_ARG_NONE, &is_pager,
           "run as the pager of one VM", NULL },
@@ -151,6 +152,8 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
           "rcached's socket", "PATH" },
         { "host", 0, 0, G_OPTION_ARG_STRING, &args->host,
           "this host's name", "NAME" },
+        { "keep-clean", 0, 0, G_OPTION_ARG_NONE, &keep_clean,
+          "pages that come keep their slots until they are written", NULL },
         { "tls-fd", 0, 0, G_OPTION_ARG_INT, &args->tls_fd,
           "the certificate to connect to providers with", "N" },
         { "plain", 0, 0, G_OPTION_ARG_NONE, &plain,
@@ -172,6 +175,7 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
         return false;
     }
     args->config.plain = plain;
+    args->config.keep_clean = keep_clean;
     return true;
 }
 
@@ -221,6 +225,7 @@ static int pager_live(PagerArgs *args)
     p->health.moves_per_minute = args->config.moves_per_minute;
     p->copies.rate = args->config.repair_kib * UINT64_C(1024);
     p->copies.give_up_ns = args->config.give_up_ms * NS_PER_MS;
+    p->kept.wanted = args->config.keep_clean;
     while (!p->done) {
         pager_turn(p);
     }

@@ -8,7 +8,7 @@
  * as long as farewell.h says
  * @argv: --pager --vmm-fd=N --link=PATH --host=NAME [--words-fd=N]
  *        [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
- *        [--moves-per-minute=N]
+ *        [--moves-per-minute=N] [--keep-clean]
  *
  * Return: the exit status: 0 done, 1 failed, 2 usage
  */

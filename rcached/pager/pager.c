@@ -78,6 +78,7 @@ static void tick_done(RingOp *op, int res, bool more)
     loss_tick(p, now);
     lost_wait_tick(p, now);
     lease_tick(p, now);
+    kept_tick(p, now);
     freeing_flush(p, true);
     health_tick(p, now);
     revoke_tick(p, now);

@@ -15,7 +15,8 @@
  *
  * Invariants
  * - A page's bytes are in the memfd in the states of page_has_bytes(); a slot
- *   in its word holds them in REMOTE, PUNCHING, FETCHING and FILLING.
+ *   in its word holds them in REMOTE, PUNCHING, FETCHING and FILLING, and in
+ *   HOT, ZAPPING and ZAPPED while nobody has written to the page (kept.h).
  * - A word changes only by table_step(), a slot is taken before its PUT is
  *   sent, and given back only through location_free().
  * - The memfd is written by uffd_copy() and uffd_zeropage() only.
@@ -36,12 +37,14 @@
 #include "rcached/pager/compare.h"
 #include "rcached/pager/copies.h"
 #include "rcached/pager/delays.h"
+#include "rcached/pager/clean.h"
 #include "rcached/pager/evict.h"
 #include "rcached/pager/farewell.h"
 #include "rcached/pager/fault.h"
 #include "rcached/pager/fetch.h"
 #include "rcached/pager/freeing.h"
 #include "rcached/pager/guest-memory.h"
+#include "rcached/pager/kept.h"
 #include "rcached/pager/lease-demand.h"
 #include "rcached/pager/lease.h"
 #include "rcached/pager/limit.h"
@@ -115,6 +118,8 @@ struct Pager {
     Locations locations;
     Losses losses;
     Slots slots;
+    KeptSlots kept;
+    Cleans cleans;
 
     /* its memory's */
     Seal *seal;

@@ -125,7 +125,8 @@ uint32_t places_find(const Pager *p, const Lease *l, uint32_t most,
     for (uint32_t i = 0; i < p->slots.nr && found < most; i++) {
         const Lease *to;
 
-        if (!places_can_leave(p, i, l) || !p->slots.slabs[i].nr_used) {
+        if (!places_can_leave(p, i, l) || !p->slots.slabs[i].nr_used ||
+            slots_is_kept_only(&p->slots.slabs[i])) {
             continue;
         }
         looked++;

@@ -44,6 +44,7 @@ static void provider_down(Remote *remote, const char *reason)
     if (p->done) {
         return;                 /* the next pager sorts it out, or nobody */
     }
+    clean_remote_down(p, remote);
     location_remote_down(p, remote);
     if (had && providers_may_tell(remote, p)) {
         report_event(p, RCACHE_EVENT_DEGRADED, REPORT_NO_PAGE,
@@ -106,7 +107,9 @@ static void provider_answer(Remote *remote, bool bulk, const WireHead *head,
         copies_tick(p, pager_now());
         break;
     case RCACHE_SUMS_ACK:
-        compare_answer(p, remote, head, payload);
+        if (!clean_answer(p, remote, head, payload)) {
+            compare_answer(p, remote, head, payload);
+        }
         break;
     default:
         lease_answer(p, remote, bulk, head, payload);

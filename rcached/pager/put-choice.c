@@ -42,17 +42,17 @@ static bool group_leaves(Lease *const *lease, unsigned n)
 }
 
 /*
- * The leases of a group that has room; 0: it has none, or one is not there.
- * This host's own disk is wanted back when it is about to end: what is put
- * there, and nowhere else, ends with it.
+ * The leases of a group; 0: one is not there.  This host's own disk is wanted
+ * back when it is about to end: what is put there, and nowhere else, ends with
+ * it.
  */
-static unsigned group_leases(const Pager *p, guint group,
-                             Lease *lease[SLOTS_PLACES])
+static unsigned group_all_leases(const Pager *p, guint group,
+                                 Lease *lease[SLOTS_PLACES])
 {
     const SlotGroup *g = slots_group(&p->slots, group);
     unsigned n = 0;
 
-    if (!g->slabs || !slots_free_in_group(&p->slots, group)) {
+    if (!g->slabs) {
         return 0;
     }
     for (unsigned i = 0; i < SLOTS_PLACES; i++) {
@@ -67,6 +67,15 @@ static unsigned group_leases(const Pager *p, guint group,
         lease[n++] = l;
     }
     return group_is_here(lease, n) && group_leaves(lease, n) ? 0 : n;
+}
+
+/* Those of one that has room; else 0. */
+static unsigned group_leases(const Pager *p, guint group,
+                             Lease *lease[SLOTS_PLACES])
+{
+    return slots_group(&p->slots, group)->slabs &&
+           slots_free_in_group(&p->slots, group)
+               ? group_all_leases(p, group, lease) : 0;
 }
 
 /* Is one of them in trouble, so that a page that is put there would not be
@@ -138,6 +147,40 @@ static bool group_is_open(Lease *const *lease, unsigned n, uint64_t now)
     return true;
 }
 
+bool put_is_room(const Pager *p, uint32_t group, unsigned copies,
+                 uint64_t now)
+{
+    Lease *lease[SLOTS_PLACES];
+    unsigned n = group_all_leases(p, group, lease);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (providers_is_silent(p, lease[i]->remote, now)) {
+            return false;
+        }
+    }
+    return n && n >= copies && !group_in_trouble(lease, n, now) &&
+           !group_is_here(lease, n) && !group_leaves(lease, n);
+}
+
+/* What is kept in a group, if that is room for all copies. */
+static uint64_t put_kept_in(const Pager *p, guint group, uint64_t now)
+{
+    const SlotGroup *g = slots_group(&p->slots, group);
+
+    return g->slabs && g->kept &&
+           put_is_room(p, group, p->locations.copies, now) ? g->kept : 0;
+}
+
+uint64_t put_kept(const Pager *p, uint64_t now)
+{
+    uint64_t kept = 0;
+
+    for (guint i = 0; p->slots.nr_kept && i < p->slots.groups->len; i++) {
+        kept += put_kept_in(p, i, now);
+    }
+    return kept;
+}
+
 /* What all groups with room come to. */
 typedef struct Room {
     bool whole;                 /* one has enough copies, and is well */
@@ -148,13 +191,16 @@ typedef struct Room {
                                  * open or not */
 } Room;
 
+/* What is kept is room as well: it is given up before it is needed. */
 static Room room_look(const Pager *p, uint64_t now)
 {
     Lease *lease[SLOTS_PLACES];
     Room room = { 0 };
 
     for (guint i = 0; i < p->slots.groups->len; i++) {
-        unsigned n = group_leases(p, i, lease);
+        unsigned n = put_kept_in(p, i, now)
+                         ? group_all_leases(p, i, lease)
+                         : group_leases(p, i, lease);
 
         if (!n || group_in_trouble(lease, n, now)) {
             continue;

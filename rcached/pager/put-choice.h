@@ -15,12 +15,16 @@
  * disk among them, have room for as many copies, though they be busy: the
  * provider may be about to end.  Where nobody else has room they do, since it
  * may as well be short of memory, which takes nothing from those slabs.
+ * Slots that are kept for pages which are here count as room of their group, as
+ * they are given up before the last free one is taken (kept.h): as long as
+ * there are any nothing goes to a disk or to one place for lack of others.
  * Last comes one with fewer copies than the VM wants, when there has been none
  * with enough for a quarter of a second (C8).
  */
 #ifndef PAGER_PUT_CHOICE_H
 #define PAGER_PUT_CHOICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Pager Pager;
@@ -33,6 +37,19 @@ uint32_t put_choose(const Pager *p, uint64_t now);
 /** put_room() - free slots of groups with enough copies that are well, not
  * wanted back as a whole, and without this host's own disk */
 uint64_t put_room(const Pager *p, uint64_t now);
+
+/**
+ * put_is_room() - is a slot of a group that becomes free room for pages?
+ * @copies: it has so many, at least
+ *
+ * As put_room() says it; and all of its providers answer.
+ */
+bool put_is_room(const Pager *p, uint32_t group, unsigned copies,
+                 uint64_t now);
+
+/** put_kept() - slots that are kept (kept.h) in groups that are room for all
+ * copies */
+uint64_t put_kept(const Pager *p, uint64_t now);
 
 /** put_choice_tick() - note whether there is room with enough copies */
 void put_choice_tick(Pager *p, uint64_t now);

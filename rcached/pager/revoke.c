@@ -409,6 +409,10 @@ static void lease_leave(Pager *p, Lease *l, uint64_t now)
 {
     uint32_t number;
 
+    if (kept_lease_changes(p, l)) {
+        freeing_flush(p, true);
+        return;                 /* slabs may be empty when that is answered */
+    }
     while (places_excess(l) && now >= l->drop_at &&
            lease_part_with_empty(p, l, RCACHE_NR_SLABS, &number)) {
         lease_drop_slab(p, l, number);

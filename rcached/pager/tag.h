@@ -24,7 +24,8 @@ enum TagKind {
     TAG_DROP = 8,               /* index: Lease */
     TAG_PROBE = 9,              /* PUT and GET; index 0 */
     TAG_SUMS = 10,              /* index: Compare */
-    TAG_GETS = 11               /* index: ManyFrame */
+    TAG_GETS = 11,              /* index: ManyFrame */
+    TAG_CLEAN = 12              /* SUMS; index: CleanAsk */
 };
 
 #define TAG_INDEX_MAX   0xffffffu

@@ -110,6 +110,18 @@ void takeover_answer(Pager *p, const struct RcacheVmmManage *msg)
     b->ready = true;
 }
 
+/* Where the kernel cannot track what is written, it does without. */
+static int block_register(Pager *p, const GuestBlock *b)
+{
+    uint64_t len = b->pages * RCACHE_PAGE_SIZE;
+
+    if (p->kept.wanted &&
+        uffd_register(p->guest.uffd, b->address, len, true) == 0) {
+        return 0;
+    }
+    return uffd_register(p->guest.uffd, b->address, len, false);
+}
+
 /*
  * From here on a guest grows through us only, and local_max holds.  What was
  * left for later would grow without a limit until then: with 64 MiB in 10 ms
@@ -126,12 +138,12 @@ static void takeover_register(Pager *p)
         if (!b->ready || b->registered) {
             continue;
         }
-        ret = uffd_register(p->guest.uffd, b->address,
-                            b->pages * RCACHE_PAGE_SIZE);
+        ret = block_register(p, b);
         if (ret < 0) {
             takeover_failed(p, b, "cannot be registered for faults", -ret);
         } else {
             b->registered = any = true;
+            kept_track(p, i);
         }
     }
     if (any) {

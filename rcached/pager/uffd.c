@@ -9,6 +9,11 @@
 
 #include "rcache/vmm.h"
 
+/* Newer than Debian 12's headers; the value is the kernel's ABI. */
+#ifndef UFFDIO_CONTINUE_MODE_WP
+#define UFFDIO_CONTINUE_MODE_WP ((uint64_t)1 << 1)
+#endif
+
 /* The kernel asks for a retry only while a mapping changes: microseconds. */
 #define EAGAIN_TRIES    100
 
@@ -44,20 +49,22 @@ int uffd_read(int fd, uint64_t *out, uint32_t *thread)
     return n;
 }
 
-int uffd_register(int fd, uint64_t start, uint64_t len)
+int uffd_register(int fd, uint64_t start, uint64_t len, bool writes)
 {
     struct uffdio_register reg = {
         .range = { .start = start, .len = len },
-        .mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR,
+        .mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR |
+                (writes ? UFFDIO_REGISTER_MODE_WP : 0),
     };
 
     return uffd_ioctl(fd, UFFDIO_REGISTER, &reg);
 }
 
-int uffd_copy(int fd, uint64_t addr, const void *src)
+int uffd_copy(int fd, uint64_t addr, const void *src, bool protect)
 {
     struct uffdio_copy copy = {
         .dst = addr, .src = (uintptr_t)src, .len = RCACHE_PAGE_SIZE,
+        .mode = protect ? UFFDIO_COPY_MODE_WP : 0,
     };
 
     return uffd_ioctl(fd, UFFDIO_COPY, &copy);
@@ -72,10 +79,11 @@ int uffd_zeropage(int fd, uint64_t addr)
     return uffd_ioctl(fd, UFFDIO_ZEROPAGE, &zero);
 }
 
-int uffd_continue(int fd, uint64_t addr)
+int uffd_continue(int fd, uint64_t addr, bool protect)
 {
     struct uffdio_continue cont = {
         .range = { .start = addr, .len = RCACHE_PAGE_SIZE },
+        .mode = protect ? UFFDIO_CONTINUE_MODE_WP : 0,
     };
 
     return uffd_ioctl(fd, UFFDIO_CONTINUE, &cont);

@@ -25,26 +25,32 @@
  */
 int uffd_read(int fd, uint64_t *out, uint32_t *thread);
 
-/** uffd_register() - missing and minor faults of a range */
-int uffd_register(int fd, uint64_t start, uint64_t len);
+/**
+ * uffd_register() - missing and minor faults of a range
+ * @writes: and tracking of writes, for those that are mapped protected; whether
+ *          the kernel does it the VMM's userfaultfd decides (written.h)
+ */
+int uffd_register(int fd, uint64_t start, uint64_t len, bool writes);
 
 /**
  * uffd_copy() - put a page into a hole and wake who waits for it
  * @src: a page of bytes, at any alignment
+ * @protect: write-protected; only in a range in which writes are tracked
  *
  * Return: 0; -EEXIST: there is a page or a mapping; -ESRCH: the VMM is gone
  */
-int uffd_copy(int fd, uint64_t addr, const void *src);
+int uffd_copy(int fd, uint64_t addr, const void *src, bool protect);
 
 /** uffd_zeropage() - the same with zeros */
 int uffd_zeropage(int fd, uint64_t addr);
 
 /**
  * uffd_continue() - map the page that is in the memfd and wake
+ * @protect: as in uffd_copy()
  *
  * Return: 0; -EEXIST: mapped already, nobody woken; -EFAULT: a hole
  */
-int uffd_continue(int fd, uint64_t addr);
+int uffd_continue(int fd, uint64_t addr, bool protect);
 
 /**
  * uffd_is_dead() - is the address space gone that @fd is about?

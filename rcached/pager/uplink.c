@@ -158,7 +158,11 @@ static void uplink_stats(Pager *p, uint64_t now)
         struct LinkHeld held[LINK_HELD_MAX];
         struct LinkAhead ahead;         /* room for these, behind the last */
         struct RcacheVmmDelays delays;
+        struct LinkKept kept;
     } msg = { 0 };
+    struct LinkKept kept = {
+        p->slots.nr_kept * RCACHE_PAGE_SIZE, p->kept.left,
+    };
     struct LinkAhead ahead = {
         p->report.read_ahead, p->report.read_ahead_used,
         p->report.read_ahead_wasted,
@@ -191,7 +195,8 @@ static void uplink_stats(Pager *p, uint64_t now)
     if (!farewell_leaves(&p->farewell)) {
         report_delays(p, &delays, now);
         memcpy(more + sizeof(ahead), &delays, sizeof(delays));
-        msg.head.hdr.size += sizeof(delays);
+        memcpy(more + sizeof(ahead) + sizeof(delays), &kept, sizeof(kept));
+        msg.head.hdr.size += sizeof(delays) + sizeof(kept);
     }
     msg.head.attached = attached(p);
     msg.head.nr_held = n;

@@ -127,7 +127,7 @@ void wanting_look(const Pager *p, bool elsewhere, uint64_t now, Wanting *w)
     for (uint32_t i = 0; i < p->slots.nr && w->pages < WANTING_MAX; i++) {
         const SlotSlab *s = &p->slots.slabs[i];
 
-        if (s->used && s->nr_used && !s->frozen) {
+        if (s->used && s->nr_used && !slots_is_kept_only(s) && !s->frozen) {
             slab_look(p, i, elsewhere ? disk_place(p, s) : -1, now, room, w);
         }
     }

@@ -240,8 +240,10 @@ static void print_states(const Vmm *v)
         enum RcachePageState state = word & RCACHE_STATE_MASK;
 
         count[state]++;
+        /* A page that is clean keeps its slot (keep-clean). */
         under_way += !state_rests(state) ||
-                     (state != RCACHE_REMOTE && word >> RCACHE_SLOT_SHIFT);
+                     (state != RCACHE_REMOTE && !(word & RCACHE_CLEAN) &&
+                      word >> RCACHE_SLOT_SHIFT);
     }
     printf("{\"under_way\": %lu, \"states\": [", under_way);
     for (unsigned i = 0; i <= RCACHE_STATE_MASK; i++) {

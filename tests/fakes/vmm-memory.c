@@ -21,6 +21,22 @@
 #ifndef SYS_memfd_secret
 #define SYS_memfd_secret 447
 #endif
+/* Newer than Debian 12's headers; the values are the kernel's ABI. */
+#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
+#endif
+#ifndef UFFD_FEATURE_WP_UNPOPULATED
+#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
+#endif
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC (1 << 15)
+#endif
+
+/* That the kernel notes what is written (keep-clean). */
+#define FEATURES_WRITTEN    (UFFD_FEATURE_PAGEFAULT_FLAG_WP | \
+                             UFFD_FEATURE_WP_HUGETLBFS_SHMEM | \
+                             UFFD_FEATURE_WP_UNPOPULATED | \
+                             UFFD_FEATURE_WP_ASYNC)
 
 uint64_t vmm_now_ns(void)
 {
@@ -206,6 +222,22 @@ static int ask_for_device(const Vmm *vmm)
     return fd;
 }
 
+/* What the kernel can do; a userfaultfd is asked once, and no more of use. */
+static uint64_t features_there(int dev)
+{
+    struct uffdio_api api = { .api = UFFD_API };
+    int fd = ioctl(dev, USERFAULTFD_IOC_NEW, O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0) {
+        if (ioctl(fd, UFFDIO_API, &api) < 0) {
+            api.features = 0;
+        }
+        close(fd);
+    }
+    return api.features;
+}
+
+/* As QEMU does: what is needed, and of the rest what is there. */
 static bool uffd_init(Vmm *vmm, GError **error)
 {
     struct uffdio_api api = {
@@ -220,6 +252,9 @@ static bool uffd_init(Vmm *vmm, GError **error)
     }
     if (dev < 0) {
         return failed(error, "/dev/userfaultfd");
+    }
+    if (!vmm->config.old) {
+        api.features |= features_there(dev) & FEATURES_WRITTEN;
     }
     vmm->uffd = ioctl(dev, USERFAULTFD_IOC_NEW, O_NONBLOCK | O_CLOEXEC);
     close(dev);

@@ -15,6 +15,7 @@
  *   places that counts has confirmed these very bytes and has been sent nothing
  *   since that could change them, unless a place that had confirmed them is
  *   proved gone (docs/design.md, C2).
+ * With the third bit of the first byte pages that come keep their slots.
  * As long as no lender has lied (the second bit of the first byte: none does)
  * no page is lost, the pager asks for nothing that is not there, and at the
  * end, when all are well again, every page comes back.
@@ -39,6 +40,7 @@
 
 static Steps steps;
 static bool honest;             /* no step lies */
+static bool keeps;              /* pages that come keep their slots */
 static uint32_t version[PAGES]; /* of what the guest has stored; 0: nothing */
 static uint64_t seen[PAGES];    /* the word when its bytes were last checked */
 
@@ -78,6 +80,7 @@ static void store(uint64_t page)
     content(page, words);
     g_assert(pwrite(played.ram_fd, words, sizeof(words),
                     (off_t)page * RCACHE_PAGE_SIZE) == sizeof(words));
+    played_written(page);
 }
 
 /* It stores to what is mapped, and faults on the rest. */
@@ -314,6 +317,7 @@ static void step_pager(void)
 {
     played_pager_end();
     played_pager_begin();
+    played.p->kept.wanted = keeps;
     played_set_up();
 }
 
@@ -419,7 +423,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     steps = (Steps) { input, size };
     how = take(1);
     honest = how & 2;
+    keeps = how & 4;
     played_begin(PAGES, LOCAL_MAX * RCACHE_PAGE_SIZE, 1 + (how & 1));
+    played.p->kept.wanted = keeps;
     provider_begin();
     set_up();
     for (unsigned i = 0; steps.left && i < STEPS_MAX && !played.p->done; i++) {

@@ -205,6 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
     steps = (Steps) { input, size };
     played_begin(PAGES, LOCAL_MAX, 1);
+    played.p->kept.wanted = true;       /* and the VMM writes to the words */
     provider_begin();
     if (take(1) & 1) {
         set_up();

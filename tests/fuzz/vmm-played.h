@@ -22,6 +22,7 @@
 #include "rcached/pager/uffd.h"
 
 #define PLAYED_ADDRESS  (UINT64_C(1) << 40)     /* of the one block */
+#define PLAYED_MARKS    4096u   /* pages of which the kernel notes writes */
 
 /**
  * struct Played - the VMM and its kernel
@@ -33,6 +34,7 @@
  * @local_max: in bytes, of HELLO and RESIZE; so @size
  * @copies: of HELLO
  * @fault: addresses of faults that have not been read
+ * @marked: pages that are mapped write-protected, and were not written since
  * @refusal: what the next ioctls of the userfaultfd end with, or 0
  */
 typedef struct Played {
@@ -44,6 +46,7 @@ typedef struct Played {
     unsigned copies;
     uint64_t fault[UFFD_READ_MAX];
     unsigned nr_faults;
+    uint8_t marked[PLAYED_MARKS];
     int refusal;
 } Played;
 
@@ -80,6 +83,9 @@ struct RcacheSide *played_sides(void);
 
 /** played_has_data() - is that page in the memfd? */
 bool played_has_data(uint64_t page);
+
+/** played_written() - the guest has written to a page that is mapped */
+void played_written(uint64_t page);
 
 /** played_fault() - the guest touches a page; false: there are too many */
 bool played_fault(uint64_t page);

@@ -89,6 +89,12 @@ class CopiesCrashCluster(CrashCluster):
         super().start()
 
 
+class KeptCrashCluster(CrashCluster):
+    """Pages that come back keep their slots."""
+
+    conf = "[pager]\nkeep-clean = yes\n"
+
+
 class KeepingCrashCluster(Crashing, KeepingCluster):
     """Its providers keep it, and a place that is away is given up soon."""
 
@@ -123,6 +129,13 @@ def leased(c):
             for host in c.providers}
 
 
+def kept_by(c, vm):
+    """Bytes that are stored for pages which are here (keep-clean)."""
+    return sum(told["kept_bytes"] or 0 for told in
+               c.call(c.requester.path("admin.sock"), "vms")
+               if told["name"] == vm.name)
+
+
 def unsettled(c, vm, copies, lent):
     """What is not as it has to be of a guest that stands still, or None;
     @lent: also of what is lent to it."""
@@ -131,7 +144,7 @@ def unsettled(c, vm, copies, lent):
     wrong = {
         "not reconciled": not stats["reconciled"],
         "under way": states["under_way"],
-        "stored": stored != copies * stats["remote"],
+        "stored": stored != copies * (stats["remote"] + kept_by(c, vm)),
         "one copy": copies > 1 and stats["one_copy"] + stats["copying"],
         "here": stats["memfd"] != stats["resident"],
         "leased": lent and has != knows,
@@ -367,6 +380,11 @@ POINTS = {
     "reconcile-punched": Point("pages", via="committed"),
     "frame-reconciled": Point("pages", 1, kill),
     "sweep-begun": Point("pages", via="put-acked", full=True),
+    # A page that is clean goes, and keeps its slot when it comes.
+    "clean-asked": Point("kept", full=True),
+    "clean-committed": Point("kept"),
+    "slot-kept": Point("kept", 20, full=True),
+    "kept-ended": Point("kept", full=True),
     # A VM begins: leases come, memory comes under management.
     "lease-noted": Point("begins"),
     "claim-sent": Point("begins"),
@@ -434,6 +452,16 @@ def each(c, vm, names, copies):
 def in_pages(build, names):
     with CrashCluster(build) as c:
         vm = under_load(c, 1, zero_percent=20, discard_permille=20)
+        each(c, vm, names, 1)
+        expect_clean(vm.quit())
+        nothing_left(c)
+        c.shut_down()
+
+
+def in_kept(build, names):
+    """A guest that mostly reads: pages that come back keep their slots."""
+    with KeptCrashCluster(build) as c:
+        vm = under_load(c, 1, write_percent=10, discard_permille=20)
         each(c, vm, names, 1)
         expect_clean(vm.quit())
         nothing_left(c)
@@ -546,6 +574,7 @@ def in_ends(build, names):
 
 
 GROUPS = {"pages": in_pages, "ahead": in_ahead, "begins": in_begins,
+          "kept": in_kept,
           "copies": in_copies, "away": in_away, "stale": in_stale,
           "ends": in_ends}
 

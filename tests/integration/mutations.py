@@ -842,7 +842,7 @@ MUTATIONS = {
     "rule5-zeros-over-bytes": (
         "rcached/pager/install.c",
         "    if (ret != -EEXIST) {\n        return ret;\n    }\n"
-        "    ret = uffd_continue(guest->uffd, addr);",
+        "    ret = uffd_continue(guest->uffd, addr, false);",
         "    if (ret != -EEXIST) {\n        return ret;\n    }\n"
         "    guest_punch(guest, page, 1);\n"
         "    return -EAGAIN;", "unit-install"),
@@ -922,10 +922,8 @@ MUTATIONS = {
         "? STRETCH_CLOSING : STRETCH_CLOSING;", "unit-stretch"),
     "only-a-piece-is-registered": (
         "rcached/pager/takeover.c",
-        "                            b->pages * RCACHE_PAGE_SIZE);\n"
-        "        if (ret < 0) {",
-        "                            PIECE_PAGES * RCACHE_PAGE_SIZE);\n"
-        "        if (ret < 0) {", "unit-takeover"),
+        "    uint64_t len = b->pages * RCACHE_PAGE_SIZE;",
+        "    uint64_t len = PIECE_PAGES * RCACHE_PAGE_SIZE;", "unit-takeover"),
     "stretched-at-once": (
         "rcached/pager/stretch.c",
         "#define STEP_PAGES      64u", "#define STEP_PAGES      65536u",
@@ -1319,7 +1317,7 @@ MUTATIONS = {
         "evictions_are_late"),
     "unreadable-page-on-every-lap": (
         "rcached/pager/evict.c",
-        "            page_errors_due(&p->evictor.unreadable, page[i], "
+        "        page_errors_due(&p->evictor.unreadable, page, "
         "pager_now()) &&\n", "", "unit-evict"),
     "refused-page-at-once": (
         "rcached/pager/page-errors.c",
@@ -1327,27 +1325,21 @@ MUTATIONS = {
         "return !e || now;", "unit-page-errors"),
     "rule14-any-zapping": (
         "rcached/pager/evict.c",
-        "        table_step(&p->table, z->page[i], z->word[i],\n"
-        "                   page_to(z->word[i], pinned ? RCACHE_HOT : "
-        "RCACHE_ZAPPED));",
-        "        uint64_t now_is = table_load(&p->table, z->page[i]);\n\n"
-        "        if (page_state(now_is) == RCACHE_ZAPPING ||\n"
-        "            page_state(now_is) == RCACHE_HOT) {\n"
-        "            table_step(&p->table, z->page[i], now_is,\n"
-        "                       page_to(now_is, pinned ? RCACHE_HOT\n"
-        "                                              : RCACHE_ZAPPED));\n"
-        "        }", "slow_zaps"),
+        "    if (table_step(&p->table, page, word, new) && !page_slot(new)) {",
+        "    uint64_t now_is = table_load(&p->table, page);\n\n"
+        "    if ((page_state(now_is) == RCACHE_ZAPPING ||\n"
+        "         page_state(now_is) == RCACHE_HOT) &&\n"
+        "        table_step(&p->table, page, now_is,\n"
+        "                   page_to(now_is, page_state(new)))) {",
+        "slow_zaps"),
     "rule14-another-zap's": (
         "rcached/pager/evict.c",
-        "        table_step(&p->table, z->page[i], z->word[i],\n"
-        "                   page_to(z->word[i], pinned ? RCACHE_HOT : "
-        "RCACHE_ZAPPED));",
-        "        uint64_t now_is = table_load(&p->table, z->page[i]);\n\n"
-        "        if (page_state(now_is) == RCACHE_ZAPPING) {\n"
-        "            table_step(&p->table, z->page[i], now_is,\n"
-        "                       page_to(now_is, pinned ? RCACHE_HOT\n"
-        "                                              : RCACHE_ZAPPED));\n"
-        "        }", "unit-zap"),
+        "    if (table_step(&p->table, page, word, new) && !page_slot(new)) {",
+        "    uint64_t now_is = table_load(&p->table, page);\n\n"
+        "    if (page_state(now_is) == RCACHE_ZAPPING &&\n"
+        "        table_step(&p->table, page, now_is,\n"
+        "                   page_to(now_is, page_state(new)))) {",
+        "unit-zap"),
     "told-no-loss": (
         "rcached/pager/uplink.c",
         "        .lost = loss->pages * RCACHE_PAGE_SIZE,\n",
@@ -2135,11 +2127,245 @@ MUTATIONS = {
         "        return \"dropped: nobody claimed it in time\";",
         "        rec->until = now + 1000000;\n        return NULL;",
         "unit-store"),
+    "kept-all-of-it-is-clean": (
+        "rcached/pager/clean.c",
+        "            clean[k] = found[z->page[k] - z->page[i]] &&\n"
+        "                       kept_is_of",
+        "            clean[k] = kept_is_of",
+        ["unit-clean", "clean_pages_leave_unsent",
+         "pagers_die_with_kept_slots"]),
+    "kept-what-is-written-is-clean": (
+        "rcached/pager/written.c",
+        "            if (region[i].categories == IS_CLEAN && first >= at &&",
+        "            if (first >= at &&",
+        "rcached/pager/written.c",
+        "        .category_anyof_mask = IS_SWAPPED, .return_mask = IS_ANY,",
+        "        .category_anyof_mask = IS_ANY, .return_mask = IS_ANY,",
+        "clean_pages_leave_unsent"),
+    "kept-protected-without-proof": (
+        "rcached/pager/fault.c",
+        "    bool clean = (state == RCACHE_ZAPPED || state == RCACHE_EVICTING)"
+        " &&\n                 kept_is_of(",
+        "    bool clean = kept_is_of(",
+        "unit-fault"),
+    "kept-scanned-before-the-zap": (
+        "rcached/pager/evict.c",
+        "    new = clean && !pinned ? new | RCACHE_CLEAN :",
+        "    clean = kept_is_of(&p->slots, page, word);\n"
+        "    new = clean && !pinned ? new | RCACHE_CLEAN :",
+        ["unit-clean", "clean_pages_leave_unsent"]),
+    "kept-pinned-is-clean": (
+        "rcached/pager/evict.c",
+        "    new = clean && !pinned ? new | RCACHE_CLEAN :",
+        "    new = clean ? new | RCACHE_CLEAN :",
+        "unit-clean"),
+    "kept-leaves-under-a-get": (
+        "rcached/pager/kept.c",
+        "        slots_is_read(&p->slots, slot) ||\n", "", "unit-clean"),
+    "kept-leaves-with-another-record": (
+        "rcached/pager/kept.c",
+        "        slots_kept(&p->slots, slot).version !=\n",
+        "        0 >\n", "unit-clean"),
+    "kept-leaves-with-one-copy": (
+        "rcached/pager/kept.c",
+        "    if (s->frozen || slots_copies(s) < p->locations.copies) {",
+        "    if (s->frozen) {", "unit-clean"),
+    "kept-leaves-while-it-is-copied": (
+        "rcached/pager/kept.c",
+        "    if (s->frozen || slots_copies(s) < p->locations.copies) {",
+        "    if (slots_copies(s) < p->locations.copies) {", "unit-clean"),
+    "kept-leaves-to-whomever": (
+        "rcached/pager/kept.c",
+        "            !place_is_sound(p, s, i, now)) {",
+        "            0) {", "unit-clean"),
+    "kept-slots-leak-when-a-page-is-sent": (
+        "rcached/pager/evict.c",
+        "            kept_end(p, page[i], old);\n", "",
+        "unit-clean"),
+    "kept-slots-leak-when-a-page-was-written": (
+        "rcached/pager/evict.c",
+        "    if (table_step(&p->table, page, word, new) && !page_slot(new)) {\n"
+        "        kept_end(p, page, word);\n    }\n",
+        "    table_step(&p->table, page, word, new);\n",
+        ["unit-clean", "clean_pages_leave_unsent"]),
+    "kept-slots-are-no-room": (
+        "rcached/pager/evict.c",
+        "        kept_make_room(p, now);\n", "", "slots_are_short"),
+    "kept-slots-are-beyond-size": (
+        "rcached/pager/kept.c",
+        "    if (all > p->limits.size) {", "    if (0) {",
+        ["unit-kept", "clean_pages_leave_unsent"]),
+    "kept-slots-want-leases": (
+        "rcached/pager/lease-demand.c",
+        "        pages += slots_needed(&p->slots.slabs[i]);",
+        "        pages += p->slots.slabs[i].used ? p->slots.slabs[i].nr_used"
+        " : 0;", "unit-lease-demand"),
+    "kept-slots-move": (
+        "rcached/pager/revoke.c",
+        "    if (kept_lease_changes(p, l)) {", "    if (0) {", "unit-revoke"),
+    "kept-slots-are-copied": (
+        "rcached/pager/kept.c",
+        "    if (s->frozen) {\n        return false;\n    }\n", "",
+        "unit-kept"),
+    "kept-in-a-zap-is-taken-from-it": (
+        "rcached/pager/kept.c",
+        "    return page_state(word) == RCACHE_HOT ||\n",
+        "    return page_state(word) != RCACHE_DISCARDING ||\n",
+        "unit-kept"),
+    "kept-void-slots-are-forgotten": (
+        "rcached/pager/kept.c",
+        "        if (s->kept[page].page) {",
+        "        if (s->kept[page].page && s->kept[page].version != "
+        "SLOTS_VOID) {", "unit-kept"),
+    "kept-any-answer-will-do": (
+        "rcached/pager/clean.c",
+        "    if (head->status || head->count != ask->n) {", "    if (0) {",
+        "unit-clean"),
+    "kept-any-sum-will-do": (
+        "rcached/pager/clean.c",
+        "            wire_sum(payload, i) != p->table.sides[page].sum) {",
+        "            wire_sum(payload, i) == UINT64_MAX) {", "unit-clean"),
+    "kept-one-place-is-asked": (
+        "rcached/pager/clean.c",
+        "            if (!ask_is_out(ask)) {", "            if (1) {",
+        "unit-clean"),
+    "kept-an-answer-is-waited-for-for-ever": (
+        "rcached/pager/clean.c",
+        "                providers_overdue(ask->at[k].remote, ask->sent, now)) "
+        "{", "                0) {", "unit-clean"),
+    "kept-the-end-of-a-session-is-an-answer": (
+        "rcached/pager/clean.c",
+        "                       ask->at[1].remote == remote)) {\n"
+        "            ask->failed = true;\n",
+        "                       ask->at[1].remote == remote)) {\n",
+        "unit-clean"),
+    "kept-leaves-though-it-was-touched": (
+        "rcached/pager/clean.c",
+        "    if (table_load(&p->table, page) != word) {\n"
+        "        return false;\n    }\n    if (ask->failed",
+        "    word = table_load(&p->table, page);\n    if (ask->failed",
+        "unit-clean"),
+    "kept-one-at-a-time": (
+        "rcached/pager/evict.c",
+        "    if (excess >= RCACHE_BATCH_PAGES || urgent) {\n"
+        "        asked = clean_leave(p, excess);",
+        "    if (excess) {\n        asked = clean_leave(p, excess);",
+        "unit-clean"),
+    "kept-and-none-is-sampled": (
+        "rcached/pager/evict.c",
+        "    if ((room || asked) && zap_ahead(p) < zap_target(p)) {",
+        "    if (excess > asked && room && zap_ahead(p) < zap_target(p)) {",
+        "unit-clean"),
+    "kept-leaves-with-its-block": (
+        "rcached/pager/evict.c",
+        "    clean_block_gone(p, first, end);\n", "", "unit-clean"),
+    "kept-asked-of-who-says-nothing": (
+        "rcached/pager/kept.c",
+        "           now < l->remote->heard_at + HEARD_NS &&\n", "",
+        "unit-clean"),
+    "kept-asked-of-who-sends-no-page": (
+        "rcached/pager/kept.c",
+        "           !providers_is_silent(p, l->remote, now) &&\n", "",
+        "unit-clean"),
+    "kept-asked-while-it-is-copied": (
+        "rcached/pager/kept.c",
+        "           page_state(word) == RCACHE_ZAPPED ||\n"
+        "           page_state(word) == RCACHE_EVICTING;",
+        "           page_state(word) == RCACHE_ZAPPED;", "unit-clean"),
+    "kept-asked-about-counts-twice": (
+        "rcached/pager/kept.c",
+        "    return table_away(&p->table) + going - MIN(going, p->cleans.nr);",
+        "    return table_away(&p->table) + going;", "unit-clean"),
+    "kept-though-it-comes-late": (
+        "rcached/pager/fetch.c",
+        "    f->plain |= ret != 0;\n", "    f->plain |= ret && keep;\n",
+        "unit-fetch"),
+    "kept-slots-are-told-as-lost": (
+        "rcached/pager/lease.c",
+        "    kept_lease_changes(p, l);\n", "", "unit-lease"),
+    "kept-slots-leak-after-a-take-over": (
+        "rcached/pager/kept.c",
+        "    if (slot && (!owner || owner == page + 1)) {",
+        "    if (slot && owner == page + 1) {", "unit-kept"),
+    "kept-slots-of-others-are-freed": (
+        "rcached/pager/kept.c",
+        "    if (slot && (!owner || owner == page + 1)) {",
+        "    if (slot && owner != UINT64_MAX) {", "unit-kept"),
+    "kept-slots-are-needed-until-they-are-free": (
+        "rcached/pager/slots.c",
+        "        kept_store(slots, s, slot, (SlotKept) { 0, SLOTS_ENDED });",
+        "        kept_store(slots, s, slot, (SlotKept) { 0 });",
+        ["unit-slots", "unit-lease-demand", "unit-copies-count"]),
+    "kept-maps-stay": (
+        "rcached/pager/slots.c",
+        "    if (!s->nr_kept && !s->nr_ended) {\n"
+        "        g_clear_pointer(&s->kept, g_free);\n    }\n", "",
+        "unit-slots"),
+    "kept-room-is-waited-for-for-ever": (
+        "rcached/pager/kept.c",
+        "    for (uint32_t i = 0; now < p->kept.comes_until && i < "
+        "p->slots.nr; i++) {",
+        "    for (uint32_t i = 0; i < p->slots.nr; i++) {", "unit-kept"),
+    "kept-slots-go-where-that-is-no-room": (
+        "rcached/pager/kept.c",
+        "    return !copies || (!s->frozen && put_is_room(p, s->group, copies, "
+        "now));",
+        "    return !copies || !s->frozen;", "unit-kept"),
+    "kept-slots-are-no-room-for-puts": (
+        "rcached/pager/put-choice.c",
+        "        unsigned n = put_kept_in(p, i, now)\n"
+        "                         ? group_all_leases(p, i, lease)\n"
+        "                         : group_leases(p, i, lease);",
+        "        unsigned n = group_leases(p, i, lease);", "unit-location"),
+    "kept-slots-are-room-at-the-silent": (
+        "rcached/pager/put-choice.c",
+        "        if (providers_is_silent(p, lease[i]->remote, now)) {",
+        "        if (0) {", "unit-location"),
+    "kept-slots-are-no-room-beside-the-disk": (
+        "rcached/pager/own-disk.c",
+        " + put_kept(p, now)", "", "unit-own-disk"),
+    "kept-slots-are-room-at-who-is-away": (
+        "rcached/pager/lease-demand.c",
+        "            keeps = MIN(keeps, slots_needed_in(",
+        "            keeps = MIN(keeps, slots_used_in(", "unit-lease-demand"),
+    "kept-slabs-want-a-place-to-go-to": (
+        "rcached/pager/places.c",
+        "            slots_is_kept_only(&p->slots.slabs[i])) {",
+        "            0) {", "unit-own-disk"),
+    "kept-slabs-want-a-second-copy": (
+        "rcached/pager/wanting.c",
+        " && !slots_is_kept_only(s)", "", "unit-wanting"),
+    "kept-slabs-are-in-the-way": (
+        "rcached/pager/lease-demand.c",
+        "    uint64_t gone = lacking ? kept_give(p, lacking) : 0;",
+        "    uint64_t gone = lacking & 0;", "unit-lease-demand"),
+    "kept-by-a-word-alone": (
+        "rcached/pager/kept.h",
+        "    return word & RCACHE_CLEAN && kept.page == page + 1 &&",
+        "    return word & RCACHE_CLEAN && kept.page &&",
+        ["unit-kept", "unit-fault"]),
+    "kept-though-a-place-lacks-it": (
+        "rcached/pager/fetch.c",
+        "    f->plain |= location_get_failed(p, i);\n", "", "unit-fetch"),
+    "kept-though-it-was-wrong": (
+        "rcached/pager/fetch.c",
+        "    f->plain = true;\n    if (!from) {", "    if (!from) {",
+        "unit-fetch"),
+    "kept-though-its-copy-is-wrong": (
+        "rcached/pager/fetch.c",
+        " &&\n                !compare_wants(p, f->page);", ";", "unit-fetch"),
+    "kept-without-being-tracked": (
+        "rcached/pager/fetch.c",
+        "    bool keep = !f->plain && kept_tracks(p, f->page) &&\n"
+        "                kept_may_keep",
+        "    bool keep = kept_may_keep",
+        ["unit-fetch", "nothing_is_kept_unless_asked_for"]),
     "crash-left-half-way": (
         "rcached/pager/reconcile.c",
         "        return word == hot || table_step(r->table, page, word, hot);",
         "        return hot || !word;",
-        crash_points("zap-marked zap-sent zap-answered version-stored "
+        crash_points("zap-marked zap-sent zap-answered clean-asked "
+                     "version-stored "
                      "evicting put-sent copied zero-filled")),
     "crash-taken-over-is-done": (
         "rcached/pager/reconcile.c",
@@ -2158,13 +2384,20 @@ MUTATIONS = {
         "    case RCACHE_PUNCHING:\n        if (page_slot(word) || data) {",
         "    case RCACHE_PUNCHING:\n        if (data) {\n"
         "            return true;\n        }\n        if (page_slot(word)) {",
-        crash_points("committed zero-committed")),
+        crash_points("committed zero-committed clean-committed")),
     "crash-punched-left": (
         "rcached/pager/reconcile.c",
         "    case RCACHE_PUNCHING:\n        if (page_slot(word) || data) {",
         "    case RCACHE_PUNCHING:\n        if (!data) {\n"
         "            return true;\n        }\n        if (data) {",
         crash_points("punched reconcile-punched")),
+    "crash-kept-is-believed": (
+        "rcached/pager/reconcile.c",
+        "    if (data) {\n        return word == hot ||",
+        "    if (data) {\n        if (page_slot(word)) {\n"
+        "            slot_mark(r, page_slot(word));\n        }\n"
+        "        return word == hot ||",
+        crash_points("slot-kept")),
     "crash-fetching-left": (
         "rcached/pager/reconcile.c",
         "    case RCACHE_REMOTE:\n    case RCACHE_FETCHING:\n"
@@ -2210,7 +2443,7 @@ MUTATIONS = {
     "crash-no-sweep": (
         "rcached/pager/lease.c",
         "        l->sweep = true;\n", "",
-        crash_points("sum-stored put-acked put-acked-one arrived "
+        crash_points("sum-stored put-acked put-acked-one arrived kept-ended "
                      "discard-slot-out block-page-gone block-gone")),
     "crash-begun-sweeps-are-done": (
         "rcached/pager/freeing.c",

@@ -41,6 +41,7 @@ import giveback
 import guarded
 import floods
 import intruders
+import kept
 import network
 import owndisk
 import pagers
@@ -64,7 +65,7 @@ SCENARIOS = {**accounts.SCENARIOS, **ahead.SCENARIOS,
              **crash_providers.SCENARIOS, **delays.SCENARIOS,
              **ends.SCENARIOS,
              **failover.SCENARIOS, **giveback.SCENARIOS, **guarded.SCENARIOS,
-             **floods.SCENARIOS, **intruders.SCENARIOS,
+             **floods.SCENARIOS, **intruders.SCENARIOS, **kept.SCENARIOS,
              **network.SCENARIOS, **owndisk.SCENARIOS, **pagers.SCENARIOS,
              **secured.SCENARIOS, **spill.SCENARIOS, **stops.SCENARIOS,
              **told.SCENARIOS, **upgrades.SCENARIOS}

@@ -30,6 +30,10 @@ unsigned nr_many, nr_get_wanted;
 unsigned many[RCACHE_BATCH_PAGES];   /* numbers, in one frame */
 bool ready;                      /* a place can be asked */
 bool is_out;                     /* what was asked for */
+bool tracked, may_keep;          /* what comes, its slot */
+uint64_t kept_slot;              /* that the last page kept; 0: none */
+bool was_protected;              /* the last page that was installed */
+bool other_failed, stored_anew;  /* a place has not had it right */
 
 uint64_t pager_now(void)
 {
@@ -100,18 +104,40 @@ void location_forget(Pager *pager, unsigned i)
     nr_forgotten++;
 }
 
-int install_bytes(Guest *guest, uint64_t page, const void *bytes,
+bool location_get_failed(const Pager *pager, unsigned i)
+{
+    return other_failed;
+}
+
+bool compare_wants(const Pager *pager, uint64_t page)
+{
+    return stored_anew;
+}
+
+bool kept_tracks(Pager *pager, uint64_t page)
+{
+    return tracked;
+}
+
+bool kept_may_keep(const Pager *pager, uint64_t slot)
+{
+    return may_keep;
+}
+
+int install_bytes(Guest *guest, uint64_t page, const void *bytes, bool protect,
                   unsigned *intruders)
 {
     ck_assert_uint_eq(page, PAGE);
     ck_assert_int_eq(memcmp(bytes, plain, sizeof(plain)), 0);
     ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FILLING);
+    was_protected = protect;
     nr_installed++;
     return install_error;
 }
 
-void arrival_hot(Pager *pager, uint64_t page)
+void arrival_hot(Pager *pager, uint64_t page, uint64_t slot)
 {
+    kept_slot = slot;
     words[page] = page_with_slot(page_to(words[page], RCACHE_HOT), 0);
 }
 

@@ -30,6 +30,10 @@ extern unsigned nr_many, nr_get_wanted;
 extern unsigned many[RCACHE_BATCH_PAGES];   /* numbers, in one frame */
 extern bool ready;                      /* a place can be asked */
 extern bool is_out;                     /* what was asked for */
+extern bool tracked, may_keep;          /* what comes, its slot */
+extern uint64_t kept_slot;              /* that the last page kept; 0: none */
+extern bool was_protected;              /* the last page that was installed */
+extern bool other_failed, stored_anew;  /* a place has not had it right */
 
 void set_up(void);
 void tear_down(void);

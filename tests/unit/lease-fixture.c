@@ -18,6 +18,8 @@ WireHead sent[64];
 unsigned nr_sent, nr_events, nr_wants;
 uint64_t wanted, wanting, revoked;
 uint32_t kept;
+uint64_t nr_kept_given, kept_only;
+unsigned nr_flushed;
 const Remote *beside;
 unsigned wanted_copies;
 const char *avoided;
@@ -116,8 +118,37 @@ void freeing_requeue(Lease *l)
 {
 }
 
+uint64_t kept_give(Pager *pager, uint64_t pages)
+{
+    nr_kept_given += pages;
+    return MIN(pages, kept_only);
+}
+
+/* Those that are void wait for their words. */
+unsigned kept_lease_changes(Pager *pager, const Lease *l)
+{
+    Slots *slots = &pager->slots;
+    unsigned gone = 0;
+
+    for (uint32_t i = 0; i < slots->nr; i++) {
+        for (uint32_t k = 0; k < slots->slabs[i].pages; k++) {
+            uint64_t slot = slot_make(i, k);
+            SlotKept kept_for = slots_kept(slots, slot);
+
+            if (slots_is_at(&slots->slabs[i], l->index) && kept_for.page &&
+                kept_for.version != SLOTS_VOID) {
+                slots_leave(slots, slot);
+                g_array_append_val(l->to_free, slot);
+                gone++;
+            }
+        }
+    }
+    return gone;
+}
+
 void freeing_flush(Pager *pager, bool all)
 {
+    nr_flushed++;
 }
 
 void move_lease_gone(Pager *pager, const Lease *l)
@@ -211,6 +242,7 @@ void set_up(void)
     g_ptr_array_add(p.providers.remotes, &remote);
     p.locations.copies = 1;
     wanting = kept = revoked = 0;
+    kept_only = nr_flushed = 0;
     beside = NULL;
     resident = 2048;
     slots_init(&p.slots);

@@ -35,6 +35,10 @@ extern uint64_t revoked;
 /* What slabs want, as wanting_look() and revoke_lacking() say it. */
 extern uint64_t wanting, revoked;
 extern uint32_t kept;
+
+/* Pages that kept_give() was asked for, and of slabs that it would empty. */
+extern uint64_t nr_kept_given, kept_only;
+extern unsigned nr_flushed;
 extern const Remote *beside;
 
 void set_up(void);

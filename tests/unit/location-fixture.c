@@ -24,6 +24,7 @@ const Remote *got_from;
 bool bytes_are_right;
 bool stored_ok, soon;
 unsigned nr_busy, nr_told;
+const Remote *silent;
 
 uint64_t now;
 
@@ -51,6 +52,11 @@ void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
 enum RcacheCause remote_trouble(const Remote *r, uint64_t at, uint64_t *since)
 {
     return RCACHE_CAUSE_NONE;
+}
+
+bool providers_is_silent(const Pager *pager, const Remote *r, uint64_t at)
+{
+    return r == silent;
 }
 
 bool providers_may_put(const Remote *r)
@@ -92,6 +98,12 @@ void remote_close(Remote *r, const char *reason)
 {
     r->state = REMOTE_CLOSING;
     nr_closed++;
+}
+
+/* test-kept has that. */
+unsigned kept_slab_changes(Pager *pager, uint32_t slab)
+{
+    return 0;
 }
 
 static bool got(Pager *pager, unsigned i, Remote *from, const void *bytes)
@@ -144,6 +156,7 @@ void set_up(void)
     wrong_number = UINT_MAX;
     bytes_are_right = true;
     soon = false;
+    silent = NULL;
     now = 5 * NS_PER_SEC;
 }
 

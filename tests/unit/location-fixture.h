@@ -33,6 +33,9 @@ extern unsigned wrong_number;
 
 extern bool stored_ok, soon;
 
+/* From whom no page comes, though there is a session. */
+extern const Remote *silent;
+
 /** set_up() - two leases at providers that are up; slab 0 is the first's */
 void set_up(void);
 

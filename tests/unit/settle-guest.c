@@ -3,6 +3,7 @@
  * The guest of test-settle: a few threads, each of which waits for the page
  * that it has touched.  See settle.h.
  */
+#include <string.h>
 #include <unistd.h>
 
 #include "rcached/pager/page.h"
@@ -16,9 +17,11 @@ static struct Thread {
     uint64_t page, since, again;
 } thread[THREADS];
 static uint64_t stored;
+static uint64_t known[RAM];     /* what each page begins with */
 
 void guest_begin(void)
 {
+    memset(known, 0, sizeof(known));
     for (unsigned i = 0; i < THREADS; i++) {
         thread[i].waits = false;
     }
@@ -31,6 +34,20 @@ static enum RcachePageState state_of(uint64_t page)
                                       __ATOMIC_ACQUIRE));
 }
 
+/* Is there what was stored last? */
+static void look(uint64_t page)
+{
+    uint64_t word = 0;
+
+    g_assert(pread(played.ram_fd, &word, sizeof(word),
+                   (off_t)page * RCACHE_PAGE_SIZE) == sizeof(word));
+    if (word != known[page]) {
+        fail("page %u begins with %" G_GINT64_MODIFIER "x and not with %"
+             G_GINT64_MODIFIER "x, which was stored there", (unsigned)page,
+             word, known[page]);
+    }
+}
+
 static void store(uint64_t page)
 {
     uint64_t words[RCACHE_PAGE_SIZE / 8];
@@ -41,6 +58,17 @@ static void store(uint64_t page)
     }
     g_assert(pwrite(played.ram_fd, words, sizeof(words),
                     (off_t)page * RCACHE_PAGE_SIZE) == sizeof(words));
+    played_written(page);
+    known[page] = words[0];
+}
+
+/* It reads its page, and mostly writes it. */
+static void touch(uint64_t page)
+{
+    look(page);
+    if (!world.keep_clean || chance(2)) {
+        store(page);
+    }
 }
 
 /* Is its bytes' place the memfd, and no one else writes to it? */
@@ -58,7 +86,7 @@ static bool thread_goes_on(struct Thread *t, uint64_t now)
         return true;
     }
     if (is_mapped(t->page)) {
-        store(t->page);
+        touch(t->page);
         return true;
     }
     if (state_of(t->page) == RCACHE_LOST) {

@@ -59,6 +59,8 @@ static void world_tell(void)
          RAM, LOCAL, played.copies, world.slab_pages,
          (unsigned)(played.size / RCACHE_PAGE_SIZE),
          (unsigned)(world.assign / NS_PER_MS));
+    tell("pages that come %s", world.keep_clean ? "keep their slots"
+                                                : "give their slots up");
     for (unsigned i = 0; i <= OWN; i++) {
         const Host *h = &world.host[i];
 
@@ -78,6 +80,7 @@ static void pager_begins(void)
     p->health.window = NS_PER_SEC;
     p->health.moves_per_minute = 60;
     p->copies.give_up_ns = GIVE_UP_NS;
+    p->kept.wanted = world.keep_clean;
     played_set_up();
 }
 
@@ -85,6 +88,7 @@ void story_begin(void)
 {
     bool large = !chance(5);
 
+    world.keep_clean = world.seed % 2;  /* no number is spent on it */
     world.slab_pages = large ? 256 : 64;
     world.assign = chance(4) ? chance(1000) * NS_PER_MS : 0;
     hosts_begin();

@@ -94,6 +94,7 @@ typedef struct Counts {
  * @away: the arbiters cannot be reached: nothing is granted
  * @assign: ns, how long a request takes
  * @rate: pages that the guest touches in a tick; @span: of so many
+ * @keep_clean: of the pager; the guest only reads every other page then
  * @tell: say what happens at once
  * @story: what has happened, a line each
  * @why: what did not hold; "" all did
@@ -107,6 +108,7 @@ typedef struct World {
     bool away;
     uint64_t assign;
     unsigned rate, span;
+    bool keep_clean;
     Counts count;
     bool tell;
     GString *story;

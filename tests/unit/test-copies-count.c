@@ -93,6 +93,20 @@ START_TEST(slabs_are_added_up)
 }
 END_TEST
 
+/* A page that keeps its slot is here as well: it needs no copy. */
+START_TEST(kept_slots_are_no_pages_that_are_away)
+{
+    p->locations.copies = 2;
+    slots_keep(&p->slots, slot_make(0, 0), 11, 1);
+    slots_keep(&p->slots, slot_make(0, 1), 12, 1);
+    expect(1, 1, 1, 0);
+    slots_keep(&p->slots, slot_make(0, 2), 13, 1);
+    expect(0, 0, 0, 0);
+    slots_leave(&p->slots, slot_make(0, 2));    /* and is on its way back */
+    expect(0, 0, 0, 0);
+}
+END_TEST
+
 static Suite *copies_count_suite(void)
 {
     Suite *s = suite_create("copies-count");
@@ -104,6 +118,7 @@ static Suite *copies_count_suite(void)
     tcase_add_test(t, one_that_is_away_has_no_copy_now);
     tcase_add_test(t, one_that_is_stale_has_no_copy);
     tcase_add_test(t, slabs_are_added_up);
+    tcase_add_test(t, kept_slots_are_no_pages_that_are_away);
     suite_add_tcase(s, t);
     return s;
 }

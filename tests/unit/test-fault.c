@@ -18,6 +18,8 @@
 #define PAGE    5u
 #define SLOT    77u
 
+#define KEPT    slot_make(0, 9)
+
 static Pager *p;
 static uint64_t words[PAGES];
 static struct RcacheSide sides[PAGES];
@@ -26,6 +28,8 @@ static uint64_t now, resident, freed;
 static unsigned nr_present, nr_zero, nr_fetched, nr_wanted, nr_lost, nr_taken;
 static unsigned nr_woken, nr_all_woken, nr_ahead;
 static int present, fetched;
+static bool was_protected;      /* the page that was mapped last */
+static uint64_t kept_ended;
 
 uint64_t pager_now(void)
 {
@@ -70,14 +74,15 @@ void install_wake_all(Guest *guest)
     nr_all_woken++;
 }
 
-int install_present(Guest *guest, uint64_t page)
+int install_present(Guest *guest, uint64_t page, bool protect)
 {
     ck_assert_int_eq(page_state(words[page]), RCACHE_HOT);
     nr_present++;
+    was_protected = protect;
     return present;
 }
 
-void arrival_hot(Pager *pager, uint64_t page)
+void arrival_hot(Pager *pager, uint64_t page, uint64_t slot)
 {
     words[page] = page_to(words[page], RCACHE_HOT);
 }
@@ -134,6 +139,11 @@ void location_free(Pager *pager, uint64_t slot)
     freed = slot;
 }
 
+void kept_end(Pager *pager, uint64_t page, uint64_t word)
+{
+    kept_ended = page_slot(word);
+}
+
 bool location_has_room(const Pager *pager)
 {
     return true;
@@ -178,6 +188,8 @@ static void set_up(void)
     nr_present = nr_zero = nr_fetched = nr_wanted = nr_lost = nr_taken = 0;
     nr_woken = nr_all_woken = nr_ahead = 0;
     present = fetched = 0;
+    kept_ended = 0;
+    was_protected = false;
 }
 
 static void tear_down(void)
@@ -214,8 +226,66 @@ START_TEST(what_is_here_is_mapped)
     expect(1, 0, 0);
     ck_assert_int_eq(page_state(words[PAGE]), RCACHE_HOT);
     ck_assert_uint_eq(page_slot(words[PAGE]), 0);
-    ck_assert_uint_eq(freed, SLOT);
+    ck_assert_uint_eq(kept_ended, SLOT);
     ck_assert_uint_eq(page_credit(words[PAGE]), _i >= 2);
+}
+END_TEST
+
+/* PAGE keeps KEPT, if the map of slots says so. */
+static SlotSlab *keep(SlotKept *kept)
+{
+    SlotSlab *slabs = g_new0(SlotSlab, 1);
+
+    kept[slot_page(KEPT)] = (SlotKept) { PAGE + 1, 1 };
+    slabs[0] = (SlotSlab) { .pages = 64, .kept = kept };
+    p->slots.slabs = slabs;
+    p->slots.nr = 1;
+    return slabs;
+}
+
+static void fault_clean(enum RcachePageState state)
+{
+    freed = kept_ended = 0;
+    words[PAGE] = page_with_slot(page_begin(0, state), KEPT) | RCACHE_CLEAN;
+    fault_page(p, PAGE, now);
+    ck_assert_int_eq(page_state(words[PAGE]), RCACHE_HOT);
+}
+
+/*
+ * A page that the scan has proved clean stays so, mapped write-protected.  In
+ * any other state nobody has looked: protecting it would hide a write (K2).
+ */
+START_TEST(only_what_is_proved_clean_is_protected_again)
+{
+    static const enum RcachePageState unproved[] = {
+        RCACHE_HOT, RCACHE_ZAPPING,
+    };
+    static const enum RcachePageState proved[] = {
+        RCACHE_ZAPPED, RCACHE_EVICTING,
+    };
+    SlotKept kept[64] = { 0 };
+    SlotSlab *slabs = keep(kept);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(proved); i++) {
+        fault_clean(proved[i]);
+        ck_assert(was_protected);
+        ck_assert_uint_eq(page_slot(words[PAGE]), KEPT);
+        ck_assert_uint_eq(words[PAGE] & RCACHE_CLEAN, RCACHE_CLEAN);
+        ck_assert_uint_eq(kept_ended, 0);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(unproved); i++) {
+        fault_clean(unproved[i]);
+        ck_assert(!was_protected);
+        ck_assert_uint_eq(page_slot(words[PAGE]), 0);
+        ck_assert_uint_eq(words[PAGE] & RCACHE_CLEAN, 0);
+        ck_assert_uint_eq(kept_ended, KEPT);
+    }
+    kept[slot_page(KEPT)].page = PAGE + 2;      /* it is another page's */
+    fault_clean(RCACHE_ZAPPED);
+    ck_assert(!was_protected);
+    ck_assert_uint_eq(page_slot(words[PAGE]), 0);
+    p->slots = (Slots) { 0 };
+    g_free(slabs);
 }
 END_TEST
 
@@ -438,6 +508,7 @@ static Suite *fault_suite(void)
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, what_is_here_is_mapped, 0, 5);
+    tcase_add_test(t, only_what_is_proved_clean_is_protected_again);
     tcase_add_loop_test(t, zeros_only_where_there_was_nothing, 0, 3);
     tcase_add_test(t, what_is_away_is_fetched);
     tcase_add_loop_test(t, what_is_under_way_is_left_alone, 0, 4);

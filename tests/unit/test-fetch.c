@@ -22,6 +22,81 @@ START_TEST(right_bytes_are_installed)
 }
 END_TEST
 
+/* Write-protected where it keeps its slot, and nowhere else (K1). */
+START_TEST(a_page_keeps_its_slot_if_it_may)
+{
+    tracked = _i & 1;
+    may_keep = _i & 2;
+    start();
+    kept_slot = UINT64_MAX;
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert_uint_eq(kept_slot, _i == 3 ? 77 : 0);
+    ck_assert_int_eq(was_protected, _i == 3);
+    tracked = may_keep = false;
+}
+END_TEST
+
+/* A place has it wrong, or not at all: it has to be stored anew. */
+START_TEST(a_page_that_a_place_lacks_keeps_no_slot)
+{
+    tracked = may_keep = true;
+    other_failed = _i == 0;
+    stored_anew = _i == 1;
+    start();
+    if (_i == 2) {
+        ck_assert(!fetch_got(p, asked, &remote, wrong));
+    } else if (_i == 3) {
+        fetch_missing(p, asked);
+        now += 2 * NS_PER_SEC;
+        fetch_retry(p, now);
+    }
+    kept_slot = UINT64_MAX;
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(kept_slot, 0);
+    tracked = may_keep = other_failed = stored_anew = false;
+}
+END_TEST
+
+/* It was to be stored anew when it could not be put there; that is not known
+ * any more when it can. */
+START_TEST(a_page_that_comes_late_keeps_no_slot)
+{
+    tracked = may_keep = stored_anew = true;
+    install_error = -ENOMEM;
+    start();
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FILLING);
+    install_error = 0;
+    stored_anew = false;
+    kept_slot = UINT64_MAX;
+    fetch_retry(p, now);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert(!was_protected);
+    ck_assert_uint_eq(kept_slot, 0);
+    tracked = may_keep = false;
+}
+END_TEST
+
+/* What the kernel does not take so is dirty, and comes all the same. */
+START_TEST(a_page_that_cannot_be_tracked_comes_plainly)
+{
+    tracked = may_keep = true;
+    install_error = -ENOMEM;
+    start();
+    fetch_got(p, asked, &remote, right);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_FILLING);
+    ck_assert(p->fetches.entry[asked].plain);
+    ck_assert(was_protected);
+    install_error = 0;
+    fetch_retry(p, now);
+    ck_assert_uint_eq(page_state(words[PAGE]), RCACHE_HOT);
+    ck_assert(!was_protected);
+    ck_assert_uint_eq(kept_slot, 0);
+    tracked = may_keep = false;
+}
+END_TEST
+
 START_TEST(wrong_bytes_never_are)
 {
     start();
@@ -178,6 +253,10 @@ static Suite *fetch_suite(void)
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, right_bytes_are_installed);
+    tcase_add_loop_test(t, a_page_keeps_its_slot_if_it_may, 0, 4);
+    tcase_add_test(t, a_page_that_cannot_be_tracked_comes_plainly);
+    tcase_add_test(t, a_page_that_comes_late_keeps_no_slot);
+    tcase_add_loop_test(t, a_page_that_a_place_lacks_keeps_no_slot, 0, 4);
     tcase_add_test(t, wrong_bytes_never_are);
     tcase_add_test(t, a_right_sum_is_not_enough);
     tcase_add_test(t, no_bytes_are_asked_for_again_later);

@@ -503,7 +503,7 @@ END_TEST
 START_TEST(a_pager_of_another_version_is_left_alone)
 {
     static const char counts[] = "faults evicted_pages read_ahead_pages "
-                                 "read_ahead_wasted_pages lost_bytes";
+        "read_ahead_wasted_pages lost_bytes kept_bytes left_clean_pages";
     g_auto(GStrv) names = g_strsplit(counts, " ", -1);
     g_autoptr(JsonObject) vm = NULL;
     int fd = daemon_vm(&daemon_, 5, "old");

@@ -31,7 +31,7 @@ static int called(enum Call call, uint64_t addr)
     return answers[call][calls[call]++];
 }
 
-int uffd_copy(int fd, uint64_t addr, const void *src)
+int uffd_copy(int fd, uint64_t addr, const void *src, bool protect)
 {
     ck_assert_ptr_eq(src, bytes);
     return called(COPY, addr);
@@ -42,7 +42,7 @@ int uffd_zeropage(int fd, uint64_t addr)
     return called(ZERO, addr);
 }
 
-int uffd_continue(int fd, uint64_t addr)
+int uffd_continue(int fd, uint64_t addr, bool protect)
 {
     return called(CONTINUE, addr);
 }
@@ -108,7 +108,7 @@ START_TEST(who_waits_for_a_mapped_page_is_woken)
     ck_assert_int_eq(install_zero(&guest, PAGE), 0);
     ck_assert_uint_eq(calls[WAKE], 1);
     answers[CONTINUE][1] = -EEXIST;
-    ck_assert_int_eq(install_present(&guest, PAGE), 0);
+    ck_assert_int_eq(install_present(&guest, PAGE, false), 0);
     ck_assert_uint_eq(calls[WAKE], 2);
 }
 END_TEST
@@ -130,7 +130,8 @@ START_TEST(foreign_bytes_make_way)
 
     write_page();
     answers[COPY][0] = -EEXIST;
-    ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, &intruders), 0);
+    ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, false, &intruders),
+                     0);
     ck_assert_uint_eq(calls[COPY], 2);
     ck_assert_uint_eq(intruders, 1);
     ck_assert_int_eq(guest_has_data(&guest, PAGE), 0);
@@ -145,7 +146,8 @@ START_TEST(one_who_keeps_writing_does_not_hold_up_others)
     for (unsigned i = 0; i < 16; i++) {
         answers[COPY][i] = -EEXIST;
     }
-    ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, &intruders), -EAGAIN);
+    ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, false, &intruders),
+                     -EAGAIN);
     ck_assert_uint_eq(intruders, calls[COPY]);
 }
 END_TEST
@@ -155,11 +157,13 @@ START_TEST(a_block_may_go_between_two_attempts)
     unsigned intruders = 0;
 
     answers[COPY][0] = -ENOMEM;
-    ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, &intruders), -ENOMEM);
+    ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, false, &intruders),
+                     -ENOMEM);
     guest_del_block(&guest, 0);
-    ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, &intruders), -ENOENT);
+    ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, false, &intruders),
+                     -ENOENT);
     ck_assert_int_eq(install_zero(&guest, PAGE), -ENOENT);
-    ck_assert_int_eq(install_present(&guest, PAGE), -ENOENT);
+    ck_assert_int_eq(install_present(&guest, PAGE, false), -ENOENT);
     ck_assert_int_eq(install_wake(&guest, PAGE), -ENOENT);
     ck_assert_uint_eq(calls[COPY], 1);
 }
@@ -170,9 +174,9 @@ END_TEST
 START_TEST(nothing_to_map_is_told_from_trouble)
 {
     answers[CONTINUE][0] = -EFAULT;
-    ck_assert_int_eq(install_present(&guest, PAGE), -ENODATA);
+    ck_assert_int_eq(install_present(&guest, PAGE, false), -ENODATA);
     answers[CONTINUE][1] = -EAGAIN;
-    ck_assert_int_eq(install_present(&guest, PAGE), -EAGAIN);
+    ck_assert_int_eq(install_present(&guest, PAGE, false), -EAGAIN);
 }
 END_TEST
 
@@ -183,10 +187,10 @@ START_TEST(what_the_kernel_says_comes_through)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(errors); i++) {
         answers[COPY][i] = answers[ZERO][i] = answers[CONTINUE][i] = errors[i];
-        ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, &intruders),
+        ck_assert_int_eq(install_bytes(&guest, PAGE, bytes, false, &intruders),
                          errors[i]);
         ck_assert_int_eq(install_zero(&guest, PAGE), errors[i]);
-        ck_assert_int_eq(install_present(&guest, PAGE), errors[i]);
+        ck_assert_int_eq(install_present(&guest, PAGE, false), errors[i]);
     }
     ck_assert_uint_eq(intruders, 0);
     ck_assert_uint_eq(calls[WAKE], 0);

@@ -370,6 +370,70 @@ START_TEST(what_is_kept_for_a_slab_stays)
 }
 END_TEST
 
+/* Nothing is asked for because of slots that are kept; they go with what is
+ * given back (K4). */
+START_TEST(what_is_kept_for_pages_here_is_room)
+{
+    Lease *l = ready(LEASE);
+    uint64_t slot = slot_make(0, 0);
+
+    ck_assert_uint_eq(p.slots.slabs[0].place[0].lease, l->index);
+    slots_mark(&p.slots, slot);
+    nr_kept_given = 0;
+    p.limits.size = 0;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_gt(nr_kept_given, 0);
+    ck_assert_uint_eq(p.want.demand.used, p.locations.copies);
+    slots_keep(&p.slots, slot, 5, 1);
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(p.want.demand.used, 0);
+    slots_leave(&p.slots, slot);        /* its FREE has not been answered */
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(p.want.demand.used, 0);
+}
+END_TEST
+
+/* A slab in which nothing else is makes the place that another one lacks. */
+START_TEST(what_is_only_kept_makes_way)
+{
+    p.limits.size = 64;
+    p.limits.ram = 8192;
+    p.locations.copies = 2;
+    wanting = 5000;
+    kept_only = 1000;
+    again();
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 0);
+    ck_assert_uint_eq(nr_flushed, 1);
+    kept_only = 0;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 1);
+    ck_assert_uint_eq(wanted, 5000 * RCACHE_PAGE_SIZE);
+}
+END_TEST
+
+/* What is kept where nothing is answered is of use to nobody. */
+START_TEST(what_is_kept_at_a_silent_provider_is_no_room)
+{
+    uint64_t slot[PAGES];
+
+    p.limits.size = 2 * PAGES;
+    ready(LEASE);
+    ck_assert_uint_eq(slots_take(&p.slots, 0, slot, PAGES), PAGES);
+    for (unsigned i = 1; i < PAGES; i++) {
+        slots_keep(&p.slots, slot[i], i, 1);
+    }
+    resident = 1024;
+    p.slots.pages[0] = 8 * PAGES;
+    g_array_index(p.slots.groups, SlotGroup, 0).pages = 8 * PAGES;
+    lease_demand_tick(&p, now);
+    ck_assert_uint_eq(nr_wants, 0);
+    silent = true;
+    lease_demand_tick(&p, now + NS_PER_SEC);
+    ck_assert_uint_eq(nr_wants, 1);
+}
+END_TEST
+
 /* Two copies: with one lease less the same at the other provider is of no use,
  * and as much would be asked for again. */
 START_TEST(what_would_be_asked_for_again_stays)
@@ -441,6 +505,9 @@ int main(void)
     tcase_add_test(tc, slabs_that_are_stuck_do_not_keep_pages_from_room);
     tcase_add_test(tc, not_on_and_on);
     tcase_add_test(tc, what_is_kept_for_a_slab_stays);
+    tcase_add_test(tc, what_is_kept_for_pages_here_is_room);
+    tcase_add_test(tc, what_is_only_kept_makes_way);
+    tcase_add_test(tc, what_is_kept_at_a_silent_provider_is_no_room);
     tcase_add_test(tc, what_would_be_asked_for_again_stays);
     tcase_add_test(tc, what_leaves_needs_one_place);
     tcase_add_test(tc, no_request_beside_that_for_the_own_disk);

@@ -224,6 +224,60 @@ START_TEST(the_own_disk_is_for_what_nobody_else_has_room_for)
 }
 END_TEST
 
+/* All of a slab is taken, and its first page is kept. */
+static void fill_and_keep(void)
+{
+    uint64_t slot[PAGES];
+
+    ck_assert_uint_eq(location_reserve(p, slot, PAGES), PAGES);
+    slots_keep(&p->slots, slot[0], 5, 1);
+}
+
+/* It is given up in a moment: until then no page goes to a disk. */
+START_TEST(what_is_kept_is_room)
+{
+    uint64_t slot[PAGES];
+
+    fill_and_keep();
+    remote[1].own = true;
+    ck_assert(location_add(p, p->leases.entry[1], 3));
+    ck_assert_uint_eq(put_room(p, now), 0);
+    ck_assert_uint_eq(put_kept(p, now), 1);
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 0);
+    put_choice_tick(p, now);
+    ck_assert_uint_eq(p->locations.puts.lacking_since, 0);
+    silent = &remote[0];                /* but not there */
+    ck_assert_uint_eq(put_kept(p, now), 0);
+    ck_assert_uint_eq(location_reserve(p, slot, 1), 1);
+    ck_assert_uint_eq(slot_slab(slot[0]), 1);
+}
+END_TEST
+
+START_TEST(where_a_free_slot_would_be_room)
+{
+    Lease *l = p->leases.entry[0];
+    uint32_t group = p->slots.slabs[0].group;
+
+    fill_and_keep();
+    ck_assert(put_is_room(p, group, 1, now));
+    ck_assert(!put_is_room(p, group, 2, now));
+    l->keep = 0;
+    ck_assert(!put_is_room(p, group, 1, now));
+    l->keep = UINT32_MAX;
+    l->lost = true;
+    ck_assert(!put_is_room(p, group, 1, now));
+    l->lost = false;
+    remote[0].own = true;
+    ck_assert(!put_is_room(p, group, 1, now));
+    remote[0].own = false;
+    remote[0].refuses_until = now + 1;
+    ck_assert(!put_is_room(p, group, 1, now));
+    remote[0].refuses_until = 0;
+    silent = &remote[0];
+    ck_assert(!put_is_room(p, group, 1, now));
+}
+END_TEST
+
 START_TEST(what_is_wanted_back_is_for_what_nobody_else_has_room_for)
 {
     Lease *l = p->leases.entry[0], *other = p->leases.entry[1];
@@ -372,6 +426,8 @@ int main(void)
     tcase_add_test(t, one_that_answers_no_puts_has_not_all_of_them);
     tcase_add_test(t, nothing_is_put_into_what_is_not_there);
     tcase_add_test(t, the_own_disk_is_for_what_nobody_else_has_room_for);
+    tcase_add_test(t, what_is_kept_is_room);
+    tcase_add_test(t, where_a_free_slot_would_be_room);
     tcase_add_test(t,
                    what_is_wanted_back_is_for_what_nobody_else_has_room_for);
     tcase_add_test(t, nothing_is_put_on_a_disk_that_ends);

@@ -23,7 +23,7 @@ static Pager p;
 static Remote remote[3];
 static struct RcacheLease shared[RCACHE_NR_LEASES];
 static Lease *lease[4];
-static uint64_t now, resident, room, asked;
+static uint64_t now, resident, room, keeps, asked;
 static uint32_t next_slab;
 static unsigned told;
 
@@ -50,6 +50,11 @@ uint64_t command_wants(const Pager *pager)
 uint64_t put_room(const Pager *pager, uint64_t at)
 {
     return room;
+}
+
+uint64_t put_kept(const Pager *pager, uint64_t at)
+{
+    return keeps;
 }
 
 uint64_t revoke_lacking(const Pager *pager)
@@ -94,7 +99,7 @@ static void set_up(void)
     p.limits.size = 64 * PAGES;
     p.want.demand.keep_ns = 60 * NS_PER_SEC;
     now = NS_PER_SEC;
-    resident = room = asked = 0;
+    resident = room = keeps = asked = 0;
     next_slab = told = 0;
     for (unsigned i = 0; i < G_N_ELEMENTS(remote); i++) {
         remote[i].state = REMOTE_UP;
@@ -158,6 +163,25 @@ START_TEST(nothing_leaves_for_where_its_other_copy_is)
     own_disk_tick(&p, now);
     ck_assert_uint_eq(leaves(DISK), 0);
     ck_assert(places_can_take(&p, lease[DISK], NULL, now));
+}
+END_TEST
+
+/* A slab with nothing else in it is emptied, and need not go anywhere. */
+START_TEST(what_is_only_kept_needs_no_place)
+{
+    Places taken = { 0 };
+    uint32_t filled;
+    uint64_t slot;
+
+    slots_add(&p.slots, 0, A, 0, PAGES);
+    spare(B, 1);
+    ck_assert_uint_eq(slots_take(&p.slots, A, &slot, 1), 1);
+    ck_assert_uint_eq(places_find(&p, lease[A], 5, &taken, &filled, now), 1);
+    ck_assert_uint_eq(filled, 1);
+    slots_keep(&p.slots, slot, 5, 1);
+    taken = (Places) { 0 };
+    ck_assert_uint_eq(places_find(&p, lease[A], 5, &taken, &filled, now), 0);
+    ck_assert_uint_eq(filled, 0);
 }
 END_TEST
 
@@ -265,11 +289,13 @@ START_TEST(what_would_be_asked_for_again_stays)
 }
 END_TEST
 
-/* Asked for only when the arbiters had nothing, and for what is lacking. */
+/* Asked for only when the arbiters had nothing, and for what is lacking: what
+ * is kept elsewhere is room. */
 START_TEST(it_is_asked_for_what_has_nowhere_to_go)
 {
     resident = 10 * PAGES;
-    room = 2 * PAGES;
+    room = PAGES;
+    keeps = PAGES;
     own_disk_tick(&p, now);
     ck_assert_uint_eq(asked, 0);
     p.want.pause[WANT_PAGES] = NS_PER_SEC;
@@ -334,6 +360,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, nothing_leaves_for_where_its_other_copy_is);
+    tcase_add_test(tc, what_is_only_kept_needs_no_place);
     tcase_add_test(tc, as_many_leave_as_find_a_place);
     tcase_add_test(tc, empty_ones_leave_when_others_have_room);
     tcase_add_test(tc, with_one_copy_all_leave_for_any);

@@ -40,12 +40,12 @@ int uffd_read(int fd, uint64_t *out, uint32_t *thread)
     return 0;
 }
 
-int uffd_register(int fd, uint64_t start, uint64_t len)
+int uffd_register(int fd, uint64_t start, uint64_t len, bool writes)
 {
     return 0;
 }
 
-int uffd_copy(int fd, uint64_t addr, const void *src)
+int uffd_copy(int fd, uint64_t addr, const void *src, bool protect)
 {
     return tried();
 }
@@ -55,7 +55,7 @@ int uffd_zeropage(int fd, uint64_t addr)
     return tried();
 }
 
-int uffd_continue(int fd, uint64_t addr)
+int uffd_continue(int fd, uint64_t addr, bool protect)
 {
     return tried();
 }

@@ -20,7 +20,7 @@ static uint64_t now;
 
 /* What was sent and begun. */
 static WireHead sent;
-static unsigned nr_sent, nr_moves, nr_told, nr_wipes;
+static unsigned nr_sent, nr_moves, nr_told, nr_wipes, nr_kept, nr_flushed;
 static RcacheSlot sent_slot;
 static const Lease *moved_to;
 
@@ -35,6 +35,16 @@ void data_conn_send(DataConn *conn, WireHead *head, const RcacheSlot *slots,
     sent = *head;
     sent_slot = slots ? slots[0] : 0;
     nr_sent++;
+}
+
+unsigned kept_lease_changes(Pager *pager, const Lease *l)
+{
+    return nr_kept && nr_kept--;
+}
+
+void freeing_flush(Pager *pager, bool all)
+{
+    nr_flushed++;
 }
 
 void move_begin(Pager *pager, Lease *from, uint32_t slab, Lease *to,
@@ -147,7 +157,7 @@ static void set_up(void)
     p.moves.avoid = avoid_new();
     slots_init(&p.slots);
     now = 1000 * NS_PER_SEC;
-    nr_sent = nr_moves = nr_wipes = 0;
+    nr_sent = nr_moves = nr_wipes = nr_kept = nr_flushed = 0;
     moved_to = NULL;
 }
 
@@ -198,6 +208,21 @@ START_TEST(revokes_do_not_fill_the_log)
     g_log_set_default_handler(g_log_default_handler, NULL);
     ck_assert_uint_eq(lease[0]->keep, 2);
     ck_assert_uint_eq(nr_lines, 3);
+}
+END_TEST
+
+/* What pages that are here keep there goes before any slab moves (K5). */
+START_TEST(kept_slots_leave_first)
+{
+    add_lease(0, 2, 1);
+    lease[0]->keep = 2;
+    nr_kept = 1;
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_flushed, 1);
+    ck_assert_uint_eq(nr_sent + nr_moves, 0);
+    revoke_tick(&p, now);
+    ck_assert_uint_eq(nr_flushed, 1);
+    ck_assert_uint_eq(nr_sent, 1);
 }
 END_TEST
 
@@ -550,6 +575,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, revokes_do_not_fill_the_log);
+    tcase_add_test(tc, kept_slots_leave_first);
     tcase_add_test(tc, a_drop_that_meets_busy_is_asked_again);
     tcase_add_test(tc, a_drop_refused_for_good_is_not_asked_again);
     tcase_add_test(tc, a_lease_with_a_page_does_not_end);

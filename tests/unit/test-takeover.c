@@ -17,6 +17,8 @@ static unsigned nr_asked, nr_registered, nr_told, nr_polls;
 static uint64_t registered_at, registered_bytes;
 static int registering;
 static bool all_may_be_here;
+static bool registered_writes, no_writes;       /* the kernel tracks none */
+static unsigned nr_tracked;
 
 uint64_t pager_now(void)
 {
@@ -61,9 +63,18 @@ void seqsock_send(SeqSock *sock, const void *msg, size_t len, int fd)
     nr_asked++;
 }
 
-int uffd_register(int fd, uint64_t start, uint64_t len)
+void kept_track(Pager *pager, unsigned block)
 {
+    nr_tracked++;
+}
+
+int uffd_register(int fd, uint64_t start, uint64_t len, bool writes)
+{
+    if (writes && no_writes) {
+        return -EINVAL;
+    }
     nr_registered++;
+    registered_writes = writes;
     registered_at = start;
     registered_bytes = len;
     return registering;
@@ -105,7 +116,8 @@ static void set_up(void)
     now = 100 * NS_PER_SEC;
     here = nr_asked = nr_registered = nr_told = nr_polls = 0;
     registering = 0;
-    all_may_be_here = false;
+    all_may_be_here = registered_writes = no_writes = false;
+    nr_tracked = 0;
 }
 
 static void tear_down(void)
@@ -170,6 +182,22 @@ START_TEST(a_block_is_registered_as_a_whole)
 }
 END_TEST
 
+/* With keep-clean what is written is tracked; without, nothing is asked for. */
+START_TEST(writes_are_tracked_if_they_are_to_be)
+{
+    p->kept.wanted = _i;
+    no_writes = _i == 2;
+    take_up(80);
+    vmm_answers(0);
+    while (takeover_work(p)) {
+    }
+    ck_assert_uint_eq(nr_registered, 1);
+    ck_assert_int_eq(registered_writes, _i == 1);
+    ck_assert_uint_eq(nr_tracked, 1);   /* kept.c asks the kernel itself */
+    ck_assert_uint_eq(nr_told, 0);
+}
+END_TEST
+
 /* 0: the VMM refuses; 1: the kernel does. */
 START_TEST(a_refusal_is_told_once_and_asked_again)
 {
@@ -204,6 +232,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, nothing_until_it_is_needed);
     tcase_add_test(t, a_block_is_registered_as_a_whole);
+    tcase_add_loop_test(t, writes_are_tracked_if_they_are_to_be, 0, 3);
     tcase_add_loop_test(t, a_refusal_is_told_once_and_asked_again, 0, 2);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);

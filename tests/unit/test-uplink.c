@@ -104,8 +104,10 @@ END_TEST
 START_TEST(delays_follow_the_leases)
 {
     struct RcacheVmmDelays delays;
+    struct LinkKept kept;
     size_t before;
 
+    p.kept.left = 5;
     for (unsigned i = 1; i < RCACHE_NR_LEASES; i++) {
         g_clear_pointer(&p.leases.entry[i], lease_free);
     }
@@ -113,8 +115,11 @@ START_TEST(delays_follow_the_leases)
     ck_assert_uint_eq(sent.stats.nr_held, LOSSES_MAX + 1);
     before = sizeof(sent.stats) + (LOSSES_MAX + 1) * sizeof(struct LinkHeld) +
              sizeof(struct LinkAhead);
-    ck_assert_uint_eq(sent_len, before + sizeof(delays));
+    ck_assert_uint_eq(sent_len, before + sizeof(delays) + sizeof(kept));
     memcpy(&delays, sent.bytes + before, sizeof(delays));
+    memcpy(&kept, sent.bytes + before + sizeof(delays), sizeof(kept));
+    ck_assert_uint_eq(kept.bytes, 0);
+    ck_assert_uint_eq(kept.left, 5);
     ck_assert_uint_eq(delays.vcpus, 3);
 }
 END_TEST

@@ -35,10 +35,11 @@ START_TEST(delays_of_pagers_of_other_builds)
         struct LinkHeld held[2];
         struct LinkAhead ahead;
         struct RcacheVmmDelays delays;
+        struct LinkKept kept;
         uint64_t more;
     } msg = {
         .stats = { .attached = 1, .nr_held = 2 }, .ahead = { .used = 5 },
-        .delays = { .vcpus = 6 },
+        .delays = { .vcpus = 6 }, .kept = { 4096, 7 },
     };
     size_t without = sizeof(msg.stats) + sizeof(msg.held);
 
@@ -52,13 +53,17 @@ START_TEST(delays_of_pagers_of_other_builds)
     ck_assert(figures.has_delays);
     ck_assert_uint_eq(figures.ahead.used, 5);
     ck_assert_uint_eq(figures.delays.vcpus, 6);
+    ck_assert_uint_eq(figures.kept.left, 0);
     ck_assert_uint_eq(figures.held->len, 2);
     msg.stats.hdr.size = sizeof(msg);
     vm_figures_stats(&figures, &msg.stats, SECOND);
     ck_assert_uint_eq(figures.delays.vcpus, 6);
+    ck_assert_uint_eq(figures.kept.bytes, 4096);
+    ck_assert_uint_eq(figures.kept.left, 7);
     msg.stats.hdr.size = without + sizeof(msg.delays) - 1;
     vm_figures_stats(&figures, &msg.stats, SECOND);
     ck_assert(!figures.has_delays);
+    ck_assert_uint_eq(figures.kept.bytes, 0);
 }
 END_TEST
 

@@ -124,6 +124,17 @@ START_TEST(second_copies)
 }
 END_TEST
 
+/* A slab with nothing else in it is emptied rather than copied. */
+START_TEST(what_is_only_kept_wants_nothing)
+{
+    slab_at(0, 0, -1, true);
+    slots_keep(&p.slots, slot_make(0, 0), 5, 1);
+    look(true, 0, -1, 0, 0);
+    slots_mark(&p.slots, slot_make(0, 1));
+    look(true, PAGES, 0, 0, 0);
+}
+END_TEST
+
 START_TEST(away_from_the_disk)
 {
     slab_at(0, 0, DISK, true);
@@ -195,6 +206,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, second_copies);
+    tcase_add_test(tc, what_is_only_kept_wants_nothing);
     tcase_add_test(tc, away_from_the_disk);
     tcase_add_test(tc, only_on_the_disk);
     tcase_add_test(tc, not_known_yet);
