@@ -45,7 +45,8 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="torture", add_help=False, allow_abbrev=False,
         usage="torture [--seed N] [--seconds S] [--copies 1|2] [--tls] "
-        "[--qemu]\n               [--json] [--schedule] [--keep]")
+        "[--keep-clean]\n               [--qemu] [--json] [--schedule] "
+        "[--keep]")
     for name in ("build", "qemu-program", "kernel", "initrd"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--only-check-options", action="store_true")
@@ -53,6 +54,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--copies", type=int, choices=(1, 2), default=2)
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--keep-clean", action="store_true")
     parser.add_argument("--qemu", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--schedule", action="store_true")
@@ -373,6 +375,7 @@ def replay(args):
     words = [f"--seed {args.seed} --seconds {args.seconds:g} "
              f"--copies {args.copies}"]
     words += ["--tls"] if args.tls else []
+    words += ["--keep-clean"] if args.keep_clean else []
     words += ["--qemu"] if args.with_qemu else []
     return "scripts/torture " + " ".join(words)
 
@@ -401,7 +404,8 @@ def print_result(args, result):
 
 def run_torture(args):
     events = schedule(args)
-    with TortureCluster(args.build, tls=args.tls or None) as cluster:
+    with TortureCluster(args.build, tls=args.tls or None,
+                        keep_clean=args.keep_clean) as cluster:
         torture = Torture(args, cluster)
         try:
             torture.run(events)

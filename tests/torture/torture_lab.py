@@ -49,9 +49,10 @@ SLOWFS = os.path.join(HERE, "..", "lib", "slowfs.py")
 
 
 class TortureCluster(Cluster):
-    def __init__(self, build, give_up=GIVE_UP, tls=None):
+    def __init__(self, build, give_up=GIVE_UP, tls=None, keep_clean=False):
         super().__init__(build, providers=PROVIDERS, slab=SLAB, tls=tls)
         self.give_up = give_up
+        self.keep_clean = keep_clean
         self.ways = {}          # proxies by what they lead to
         self.bad = {}           # what is wrong with these, by lane
         self.disk = None
@@ -89,7 +90,8 @@ class TortureCluster(Cluster):
                             f"[agent]\ndeadline = {DEADLINE}\n")
         self.write_conf(self.requester, "[pager]\n"
                         f"give-up = {self.give_up}\nslow-window = 2s\n"
-                        "moves-per-minute = 12\n")
+                        "moves-per-minute = 12\n"
+                        f"keep-clean = {self.keep_clean and 'yes' or 'no'}\n")
 
     def write_conf(self, host, text):
         with open(self.conf(host), "w") as f:
