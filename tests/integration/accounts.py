@@ -334,7 +334,7 @@ def lost_and_given_up(build):
         wait_for("the provider to be told", lambda: [
             p for p in told() if p["host"] == "provider0" and
             p["lost_bytes"] == lost and p["stored_bytes"] < MIB], 30)
-        c.kill_pagers(vm, 1, 600)
+        c.kill_pagers(vm, 1, 0)
         wait_for("the next pager to know it",
                  lambda: all_lost() and vm.stats()["lost"] == lost, 30)
         vms = c.call(c.requester.path("admin.sock"), "vms")

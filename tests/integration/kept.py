@@ -139,7 +139,7 @@ def pagers_die_with_kept_slots(build):
     with Keeping(build) as c:
         vm = reading(c, write_percent=30)
         leaves_clean(c, vm, LEFT // 4)
-        c.kill_pagers(vm, 15, 0.5)
+        c.kill_pagers(vm, 15, 1500)
         leaves_clean(c, vm, LEFT // 4)
         vm.call("hold")
         adds_up(c, vm)
@@ -155,7 +155,7 @@ def pagers_with_and_without(build):
         leaves_clean(c, vm, LEFT // 4)
         for keep in ("no", "yes", "no", "yes"):
             c.restart_requester(keep)
-            c.kill_pagers(vm, 1, 0.2)
+            c.kill_pagers(vm, 1, 300)
             goes_on(vm, 5000, 60)
             vm.call("hold")
             adds_up(c, vm)
