@@ -133,6 +133,14 @@ unsigned clock_back(Clock *clock, const Table *table, uint64_t start,
     return n;
 }
 
+uint64_t clock_front_rests(Clock *clock, const Table *table)
+{
+    uint64_t steps = table->nr - 1 - clock->between;
+
+    clock_front_step(clock, table->nr, steps);
+    return steps;
+}
+
 void clock_skip_front(Clock *clock, const Table *table, uint64_t to)
 {
     clock_front_step(clock, table->nr,

@@ -59,6 +59,17 @@ unsigned clock_front(Clock *clock, Table *table, uint64_t start, uint64_t end,
 unsigned clock_back(Clock *clock, const Table *table, uint64_t start,
                     uint64_t end, uint64_t *out, unsigned max);
 
+/**
+ * clock_front_rests() - nothing is HOT: the front hand waits behind the back
+ * hand, which may go round once more, for what it has left behind
+ *
+ * If the front hand went on looking it would push the back hand past pages that
+ * are ZAPPED.
+ *
+ * Return: how many words it has passed by that
+ */
+uint64_t clock_front_rests(Clock *clock, const Table *table);
+
 /** clock_skip_front() - move the front hand to @to, past words of no block */
 void clock_skip_front(Clock *clock, const Table *table, uint64_t to);
 

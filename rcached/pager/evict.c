@@ -9,10 +9,8 @@
  * PUT to fresh slots.  With the ack, if it confirms the bytes that were sent:
  * tag and checksum stored, → PUNCHING with the slot by one compare-and-swap
  * (the commit), punch, verify the hole, → REMOTE.  The last three happen in one
- * piece, so that no fault ever sees PUNCHING.
- *
- * A page that keeps its slot (kept.h) and is proved clean goes by clean.c.  If
- * it has to go with bytes it gives the slot up first.
+ * piece, so that no fault ever sees PUNCHING.  A page that keeps its slot and
+ * is proved clean goes by clean.c (kept.h).
  *
  * A touch at any time before the commit calls the page's eviction off: the
  * word is not the one that this file made, and the slot is freed.  Zero pages
@@ -138,11 +136,9 @@ static void zap_add(Pager *p, Zap *z, uint64_t page)
 {
     uint64_t word = table_load(&p->table, page);
     uint64_t clean = kept_clean(&p->slots, page, word);
-    uint64_t zapping = page_begin(word, RCACHE_ZAPPING) | clean;
+    uint64_t zapping = page_begin(clean ? word : page_with_slot(word, 0),
+                                  RCACHE_ZAPPING) | clean;
 
-    if (!clean) {
-        zapping = page_with_slot(zapping, 0);
-    }
     if (page_state(word) == RCACHE_HOT &&
         page_errors_due(&p->evictor.unreadable, page, pager_now()) &&
         table_step(&p->table, page, word, zapping)) {
@@ -152,6 +148,14 @@ static void zap_add(Pager *p, Zap *z, uint64_t page)
             kept_end(p, page, word);
         }
     }
+}
+
+/* A few laps without a page to pick (all pinned, say): give it a rest. */
+static bool zap_rests(Pager *p, uint64_t steps)
+{
+    p->evictor.zap_fruitless += steps;
+    return steps && p->evictor.zap_fruitless <
+           p->limits.ram * (CLOCK_CREDIT_MAX + 2) + CLOCK_SCAN_MAX;
 }
 
 /* Let the front hand pick one batch; false if there is nothing to pick. */
@@ -168,6 +172,9 @@ static bool zap_some(Pager *p)
     if (!z || !b) {
         return false;
     }
+    if (p->table.count[RCACHE_HOT] <= 0) {
+        return zap_rests(p, clock_front_rests(&p->clock, &p->table));
+    }
     clock_skip_front(&p->clock, &p->table, at);
     n = clock_front(&p->clock, &p->table, b->first, b->first + b->pages, page,
                     ZAP_PAGES);
@@ -183,11 +190,7 @@ static bool zap_some(Pager *p)
         p->evictor.zap_fruitless = 0;
         return true;
     }
-    /* A few laps without a page to pick (all pinned, say): give it a rest. */
-    p->evictor.zap_fruitless += MAX((p->clock.front + p->table.nr - at) %
-                                    p->table.nr, 1);
-    return p->evictor.zap_fruitless <
-           p->limits.ram * (CLOCK_CREDIT_MAX + 2) + CLOCK_SCAN_MAX;
+    return zap_rests(p, 1 + (p->clock.front + p->table.nr - at) % p->table.nr);
 }
 
 static bool zap_is_pinned(const struct RcacheVmmZapDone *msg, uint32_t page)

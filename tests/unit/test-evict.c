@@ -382,6 +382,43 @@ START_TEST(leases_that_take_nothing_count_a_few_times)
 }
 END_TEST
 
+/* -------------------------------------------------------------- the last */
+
+/* The front hand, with nothing to find, does not push the back hand on. */
+START_TEST(the_last_ones_go_in_one_turn)
+{
+    const unsigned last = ZAPPED - 1;
+
+    for (unsigned i = last; i < PAGES; i++) {
+        table_step(&p->table, i, words[i], page_to(words[i], RCACHE_REMOTE));
+    }
+    p->limits.local_max = 0;
+    for (unsigned gone = 0; gone < last; gone += nr_put) {
+        ck_assert_uint_eq(p->clock.back, gone);
+        evict_work(p, now);
+        evict_stored(p, put_number, true);
+    }
+    ck_assert_uint_eq(counts.evicted, last);
+    ck_assert_uint_eq(table_away(&p->table), PAGES);
+}
+END_TEST
+
+/* What the back hand has left behind comes up again though nothing is HOT. */
+START_TEST(those_left_behind_go_as_well)
+{
+    for (unsigned i = ZAPPED; i < PAGES; i++) {
+        table_step(&p->table, i, words[i], page_to(words[i], RCACHE_REMOTE));
+    }
+    p->limits.local_max = 0;
+    p->clock.back = ZAPPED;
+    p->clock.between = 0;
+    for (unsigned i = 0; i < 4 && !nr_puts; i++) {
+        evict_work(p, now);
+    }
+    ck_assert_uint_eq(nr_puts, 1);
+}
+END_TEST
+
 /* ------------------------------------------------------------- near size */
 
 /* Some pages are being fetched, and only a few more may be away. */
@@ -494,6 +531,8 @@ int main(void)
     tcase_add_test(tc, zero_pages_that_go_are_progress);
     tcase_add_test(tc, each_hope_counts_once);
     tcase_add_test(tc, leases_that_take_nothing_count_a_few_times);
+    tcase_add_test(tc, the_last_ones_go_in_one_turn);
+    tcase_add_test(tc, those_left_behind_go_as_well);
     tcase_add_test(tc, a_few_pages_wait_for_those_that_come);
     tcase_add_test(tc, a_few_pages_go_if_nothing_will_come);
     tcase_add_test(tc, a_put_that_is_overdue_has_no_part_of_size);
