@@ -244,9 +244,11 @@ static void append_delays(GString *out, const DelayMetric *m,
 
 /* -------------------------------------------------------------------- all */
 
+/* Without a VM the data of an array is NULL, to which nothing may be added. */
 #define FOR_VMS(vm, vms)                                                    \
-    for (const MetricsVm *vm = (const void *)(vms)->data;                   \
-         vm < (const MetricsVm *)(const void *)(vms)->data + (vms)->len; vm++)
+    for (const MetricsVm *vm = (const void *)(vms)->data,                   \
+                         *vms_end = vm ? vm + (vms)->len : NULL;            \
+         vm != vms_end; vm++)
 
 void metrics_vms(GString *out, const GArray *vms)
 {
