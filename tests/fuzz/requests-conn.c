@@ -104,7 +104,8 @@ Asked *conn_ask(Conn *c, WireHead *head, enum What what)
     Asked *asked = &c->asked[++c->tag % G_N_ELEMENTS(c->asked)];
 
     head->tag = c->tag;
-    *asked = (Asked) { .what = what };
+    *asked = (Asked) { .what = what, .vm = c->vm, .role = c->role,
+                       .session = c->session, .checks = c->checks };
     return asked;
 }
 
@@ -142,14 +143,14 @@ static void check_hello(const Conn *c, const WireHead *head)
 }
 
 /* What a session gets its rights by. */
-static void check_claim(const Conn *c, const WireHead *head)
+static void check_claim(const Asked *asked, const WireHead *head)
 {
-    g_assert(vm_of(head->lease) == c->vm);
-    g_assert(c->session >= conn_session[c->vm]);
-    conn_session[c->vm] = c->session;
+    g_assert(vm_of(head->lease) == asked->vm);
+    g_assert(asked->session >= conn_session[asked->vm]);
+    conn_session[asked->vm] = asked->session;
 }
 
-static void check_put(const Conn *c, const Asked *asked, const WireHead *head,
+static void check_put(const Asked *asked, const WireHead *head,
                       const uint8_t *payload)
 {
     uint64_t sum[BATCH], digest;
@@ -158,7 +159,8 @@ static void check_put(const Conn *c, const Asked *asked, const WireHead *head,
     if (head->status) {
         return;
     }
-    g_assert(c->role == RCACHE_ROLE_PUSH || vm_of(head->lease) == c->vm);
+    g_assert(asked->role == RCACHE_ROLE_PUSH ||
+             vm_of(head->lease) == asked->vm);
     for (unsigned i = 0; i < asked->n; i++) {
         uint32_t *in = page_note(asked->slot[i]);
 
@@ -168,13 +170,13 @@ static void check_put(const Conn *c, const Asked *asked, const WireHead *head,
             *in = asked->seed;
         }
     }
-    if (c->checks) {
+    if (asked->checks) {
         g_assert(!wire_put_ack_decode(payload, head->length, &digest));
         g_assert(digest == wire_put_digest(asked->slot, sum, asked->n));
     }
 }
 
-static void check_get(const Conn *c, const Asked *asked, const WireHead *head,
+static void check_get(const Asked *asked, const WireHead *head,
                       const uint8_t *payload)
 {
     uint8_t page[WIRE_PAGE_SIZE];
@@ -182,7 +184,7 @@ static void check_get(const Conn *c, const Asked *asked, const WireHead *head,
     if (head->status) {
         return;
     }
-    g_assert(vm_of(head->lease) == c->vm && head->count == asked->n);
+    g_assert(vm_of(head->lease) == asked->vm && head->count == asked->n);
     for (unsigned i = 0; i < asked->n; i++) {
         const uint32_t *in = page_note(asked->slot[i]);
 
@@ -202,13 +204,13 @@ static void conn_answer(Conn *c, const WireHead *head, const uint8_t *payload)
     if (head->type == RCACHE_HELLO_ACK) {
         check_hello(c, head);
     } else if (head->type == RCACHE_CLAIM_ACK && !head->status) {
-        check_claim(c, head);
+        check_claim(asked, head);
     } else if (head->type == RCACHE_PUSH_ACK && !head->status) {
-        g_assert(c->session == conn_session[c->vm]);
+        g_assert(asked->session == conn_session[asked->vm]);
     } else if (head->type == RCACHE_PUT_ACK && asked->what == PUT) {
-        check_put(c, asked, head, payload);
+        check_put(asked, head, payload);
     } else if (head->type == RCACHE_GET_REPLY && asked->what == GET) {
-        check_get(c, asked, head, payload);
+        check_get(asked, head, payload);
     }
 }
 

@@ -26,10 +26,17 @@ enum What { BARE, HELLO, PUT, GET };
 
 /**
  * struct Asked - a request that is out
+ * @vm, @role, @session, @checks: the connection's when it was sent: a second
+ *      HELLO, for which the provider ends the session, may have changed them
+ *      before the answer is read
  * @seed: of a PUT's pages
  */
 typedef struct Asked {
     enum What what;
+    unsigned vm;
+    uint32_t role;
+    uint64_t session;
+    bool checks;
     unsigned n;
     RcacheSlot slot[BATCH];
     uint32_t seed;
