@@ -114,14 +114,19 @@ void fake_host_ask(FakeHost *h, uint64_t tag, const WireLeaseRequest *request);
 /** fake_host_frame() - a heartbeat as it would send it now */
 GByteArray *fake_host_frame(FakeHost *h);
 
-/** fake_wait() - run the main loop until @done, half a minute at most */
+/**
+ * fake_wait() - run the main loop until @done, half a minute at most
+ *
+ * @done is not looked at again once it has been true: it may not stay so.
+ */
 #define fake_wait(done) \
     do { \
         gint64 until_ = g_get_monotonic_time() + 30 * G_USEC_PER_SEC; \
-        while (!(done) && g_get_monotonic_time() < until_) { \
+        bool done_; \
+        while (!(done_ = (done)) && g_get_monotonic_time() < until_) { \
             fake_spin(5); \
         } \
-        ck_assert_msg(done, "not within half a minute: %s", #done); \
+        ck_assert_msg(done_, "not within half a minute: %s", #done); \
     } while (0)
 
 /** fake_spin() - run the main loop for so long */
