@@ -190,9 +190,9 @@ class ExportingCluster(GuardedCluster):
 def is_up(c):
     """What the exporter says of rcached; None if it says nothing."""
     done = subprocess.run(
-        [*c.requester.enter, "python3", "-c", FETCH,
-         f"http://127.0.0.1:{PORT}/metrics"], text=True,
-        capture_output=True, timeout=120)
+        [*c.requester.enter, "python3", "-c", FETCH], text=True,
+        input=f"http://127.0.0.1:{PORT}/metrics\n", capture_output=True,
+        timeout=120)
     up = re.search(r'^rcache_up{daemon="rcached"} (\d)$', done.stdout,
                    re.MULTILINE)
     return up and int(up[1])

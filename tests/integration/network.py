@@ -252,7 +252,8 @@ def of_no_use(build, break_it, mend_it, words, used_again=False):
         stats = vm.stats()
         assert stats["oldest_wait_ns"] < 3e9, stats
         assert c.status(sick)["stored_bytes"] < MIB, c.status(sick)
-        assert c.status(well)["stored_bytes"] > 64 * MIB, c.status(well)
+        wait_for("most of it to be at the other provider",
+                 lambda: c.status(well)["stored_bytes"] > 64 * MIB, 30)
         before = vm.stats()["evicted_pages"]
         wait_for("evictions to go on",
                  lambda: vm.stats()["evicted_pages"] > before + 5000, 30)
