@@ -15,7 +15,7 @@
  *     rcached --pager --vmm-fd=3 --link=PATH --host=NAME --words-fd=5
  *             [--poll-us=N] [--keep-unused-ms=N] [--slow-window-ms=N]
  *             [--moves-per-minute=N] [--repair-kib=N] [--give-up-ms=N]
- *             [--dscp=N] [--tls-fd=6] [--plain]
+ *             [--dscp=N] [--held-bytes=N] [--tls-fd=6] [--plain]
  * with the accepted VMM connection as descriptor 3, its HELLO still unread,
  * and a pipe as descriptor 5: one that cannot start says there why, answers
  * HELLO with the same text, and ends with status 1.  One that can closes it
@@ -63,10 +63,13 @@ enum LinkType {
                          * to connect to providers with; none: without TLS,
                          * by the tag.
                          * After HELLO, and when its files have changed */
-    LINK_LEAVE = 11     /* rcached: only the head: somebody wants the place of
+    LINK_LEAVE = 11,    /* rcached: only the head: somebody wants the place of
                          * a pager that may have stayed after its VMM's
                          * connection (farewell.h).  One of an older build
                          * does not know it, and does not stay for long */
+    LINK_HOLD = 12      /* rcached: whether the VM is held.  A pager of an
+                         * older build does not know it, and does not say in
+                         * its figures that it obeys (LinkHolds) */
 };
 
 /* What is done to pages before they leave. */
@@ -135,7 +138,8 @@ struct LinkHeld {
 
 /*
  * Behind the leases follow, from a pager that is of a build that knows them, a
- * struct LinkAhead and what the guest waits for: a struct RcacheVmmDelays.
+ * struct LinkAhead and, from one that serves a guest, what that waits for: a
+ * struct RcacheVmmDelays, and a struct LinkHolds.
  */
 struct LinkStats {
     struct LinkHdr hdr;
@@ -152,10 +156,18 @@ struct LinkAhead {
     uint64_t wasted;            /* of windows whose marker was not */
 };
 
+/* What the pager obeys now. */
+struct LinkHolds {
+    uint32_t held;              /* 1: it is */
+    uint32_t reserved;
+    uint64_t bytes;             /* as in LinkHold */
+};
+
 _Static_assert(sizeof(struct LinkStats) +
                LINK_HELD_MAX * sizeof(struct LinkHeld) +
                sizeof(struct LinkAhead) +
-               sizeof(struct RcacheVmmDelays) <= LINK_MSG_MAX,
+               sizeof(struct RcacheVmmDelays) +
+               sizeof(struct LinkHolds) <= LINK_MSG_MAX,
                "a message has room for all leases");
 
 struct LinkBalloon {
@@ -200,6 +212,14 @@ struct LinkAuto {
 struct LinkLimit {
     struct LinkHdr hdr;
     uint64_t local_max;         /* bytes */
+};
+
+struct LinkHold {
+    struct LinkHdr hdr;
+    uint32_t held;              /* 1: nothing goes, all comes home; 0: not */
+    uint32_t reserved;
+    uint64_t bytes;             /* so much may be here meanwhile, as this host
+                                 * has room; below local-max it means nothing */
 };
 
 struct LinkResult {

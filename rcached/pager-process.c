@@ -192,6 +192,9 @@ static void add_vmm(GStrvBuilder *argv, const PagerSpawn *s)
     add(argv, "--repair-kib=%u", config->repair_kib);
     add(argv, "--give-up-ms=%u", config->give_up_ms);
     add(argv, "--dscp=%u", config->dscp);
+    if (s->held) {
+        add(argv, "--held-bytes=%" PRIu64, s->held_bytes);
+    }
 }
 
 /* What it is to be, see link.h. */

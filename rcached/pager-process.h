@@ -54,6 +54,8 @@ typedef struct PagerSpawn {
     int vmm_fd;                 /* both stay the caller's; else -1 */
     int lock_fd;                /* held open by the pager, see rundir.h */
     int tls_fd;                 /* see link.h; the caller's; -1: none */
+    bool held;                  /* the VM is (holds.h), and so many bytes */
+    uint64_t held_bytes;        /* of it may be here */
 } PagerSpawn;
 
 /**

@@ -88,23 +88,31 @@ bool vm_figures_stuck(const VmFigures *figures, int64_t now)
     return vm_figures_age_ms(figures, now) >= RCACHE_FIGURES_MAX_MS;
 }
 
+/* The next @size bytes behind the leases; false: there are no so many. */
+static bool take(const struct LinkStats *msg, const char **more, void *out,
+                 size_t size)
+{
+    if ((size_t)(*more - (const char *)msg) + size > msg->hdr.size) {
+        return false;
+    }
+    memcpy(out, *more, size);
+    *more += size;
+    return true;
+}
+
 /* What follows the leases; not of a pager of every build. */
 static void take_more(VmFigures *figures, const struct LinkStats *msg)
 {
     const char *more = (const char *)&msg->held[msg->nr_held];
-    size_t before = more - (const char *)msg;
-    size_t size = msg->hdr.size - MIN(msg->hdr.size, before);
 
-    figures->ahead = (struct LinkAhead) { 0 };
-    if (size >= sizeof(figures->ahead)) {
-        memcpy(&figures->ahead, more, sizeof(figures->ahead));
+    if (!take(msg, &more, &figures->ahead, sizeof(figures->ahead))) {
+        figures->ahead = (struct LinkAhead) { 0 };
     }
-    figures->has_delays = size >= sizeof(figures->ahead) +
-                                  sizeof(figures->delays);
-    if (figures->has_delays) {
-        memcpy(&figures->delays, more + sizeof(figures->ahead),
-               sizeof(figures->delays));
-    }
+    figures->has_delays = take(msg, &more, &figures->delays,
+                               sizeof(figures->delays));
+    figures->has_holds = figures->has_delays &&
+                         take(msg, &more, &figures->holds,
+                              sizeof(figures->holds));
 }
 
 void vm_figures_stats(VmFigures *figures, const struct LinkStats *msg,

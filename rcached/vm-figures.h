@@ -38,6 +38,8 @@ typedef struct VmFigures {
     struct LinkAhead ahead;     /* zero: not said */
     bool has_delays;            /* the pager knows the next */
     struct RcacheVmmDelays delays;
+    bool has_holds;             /* the pager knows the next */
+    struct LinkHolds holds;
     bool has_balloon;
     struct RcacheVmmBalloon balloon;
     int64_t balloon_at;         /* g_get_monotonic_time() */

@@ -17,6 +17,8 @@
 #include "rcached/pager/pager.h"
 
 #define PATIENCE_NS     (10 * NS_PER_SEC)
+#define HELD            "this VM is held and nothing more of it goes; " \
+                        "rcachectl set VM hold=off ends that"
 /* So often does the back hand go round for an evict. */
 #define EVICT_TURNS     (CLOCK_CREDIT_MAX + 2)
 
@@ -57,6 +59,7 @@ static uint64_t command_left(const Pager *p)
 {
     const Command *c = &p->command.active;
     uint64_t here = pager_resident(p), away = table_away(&p->table), left = 0;
+    uint64_t most = limit_here(&p->limits);
 
     switch (c->kind) {
     case COMMAND_EVICT_BYTES:
@@ -64,7 +67,7 @@ static uint64_t command_left(const Pager *p)
     case COMMAND_EVICT_TARGET:
         return here > c->goal ? here - c->goal : 0;
     case COMMAND_RESIZE:
-        left += here > p->limits.local_max ? here - p->limits.local_max : 0;
+        left += here > most ? here - most : 0;
         /* What is on its way is away in a moment. */
         away += MAX(p->table.count[RCACHE_EVICTING], 0);
         left += away > p->limits.size ? away - p->limits.size : 0;
@@ -107,6 +110,8 @@ void command_evict(Pager *p, bool from_link, uint64_t id, uint32_t what,
     if (p->command.active.kind != COMMAND_NONE) {
         command_result(p, from_link, id, -EBUSY, 0,
                        "another resize or evict of this VM is under way");
+    } else if (p->limits.held) {
+        command_result(p, from_link, id, -EPERM, 0, HELD);
     } else if (what == RCACHE_EVICT_BYTES) {
         command_begin(p, COMMAND_EVICT_BYTES, from_link, id, pages);
     } else if (what == RCACHE_EVICT_TARGET) {
@@ -175,7 +180,7 @@ uint64_t command_wants(const Pager *p)
 {
     if ((p->command.active.kind == COMMAND_EVICT_BYTES ||
          p->command.active.kind == COMMAND_EVICT_TARGET) &&
-        !command_is_round(p)) {
+        !p->limits.held && !command_is_round(p)) {
         return command_left(p);
     }
     return 0;
@@ -291,6 +296,10 @@ void command_tick(Pager *p, uint64_t now)
     }
     command_count(p);
     left = command_left(p);
+    if (p->limits.held && c->kind != COMMAND_RESIZE) {
+        command_end(p, -EPERM, HELD);
+        return;
+    }
     if (!left && (p->takeover.managed || c->kind != COMMAND_EVICT_TARGET)) {
         crash_point(c->kind == COMMAND_RESIZE ? "resize-reached"
                                               : "evict-reached");
@@ -375,16 +384,21 @@ bool command_home_work(Pager *p, uint64_t now)
     uint64_t away = table_away(&p->table), page;
     uint64_t going = MAX(p->table.count[RCACHE_EVICTING], 0);
     uint64_t coming = MAX(p->table.count[RCACHE_FETCHING], 0);
+    uint64_t most = limit_away(&p->limits);
     unsigned looks = 0, found = 0;
 
-    /* Evictions stop at size: once that holds, it goes on holding. */
-    p->command.homing &= away + going > p->limits.size;
+    /*
+     * Evictions stop at size: once that holds, it goes on holding.  Of a VM
+     * that is held a page may still go for one that comes, as long as the host
+     * has no room.
+     */
+    p->command.homing |= p->limits.held;
+    p->command.homing &= away + going > most;
     if (!p->command.homing) {
         return false;
     }
-    while (away > p->limits.size + coming &&
-           home_under_way(p) < FETCH_HOME_MAX &&
-           pager_resident(p) + coming < p->limits.local_max &&
+    while (away > most + coming && home_under_way(p) < FETCH_HOME_MAX &&
+           pager_resident(p) + coming < limit_here(&p->limits) &&
            looks < CLOCK_SCAN_MAX && home_step(p, &page)) {
         uint64_t word = table_load(&p->table, page);
 

@@ -54,7 +54,7 @@ typedef struct Command {
 /**
  * struct Commands - one command at a time
  * @active: the one that is under way
- * @homing: size has been lowered, and more may be away than that
+ * @homing: more is away than may be: size has been lowered, or the VM is held
  * @home_at: index of the next word to look at for a page to bring home
  * @home_fruitless: looks since the last page that was found there
  */

@@ -505,7 +505,7 @@ void compare_tick(Pager *p, uint64_t now)
         if (!is_in_slot(p, wanted)) {
             g_array_remove_index_fast(pages, i);
         } else if (page_state(word) == RCACHE_REMOTE &&
-                   pager_resident(p) < p->limits.local_max + ABOVE_MAX) {
+                   pager_resident(p) < limit_here(&p->limits) + ABOVE_MAX) {
             fetch_start(p, wanted->page, word, false, now);
         }
     }

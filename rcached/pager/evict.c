@@ -84,7 +84,7 @@ static uint64_t evict_excess(const Pager *p, uint64_t now)
 /* How many zapped pages the hands keep between them. */
 static uint64_t zap_target(const Pager *p)
 {
-    return CLAMP(p->limits.local_max / 8, ZAP_PAGES, 8192);
+    return CLAMP(limit_here(&p->limits) / 8, ZAP_PAGES, 8192);
 }
 
 /*

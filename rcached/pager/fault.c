@@ -289,7 +289,7 @@ static void room_consider(Pager *p, uint64_t now)
     StretchInput in = {
         .waiting = room_queue_len(&p->faults.room),
         .stuck = room_is_stuck(p, now), .resident = pager_resident(p),
-        .local_max = p->limits.local_max, .slack = limit_slack(p),
+        .local_max = limit_here(&p->limits), .slack = limit_slack(p),
         .evicted = p->report.counts->evicted + p->report.counts->zero_evicted,
     };
 

@@ -178,10 +178,25 @@ static uint64_t pages_stuck(const Pager *p, uint64_t now)
     return pages;
 }
 
-/* The most there may be: size, and room for slots whose FREE is on its way. */
+/* In slots, whatever they are for. */
+static uint64_t stored_pages(const Pager *p)
+{
+    uint64_t pages = 0;
+
+    for (uint32_t i = 0; i < p->slots.nr; i++) {
+        pages += p->slots.slabs[i].used ? p->slots.slabs[i].nr_used : 0;
+    }
+    return pages;
+}
+
+/*
+ * The most there may be: size, and room for slots whose FREE is on its way.  A
+ * VM that is held needs no more than it still has away.
+ */
 static uint64_t most_pages(const Pager *p, uint64_t now)
 {
-    uint64_t size = p->limits.size;
+    uint64_t size = p->limits.held ? MIN(stored_pages(p), p->limits.size)
+                                   : p->limits.size;
 
     return size ? p->locations.copies *
                   (size + size / 64 + 1024 + pages_stuck(p, now)) : 0;
@@ -190,12 +205,7 @@ static uint64_t most_pages(const Pager *p, uint64_t now)
 /* All copies, those that are still to be made as well. */
 static uint64_t used_pages(const Pager *p)
 {
-    uint64_t pages = 0;
-
-    for (uint32_t i = 0; i < p->slots.nr; i++) {
-        pages += p->slots.slabs[i].used ? p->slots.slabs[i].nr_used : 0;
-    }
-    return pages * p->locations.copies;
+    return stored_pages(p) * p->locations.copies;
 }
 
 /* Not those that may never be answered: there is no time for that. */

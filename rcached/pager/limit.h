@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * limit: how much of the guest may be here and how much away, and a local_max
- * that rcached chooses (local-max=auto).
+ * limit: how much of the guest may be here and how much away, a local_max that
+ * rcached chooses (local-max=auto), and a VM that is held (hold=on).
  */
 #ifndef PAGER_LIMIT_H
 #define PAGER_LIMIT_H
@@ -18,6 +18,8 @@ typedef struct Pager Pager;
  * @ram: the guest has; vmm-messages.c sets it
  * @auto_least: rcached may choose local_max from here on; 0: it may not
  * @auto_limit: what it has chosen
+ * @held: nothing goes, and what is away comes home; limit_hold() sets it
+ * @held_max: may be resident meanwhile, as the host has room; rcached says it
  */
 typedef struct Limits {
     uint64_t local_max;
@@ -25,7 +27,22 @@ typedef struct Limits {
     uint64_t ram;
     uint64_t auto_least;
     uint64_t auto_limit;
+    bool held;
+    uint64_t held_max;
 } Limits;
+
+/** limit_here() - pages that may be resident, with what a hold allows */
+static inline uint64_t limit_here(const Limits *limits)
+{
+    return limits->held && limits->held_max > limits->local_max
+               ? limits->held_max : limits->local_max;
+}
+
+/** limit_away() - pages that may stay away: none of a VM that is held */
+static inline uint64_t limit_away(const Limits *limits)
+{
+    return limits->held ? 0 : limits->size;
+}
 
 /**
  * limit_of_a_lease() - pages, more than any lease of the VM has
@@ -51,6 +68,12 @@ void limit_resume(Pager *p, uint64_t least);
 /** limit_told() - rcached has chosen */
 void limit_told(Pager *p, uint64_t bytes);
 
+/**
+ * limit_hold() - rcached says whether the VM is held
+ * @bytes: of it may be resident meanwhile, beyond local-max
+ */
+void limit_hold(Pager *p, bool held, uint64_t bytes);
+
 /** limit_tick() - bring local_max nearer to what has been chosen */
 void limit_tick(Pager *p);
 
@@ -64,7 +87,8 @@ uint64_t limit_low_water(const Pager *p);
  * limit_allowance() - pages that may still go until size is away
  *
  * What is on its way counts as away, unless it is overdue: evict.c looks again
- * when it has arrived after all.
+ * when it has arrived after all.  Of a VM that is held none may go, but for a
+ * fault that waits since the host has no room: one goes for one that comes.
  */
 uint64_t limit_allowance(const Pager *p);
 

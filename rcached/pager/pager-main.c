@@ -68,6 +68,7 @@ typedef struct PagerArgs {
     /* Of a VM that has ended, and then no .vmm_fd and no .link. */
     int state_fd;
     char *vm, *incarnation, *name;
+    int64_t held_bytes;         /* the VM is held, see link.h; -1: it is not */
     PagerConfig config;
 } PagerArgs;
 
@@ -151,6 +152,8 @@ static bool args_parse(PagerArgs *args, int argc, char **argv)
           "rcached's socket", "PATH" },
         { "host", 0, 0, G_OPTION_ARG_STRING, &args->host,
           "this host's name", "NAME" },
+        { "held-bytes", 0, 0, G_OPTION_ARG_INT64, &args->held_bytes,
+          "the VM is held, and has room for so much on this host", "N" },
         { "tls-fd", 0, 0, G_OPTION_ARG_INT, &args->tls_fd,
           "the certificate to connect to providers with", "N" },
         { "plain", 0, 0, G_OPTION_ARG_NONE, &plain,
@@ -221,6 +224,8 @@ static int pager_live(PagerArgs *args)
     p->health.moves_per_minute = args->config.moves_per_minute;
     p->copies.rate = args->config.repair_kib * UINT64_C(1024);
     p->copies.give_up_ns = args->config.give_up_ms * NS_PER_MS;
+    p->limits.held = args->held_bytes >= 0;
+    p->limits.held_max = MAX(args->held_bytes, 0) / RCACHE_PAGE_SIZE;
     while (!p->done) {
         pager_turn(p);
     }
@@ -234,6 +239,7 @@ int pager_main(int argc, char **argv)
 {
     PagerArgs args = {
         .vmm_fd = -1, .words_fd = -1, .tls_fd = -1, .state_fd = -1,
+        .held_bytes = -1,
         .config = PAGER_CONFIG_DEFAULT,
     };
     int status;

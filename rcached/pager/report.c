@@ -46,7 +46,7 @@ static void stats_pages(const Pager *p, struct RcacheVmmStats *s)
                                   s->zero + s->lost);
     s->resident = pager_resident(p) * RCACHE_PAGE_SIZE;
     s->size = p->limits.size * RCACHE_PAGE_SIZE;
-    s->local_max = p->limits.local_max * RCACHE_PAGE_SIZE;
+    s->local_max = limit_here(&p->limits) * RCACHE_PAGE_SIZE;
 }
 
 /*

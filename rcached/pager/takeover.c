@@ -66,7 +66,7 @@ static void takeover_look(Pager *p)
 
 void takeover_tick(Pager *p, uint64_t now)
 {
-    uint64_t limit = p->limits.local_max * RCACHE_PAGE_SIZE / 100 *
+    uint64_t limit = limit_here(&p->limits) * RCACHE_PAGE_SIZE / 100 *
                      START_PERCENT;
 
     if (p->takeover.managed) {

@@ -33,6 +33,7 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
     const struct LinkHdr *hdr = msg;
     const struct LinkEvict *evict = msg;
     const struct LinkLimit *limit = msg;
+    const struct LinkHold *hold = msg;
 
     if (len < sizeof(*hdr) || hdr->magic != LINK_MAGIC || hdr->size != len) {
         seqsock_close(sock, "a message with a malformed header");
@@ -42,6 +43,8 @@ static void uplink_message(SeqSock *sock, const void *msg, size_t len,
         uplink_evict(p, evict);
     } else if (hdr->type == LINK_LIMIT && !p->done && len >= sizeof(*limit)) {
         limit_told(p, limit->local_max);
+    } else if (hdr->type == LINK_HOLD && !p->done && len >= sizeof(*hold)) {
+        limit_hold(p, hold->held, hold->bytes);
     } else if (hdr->type == LINK_TLS) {
         uplink_tls(p, nr_fds ? fds[0] : -1, hdr->tag == LINK_TLS_PLAIN);
     } else if (hdr->type == LINK_LEAVE) {

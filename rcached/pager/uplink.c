@@ -158,10 +158,15 @@ static void uplink_stats(Pager *p, uint64_t now)
         struct LinkHeld held[LINK_HELD_MAX];
         struct LinkAhead ahead;         /* room for these, behind the last */
         struct RcacheVmmDelays delays;
+        struct LinkHolds holds;
     } msg = { 0 };
     struct LinkAhead ahead = {
         p->report.read_ahead, p->report.read_ahead_used,
         p->report.read_ahead_wasted,
+    };
+    const struct LinkHolds holds = {
+        .held = p->limits.held,
+        .bytes = p->limits.held_max * RCACHE_PAGE_SIZE,
     };
     struct RcacheVmmDelays delays;
     const Lease *l;
@@ -190,8 +195,10 @@ static void uplink_stats(Pager *p, uint64_t now)
     memcpy(more, &ahead, sizeof(ahead));
     if (!farewell_leaves(&p->farewell)) {
         report_delays(p, &delays, now);
-        memcpy(more + sizeof(ahead), &delays, sizeof(delays));
-        msg.head.hdr.size += sizeof(delays);
+        more += sizeof(ahead);
+        memcpy(more, &delays, sizeof(delays));
+        memcpy(more + sizeof(delays), &holds, sizeof(holds));
+        msg.head.hdr.size += sizeof(delays) + sizeof(holds);
     }
     msg.head.attached = attached(p);
     msg.head.nr_held = n;

@@ -225,6 +225,50 @@ START_TEST(an_evict_of_more_than_the_guest_leaves_alone)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ held */
+
+START_TEST(an_evict_of_a_vm_that_is_held)
+{
+    p->attach.reconcile.left = 0;
+    p->limits.held = true;
+    command_evict(p, false, ID, RCACHE_EVICT_BYTES, 100 * RCACHE_PAGE_SIZE);
+    ck_assert_uint_eq(nr_results, 1);
+    ck_assert_int_eq(result.status, -EPERM);
+    ck_assert_ptr_nonnull(strstr(result.text, "hold=off"));
+    ck_assert_int_eq(p->command.active.kind, COMMAND_NONE);
+}
+END_TEST
+
+START_TEST(an_evict_that_a_hold_ends)
+{
+    p->attach.reconcile.left = 0;
+    command_evict(p, false, ID, RCACHE_EVICT_BYTES, 100 * RCACHE_PAGE_SIZE);
+    command_evicted(p, 30);
+    p->limits.held = true;
+    ck_assert_uint_eq(command_wants(p), 0);
+    command_tick(p, now);
+    ck_assert_uint_eq(nr_results, 1);
+    ck_assert_int_eq(result.status, -EPERM);
+    ck_assert_uint_eq(result.value, 30 * RCACHE_PAGE_SIZE);
+    is_over();
+}
+END_TEST
+
+/* It is what holds when the hold is over: nothing has to go for it. */
+START_TEST(a_resize_of_a_vm_that_is_held)
+{
+    p->attach.reconcile.left = 0;
+    p->limits.held = true;
+    p->limits.held_max = RAM;
+    resize(RCACHE_RESIZE_LOCAL_MAX, 0, 310);
+    command_tick(p, now);
+    ck_assert_uint_eq(nr_results, 1);
+    ck_assert_int_eq(result.status, 0);
+    ck_assert_uint_eq(result.local_max, 310 * RCACHE_PAGE_SIZE);
+    ck_assert_uint_eq(p->limits.local_max, 310);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("command");
@@ -239,6 +283,9 @@ int main(void)
     tcase_add_test(tc, what_went_until_then_is_told);
     tcase_add_test(tc, an_evict_of_rcached_is_not_the_vmms);
     tcase_add_test(tc, an_evict_of_more_than_the_guest_leaves_alone);
+    tcase_add_test(tc, an_evict_of_a_vm_that_is_held);
+    tcase_add_test(tc, an_evict_that_a_hold_ends);
+    tcase_add_test(tc, a_resize_of_a_vm_that_is_held);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

@@ -409,6 +409,57 @@ START_TEST(a_page_that_cannot_be_read_stays)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ held */
+
+/* Twice as much is here as local-max allows, and all of it stays. */
+START_TEST(nothing_goes_of_a_vm_that_is_held)
+{
+    limit_hold(p, true, 0);
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 0);
+    limit_hold(p, false, 0);
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 1);
+}
+END_TEST
+
+/* A guest does not stand still: one goes for one that comes. */
+START_TEST(a_fault_without_room_has_a_page_go)
+{
+    limit_hold(p, true, 1500 * RCACHE_PAGE_SIZE);
+    room_queue_add(&p->faults.room, PAGES - 1, now);
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 1);
+}
+END_TEST
+
+/* What the host has room for counts, and local-max where that is more. */
+START_TEST(a_hold_says_what_may_be_here)
+{
+    uint64_t slack;
+
+    limit_hold(p, true, 1500 * RCACHE_PAGE_SIZE);
+    slack = limit_slack(p);
+    ck_assert_uint_eq(limit_here(&p->limits), 1500);
+    ck_assert_uint_eq(limit_away(&p->limits), 0);
+    ck_assert_uint_eq(limit_low_water(p), 1500);
+    ck_assert(!limit_is_all(p));
+    for (unsigned i = 1400; i < PAGES; i++) {
+        ck_assert(table_step(&p->table, i, words[i],
+                             page_to(words[i], RCACHE_ZERO)));
+    }
+    ck_assert_uint_eq(limit_room(p), 100 + slack);
+    limit_hold(p, true, PAGES * RCACHE_PAGE_SIZE);
+    ck_assert(limit_is_all(p));
+    limit_hold(p, true, 0);
+    ck_assert_uint_eq(limit_here(&p->limits), 1024);
+    limit_hold(p, false, PAGES * RCACHE_PAGE_SIZE);
+    ck_assert_uint_eq(limit_here(&p->limits), 1024);
+    ck_assert_uint_eq(limit_away(&p->limits), PAGES);
+    ck_assert(!limit_is_all(p));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("evict");
@@ -428,6 +479,9 @@ int main(void)
     tcase_add_test(tc, a_few_pages_wait_for_those_that_come);
     tcase_add_test(tc, a_few_pages_go_if_nothing_will_come);
     tcase_add_test(tc, a_put_that_is_overdue_has_no_part_of_size);
+    tcase_add_test(tc, nothing_goes_of_a_vm_that_is_held);
+    tcase_add_test(tc, a_fault_without_room_has_a_page_go);
+    tcase_add_test(tc, a_hold_says_what_may_be_here);
     tcase_add_loop_test(tc, a_page_that_cannot_be_read_stays, 0,
                         G_N_ELEMENTS(broken_ways));
     suite_add_tcase(s, tc);

@@ -100,22 +100,29 @@ START_TEST(all_leases_are_told)
 }
 END_TEST
 
-/* What the guest waits for stands behind the last lease, however many. */
+/* What the guest waits for stands behind the last lease, however many, and
+ * whether the VM is held behind that. */
 START_TEST(delays_follow_the_leases)
 {
     struct RcacheVmmDelays delays;
+    struct LinkHolds holds;
     size_t before;
 
     for (unsigned i = 1; i < RCACHE_NR_LEASES; i++) {
         g_clear_pointer(&p.leases.entry[i], lease_free);
     }
+    p.limits.held = true;
+    p.limits.held_max = 9;
     uplink_tick(&p, NS_PER_SEC);
     ck_assert_uint_eq(sent.stats.nr_held, LOSSES_MAX + 1);
     before = sizeof(sent.stats) + (LOSSES_MAX + 1) * sizeof(struct LinkHeld) +
              sizeof(struct LinkAhead);
-    ck_assert_uint_eq(sent_len, before + sizeof(delays));
+    ck_assert_uint_eq(sent_len, before + sizeof(delays) + sizeof(holds));
     memcpy(&delays, sent.bytes + before, sizeof(delays));
     ck_assert_uint_eq(delays.vcpus, 3);
+    memcpy(&holds, sent.bytes + before + sizeof(delays), sizeof(holds));
+    ck_assert_uint_eq(holds.held, 1);
+    ck_assert_uint_eq(holds.bytes, 9 * RCACHE_PAGE_SIZE);
 }
 END_TEST
 

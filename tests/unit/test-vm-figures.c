@@ -35,10 +35,11 @@ START_TEST(delays_of_pagers_of_other_builds)
         struct LinkHeld held[2];
         struct LinkAhead ahead;
         struct RcacheVmmDelays delays;
+        struct LinkHolds holds;
         uint64_t more;
     } msg = {
         .stats = { .attached = 1, .nr_held = 2 }, .ahead = { .used = 5 },
-        .delays = { .vcpus = 6 },
+        .delays = { .vcpus = 6 }, .holds = { .held = 1, .bytes = 7 },
     };
     size_t without = sizeof(msg.stats) + sizeof(msg.held);
 
@@ -53,9 +54,16 @@ START_TEST(delays_of_pagers_of_other_builds)
     ck_assert_uint_eq(figures.ahead.used, 5);
     ck_assert_uint_eq(figures.delays.vcpus, 6);
     ck_assert_uint_eq(figures.held->len, 2);
+    ck_assert(!figures.has_holds);
     msg.stats.hdr.size = sizeof(msg);
     vm_figures_stats(&figures, &msg.stats, SECOND);
     ck_assert_uint_eq(figures.delays.vcpus, 6);
+    ck_assert(figures.has_holds);
+    ck_assert_uint_eq(figures.holds.held, 1);
+    ck_assert_uint_eq(figures.holds.bytes, 7);
+    msg.stats.hdr.size = sizeof(msg) - sizeof(msg.more) - 1;
+    vm_figures_stats(&figures, &msg.stats, SECOND);
+    ck_assert(!figures.has_holds);
     msg.stats.hdr.size = without + sizeof(msg.delays) - 1;
     vm_figures_stats(&figures, &msg.stats, SECOND);
     ck_assert(!figures.has_delays);
