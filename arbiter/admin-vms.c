@@ -11,6 +11,7 @@
 #include "common/admin-call.h"
 #include "common/copies.h"
 #include "common/delay-figures.h"
+#include "common/hold.h"
 #include "common/json-set.h"
 #include "common/saturate.h"
 #include "common/trouble.h"
@@ -218,6 +219,7 @@ static JsonObject *guest_object(const Look *look, const Host *host,
     trouble_set_sums(o, known, host->troubles, g->vm);
     json_set_text(o, "seal", wire_beat_seal(g));
     copies_set(o, g);
+    hold_set(o, g);
     delay_set(o, hosts_delays(host, g->vm), look->delays);
     json_object_set_array_member(o, "providers",
                                  guest_providers(look, host, g->vm));

@@ -12,6 +12,7 @@
 #include "arbiter/elsewhere.h"
 #include "common/copies.h"
 #include "common/delay-figures.h"
+#include "common/hold.h"
 #include "common/tls-keeper.h"
 #include "common/trouble.h"
 #include "common/wire-beat.h"
@@ -128,6 +129,7 @@ static void judge_guest(const Judge *judge, const Host *host,
                     judge->free ? "" : ": no host has memory to lend");
     }
     copies_judge(g, vm, judge->verdict);
+    hold_judge(g, vm, host->name, judge->verdict);
     if (g->flags & RCACHE_GUEST_PAGER) {
         delay_judge(hosts_delays(host, g->vm), vm,
                     judge->hosts->config.stall_warn, judge->verdict);

@@ -45,6 +45,8 @@
 #define LOG_ASKED_BACK      "d0f58eb97d73476f86bbd2c7b29e7ff1"
 /* an operator drains a host, or ends that */
 #define LOG_DRAIN           "326f7098d7124a24a14b8ebbb7ef2c9b"
+/* an operator holds a VM, or ends that */
+#define LOG_HOLD            "a6bd2a1e923248779bae666dafe6ba3d"
 /* the daemon ends, and others' memory with it */
 #define LOG_STOP_LOSES      "3c67ebd2e59b418ba2b6b6488608baac"
 /* the connection to an arbiter cannot be made, or has ended */

@@ -17,8 +17,8 @@ _rcachectl_names() {
 
 _rcachectl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status hosts leases vms evict top metrics whatif
-        ok-to-stop drain undrain upgrade check pki"
+    local commands="status hosts leases vms evict set top metrics
+        whatif ok-to-stop drain undrain upgrade check pki"
     local options="--socket= --json --timeout= --explain= --interval= --wait
         --root= --directory= --role= --valid= --help --version"
     local word command="" given=0
@@ -62,9 +62,13 @@ _rcachectl() {
     /*) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
     pki/0) mapfile -t COMPREPLY < <(compgen -W "init issue revoke" \
                                              -- "$cur") ;;
-    evict/0)
+    evict/0|set/0)
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names vms)" \
                                          -- "$cur") ;;
+    set/1)
+        compopt -o nospace
+        mapfile -t COMPREPLY < <(compgen -W "hold=" -- "$cur") ;;
+    set/2|set/3) mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur") ;;
     whatif/0|ok-to-stop/0|drain/0|undrain/0|upgrade/0|leases/0|vms/0)
         mapfile -t COMPREPLY < <(compgen -W "$(_rcachectl_names hosts)" \
                                          -- "$cur") ;;

@@ -141,6 +141,28 @@ static void start_evict(AdminRequest *request, JsonObject *args,
     }
 }
 
+/* ------------------------------------------------------------------- set */
+
+static JsonNode *run_set(JsonObject *args, void *opaque, GError **errp)
+{
+    HostAdmin *admin = opaque;
+    const Vm *vm = find_vm(admin, args, errp);
+    JsonObject *o;
+
+    if (!vm || !policy_hold(admin->r->policy, vm,
+                            json_object_get_boolean_member(args, "hold"),
+                            errp)) {
+        return NULL;
+    }
+    o = json_object_new();
+    json_object_set_string_member(o, "vm", vm->name);
+    json_object_set_string_member(o, "host", admin->r->options->host);
+    json_object_set_boolean_member(o, "held", vm->hold.held);
+    json_object_set_int_member(o, "remote_bytes", vm->figures.stats.remote);
+    json_object_set_int_member(o, "no_room_bytes", vm->hold.lacking);
+    return admin_node_new(o);
+}
+
 /* ----------------------------------------------------------------- drain */
 
 /* A host's own socket takes commands for that host only. */
@@ -228,6 +250,9 @@ static JsonNode *run_undrain(JsonObject *args, void *opaque, GError **errp)
     { .name = "evict", .doc = "Send cold pages of a VM away now.", \
       .args = { { "vm", ADMIN_ARG_STRING }, { "bytes", ADMIN_ARG_INT } }, \
       .start = start_evict }, \
+    { .name = "set", .doc = "Change what holds for a VM.", \
+      .args = { { "vm", ADMIN_ARG_STRING }, { "hold", ADMIN_ARG_BOOL } }, \
+      .run = run_set }, \
     { .name = "drain", .doc = "Lend nothing more and ask everything back.", \
       .args = { { "host", ADMIN_ARG_STRING } }, .run = run_drain }, \
     { .name = "undrain", .doc = "End a drain: this host lends again.", \

@@ -13,6 +13,7 @@
 #include "common/boot.h"
 #include "common/copies.h"
 #include "common/delay-figures.h"
+#include "common/hold.h"
 #include "common/json-set.h"
 #include "common/saturate.h"
 #include "common/trouble.h"
@@ -233,6 +234,7 @@ static JsonObject *vm_json(const Vm *vm, const char *host)
     trouble_set_sums(o, known, troubles, vm->uuid);
     json_set_text(o, "seal", wire_beat_seal(&g));
     copies_set(o, &g);
+    hold_set(o, &g);
     delay_set(o, g.delays, true);
     json_object_set_array_member(o, "providers", vm_providers(vm, troubles));
     return o;

@@ -8,6 +8,7 @@
 #include "common/boot.h"
 #include "common/copies.h"
 #include "common/delay-figures.h"
+#include "common/hold.h"
 #include "common/json-set.h"
 #include "common/limit-json.h"
 #include "common/trouble.h"
@@ -241,7 +242,7 @@ static void judge_refused(const Vm *vm, Verdict *verdict)
                 (unsigned)vm->vmm.uid, age / 1000);
 }
 
-static void judge_vm(const Vm *vm, unsigned stall_warn, Verdict *verdict)
+static void judge_vm(const Vm *vm, const Options *options, Verdict *verdict)
 {
     WireBeatGuest g;
 
@@ -261,8 +262,9 @@ static void judge_vm(const Vm *vm, unsigned stall_warn, Verdict *verdict)
     judge_held(vm, verdict);
     report_guest(vm, g_get_monotonic_time(), &g);
     copies_judge(&g, vm->name, verdict);
+    hold_judge(&g, vm->name, options->host, verdict);
     if (vm->figures.attached) {
-        delay_judge(g.delays, vm->name, stall_warn, verdict);
+        delay_judge(g.delays, vm->name, options->stall_warn, verdict);
     }
 }
 
@@ -282,7 +284,7 @@ static unsigned set_vms(JsonObject *o, const Rcached *r, Verdict *verdict)
         sum.zero += vm->figures.stats.zero;
         sum.one_copy += vm->figures.stats.one_copy;
         sum.copying += vm->figures.stats.copying;
-        judge_vm(vm, r->options->stall_warn, verdict);
+        judge_vm(vm, r->options, verdict);
     }
     json_object_set_int_member(o, "vms", n);
     json_object_set_int_member(o, "pagers_to_replace",

@@ -2,17 +2,19 @@
 /*
  * policy: see policy.h.
  *
- * A run has five steps: the memory and what is lent now; the prediction; the
- * division among the VMs here; what has to come back; and telling provider
- * and pagers.
+ * A run has six steps: the memory and what is lent now; the prediction; the
+ * division among the VMs here; what of those that are held may come home; what
+ * has to come back; and telling provider and pagers.
  */
 #include "rcached/policy.h"
 
 #include <string.h>
 
 #include "common/log-event.h"
+#include "common/saturate.h"
 #include "rcached/division.h"
 #include "rcached/giveback.h"
+#include "rcached/holds.h"
 #include "rcached/link-server.h"
 #include "rcached/report.h"
 #include "rcached/unmanaged-vms.h"
@@ -171,6 +173,18 @@ static void divide_now(Policy *p, int64_t now)
     }
 }
 
+/* ------------------------------------------------------------------ hold */
+
+/* While it is not known how much is free nothing more comes home. */
+static void hold_now(Policy *p)
+{
+    HostState *s = &p->state;
+
+    s->hold_lacking = holds_run(p->config.vms, s->sampled
+                                ? saturating_sub(s->sample.available,
+                                                 s->reserve) : 0);
+}
+
 /* ------------------------------------------------------------- give back */
 
 static void say_asked(const Policy *p, uint64_t before)
@@ -230,7 +244,8 @@ void policy_run(Policy *p, int64_t now)
     in.unsettled = is_unsettled(p, now);
     predict_now(p, now, in.unsettled);
     divide_now(p, now);
-    in.squeezed = p->division.divide.squeezed;
+    hold_now(p);
+    in.squeezed = p->division.divide.squeezed || s->hold_lacking;
     give_back_now(p, &in);
     s->runs++;
 }
@@ -253,6 +268,26 @@ void policy_drain(Policy *p, bool draining)
                   error->message);
     }
     policy_run(p, g_get_monotonic_time());
+}
+
+bool policy_hold(Policy *p, const Vm *vm, bool held, GError **errp)
+{
+    bool was = vm->hold.held;
+
+    if (!vms_hold(p->config.vms, vm, held, errp)) {
+        return false;
+    }
+    if (held != was) {
+        log_event_vm(G_LOG_LEVEL_MESSAGE, LOG_HOLD, vm->name, "vm %s: %s",
+                     vm->name, held
+                     ? "an operator holds it: nothing more of it goes, and "
+                       "what is away comes home"
+                     : "an operator has ended the hold: its limits count "
+                       "again");
+    }
+    policy_run(p, g_get_monotonic_time());
+    holds_tell(vm);
+    return true;
 }
 
 void policy_stop(Policy *p, bool stopping)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * policy: what this host does about its memory: what it offers, what it asks
- * back, and what its VMs with local-max=auto may have.
+ * back, what its VMs with local-max=auto may have, and how much of those that
+ * are held may come home.
  *
  * policy_run() looks at the memory, decides and acts.  It is called at a
  * steady rate, when memory gets tight, and when an operator drains the host;
@@ -40,6 +41,7 @@ typedef struct HostState {
     uint64_t own;               /* that VMs here have on this host's disk */
     uint64_t asked;             /* asked back and still leased */
     uint64_t budget;            /* of the VMs with local-max=auto, smoothed */
+    uint64_t hold_lacking;      /* away, of VMs that are held: no room */
     bool draining;              /* an operator wants this host empty */
     bool stopping;              /* the same, since this daemon ends */
 } HostState;
@@ -71,6 +73,13 @@ const HostState *policy_state(const Policy *policy);
 /** policy_drain() - lend nothing more and ask everything back, or no longer;
  * remembered until this host is booted; runs at once */
 void policy_drain(Policy *policy, bool draining);
+
+/**
+ * policy_hold() - hold a VM, or end that (vm_hold()); runs at once
+ *
+ * Return: false with @errp set: nothing has changed
+ */
+bool policy_hold(Policy *policy, const Vm *vm, bool held, GError **errp);
 
 /** policy_stop() - the same, but for this daemon only, since it ends */
 void policy_stop(Policy *policy, bool stopping);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/wire-beat.h"
+#include "rcached/holds.h"
 
 static bool balloon_has(const struct RcacheVmmBalloon *b,
                         enum RcacheBalloonTag tag)
@@ -52,9 +53,11 @@ static uint64_t balloon_stat(const Vm *vm, enum RcacheBalloonTag tag)
     return balloon_has(b, tag) ? b->stat[tag] : 0;
 }
 
-static uint32_t guest_flags(const VmFigures *figures)
+static uint32_t guest_flags(const Vm *vm)
 {
-    return RCACHE_GUEST_MANAGED |
+    const VmFigures *figures = &vm->figures;
+
+    return RCACHE_GUEST_MANAGED | holds_flags(vm) |
            (figures->attached ? RCACHE_GUEST_PAGER : 0) |
            (figures->seal == LINK_SEAL_ON ? RCACHE_GUEST_SEALED : 0) |
            (figures->seal == LINK_SEAL_OFF ? RCACHE_GUEST_UNSEALED : 0);
@@ -65,7 +68,7 @@ void report_guest(const Vm *vm, int64_t now, WireBeatGuest *out)
     const struct RcacheVmmStats *s = &vm->figures.stats;
 
     *out = (WireBeatGuest) {
-        .flags = guest_flags(&vm->figures),
+        .flags = guest_flags(vm),
         .pager_restarts = vm_restarts(vm),
         .guest = s->guest,
         .resident = s->resident,

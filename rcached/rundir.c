@@ -17,6 +17,7 @@
 
 #define PREFIX  "pager-"
 #define VM_PREFIX "vm-"
+#define HOLD_PREFIX "hold-"
 /* What it is called until it is whole. */
 #define VM_NEW  "new-vm"
 #define NAME_FILE "host-name"
@@ -299,11 +300,35 @@ void rundir_note_vm(RunDir *dir, const RunDirVm *vm)
     }
 }
 
+bool rundir_note_hold(const RunDir *dir, const uint8_t *uuid,
+                      uint64_t incarnation, bool held, GError **errp)
+{
+    g_autofree char *name = file_of(HOLD_PREFIX, uuid);
+    g_autofree char *path = rundir_path(dir, name);
+    g_autofree char *text = g_strdup_printf("%016" PRIx64 "\n", incarnation);
+
+    return held ? g_file_set_contents(path, text, -1, errp)
+                : rundir_set_mark(dir, name, false, errp);
+}
+
+bool rundir_has_hold(const RunDir *dir, const uint8_t *uuid,
+                     uint64_t incarnation)
+{
+    g_autofree char *name = file_of(HOLD_PREFIX, uuid);
+    g_autofree char *path = rundir_path(dir, name);
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) &&
+           g_ascii_strtoull(text, NULL, 16) == incarnation;
+}
+
 void rundir_forget_vm(RunDir *dir, const uint8_t *uuid)
 {
     g_autofree char *name = file_of(VM_PREFIX, uuid);
+    g_autofree char *hold = file_of(HOLD_PREFIX, uuid);
 
     unlinkat(dir->fd, name, 0);
+    unlinkat(dir->fd, hold, 0);
 }
 
 static bool read_vm(RunDir *dir, const char *name, RunDirVm *vm)

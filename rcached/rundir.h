@@ -15,6 +15,9 @@
  * "PID MARK UID BOUND INCARNATION NAME".  It outlives the VM's pagers, and is
  * for the next daemon: nobody else is to come forward as this VM meanwhile.
  *
+ * <folder>/hold-<uuid> says that an operator holds that VM (holds.h), and which
+ * incarnation of it.  It goes with vm-<uuid>.
+ *
  * <folder>/pid-1 is the mark of process 1 as the daemon saw it that wrote those
  * files.  Another one means another pid namespace (a container made anew), in
  * which their pids name nobody.
@@ -115,6 +118,18 @@ bool rundir_keep_name(RunDir *dir, const char *name, GError **errp);
 
 /** rundir_note_vm() - write down whose a VM is */
 void rundir_note_vm(RunDir *dir, const RunDirVm *vm);
+
+/**
+ * rundir_note_hold() - write down that a VM is held, or no longer
+ *
+ * Return: false with @errp set if the next daemon will not know
+ */
+bool rundir_note_hold(const RunDir *dir, const uint8_t *uuid,
+                      uint64_t incarnation, bool held, GError **errp);
+
+/** rundir_has_hold() - is that so, of this incarnation? */
+bool rundir_has_hold(const RunDir *dir, const uint8_t *uuid,
+                     uint64_t incarnation);
 
 /** rundir_forget_vm() - it is over, and the uuid is anybody's */
 void rundir_forget_vm(RunDir *dir, const uint8_t *uuid);

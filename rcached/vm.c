@@ -82,6 +82,7 @@ Vm *vm_new(const VmPagers *pagers, const uint8_t *uuid, uint64_t incarnation,
     vm->state_fd = -1;
     vm->pagerless_since = g_get_monotonic_time();
     vm_figures_init(&vm->figures);
+    vm->hold.held = rundir_has_hold(pagers->dir, uuid, incarnation);
     return vm;
 }
 
@@ -107,7 +108,28 @@ void vm_set_incarnation(Vm *vm, uint64_t incarnation)
         vm_state_close(&vm->state_fd);
         vm_retry_reset(&vm->retry);
         vm_figures_clear(&vm->figures);
+        vm->hold = (VmHold) {
+            .held = rundir_has_hold(vm->pagers->dir, vm->uuid, incarnation),
+        };
     }
+}
+
+bool vm_hold(Vm *vm, bool held, GError **errp)
+{
+    if (!rundir_note_hold(vm->pagers->dir, vm->uuid, vm->incarnation, held,
+                          errp)) {
+        return false;
+    }
+    if (held != vm->hold.held) {
+        vm->hold = (VmHold) { .held = held };
+    }
+    return true;
+}
+
+void vm_hold_share(Vm *vm, uint64_t bytes, uint64_t lacking)
+{
+    vm->hold.bytes = bytes;
+    vm->hold.lacking = lacking;
 }
 
 /* -------------------------------------------------------------- starting */
@@ -142,6 +164,7 @@ static void vm_spawn(Vm *vm, int vmm_fd, int lock_fd, GError **errp)
         .vmm_fd = vmm_fd,
         .lock_fd = lock_fd,
         .tls_fd = pagers->tls_fd,
+        .held = vm->hold.held, .held_bytes = vm->hold.bytes,
     };
     RunDirPager note = { .incarnation = vm->incarnation };
 

@@ -59,6 +59,13 @@ typedef struct VmRefused {
     uid_t uid;
 } VmRefused;
 
+/* Whether an operator holds it, see holds.h. */
+typedef struct VmHold {
+    bool held;
+    uint64_t bytes;             /* may be here meanwhile, as last said */
+    uint64_t lacking;           /* bytes away that this host has no room for */
+} VmHold;
+
 /* A VM.  Read by everyone; written by vm.c, and by vms.c when it finds one. */
 typedef struct Vm {
     const VmPagers *pagers;
@@ -84,6 +91,7 @@ typedef struct Vm {
     int state_fd;               /* of vm-state.h; -1: none, or no lease of it
                                  * is left to be given back */
     VmFigures figures;
+    VmHold hold;
 } Vm;
 
 /**
@@ -134,6 +142,20 @@ void vm_heard(Vm *vm);
 void vm_stats(Vm *vm, const struct LinkStats *msg);
 void vm_balloon(Vm *vm, const struct LinkBalloon *msg);
 void vm_automatic(Vm *vm, const struct LinkAuto *msg);
+
+/**
+ * vm_hold() - nothing more of it goes, and all comes home; or no longer
+ *
+ * Written down for the next daemon; pagers are told by holds.c.  It ends with
+ * this start of the VM.
+ *
+ * Return: false with @errp set: it could not be written down, and is as before
+ */
+bool vm_hold(Vm *vm, bool held, GError **errp);
+
+/** vm_hold_share() - of a VM that is held: @bytes may be here, and of what is
+ * away @lacking have no room */
+void vm_hold_share(Vm *vm, uint64_t bytes, uint64_t lacking);
 
 /** vm_kill_pager() - SIGKILL; false if the VM has none */
 bool vm_kill_pager(const Vm *vm);

@@ -123,6 +123,11 @@ const Vm *vms_find(Vms *vms, const char *text)
     return NULL;
 }
 
+bool vms_hold(Vms *vms, const Vm *vm, bool held, GError **errp)
+{
+    return vm_hold(g_hash_table_lookup(vms->vms, vm->uuid), held, errp);
+}
+
 const VmLimits *vms_limits(const Vms *vms)
 {
     return &vms->limits;

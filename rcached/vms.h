@@ -77,6 +77,9 @@ void vms_kill_silent(Vms *vms, int64_t now);
 /** vms_limits() - how many there may be, and who has run into that */
 const VmLimits *vms_limits(const Vms *vms);
 
+/** vms_hold() - vm_hold() for one of vms_find() or vms_list() */
+bool vms_hold(Vms *vms, const Vm *vm, bool held, GError **errp);
+
 /** vms_find() - a VM by its uuid, or else by its name; or NULL */
 const Vm *vms_find(Vms *vms, const char *text);
 

@@ -43,6 +43,7 @@ typedef struct Command {
     unsigned nr_more;           /* that may be left out */
     unsigned timeout_ms;
     bool judges;                /* its answer's "ok" is the exit status */
+    bool of_host;               /* no arbiter has it */
 } Command;
 
 static JsonObject *evict_args(char **argv, GError **errp)
@@ -56,6 +57,23 @@ static JsonObject *evict_args(char **argv, GError **errp)
     args = json_object_new();
     json_object_set_string_member(args, "vm", argv[0]);
     json_object_set_int_member(args, "bytes", bytes);
+    return args;
+}
+
+/* KEY=VALUE; there is one key so far. */
+static JsonObject *set_args(char **argv, GError **errp)
+{
+    bool on = !strcmp(argv[1], "hold=on");
+    JsonObject *args;
+
+    if (!on && strcmp(argv[1], "hold=off")) {
+        g_set_error(errp, CONFIG_ERROR, 0, "'%s' is nothing that can be set: "
+                    "it is hold=on or hold=off", argv[1]);
+        return NULL;
+    }
+    args = json_object_new();
+    json_object_set_string_member(args, "vm", argv[0]);
+    json_object_set_boolean_member(args, "hold", on);
     return args;
 }
 
@@ -74,6 +92,8 @@ static const Command commands[] = {
       host_args, 0, 1, .timeout_ms = 5000 },
     { "evict", " VM BYTES", "Send cold pages of a VM away now", print_evict,
       evict_args, 2, .timeout_ms = 120000 },
+    { "set", " VM KEY=VALUE", "Change what holds for a VM: hold=on|off",
+      print_set, set_args, 2, .timeout_ms = 5000, .of_host = true },
     { "top", "", "Hosts and VMs, live, on the terminal" },
     { "metrics", "", "All figures in Prometheus' text format" },
     { "whatif", " HOST", "What VMs feel if HOST dies or is drained",
@@ -193,9 +213,10 @@ static const Command *command_find(const char *name)
     return NULL;
 }
 
-static const char *default_socket(void)
+static const char *default_socket(const Command *command)
 {
-    return g_file_test(ARBITER_SOCKET, G_FILE_TEST_EXISTS) ? ARBITER_SOCKET
+    return !command->of_host &&
+           g_file_test(ARBITER_SOCKET, G_FILE_TEST_EXISTS) ? ARBITER_SOCKET
                                                            : HOST_SOCKET;
 }
 
@@ -223,8 +244,9 @@ static int run(const CommandLine *line, const Command *command,
     }
     if (!shown) {
         if (g_error_matches(error, ADMIN_ERROR, ADMIN_ERROR_NO_COMMAND)) {
-            g_prefix_error(&error, "%s needs an arbiter of this version (see "
-                           "--socket): ", command->name);
+            g_prefix_error(&error, "%s needs %s of this version (see "
+                           "--socket): ", command->name, command->of_host
+                           ? "the rcached of the VM's host" : "an arbiter");
         }
         return rcachectl_fail(error);
     }
@@ -310,7 +332,8 @@ static int check(const CommandLine *line, const Command *command,
 static int run_all(const CommandLine *line, const Command *command,
                    char **argv, JsonObject *args)
 {
-    const char *path = line->socket ? line->socket : default_socket();
+    const char *path = line->socket ? line->socket
+                                    : default_socket(command);
     int status;
 
     if (!strcmp(command->name, "check")) {

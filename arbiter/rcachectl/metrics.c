@@ -118,6 +118,8 @@ static const Metric vm_metrics[] = {
       "Remote memory of the VM with one live copy or none." },
     { "rcache_vm_repairing_bytes", "repairing_bytes",
       "Remote memory of the VM that is still to be copied." },
+    { "rcache_vm_held", "held",
+      "Whether an operator holds the VM: nothing more of it goes." },
     { "rcache_vm_size_bytes", "size_bytes",
       "The most memory of the VM that may be on other hosts." },
     { "rcache_vm_fault_p50_seconds", "fault_p50_seconds",

@@ -159,6 +159,7 @@ char *print_vms(JsonNode *answer)
         { "SLOWEST", "slowest_phase", CELL_TEXT },
         { "RESTARTS", "pager_restarts", CELL_COUNT },
         { "SEAL", "seal", CELL_TEXT },
+        { "HOLD", "hold", CELL_TEXT },
         { "PROVIDERS", "providers", CELL_PROVIDERS },
     };
 
@@ -373,6 +374,32 @@ char *print_evict(JsonNode *answer)
     why = cell_words(o, "text");
     return g_strdup_printf("%s: evicted %s (%s pages)%s%s\n", vm, bytes, pages,
                            *why ? "; " : "", why);
+}
+
+char *print_set(JsonNode *answer)
+{
+    g_autofree char *vm = NULL, *host = NULL, *away = NULL, *lacking = NULL;
+    int64_t no_room;
+    JsonObject *o;
+
+    if (!JSON_NODE_HOLDS_OBJECT(answer)) {
+        return g_strdup("-\n");
+    }
+    o = json_node_get_object(answer);
+    vm = cell_field(o, "vm", CELL_TEXT);
+    host = cell_field(o, "host", CELL_TEXT);
+    away = cell_field(o, "remote_bytes", CELL_BYTES);
+    lacking = cell_field(o, "no_room_bytes", CELL_BYTES);
+    if (!cell_is_true(o, "held")) {
+        return g_strdup_printf("%s is not held: its limits count again\n", vm);
+    }
+    if (cell_whole(o, "no_room_bytes", &no_room) && no_room > 0) {
+        return g_strdup_printf("%s is held: %s are away, and host %s has no "
+                               "room for %s of that, which stay away until it "
+                               "has\n", vm, away, host, lacking);
+    }
+    return g_strdup_printf("%s is held: %s are away, and come home\n", vm,
+                           away);
 }
 
 char *print_drain(JsonNode *answer)

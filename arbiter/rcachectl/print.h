@@ -23,6 +23,7 @@ char *print_hosts(JsonNode *answer);
 char *print_leases(JsonNode *answer);
 char *print_vms(JsonNode *answer);
 char *print_evict(JsonNode *answer);
+char *print_set(JsonNode *answer);
 char *print_drain(JsonNode *answer);
 
 #endif

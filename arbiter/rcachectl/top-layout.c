@@ -51,6 +51,7 @@ static const TopColumn vm_columns[] = {
     { "STALL", "stall_seconds", CELL_SECONDS, 6, 2 },
     { "STALLED", "stalled_percent", CELL_PERCENT, 7, 3 },
     { "SLOWEST", "slowest_phase", CELL_TEXT, 8, 5 },
+    { "HOLD", "hold", CELL_TEXT, 11, 9 },
     { "RESTARTS", "pager_restarts", CELL_COUNT, 8, 9 },
     { "PROVIDERS", "providers", CELL_PROVIDERS, 30, 10 },
 };

@@ -377,6 +377,10 @@ struct RcacheBeatHost {
 /* Neither of the next: not known. */
 #define RCACHE_GUEST_SEALED     (1u << 3)       /* its pages are encrypted */
 #define RCACHE_GUEST_UNSEALED   (1u << 4)       /* they are not (seal=off) */
+#define RCACHE_GUEST_HELD       (1u << 5)       /* an operator holds it, */
+#define RCACHE_GUEST_OBEYS      (1u << 6)       /* its pager knows that, and */
+#define RCACHE_GUEST_NO_ROOM    (1u << 7)       /* its host has no room for */
+                                                /* all of it that is away */
 
 /* A pager whose figures are older is stuck. */
 #define RCACHE_FIGURES_MAX_MS   5000u

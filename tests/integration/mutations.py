@@ -650,6 +650,38 @@ MUTATIONS = {
         "rcached/pager/put-choice.c",
         "            (n <= room.lent && group_is_here(lease, n)) ||\n",
         "", "unit-location"),
+    "held-vms-go-on-going": (
+        "rcached/pager/limit.c",
+        "    if (p->limits.held && !room_queue_len(&p->faults.room)) {",
+        "    if (0) {", ["unit-evict", "held"]),
+    "held-vms-stand-still-without-room": (
+        "rcached/pager/limit.c",
+        "    if (p->limits.held && !room_queue_len(&p->faults.room)) {",
+        "    if (p->limits.held) {", "unit-evict"),
+    "held-vms-stay-away": (
+        "rcached/pager/command.c",
+        "    p->command.homing |= p->limits.held;\n", "", "held"),
+    "held-vms-are-evicted-by-command": (
+        "rcached/pager/command.c",
+        "    } else if (p->limits.held) {", "    } else if (0) {",
+        ["unit-command", "held"]),
+    "holds-are-unknown-to-the-next-pager": (
+        "rcached/pager-process.c", "    if (s->held) {", "    if (0) {",
+        "held"),
+    "holds-are-unknown-to-the-next-daemon": (
+        "rcached/vm.c",
+        "    vm->hold.held = rundir_has_hold(pagers->dir, uuid, incarnation);"
+        "\n", "", ["unit-holds", "unit-vms-next"]),
+    "holds-outlive-their-vms": (
+        "rcached/rundir.c", "    unlinkat(dir->fd, hold, 0);\n",
+        "", "unit-vms-next"),
+    "holds-take-what-the-host-has-not": (
+        "rcached/agent/hold-share.c",
+        "        part = need < part ? need : part;", "        part = need;",
+        ["unit-hold-share", "held_without_room"]),
+    "pagers-are-told-of-holds-once": (
+        "rcached/holds.c", "        if (!holds_obeyed(vm)) {",
+        "        if (0) {", "held_without_room"),
     "end-waits-for-nobody": (
         "rcached/stop-drain.c",
         "    if (!leased || (!stored && now",

@@ -28,6 +28,7 @@ import bounds
 import busy
 import checks
 import commands
+import contract
 import copies
 import crash_arbiters
 import crash_commands
@@ -57,7 +58,7 @@ SCENARIOS = {**accounts.SCENARIOS, **ahead.SCENARIOS,
              **attacks.SCENARIOS,
              **attaches.SCENARIOS, **auto.SCENARIOS,
              **bounds.SCENARIOS, **busy.SCENARIOS, **checks.SCENARIOS,
-             **commands.SCENARIOS,
+             **commands.SCENARIOS, **contract.SCENARIOS,
              **copies.SCENARIOS, **crash_arbiters.SCENARIOS,
              **farewells.SCENARIOS,
              **crash_commands.SCENARIOS, **crash_points.SCENARIOS,

@@ -205,6 +205,10 @@ class Rcachectl(Case):
                 (['--explain', 'h', 'vms'], 2, '--explain goes with hosts'),
                 (['hosts', '--explain', 'h'], 1, "no host 'h'"),
                 (['evict', 'vm', '1M'], 1, "no host reports a VM 'vm'"),
+                (['set', 'vm'], 2, 'set VM KEY=VALUE'),
+                (['set', 'vm', 'hold'], 2, "'hold' is nothing that can be"),
+                (['set', 'vm', 'hold=1'], 2, 'it is hold=on or hold=off'),
+                (['set', 'vm', 'hold=on'], 4, "rcached of the VM's host"),
                 (['drain'], 2, 'drain HOST'),
                 (['drain', 'h'], 1, 'there is no host h'),
                 (['undrain', 'h'], 1, 'there is no host h'),
@@ -428,6 +432,21 @@ class Rcachectl(Case):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout, 'web: evicted 1.5K (- pages)\n')
 
+    def test_set(self):
+        held = {'vm': 'web', 'host': 'a', 'held': True,
+                'remote_bytes': 3 << 20, 'no_room_bytes': 0}
+        for change, word in (
+                ({}, 'web is held: 3.0M are away, and come home'),
+                ({'no_room_bytes': 1 << 20},
+                 'host a has no room for 1.0M of that'),
+                ({'no_room_bytes': 'much'}, 'and come home'),
+                ({'held': False}, 'web is not held: its limits')):
+            answer = {'return': dict(held, **change)}
+            done = self.answer(json.dumps(answer).encode() + b'\n',
+                               command=('set', 'web', 'hold=on'))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(word, done.stdout)
+
     def test_explain(self):
         terms = [('leased', 1 << 30), ('available', 4 << 30),
                  ('growth-host', -(3 << 29)), ('new\x1b[2J', -(1 << 20))]
@@ -470,7 +489,7 @@ class Completion(Case):
     def test_knows_all(self):
         text = run(RCACHECTL, '--help').stdout
         commands = re.findall(
-            r'^  ([a-z][a-z-]*)(?: \[?[A-Z.]+\]?)* {2,}', text, re.MULTILINE)
+            r'^  ([a-z][a-z-]*)(?: \[?[A-Z.=]+\]?)* {2,}', text, re.MULTILINE)
         options = re.findall(r'^  (?:-h, )?(--[a-z]+=?)', text, re.MULTILINE)
         self.assertIn('evict', commands)
         self.assertIn('--socket=', options)
@@ -510,6 +529,10 @@ class Completion(Case):
 
     def test_names_vms_and_hosts(self):
         self.assertEqual(self.names('vms', 'evict', 'w'), ['web1'])
+        self.assertEqual(self.names('vms', 'set', 'w'), ['web1'])
+        self.assertEqual(self.complete('set', 'web1', ''), ['hold='])
+        self.assertEqual(self.complete('set', 'web1', 'hold', '=', 'of'),
+                         ['off'])
         for command in ('drain', 'undrain', 'whatif', 'ok-to-stop'):
             self.assertEqual(self.names('hosts', command, 'd'), ['db1'])
         self.assertEqual(self.names('hosts', 'drain', '--wait', ''),

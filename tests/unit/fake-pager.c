@@ -38,6 +38,7 @@ typedef struct FakePager {
     const char *link_path;
     int link;
     bool parting;               /* the VMM has gone, and it has not */
+    struct LinkHolds holds;
 } FakePager;
 
 static int connect_to(const char *path)
@@ -112,6 +113,9 @@ static void link_stats(const FakePager *p)
     struct {
         struct LinkStats head;
         struct LinkHeld held[LINK_HELD_MAX];
+        struct LinkAhead ahead;         /* room for these */
+        struct RcacheVmmDelays delays;
+        struct LinkHolds holds;
     } msg = {
         .head = {
             .hdr = { .magic = LINK_MAGIC, .type = LINK_STATS,
@@ -133,6 +137,11 @@ static void link_stats(const FakePager *p)
             .bytes = FAKE_WANT, .stored = FAKE_REMOTE / 100,
             .sole = FAKE_SOLE, .expires_ms = 9000, .provider = "far",
         };
+    }
+    if (is(p, "obeys")) {
+        msg.head.hdr.size += sizeof(msg.ahead) + sizeof(msg.delays);
+        memcpy((char *)&msg + msg.head.hdr.size, &p->holds, sizeof(p->holds));
+        msg.head.hdr.size += sizeof(p->holds);
     }
     send(p->link, &msg, msg.head.hdr.size, MSG_NOSIGNAL);
 }
@@ -280,6 +289,7 @@ static void link_message(FakePager *p)
         struct LinkHdr hdr;
         struct LinkGrants grants;
         struct LinkEvict evict;
+        struct LinkHold hold;
         char bytes[LINK_MSG_MAX];
     } msg;
     ssize_t len = recv(p->link, &msg, sizeof(msg), MSG_DONTWAIT);
@@ -302,6 +312,11 @@ static void link_message(FakePager *p)
         _exit(0);
     } else if (msg.hdr.type == LINK_EVICT) {
         link_evict(p, &msg.evict);
+    } else if (msg.hdr.type == LINK_HOLD) {
+        p->holds = (struct LinkHolds) {
+            .held = msg.hold.held, .bytes = msg.hold.bytes,
+        };
+        link_stats(p);
     }
 }
 

@@ -16,6 +16,7 @@
  *   "parting..."   so, too, and says that it leaves; ends at LINK_LEAVE
  *   "mute..."      answers no LINK_EVICT
  *   "dumb..."      reports once and not again
+ *   "obeys..."     does what LINK_HOLD says, and says so
  *   "old..."       speaks another version of the link
  *   "bad..."       says that it has more leases than the message holds
  *   anything else  ends with status 0 when the VMM's connection does

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "common/hold.h"
 #include "common/wire-beat.h"
 #include "arbiter/status.h"
 #include "tests/unit/hosts-fixture.h"
@@ -439,6 +440,30 @@ START_TEST(bytes_with_one_copy)
 }
 END_TEST
 
+/* What an operator holds is no trouble, but for a host without room. */
+START_TEST(a_vm_that_is_held)
+{
+    WireBeatGuest *g = hosts_fixture_guest(&said_a, "web", 1);
+
+    g->remote = 40 * MIB;
+    g->flags |= RCACHE_GUEST_NO_ROOM;
+    expect(VERDICT_NOTE, "ok: fine");
+    g->flags |= RCACHE_GUEST_HELD | RCACHE_GUEST_OBEYS;
+    expect(VERDICT_DEGRADED, "degraded: vm web on a is held, and host a has "
+           "no room for all of the 40.0 MiB that are away");
+    ck_assert_str_eq(hold_text(g), "no room");
+    g->flags &= ~RCACHE_GUEST_NO_ROOM;
+    expect(VERDICT_NOTE, "ok: fine");
+    ck_assert_str_eq(hold_text(g), "coming home");
+    g->remote = 0;
+    ck_assert_str_eq(hold_text(g), "home");
+    g->flags &= ~RCACHE_GUEST_OBEYS;
+    ck_assert_str_eq(hold_text(g), "asked");
+    g->flags &= ~RCACHE_GUEST_HELD;
+    ck_assert_ptr_null(hold_text(g));
+}
+END_TEST
+
 /* Their VM is on another host by now: nothing is lost when they go. */
 START_TEST(leases_of_a_host_that_died)
 {
@@ -471,6 +496,7 @@ int main(void)
     tcase_add_test(tc, a_pager_that_is_stuck);
     tcase_add_test(tc, no_pager_and_no_room);
     tcase_add_test(tc, bytes_with_one_copy);
+    tcase_add_test(tc, a_vm_that_is_held);
     tcase_add_test(tc, hosts_that_are_away);
     tcase_add_test(tc, leases_that_end);
     tcase_add_test(tc, leases_of_a_host_that_died);

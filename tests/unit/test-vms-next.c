@@ -113,6 +113,35 @@ START_TEST(a_vm_without_a_pager_is_known_to_the_next_daemon)
 }
 END_TEST
 
+static char *hold_file(void)
+{
+    return rundir_path(fix.dir, "hold-01010101-0101-0101-0101-010101010101");
+}
+
+/* A hold is for one start of a VM: the next daemon has it, its next start not,
+ * and nothing of it is left. */
+START_TEST(a_hold_lasts_as_long_as_its_vm)
+{
+    g_autofree char *file = hold_file();
+    pid_t vmm = other_vmm(1, 42, "web");
+    pid_t pager = wait_for_pager();
+
+    ck_assert(vms_hold(fix.vms, the_vm(), true, NULL));
+    vms_free(fix.vms);
+    kill_pager(pager);
+    fix.vms = vms_new(&fix.config, NULL);
+    ck_assert(the_vm()->hold.held);
+    ck_assert(rundir_has_hold(fix.dir, the_vm()->uuid, 42));
+    ck_assert(!rundir_has_hold(fix.dir, the_vm()->uuid, 43));
+    ck_assert(vms_hold(fix.vms, the_vm(), false, NULL));
+    ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
+    ck_assert(vms_hold(fix.vms, the_vm(), true, NULL));
+    fake_vmm_kill(vmm);
+    ck_assert(fake_pump(5000, no_vm, NULL));
+    ck_assert(!g_file_test(file, G_FILE_TEST_EXISTS));
+}
+END_TEST
+
 /* One with that pid lives, but is not who is meant: nothing is away. */
 START_TEST(a_pid_that_another_process_has_now_is_no_vm)
 {
@@ -396,6 +425,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, an_unknown_vmm_of_a_found_pager_is_given_the_doubt);
     tcase_add_test(tc, what_dead_pagers_left_is_cleared_away);
     tcase_add_test(tc, a_vm_without_a_pager_is_known_to_the_next_daemon);
+    tcase_add_test(tc, a_hold_lasts_as_long_as_its_vm);
     tcase_add_test(tc, a_pid_that_another_process_has_now_is_no_vm);
     tcase_add_test(tc, a_note_that_makes_no_sense_is_none);
     tcase_add_test(tc, a_vmm_that_died_meanwhile_is_dead);
