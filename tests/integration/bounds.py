@@ -33,7 +33,7 @@ def evictions_per_fault(build):
         wait_for("as much to be away as may be",
                  lambda: vm.stats()["remote"] >= 47 * MIB, 60)
         grown = rates(vm, ("evicted_pages", "fetched_pages", "faults_remote"),
-                      lambda g: g["faults_remote"] > 10000)
+                      lambda g: g["faults_remote"] > 20000)
         # Nothing comes back but what a guest waits for ...
         assert grown["fetched_pages"] < 1.02 * grown["faults_remote"] + 600, \
             grown
