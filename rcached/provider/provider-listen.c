@@ -15,10 +15,12 @@
 
 /*
  * The kernel takes an io_uring apart after its process is gone: the socket of
- * a daemon that was killed may listen on for a moment.
+ * a daemon that was killed listens on until then, which is a moment, and
+ * seconds where all cores are busy.
  */
-#define LISTEN_TRIES    40
-#define LISTEN_PAUSE_US 50000
+#define LISTEN_TRIES    200u
+#define LISTEN_TRIES_QUIET 20u
+#define LISTEN_PAUSE_US 50000u
 
 static int listen_socket(const struct sockaddr_storage *addr, socklen_t len)
 {
@@ -41,7 +43,8 @@ bool provider_listen(Provider *provider, const ProviderConfig *config,
 {
     struct sockaddr_storage addr;
     socklen_t len;
-    int tries = 0, fd;
+    unsigned tries = 0;
+    int fd;
 
     if (!address_parse(config->listen, RCACHE_DEFAULT_PORT, &addr, &len,
                        errp)) {
@@ -56,6 +59,11 @@ bool provider_listen(Provider *provider, const ProviderConfig *config,
     }
     fd = listen_socket(&addr, len);
     while (fd == -EADDRINUSE && tries++ < LISTEN_TRIES) {
+        if (tries == LISTEN_TRIES_QUIET) {
+            g_message("provider: %s is in use, perhaps still by a daemon that "
+                      "was killed; trying again for %u s", config->listen,
+                      LISTEN_TRIES * LISTEN_PAUSE_US / 1000000);
+        }
         g_usleep(LISTEN_PAUSE_US);
         fd = listen_socket(&addr, len);
     }
