@@ -37,9 +37,6 @@ class PressedSpilling(PressedCluster):
 
     def start_provider(self, host):
         self.provider_options = options(self, host, self.limit)
-        # What AddressSanitizer holds back is charged to the cgroup as well.
-        given = os.environ.get("ASAN_OPTIONS", "")
-        os.environ["ASAN_OPTIONS"] = given + ":quarantine_size_mb=8"
         return super().start_provider(host)
 
 

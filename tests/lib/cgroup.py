@@ -5,8 +5,18 @@ import os
 ROOT = "/sys/fs/cgroup"
 
 
+def hold_back_little():
+    """What AddressSanitizer keeps of freed memory in processes started from
+    now on is charged to their cgroup as well: 256 MiB, if nobody says less."""
+    given = os.environ.get("ASAN_OPTIONS", "")
+    if "quarantine" not in given:
+        os.environ["ASAN_OPTIONS"] = ":".join(
+            filter(None, (given, "quarantine_size_mb=8")))
+
+
 class Cgroup:
     def __init__(self, name, limit):
+        hold_back_little()
         v1 = os.path.isdir(os.path.join(ROOT, "memory"))
         self.path = os.path.join(ROOT, "memory" if v1 else "", name)
         if not v1:

@@ -157,10 +157,6 @@ class TortureCluster(Cluster):
             "--heartbeat", "200"])
 
     def spawn_provider(self, host):
-        # What AddressSanitizer holds back is charged to the cgroup as well.
-        if "quarantine" not in os.environ.get("ASAN_OPTIONS", ""):
-            os.environ["ASAN_OPTIONS"] = ":".join(filter(None, (
-                os.environ.get("ASAN_OPTIONS"), "quarantine_size_mb=8")))
         arbiters = [f"--arbiter={site.at(ARBITER_PORT)}"
                     for site in self.sites]
         disk = (self.disk_dir if host is self.providers[0] and self.disk
