@@ -23,9 +23,13 @@
  * of it that stays zero (5), rcache.hot= percent of the pages that are hot
  * (10), rcache.write= percent of the visits that write (10), rcache.cold=
  * visits of 100 that sweep (50).
+ *
+ * A power button that is pressed powers the machine off, where /modules has
+ * the drivers for it.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/input.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +47,7 @@
 #define WORDS   (PAGE / sizeof(uint64_t))
 #define HEAD    3u              /* number, version, checksum */
 #define PASSES  8               /* over modules that need others first */
+#define BUTTONS 4u              /* input devices that are looked at */
 
 typedef struct Oracle {
     uint64_t *memory;
@@ -291,8 +296,38 @@ static void report(Oracle *o, const char *state)
     o->recent_ns = 0;
 }
 
+/* ---------------------------------------------------------- power button */
+
+/* -1 for each that there is not. */
+static void buttons_open(int fds[BUTTONS])
+{
+    char path[32];
+
+    for (unsigned i = 0; i < BUTTONS; i++) {
+        snprintf(path, sizeof(path), "/dev/input/event%u", i);
+        fds[i] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    }
+}
+
+static void off_when_pressed(const int fds[BUTTONS])
+{
+    struct input_event event;
+
+    for (unsigned i = 0; i < BUTTONS; i++) {
+        while (read(fds[i], &event, sizeof(event)) == sizeof(event)) {
+            if (event.type == EV_KEY && event.code == KEY_POWER) {
+                printf("RCACHE power button\n");
+                fflush(stdout);
+                sync();
+                reboot(RB_POWER_OFF);
+            }
+        }
+    }
+}
+
 /* Report when a second has passed; returns when the next report is due. */
-static uint64_t report_due(Oracle *o, const char *state, uint64_t due)
+static uint64_t report_due(Oracle *o, const char *state, uint64_t due,
+                           const int buttons[BUTTONS])
 {
     uint64_t now = now_ns();
 
@@ -300,6 +335,7 @@ static uint64_t report_due(Oracle *o, const char *state, uint64_t due)
         return due;
     }
     report(o, state);
+    off_when_pressed(buttons);
     return now + 1000000000ull;
 }
 
@@ -308,10 +344,12 @@ int main(void)
     Oracle o = { 0 };
     uint64_t due = 0, cold = 0, random = 88172645463325252ull;
     unsigned long hot_pages, write_percent, cold_percent;
+    int buttons[BUTTONS];
 
     mounts();
     load_modules();
     make_way();
+    buttons_open(buttons);
     oracle_take_memory(&o, argument("fill", 80), argument("zero", 5));
     hot_pages = o.pages / 100 * argument("hot", 10);
     write_percent = argument("write", 10);
@@ -320,7 +358,7 @@ int main(void)
     for (uint64_t page = 0; page < o.pages; page++) {
         o.version[page] = page < o.stamped;
         page_take(&o, page);
-        due = report_due(&o, "fill", due);
+        due = report_due(&o, "fill", due, buttons);
     }
     for (;;) {
         uint64_t page;
@@ -333,6 +371,6 @@ int main(void)
             page = (random >> 32) % hot_pages;
         }
         page_visit(&o, page, (random >> 16) % 100 < write_percent);
-        due = report_due(&o, "run", due);
+        due = report_due(&o, "run", due, buttons);
     }
 }
