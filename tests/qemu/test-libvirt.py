@@ -7,6 +7,7 @@ down; and what does not go together with it is refused, with the reason.
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
@@ -21,7 +22,8 @@ from lab import QUICK  # noqa: E402
 MIB = 1 << 20
 QEMU_NS = "http://libvirt.org/schemas/domain/qemu/1.0"
 SIZE, LOCAL_MAX = 192, 64       # MiB
-GUIDE = os.path.join(HERE, "..", "..", "docs", "guide.md")
+TOP = os.path.join(HERE, "..", "..")
+GUIDE = os.path.join(TOP, "docs", "guide.md")
 CONSOLE = "/var/log/libvirt/qemu/web-console.log"
 BOOT = "/var/lib/libvirt/boot"
 RESIZE = json.dumps({"execute": "remote-cache-resize",
@@ -250,6 +252,25 @@ def shuts_down(d):
     check("RCACHE power button" in d.console.all(), "no power button")
 
 
+def hooked(d):
+    """What rcache-domain makes of a domain without the object is one that
+    libvirt starts with it."""
+    plain = without_object(d.m.virsh("dumpxml", "--inactive", "web"))
+    tree = ET.fromstring(plain)
+    tree.remove(tree.find("memoryBacking"))
+    done = subprocess.run(
+        [os.path.join(TOP, "dist", "hooks", "rcache-domain"), "--object",
+         f"local-max={LOCAL_MAX}M"], input=ET.tostring(tree, "unicode"),
+        stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    with open(d.m.path("/root/hooked.xml"), "w") as f:
+        f.write(done.stdout)
+    d.m.virsh("define", "/root/hooked.xml")
+    argv = d.m.virsh("domxml-to-native", "qemu-argv", "--domain", "web")
+    check("memory-backend-memfd" in argv and '"share":true' in argv and
+          f"-object remote-cache,id=rc0,local-max={LOCAL_MAX}M" in argv and
+          "qemu-system-x86_64-rcache" in argv, argv)
+
+
 def main():
     if os.geteuid():
         skip("needs root, for network namespaces")
@@ -260,7 +281,7 @@ def main():
         d = Domain(lab)
         try:
             for case in (runs, stands_still, refuses, restarts, saves,
-                         resets, shuts_down):
+                         resets, shuts_down, hooked):
                 begin = time.monotonic()
                 case(d)
                 print(f"{case.__name__}: ok ({time.monotonic() - begin:.1f} "
