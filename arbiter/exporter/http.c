@@ -25,17 +25,28 @@
 /* Those that have been shut down, until libmicrohttpd has seen it. */
 #define SPARE           16u
 
+/* A text that is kept or being sent, as often as there are .users of it. */
+typedef struct HttpText {
+    unsigned *texts;            /* of its path: how many there are */
+    unsigned users;
+    char *text;
+    int64_t made;               /* when */
+} HttpText;
+
+/* What is made for a path. */
+typedef struct HttpPath {
+    HttpText *newest;           /* or NULL */
+    unsigned news;              /* what .refresh() said then */
+    unsigned texts;             /* that are kept or being sent */
+} HttpPath;
+
 struct Http {
     struct MHD_Daemon *daemon;
-    HttpMetrics *metrics;
-    void *opaque;
+    const HttpSite *site;
     char *address;
     guint poll, timer, tick;    /* sources of the main loop */
     GQueue conns;               /* of HttpConn, the oldest first */
-    struct MHD_Response *newest;        /* of /metrics, or NULL */
-    int64_t made;               /* when */
-    int64_t took;               /* the daemon, to answer for it */
-    unsigned texts;             /* that are kept or being sent */
+    HttpPath made[HTTP_MADE_MAX];
 };
 
 typedef struct HttpConn {
@@ -44,72 +55,72 @@ typedef struct HttpConn {
     bool cut;
 } HttpConn;
 
-/* What a response of /metrics is made of. */
-typedef struct HttpText {
-    Http *http;
-    char *text;
-} HttpText;
-
 /* ---------------------------------------------------------------- answers */
 
-static void text_free(void *opaque)
+static void text_unref(void *opaque)
 {
     HttpText *text = opaque;
 
-    text->http->texts--;
+    if (--text->users) {
+        return;
+    }
+    --*text->texts;
     g_free(text->text);
     g_free(text);
 }
 
-static struct MHD_Response *response_head(struct MHD_Response *response,
-                                          const char *type)
-{
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    return response;
-}
-
-static struct MHD_Response *text_response(Http *http)
+static HttpText *text_make(HttpPath *path, const HttpSite *site,
+                           const HttpMade *made)
 {
     HttpText *text = g_new(HttpText, 1);
 
-    *text = (HttpText) { http, http->metrics(http->opaque, &http->took) };
-    http->texts++;
-    return response_head(
-        MHD_create_response_from_buffer_with_free_callback_cls(
-            strlen(text->text), text->text, text_free, text),
-        "text/plain; version=0.0.4; charset=utf-8");
+    *text = (HttpText) {
+        &path->texts, 1, made->make(site->opaque), g_get_monotonic_time()
+    };
+    path->texts++;
+    return text;
 }
 
-static int64_t keep_us(const Http *http)
+/* The newest text of a path, which is made if there is news. */
+static HttpText *text_newest(Http *http, unsigned nr)
 {
-    return CLAMP(HTTP_KEEP_TIMES * http->took, HTTP_KEEP_US, HTTP_KEEP_MAX_US);
-}
+    HttpPath *path = &http->made[nr];
+    unsigned news;
 
-/* The newest text, which is made if it is to be newer. */
-static struct MHD_Response *metrics_response(Http *http)
-{
-    int64_t age = g_get_monotonic_time() - http->made;
-
-    if (http->newest && (age < keep_us(http) ||
-                         http->texts >= HTTP_TEXTS_MAX)) {
-        return http->newest;
+    if (path->newest && path->texts >= HTTP_TEXTS_MAX) {
+        return path->newest;
     }
-    g_clear_pointer(&http->newest, MHD_destroy_response);
-    http->newest = text_response(http);
-    http->made = g_get_monotonic_time();
-    return http->newest;
+    news = http->site->refresh(http->site->opaque);
+    if (!path->newest || news != path->news) {
+        g_clear_pointer(&path->newest, text_unref);
+        path->newest = text_make(path, http->site, &http->site->made[nr]);
+        path->news = news;
+    }
+    return path->newest;
 }
 
-/* @text: a constant */
+/* @response: taken */
 static enum MHD_Result say(struct MHD_Connection *conn, unsigned status,
-                           const char *type, const char *text)
+                           const char *type, struct MHD_Response *response)
 {
-    struct MHD_Response *response = response_head(
-        MHD_create_response_from_buffer(strlen(text), (char *)text,
-                                        MHD_RESPMEM_PERSISTENT), type);
+    static const struct {
+        const char *name, *value;
+    } headers[] = {
+        { MHD_HTTP_HEADER_CONNECTION, "close" },
+        { MHD_HTTP_HEADER_CACHE_CONTROL, "no-store" },
+        { "Content-Security-Policy",
+          "default-src 'self'; base-uri 'none'; form-action 'none'; "
+          "frame-ancestors 'none'" },
+        { "X-Content-Type-Options", "nosniff" },
+        { "Referrer-Policy", "no-referrer" },
+        { "Cross-Origin-Resource-Policy", "same-origin" },
+    };
     enum MHD_Result done;
 
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    for (unsigned i = 0; i < G_N_ELEMENTS(headers); i++) {
+        MHD_add_response_header(response, headers[i].name, headers[i].value);
+    }
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     }
@@ -118,30 +129,81 @@ static enum MHD_Result say(struct MHD_Connection *conn, unsigned status,
     return done;
 }
 
+/* @data: it stays */
+static enum MHD_Result say_fixed(struct MHD_Connection *conn, unsigned status,
+                                 const char *type, const void *data,
+                                 size_t size)
+{
+    return say(conn, status, type,
+               MHD_create_response_from_buffer(size, (void *)data,
+                                               MHD_RESPMEM_PERSISTENT));
+}
+
+/* @words: a constant */
+static enum MHD_Result say_words(struct MHD_Connection *conn, unsigned status,
+                                 const char *words)
+{
+    return say_fixed(conn, status, "text/plain; charset=utf-8", words,
+                     strlen(words));
+}
+
+static enum MHD_Result say_made(Http *http, struct MHD_Connection *conn,
+                                unsigned nr)
+{
+    HttpText *text = text_newest(http, nr);
+    struct MHD_Response *response;
+    char age[32];
+
+    text->users++;
+    response = MHD_create_response_from_buffer_with_free_callback_cls(
+        strlen(text->text), text->text, text_unref, text);
+    g_snprintf(age, sizeof(age), "%" G_GINT64_FORMAT,
+               (g_get_monotonic_time() - text->made) / G_USEC_PER_SEC);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_AGE, age);
+    return say(conn, MHD_HTTP_OK, http->site->made[nr].type, response);
+}
+
+/* Return: the number of a text that is made, of a file beyond these, or -1. */
+static int path_find(const HttpSite *site, const char *path)
+{
+    for (unsigned i = 0; i < site->nr_made; i++) {
+        if (!strcmp(site->made[i].path, path)) {
+            return i;
+        }
+    }
+    for (unsigned i = 0; i < site->nr_files; i++) {
+        if (!strcmp(site->files[i].path, path)) {
+            return site->nr_made + i;
+        }
+    }
+    return -1;
+}
+
 static enum MHD_Result answer(void *opaque, struct MHD_Connection *conn,
                               const char *path, const char *method,
                               const char *version, const char *data,
                               size_t *len, void **context)
 {
-    static const char text[] = "text/plain; charset=utf-8";
-    bool metrics = !strcmp(path, "/metrics");
+    Http *http = opaque;
+    const HttpSite *site = http->site;
+    int nr = path_find(site, path);
+    const HttpFile *file;
 
-    if (!metrics && strcmp(path, "/")) {
-        return say(conn, MHD_HTTP_NOT_FOUND, text,
-                   "There is nothing here but /metrics.\n");
+    if (nr < 0) {
+        return say_words(conn, MHD_HTTP_NOT_FOUND,
+                         "There is nothing here but / and /metrics.\n");
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) &&
         strcmp(method, MHD_HTTP_METHOD_HEAD)) {
-        return say(conn, MHD_HTTP_METHOD_NOT_ALLOWED, text,
-                   "Figures can be read, and nothing else: GET or HEAD.\n");
+        return say_words(conn, MHD_HTTP_METHOD_NOT_ALLOWED,
+                         "Figures can be read, and nothing else: GET or "
+                         "HEAD.\n");
     }
-    if (metrics) {
-        return MHD_queue_response(conn, MHD_HTTP_OK, metrics_response(opaque));
+    if ((unsigned)nr < site->nr_made) {
+        return say_made(http, conn, nr);
     }
-    return say(conn, MHD_HTTP_OK, "text/html; charset=utf-8",
-               "<!DOCTYPE html>\n<title>rcache-exporter</title>\n"
-               "<p>Figures of rcached or its arbiter, for Prometheus: "
-               "<a href=\"/metrics\">/metrics</a></p>\n");
+    file = &site->files[nr - site->nr_made];
+    return say_fixed(conn, MHD_HTTP_OK, file->type, file->data, file->size);
 }
 
 /* ------------------------------------------------------------ connections */
@@ -277,8 +339,8 @@ static char *address_of(int fd)
     return address_format(&addr);
 }
 
-Http *http_new(const char *listen, uint16_t port, HttpMetrics *metrics,
-               void *opaque, GError **errp)
+Http *http_new(const char *listen, uint16_t port, const HttpSite *site,
+               GError **errp)
 {
     g_autoptr(Http) http = g_new0(Http, 1);
     int fd = listen_at(listen, port, errp);
@@ -286,8 +348,7 @@ Http *http_new(const char *listen, uint16_t port, HttpMetrics *metrics,
     if (fd < 0) {
         return NULL;
     }
-    http->metrics = metrics;
-    http->opaque = opaque;
+    http->site = site;
     http->address = address_of(fd);
     g_queue_init(&http->conns);
     http->daemon = MHD_start_daemon(
@@ -318,7 +379,9 @@ void http_free(Http *http)
     g_clear_handle_id(&http->timer, g_source_remove);
     g_clear_handle_id(&http->tick, g_source_remove);
     g_clear_pointer(&http->daemon, MHD_stop_daemon);
-    g_clear_pointer(&http->newest, MHD_destroy_response);
+    for (unsigned i = 0; i < HTTP_MADE_MAX; i++) {
+        g_clear_pointer(&http->made[i].newest, text_unref);
+    }
     g_free(http->address);
     g_free(http);
 }

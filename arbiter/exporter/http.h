@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * http: what Prometheus connects to: GET and HEAD of /metrics, and of / a page
- * with a link to it; 404 for any other path, 405 for any other method.
+ * http: what Prometheus and browsers connect to: GET and HEAD of the paths of a
+ * site; 404 for any other path, 405 for any other method.
  *
  * libmicrohttpd parses and sends, in this thread's main loop: it never waits
  * for a client.  Each connection is for one request and ends with its answer,
  * or when it is HTTP_LIFE_US old, however busy it looks; where there are
  * HTTP_CONNS_MAX of them the oldest makes room for the next.
  *
- * A text is given for HTTP_KEEP_US to whoever asks, and for HTTP_KEEP_TIMES as
- * long as the daemon took to answer, but no longer than HTTP_KEEP_MAX_US: so
- * those who ask, and any local user can, cost the daemon a tenth of its time at
- * most, however many they are and however much there is to tell.
+ * A text that is made is given to all who ask until there is news.  While
+ * HTTP_TEXTS_MAX texts of a path are still being sent, to clients that read
+ * slowly, no new one is made and the newest is given on: so their memory is
+ * bounded, and each is let go of with its connections.  How old it was when it
+ * was given on says the header Age.
  *
- * While HTTP_TEXTS_MAX texts are still being sent, to clients that read slowly,
- * no new one is made and the newest is given on: so their memory is bounded,
- * and each is let go of with its connections.
+ * A browser is told to take nothing from elsewhere, to run no script and to use
+ * no style that is not a file of this site, to be in nobody's frame and to keep
+ * nothing.
  */
 #ifndef EXPORTER_HTTP_H
 #define EXPORTER_HTTP_H
@@ -26,17 +27,32 @@
 #define HTTP_CONNS_MAX  64u
 #define HTTP_TEXTS_MAX  4u
 #define HTTP_LIFE_US    (30 * G_USEC_PER_SEC)
-#define HTTP_KEEP_US    G_USEC_PER_SEC
-#define HTTP_KEEP_TIMES 10
-#define HTTP_KEEP_MAX_US (30 * G_USEC_PER_SEC)
+#define HTTP_MADE_MAX   4u
 
-/**
- * HttpMetrics - make the text of /metrics now
- * @took: set to how long the daemon took to answer, in us
- *
- * Return: the text, new, never NULL
- */
-typedef char *HttpMetrics(void *opaque, int64_t *took);
+/* A text that changes. */
+typedef struct HttpMade {
+    const char *path, *type;
+    char *(*make)(void *opaque);        /* it now; new, never NULL */
+} HttpMade;
+
+/* A file that does not. */
+typedef struct HttpFile {
+    const char *path, *type;
+    const void *data;
+    size_t size;
+} HttpFile;
+
+/* All that there is; it outlives the server. */
+typedef struct HttpSite {
+    const HttpMade *made;
+    unsigned nr_made;           /* HTTP_MADE_MAX at most */
+    const HttpFile *files;
+    unsigned nr_files;
+    /* See to it that what is made is new; returns another number when it would
+     * be another text than before. */
+    unsigned (*refresh)(void *opaque);
+    void *opaque;
+} HttpSite;
 
 typedef struct Http Http;
 
@@ -47,8 +63,8 @@ typedef struct Http Http;
  *
  * Return: the server, or NULL with @errp set: the address is wrong or in use
  */
-Http *http_new(const char *listen, uint16_t port, HttpMetrics *metrics,
-               void *opaque, GError **errp);
+Http *http_new(const char *listen, uint16_t port, const HttpSite *site,
+               GError **errp);
 
 /** http_free() - end all connections */
 void http_free(Http *http);

@@ -7,15 +7,16 @@
  * network here can reach neither, its user may only look (read-group), and a
  * client that does not read, or an exporter that dies, costs nobody anything.
  * The daemon answers it the three questions that it answers rcachectl, in its
- * own loop; as whoever reaches the port makes it do so, http.h says how much of
- * its time that may take.
+ * own loop; as whoever reaches the port makes it do so, answers.h says how much
+ * of its time that may take.
  */
 #include <glib-unix.h>
 #include <signal.h>
 
+#include "arbiter/exporter/answers.h"
 #include "arbiter/exporter/http.h"
 #include "arbiter/exporter/options.h"
-#include "arbiter/exporter/scrape.h"
+#include "arbiter/exporter/site.h"
 #include "common/log-pace.h"
 #include "common/service.h"
 
@@ -29,24 +30,41 @@ static gboolean end_loop(void *opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean sample(void *opaque)
+{
+    answers_sample(opaque);
+    return G_SOURCE_CONTINUE;
+}
+
+static void say_where(const Options *options, const Http *http)
+{
+    g_message("figures of %s, asked for at %s, are at http://%s/metrics%s",
+              options->of, options->socket, http_address(http),
+              options->page ? ", and for people at /" : "");
+    if (options->beyond) {
+        g_warning("listening on %s, beyond this host: anyone who can reach "
+                  "the port can read the names and figures of VMs and "
+                  "hosts", http_address(http));
+    }
+}
+
 static int run(const Options *options)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GError) error = NULL;
-    Scrape scrape = { .daemon = options->of, .socket = options->socket };
     guint term = g_unix_signal_add(SIGTERM, end_loop, loop);
     guint interrupt = g_unix_signal_add(SIGINT, end_loop, loop);
-    Http *http = http_new(options->listen, options->port, scrape_text,
-                          &scrape, &error);
+    guint sampled = 0;
+    Site site;
+    Answers answers;
+    Http *http;
 
+    answers_init(&answers, options->of, options->socket, options->page);
+    site_init(&site, &answers);
+    http = http_new(options->listen, options->port, &site.http, &error);
     if (http) {
-        g_message("figures of %s, asked for at %s, are at http://%s/metrics",
-                  options->of, options->socket, http_address(http));
-        if (options->beyond) {
-            g_warning("listening on %s, beyond this host: anyone who can reach "
-                      "the port can read the names and figures of VMs and "
-                      "hosts", http_address(http));
-        }
+        say_where(options, http);
+        sampled = g_timeout_add_seconds(1, sample, &answers);
         service_ready();
         g_main_loop_run(loop);
         service_stopping();
@@ -54,7 +72,9 @@ static int run(const Options *options)
     } else {
         g_printerr("rcache-exporter: %s\n", error->message);
     }
-    scrape_deinit(&scrape);
+    site_deinit(&site);
+    answers_deinit(&answers);
+    g_clear_handle_id(&sampled, g_source_remove);
     g_source_remove(term);
     g_source_remove(interrupt);
     return error ? EXIT_FAILED : 0;

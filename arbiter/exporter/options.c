@@ -14,10 +14,10 @@
 #define PORT_RCACHED    9472
 #define PORT_ARBITER    9473
 
-#define LISTEN_DOC      "Where Prometheus connects: ADDRESS:PORT or " \
-                        "[IPV6]:PORT. There is no encryption, and nobody is " \
-                        "asked who he is: beyond this host, let a proxy see " \
-                        "to both."
+#define LISTEN_DOC      "Where Prometheus and browsers connect: " \
+                        "ADDRESS:PORT or [IPV6]:PORT. There is no " \
+                        "encryption, and nobody is asked who he is: beyond " \
+                        "this host, let a proxy see to both."
 
 static const ConfigKey keys[] = {
     { .section = "exporter", .key = "of", .type = CONFIG_STRING,
@@ -25,6 +25,12 @@ static const ConfigKey keys[] = {
       .doc = "Whose figures these are: rcached's (this host and its VMs) or "
              "the arbiter's (all hosts and all VMs). The unit "
              "rcache-exporter@NAME says so itself." },
+    { .section = "exporter", .key = "page", .type = CONFIG_BOOL,
+      .fallback = "yes",
+      .doc = "Whether there is a page for people at /, with a history of the "
+             "last hour, for which the daemon is asked every ten seconds. "
+             "Without it there is /metrics alone, and the daemon is asked when "
+             "somebody asks for that." },
     { .section = OF_RCACHED, .key = "listen", .type = CONFIG_STRING,
       .fallback = "127.0.0.1:9472", .doc = LISTEN_DOC },
     { .section = OF_RCACHED, .key = "socket", .type = CONFIG_STRING,
@@ -40,7 +46,10 @@ static const ConfigKey keys[] = {
 static const CommandLineOption line_options[] = {
     { "of", "Whose figures", OF_RCACHED "|" OF_ARBITER,
       .section = "exporter", .key = "of" },
-    { "listen", "Where Prometheus connects", "ADDRESS:PORT",
+    { "page", "Whether there is a page for people", "yes|no",
+      .section = "exporter", .key = "page" },
+    { "listen", "Where Prometheus and browsers connect",
+      "ADDRESS:PORT",
       .section = OF_RCACHED, .section2 = OF_ARBITER, .key = "listen" },
     { "socket", "The daemon's admin socket", "PATH",
       .section = OF_RCACHED, .section2 = OF_ARBITER, .key = "socket" },
@@ -48,7 +57,8 @@ static const CommandLineOption line_options[] = {
 
 const CommandLine options_line = {
     .program = "rcache-exporter",
-    .summary = "Gives the figures of rcached or the arbiter to Prometheus.",
+    .summary = "Gives the figures of rcached or the arbiter to Prometheus, "
+               "and to people as a page.",
     .file = "/etc/rcached/exporter.conf",
     .options = line_options,
     .nr_options = G_N_ELEMENTS(line_options),
@@ -63,6 +73,7 @@ static bool options_view(Options *o, GError **errp)
     o->port = strcmp(o->of, OF_ARBITER) ? PORT_RCACHED : PORT_ARBITER;
     o->listen = config_string(o->config, o->of, "listen");
     o->socket = config_string(o->config, o->of, "socket");
+    o->page = config_bool(o->config, "exporter", "page");
     if (!address_parse(o->listen, o->port, &addr, &len, errp)) {
         g_prefix_error(errp, "[%s] listen: ", o->of);
         return false;

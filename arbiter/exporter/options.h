@@ -19,6 +19,7 @@ typedef struct Options {
     const char *socket;         /* its admin socket */
     const char *listen;
     uint16_t port;              /* if .listen has none */
+    bool page;                  /* for people, at / */
     bool beyond;                /* .listen is no loopback address */
 } Options;
 

@@ -63,6 +63,8 @@ NEEDS_NOTHING = {test: why for names, why in (
 
 # What test-exporter.py is given; "exporter:CASE.TEST" is one of its tests.
 EXPORTER = ["arbiter/rcache-exporter", "arbiter/arbiter", "rcached/rcached"]
+# The same of test-page.py, "page:CASE.TEST".
+PAGE = ["arbiter/rcache-exporter", "arbiter/arbiter", "arbiter/rcachectl"]
 
 # "rules:CASE.TEST" is a test of tests/prometheus/test-rules.py, and
 # "dashboard:CASE.TEST" one of test-dashboard.py.
@@ -80,16 +82,16 @@ MUTATIONS = {
         "now - conn->since > HTTP_LIFE_US", "now < conn->since",
         "exporter:Slow.test_who_sends_a_byte_now_and_then"),
     "exporter-any-number-of-texts": (
-        "arbiter/exporter/http.c", "http->texts >= HTTP_TEXTS_MAX",
-        "http->texts > 1000 * HTTP_TEXTS_MAX",
+        "arbiter/exporter/http.c", "path->texts >= HTTP_TEXTS_MAX",
+        "path->texts > 1000 * HTTP_TEXTS_MAX",
         "exporter:Clients.test_who_does_not_read"),
     "exporter-each-client-asks": (
-        "arbiter/exporter/http.c",
-        "age < keep_us(http)", "age < 0 * keep_us(http)",
+        "arbiter/exporter/answers.c",
+        "< keep_us(answers)", "< 0 * keep_us(answers)",
         "exporter:Clients.test_many_ask_once"),
     "exporter-asks-however-long-it-takes": (
-        "arbiter/exporter/http.h", "#define HTTP_KEEP_TIMES 10",
-        "#define HTTP_KEEP_TIMES 0",
+        "arbiter/exporter/answers.h", "#define ANSWERS_KEEP_TIMES      10",
+        "#define ANSWERS_KEEP_TIMES      0",
         "exporter:Clients.test_what_takes_long_is_asked_seldom"),
     "exporter-any-method-will-do": (
         "arbiter/exporter/http.c",
@@ -97,9 +99,53 @@ MUTATIONS = {
         "    if (0 && strcmp(method, MHD_HTTP_METHOD_GET) &&\n",
         "exporter:Answers.test_other_paths_and_methods"),
     "exporter-is-always-up": (
-        "arbiter/exporter/scrape.c", '"Whether the daemon has answered.", up',
-        '"Whether the daemon has answered.", true',
+        "arbiter/exporter/scrape.c", "answers->all != NULL }", "true }",
         "exporter:Daemons.test_down_and_up"),
+    "page-names-are-markup": (
+        "arbiter/exporter/page-value.c",
+        "    return g_markup_escape_text(clean, -1);",
+        "    return g_strdup(clean);", "page:Names.test_hostile"),
+    "page-names-of-any-length": (
+        "arbiter/exporter/page-value.c",
+        "    if (g_utf8_strlen(clean, -1) <= max) {", "    if (max) {",
+        "page:Names.test_hostile"),
+    "page-any-policy": (
+        "arbiter/exporter/http.c", "\"default-src 'self'; ",
+        "\"default-src *; ", "page:Paths.test_files"),
+    "page-zeros-for-what-is-old": (
+        "arbiter/exporter/page-rows.c",
+        "isnan(faults) || page_vm_is_stale(o) ||", "isnan(faults) ||",
+        "unit-page"),
+    "page-what-is-old-is-fresh": (
+        "arbiter/exporter/page-value.c",
+        'return cell_is_true(vm, "stale") ||', "return",
+        "page:Old.test_silent_host"),
+    "page-forgets-when-nobody-answers": (
+        "arbiter/exporter/answers.c",
+        "        answers_failed(answers, error);\n",
+        "        answers_failed(answers, error);\n"
+        "        page_deinit(&answers->page);\n"
+        "        page_init(&answers->page);\n",
+        "page:Old.test_daemon_goes_and_comes"),
+    "page-age-stands-still": (
+        "arbiter/exporter/http.c",
+        "(g_get_monotonic_time() - text->made)", "(text->made - text->made)",
+        "page:Old.test_slow_daemon"),
+    "page-no-history": (
+        "arbiter/exporter/answers.c",
+        "    if (answers->paged &&\n", "    if (0 && answers->paged &&\n",
+        "page:Old.test_history"),
+    "page-vms-count-twice": (
+        "arbiter/exporter/lending.c",
+        "    if (*page_text_of(vm, \"elsewhere\")) {", "    if (0) {",
+        "unit-page"),
+    "page-history-of-all-time": (
+        "arbiter/exporter/history.c", "                    HISTORY_SPAN_US) {",
+        "                    1000 * HISTORY_SPAN_US) {", "unit-history"),
+    "page-chart-without-holes": (
+        "arbiter/exporter/svg-history.c",
+        "last && sample->at - last->at <= HOLE_US ? ", "last ? ",
+        "unit-history"),
     "exporter-counters-are-gauges": (
         "arbiter/rcachectl/metrics.c", 'm->counter ? "counter" : "gauge"',
         'm->counter ? "gauge" : "gauge"', "alerts_of_pagers"),
@@ -2643,6 +2689,8 @@ def needed(test):
         return ["tests/unit/" + test.replace("unit-", "test-")]
     if test.startswith("exporter:"):
         return EXPORTER
+    if test.startswith("page:"):
+        return PAGE
     if test.startswith(("rules:", "dashboard:")):
         return ["arbiter/rcachectl"]
     targets = ["rcached/rcached", "arbiter/arbiter", "arbiter/rcachectl",
@@ -2674,6 +2722,11 @@ def program(tree, test):
         return [sys.executable,
                 os.path.join(tree, "tests/integration/test-exporter.py"),
                 *(os.path.join(tree, "build", p) for p in EXPORTER), tree,
+                test.partition(":")[2]]
+    if test.startswith("page:"):
+        return [sys.executable,
+                os.path.join(tree, "tests/integration/test-page.py"),
+                *(os.path.join(tree, "build", p) for p in PAGE), tree,
                 test.partition(":")[2]]
     if test.startswith("dashboard:"):
         return [sys.executable,

@@ -7,151 +7,30 @@ usage: test-exporter.py EXPORTER ARBITER RCACHED TOP [CASE...]
 A daemon that a test plays says what the test wants; the real ones are asked as
 well.  What real figures raise as alerts: alerts.py.
 """
-import http.client
-import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 import promtext  # noqa: E402
+from exporterplay import Case, PATIENCE_S  # noqa: E402
 
 EXPORTER, ARBITER, RCACHED, TOP = sys.argv[1:5]
+Case.exporter = EXPORTER
 # As http.h has them.
 CONNS_MAX, TEXTS_MAX, LIFE_S = 64, 4, 30
 # As http.c has it.
 IDLE_S = 10
-# A busy machine gets more; who passes does not wait.
-PATIENCE_S = 60
-STATUS = {'daemon': 'rcached', 'version': '9.9', 'ok': True, 'level': 'ok',
-          'problems': [], 'uptime_seconds': 2.5, 'vms': 30000}
 
 
 def run(*args, **kwargs):
     return subprocess.run(args, capture_output=True, text=True, timeout=60,
                           check=False, **kwargs)
-
-
-class Daemon:
-    """Answers at an admin socket; it counts what it was asked."""
-
-    def __init__(self, path, vms=(), takes=0.0):
-        self.asked = []
-        self.vms = vms
-        self.takes = takes
-        self.silent = threading.Event()
-        self.server = socket.socket(socket.AF_UNIX)
-        self.server.bind(path)
-        self.server.listen(64)
-        self.path = path
-        self.thread = threading.Thread(target=self.serve)
-        self.thread.start()
-
-    def serve(self):
-        kept = []
-        while True:
-            try:
-                peer = self.server.accept()[0]
-            except OSError:
-                break
-            if self.silent.is_set():
-                kept.append(peer)
-                continue
-            with peer, peer.makefile('rw') as lines:
-                line = lines.readline()
-                if not line:
-                    continue
-                command = json.loads(line)['execute']
-                self.asked.append(command)
-                lines.write(json.dumps(self.answer(command)) + '\n')
-        for peer in kept:
-            peer.close()
-
-    def answer(self, command):
-        time.sleep(self.takes)
-        if command == 'vms' and self.vms is None:
-            return {'error': {'class': 'Refused', 'desc': 'too many'}}
-        return {'return': {'status': STATUS, 'hosts': [],
-                           'vms': self.vms}[command]}
-
-    def times(self):
-        return self.asked.count('status')
-
-    def close(self):
-        self.server.shutdown(socket.SHUT_RDWR)
-        self.server.close()
-        self.thread.join()
-        os.unlink(self.path)
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix='exporter-')
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        self.socket = os.path.join(self.folder, 's')
-        self.log = os.path.join(self.folder, 'log')
-
-    def wait(self, what, check):
-        until = time.monotonic() + PATIENCE_S
-        while not check():
-            self.assertLess(time.monotonic(), until, what)
-            time.sleep(0.02)
-
-    def said(self):
-        with open(self.log, encoding='utf-8') as log:
-            return log.read()
-
-    def start(self, *options, of='rcached', before=()):
-        """The exporter, at a port of its own."""
-        with open(self.log, 'wb') as log:
-            process = subprocess.Popen(
-                [*before, EXPORTER, f'--of={of}', '--listen=127.0.0.1:0',
-                 '--socket', self.socket, *options], stderr=log)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        self.wait('it listens', lambda: '/metrics' in self.said() or
-                  process.poll() is not None)
-        self.assertIsNone(process.poll(), self.said())
-        self.port = int(re.search(r'http://127.0.0.1:(\d+)/metrics',
-                                  self.said())[1])
-        return process
-
-    def daemon(self, **options):
-        daemon = Daemon(self.socket, **options)
-        self.addCleanup(daemon.close)
-        return daemon
-
-    def ask(self, path='/metrics', method='GET', body=None):
-        """(status, headers, text)"""
-        conn = http.client.HTTPConnection('127.0.0.1', self.port,
-                                          timeout=PATIENCE_S)
-        try:
-            conn.request(method, path, body)
-            answer = conn.getresponse()
-            return answer.status, answer.headers, answer.read().decode()
-        finally:
-            conn.close()
-
-    def connect(self, data=b'', buffer=None):
-        conn = socket.socket()
-        self.addCleanup(conn.close)
-        if buffer:
-            conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        conn.settimeout(PATIENCE_S)
-        conn.connect(('127.0.0.1', self.port))
-        conn.sendall(data)
-        return conn
-
-    def is_up(self):
-        return '\nrcache_up{daemon="rcached"} 1\n' in self.ask()[2]
 
 
 class Answers(Case):
@@ -181,13 +60,15 @@ class Answers(Case):
         self.assertEqual(self.ask('/', 'HEAD')[0], 200)
 
     def test_other_paths_and_methods(self):
+        """Without a page the daemon is asked only for whoever asks."""
         daemon = self.daemon()
-        self.start()
+        self.start('--page=no')
         status, headers, text = self.ask('/')
         self.assertEqual((status, headers['Content-Type']),
                          (200, 'text/html; charset=utf-8'))
         self.assertIn('<a href="/metrics">', text)
-        for path in ('/metrics/', '/x', '//', '/../etc/passwd'):
+        for path in ('/metrics/', '/x', '//', '/../etc/passwd', '/api/page',
+                     '/page.js'):
             for method in ('GET', 'POST'):
                 self.assertEqual(self.ask(path, method)[0], 404, path)
         for method in ('POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'NONSENSE'):
@@ -343,7 +224,7 @@ class Clients(Case):
                                       'copies', 'size_bytes', 'vcpus')}}
         daemon = self.daemon(vms=[dict(row, uuid=f'u{i}')
                                   for i in range(300)])
-        process = self.start()
+        process = self.start('--page=no')
         began = time.monotonic()
         clients, old = [], 0
 

@@ -248,7 +248,8 @@ class Form(unittest.TestCase):
             read(os.path.join(promtext.TOP, 'arbiter', folder, name))
             for folder in ('rcachectl', 'exporter')
             for name in os.listdir(os.path.join(promtext.TOP, 'arbiter',
-                                                folder)))
+                                                folder))
+            if name.endswith('.c'))
         known = set(re.findall(r'"(rcache_\w+)"', source)) | {'up'}
         for name, text in rules().items():
             used = set(re.findall(r'\brcache_\w+', text.split('labels:')[0]))
