@@ -4,6 +4,8 @@
 admin socket says, names that are meant to do harm, and figures that are old.
 
 usage: test-page.py EXPORTER ARBITER RCACHECTL TOP [CASE...]
+
+How a browser shows it: scripts/screenshot-page --check.
 """
 import json
 import os

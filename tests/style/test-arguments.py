@@ -31,6 +31,8 @@ WRONG = (
     ('torture', '--copies', '3'),
     ('torture', '--no-such'),
     ('torture', '--schedule', 'word'),
+    ('screenshot-page', '--no-such'),
+    ('screenshot-page', '--width=many'),
     ('bench', 'no-such'),
     ('bench', '--no-such'),
     ('bench', '--sizes=many', 'attach'),
