@@ -34,8 +34,9 @@ from lab import LabError                                    # noqa: E402
 
 MIB = 1 << 20
 PAGES = 64                      # of a GET
-LEAD = 1                        # s, before and after a flood
-SHORT, LONG = (128, 2000, 1), (512, 8000, 9)    # MiB, touches, rounds
+# MiB, touches, rounds; s before and after a flood, s of the first one: a short
+# one shows that each flood does something.
+SHORT, LONG = (128, 2000, 1, 0.25, 2), (512, 8000, 9, 1, 5)
 FLOODS = ("nothing", "hello", "ping", "idle", "slow", "requests", "lines")
 
 
@@ -288,11 +289,12 @@ def give_way(product):
                                   os.sched_param(0))
 
 
-def beside(bench, product, target, what, vm, seconds):
-    """The VM's rate while there is that flood, for so long at least."""
+def beside(bench, product, target, what, vm, lead, seconds):
+    """The VM's rate while there is that flood, for so long at least; @lead:
+    seconds before and after it."""
     flood = target.flood(what)
     try:
-        time.sleep(LEAD)
+        time.sleep(lead)
         lines, done = lines_of(target.product), flood.done()
         began = time.monotonic()
         got = rate(bench, product, *vm)
@@ -302,23 +304,23 @@ def beside(bench, product, target, what, vm, seconds):
                 "lines": (lines_of(target.product) - lines) / took}
     finally:
         flood.stop()
-        time.sleep(LEAD)
+        time.sleep(lead)
 
 
-def one_round(bench, targets, what, vm, seconds):
+def one_round(bench, targets, what, vm, lead, seconds):
     """None, elsewhere, here, elsewhere."""
     here, there = targets
     product = here.product
     quiet = rate(bench, product, *vm)
-    before = beside(bench, product, there, what, vm, 0)
-    got = beside(bench, product, here, what, vm, seconds)
-    after = beside(bench, product, there, what, vm, 0)
+    before = beside(bench, product, there, what, vm, lead, 0)
+    got = beside(bench, product, here, what, vm, lead, seconds)
+    after = beside(bench, product, there, what, vm, lead, 0)
     floor = (before["rate"] + after["rate"]) / 2
     return {**got, "floor": floor, "ratio": got["rate"] / floor,
             "quiet": quiet, "elsewhere": (before["flood"] + after["flood"]) / 2}
 
 
-def measure(bench, targets, what, vm, rounds):
+def measure(bench, targets, what, vm, rounds, lead, first):
     for target in targets:
         target.begin()
     got = []
@@ -326,7 +328,8 @@ def measure(bench, targets, what, vm, rounds):
         bench.say(f"floods: {what}, round {n + 1} of {rounds}")
         # What may be written at once is not what is written in the long run:
         # the first one is longer.
-        got.append(one_round(bench, targets, what, vm, 1 if n else 5))
+        got.append(one_round(bench, targets, what, vm, lead,
+                             1 if n else first))
     middle = {key: statistics.median(r[key] for r in got) for key in got[0]}
     if what != "nothing" and not middle["flood"]:
         raise LabError(f"floods: {what} has done nothing")
@@ -341,7 +344,7 @@ def measure(bench, targets, what, vm, rounds):
 
 
 def run(bench, product_class):
-    mem, touches, rounds = SHORT if bench.args.short else LONG
+    mem, touches, *how = SHORT if bench.args.short else LONG
     cpus = sorted(os.sched_getaffinity(0))
     bench.cpus.provider = cpus[0]
     bench.cpus.guest = bench.cpus.pager = cpus[1 % len(cpus)]
@@ -352,7 +355,7 @@ def run(bench, product_class):
         product.evict_to(mem // 4 * MIB)
         targets = Target(product), Target(other)
         for what in FLOODS:
-            measure(bench, targets, what, (touches, mem // 4 * MIB), rounds)
+            measure(bench, targets, what, (touches, mem // 4 * MIB), *how)
         for target in targets:
             target.end()
         limits = product.admin("provider", "status")["limits"]
