@@ -34,8 +34,10 @@
 
 /* Pages of one scan, those between that are not asked about included. */
 #define SCAN_PAGES      1024u
-#define SCAN_GAP        16u
-/* Runs that are punched between two looks at the faults. */
+#define SCAN_GAP        128u
+/* So long is an answer waited for before more pages go with bytes instead. */
+#define BUSY_NS         (50 * NS_PER_MS)
+/* Punches between two looks at the faults. */
 #define GO_RUNS         SLICE_PAGES
 
 /* The next page of a zap from @i on that keeps its slot; z->n: none. */
@@ -234,7 +236,7 @@ static unsigned piece_go(Pager *p, const CleanAsk *ask, unsigned from)
 
     for (i = from; i < ask->n; i++) {
         bool run = i > from && go[i - 1 - from] &&
-                   ask->page[i] == ask->page[i - 1] + 1;
+                   punch_joins(p, ask->page[i - 1], ask->page[i]);
 
         if (!run && runs == GO_RUNS) {
             break;
@@ -392,6 +394,18 @@ unsigned clean_go(Pager *p, uint64_t *page, unsigned n)
     }
     asks_send(p, now);
     return stay;
+}
+
+bool clean_is_busy(const Pager *p, uint64_t now)
+{
+    for (unsigned i = 0; i < CLEAN_ASKS_MAX; i++) {
+        const CleanAsk *ask = &p->cleans.ask[i];
+
+        if (!ask->n || now >= ask->sent + BUSY_NS) {
+            return false;
+        }
+    }
+    return true;
 }
 
 unsigned clean_leave(Pager *p, uint64_t may)

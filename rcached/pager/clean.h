@@ -74,6 +74,14 @@ void clean_scan(Pager *p, const Zap *z, uint8_t clean[ZAP_PAGES]);
 unsigned clean_go(Pager *p, uint64_t *page, unsigned n);
 
 /**
+ * clean_is_busy() - is asked about as much as may be, and answers come in time?
+ *
+ * Then it is better to wait for them: what cannot be asked about goes with
+ * bytes, clean or not.
+ */
+bool clean_is_busy(const Pager *p, uint64_t now);
+
+/**
  * clean_leave() - ask about up to @may pages that the back hand has before it
  *
  * They need no slot.  The hand stays before pages that cannot go so.

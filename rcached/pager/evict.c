@@ -28,8 +28,9 @@
 #include "rcached/pager/clean.h"
 #include "rcached/pager/pager.h"
 #include "rcached/pager/punch.h"
+#include "rcached/pager/zap-send.h"
 
-/* Runs of pages that are punched between two looks at the faults. */
+/* Punches between two looks at the faults. */
 #define PUNCH_RUNS      SLICE_PAGES
 
 void evictor_init(Evictor *evictor)
@@ -101,36 +102,6 @@ static uint64_t zap_ahead(const Pager *p)
     return MIN((uint64_t)MAX(zapped, 0), p->clock.between);
 }
 
-static void zap_send(Pager *p, Zap *z, const GuestBlock *b)
-{
-    struct {
-        struct RcacheVmmZap zap;
-        struct RcacheZapRange range[ZAP_PAGES];
-    } msg = { 0 };
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < z->n; i++) {
-        uint32_t page = z->page[i] - b->first;
-
-        if (n && msg.range[n - 1].first + msg.range[n - 1].count == page) {
-            msg.range[n - 1].count++;
-        } else {
-            msg.range[n++] = (struct RcacheZapRange) { page, 1 };
-        }
-    }
-    z->seq = ++p->evictor.zap_seq;
-    p->guest.state->zap_seq = z->seq;
-    msg.zap.hdr = (struct RcacheVmmHdr) {
-        .magic = RCACHE_VMM_MAGIC, .type = RCACHE_VMM_ZAP,
-        .size = sizeof(msg.zap) + n * sizeof(msg.range[0]),
-    };
-    msg.zap.seq = z->seq;
-    msg.zap.block = b - p->guest.block;
-    msg.zap.generation = b->generation;
-    msg.zap.nr_ranges = n;
-    seqsock_send(&p->vmm.sock, &msg, msg.zap.hdr.size, -1);
-}
-
 /* A HOT page is the zap's next; a slot that it does not keep is taken out. */
 static void zap_add(Pager *p, Zap *z, uint64_t page)
 {
@@ -176,8 +147,8 @@ static bool zap_some(Pager *p)
         return zap_rests(p, clock_front_rests(&p->clock, &p->table));
     }
     clock_skip_front(&p->clock, &p->table, at);
-    n = clock_front(&p->clock, &p->table, b->first, b->first + b->pages, page,
-                    ZAP_PAGES);
+    n = clock_front(&p->clock, &p->table, b->first, zap_send_until(p, b, at),
+                    page, ZAP_PAGES);
     z->n = 0;
     for (unsigned i = 0; i < n; i++) {
         zap_add(p, z, page[i]);
@@ -466,16 +437,17 @@ static bool batch_some(Pager *p, unsigned max)
 /* --------------------------------------------------------------- commit */
 
 /*
- * Pages from @i on that are punched in one piece.  Much of what a punch costs
- * (locks, telling the CPUs that the VMM has run on) is the same for one page
- * and for a run, so a piece is a number of runs, however long they are.
+ * Pages from @i on that are punched between two looks at the faults.  Much of
+ * what a punch costs (locks, telling the CPUs that the VMM has run on) is the
+ * same for one page and for many, so this is a number of punches, however many
+ * pages each has.
  */
-static unsigned batch_piece(const Batch *b, unsigned i)
+static unsigned batch_piece(Pager *p, const Batch *b, unsigned i)
 {
     unsigned runs = 1, n = 1;
 
     while (i + n < b->n) {
-        runs += b->page[i + n] != b->page[i + n - 1] + 1;
+        runs += !punch_joins(p, b->page[i + n - 1], b->page[i + n]);
         if (runs > PUNCH_RUNS) {
             break;
         }
@@ -519,7 +491,7 @@ static void batch_commit(Pager *p, Batch *b)
         bool go[RCACHE_BATCH_PAGES];
         unsigned gone = 0;
 
-        n = batch_piece(b, i);
+        n = batch_piece(p, b, i);
         for (unsigned k = 0; k < n; k++) {
             go[k] = batch_commit_page(p, b, i + k);
             if (!go[k]) {
@@ -580,12 +552,16 @@ bool evict_work(Pager *p, uint64_t now)
     excess = MIN(evict_excess(p, now), may);
     urgent = may < RCACHE_BATCH_PAGES || room_queue_len(&p->faults.room) ||
              command_wants(p);
-    if (excess) {
-        kept_make_room(p, now);
+    if (clean_is_busy(p, now)) {
+        return false;           /* until an answer comes, or is late */
     }
     if (excess >= RCACHE_BATCH_PAGES || urgent) {
         asked = clean_leave(p, excess);
         more = asked;
+    }
+    /* Pages that need it are next, or there is none that may go. */
+    if (asked < MIN(excess, RCACHE_BATCH_PAGES)) {
+        kept_make_room(p, now);
     }
     room = excess && location_has_room(p);
     if (room && (excess - asked >= RCACHE_BATCH_PAGES ||

@@ -11,7 +11,7 @@
 /* Free slots that pages on their way out find: a part of size. */
 #define ROOM_PART       64u
 #define ROOM_LEAST      ((uint64_t)RCACHE_BATCH_PAGES)
-#define ROOM_MOST       UINT64_C(4096)
+#define ROOM_MOST       UINT64_C(512)
 /* FREEs are answered by then, mostly. */
 #define ROOM_AGAIN_NS   (2 * NS_PER_MS)
 /* And what has not been by then is not counted on. */

@@ -9,8 +9,13 @@
 #include "rcached/pager/pager.h"
 
 #define PUNCH_TRIES     8
+/* Pages that are away already, between two that are punched in one piece. */
+#define PUNCH_GAP       128u
 
-/* Punch pages @page..@page+@n, PUNCHING all; verify; say where they are. */
+/*
+ * Punch pages @page..@page+@n, PUNCHING or REMOTE all; verify; say where they
+ * are.
+ */
 static void punch_run(Pager *p, uint64_t page, unsigned n)
 {
     int64_t data = -EIO;
@@ -26,11 +31,14 @@ static void punch_run(Pager *p, uint64_t page, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         uint64_t word = table_load(&p->table, page + i);
 
+        if (page_state(word) != RCACHE_PUNCHING) {
+            continue;
+        }
         if (data != (int64_t)(page + n)) {
             uint64_t stuck = page + i;
 
             g_array_append_val(p->evictor.stuck, stuck);
-        } else if (page_state(word) == RCACHE_PUNCHING) {
+        } else {
             table_step(&p->table, page + i, word,
                        page_to(word, page_slot(word) ? RCACHE_REMOTE
                                                      : RCACHE_ZERO));
@@ -54,6 +62,15 @@ void punch_retry(Pager *p)
     }
 }
 
+bool punch_joins(Pager *p, uint64_t page, uint64_t next)
+{
+    const GuestBlock *b = guest_block_of_page(&p->guest, page);
+
+    return b && b == guest_block_of_page(&p->guest, next) &&
+           next - page - 1 <= PUNCH_GAP &&
+           table_all_are(&p->table, page + 1, next, RCACHE_REMOTE);
+}
+
 void punch_marked(Pager *p, const uint64_t *page, const bool *go, unsigned n)
 {
     for (unsigned i = 0, run; i < n; i += run) {
@@ -61,11 +78,10 @@ void punch_marked(Pager *p, const uint64_t *page, const bool *go, unsigned n)
         if (!go[i]) {
             continue;
         }
-        while (i + run < n && go[i + run] && page[i + run] == page[i] + run &&
-               guest_block_of_page(&p->guest, page[i]) ==
-               guest_block_of_page(&p->guest, page[i + run])) {
+        while (i + run < n && go[i + run] &&
+               punch_joins(p, page[i + run - 1], page[i + run])) {
             run++;
         }
-        punch_run(p, page[i], run);
+        punch_run(p, page[i], page[i + run - 1] - page[i] + 1);
     }
 }

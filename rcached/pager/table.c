@@ -77,6 +77,15 @@ void table_recount(Table *table, uint64_t page)
     *old = now;
 }
 
+bool table_all_are(const Table *table, uint64_t page, uint64_t end,
+                   enum RcachePageState state)
+{
+    while (page < end && page_state(table_load(table, page)) == state) {
+        page++;
+    }
+    return page >= end;
+}
+
 static uint64_t table_sum(const Table *table, uint32_t states)
 {
     int64_t sum = 0;

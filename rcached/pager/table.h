@@ -75,6 +75,10 @@ static inline bool table_frame_has(const Table *table, uint64_t page,
     return table->frames[page / RCACHE_FRAME_PAGES].state[state] > 0;
 }
 
+/** table_all_are() - is each of the pages @page..@end in @state, as of now? */
+bool table_all_are(const Table *table, uint64_t page, uint64_t end,
+                   enum RcachePageState state);
+
 /** table_resident() - pages whose bytes take up memory here */
 uint64_t table_resident(const Table *table);
 

@@ -41,7 +41,8 @@ struct scan_arg {
                                  IS_SWAPPED)
 #define IS_CLEAN                (IS_WPALLOWED | IS_SWAPPED)
 
-#define REGIONS                 64u
+/* As many as pages of a zap, if none of them is beside another. */
+#define REGIONS                 256u
 
 /* One call; how many regions it names, or -errno. */
 static int scan_some(int fd, struct scan_arg *scan, struct scan_region *region)

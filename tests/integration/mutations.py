@@ -2173,6 +2173,49 @@ MUTATIONS = {
         "        return \"dropped: nobody claimed it in time\";",
         "        rec->until = now + 1000000;\n        return NULL;",
         "unit-store"),
+    "near-pages-are-punched-with-what-is-between": (
+        "rcached/pager/punch.c",
+        "           table_all_are(&p->table, page + 1, next, RCACHE_REMOTE);",
+        "           1;", "unit-near"),
+    "near-pages-are-punched-with-what-was-never-away": (
+        "rcached/pager/table.c",
+        "    while (page < end && page_state(table_load(table, page)) =="
+        " state) {",
+        "    while (page < end && page_state(table_load(table, page)) !="
+        " RCACHE_HOT) {", ["unit-near", "unit-table"]),
+    "near-pages-of-two-blocks-are-punched": (
+        "rcached/pager/punch.c",
+        "    return b && b == guest_block_of_page(&p->guest, next) &&",
+        "    return b &&", "unit-near"),
+    "near-pages-that-are-mapped-are-zapped-along": (
+        "rcached/pager/zap-send.c",
+        "        if (gap <= spare && "
+        "table_all_are(&p->table, z->page[i] - gap,\n"
+        "                                          z->page[i], "
+        "RCACHE_REMOTE)) {",
+        "        if (gap <= spare) {", "unit-near"),
+    "zaps-name-more-than-may-be": (
+        "rcached/pager/zap-send.c",
+        "    unsigned spare = RCACHE_ZAP_PAGES_MAX - z->n, n = 0;",
+        "    unsigned spare = RCACHE_ZAP_PAGES_MAX, n = 0;", "unit-near"),
+    "zaps-go-on-behind-the-frame": (
+        "rcached/pager/zap-send.c",
+        "RCACHE_HOT] < ZAP_FEW", "RCACHE_HOT] < 1000", "unit-near"),
+    "kept-goes-with-bytes-while-answers-come": (
+        "rcached/pager/evict.c",
+        "    if (clean_is_busy(p, now)) {", "    if (0) {", "unit-clean"),
+    "kept-answers-are-waited-for-by-all-for-ever": (
+        "rcached/pager/clean.c",
+        "        if (!ask->n || now >= ask->sent + BUSY_NS) {",
+        "        if (!ask->n) {", "unit-clean"),
+    "kept-slots-are-given-up-for-nothing": (
+        "rcached/pager/evict.c",
+        "    if (asked < MIN(excess, RCACHE_BATCH_PAGES)) {",
+        "    if (excess) {", "unit-clean"),
+    "kept-slots-are-given-up-by-thousands": (
+        "rcached/pager/kept.c",
+        "#define ROOM_MOST       UINT64_C(512)",
+        "#define ROOM_MOST       UINT64_C(4096)", "unit-kept"),
     "kept-all-of-it-is-clean": (
         "rcached/pager/clean.c",
         "            clean[k] = found[z->page[k] - z->page[i]] &&\n"

@@ -238,6 +238,40 @@ START_TEST(not_all_are_asked_about_at_once)
 }
 END_TEST
 
+/* But not while answers come: that would send pages that are clean. */
+START_TEST(answers_that_come_are_waited_for)
+{
+    zapped_clean();
+    p->limits.local_max = 32;
+    for (unsigned i = 0; i < CLEAN_ASKS_MAX; i++) {
+        p->cleans.ask[i] = (CleanAsk) { .n = 1, .sent = now, .page = { 200 },
+                                        .word = { UINT64_MAX } };
+    }
+    evict_work(p, now);
+    now += 40 * NS_PER_MS;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_puts, 0);
+    ck_assert_uint_eq(p->slots.nr_kept, KEEPERS);
+    now += 20 * NS_PER_MS;
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_put, KEEPERS);
+}
+END_TEST
+
+/* K4: no slot is given up while those that have to go need none. */
+START_TEST(they_need_no_room)
+{
+    zapped_clean();
+    room = 0;
+    p->limits.ram = 2 * PAGES;
+    p->limits.local_max = PAGES + 64 - KEEPERS;
+    p->limits.size = KEEPERS + 1;
+    evict_work(p, now);
+    ck_assert_uint_eq(p->cleans.nr, KEEPERS);
+    ck_assert_uint_eq(nr_freed, 0);
+}
+END_TEST
+
 typedef enum Reason {
     READ, SEALED, FROZEN, ONE_COPY, STALE, AWAY, LOST, RELEASED, ABANDONED,
     OWN, EXCESS, TROUBLE, WRONG, SWEPT, VOID, SILENT, UNHEARD, SUMLESS, REASONS
@@ -511,6 +545,8 @@ int main(void)
     tcase_add_test(tc, only_keepers_are_scanned);
     tcase_add_test(tc, clean_pages_leave_without_bytes);
     tcase_add_test(tc, they_leave_where_nobody_has_room);
+    tcase_add_test(tc, answers_that_come_are_waited_for);
+    tcase_add_test(tc, they_need_no_room);
     tcase_add_test(tc, the_next_are_sampled_meanwhile);
     tcase_add_test(tc, a_few_wait_for_others);
     tcase_add_test(tc, no_more_leave_than_may_be_away);

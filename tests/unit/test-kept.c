@@ -208,6 +208,16 @@ START_TEST(kept_slots_are_room)
 }
 END_TEST
 
+/* Each that is given up is a page that has to be sent. */
+START_TEST(no_more_are_given_up_than_a_burst_needs)
+{
+    p->limits.size = 1 << 20;
+    room = 500;
+    kept_make_room(p, now);
+    ck_assert_uint_eq(nr_freed, 12);
+}
+END_TEST
+
 /* A FREE that is not answered is not waited for. */
 START_TEST(what_does_not_come_is_not_counted_on)
 {
@@ -308,6 +318,7 @@ int main(void)
     tcase_add_loop_test(tc, a_slot_that_a_page_does_not_keep_goes_with_the_zap,
                         0, 2);
     tcase_add_test(tc, kept_slots_are_room);
+    tcase_add_test(tc, no_more_are_given_up_than_a_burst_needs);
     tcase_add_test(tc, what_does_not_come_is_not_counted_on);
     tcase_add_test(tc, none_is_given_up_where_it_makes_no_room);
     tcase_add_test(tc, kept_and_away_are_no_more_than_size);

@@ -133,6 +133,23 @@ START_TEST(frames_count_from_the_first_recount_on)
 }
 END_TEST
 
+START_TEST(all_are_as_the_first_and_the_last)
+{
+    for (unsigned i = 0; i < 5; i++) {
+        words[i] = page_with_slot(RCACHE_REMOTE, i + 1);
+    }
+    ck_assert(table_all_are(&table, 1, 4, RCACHE_REMOTE));
+    ck_assert(table_all_are(&table, 4, 4, RCACHE_HOT));
+    words[4] = RCACHE_HOT;
+    ck_assert(table_all_are(&table, 1, 4, RCACHE_REMOTE));
+    words[3] = RCACHE_HOT;
+    ck_assert(!table_all_are(&table, 1, 4, RCACHE_REMOTE));
+    words[3] = RCACHE_REMOTE;
+    words[1] = RCACHE_ZERO;
+    ck_assert(!table_all_are(&table, 1, 4, RCACHE_REMOTE));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("table");
@@ -148,6 +165,7 @@ int main(void)
     tcase_add_test(tc, last_frame_may_be_short);
     tcase_add_test(tc, unknown_states_stay_inside);
     tcase_add_test(tc, frames_count_from_the_first_recount_on);
+    tcase_add_test(tc, all_are_as_the_first_and_the_last);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
