@@ -84,6 +84,9 @@ unsigned clock_front(Clock *clock, Table *table, uint64_t start, uint64_t end,
         }
         left -= to - page;
         clock_front_step(clock, table->nr, to - page);
+        if (n >= CLOCK_ENOUGH && to % RCACHE_FRAME_PAGES == 0) {
+            break;
+        }
     }
     return n;
 }

@@ -22,6 +22,7 @@
 
 #define CLOCK_CREDIT_MAX        3u
 #define CLOCK_SCAN_MAX          16384u  /* words one call may look at */
+#define CLOCK_ENOUGH            64u     /* pages: a call ends with the frame */
 
 typedef struct Clock {
     uint64_t front;             /* next word the front hand looks at */
@@ -40,7 +41,9 @@ void clock_start(Clock *clock, uint64_t page);
  * @out: indices of hot pages without credit, ascending
  * @max: room in @out
  *
- * The hand is where it was if @start..@end does not hold it.
+ * The hand is where it was if @start..@end does not hold it.  It stops at the
+ * end of a frame once it has found enough: pages that are near each other cost
+ * less to zap than as many that are not.
  *
  * Return: how many stand in @out
  */

@@ -147,8 +147,8 @@ static bool zap_some(Pager *p)
         return zap_rests(p, clock_front_rests(&p->clock, &p->table));
     }
     clock_skip_front(&p->clock, &p->table, at);
-    n = clock_front(&p->clock, &p->table, b->first, zap_send_until(p, b, at),
-                    page, ZAP_PAGES);
+    n = clock_front(&p->clock, &p->table, b->first, b->first + b->pages, page,
+                    ZAP_PAGES);
     z->n = 0;
     for (unsigned i = 0; i < n; i++) {
         zap_add(p, z, page[i]);
@@ -545,7 +545,7 @@ void evict_block_gone(Pager *p, uint64_t first, uint64_t end)
 bool evict_work(Pager *p, uint64_t now)
 {
     uint64_t may, excess, asked = 0;
-    bool urgent, room, more = false;
+    bool urgent, room, busy, more = false;
 
     clean_late(p, now);
     may = evict_may_go(p, now);
@@ -553,19 +553,22 @@ bool evict_work(Pager *p, uint64_t now)
     urgent = may < RCACHE_BATCH_PAGES || room_queue_len(&p->faults.room) ||
              command_wants(p);
     if (clean_is_busy(p, now)) {
-        return false;           /* until an answer comes, or is late */
+        pager_soon(p);          /* until an answer comes, or is late */
+        return false;
     }
     if (excess >= RCACHE_BATCH_PAGES || urgent) {
         asked = clean_leave(p, excess);
         more = asked;
+        /* Pages that need it are next, or there is none that may go. */
+        if (asked < MIN(excess, RCACHE_BATCH_PAGES)) {
+            kept_make_room(p, now);
+        }
     }
-    /* Pages that need it are next, or there is none that may go. */
-    if (asked < MIN(excess, RCACHE_BATCH_PAGES)) {
-        kept_make_room(p, now);
-    }
+    busy = clean_is_busy(p, now);       /* the next would go with bytes */
     room = excess && location_has_room(p);
-    if (room && (excess - asked >= RCACHE_BATCH_PAGES ||
-                 (urgent && excess > asked))) {
+    if (room && !busy &&
+        (excess - asked >= RCACHE_BATCH_PAGES ||
+         (urgent && excess > asked))) {
         more |= batch_some(p, MIN(excess - asked, RCACHE_BATCH_PAGES));
     }
     /* With nowhere for pages to go, sampling them would only cost faults. */

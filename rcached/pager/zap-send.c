@@ -4,17 +4,6 @@
 
 #include "rcached/pager/pager.h"
 
-/* Pages of a frame for which a message of their own does not pay. */
-#define ZAP_FEW         16
-
-uint64_t zap_send_until(const Pager *p, const GuestBlock *b, uint64_t at)
-{
-    uint64_t frame = at / RCACHE_FRAME_PAGES, end = b->first + b->pages;
-
-    return p->table.frames[frame].state[RCACHE_HOT] < ZAP_FEW
-               ? end : MIN(end, (frame + 1) * RCACHE_FRAME_PAGES);
-}
-
 /* The ranges of a zap, into @range; how many. */
 static unsigned zap_ranges(const Pager *p, const Zap *z, const GuestBlock *b,
                            struct RcacheZapRange *range)

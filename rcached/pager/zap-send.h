@@ -5,8 +5,8 @@
  * What a zap costs the VMM is mostly to tell the CPUs that run it, once for
  * each range.  So pages that are near each other are one range, with those
  * between them, if these are all REMOTE: they are not mapped.  As one message
- * names no more than RCACHE_ZAP_PAGES_MAX pages, those between included, it is
- * about one frame, unless hardly any pages in that are to go.
+ * names no more than RCACHE_ZAP_PAGES_MAX pages, those between included, the
+ * front hand picks its pages from one frame, if there are enough to go.
  *
  * A page between may be back when the VMM gets to it, and is unmapped for
  * nothing then.  That costs a fault, which finds the word HOT and maps the page
@@ -16,18 +16,10 @@
 #ifndef PAGER_ZAP_SEND_H
 #define PAGER_ZAP_SEND_H
 
-#include <stdint.h>
-
 #include "rcached/pager/evict.h"
 #include "rcached/pager/guest-memory.h"
 
 typedef struct Pager Pager;
-
-/**
- * zap_send_until() - where the pages of the next zap end, at the latest
- * @at: a page of @b, where the front hand is
- */
-uint64_t zap_send_until(const Pager *p, const GuestBlock *b, uint64_t at);
 
 /** zap_send() - send a zap of the pages in @z, all of @b */
 void zap_send(Pager *p, Zap *z, const GuestBlock *b);

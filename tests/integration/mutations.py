@@ -2199,8 +2199,16 @@ MUTATIONS = {
         "    unsigned spare = RCACHE_ZAP_PAGES_MAX - z->n, n = 0;",
         "    unsigned spare = RCACHE_ZAP_PAGES_MAX, n = 0;", "unit-near"),
     "zaps-go-on-behind-the-frame": (
-        "rcached/pager/zap-send.c",
-        "RCACHE_HOT] < ZAP_FEW", "RCACHE_HOT] < 1000", "unit-near"),
+        "rcached/pager/clock.c",
+        "        if (n >= CLOCK_ENOUGH && to", "        if (0 && to",
+        "unit-clock"),
+    "zaps-of-few-pages-end-with-the-frame": (
+        "rcached/pager/clock.c",
+        "        if (n >= CLOCK_ENOUGH && to", "        if (n && to",
+        "unit-clock"),
+    "kept-goes-with-bytes-behind-what-is-asked": (
+        "rcached/pager/evict.c",
+        "    busy = clean_is_busy(p, now);", "    busy = 0;", "unit-clean"),
     "kept-goes-with-bytes-while-answers-come": (
         "rcached/pager/evict.c",
         "    if (clean_is_busy(p, now)) {", "    if (0) {", "unit-clean"),
@@ -2210,8 +2218,8 @@ MUTATIONS = {
         "        if (!ask->n) {", "unit-clean"),
     "kept-slots-are-given-up-for-nothing": (
         "rcached/pager/evict.c",
-        "    if (asked < MIN(excess, RCACHE_BATCH_PAGES)) {",
-        "    if (excess) {", "unit-clean"),
+        "        if (asked < MIN(excess, RCACHE_BATCH_PAGES)) {",
+        "        if (excess) {", "unit-clean"),
     "kept-slots-are-given-up-by-thousands": (
         "rcached/pager/kept.c",
         "#define ROOM_MOST       UINT64_C(512)",

@@ -258,6 +258,26 @@ START_TEST(answers_that_come_are_waited_for)
 }
 END_TEST
 
+/* The last question that may be out was asked: what is behind waits, too. */
+START_TEST(what_is_behind_them_waits)
+{
+    zapped_clean();
+    p->limits.local_max = 32;
+    for (unsigned i = KEEPERS; i < 100; i++) {
+        ck_assert(table_step(&p->table, i, words[i],
+                             page_to(words[i], RCACHE_ZAPPED)));
+    }
+    p->clock.front = p->clock.between = 100;
+    for (unsigned i = 1; i < CLEAN_ASKS_MAX; i++) {
+        p->cleans.ask[i] = (CleanAsk) { .n = 1, .sent = now, .page = { 200 },
+                                        .word = { UINT64_MAX } };
+    }
+    evict_work(p, now);
+    ck_assert_uint_eq(nr_asks, 2);
+    ck_assert_uint_eq(nr_puts, 0);
+}
+END_TEST
+
 /* K4: no slot is given up while those that have to go need none. */
 START_TEST(they_need_no_room)
 {
@@ -546,6 +566,7 @@ int main(void)
     tcase_add_test(tc, clean_pages_leave_without_bytes);
     tcase_add_test(tc, they_leave_where_nobody_has_room);
     tcase_add_test(tc, answers_that_come_are_waited_for);
+    tcase_add_test(tc, what_is_behind_them_waits);
     tcase_add_test(tc, they_need_no_room);
     tcase_add_test(tc, the_next_are_sampled_meanwhile);
     tcase_add_test(tc, a_few_wait_for_others);

@@ -168,6 +168,43 @@ START_TEST(a_call_looks_at_a_bounded_number_of_words)
 }
 END_TEST
 
+/* @each pages of every frame are hot: what a call finds, and where it ends. */
+static unsigned found_in_frames(unsigned each, unsigned *frames)
+{
+    enum { PAGES = 16 * RCACHE_FRAME_PAGES };
+    static uint64_t many[PAGES];
+    uint64_t found[256];
+    Table big;
+    unsigned n;
+
+    ck_assert_int_eq(table_init(&big, many, NULL, PAGES), 0);
+    for (unsigned i = 0; i < PAGES; i++) {
+        many[i] = i % RCACHE_FRAME_PAGES < each ? RCACHE_HOT : RCACHE_REMOTE;
+    }
+    for (unsigned i = 0; i < PAGES; i += RCACHE_FRAME_PAGES) {
+        table_recount(&big, i);
+    }
+    clock_start(&hands, 0);
+    n = clock_front(&hands, &big, 0, PAGES, found, 256);
+    *frames = hands.front / RCACHE_FRAME_PAGES;
+    table_deinit(&big);
+    return n;
+}
+
+/* Near pages are zapped together, and few are not worth a call of their own. */
+START_TEST(a_call_ends_with_a_frame_of_which_it_has_enough)
+{
+    unsigned frames;
+
+    ck_assert_uint_eq(found_in_frames(100, &frames), 100);
+    ck_assert_uint_eq(frames, 1);
+    ck_assert_uint_eq(found_in_frames(20, &frames), 80);
+    ck_assert_uint_eq(frames, 4);
+    ck_assert_uint_eq(found_in_frames(1, &frames), 16);
+    ck_assert_uint_eq(frames, 15);      /* less than a turn */
+}
+END_TEST
+
 /*
  * A table for 64 GiB with a few pages in its last frame: one call of each
  * hand gets there.  Their words are the only ones that are read: the others
@@ -243,6 +280,7 @@ int main(void)
     tcase_add_test(tc, back_waits_for_a_zap_without_answer);
     tcase_add_test(tc, front_that_laps_pushes_the_back_hand);
     tcase_add_test(tc, a_call_looks_at_a_bounded_number_of_words);
+    tcase_add_test(tc, a_call_ends_with_a_frame_of_which_it_has_enough);
     tcase_add_test(tc, frames_without_pages_cost_nothing);
     tcase_add_test(tc, a_skipped_stretch_counts_as_passed);
     suite_add_tcase(s, tc);

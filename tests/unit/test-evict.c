@@ -61,6 +61,10 @@ uint64_t pager_resident(const Pager *pager)
     return table_resident(&pager->table);
 }
 
+void pager_soon(Pager *pager)
+{
+}
+
 void uplink_auto(Pager *pager)
 {
 }

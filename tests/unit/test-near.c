@@ -115,19 +115,6 @@ START_TEST(a_zap_names_no_more_than_may_be)
 }
 END_TEST
 
-/* So a frame with some pages that may go has a zap of its own. */
-START_TEST(a_zap_ends_with_the_frame)
-{
-    block->first = 100;
-    block->pages = 1900;
-    table_recount(&p->table, 512);
-    ck_assert_uint_eq(zap_send_until(p, block, 600), 1024);
-    ck_assert_uint_eq(zap_send_until(p, block, 1100), 2000);    /* has none */
-    table_recount(&p->table, 1536);
-    ck_assert_uint_eq(zap_send_until(p, block, 1536), 2000);
-}
-END_TEST
-
 static const enum RcachePageState in_use[] = {
     RCACHE_UNMANAGED, RCACHE_UNTOUCHED, RCACHE_ZERO, RCACHE_FILLING,
     RCACHE_HOT, RCACHE_ZAPPING, RCACHE_ZAPPED, RCACHE_EVICTING,
@@ -270,7 +257,6 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, near_pages_are_zapped_as_one);
     tcase_add_test(tc, a_zap_names_no_more_than_may_be);
-    tcase_add_test(tc, a_zap_ends_with_the_frame);
     tcase_add_loop_test(tc, what_is_not_away_is_not_zapped_along, 0,
                         G_N_ELEMENTS(in_use));
     tcase_add_loop_test(tc, what_is_not_away_is_not_punched_along, 0,

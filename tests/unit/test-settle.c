@@ -113,6 +113,7 @@ static bool seed_runs(uint64_t seed, bool verbose, bool story)
 
     world = (World) { .seed = seed, .random = seed, .tell = verbose,
                       .story = g_string_new(NULL) };
+    g_random_set_seed(seed);    /* where a pager's clock starts */
     ring_played_begin();
     world.began = pager_now();
     story_begin();
