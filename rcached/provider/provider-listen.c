@@ -18,9 +18,9 @@
  * a daemon that was killed listens on until then, which is a moment, and
  * seconds where all cores are busy.
  */
-#define LISTEN_TRIES    200u
-#define LISTEN_TRIES_QUIET 20u
-#define LISTEN_PAUSE_US 50000u
+#define LISTEN_PAUSE_US         50000u
+#define LISTEN_TRIES_QUIET      20u     /* before the log says so */
+#define LISTEN_TRIES            200u
 
 static int listen_socket(const struct sockaddr_storage *addr, socklen_t len)
 {
@@ -62,7 +62,8 @@ bool provider_listen(Provider *provider, const ProviderConfig *config,
         if (tries == LISTEN_TRIES_QUIET) {
             g_message("provider: %s is in use, perhaps still by a daemon that "
                       "was killed; trying again for %u s", config->listen,
-                      LISTEN_TRIES * LISTEN_PAUSE_US / 1000000);
+                      (LISTEN_TRIES - LISTEN_TRIES_QUIET) * LISTEN_PAUSE_US /
+                          1000000);
         }
         g_usleep(LISTEN_PAUSE_US);
         fd = listen_socket(&addr, len);

@@ -97,6 +97,15 @@ class Case(unittest.TestCase):
         with open(self.log, encoding='utf-8') as log:
             return log.read()
 
+    def start_beside(self, arbiter):
+        """The exporter, of an arbiter that is not played."""
+        process = subprocess.Popen(
+            [arbiter, '--listen', '127.0.0.1:0', '--admin-socket',
+             self.socket], stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.start(of='arbiter')
+
     def start(self, *options, of='rcached', before=()):
         """The exporter, at a port of its own."""
         with open(self.log, 'wb') as log:

@@ -127,12 +127,7 @@ class Daemons(Case):
         self.assertIn('no answer in time', self.said())
 
     def test_arbiter_itself(self):
-        process = subprocess.Popen(
-            [ARBITER, '--listen', '127.0.0.1:0', '--admin-socket',
-             self.socket], stderr=subprocess.DEVNULL)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        self.start(of='arbiter')
+        self.start_beside(ARBITER)
         self.wait('it to answer', lambda: '\nrcache_up{daemon="arbiter"} 1\n'
                   in self.ask()[2])
         text = self.ask()[2]

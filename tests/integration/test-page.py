@@ -137,12 +137,7 @@ class Figures(PageCase):
                           for p in answer['lending']}, pairs)
 
     def test_an_arbiter_itself(self):
-        process = subprocess.Popen(
-            [ARBITER, '--listen', '127.0.0.1:0', '--admin-socket',
-             self.socket], stderr=subprocess.DEVNULL)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        self.start(of='arbiter')
+        self.start_beside(ARBITER)
         self.wait('it to answer', lambda: self.page()['answer'])
         answer = self.page()['answer']
         status = self.rcachectl('status')

@@ -16,7 +16,7 @@ TOP = os.path.join(HERE, "..", "..")
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import machine  # noqa: E402
 
-KVM = 992
+KVM, LIBVIRT = 992, 985         # groups
 QEMU_USER = 64055               # as Debian's package makes it
 PACKAGE = "qemu-system-x86-rcache"
 VIRSH = ("virsh", "--quiet", "--connect", "qemu:///system")
@@ -36,8 +36,9 @@ class LibvirtMachine(machine.Machine):
     def put_files(self, conf):
         super().put_files(conf)
         files = os.path.join(self.folder, "files")
+        packages = unpacked()
         for part in ("etc", "usr", "var"):
-            shutil.copytree(os.path.join(unpacked(), part),
+            shutil.copytree(os.path.join(packages, part),
                             os.path.join(files, part), symlinks=True,
                             dirs_exist_ok=True)
         self.put_qemu(files)
@@ -45,13 +46,13 @@ class LibvirtMachine(machine.Machine):
         self.put_program(self.host.lab.program("rcachectl"), "rcachectl")
 
     def put_member(self):
-        """What the packages' scripts do: groups, and a folder's owner."""
+        """The groups, as the packages' scripts have them."""
         path = os.path.join(self.folder, "files", "etc", "group")
         with open(path) as f:
-            text = f.read().replace("\nkvm:x:992:rcached\n",
-                                    "\nkvm:x:992:rcached,libvirt-qemu\n")
+            lines = f.read().splitlines()
+        lines[lines.index(f"kvm:x:{self.kvm}:rcached")] += ",libvirt-qemu"
         with open(path, "w") as f:
-            f.write(text + "libvirt:x:985:\n")
+            f.write("\n".join([*lines, f"libvirt:x:{LIBVIRT}:", ""]))
 
     @staticmethod
     def put_qemu(files):

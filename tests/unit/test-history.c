@@ -9,6 +9,7 @@
 #include "arbiter/exporter/page-value.h"
 #include "arbiter/exporter/rates.h"
 #include "arbiter/exporter/svg-history.h"
+#include "tests/unit/count-of.h"
 
 #define SECOND  INT64_C(1000000)
 
@@ -88,16 +89,6 @@ START_TEST(its_memory_is_bounded)
 }
 END_TEST
 
-static unsigned count(const char *text, const char *what)
-{
-    unsigned n = 0;
-
-    for (; (text = strstr(text, what)); text++) {
-        n++;
-    }
-    return n;
-}
-
 /* The line of the chart alone. */
 static char *line_of(int64_t now)
 {
@@ -129,8 +120,8 @@ START_TEST(a_chart_has_holes)
         }
     }
     line = line_of(now);
-    ck_assert_uint_eq(count(line, "M"), 3);
-    ck_assert_uint_eq(count(line, "L"), 100 - 11 - 3);
+    ck_assert_uint_eq(count_of(line, "M"), 3);
+    ck_assert_uint_eq(count_of(line, "L"), 100 - 11 - 3);
     /* The highest and newest point is at the right, at the top. */
     ck_assert(g_str_has_suffix(line, "L300.0 8.0"));
     ck_assert_ptr_null(strstr(line, "nan"));

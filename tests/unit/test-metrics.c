@@ -5,6 +5,7 @@
 
 #include "arbiter/rcachectl/cell.h"
 #include "arbiter/rcachectl/metrics.h"
+#include "tests/unit/count-of.h"
 
 static char *text_of(const char *answers)
 {
@@ -117,16 +118,6 @@ START_TEST(units_and_states)
     ck_assert_ptr_null(strstr(text, "provider=\"c\""));
 }
 END_TEST
-
-static unsigned count_of(const char *text, const char *words)
-{
-    unsigned n = 0;
-
-    for (; (text = strstr(text, words)); text++) {
-        n++;
-    }
-    return n;
-}
 
 /* What a host said last before it died is not what there is. */
 START_TEST(who_is_dead_says_nothing)

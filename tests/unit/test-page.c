@@ -10,6 +10,7 @@
 #include "arbiter/exporter/page-value.h"
 #include "arbiter/exporter/page.h"
 #include "arbiter/exporter/svg-lending.h"
+#include "tests/unit/count-of.h"
 
 #define SECOND  INT64_C(1000000)
 
@@ -219,16 +220,6 @@ START_TEST(who_lends_to_whom)
 }
 END_TEST
 
-static unsigned count(const char *text, const char *what)
-{
-    unsigned n = 0;
-
-    for (; (text = strstr(text, what)); text++) {
-        n++;
-    }
-    return n;
-}
-
 static void append_pair(GArray *list, unsigned from, unsigned to)
 {
     Lending lending = {
@@ -251,8 +242,8 @@ START_TEST(a_picture_of_many)
         append_pair(list, from, from % 5);
     }
     svg = svg_lending(list);
-    ck_assert_uint_eq(count(svg, "class=\"node\""), SVG_SIDE_MAX + 5);
-    ck_assert_uint_eq(count(svg, "class=\"edge\""), SVG_SIDE_MAX - 1 + 5);
+    ck_assert_uint_eq(count_of(svg, "class=\"node\""), SVG_SIDE_MAX + 5);
+    ck_assert_uint_eq(count_of(svg, "class=\"edge\""), SVG_SIDE_MAX - 1 + 5);
     ck_assert_ptr_nonnull(strstr(svg, ">87 others<"));
     ck_assert_ptr_nonnull(strstr(svg, "100 pairs of hosts"));
     ck_assert_ptr_nonnull(strstr(svg, "lender-00 lends "));
@@ -278,7 +269,7 @@ START_TEST(hostile_names)
         ck_assert_ptr_null(strstr(svg, "<script"));
         ck_assert_ptr_null(strstr(svg, "<img"));
         ck_assert_ptr_null(strstr(svg, "' onload"));
-        ck_assert_uint_eq(count(svg, "</svg>"), 1);
+        ck_assert_uint_eq(count_of(svg, "</svg>"), 1);
         ck_assert_ptr_null(strpbrk(clean, "\t\n\x07"));
         ck_assert_ptr_null(strstr(clean, "\u202e"));
         ck_assert(g_utf8_validate(clean, -1, NULL));
